@@ -1,0 +1,112 @@
+"""One change against the locked rows: to be written, done already, stale, or not ours to touch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from reconciler.model.address import Address
+from reconciler.model.body import digest
+from reconciler.model.live import Applied, Owner, Row
+from reconciler.model.plan import Action, Change
+from reconciler.planner.normal import normal
+
+
+class Verdict(Enum):
+    WRITE = "write"
+    DONE = "done"
+    STALE = "stale"
+    NOT_OURS = "not-ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What the transaction read under its locks; ``vacated`` are the names that this plan's moves leave."""
+
+    rows: Mapping[Address, Row]
+    applied: Mapping[Address, Applied]
+    owners: Mapping[Address, Owner]
+    vacated: frozenset[Address]
+
+    def owns(self, address: Address) -> bool:
+        row, applied = self.rows.get(address), self.applied.get(address)
+        return row is not None and applied is not None and row.uid == applied.uid
+
+    def owner(self, address: Address) -> str | None:
+        row, owner = self.rows.get(address), self.owners.get(address)
+        return owner.project if row and owner and owner.uid == row.uid else None
+
+
+def decide(change: Change, locked: Locked) -> Verdict:
+    """Live equals ``after``: done. Live equals ``before``, at the planned row_version: write. Otherwise stale."""
+    if change.action is Action.CREATE:
+        return _create(change, locked)
+    if change.action is Action.DELETE:
+        return _delete(change, locked)
+    if change.action is Action.FORGET:
+        return _forget(change, locked)
+    return _rewrite(change, locked)
+
+
+def _is(row: Row, body: object) -> bool:
+    return body is not None and normal(row).digest == digest(body)
+
+
+def _create(change: Change, locked: Locked) -> Verdict:
+    row = locked.rows.get(change.address)
+    if row is None or change.address in locked.vacated:
+        return Verdict.WRITE
+    if locked.owner(change.address):
+        return Verdict.NOT_OURS
+    return Verdict.DONE if locked.owns(change.address) and _is(row, change.after) else Verdict.STALE
+
+
+def _as_planned(change: Change, row: Row) -> bool:
+    return row.uid == change.uid and row.row_version == change.row_version and _is(row, change.before)
+
+
+def _delete(change: Change, locked: Locked) -> Verdict:
+    row = locked.rows.get(change.address)
+    if row is None:
+        return Verdict.DONE
+    if not locked.owns(change.address):
+        return Verdict.NOT_OURS if locked.owner(change.address) else Verdict.STALE
+    return Verdict.WRITE if _as_planned(change, row) else Verdict.STALE
+
+
+def _forget(change: Change, locked: Locked) -> Verdict:
+    applied = locked.applied.get(change.address)
+    if applied is None:
+        return Verdict.DONE
+    if applied.uid != change.uid:
+        return Verdict.STALE
+    if change.reason == "deleted-outside":
+        return Verdict.STALE if locked.owns(change.address) else Verdict.WRITE
+    row = locked.rows.get(change.address)
+    return Verdict.WRITE if row is not None and _as_planned(change, row) else Verdict.STALE
+
+
+def _rewrite(change: Change, locked: Locked) -> Verdict:
+    """Update, replace, move and adopt."""
+    here = locked.rows.get(change.address)
+    same_uid = here is not None and here.uid == change.uid
+    if here is not None and locked.owns(change.address) and same_uid == (change.action is not Action.REPLACE):
+        known = locked.applied[change.address].digest == digest(change.after)
+        if _is(here, change.after) and known:
+            return Verdict.DONE
+    place = change.previous or change.address
+    row = locked.rows.get(place)
+    if row is None:
+        return Verdict.STALE
+    owner = locked.owner(place)
+    if change.adopted_from is not None:
+        if locked.owns(place):
+            return Verdict.STALE
+        if owner is not None and owner != change.adopted_from:
+            return Verdict.NOT_OURS
+    elif not locked.owns(place):
+        return Verdict.NOT_OURS if owner else Verdict.STALE
+    if change.previous and here is not None and change.address not in locked.vacated:
+        return Verdict.STALE
+    return Verdict.WRITE if _as_planned(change, row) else Verdict.STALE

@@ -1,0 +1,244 @@
+"""Under the lock: is this the right database, is every change still as planned, and may this be written at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reconciler.apply.decide import Locked, Verdict, decide
+from reconciler.apply.terms import Terms
+from reconciler.errors import PlanStale, Problem, Refused
+from reconciler.guards.check import Facts, refusals
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.live import ProjectRow, Row
+from reconciler.model.plan import Action, Blocker, Change, Plan
+from reconciler.planner.environment import require_environment
+from reconciler.planner.normal import normal
+from reconciler.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The changes that have to be written, and what they were judged by."""
+
+    writes: tuple[Change, ...]
+    locked: Locked
+
+
+def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, project: ProjectRow) -> Ruling:
+    """Raises Refused or PlanStale, with every reason; nothing has been written yet."""
+    _right_database(plan, project)
+    locked = _lock(plan, transaction)
+    verdicts = {change.address: decide(change, locked) for change in plan.changes}
+    refused = [_foreign(c, locked) for c in plan.changes if verdicts[c.address] is Verdict.NOT_OURS]
+    stale = [_stale(address) for address in sorted(a for a, verdict in verdicts.items() if verdict is Verdict.STALE)]
+    writes = tuple(c for c in plan.changes if verdicts[c.address] is Verdict.WRITE)
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: _references(plan, writes, locked, transaction),
+        lambda: _lives(writes, transaction),
+        lambda: _may(plan, writes, locked, terms, saved, transaction, project),
+    )
+    for check in checks if writes else ():
+        try:
+            check()
+        except PlanStale as error:
+            stale.extend(error.problems)
+        except Refused as error:
+            refused.extend(error.problems)
+    if refused:
+        raise Refused(*refused, *stale)  # where several exit codes hold, the highest counts
+    if stale:
+        raise PlanStale(*stale)
+    return Ruling(writes, locked)
+
+
+def _right_database(plan: Plan, project: ProjectRow) -> None:
+    require_environment(project, plan.project, plan.environment)
+    if plan.lineage is not None and plan.lineage != project.lineage:
+        raise Refused(
+            "the plan was made for another database: its lineage is not that of the project here",
+            code="wrong-lineage",
+            hint="apply it to the database it was made for, or make a new plan",
+        )
+    if plan.generation > project.generation:
+        raise PlanStale(
+            f"the database is at generation {project.generation}, older than the plan's {plan.generation}: "
+            "it was probably restored from a backup",
+            hint="make a new plan",
+        )
+
+
+def _lock(plan: Plan, transaction: Transaction) -> Locked:
+    touched = {change.address for change in plan.changes} | {c.previous for c in plan.changes if c.previous}
+    rows = transaction.rows(touched, "UPDATE")
+    vacated = frozenset(
+        c.previous for c in plan.changes if c.previous and c.previous in rows and rows[c.previous].uid == c.uid
+    )
+    return Locked(rows, transaction.applied(touched), transaction.owners(touched), vacated)
+
+
+def _foreign(change: Change, locked: Locked) -> Problem:
+    owner = locked.owner(change.address) or locked.owner(change.previous or change.address)
+    return Problem(
+        "owned-by-another",
+        f"{change.address} belongs to the project {owner!r} now",
+        address=str(change.address),
+        hint="make a new plan; it says how to take a resource over",
+    )
+
+
+def _stale(address: Address) -> Problem:
+    return Problem(
+        "plan-stale",
+        f"{address} is no longer as it was when the plan was made",
+        address=str(address),
+        hint="nothing was written; make a new plan and review it",
+    )
+
+
+def _references(plan: Plan, writes: tuple[Change, ...], locked: Locked, transaction: Transaction) -> None:
+    """Somebody may have deleted a target meanwhile, or added a dependant."""
+    made = {change.address for change in writes if change.after is not None}
+    gone = {c.address for c in writes if c.action is Action.DELETE} | {c.previous for c in writes if c.previous}
+    gone -= made
+    needed = {
+        reference.address: change.address
+        for change in writes
+        if change.after is not None and change.action is not Action.FORGET
+        for reference in KINDS[change.address.kind].references_of(change.address.tenant, change.after)
+        if reference.address not in made
+    }
+    found = {address for address in needed if address in locked.rows}
+    for _ in range(2):  # what was replaced while we waited for its lock is another row now: only a second look sees it
+        if others := set(needed) - found:
+            found |= transaction.rows(others, "SHARE").keys()
+    missing = [Blocker("", "", address=a) for a in sorted(needed) if a not in found or a in gone]
+    if missing:
+        externals = {b.address for b in plan.blockers if b.code == "external-missing"}
+        kind_of_error = Refused if all(needed[b.address] in externals for b in missing if b.address) else PlanStale
+        raise kind_of_error(
+            *(
+                Problem(
+                    "reference-gone",
+                    f"{needed[b.address]} refers to {b.address}, which is not live",
+                    address=str(needed[b.address]),
+                    hint="nothing was written; make a new plan, or apply the project that declares the target first",
+                )
+                for b in missing
+                if b.address
+            )
+        )
+    _dependants(gone, writes, locked, transaction)
+
+
+def _dependants(gone: set[Address], writes: tuple[Change, ...], locked: Locked, transaction: Transaction) -> None:
+    if not gone:
+        return
+    kinds = [kind.name for kind in KINDS.values() if kind.references]
+    let_go = {change.address for change in writes if change.action is Action.FORGET}
+    rewritten = {change.address for change in writes} - let_go | gone
+    rows = transaction.rows_of({address.tenant for address in gone}, kinds)
+    ours: list[Problem] = []
+    theirs: list[Problem] = []
+    dependants = [(a, t) for a, row in rows.items() if a not in rewritten for t in _targets(row) if t in gone]
+    owners = transaction.owners({address for address, _ in dependants})
+    for address, target in dependants:
+        owner = owners.get(address)
+        stays = owner is not None or address in let_go
+        whose = f", of the project {owner.project!r}," if owner else ", which stays," if stays else ""
+        problem = Problem(
+            "depended-on" if stays else "plan-stale",
+            f"{address}{whose} refers to {target}, which this apply would remove",
+            address=str(address),
+            hint="nothing was written; change or remove what refers to it first",
+        )
+        (theirs if stays else ours).append(problem)
+    if theirs:
+        raise Refused(*theirs, *ours)
+    if ours:
+        raise PlanStale(*ours)
+
+
+def _targets(row: Row) -> Iterator[Address]:
+    if isinstance(row.raw, dict):
+        for reference in KINDS[row.address.kind].references_of(row.address.tenant, row.raw):
+            yield reference.address
+
+
+def _lives(writes: tuple[Change, ...], transaction: Transaction) -> None:
+    """A uid that is to be brought back must not live under another name, where somebody renamed it."""
+    ended = {change.address for change in writes if change.action.destroys}
+    problems = []
+    for tenant in sorted({change.address.tenant for change in writes if change.restored_uid}):
+        wanted = {c.restored_uid: c.address for c in writes if c.restored_uid and c.address.tenant == tenant}
+        for uid, place in sorted(transaction.with_uids(tenant, wanted).items()):
+            if place not in ended:
+                address = str(wanted[uid])
+                message = f"{address} is live under another name, {place}; nothing was written"
+                problems.append(Problem("uid-live", message, address, hint=f"rename or delete {place} first"))
+    if problems:
+        raise Refused(*problems)
+
+
+def _may(
+    plan: Plan,
+    writes: tuple[Change, ...],
+    locked: Locked,
+    terms: Terms,
+    saved: bool,
+    transaction: Transaction,
+    project: ProjectRow,
+) -> None:
+    """Protection and guards, judged by what is live and not by what the plan says."""
+    owned = transaction.owned()
+    after = dict(owned)
+    for change in writes:
+        tenant = change.address.tenant
+        if change.action in {Action.DELETE, Action.FORGET} and locked.owns(change.address):
+            after[tenant] = after.get(tenant, 0) - 1
+        elif change.action is Action.CREATE or change.adopted_from is not None:
+            after[tenant] = after.get(tenant, 0) + 1
+    deleting = {change.address.tenant for change in writes if change.action is Action.DELETE}
+    unattended = terms.approval.unattended
+    facts = Facts(
+        deletes=sum(change.action.destroys for change in writes),
+        owned=sum(owned.values()),
+        owned_after=sum(after.values()),
+        tenants_gone=tuple(sorted(t for t in deleting if owned.get(t) and not after.get(t))),
+        unseen=tuple(c.address for c in writes if unattended and _unseen(c, locked, saved)),
+        diverged=terms.diverged(project.commit or "") if unattended else "",
+    )
+    reasons = [*_protected(writes, locked), *refusals(facts, terms.guards, terms.allowed)]
+    if reasons:
+        raise Refused(
+            *(Problem(b.code, b.message, str(b.address) if b.address else None, hint=b.hint) for b in reasons)
+        )
+
+
+def _protected(writes: tuple[Change, ...], locked: Locked) -> Iterator[Blocker]:
+    for change in writes:
+        row = locked.rows.get(change.previous or change.address)
+        lets_go = change.action.destroys or (change.action is Action.FORGET and change.reason != "deleted-outside")
+        if row is not None and lets_go and normal(row).body.get("protected") is True:
+            yield Blocker(
+                "protected",
+                f"{change.address} is protected; this would {change.action.value} it",
+                "set `protected: false` and apply that first",
+                change.address,
+            )
+
+
+def _unseen(change: Change, locked: Locked, saved: bool) -> bool:
+    """Whether this overwrites an outside change; a saved plan that shows it was there to be seen."""
+    if change.action in {Action.ADOPT, Action.FORGET} or change.adopted_from is not None:
+        return False
+    place = change.previous or change.address
+    row, applied = locked.rows.get(place), locked.applied.get(place)
+    if change.action is Action.CREATE:
+        overwrites = applied is not None and place not in locked.vacated
+    else:
+        overwrites = row is not None and applied is not None and normal(row).digest != normal(applied).digest
+        if change.action is Action.UPDATE:
+            overwrites = overwrites and any(field.cause.is_outside for field in change.fields)
+    return overwrites and not (saved and change.outside is not None)

@@ -1,0 +1,32 @@
+"""What an apply goes by besides its plan: who, how it was approved, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reconciler.guards.check import Allowances
+from reconciler.model.configuration import Guards
+from reconciler.model.plan import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """How this apply came to be: whether a person looks on, and whether the plan was saved for review before."""
+
+    unattended: bool = False
+    saved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an apply goes by besides its plan."""
+
+    actor: str
+    approval: Approval = field(default_factory=Approval)
+    guards: Guards = field(default_factory=Guards)
+    allowed: Allowances = field(default_factory=Allowances)
+    lock_timeout: float = 60.0
+    revision: Revision | None = None
+    audit_key: tuple[str, bytes] | None = None
+    diverged: Callable[[str], str] = lambda _commit: ""

@@ -1,0 +1,106 @@
+"""The changes that are to be written, turned into sets of rows, in the order in which the database takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import uuid4
+
+from reconciler.errors import Place
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.body import Body, canonical, digest
+from reconciler.model.live import Applied, Row
+from reconciler.model.plan import Action, Change
+from reconciler.store.transaction import HistoryEntry, Transaction, Written
+
+_REMEMBERED = {Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT}
+
+
+def write(
+    transaction: Transaction,
+    changes: Sequence[Change],
+    rows: Mapping[Address, Row],
+    applied: Mapping[Address, Applied],
+    generation: int,
+) -> list[HistoryEntry]:
+    """Writes all of them; returns what history shall keep. Deletes come before moves onto their names."""
+    uids = {c.address: _uid(c) for c in changes}
+    by_action: dict[Action, list[Change]] = {action: [] for action in Action}
+    for change in changes:
+        by_action[change.action].append(change)
+
+    transaction.delete([rows[c.previous or c.address] for c in changes if c.action.destroys])
+    moves = [(rows[c.previous], c.address) for c in changes if c.previous and not c.action.destroys]
+    transaction.move(moves)
+    transaction.update([_written(c, uids) for c in by_action[Action.UPDATE]])
+    transaction.insert([_written(c, uids) for c in (*by_action[Action.CREATE], *by_action[Action.REPLACE])])
+    transaction.adopt([c.address for c in by_action[Action.ADOPT] if c.adopted_from is not None])
+    transaction.let_go([c.address for c in by_action[Action.FORGET] if c.reason != "deleted-outside"])
+    transaction.clear_errors([(c.address.tenant, uids[c.address]) for c in by_action[Action.UPDATE] if _heals(c)])
+
+    gone = [c.address for c in (*by_action[Action.DELETE], *by_action[Action.FORGET])]
+    transaction.forget_applied(gone + [c.previous for c in changes if c.previous])
+    for owner in sorted({c.adopted_from for c in changes if c.adopted_from}):
+        transaction.forget_applied([c.address for c in changes if c.adopted_from == owner], owner)
+    transaction.remember([_applied(c, uids, applied, generation) for c in changes if c.action in _REMEMBERED])
+    return [_entry(c, uids) for c in changes]
+
+
+def _uid(change: Change) -> str:
+    """A creation or replacement begins a new life, unless it brings one back."""
+    if change.action in {Action.CREATE, Action.REPLACE}:
+        return change.restored_uid or str(uuid4())
+    return change.uid or ""
+
+
+def _body(change: Change) -> Body:
+    assert change.after is not None
+    return change.after
+
+
+def _written(change: Change, uids: Mapping[Address, str]) -> Written:
+    body = _body(change)
+    version = KINDS[change.address.kind].spec_version
+    return Written(change.address, uids[change.address], canonical(body), digest(body), version)
+
+
+def _heals(change: Change) -> bool:
+    """A changed credential or configuration ends the status ``error``."""
+    fields = KINDS[change.address.kind].health_fields
+    return any(field.path[0] in fields for field in change.fields)
+
+
+def _applied(
+    change: Change, uids: Mapping[Address, str], applied: Mapping[Address, Applied], generation: int
+) -> Applied:
+    body = _body(change)
+    known = applied.get(change.previous or change.address)
+    return Applied(
+        change.address,
+        uids[change.address],
+        canonical(body),
+        KINDS[change.address.kind].spec_version,
+        digest(body),
+        generation,
+        frozenset(change.explicit),
+        str(change.previous) if change.previous else known.moved_from if known else None,
+        _source(change.source),
+    )
+
+
+def _source(place: Place | None) -> str | None:
+    return str(place) if place else None
+
+
+def _entry(change: Change, uids: Mapping[Address, str]) -> HistoryEntry:
+    return HistoryEntry(
+        address=change.address,
+        action=change.action.value,
+        uid=uids[change.address],
+        before=change.before,
+        after=change.after,
+        cause=change.cause.value,
+        previous=str(change.previous) if change.previous else None,
+        explicit=change.explicit,
+        source=_source(change.source),
+    )

@@ -1,0 +1,124 @@
+"""The command line: arguments in, result on stdout, everything else on stderr, an exit code that means something."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import click
+
+from reconciler import __version__
+from reconciler.errors import Problem, ReconcilerError
+
+# name: what it does, in the help. A command's module is imported when it is asked for, so that --help and validate start
+# quickly; a test holds the summaries to what the commands say of themselves.
+COMMANDS = {
+    "init": "Start a project in DIR.",
+    "validate": "Check the configuration.",
+    "plan": "Show what an apply would change.",
+    "apply": "Make the live state what the configuration says.",
+    "drift": "Compare live state with what was applied last.",
+    "show": "Show a saved plan, a live resource, or all that the project owns.",
+    "list": "List what is live.",
+    "graph": "Print what refers to what.",
+    "adopt": "Take over live resources.",
+    "forget": "Let go of live resources.",
+    "rollback": "Bring back what was managed at the end of GENERATION.",
+    "revert": "Undo what GENERATION did, and only that.",
+    "export": "Write the live resources that the project owns to stdout.",
+    "history": "List the project's generations, or show what one of them changed.",
+    "blame": "Say for each field which generation, person, commit and line gave it its value.",
+    "schema": "Print or write JSON Schemas.",
+    "project": "Rename a project.",
+    "audit": "Verify the audit trail.",
+    "secrets": "Keys that sign plans.",
+    "db": "Set up, upgrade, inspect and back up the database.",
+}
+HIDDEN = ("debug",)
+
+
+class Commands(click.Group):
+    """Loads each command's module on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
+            return None
+        module: Any = import_module(f"reconciler.cli.{cmd_name}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="reconciler")
+def cli() -> None:
+    """Configuration in git becomes live state in a database: validate, plan, apply.
+
+    Exit codes: 0 done, 1 failed, 2 changes pending, 3 configuration invalid, 4 plan stale, 5 lock not had, 6 refused,
+    7 credential unresolved, 8 integrity check failed, 9 outcome unknown, 64 wrong usage.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and exits; the one place where errors become text or JSON and exit codes."""
+    # not list(...): the module of the command `list` has that name here once it is imported
+    sys.exit(run([*(sys.argv[1:] if arguments is None else arguments)]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command line."""
+    try:
+        result: Any = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        context = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        return _report([Problem("wrong-usage", error.format_message() + context)], 64, arguments)
+    except click.ClickException as error:
+        return _report([Problem("failed", error.format_message())], 1, arguments)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; nothing was written.", err=True)
+        return 130
+    except ReconcilerError as error:
+        return _report([*error.problems], error.exit_code, arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("RECONCILER_DEBUG"):
+            raise
+        problem = Problem(
+            "internal-error",
+            f"this is a defect of reconciler: {type(error).__name__}",
+            hint="run it again with RECONCILER_DEBUG=1 and report the traceback; check it for secrets first",
+        )
+        return _report([problem], 1, arguments)
+
+
+def _report(problems: list[Problem], code: int, arguments: list[str]) -> int:
+    from reconciler.render.problems import errors_json, problems_text
+    from reconciler.render.style import Style
+
+    if _wants_json(arguments):
+        from reconciler.cli.options import print_json
+
+        print_json(errors_json(problems))
+    else:
+        colour = sys.stderr.isatty() and not {"NO_COLOR", "CI"} & os.environ.keys() and "--no-color" not in arguments
+        click.echo(problems_text(problems, Style(colour)), err=True)
+    return code
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    pairs = pairwise(arguments)
+    return "--format=json" in arguments or ("--format", "json") in pairs

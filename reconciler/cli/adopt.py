@@ -1,0 +1,75 @@
+"""``adopt`` and ``forget``: ownership changes, specs stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
+from reconciler.cli.options import common
+from reconciler.cli.workspace import Options, Workspace, now, parse_address
+from reconciler.errors import ConfigurationInvalid, Problem, ReconcilerError
+from reconciler.kinds.parse import parse
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.configuration import Adoption, Configuration
+from reconciler.model.live import Live
+from reconciler.model.plan import Selection
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+from reconciler.planner.make import Setting, make_plan
+from reconciler.planner.normal import normal
+
+
+@click.command("adopt")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.option("--from-project", metavar="P", help="The project that owns them now; without it they belong to nobody.")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
+)
+@consenting
+@common
+def command(
+    options: Options, consent: Consent, addresses: tuple[str, ...], from_project: str | None, out: Path | None
+) -> int:
+    """Take over live resources.
+
+    The owner changes and live becomes what was last applied; the spec stays. Declare them in the manifests before the
+    next apply (`reconciler export --target ADDRESS` writes them), or it will delete them.
+    """
+    workspace = Workspace(options, ())
+    environment = workspace.environment(required=True)
+    database = workspace.database(environment)
+    live = workspace.read_live(database, None, every_tenant=True)
+    wanted = [parse_address(text) for text in addresses]
+    configuration = Configuration(
+        workspace.name,
+        environment,
+        {address: _as_it_is(address, live) for address in sorted(set(wanted))},
+        adoptions=tuple(Adoption(address, from_project) for address in wanted),
+        guards=workspace.project.guards(),
+    )
+    setting = Setting(database.display, now().date(), __version__)
+    plan = make_plan(configuration, live, setting, Selection(targets=frozenset(wanted), deletes=False))
+    note = "declare these resources in the manifests: `reconciler export --target ADDRESS` writes them"
+    plan = replace(plan, notes=(*plan.notes, note), operation="adopt")
+    save_or_carry_out(plan, workspace, database, replace(consent, guards=configuration.guards), out)
+    return 0
+
+
+def _as_it_is(address: Address, live: Live) -> Resource:
+    row = live.rows.get(address)
+    if row is None:
+        raise ReconcilerError(f"{address} is not live", code="not-live", hint="see `reconciler list`")
+    kind = KINDS.get(address.kind)
+    spec = parse(kind, normal(row).body, address) if kind else ()
+    if not isinstance(spec, Spec):
+        hint = "mend the row first, or declare it as it is to be, with an `adopt` entry"
+        raise ConfigurationInvalid(
+            Problem("live-invalid", f"{address} is not a valid {address.kind} as it is", str(address), hint=hint),
+            *spec,
+        )
+    return Resource(address, spec)

@@ -1,0 +1,83 @@
+"""``apply``: the configuration, or a saved plan, becomes live state; all of it or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler.cli.carry_out import Consent, carry_out, consenting
+from reconciler.cli.keys import known_keys
+from reconciler.cli.options import common
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import Refused, UsageError
+from reconciler.load.discover import SUFFIXES
+from reconciler.load.load import STDIN
+from reconciler.model.configuration import Guards
+from reconciler.model.plan import Plan
+from reconciler.plan.file import read_plan
+from reconciler.store.url import Database
+
+
+@click.command("apply")
+@click.argument("paths", nargs=-1, metavar="[PATH]... | PLANFILE")
+@click.option("--no-delete", is_flag=True, help="Create and update only.")
+@consenting
+@common
+def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool) -> int:
+    """Make the live state what the configuration says.
+
+    In one transaction: all of it, or nothing. Shows the plan and asks first.
+
+    PLANFILE is what `plan --out` saved: exactly that is applied, or nothing if the database has moved since.
+    """
+    saved = _plan_file(paths)
+    workspace = Workspace(options, () if saved else paths)
+    if saved:
+        if no_delete or options.tenants or options.targets:
+            raise UsageError(
+                "a saved plan is applied as it is", hint="select when planning: `reconciler plan --out FILE`"
+            )
+        plan, database, guards = _saved(workspace, saved)
+    else:
+        plan, loaded, database = workspace.plan(no_delete)
+        guards = loaded.configuration.guards
+    carry_out(
+        plan,
+        workspace,
+        database,
+        replace(consent, guards=guards, saved=saved is not None, stdin_is_read=STDIN in paths),
+    )
+    return 0
+
+
+def _plan_file(paths: tuple[str, ...]) -> Path | None:
+    """One existing file that is no YAML: a plan. (A manifest's name ends in .yaml or .yml.)"""
+    files = [Path(p) for p in paths if p != STDIN and Path(p).is_file() and not p.endswith(SUFFIXES)]
+    if files and len(paths) > 1:
+        raise UsageError("a saved plan is applied alone", hint=f"run `reconciler apply {files[0]}`")
+    return files[0] if files else None
+
+
+def _saved(workspace: Workspace, file: Path) -> tuple[Plan, Database, Guards]:
+    """The plan and the database that this workspace, not the plan, names."""
+    keys = known_keys(workspace.project)
+    plan = read_plan(file, keys.by_id if keys else None)
+    environment = workspace.environment(required=True)
+    if not workspace.project.has_file:
+        workspace.name = plan.project if workspace.name == "default" else workspace.name
+        environment = environment or plan.environment
+    if plan.project != workspace.name:
+        raise Refused(
+            f"the plan is for the project {plan.project!r}, and this is {workspace.name!r}",
+            code="wrong-project",
+            hint="apply it in the project that it was made in",
+        )
+    if plan.environment != environment:
+        raise Refused(
+            f"the plan is for the environment {plan.environment or '(none)'!r}, and {environment or '(none)'!r} was named",
+            code="wrong-environment",
+            hint="make a plan for this environment",
+        )
+    return plan, workspace.database(environment), workspace.project.guards()

@@ -1,0 +1,67 @@
+"""``blame``: for each field of a live resource, who gave it its value."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.options import common, print_json
+from reconciler.cli.workspace import Options, Workspace, parse_address
+from reconciler.errors import ReconcilerError
+from reconciler.history.blame import Blame, blame
+from reconciler.model.body import dotted
+from reconciler.planner.normal import normal
+from reconciler.render.style import safe, value_text
+
+
+@click.command("blame")
+@click.argument("address")
+@common
+def command(options: Options, address: str) -> int:
+    """Say for each field which generation, person, commit and line gave it its value.
+
+    Fields that were changed outside since the last apply say so. Renames are followed.
+    """
+    from reconciler.store.history import read_history
+    from reconciler.store.reading import read_resource
+
+    workspace = Workspace(options, ())
+    database = workspace.database(workspace.environment(required=True))
+    wanted = parse_address(address)
+    found = read_resource(database, wanted)
+    if found is None:
+        raise ReconcilerError(
+            f"{wanted} is not live in {database.display}", code="not-live", hint="see `reconciler list`"
+        )
+    row, owner, _ = found
+    generations, changes = read_history(database, owner.project if owner else workspace.name)
+    by_number = {generation.number: generation for generation in generations}
+    blamed = blame(wanted, row.uid, normal(row).body, row.touch, changes, by_number)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "address": str(wanted), "fields": [_field(one) for one in blamed]})
+        return 0
+    rows = [(dotted(one.path), value_text(one.value), _who(one)) for one in blamed]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for path, value, who in rows:
+        click.echo(f"{path.ljust(widths[0])}  {value[:60].ljust(min(widths[1], 60))}  {who}")
+    return 0
+
+
+def _who(one: Blame) -> str:
+    if one.generation is None:
+        return f"outside, by {safe(one.by)} at {one.at}"
+    commit = f", commit {one.commit[:12]}" if one.commit else ""
+    source = f", {safe(one.source)}" if one.source else ""
+    return f"generation {one.generation}, by {safe(one.by)} at {one.at}{commit}{source}"
+
+
+def _field(one: Blame) -> dict[str, object]:
+    return {
+        "path": list(one.path),
+        "field": dotted(one.path),
+        "value": one.value,
+        "generation": one.generation,
+        "by": one.by,
+        "at": one.at,
+        "commit": one.commit,
+        "source": one.source,
+    }

@@ -1,0 +1,163 @@
+"""A plan shown, approved, executed and reported: the same for every command that changes live state."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.apply.execute import Outcome, execute
+from reconciler.apply.terms import Approval, Terms
+from reconciler.cli import git
+from reconciler.cli.keys import signing_key
+from reconciler.cli.options import print_json
+from reconciler.cli.plan import foreseen, show_plan
+from reconciler.cli.workspace import Options, Workspace, actor
+from reconciler.errors import Problem, Refused
+from reconciler.guards.check import Allowances
+from reconciler.model.configuration import Guards
+from reconciler.model.plan import Plan
+from reconciler.plan.convert import to_document
+from reconciler.plan.file import write_plan
+from reconciler.render.plan_text import NO_CHANGES
+from reconciler.store.url import Database
+
+UNGUARDED = Guards(None, 100, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What was allowed on the command line, and by the project."""
+
+    auto_approve: bool = False
+    lock_timeout: float = 60.0
+    allowed: Allowances = field(default_factory=Allowances)
+    guards: Guards = field(default_factory=Guards)
+    saved: bool = False
+    stdin_is_read: bool = False
+
+
+def consenting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that change live state, handed over as one ``consent``."""
+
+    @click.option("--auto-approve", is_flag=True, help="Do not ask.")
+    @click.option(
+        "--lock-timeout",
+        metavar="S",
+        type=click.FloatRange(0, 86400),
+        default=60.0,
+        show_default=True,
+        help="Seconds to wait for the lock.",
+    )
+    @click.option(
+        "--allow-deletes", metavar="N", type=click.IntRange(0), help="Up to N deletions and replacements are meant."
+    )
+    @click.option("--allow-empty", is_flag=True, help="An empty configuration, or a whole tenant gone, is meant.")
+    @click.option("--overwrite-outside", is_flag=True, help="Overwrite outside changes that nobody has seen.")
+    @click.option(
+        "--allow-diverged", is_flag=True, help="Apply from a dirty tree, or a commit that does not follow the last."
+    )
+    @functools.wraps(command)
+    def wrapped(
+        auto_approve: bool,
+        lock_timeout: float,
+        allow_deletes: int | None,
+        allow_empty: bool,
+        overwrite_outside: bool,
+        allow_diverged: bool,
+        **rest: Any,
+    ) -> Any:
+        allowed = Allowances(allow_deletes, allow_empty, overwrite_outside, allow_diverged)
+        return command(consent=Consent(auto_approve, lock_timeout, allowed), **rest)
+
+    return wrapped
+
+
+def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, consent: Consent, out: Path | None) -> None:
+    """With ``--out`` the plan is shown and saved for ``apply FILE``; otherwise it is carried out."""
+    if out is None:
+        carry_out(plan, workspace, database, consent)
+        return
+    write_plan(plan, out, signing_key(workspace.project))
+    workspace.options.progress.done()
+    show_plan(plan, workspace.options, consent.guards)
+    if workspace.options.format == "text":
+        click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
+
+
+def carry_out(plan: Plan, workspace: Workspace, database: Database, consent: Consent) -> Outcome:
+    """Raises Refused where approval is declined or impossible, and whatever ``execute`` raises."""
+    options = workspace.options
+    options.progress.done()
+    _refuse_early(plan, consent.guards, consent.allowed)
+    if options.format == "text":
+        show_plan(plan, options, UNGUARDED)
+    if plan.changes and not consent.auto_approve:
+        _ask(plan, consent.stdin_is_read)
+    current = plan.revision
+    terms = Terms(
+        actor=actor(),
+        approval=Approval(unattended=consent.auto_approve, saved=consent.saved),
+        guards=consent.guards,
+        allowed=consent.allowed,
+        lock_timeout=consent.lock_timeout,
+        revision=current,
+        audit_key=signing_key(workspace.project),
+        diverged=lambda last: git.divergence(workspace.project.root, current, last),
+    )
+    options.progress.stage("Applying")
+    outcome = execute(plan, database, terms, options.progress.say)
+    options.progress.done()
+    _report(plan, outcome, options)
+    return outcome
+
+
+def _refuse_early(plan: Plan, guards: Guards, allowed: Allowances) -> None:
+    """No question is asked whose answer would be of no use; what is live at the time of writing is judged again."""
+    reasons = [*plan.blockers, *foreseen(plan, guards, allowed)]
+    if reasons:
+        raise Refused(
+            *(Problem(b.code, b.message, str(b.address) if b.address else None, hint=b.hint) for b in reasons)
+        )
+
+
+def _ask(plan: Plan, stdin_is_read: bool) -> None:
+    if stdin_is_read or not sys.stdin.isatty():
+        raise Refused(
+            "there is nobody to ask for approval: stdin is no terminal",
+            code="approval-impossible",
+            hint="say --auto-approve, or review a plan first: `reconciler plan --out FILE`, `reconciler apply FILE --auto-approve`",
+        )
+    where = f" in {plan.environment}" if plan.environment else ""
+    click.echo(
+        f"\nDo you want to perform these actions{where}? Only 'yes' is accepted.\n  Enter a value: ", nl=False, err=True
+    )
+    if sys.stdin.readline().strip() != "yes":
+        raise Refused("approval was declined; nothing was written", code="approval-declined")
+
+
+def _report(plan: Plan, outcome: Outcome, options: Options) -> None:
+    if options.format == "json":
+        print_json(
+            {
+                "format_version": "1.0",
+                "outcome": "applied" if outcome.generation else "no_changes",
+                "apply_id": outcome.apply_id,
+                "generation": outcome.generation,
+                "summary": {"add": outcome.added, "change": outcome.changed, "destroy": outcome.destroyed},
+                "plan": to_document(plan),
+            }
+        )
+        return
+    if plan.changes and not outcome.generation:
+        click.echo(f"\n{NO_CHANGES} Somebody has applied this plan already.")
+    click.echo(
+        f"\nApply complete! Resources: {outcome.added} added, {outcome.changed} changed, {outcome.destroyed} destroyed."
+    )
+    if outcome.generation and not options.quiet:
+        click.echo(f"Generation {outcome.generation} of project {plan.project}.")

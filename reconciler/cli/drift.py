@@ -1,0 +1,71 @@
+"""``drift``: what somebody else changed since the last apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.workspace import Options, Workspace, now
+from reconciler.drift.find import find_drift
+from reconciler.errors import ReconcilerError
+from reconciler.files import write_atomically
+from reconciler.model.configuration import Configuration
+from reconciler.model.drift import Drift
+from reconciler.plan.convert import to_document
+from reconciler.planner.environment import require_environment
+from reconciler.render.drift_text import drift_json, drift_text
+from reconciler.render.metrics import drift_metrics
+from reconciler.render.plan_text import plan_text
+
+
+@click.command("drift")
+@click.option("--pending", is_flag=True, help="Also show, apart, what the configuration would change.")
+@click.option(
+    "--metrics",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a Prometheus textfile, atomically.",
+)
+@common
+def command(options: Options, pending: bool, metrics: Path | None) -> int:
+    """Compare live state with what was applied last.
+
+    Tells what was created, changed and deleted outside, per field, with who and when. Reads only; exit 2 on drift. The
+    working tree does not matter, but the `ignore` rules of reconciler.yaml do.
+    """
+    workspace = Workspace(options, ())
+    drift = _find(workspace)
+    planned = workspace.plan() if pending else None
+    if metrics is not None:
+        write_atomically(metrics, drift_metrics(drift, now().timestamp()))
+    options.progress.done()
+    if options.format == "json":
+        document = drift_json(drift)
+        if planned is not None:
+            document["pending"] = to_document(planned[0])
+        print_json(document)
+    else:
+        print_lines(drift_text(drift, options.style))
+        if planned is not None:
+            click.echo("\nPending, apart from drift:\n")
+            print_lines(plan_text(planned[0], options.style))
+    return 2 if drift.findings else 0
+
+
+def _find(workspace: Workspace) -> Drift:
+    from reconciler.store.history import read_let_go
+
+    environment = workspace.environment(required=True)
+    database = workspace.database(environment)
+    live = workspace.read_live(database, None)
+    if live.project is None:
+        raise ReconcilerError(
+            f"the project {workspace.name!r} has applied nothing to {database.display}",
+            code="nothing-applied",
+            hint="check the project's name, --env and the database; or apply first",
+        )
+    require_environment(live.project, workspace.name, environment)
+    rules = Configuration(workspace.name, environment, {}, ignore=workspace.project.ignore_rules())
+    return find_drift(rules, live, now().date(), workspace.selection(live), read_let_go(database))

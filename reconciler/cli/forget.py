@@ -1,0 +1,61 @@
+"""``forget``: let go of resources without deleting them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
+from reconciler.cli.options import common
+from reconciler.cli.workspace import Options, Workspace, now, parse_address
+from reconciler.errors import Problem, ReconcilerError
+from reconciler.model.configuration import Configuration, Removal
+from reconciler.model.plan import Selection
+from reconciler.planner.make import Setting, make_plan
+
+
+@click.command("forget")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
+)
+@consenting
+@common
+def command(options: Options, consent: Consent, addresses: tuple[str, ...], out: Path | None) -> int:
+    """Let go of live resources.
+
+    They stay as they are, and belong to nobody. Take them out of the manifests too, or the next plan finds a conflict.
+    """
+    workspace = Workspace(options, ())
+    environment = workspace.environment(required=True)
+    database = workspace.database(environment)
+    live = workspace.read_live(database, None)
+    wanted = frozenset(parse_address(text) for text in addresses)
+    foreign = [address for address in sorted(wanted) if address not in live.applied]
+    if foreign:
+        raise ReconcilerError(
+            *(
+                Problem(
+                    "not-owned",
+                    f"{a} does not belong to the project {workspace.name!r}",
+                    str(a),
+                    hint="see `reconciler show`",
+                )
+                for a in foreign
+            )
+        )
+    configuration = Configuration(
+        workspace.name,
+        environment,
+        {},
+        removals=tuple(Removal(address, destroy=False) for address in sorted(wanted)),
+        guards=workspace.project.guards(),
+    )
+    setting = Setting(database.display, now().date(), __version__)
+    plan = make_plan(configuration, live, setting, Selection(targets=wanted, deletes=False))
+    plan = replace(plan, operation="forget")
+    save_or_carry_out(plan, workspace, database, replace(consent, guards=configuration.guards), out)
+    return 0

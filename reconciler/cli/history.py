@@ -1,0 +1,91 @@
+"""``history``: what was applied, when, by whom, from which commit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from reconciler.cli.options import common, print_json
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.diff.fields import differences
+from reconciler.errors import ReconcilerError
+from reconciler.model.body import dotted
+from reconciler.model.history import Generation, PastChange
+from reconciler.render.style import safe, value_text
+
+_SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move": "=>", "adopt": "<=", "forget": "."}
+
+
+@click.command("history")
+@click.argument("generation", required=False, type=click.IntRange(1))
+@common
+def command(options: Options, generation: int | None) -> int:
+    """List the project's generations, or show what one of them changed.
+
+    The newest stands first. --tenant and --target narrow the changes of one generation.
+    """
+    from reconciler.store.history import read_history
+
+    workspace = Workspace(options, ())
+    database = workspace.database(workspace.environment(required=True))
+    generations, changes = read_history(database, workspace.name)
+    if generation is None:
+        if options.format == "json":
+            print_json({"format_version": "1.0", "generations": [_generation(g) for g in reversed(generations)]})
+            return 0
+        for one in reversed(generations):
+            click.echo(line(one))
+        if not generations:
+            click.echo(f"Nothing was applied yet by the project {workspace.name}.", err=True)
+        return 0
+    chosen = next((g for g in generations if g.number == generation), None)
+    if chosen is None:
+        raise ReconcilerError(
+            f"the project {workspace.name!r} has no generation {generation}",
+            code="no-such-generation",
+            hint=f"the newest is {generations[-1].number}" if generations else "nothing was applied yet",
+        )
+    wanted = [
+        c
+        for c in changes
+        if c.generation == generation
+        and (not options.tenants or c.address.tenant in options.tenants)
+        and (not options.targets or str(c.address) in options.targets)
+    ]
+    if options.format == "json":
+        print_json({"format_version": "1.0", **_generation(chosen), "changes": [_change(c) for c in wanted]})
+        return 0
+    click.echo(line(chosen))
+    for change in wanted:
+        moved = f"  (from {change.previous})" if change.previous else ""
+        click.echo(f"{_SYMBOLS[change.action].rjust(4)} {change.address}{moved}")
+        if change.before is not None and change.after is not None:
+            for field in differences(change.before, change.after):
+                click.echo(f"       {dotted(field.path)} = {value_text(field.before)} -> {value_text(field.after)}")
+    return 0
+
+
+def line(generation: Generation) -> str:
+    """One generation on one line."""
+    commit = f", commit {generation.commit[:12]}{' (dirty)' if generation.dirty else ''}" if generation.commit else ""
+    counts = f"{generation.added} added, {generation.changed} changed, {generation.destroyed} destroyed"
+    return f"{generation.number:>4}  {generation.at}  {generation.operation}  {counts}  by {safe(generation.actor)}{commit}"
+
+
+def _generation(generation: Generation) -> dict[str, Any]:
+    return {**asdict(generation), "dirty": bool(generation.dirty)}
+
+
+def _change(change: PastChange) -> dict[str, Any]:
+    return {
+        "address": str(change.address),
+        "action": change.action,
+        "previous_address": str(change.previous) if change.previous else None,
+        "uid": change.uid,
+        "cause": change.cause,
+        "source": change.source,
+        "before": change.before,
+        "after": change.after,
+    }

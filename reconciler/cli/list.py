@@ -1,0 +1,79 @@
+"""``list``: live resources, one a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reconciler.cli.options import common, print_json
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import UsageError
+from reconciler.kinds.table import BY_PLURAL, KINDS
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+@common
+def command(options: Options, kind: str | None) -> int:
+    """List what is live.
+
+    Tells address, owner, who changed it last and when. KIND is singular or plural.
+    """
+    if kind is not None and kind not in KINDS and kind not in BY_PLURAL:
+        raise UsageError(f"there is no kind {kind!r}", code="unknown-kind", hint=f"kinds are {', '.join(KINDS)}")
+    workspace = Workspace(options, ())
+    wanted = BY_PLURAL[kind].name if kind is not None and kind in BY_PLURAL else kind
+    rows = [row for row in rows_of(workspace) if wanted in {None, row["kind"]}]
+    show_rows(rows, options)
+    return 0
+
+
+def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, Any]]:
+    """Live resources in key order, narrowed by --tenant and --target."""
+    options = workspace.options
+    database = workspace.database(workspace.environment(required=True))
+    live = workspace.read_live(database, None, every_tenant=not owned_only)
+    found = []
+    for address in sorted(live.rows):
+        row = live.rows[address]
+        owner = workspace.name if live.owns(address) else live.owner(address)
+        if (
+            (owned_only and owner != workspace.name)
+            or (options.tenants and address.tenant not in options.tenants)
+            or (options.targets and str(address) not in options.targets)
+        ):
+            continue
+        found.append(
+            {
+                "address": str(address),
+                "tenant": address.tenant,
+                "kind": address.kind,
+                "name": address.name,
+                "project": owner,
+                "uid": row.uid,
+                "changed_by": row.touch.by,
+                "changed_at": row.touch.at,
+            }
+        )
+    return found
+
+
+def show_rows(rows: list[dict[str, Any]], options: Options) -> None:
+    if options.format == "json":
+        print_json({"format_version": "1.0", "resources": rows})
+        return
+    widths = {
+        key: max([len(key), *(len(row[key] or "-") for row in rows)]) for key in ("address", "project", "changed_by")
+    }
+    if rows and not options.quiet:
+        header = [
+            "ADDRESS".ljust(widths["address"]),
+            "PROJECT".ljust(widths["project"]),
+            "CHANGED BY".ljust(widths["changed_by"]),
+        ]
+        click.echo("  ".join([*header, "CHANGED AT"]))
+    for row in rows:
+        click.echo("  ".join([*((row[key] or "-").ljust(width) for key, width in widths.items()), row["changed_at"]]))
+    if not rows and not options.quiet:
+        click.echo("Nothing is live here.", err=True)

@@ -1,0 +1,58 @@
+"""The options that commands share, and the JSON or text that they print."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+import orjson
+
+from reconciler.cli.workspace import Options
+
+FORMATS = ("text", "json")
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the common options and hands them over as one ``options`` argument."""
+
+    @click.option("--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own.")
+    @click.option("--project", metavar="FILE", help="Project file; default: reconciler.yaml here or above.")
+    @click.option("--env", metavar="E", help="Environment of the project.")
+    @click.option("--tenant", "tenants", metavar="T", multiple=True, help="Only this tenant; may be repeated.")
+    @click.option("--target", "targets", metavar="ADDRESS", multiple=True, help="Only this address; may be repeated.")
+    @click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result.")
+    @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
+    @click.option("-v", "--verbose", is_flag=True, help="Tell how long each stage took, on stderr.")
+    @click.option("-q", "--quiet", is_flag=True, help="Tell only the essential: a plan as its summary.")
+    @functools.wraps(command)
+    def wrapped(
+        database: str | None,
+        project: str | None,
+        env: str | None,
+        tenants: tuple[str, ...],
+        targets: tuple[str, ...],
+        format: str,
+        no_color: bool,
+        verbose: bool,
+        quiet: bool,
+        **rest: Any,
+    ) -> Any:
+        options = Options(database, project, env, tenants, targets, format, no_color, verbose, quiet)
+        try:
+            return command(options=options, **rest)
+        finally:
+            options.progress.done()
+
+    return wrapped
+
+
+def print_json(document: Any) -> None:
+    """One document, indented, keys in their order."""
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)

@@ -1,0 +1,83 @@
+"""``plan``: what an apply would change, on stdout and, for later, in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from reconciler.cli.keys import signing_key
+from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import UsageError
+from reconciler.guards.check import Allowances, Facts, refusals
+from reconciler.model.configuration import Guards
+from reconciler.model.plan import Action, Blocker, Plan
+from reconciler.plan.convert import to_document
+from reconciler.plan.file import write_plan
+from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summary_line
+
+
+@click.command("plan")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
+)
+@click.option(
+    "--against",
+    metavar="EXPORT",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Plan against what `export --canonical` wrote; no database is reached.",
+)
+@click.option("--no-delete", is_flag=True, help="Plan creations and updates only.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if not.")
+@common
+def command(
+    options: Options,
+    paths: tuple[str, ...],
+    out: Path | None,
+    against: Path | None,
+    no_delete: bool,
+    detailed_exitcode: bool,
+) -> int:
+    """Show what an apply would change.
+
+    Writes nothing to the database, and makes none.
+
+    PATH selects the part of a project that it holds, and then nothing is deleted. Without a project file a folder is
+    the whole configuration.
+    """
+    workspace = Workspace(options, paths)
+    if against is not None and out is not None:
+        raise UsageError(
+            "a plan against an export can't be applied", hint="leave out --out; plan again where the database is"
+        )
+    plan, loaded = workspace.plan_against(against, no_delete) if against else workspace.plan(no_delete)[:2]
+    if out is not None:
+        write_plan(plan, out, signing_key(workspace.project))
+    options.progress.done()
+    show_plan(plan, options, loaded.configuration.guards)
+    if out is not None and options.format == "text" and not options.quiet:
+        click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
+    return 2 if detailed_exitcode and plan.changes else 0
+
+
+def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
+    """The plan in the format that was asked for."""
+    if options.format == "json":
+        print_json(to_document(plan))
+    elif options.quiet:
+        print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES])
+    else:
+        print_lines(plan_text(plan, options.style, foreseen(plan, guards)))
+
+
+def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> Iterable[Blocker]:
+    """What the guards would refuse, as far as the plan alone tells; an apply judges again, by what is live then."""
+    gained = plan.count(Action.CREATE) + sum(change.adopted_from is not None for change in plan.changes)
+    lost = plan.count(Action.DELETE) + sum(
+        change.action is Action.FORGET and change.reason != "deleted-outside" for change in plan.changes
+    )
+    facts = Facts(plan.destroyed, plan.owned, plan.owned + gained - lost, plan.tenants_gone)
+    return refusals(facts, guards, allowed or Allowances())

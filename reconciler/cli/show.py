@@ -1,0 +1,102 @@
+"""``show``: a saved plan, one live resource, or what this project owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.keys import known_keys
+from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.plan import show_plan
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.kinds.lifecycle import Status as Health
+from reconciler.kinds.lifecycle import usable
+from reconciler.model.address import Address
+from reconciler.model.configuration import Guards
+from reconciler.plan.file import read_plan
+from reconciler.render.style import value_text
+
+
+@click.command("show")
+@click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]")
+@common
+def command(options: Options, what: str | None) -> int:
+    """Show a saved plan, a live resource, or all that the project owns."""
+    if what is not None and Path(what).is_file():
+        workspace = Workspace(options, ())
+        keys = known_keys(workspace.project)
+        show_plan(read_plan(Path(what), keys.by_id if keys else None), options, Guards())
+        return 0
+    workspace = Workspace(options, ())
+    if what is None:
+        from reconciler.cli.list import rows_of, show_rows
+
+        show_rows(rows_of(workspace, owned_only=True), options)
+        return 0
+    try:
+        address = Address.parse(what)
+    except ValueError as error:
+        raise UsageError(f"{what!r} is no plan file and no address", hint=str(error)) from None
+    found = _resource(workspace, address)
+    if options.format == "json":
+        print_json({"format_version": "1.0", **found})
+    else:
+        print_lines(_text(found))
+    return 0
+
+
+def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
+    from reconciler.store.reading import read_resource
+
+    database = workspace.database(workspace.environment(required=True))
+    found = read_resource(database, address)
+    if found is None:
+        raise ReconcilerError(
+            f"{address} is not live in {database.display}", code="not-live", hint="see `reconciler list`"
+        )
+    row, owner, status = found
+    document: dict[str, Any] = {
+        "address": str(address),
+        "uid": row.uid,
+        "project": owner.project if owner else None,
+        "spec_version": row.spec_version,
+        "row_version": row.row_version,
+        "changed_by": row.touch.by,
+        "changed_at": row.touch.at,
+        "spec": row.raw,
+    }
+    if address.kind == "integration" and isinstance(row.raw, dict):
+        enabled = bool(row.raw.get("enabled", True))
+        health = Health(suspended_by=status.suspended_by, suspended_reason=status.suspended_reason, error=status.error)
+        document["status"] = {
+            "state": "enabled" if enabled else "disabled",
+            "usable": usable(enabled, health),
+            "suspended_by": status.suspended_by,
+            "suspended_reason": status.suspended_reason,
+            "error": status.error,
+        }
+    return document
+
+
+def _text(found: dict[str, Any]) -> Iterator[str]:
+    yield f"# {found['address']}"
+    yield f"# owned by {found['project'] or 'nobody'}, last changed by {found['changed_by']} at {found['changed_at']}"
+    if "status" in found:
+        status = found["status"]
+        suspended = f", suspended by {status['suspended_by']}" if status["suspended_by"] else ""
+        failing = ", in error" if status["error"] else ""
+        yield f"# status: {status['state']}{suspended}{failing}, {'usable' if status['usable'] else 'not usable'}"
+    spec = found["spec"] if isinstance(found["spec"], dict) else {"spec": found["spec"]}
+    width = max((len(key) for key in spec), default=0)
+    for key in sorted(spec):
+        value = spec[key]
+        if isinstance(value, str) and "\n" in value:
+            yield f"{key.ljust(width)} = <<-EOT"
+            yield from (f"    {line}" for line in value.splitlines())
+            yield "EOT"
+        else:
+            yield f"{key.ljust(width)} = {value_text(value)}"

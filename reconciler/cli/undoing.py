@@ -1,0 +1,42 @@
+"""What ``rollback`` and ``revert`` share: history read, planned, shown, carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.cli.carry_out import Consent, save_or_carry_out
+from reconciler.cli.history import line
+from reconciler.cli.workspace import Options, Workspace, now
+from reconciler.history.undo import Undoing
+from reconciler.model.configuration import Configuration
+from reconciler.planner.make import Setting, make_plan, restoring
+
+
+def undo(
+    options: Options,
+    consent: Consent,
+    generation: int,
+    out: Path | None,
+    undoing: Callable[..., Undoing],
+    operation: str,
+) -> int:
+    from reconciler.store.history import read_history
+
+    workspace = Workspace(options, ())
+    environment = workspace.environment(required=True)
+    database = workspace.database(environment)
+    generations, changes = read_history(database, workspace.name)
+    live = workspace.read_live(database, None, every_tenant=True)
+    base = Configuration(
+        workspace.name, environment, {}, ignore=workspace.project.ignore_rules(), guards=workspace.project.guards()
+    )
+    wanted = undoing(generation, generations, changes, live, base)
+    setting = Setting(database.display, now().date(), __version__)
+    plan = make_plan(wanted.configuration, live, setting, workspace.selection(live), wanted.moves)
+    notes = tuple(f"undoes generation {line(one).strip()}" for one in reversed(wanted.undone))
+    plan = replace(restoring(plan, wanted.uids), notes=(*plan.notes, *notes), operation=operation)
+    save_or_carry_out(plan, workspace, database, replace(consent, guards=base.guards), out)
+    return 0

@@ -1,0 +1,290 @@
+"""The options of a command turned into a project, an environment and a database."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from reconciler import __version__
+from reconciler.cli import git
+from reconciler.cli.progress import Progress
+from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
+from reconciler.load.discover import find_project_file
+from reconciler.load.load import DEFAULT_PROJECT, STDIN, Loaded, load
+from reconciler.load.project import Project, read_project, without_file
+from reconciler.model.address import Address, is_name
+from reconciler.model.live import Live
+from reconciler.model.plan import Plan, Revision, Selection
+from reconciler.render.style import Style
+
+if TYPE_CHECKING:
+    from reconciler.store.url import Database
+
+DEFAULT_DATABASE = "sqlite:///.reconciler/state.db"
+
+
+@dataclass
+class Options:
+    """What every command may be given."""
+
+    database: str | None = None
+    project: str | None = None
+    env: str | None = None
+    tenants: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    format: str = "text"
+    no_color: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(not self.quiet, self.verbose)
+
+    @property
+    def style(self) -> Style:
+        colour = sys.stdout.isatty() and not (self.no_color or "NO_COLOR" in os.environ or "CI" in os.environ)
+        return Style(colour and os.environ.get("TERM") != "dumb")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def actor() -> str:
+    """Who history names: a pipeline's user, or the one at the machine."""
+    for variable in ("RECONCILER_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        if os.environ.get(variable):
+            return os.environ[variable][:120]
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:120]
+
+
+class Workspace:
+    """A project as one command sees it."""
+
+    def __init__(self, options: Options, paths: Sequence[str]) -> None:
+        self.options = options
+        self.project, self.paths = _open_project(options, paths)
+        self.name = self.project.settings.project or os.environ.get("RECONCILER_PROJECT") or DEFAULT_PROJECT
+        if not is_name(self.name):
+            raise UsageError("RECONCILER_PROJECT is not a name", hint="lower-case letters, digits and hyphens")
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        return tuple(self.project.settings.environments)
+
+    def environment(self, required: bool) -> str | None:
+        """The one that --env names; where there are any, a command that touches a database wants one."""
+        known, given = self.environments, self.options.env
+        if given is not None and given not in known:
+            near = get_close_matches(given, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known) or 'none'}"
+            raise UsageError(
+                f"there is no environment {given!r} in this project", code="unknown-environment", hint=hint
+            )
+        if given is None and known and required:
+            raise UsageError(
+                "this project has environments, and none was named",
+                code="environment-missing",
+                hint=f"say --env {known[0]}" + (f" (or {', '.join(known[1:])})" if known[1:] else ""),
+            )
+        return given
+
+    def load(self, environment: str | None) -> Loaded:
+        self.options.progress.stage("Reading the configuration")
+        return load(self.project, environment, self.paths, self.name)
+
+    def database(self, environment: str | None) -> Database:
+        """Flag, environment variable, environment, project; a file below the project without any of them."""
+        from reconciler.store.url import parse_database
+
+        root, settings = self.project.root, self.project.settings
+        given = self.options.database or os.environ.get("RECONCILER_DATABASE_URL")
+        if given:
+            found = parse_database(given, Path.cwd())
+        else:
+            own = settings.environments[environment].database if environment else None
+            default = f"sqlite:///.reconciler/{environment}.db" if environment else DEFAULT_DATABASE
+            found = parse_database(own or settings.database or default, root)
+        if found.is_shared and self.name == DEFAULT_PROJECT:
+            raise UsageError(
+                "a shared database needs to know the project, so that two repositories never take each other's resources",
+                code="project-name-missing",
+                hint="add `project: NAME` to reconciler.yaml, or set RECONCILER_PROJECT",
+            )
+        return found
+
+    def read_live(self, database: Database, loaded: Loaded | None, every_tenant: bool = False) -> Live:
+        from reconciler.store.reading import read_live
+        from reconciler.store.schema import require_usable
+
+        self.options.progress.stage("Reading the live state")
+        tenants = (
+            None
+            if every_tenant
+            else {address.tenant for address in loaded.configuration.resources}
+            if loaded
+            else set()
+        )
+        if tenants is not None:
+            tenants |= set(self.options.tenants) | {Address.parse(t).tenant for t in self.options.targets if _parses(t)}
+        live = read_live(database, self.name, tenants)
+        require_usable(live.state, database)
+        return live
+
+    def revision(self, loaded: Loaded) -> Revision | None:
+        files = [*loaded.configuration.files]
+        if self.project.source:
+            files.append(self.project.source.name)
+        return git.revision(self.project.root, files)
+
+    def selection(self, live: Live, loaded: Loaded | None = None, no_delete: bool = False) -> Selection:
+        """Raises UsageError for a tenant or a target that neither files nor live state know."""
+        wanted = loaded.configuration.resources if loaded else {}
+        known = {*wanted, *live.rows, *live.applied}
+        targets = set()
+        for text in self.options.targets:
+            address = parse_address(text)
+            if address not in known:
+                near = get_close_matches(text, [str(a) for a in known], n=1)
+                raise UsageError(
+                    f"{text} is neither in the configuration nor live",
+                    code="unknown-target",
+                    hint=f"did you mean {near[0]}?" if near else "see `reconciler list`",
+                )
+            targets.add(address)
+        tenants = {address.tenant for address in known}
+        for tenant in self.options.tenants:
+            if tenant not in tenants:
+                near = get_close_matches(tenant, tenants, n=1)
+                raise UsageError(
+                    f"the tenant {tenant!r} is neither in the configuration nor live",
+                    code="unknown-tenant",
+                    hint=f"did you mean {near[0]}?" if near else None,
+                )
+        selection = Selection(
+            paths=loaded.selected if loaded else None,
+            targets=frozenset(targets),
+            tenants=frozenset(self.options.tenants),
+            deletes=(loaded is None or loaded.deletes) and not no_delete,
+            replaces=not no_delete,
+        )
+        if selection.is_partial and not any(selection.selects(address) for address in known):
+            raise UsageError(
+                "PATH, --tenant and --target together select nothing",
+                code="selects-nothing",
+                hint="they narrow each other: leave one out",
+            )
+        return selection
+
+    def plan(self, no_delete: bool = False) -> tuple[Plan, Loaded, Database]:
+        """Loads, reads, plans. Raises ConfigurationInvalid, Refused, UsageError."""
+        environment = self.environment(required=True)
+        loaded = self.load(environment)
+        database = self.database(environment)
+        live = self.read_live(database, loaded)
+        plan = self._compare(loaded, live, database.display, no_delete)
+        return self._with_undone(plan, database), loaded, database
+
+    def _with_undone(self, plan: Plan, database: Database) -> Plan:
+        """Says when what was rolled back or reverted last would come again."""
+        from reconciler.store.history import read_last
+
+        last = read_last(database, self.name) if plan.changes and plan.generation else None
+        if last is None or last.operation not in {"rollback", "revert"}:
+            return plan
+        note = (
+            f"the last apply was a {last.operation} (generation {last.number}, by {last.actor} at {last.at}), "
+            "and the configuration would undo it"
+        )
+        return replace(plan, notes=(*plan.notes, note))
+
+    def plan_against(self, export: Path, no_delete: bool) -> tuple[Plan, Loaded]:
+        """The same, with an exported state in the database's place."""
+        from reconciler.planner.against import live_of_export
+
+        loaded = self.load(self.environment(required=True))
+        try:
+            document = orjson.loads(export.read_bytes())
+        except OSError as error:
+            raise ReconcilerError(f"can't read {export}: {error.strerror}", code="export-not-read") from None
+        except orjson.JSONDecodeError:
+            raise IntegrityFailed(f"{export} is not JSON", code="export-malformed") from None
+        return self._compare(loaded, live_of_export(document, self.name), f"export {export}", no_delete), loaded
+
+    def _compare(self, loaded: Loaded, live: Live, where: str, no_delete: bool) -> Plan:
+        from reconciler.planner.make import Setting, make_plan
+
+        selection = self.selection(live, loaded, no_delete)
+        self.options.progress.stage("Comparing")
+        setting = Setting(where, now().date(), __version__, self.revision(loaded))
+        return make_plan(loaded.configuration, live, setting, selection)
+
+
+def _parses(text: str) -> bool:
+    try:
+        Address.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_address(text: str) -> Address:
+    """Raises UsageError for what is no address."""
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not an address", code="invalid-address", hint=str(error)) from None
+
+
+def _open_project(options: Options, paths: Sequence[str]) -> tuple[Project, list[str]]:
+    problems = Problems()
+    if options.project is not None:
+        file: Path | None = Path(options.project)
+        if file is not None and file.is_dir():
+            file = file / "reconciler.yaml"
+        if file is None or not file.is_file():
+            raise UsageError(f"there is no project file {options.project}", code="no-such-project")
+    else:
+        file = _find(paths)
+    if file is None:
+        given = list(paths) or ["."]
+        return without_file(_common_folder(given)), given
+    project = read_project(file.absolute(), problems)
+    problems.raise_if_any()
+    if project is None:
+        raise ConfigurationInvalid(f"the project file {file} can't be used", code="project-file")
+    return project, list(paths)
+
+
+def _find(paths: Sequence[str]) -> Path | None:
+    """The one project that all paths lie in; the working directory's without paths."""
+    if STDIN in paths:
+        return None
+    starts = [Path(path).absolute() for path in paths] or [Path.cwd()]
+    found = {find_project_file(start) for start in starts}
+    if len(found) > 1:
+        raise UsageError("these paths belong to different projects", hint="name the paths of one project at a time")
+    return found.pop()
+
+
+def _common_folder(paths: Sequence[str]) -> Path:
+    folders = [
+        Path.cwd() if p == STDIN else Path(p).absolute() if Path(p).is_dir() else Path(p).absolute().parent
+        for p in paths
+    ]
+    return Path(os.path.commonpath(folders))

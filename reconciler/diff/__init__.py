@@ -1,0 +1,1 @@
+"""Two bodies turned into the list of fields in which they differ."""

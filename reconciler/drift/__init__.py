@@ -1,0 +1,1 @@
+"""Live compared with what was last applied: what somebody else did."""

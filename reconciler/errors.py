@@ -1,0 +1,129 @@
+"""The tree of errors: what went wrong, turned into a stable code, a message and an exit code.
+
+ReconcilerError               1   any other failure
+├── ConfigurationInvalid      3   carries every Problem of every file
+├── PlanStale                 4   the database moved since the plan was made
+├── LockTimeout               5   another apply held the project's lock for too long
+├── Refused                   6   a guard, a protection, ownership, the wrong environment, no approval
+├── CredentialUnresolved      7   a reference does not resolve
+├── IntegrityFailed           8   a corrupted or tampered plan, chain or secret
+├── OutcomeUnknown            9   COMMIT was sent, its reply never came, and looking it up failed
+└── UsageError               64   wrong usage of the command line
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""A place inside a body: keys and list positions, e.g. ``("auth", "token")`` or ``("models", 0)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a file; line and column count from 1."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, where it is, what was expected, and what to do next.
+
+    ``path`` is the place inside the resource's body; the loader turns it into a ``place``. ``excerpt`` is the
+    source line with every value masked that may hold a secret; ``caret`` and ``width`` are the place and the length
+    of the mark below it, in the excerpt's own columns (from 0).
+    """
+
+    code: str
+    message: str
+    address: str | None = None
+    path: Path = ()
+    place: Place | None = None
+    expected: str | None = None
+    hint: str | None = None
+    excerpt: str | None = None
+    caret: int = 0
+    width: int = 1
+    related: tuple[tuple[str, Place], ...] = ()
+    on_key: bool = False
+
+
+class ReconcilerError(Exception):
+    """Base of every error that a user may see; carries the problems, all of them at once."""
+
+    exit_code = 1
+    code = "failed"
+
+    def __init__(self, *problems: Problem | str, code: str | None = None, hint: str | None = None) -> None:
+        """Strings become problems with this class's code (or ``code``) and ``hint``."""
+        self.problems: tuple[Problem, ...] = tuple(
+            p if isinstance(p, Problem) else Problem(code or self.code, p, hint=hint) for p in problems
+        )
+        super().__init__("; ".join(p.message for p in self.problems))
+
+
+class ConfigurationInvalid(ReconcilerError):
+    exit_code = 3
+    code = "configuration-invalid"
+
+
+class PlanStale(ReconcilerError):
+    exit_code = 4
+    code = "plan-stale"
+
+
+class LockTimeout(ReconcilerError):
+    exit_code = 5
+    code = "lock-timeout"
+
+
+class Refused(ReconcilerError):
+    exit_code = 6
+    code = "refused"
+
+
+class CredentialUnresolved(ReconcilerError):
+    exit_code = 7
+    code = "credential-unresolved"
+
+
+class IntegrityFailed(ReconcilerError):
+    exit_code = 8
+    code = "integrity-failed"
+
+
+class OutcomeUnknown(ReconcilerError):
+    exit_code = 9
+    code = "outcome-unknown"
+
+
+class UsageError(ReconcilerError):
+    exit_code = 64
+    code = "wrong-usage"
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects problems, so that all of them are reported in one run."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, problem: Problem) -> None:
+        self.found.append(problem)
+
+    def raise_if_any(self) -> None:
+        """Raises ConfigurationInvalid with everything found, in the order of files and lines."""
+        if self.found:
+            raise ConfigurationInvalid(*sorted(set(self.found), key=_order))
+
+
+def _order(problem: Problem) -> tuple[str, int, int, str, str]:
+    place = problem.place or Place("")
+    return (place.file, place.line or 0, place.column or 0, problem.code, problem.message)

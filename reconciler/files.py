@@ -1,0 +1,31 @@
+"""Writes a file whole or not at all, also if the process is killed on the way."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from reconciler.errors import ReconcilerError
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644, between: Callable[[], None] = lambda: None) -> None:
+    """Writes beside the target, syncs, renames; ``between`` runs just before the rename. Raises ReconcilerError."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            between()
+            os.replace(name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise ReconcilerError(f"can't write {path}: {error.strerror}", code="file-not-written") from None

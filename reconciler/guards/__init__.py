@@ -1,0 +1,1 @@
+"""What an apply is refused for unless somebody says so with a flag."""

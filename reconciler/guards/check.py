@@ -1,0 +1,92 @@
+"""Facts about an apply, and what was allowed, turned into the reasons to refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.model.address import Address
+from reconciler.model.configuration import Guards
+from reconciler.model.plan import Blocker
+
+PERCENT_COUNTS_FROM = 10
+"""Below this many owned resources a share says nothing: deleting one of two is half of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an apply would do. ``unseen`` are outside changes that it would overwrite without anybody having seen them."""
+
+    deletes: int
+    owned: int
+    owned_after: int
+    tenants_gone: tuple[str, ...] = ()
+    unseen: tuple[Address, ...] = ()
+    diverged: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """The flags that were given."""
+
+    deletes: int | None = None
+    empty: bool = False
+    outside: bool = False
+    diverged: bool = False
+
+
+def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Blocker]:
+    """All reasons at once, each with the flag that lifts it."""
+    yield from _deletions(facts, guards, allowed)
+    if not allowed.empty:
+        if facts.owned and not facts.owned_after and facts.deletes:
+            yield Blocker(
+                "empty",
+                f"this would delete all {facts.owned} resources of the project and leave nothing",
+                "if that is meant, say --allow-empty",
+            )
+        elif facts.tenants_gone:
+            yield Blocker(
+                "tenant-gone",
+                f"this would delete everything of {_named('tenant', facts.tenants_gone)}",
+                "if that is meant, say --allow-empty",
+            )
+    if facts.unseen and not (allowed.outside or guards.overwrite_outside):
+        yield Blocker(
+            "outside-unseen",
+            f"somebody changed {', '.join(str(address) for address in facts.unseen[:5])}"
+            + (f" and {len(facts.unseen) - 5} more" if len(facts.unseen) > 5 else "")
+            + " outside of this configuration, and nobody has seen that this would be overwritten",
+            "review it: `reconciler plan --out FILE`, then `reconciler apply FILE`; or say --overwrite-outside",
+            facts.unseen[0],
+        )
+    if facts.diverged and not allowed.diverged:
+        yield Blocker("diverged", facts.diverged, "commit, or bring the branch up to date; or say --allow-diverged")
+
+
+def _deletions(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Blocker]:
+    if allowed.deletes is not None:
+        if facts.deletes > allowed.deletes:
+            yield Blocker(
+                "too-many-deletes",
+                f"this would delete or replace {facts.deletes} resources, and {allowed.deletes} are allowed",
+                f"if that is meant, say --allow-deletes {facts.deletes}",
+            )
+        return
+    flag = f"if that is meant, say --allow-deletes {facts.deletes}"
+    if guards.max_deletes is not None and facts.deletes > guards.max_deletes:
+        yield Blocker(
+            "too-many-deletes",
+            f"this would delete or replace {facts.deletes} resources; the project's guard max_deletes is {guards.max_deletes}",
+            flag,
+        )
+    elif facts.owned >= PERCENT_COUNTS_FROM and facts.deletes * 100 > guards.max_delete_percent * facts.owned:
+        yield Blocker(
+            "too-many-deletes",
+            f"this would delete or replace {facts.deletes} of {facts.owned} resources, more than {guards.max_delete_percent}%",
+            flag,
+        )
+
+
+def _named(noun: str, names: tuple[str, ...]) -> str:
+    return f"the {noun} {names[0]}" if len(names) == 1 else f"the {noun}s {', '.join(names)}"

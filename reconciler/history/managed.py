@@ -1,0 +1,44 @@
+"""The changes of a project, replayed into what it managed at the end of a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.errors import Path
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.history import PastChange
+
+GONE = frozenset({"delete", "forget"})
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """One resource as it was applied: its uid, body, and the paths that its author wrote."""
+
+    uid: str
+    body: Body
+    explicit: frozenset[Path]
+    source: str | None
+
+
+def managed_at(changes: Iterable[PastChange], generation: int) -> dict[Address, Managed]:
+    """``changes`` are in order of generation and position; the whole history up to ``generation`` is needed."""
+    state: dict[Address, Managed] = {}
+    pending: dict[int, list[PastChange]] = {}
+    for change in changes:
+        if change.generation <= generation:
+            pending.setdefault(change.generation, []).append(change)
+    for number in sorted(pending):
+        step = pending[number]
+        # names are left before they are taken: a swap takes both
+        for change in step:
+            if change.previous:
+                state.pop(change.previous, None)
+            if change.action in GONE:
+                state.pop(change.address, None)
+        for change in step:
+            if change.action not in GONE and change.after is not None:
+                state[change.address] = Managed(change.uid, change.after, change.explicit, change.source)
+    return state

@@ -1,0 +1,161 @@
+"""What several types of connectors share: authentication, headers, network exceptions, values that may be secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from reconciler.kinds.rules import Fault
+from reconciler.model.fields import Cidr, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
+from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
+from reconciler.model.spec import Part, Spec
+
+Capability: TypeAlias = Literal["read", "write", "query", "stream", "batch", "transaction", "search", "vector_search"]
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")
+_OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "proxy-connection"}
+
+
+class Connector(Spec):
+    """What every type has in common."""
+
+    type: str
+    capabilities: ItemSet[Capability] = Field(
+        (),
+        description="What the other side can do. Empty (the default) stands for whatever this type of connector does.",
+    )
+
+
+class Plain(Part):
+    """A value that is said to be no secret although its name looks like one."""
+
+    plain: Annotated[Text, Private()] = Field(
+        description="The value as it is. By writing this you say that it is no secret."
+    )
+
+
+def _header_value(text: str) -> str:
+    if any(ord(c) < 32 or ord(c) > 255 for c in text):
+        raise fail("invalid-header", "a header's value has no line breaks and no characters outside Latin-1")
+    if re.match(r"(?i)\s*(bearer|basic)\s+\S", text):
+        raise fail("plaintext-secret", "this reads like a credential; use `auth`, or a reference to a secret")
+    return _reference_if_any(text)
+
+
+def _reference_if_any(text: str) -> str:
+    """Text that begins like a reference has to be a good one: a misspelt one must not go out as a value."""
+    if text.partition("://")[0] in SCHEMES and "://" in text:
+        try:
+            SecretRef.parse(text)
+        except ValueError as error:
+            raise fail("plaintext-secret", str(error)) from None
+    return text
+
+
+def _header(text: str) -> str:
+    if not _HEADER.match(text):
+        raise fail("invalid-header", "expected the name of a header, e.g. X-Request-Source")
+    if text.lower() in _OURS:
+        raise fail("forbidden-header", "this header belongs to the connection and cannot be set")
+    return text
+
+
+def _form(value: Any) -> str:
+    return "plain" if isinstance(value, dict | Plain) else "value"
+
+
+HeaderName: TypeAlias = Annotated[str, Field(max_length=128), AfterValidator(_header)]
+HeaderText: TypeAlias = Annotated[Text, AfterValidator(_header_value), Private()]
+HeaderValue: TypeAlias = Annotated[
+    Annotated[HeaderText, Tag("value")] | Annotated[Plain, Tag("plain")], Discriminator(_form)
+]
+SecretOrPlain: TypeAlias = Annotated[
+    Annotated[Secret, Tag("value")] | Annotated[Plain, Tag("plain")], Discriminator(_form)
+]
+Headers: TypeAlias = Annotated[dict[HeaderName, HeaderValue], Field(max_length=64)]
+
+
+class NetworkException(Part):
+    """A private network that this connector may reach."""
+
+    cidr: Cidr = Field(description="The network, e.g. `10.20.0.0/16`, with no host bits set.")
+    port: Port = Field(description="The one port that may be reached there.")
+
+
+NetworkExceptions: TypeAlias = ItemSet[NetworkException]
+
+
+class NoAuth(Part):
+    """No authentication."""
+
+    type: Literal["none"] = Field(description="Requests carry no credential.")
+
+
+class Bearer(Part):
+    """A token in the Authorization header."""
+
+    type: Literal["bearer"] = Field(description="A token, sent as `Authorization: Bearer …`.")
+    token: Secret = Field(description="A reference to the token, e.g. `vault://kv/acme/crm#token`.")
+
+
+class ApiKey(Part):
+    """A key in a header or in the query."""
+
+    type: Literal["api_key"] = Field(description="A key, sent in a header or in the query.")
+    key: Secret = Field(description="A reference to the key, e.g. `vault://kv/acme/crm#key`.")
+    header: HeaderName = Field(
+        "X-API-Key", description="The name of the header, or of the query's parameter, that carries the key."
+    )
+    in_: Literal["header", "query"] = Field(
+        "header",
+        alias="in",
+        description="Where the key goes. Prefer `header` (the default): queries end up in other people's logs.",
+    )
+
+
+class Basic(Part):
+    """A user and a password."""
+
+    type: Literal["basic"] = Field(description="HTTP basic authentication.")
+    username: ShortText = Field(description="The name of the user, as plain text.")
+    password: Secret = Field(description="A reference to the password.")
+
+
+class OAuth2(Part):
+    """Tokens from an OAuth 2 server, by client credentials."""
+
+    type: Literal["oauth2"] = Field(
+        description="OAuth 2 with client credentials; tokens are fetched and renewed as needed."
+    )
+    token_url: Url = Field(description="Where tokens are fetched, e.g. `https://login.example.com/oauth2/token`.")
+    client_id: ShortText = Field(description="The client's id, as plain text.")
+    client_secret: Secret = Field(description="A reference to the client's secret.")
+    scopes: ItemSet[ShortText] = Field((), description="The scopes to ask for. Empty leaves them to the server.")
+
+
+Auth: TypeAlias = Annotated[NoAuth | Bearer | ApiKey | Basic | OAuth2, Field(discriminator="type")]
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value is text that names a secret."""
+    return isinstance(value, str) and value.partition("://")[0] in SCHEMES
+
+
+def header_faults(headers: Mapping[str, Any]) -> Iterator[Fault]:
+    """Headers that look secret need a reference or ``{plain: …}``; one name may not stand in two spellings."""
+    seen: set[str] = set()
+    for name, value in headers.items():
+        if name.lower() in seen:
+            yield Fault(
+                ("headers", name), "duplicate-item", "this header stands here twice; case does not tell them apart"
+            )
+        seen.add(name.lower())
+        secret = looks_secret(name) or name.lower().endswith("-key")
+        if secret and isinstance(value, str) and not is_reference(value):
+            message = (
+                "a header of this name usually carries a secret: write a reference, or `{plain: …}` if it does not"
+            )
+            yield Fault(("headers", name), "plaintext-secret", message)

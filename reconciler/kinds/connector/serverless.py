@@ -1,0 +1,50 @@
+"""Connectors of type `serverless`: functions that a cloud runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.kinds.connector.common import Connector
+from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
+from reconciler.model.fields import ItemSet, Secret, ShortText
+
+
+class Serverless(Connector):
+    """Functions of one account and region."""
+
+    type: Literal["serverless"] = Field(description="Functions that a cloud runs.")
+    provider: Literal["aws_lambda", "gcp_functions"] = Field(description="The cloud; `gcp_functions` needs `project`.")
+    region: ShortText = Field(description="The region, e.g. `eu-central-1` or `europe-west4`.")
+    project: ShortText | None = Field(None, description="gcp_functions: the project.")
+    role_arn: ShortText | None = Field(None, description="aws_lambda: a role to assume before each session, as an ARN.")
+    access_key_id: Secret | None = Field(None, description="aws_lambda: a reference to the access key's id.")
+    secret_access_key: Secret | None = Field(None, description="aws_lambda: a reference to the secret access key.")
+    credential: Secret | None = Field(
+        None, description="gcp_functions: a reference to the service account's key. Without it, the machine's identity."
+    )
+    functions: ItemSet[ShortText] = Field(
+        (), description="The functions that may be called. Empty (the default) allows none."
+    )
+    timeout_seconds: Seconds = Field(60, description="How long one call may take, in seconds (1 to 3600).")
+    max_response_bytes: Bytes = Field(5242880, description="The largest result in bytes. The default is 5 MiB.")
+    rate_limit: PerMinute = Field(60, description="How many calls are made per minute at most.")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="How often a failed call is sent again. 0 by default, since a function may have had its effect."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        where = f"for {self.provider}"
+        if self.provider == "gcp_functions":
+            yield from required(self, ("project",), where)
+            yield from forbidden(self, ("role_arn", "access_key_id", "secret_access_key"), where)
+            return
+        yield from forbidden(self, ("project", "credential"), where)
+        if self.access_key_id or self.secret_access_key:
+            yield from required(self, ("access_key_id", "secret_access_key"), "beside the other half of the key")

@@ -1,0 +1,88 @@
+"""Connectors of type `stream`: a message broker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from reconciler.kinds.connector.common import Connector, NetworkExceptions
+from reconciler.kinds.rules import Bytes, Fault, PerMinute, Rows, Seconds, forbidden, required, settle
+from reconciler.model.fields import ItemSet, Private, Secret, ShortText, fail
+
+_FIELDS = {
+    "kafka": ("brokers", "security", "username", "password", "group"),
+    "nats": ("brokers", "security", "username", "password", "credential", "group"),
+    "kinesis": ("region", "access_key_id", "secret_access_key", "role_arn"),
+    "sqs": ("region", "access_key_id", "secret_access_key", "role_arn"),
+    "pubsub": ("project", "credential", "group"),
+}
+_NEEDED = {
+    "kafka": ("brokers",),
+    "nats": ("brokers",),
+    "kinesis": ("region",),
+    "sqs": ("region",),
+    "pubsub": ("project",),
+}
+
+
+def _broker(text: str) -> str:
+    match = re.fullmatch(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
+    if not match or not 0 < int(match[1]) < 65536:
+        raise fail("invalid-host", "expected host:port, e.g. kafka-1.example.com:9092, without scheme and user")
+    return text
+
+
+Broker: TypeAlias = Annotated[ShortText, AfterValidator(_broker), Private()]
+
+
+class Stream(Connector):
+    """Topics or queues; each provider has its own fields."""
+
+    type: Literal["stream"] = Field(description="A message broker.")
+    provider: Literal["kafka", "kinesis", "pubsub", "sqs", "nats"] = Field(
+        description="The broker: `kafka` and `nats` need `brokers`, `kinesis` and `sqs` need `region`, `pubsub` needs `project`."
+    )
+    brokers: ItemSet[Broker] = Field((), description="kafka and nats: where to connect first, as `host:port`.")
+    security: Literal["plaintext", "tls"] | None = Field(
+        None, description="kafka and nats: whether connections are encrypted. Without it, they are (`tls`)."
+    )
+    username: ShortText | None = Field(None, description="kafka and nats: the user, as plain text.")
+    password: Secret | None = Field(None, description="kafka and nats: a reference to the password.")
+    group: ShortText | None = Field(None, description="The consumer group, queue group or subscription to read as.")
+    region: ShortText | None = Field(None, description="kinesis and sqs: the region, e.g. `eu-central-1`.")
+    project: ShortText | None = Field(None, description="pubsub: the project.")
+    role_arn: ShortText | None = Field(None, description="kinesis and sqs: a role to assume, as an ARN.")
+    access_key_id: Secret | None = Field(None, description="kinesis and sqs: a reference to the access key's id.")
+    secret_access_key: Secret | None = Field(None, description="kinesis and sqs: a reference to the secret access key.")
+    credential: Secret | None = Field(
+        None, description="pubsub: a reference to the service account's key. nats: to the credentials file's content."
+    )
+    topics: ItemSet[ShortText] = Field(
+        (), description="The topics, streams or queues that may be used. Empty allows none."
+    )
+    read_only: bool = Field(True, description="Whether only reading is allowed. Publishing needs false here.")
+    max_messages: Rows = Field(1000, description="The most messages that one call may read.")
+    max_bytes: Bytes = Field(5242880, description="The most bytes that one call may read. The default is 5 MiB.")
+    timeout_seconds: Seconds = Field(30, description="How long one call may take, in seconds (1 to 3600).")
+    rate_limit: PerMinute = Field(60, description="How many calls are made per minute at most.")
+    network_exceptions: NetworkExceptions = Field(
+        (), description="Private networks and ports that may be reached. All other private addresses are refused."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        where = f"for {self.provider}"
+        for name in _NEEDED[self.provider]:
+            if not getattr(self, name):
+                yield Fault((name,), "missing-field", f"`{name}` is required {where}")
+        others = {name for names in _FIELDS.values() for name in names} - set(_FIELDS[self.provider])
+        yield from forbidden(self, sorted(others), where)
+        for pair in (("access_key_id", "secret_access_key"), ("username", "password")):
+            if any(getattr(self, name) for name in pair):
+                yield from required(self, pair, "beside the other one")

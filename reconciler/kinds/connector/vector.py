@@ -1,0 +1,56 @@
+"""Connectors of type `vector`: a store that searches by similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.kinds.connector.common import Connector, NetworkExceptions
+from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
+from reconciler.model.fields import Secret, ShortText, Url
+
+
+class Vector(Connector):
+    """A vector store; each engine needs its own fields."""
+
+    type: Literal["vector"] = Field(description="A store that searches by similarity.")
+    engine: Literal["pgvector", "qdrant", "pinecone", "weaviate"] = Field(
+        description="The store: `pgvector` needs `dsn`; `qdrant` and `weaviate` need `url`; `pinecone` needs `api_key` and `index`."
+    )
+    dsn: Secret | None = Field(None, description="pgvector: a reference to the whole connection string.")
+    url: Url | None = Field(None, description="The store's address. pinecone finds it by `index` if this is left out.")
+    api_key: Secret | None = Field(None, description="A reference to the API key. Without it, requests carry none.")
+    index: ShortText | None = Field(None, description="pinecone: the name of the index.")
+    dimensions: Annotated[int, Field(ge=1, le=65536)] | None = Field(
+        None, description="The length of the vectors. Without it, the store's own setting counts."
+    )
+    metric: Literal["cosine", "euclidean", "dot"] = Field("cosine", description="How similarity is measured.")
+    read_only: bool = Field(True, description="Whether only searching is allowed. Writing vectors needs false here.")
+    max_results: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        100, description="The most matches that a search may return."
+    )
+    max_response_bytes: Bytes = Field(5242880, description="The largest response in bytes. The default is 5 MiB.")
+    timeout_seconds: Seconds = Field(30, description="How long one request may take, in seconds (1 to 3600).")
+    rate_limit: PerMinute = Field(60, description="How many requests are sent per minute at most.")
+    network_exceptions: NetworkExceptions = Field(
+        (), description="Private networks and ports that may be reached. All other private addresses are refused."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        where = f"for {self.engine}"
+        if self.engine == "pgvector":
+            yield from required(self, ("dsn",), where)
+            yield from forbidden(self, ("url", "api_key", "index"), where)
+            return
+        yield from forbidden(self, ("dsn",), where)
+        if self.engine == "pinecone":
+            yield from required(self, ("api_key", "index"), where)
+        else:
+            yield from required(self, ("url",), where)
+            yield from forbidden(self, ("index",), where)

@@ -1,0 +1,170 @@
+"""The kind `datasource`: a named body of data behind a connector, with its extent and its classification."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from reconciler.errors import Problem
+from reconciler.model.address import Address
+from reconciler.model.fields import FreeMap, ItemSet, Name, ShortText, fail
+from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+_PART = r'(?:[^\s."\'`;*\[\]()]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
+_TABLE = re.compile(rf"(?:{_PART}\.){{0,3}}(?:{_PART}|\*)\Z")
+
+
+def _table(text: str) -> str:
+    if not _TABLE.match(text):
+        raise fail("invalid-table", "expected table, schema.table, schema.* or *; quote a part that holds a dot")
+    return text
+
+
+def _api_path(text: str) -> str:
+    if not text.startswith("/") or any(part in {"..", "."} for part in text.split("/")) or re.search(r"[?#\s]", text):
+        raise fail("invalid-path", "expected a path that begins with / and has no query, e.g. /v1/orders or /v1/*")
+    return text
+
+
+TableName: TypeAlias = Annotated[ShortText, AfterValidator(_table)]
+ApiPath: TypeAlias = Annotated[ShortText, AfterValidator(_api_path)]
+
+
+class Datasource(Spec):
+    """What every type has in common."""
+
+    type: str
+    connector: Name = Field(description="The name of the connector of the same tenant that reaches this data.")
+    classification: Literal["public", "internal", "confidential", "restricted"] | None = Field(
+        None,
+        description="How sensitive the data is. What has none matches every deny by classification, and no allow.",
+    )
+    access_roles: ItemSet[ShortText] = Field(
+        (),
+        description="Only callers with one of these roles may use the data, besides what policies say. Empty asks for none.",
+    )
+    tags: ItemSet[ShortText] = Field((), description="Words to find the datasource by.")
+    lifecycle: Literal["active", "inactive", "deprecated"] = Field(
+        "active", description="`inactive` switches it off; `deprecated` still works, and plans and lists say so."
+    )
+
+
+class Database(Datasource):
+    """Tables of a database."""
+
+    type: Literal["database"] = Field(description="Tables behind a connector of type `sql`.")
+    tables: ItemSet[TableName] = Field(
+        (),
+        description="The tables that templates may read: `schema.table`, `schema.*` or `*`. Empty (the default) names no "
+        "tables, and the database's own permissions decide.",
+    )
+
+
+class Document(Datasource):
+    """Documents of a store."""
+
+    type: Literal["document"] = Field(description="Documents behind a connector of type `http`, `mcp` or `custom`.")
+    collections: ItemSet[ShortText] = Field((), description="The collections that belong to it. Empty means all.")
+
+
+class File(Datasource):
+    """Files of a bucket or a folder."""
+
+    type: Literal["file"] = Field(description="Files behind a connector of type `file`.")
+    prefix: ShortText | None = Field(
+        None, description="The folder inside the bucket, e.g. `reports/2025/`. None means all of it."
+    )
+    paths: ItemSet[ShortText] = Field(
+        (), description="Patterns of files below the prefix, e.g. `*.csv`. Empty means all."
+    )
+
+
+class Vector(Datasource):
+    """A collection of vectors."""
+
+    type: Literal["vector"] = Field(description="Vectors behind a connector of type `vector`, or `sql` with pgvector.")
+    collection: ShortText = Field(description="The name of the collection, index, class or table.")
+    namespace: ShortText | None = Field(
+        None, description="The namespace inside the collection, where the engine has them."
+    )
+
+
+class Api(Datasource):
+    """Paths of an API."""
+
+    type: Literal["api"] = Field(description="Paths of an API behind a connector of type `http`.")
+    paths: ItemSet[ApiPath] = Field(
+        (), description="The paths that belong to it, e.g. `/v1/orders/*`. Empty means all."
+    )
+
+
+class Stream(Datasource):
+    """Topics of a message broker."""
+
+    type: Literal["stream"] = Field(description="Topics or queues behind a connector of type `stream`.")
+    topics: ItemSet[ShortText] = Field(
+        (), description="The topics, streams or queues. Empty means all of the connector's."
+    )
+
+
+class Custom(Datasource):
+    """Anything else."""
+
+    type: Literal["custom"] = Field(description="Any other data, behind a connector of any type.")
+    extent: FreeMap = Field(
+        default_factory=dict,
+        description="What belongs to it, in your own words. Keys that look secret need references.",
+    )
+
+
+FITS: dict[str, frozenset[str]] = {
+    "database": frozenset({"sql"}),
+    "document": frozenset({"http", "mcp", "custom"}),
+    "file": frozenset({"file"}),
+    "vector": frozenset({"vector", "sql"}),
+    "api": frozenset({"http"}),
+    "stream": frozenset({"stream"}),
+}
+"""The types of connectors that can reach each type of datasource; ``custom`` goes with any."""
+
+
+def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    body, address = resource.body, resource.address
+    target = Address(address.tenant, "connector", body["connector"])
+    connector = lookup(target)
+    fits = FITS.get(body["type"])
+    if connector is None or fits is None or connector.body["type"] in fits:
+        return
+    found, wanted = connector.body["type"], " or ".join(sorted(fits))
+    yield Problem(
+        "connector-mismatch",
+        f"a datasource of type {body['type']} needs a connector of type {wanted}, and {target} is of type {found}",
+        str(address),
+        ("connector",),
+        expected=wanted,
+    )
+
+
+KIND = Kind(
+    name="datasource",
+    plural="datasources",
+    summary="A named body of data behind a connector, with its extent and its classification.",
+    variants={
+        "database": Database,
+        "document": Document,
+        "file": File,
+        "vector": Vector,
+        "api": Api,
+        "stream": Stream,
+        "custom": Custom,
+    },
+    discriminator="type",
+    identity=("type",),
+    references=(RefField(("connector",), "connector"),),
+    check=_check,
+)

@@ -1,0 +1,232 @@
+"""The kind `integration`: an LLM provider used with the customer's own key, one spec per provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from reconciler.kinds.rules import Fault, Seconds, settle
+from reconciler.kinds.wording import near
+from reconciler.model.fields import FreeMap, ItemSet, Secret, ShortText, Url
+from reconciler.model.kind import Kind
+from reconciler.model.spec import Part, Spec
+
+ModelMap: TypeAlias = Annotated[dict[ShortText, ShortText], Field(max_length=1000)]
+ApiVersion: TypeAlias = Annotated[
+    str, Field(max_length=32, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|latest|preview)$")
+]
+Region: TypeAlias = Annotated[str, Field(max_length=32, pattern=r"^[a-z]{2,}(-[a-z0-9]+)+$")]
+
+_CREDENTIAL = "A reference to the API key, e.g. `vault://kv/acme/openai#api_key`. The key itself is refused."
+_CREDENTIAL_OPTIONAL = "A reference to the key, if the provider needs one. Without it, "
+_BASE_URL = "Where requests go, without the path of an operation, e.g. `https://models.example.com/v1`."
+_CONFIG = "Options of this provider; others are refused."
+
+
+class Integration(Spec):
+    """What every provider has in common."""
+
+    provider: str
+    credential: Secret | None = Field(None, description=_CREDENTIAL)
+    base_url: Url | None = Field(
+        None, description="Where requests go, in place of the provider's own address: a gateway or a regional endpoint."
+    )
+    models: ItemSet[ShortText] = Field(
+        (), description="The models that may be used. Empty (the default) allows every model of the provider."
+    )
+    default_model: ShortText | None = Field(
+        None,
+        description="The model that is used where a caller names none. It has to be one of `models`, if those are given.",
+    )
+    enabled: bool = Field(True, description="Whether this integration may be used. Operators can suspend it besides.")
+    timeout_seconds: Seconds = Field(60, description="How long one request may take, in seconds (1 to 3600).")
+    max_retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, description="How often a request that failed for a passing reason is sent again (0 to 10)."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.models and self.default_model is not None and self.default_model not in self.models:
+            message = "`default_model` is not among `models`"
+            yield Fault(("default_model",), "default-not-in-models", message, near(self.default_model, self.models))
+
+
+class OpenAIOptions(Part):
+    """Options of OpenAI."""
+
+    organization: ShortText | None = Field(None, description="The organization's id, `org-…`, that usage is billed to.")
+    project: ShortText | None = Field(None, description="The project's id, `proj_…`, that usage is billed to.")
+
+
+class OpenAI(Integration):
+    """OpenAI's API."""
+
+    provider: Literal["openai"] = Field(description="OpenAI.")
+    credential: Secret = Field(description=_CREDENTIAL)
+    config: OpenAIOptions = Field(default_factory=OpenAIOptions, description=_CONFIG)
+
+
+class AnthropicOptions(Part):
+    """Options of Anthropic."""
+
+    version: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] = Field(
+        "2023-06-01", description="The version of the API, sent as `anthropic-version`."
+    )
+    beta: ItemSet[ShortText] = Field((), description="Beta features to switch on, sent as `anthropic-beta`.")
+
+
+class Anthropic(Integration):
+    """Anthropic's API."""
+
+    provider: Literal["anthropic"] = Field(description="Anthropic.")
+    credential: Secret = Field(description=_CREDENTIAL)
+    config: AnthropicOptions = Field(default_factory=AnthropicOptions, description=_CONFIG)
+
+
+class AzureOptions(Part):
+    """Options of Azure OpenAI."""
+
+    api_version: ApiVersion | None = Field(
+        None,
+        description="The version of the API, e.g. `2024-10-21` or `v1`. Without it, the newest stable one is used.",
+    )
+    deployments: ModelMap = Field(
+        default_factory=dict,
+        description="The name of the deployment for each model. A model that is not here is its own deployment's name.",
+    )
+
+
+class AzureOpenAI(Integration):
+    """OpenAI's models in Azure."""
+
+    provider: Literal["azure_openai"] = Field(description="Azure OpenAI.")
+    credential: Secret = Field(description=_CREDENTIAL)
+    base_url: Url = Field(description="The resource's address, e.g. `https://acme.openai.azure.com`.")
+    config: AzureOptions = Field(default_factory=AzureOptions, description=_CONFIG)
+
+
+class BedrockOptions(Part):
+    """Options of Amazon Bedrock."""
+
+    region: Region = Field(description="The AWS region, e.g. `eu-central-1`.")
+    profile: ShortText | None = Field(None, description="The profile of the machine's AWS configuration to use.")
+    role_arn: ShortText | None = Field(None, description="A role to assume before each session, as an ARN.")
+    inference_profile: ShortText | None = Field(None, description="The inference profile, as an id or an ARN.")
+    guardrail: ShortText | None = Field(None, description="The guardrail to apply, as `id` or `id:version`.")
+
+
+class Bedrock(Integration):
+    """Amazon Bedrock."""
+
+    provider: Literal["bedrock"] = Field(description="Amazon Bedrock.")
+    credential: Secret | None = Field(
+        None, description=_CREDENTIAL_OPTIONAL + "the role of the machine or `config.profile` is used."
+    )
+    config: BedrockOptions = Field(description=_CONFIG + " `region` is required.")
+
+
+class GeminiOptions(Part):
+    """Options of Gemini."""
+
+    project: ShortText | None = Field(None, description="The Google Cloud project. With it, Vertex AI is used.")
+    location: ShortText | None = Field(None, description="The location of Vertex AI, e.g. `europe-west4`.")
+    api_version: Literal["v1", "v1beta", "v1alpha"] | None = Field(
+        None, description="The version of the API. Without it, the newest stable one is used."
+    )
+
+
+class Gemini(Integration):
+    """Google's Gemini, directly or through Vertex AI."""
+
+    provider: Literal["gemini"] = Field(description="Google Gemini.")
+    credential: Secret = Field(description=_CREDENTIAL)
+    config: GeminiOptions = Field(default_factory=GeminiOptions, description=_CONFIG)
+
+
+class MistralOptions(Part):
+    """Options of Mistral."""
+
+    safe_prompt: bool = Field(False, description="Whether Mistral puts its safety prompt before every conversation.")
+
+
+class Mistral(Integration):
+    """Mistral's API."""
+
+    provider: Literal["mistral"] = Field(description="Mistral.")
+    credential: Secret = Field(description=_CREDENTIAL)
+    config: MistralOptions = Field(default_factory=MistralOptions, description=_CONFIG)
+
+
+class CohereOptions(Part):
+    """Options of Cohere."""
+
+    client_name: ShortText | None = Field(None, description="The name of the project, sent as `X-Client-Name`.")
+
+
+class Cohere(Integration):
+    """Cohere's API."""
+
+    provider: Literal["cohere"] = Field(description="Cohere.")
+    credential: Secret = Field(description=_CREDENTIAL)
+    config: CohereOptions = Field(default_factory=CohereOptions, description=_CONFIG)
+
+
+class OllamaOptions(Part):
+    """Options of Ollama."""
+
+    keep_alive: Annotated[str, Field(max_length=16, pattern=r"^(-1|0|[0-9]+(ms|s|m|h))$")] | None = Field(
+        None,
+        description="How long a model stays in memory, e.g. `10m`; `-1` is for ever. Without it, the server decides.",
+    )
+    num_ctx: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        None, description="The size of the context in tokens. Without it, the server decides."
+    )
+
+
+class Ollama(Integration):
+    """A server that runs Ollama."""
+
+    provider: Literal["ollama"] = Field(description="Ollama.")
+    credential: Secret | None = Field(None, description=_CREDENTIAL_OPTIONAL + "requests carry none.")
+    base_url: Url = Field(description=_BASE_URL)
+    config: OllamaOptions = Field(default_factory=OllamaOptions, description=_CONFIG)
+
+
+class Custom(Integration):
+    """Any other provider."""
+
+    provider: Literal["custom"] = Field(description="Any other provider, usually one with an OpenAI-compatible API.")
+    credential: Secret | None = Field(None, description=_CREDENTIAL_OPTIONAL + "requests carry none.")
+    base_url: Url = Field(description=_BASE_URL)
+    config: FreeMap = Field(
+        default_factory=dict,
+        description="Options of your own. Keys that look secret, such as `api_key`, need references.",
+    )
+
+
+PROVIDERS: dict[str, type[Spec]] = {
+    "openai": OpenAI,
+    "anthropic": Anthropic,
+    "azure_openai": AzureOpenAI,
+    "bedrock": Bedrock,
+    "gemini": Gemini,
+    "mistral": Mistral,
+    "cohere": Cohere,
+    "ollama": Ollama,
+    "custom": Custom,
+}
+
+KIND = Kind(
+    name="integration",
+    plural="integrations",
+    summary="An LLM provider that is used with the customer's own key.",
+    variants=PROVIDERS,
+    discriminator="provider",
+    identity=("provider",),
+    health_fields=("credential", "config", "base_url", "provider"),
+)

@@ -1,0 +1,95 @@
+"""The kind `limit`: how much a tenant, or one resource, may use in a period or at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from reconciler.errors import Problem
+from reconciler.kinds.rules import Fault, settle
+from reconciler.model.address import is_name
+from reconciler.model.fields import SAFE_INTEGER, Amount, fail
+from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+TENANT = "tenant"
+TARGETS = ("integration", "connector", "datasource", "template")
+
+
+def _target(text: str) -> str:
+    if text == TENANT:
+        return text
+    kind, _, name = text.partition("/")
+    if not (is_name(kind) and is_name(name)):
+        raise fail("invalid-reference", "expected `tenant`, or kind/name such as integration/openai-prod")
+    return text
+
+
+def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    """The kind of the target is judged here and not in the spec, so that a circle of limits is told as one too."""
+    if resource.body["target"].startswith("limit/"):
+        hint = f"limit the tenant, or one of {', '.join(TARGETS)}"
+        yield Problem("invalid-target", "a limit can't be the target of a limit", path=("target",), hint=hint)
+
+
+class Limit(Spec):
+    """An amount per period, or a number at once."""
+
+    target: Annotated[str, Field(max_length=127), AfterValidator(_target)] = Field(
+        description="What is limited: `tenant` for everything that the tenant does, or kind/name, "
+        "e.g. `integration/openai-prod`."
+    )
+    per: Literal["second", "minute", "hour", "day", "month"] | None = Field(
+        None, description="The period that amounts are counted in, as a fixed window in UTC. `concurrent` has none."
+    )
+    requests: Annotated[int, Field(ge=0, le=SAFE_INTEGER)] | None = Field(
+        None, description="How many requests are allowed in one period. 0 allows none."
+    )
+    tokens: Annotated[int, Field(ge=0, le=SAFE_INTEGER)] | None = Field(
+        None, description="How many tokens, in and out together, are allowed in one period."
+    )
+    cost_usd: Amount | None = Field(
+        None, description="How much may be spent in one period, in US dollars, e.g. `2500.00`."
+    )
+    concurrent: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="How many requests may run at the same time. A limit has either this or `per`."
+    )
+    on_exceed: Literal["block", "warn"] = Field(
+        "block",
+        description="What happens above the limit: `block` (the default) refuses, `warn` lets it pass and says so.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        amounts = [name for name in ("requests", "tokens", "cost_usd") if getattr(self, name) is not None]
+        if self.concurrent is not None:
+            for name in (*(("per",) if self.per else ()), *amounts):
+                message = f"`{name}` and `concurrent` exclude each other; write two limits"
+                yield Fault((name,), "conflicting-fields", message)
+        elif self.per is None:
+            message = "`per` is required: second, minute, hour, day or month (or give `concurrent` alone)"
+            yield Fault(("per",), "missing-field", message)
+        elif not amounts:
+            message = "a limit needs at least one of `requests`, `tokens` and `cost_usd`"
+            yield Fault(("requests",), "missing-field", message)
+        if self.target != TENANT and not self.target.startswith("integration/"):
+            for name in amounts:
+                if name != "requests":
+                    message = f"`{name}` is counted for integrations and the tenant only"
+                    yield Fault((name,), "conflicting-fields", message, "limit `requests` here")
+
+
+KIND = Kind(
+    name="limit",
+    plural="limits",
+    summary="How much a tenant, or one resource, may use in a period or at once.",
+    variants={"": Limit},
+    references=(RefField(("target",), None, frozenset({TENANT})),),
+    check=_check,
+)

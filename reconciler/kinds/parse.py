@@ -1,0 +1,105 @@
+"""A raw body into a spec, or into all of its problems, none of which repeats a value that may be a secret."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.errors import Path, Problem, Refused
+from reconciler.kinds.schema import shown
+from reconciler.kinds.wording import near, nearest, problem_of, type_of
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.kind import Kind
+from reconciler.model.spec import Spec
+
+
+def parse(kind: Kind, raw: Any, address: Address) -> Spec | tuple[Problem, ...]:
+    """The spec of a raw body, or every problem with it; paths are relative to the body. Never raises."""
+    variant = _variant(kind, raw)
+    if isinstance(variant, Problem):
+        return (replace(variant, address=str(address)), *_likely(kind, raw, address))
+    try:
+        return variant.model_validate(raw)
+    except ValidationError as error:
+        return _problems(kind, variant, raw, error, str(address))
+    except RecursionError:
+        return (Problem("too-deep", "this body is nested too deeply", str(address)),)
+    except (ArithmeticError, ValueError, TypeError):
+        # numbers that no JSON has, such as a signalling NaN; the error's own text may repeat the value
+        return (Problem("invalid-value", "this body holds a value that is not JSON", str(address)),)
+
+
+def _likely(kind: Kind, raw: Any, address: Address) -> tuple[Problem, ...]:
+    """A mistyped discriminator must not hide the other problems: they are those of the variant that was meant."""
+    key = kind.discriminator
+    if key is None or not isinstance(raw, dict) or not isinstance(raw.get(key), str):
+        return ()
+    meant = nearest(raw[key], kind.variants)
+    found = parse(kind, {**raw, key: meant}, address) if meant else ()
+    return () if isinstance(found, Spec) else found
+
+
+def upgrade(kind: Kind, body: Body, spec_version: int) -> Body:
+    """The body as the current ``spec_version`` writes it; refuses one that a newer reconciler wrote."""
+    if spec_version > kind.spec_version:
+        raise Refused(
+            f"this {kind.name} was written by a newer reconciler (spec_version {spec_version}; "
+            f"this one knows {kind.spec_version}); upgrade this one",
+            code="newer-spec-version",
+        )
+    for version in range(spec_version, kind.spec_version):
+        step = kind.upgrades.get(version)
+        body = step(body) if step else body
+    return body
+
+
+def is_public(kind: Kind, raw: Any, path: Path) -> bool:
+    """Whether the value at ``path`` of this raw body may be shown; False wherever the schema does not say so."""
+    variant = _variant(kind, raw)
+    variants = tuple(kind.variants.values()) if isinstance(variant, Problem) else (variant,)
+    return shown(variants, raw, path)
+
+
+def _variant(kind: Kind, raw: Any) -> type[Spec] | Problem:
+    if not isinstance(raw, dict):
+        return Problem("wrong-type", f"expected a map with the fields of this {kind.name}, found {type_of(raw)}")
+    if kind.discriminator is None:
+        return kind.variants[""]
+    key = kind.discriminator
+    value = raw.get(key)
+    if isinstance(value, str):
+        variant = kind.variants.get(value)
+        if variant is not None:
+            return variant
+    expected = ", ".join(kind.variants)
+    if value is None:
+        missing = f"`{key}` is required: it says which {kind.name} this is, one of {expected}"
+        return Problem("missing-field", missing, path=(key,), expected=expected)
+    if not isinstance(value, str):
+        return Problem("wrong-type", f"expected text, found {type_of(value)}", path=(key,), expected=expected)
+    return Problem(
+        "unknown-type",
+        f"there is no {kind.name} of this `{key}`; expected one of {expected}",
+        path=(key,),
+        expected=expected,
+        hint=near(value, kind.variants),
+    )
+
+
+def _problems(
+    kind: Kind, variant: type[Spec], raw: dict[str, Any], error: ValidationError, address: str
+) -> tuple[Problem, ...]:
+    details = error.errors(include_input=False, include_url=False)
+    problems = [problem_of(variant, raw, detail, address) for detail in details]
+    unknown = {
+        detail["loc"][0] for detail in details if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1
+    }
+    if len(unknown) == len(details):
+        # rules about several fields run only once each field is right: a misspelt one should not hide them
+        rest = {key: value for key, value in raw.items() if key not in unknown}
+        again = parse(kind, rest, Address(*address.split("/")))
+        problems += again if isinstance(again, tuple) else ()
+    return tuple(dict.fromkeys(problems))

@@ -1,0 +1,159 @@
+"""What the pydantic models say about a place in a body: its fields, whether its value may be shown, and its choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, Discriminator, Tag
+from pydantic.fields import FieldInfo
+
+from reconciler.errors import Path
+from reconciler.model.fields import Private
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One place: a map with fields (``part``), a map by name, a list, a union told apart by a tag, or a value."""
+
+    private: bool = False
+    part: type[BaseModel] | None = None
+    values: Shape | None = None
+    items: Shape | None = None
+    members: Mapping[str, Shape] = field(default_factory=dict)
+    tag: str | Callable[[Any], Any] | None = None
+    either: tuple[Shape, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+class Spot(NamedTuple):
+    """Where an error is: its path in the raw body, what the schema says there, and whether it is about the key."""
+
+    path: Path
+    shape: Shape | None
+    on_key: bool
+
+
+@cache
+def fields_of(part: type[BaseModel]) -> Mapping[str, Shape]:
+    """The fields of a model by name; reflective, so only errors and excerpts may call it."""
+    return {info.alias or name: _of_field(info) for name, info in part.model_fields.items()}
+
+
+def locate(part: type[BaseModel], loc: tuple[str | int, ...]) -> Spot:
+    """Turns pydantic's ``loc`` into a path: the tags of unions are no part of it."""
+    shape: Shape | None = Shape(part=part)
+    path: list[str | int] = []
+    on_key = False
+    for step in loc:
+        if shape is not None and shape.members and str(step) in shape.members:
+            shape = shape.members[str(step)]
+        elif step == "[key]" and shape is not None:
+            on_key = True
+        elif shape is not None and shape.either and not isinstance(step, int):
+            continue
+        else:
+            path.append(step)
+            shape = next(iter(_below(shape, step)), None) if shape is not None else None
+    return Spot(tuple(path), shape, on_key)
+
+
+def shown(parts: tuple[type[BaseModel], ...], raw: Any, path: Path) -> bool:
+    """Whether the value at ``path`` may be shown: every model that has a field there says that it is public."""
+    shapes = [Shape(part=part) for part in parts]
+    for step in path:
+        shapes = [below for shape in shapes for below in _below(_pick(shape, raw), step)]
+        raw = _item(raw, step)
+    return bool(shapes) and all(_public(shape, raw) for shape in shapes)
+
+
+def _public(shape: Shape, raw: Any) -> bool:
+    if shape.private or shape.part is not None or shape.values is not None or shape.members:
+        return False
+    if shape.either:
+        return all(_public(one, raw) for one in shape.either)
+    if shape.items is not None:
+        return all(_public(shape.items, item) for item in raw) if isinstance(raw, list) else _public(shape.items, raw)
+    return not isinstance(raw, dict | list)
+
+
+def _pick(shape: Shape, raw: Any) -> Shape:
+    """The member of a union that the raw value names; the union itself where it names none."""
+    if isinstance(shape.tag, str):
+        tag = raw.get(shape.tag) if isinstance(raw, dict) else None
+    else:
+        tag = shape.tag(raw) if shape.tag else None
+    return shape.members.get(tag, shape) if isinstance(tag, str) else shape
+
+
+def _below(shape: Shape, step: str | int) -> Iterator[Shape]:
+    found: Shape | None = None
+    if shape.part is not None:
+        found = fields_of(shape.part).get(str(step))
+    elif isinstance(step, int):
+        found = shape.items
+    else:
+        found = shape.values
+    if found is not None:
+        yield replace(found, private=True) if shape.private else found
+    for member in (*shape.members.values(), *shape.either):
+        yield from _below(member, step)
+
+
+def _item(raw: Any, step: str | int) -> Any:
+    try:
+        return raw[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _of_field(info: FieldInfo) -> Shape:
+    return _shape(info.annotation, (*info.metadata, info) if info.discriminator else tuple(info.metadata))
+
+
+def _shape(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        return _shape(inner, (*metadata, *more))
+    private = any(isinstance(item, Private) for item in metadata)
+    origin = get_origin(annotation)
+    if origin in {Union, UnionType}:
+        union = _union(annotation, metadata)
+        return replace(union, private=True) if private else union
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return Shape(private, part=annotation)
+    if origin is dict:
+        value = get_args(annotation)[1]
+        return Shape(private or value is Any, values=None if value is Any else _shape(value, ()))
+    if origin in {tuple, list}:
+        return Shape(private, items=_shape(get_args(annotation)[0], ()))
+    if origin is Literal:
+        return Shape(private, choices=tuple(str(choice) for choice in get_args(annotation)))
+    return Shape(private or annotation is Any)
+
+
+def _union(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
+    members = [member for member in get_args(annotation) if member is not NoneType]
+    if len(members) == 1:
+        return _shape(members[0], metadata)
+    tag = next((_tag_of(item) for item in metadata if _tag_of(item) is not None), None)
+    if tag is None:
+        return Shape(either=tuple(_shape(member, ()) for member in members))
+    shapes = [(_name(member, tag), _shape(member, ())) for member in members]
+    return Shape(members=dict(shapes), tag=tag)
+
+
+def _tag_of(item: Any) -> Any:
+    if isinstance(item, FieldInfo):
+        item = item.discriminator
+    return item.discriminator if isinstance(item, Discriminator) else item if isinstance(item, str) else None
+
+
+def _name(member: Any, tag: Any) -> str:
+    """The tag of a union's member: what its ``Tag`` says, or the one value of its discriminating field."""
+    if get_origin(member) is Annotated:
+        return next(str(item.tag) for item in get_args(member)[1:] if isinstance(item, Tag))
+    return str(get_args(member.model_fields[tag].annotation)[0])

@@ -1,0 +1,28 @@
+"""The kind `template`: what a caller may run, one file per type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.errors import Problem
+from reconciler.kinds.template import http, sql
+from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.resource import Resource
+
+_CHECKS = {"sql": sql.check, "http": http.check}
+
+
+def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    return _CHECKS[resource.body["type"]](resource, lookup)
+
+
+KIND = Kind(
+    name="template",
+    plural="templates",
+    summary="What a caller may run: it chooses a template and values, never SQL and never a URL.",
+    variants={"sql": sql.Sql, "http": http.Http},
+    discriminator="type",
+    identity=("type",),
+    references=(RefField(("datasource",), "datasource"), RefField(("connector",), "connector")),
+    check=_check,
+)

@@ -1,0 +1,76 @@
+"""What both types of templates share: parameters, and how they find their connector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
+
+from reconciler.errors import Path, Problem
+from reconciler.kinds.template.parameter import Parameter, ParameterName
+from reconciler.kinds.wording import near
+from reconciler.model.address import Address
+from reconciler.model.kind import Lookup
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+Parameters: TypeAlias = Annotated[dict[ParameterName, Parameter], Field(max_length=100)]
+
+
+class Template(Spec):
+    """What both types have in common."""
+
+    type: str
+    parameters: Parameters = Field(
+        default_factory=dict,
+        description="The values that a caller gives, by name. A template uses exactly the parameters that it declares.",
+    )
+
+
+def used_as_declared(
+    address: Address, declared: Iterable[str], used: Mapping[str, tuple[Path, str]]
+) -> Iterator[Problem]:
+    """Problems for parameters that are used but not declared, or the other way round.
+
+    ``used`` says for each name where it stands: the path, and in words the place in the text.
+    """
+    names = tuple(declared)
+    for name, (path, where) in used.items():
+        if name not in names:
+            message = f"`{name}` is used{where} but not declared in `parameters`"
+            yield Problem("undeclared-parameter", message, str(address), path, hint=near(name, names))
+    for name in names:
+        if name not in used:
+            message = f"the parameter `{name}` is declared but not used"
+            yield Problem("unused-parameter", message, str(address), ("parameters", name), on_key=True)
+
+
+def connector_of(resource: Resource, lookup: Lookup) -> tuple[Path, Resource | None, Resource | None]:
+    """The path that names it, the datasource if there is one, and the connector; None for what is not here."""
+    tenant, body = resource.address.tenant, resource.body
+    if body.get("connector"):
+        return ("connector",), None, lookup(Address(tenant, "connector", body["connector"]))
+    datasource = lookup(Address(tenant, "datasource", body["datasource"]))
+    if datasource is None:
+        return ("datasource",), None, None
+    return ("datasource",), datasource, lookup(Address(tenant, "connector", datasource.body["connector"]))
+
+
+def mismatch(address: Address, path: Path, connector: Resource, wanted: str) -> Problem:
+    """The connector behind a template is of a type that cannot run it."""
+    message = (
+        f"a template of type {wanted} needs a connector of type {wanted}, and {connector.address} is of type "
+        f"{connector.body['type']}"
+    )
+    return Problem("connector-mismatch", message, str(address), path, expected=wanted)
+
+
+def caps(resource: Resource, connector: Resource, fields: Iterable[str]) -> Iterator[Problem]:
+    """A template may tighten its connector's bounds and never widen them."""
+    for name in fields:
+        own: Any = resource.body.get(name)
+        bound: Any = connector.body.get(name)
+        if own is not None and bound is not None and own > bound:
+            message = f"`{name}` is {own}, more than the {bound} that {connector.address} allows"
+            yield Problem("cap-exceeds-connector", message, str(resource.address), (name,), expected=f"at most {bound}")

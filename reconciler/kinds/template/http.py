@@ -1,0 +1,181 @@
+"""Templates of type `http`: one reviewed request with parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from reconciler.errors import Path, Problem
+from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
+from reconciler.kinds.connector.http import Method
+from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
+from reconciler.kinds.template.common import Template, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.template.json_schema import schema_faults
+from reconciler.model.fields import FreeJson, Name, Private, ShortText, Text, fail
+from reconciler.model.kind import Lookup
+from reconciler.model.resource import Resource
+from reconciler.model.secret_ref import looks_secret
+
+_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*\Z")
+
+
+def _path(text: str) -> str:
+    if "://" in text or text.startswith("//") or not text.startswith("/"):
+        raise fail("invalid-path", "expected a path that begins with one /, without scheme and host")
+    if "?" in text or "#" in text:
+        raise fail("invalid-path", "a path has no query and no fragment; parameters of the query go into `query`")
+    for number, segment in enumerate(text.split("/")[1:]):
+        literal = _NAME.sub("", segment)
+        if segment in {".", ".."} or (not segment and number < text.count("/") - 1):
+            raise fail("invalid-path", "a path has no empty parts, and no parts `.` and `..`")
+        if "{" in literal or "}" in literal:
+            raise fail("invalid-placeholder", "a parameter stands as {name}, with letters, digits and underscores")
+        if not _LITERAL.match(literal):
+            raise fail(
+                "invalid-path", "a path has letters, digits and the signs of URLs only; no %, spaces or backslashes"
+            )
+        if not literal.strip(".") and literal and literal != segment:
+            # {name} may be empty or a dot as well, and the whole would climb up
+            raise fail("invalid-path", "dots next to a parameter could make `..`; add other text")
+    return text
+
+
+def _query_value(text: str) -> str:
+    if _NAME.search(text) and not _NAME.fullmatch(text):
+        raise fail("invalid-placeholder", "a value is either one {name} alone, or literal text; the two do not mix")
+    if is_reference(text):
+        raise fail("plaintext-secret", "a template holds no secrets; references belong into the connector's `auth`")
+    return text
+
+
+UrlPath: TypeAlias = Annotated[ShortText, AfterValidator(_path)]
+QueryValue: TypeAlias = Annotated[Text, AfterValidator(_query_value), Private()]
+TemplateHeader: TypeAlias = Annotated[HeaderText, AfterValidator(_query_value)]
+
+
+class Http(Template):
+    """One request; the caller gives values, never a URL."""
+
+    type: Literal["http"] = Field(description="A request over HTTP.")
+    datasource: Name | None = Field(
+        None, description="The name of the datasource that it uses. Either this or `connector`."
+    )
+    connector: Name | None = Field(
+        None, description="The name of the connector of type `http`. Either this or `datasource`."
+    )
+    method: Method = Field(description="The method, one of the connector's `allowed_methods`.")
+    path: UrlPath = Field(
+        description="What is added to the connector's base URL, e.g. `/v1/orders/{id}`. Each `{name}` is a parameter, and its "
+        "value is encoded so that it stays inside its part of the path."
+    )
+    query: Annotated[dict[ShortText, QueryValue], Field(max_length=100)] = Field(
+        default_factory=dict,
+        description="Parameters of the query: each value is `{name}`, the value of that parameter, or literal text.",
+    )
+    headers: Annotated[dict[HeaderName, TemplateHeader], Field(max_length=64)] = Field(
+        default_factory=dict,
+        description="Headers besides the connector's: each value is `{name}`, the value of that parameter, or literal text.",
+    )
+    body: FreeJson = Field(
+        None,
+        description="A JSON Schema (Draft 2020-12) of the JSON body that the caller gives as `body`. Without it, none is sent.",
+    )
+    max_response_bytes: Bytes | None = Field(
+        None, description="The largest response in bytes. Without it, the connector's bound counts."
+    )
+    timeout_seconds: Seconds | None = Field(
+        None, description="How long it may take, in seconds. Without it, the connector's bound counts."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.datasource is None and self.connector is None:
+            yield Fault(("datasource",), "missing-field", "either `datasource` or `connector` is required")
+        elif self.datasource is not None and self.connector is not None:
+            yield Fault(("connector",), "conflicting-fields", "give either `datasource` or `connector`, not both")
+        for field in ("query", "headers"):
+            for name in getattr(self, field):
+                if looks_secret(name) or (
+                    field == "headers" and name.lower().endswith("-key") and name.lower() != "idempotency-key"
+                ):
+                    message = "credentials come from the connector's `auth` or `headers`, never from a template"
+                    yield Fault((field, name), "plaintext-secret", message)
+        if self.body is not None:
+            if not isinstance(self.body, dict):
+                yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
+            else:
+                yield from schema_faults(self.body, ("body",))
+            if self.method in {"GET", "HEAD", "OPTIONS"}:
+                yield Fault(("body",), "conflicting-fields", f"a {self.method} request has no body")
+            if "body" in self.parameters:
+                yield Fault(
+                    ("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself"
+                )
+        yield from self._array_faults()
+
+    def _array_faults(self) -> Iterator[Fault]:
+        places = [("path",), *(("headers", name) for name in self.headers)]
+        for place in places:
+            text = self.path if place == ("path",) else self.headers[place[-1]]
+            for name in _NAME.findall(text):
+                parameter = self.parameters.get(name)
+                if parameter is not None and parameter.type == "array":
+                    yield Fault(place, "parameter-mismatch", f"`{name}` is an array; arrays go into `query` only")
+
+
+def used_parameters(body: dict[str, Any]) -> dict[str, tuple[Path, str]]:
+    """The parameters that a request uses, with the path and the words for the place."""
+    used: dict[str, tuple[Path, str]] = dict.fromkeys(_NAME.findall(body["path"]), (("path",), " in the path"))
+    for field in ("query", "headers"):
+        for key, text in body[field].items():
+            match = _NAME.fullmatch(text)
+            if match:
+                used.setdefault(match[1], ((field, key), ""))
+    return used
+
+
+def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    """Rules about the parameters, and those that need the connector."""
+    body, address = resource.body, resource.address
+    yield from used_as_declared(address, body["parameters"], used_parameters(body))
+    path, datasource, connector = connector_of(resource, lookup)
+    if connector is None:
+        return
+    if connector.body["type"] != "http":
+        yield mismatch(address, path, connector, "http")
+        return
+    allowed = connector.body["allowed_methods"]
+    if body["method"] not in allowed:
+        expected = ", ".join(allowed)
+        message = f"the method {body['method']} is not among the `allowed_methods` of {connector.address}: {expected}"
+        yield Problem("method-not-allowed", message, str(address), ("method",), expected=expected)
+    listed: list[str] = (datasource.body.get("paths") or []) if datasource is not None else []
+    if datasource is not None and listed and not any(_covers(one, body["path"]) for one in listed):
+        message = f"the path is none of those that {datasource.address} lists"
+        yield Problem("path-not-in-datasource", message, str(address), ("path",), expected=", ".join(listed))
+    yield from caps(resource, connector, ("max_response_bytes", "timeout_seconds"))
+
+
+def _covers(listed: str, path: str) -> bool:
+    """Whether an entry such as `/v1/orders/*` covers a path; a last `*` covers everything below."""
+    own, wanted = listed.split("/"), path.split("/")
+    if own[-1] == "*" and len(wanted) >= len(own):
+        own, wanted = own[:-1], wanted[: len(own) - 1]
+    if len(own) != len(wanted):
+        return False
+    return all(_fits(one, other) for one, other in zip(own, wanted, strict=True))
+
+
+def _fits(listed: str, segment: str) -> bool:
+    if listed == "*" or (listed.startswith("{") and listed.endswith("}")):
+        return True
+    # a parameter may take any value, so only an entry that covers every value covers it
+    return listed == segment or ("{" not in segment and fnmatchcase(segment, listed))

@@ -1,0 +1,178 @@
+"""A template's parameter: its type, its bounds, and whether they agree with each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.template.pattern import LinearPattern, matches
+from reconciler.model.fields import ItemSet, Text, fail, free_json
+from reconciler.model.spec import Part
+
+ScalarType: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid"]
+_NUMBERS = {"integer", "number"}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+
+
+def _scalar(value: Any) -> Any:
+    if value is None or not isinstance(value, str | int | float | Decimal):
+        raise fail("scalar", "expected text, a number or a boolean")
+    if isinstance(value, str) and len(value) > 4096:
+        raise fail("too-long", "expected at most 4096 characters")
+    return free_json(value)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if len(value) > 1000:
+            raise fail("too-long", "expected at most 1000 items")
+        return tuple(_scalar(item) for item in value)
+    return _scalar(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise fail("number", "expected a number")
+    return free_json(value)
+
+
+def _parameter_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", text):
+        raise fail("invalid-name", "expected a parameter's name: lower-case letters, digits and underscores")
+    return text
+
+
+ParameterName: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_parameter_name)]
+Scalar: TypeAlias = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
+Value: TypeAlias = Annotated[bool | int | float | str | tuple[bool | int | float | str, ...], BeforeValidator(_value)]
+Number: TypeAlias = Annotated[int | float, BeforeValidator(_number)]
+
+
+class Parameter(Part):
+    """A value that the caller gives. One without `default` is required, unless it is `nullable`."""
+
+    type: Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid", "array"] = Field(
+        description="What the value is; other values are refused. `array` says in `items` of what."
+    )
+    items: ScalarType | None = Field(None, description="array: the type of each item.")
+    description: Text = Field("", description="What the value means, for the person or the agent that gives it.")
+    default: Value | None = Field(
+        None, description="The value where the caller gives none. Without it, the parameter is required."
+    )
+    nullable: bool = Field(
+        False, description="Whether the caller may leave it out or give null; the template then sees NULL."
+    )
+    enum: Annotated[ItemSet[Scalar], Field(min_length=1)] | None = Field(
+        None, description="The only values that are allowed (array: for each item)."
+    )
+    min: Number | None = Field(None, description="integer and number: the least value that is allowed.")
+    max: Number | None = Field(None, description="integer and number: the greatest value that is allowed.")
+    max_length: Annotated[int, Field(ge=1, le=65536)] | None = Field(
+        None, description="string: the most characters. array: the most items."
+    )
+    pattern: LinearPattern | None = Field(
+        None, description="string: a regular expression that the whole value has to match; no look-around."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    @property
+    def scalar(self) -> str:
+        """The type of a single value: that of the items, for an array."""
+        return self.items or "string" if self.type == "array" else self.type
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.type == "array" and self.items is None:
+            yield Fault(("items",), "missing-field", "`items` is required for an array: the type of each item")
+        if self.type != "array" and self.items is not None:
+            yield Fault(("items",), "conflicting-fields", f"`items` has no meaning for the type {self.type}")
+        yield from self._bound_faults()
+        # a set has no positions, so the first fault stands for the list
+        wrong = next(filter(None, (self._wrong(value, with_enum=False) for value in self.enum or ())), None)
+        if wrong:
+            yield Fault(("enum",), "parameter-mismatch", f"in one of the values: {wrong}")
+        if self.default is not None:
+            yield from self._default_faults(self.default)
+        elif "default" in self.model_fields_set:
+            message = "null is no default; a parameter that may be left out and is NULL then is `nullable: true`"
+            yield Fault(("default",), "parameter-mismatch", message, "write `nullable: true`")
+
+    def _bound_faults(self) -> Iterator[Fault]:
+        for name in ("min", "max"):
+            bound = getattr(self, name)
+            if bound is not None and self.scalar not in _NUMBERS:
+                yield Fault((name,), "conflicting-fields", f"`{name}` is for numbers, and this is a {self.scalar}")
+            elif isinstance(bound, float) and self.scalar == "integer":
+                yield Fault((name,), "parameter-mismatch", f"`{name}` of an integer is an integer too")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            yield Fault(("min",), "out-of-range", "`min` is greater than `max`")
+        if self.max_length is not None and self.type not in {"string", "array"}:
+            yield Fault(("max_length",), "conflicting-fields", "`max_length` is for strings and arrays only")
+        if self.pattern is not None and self.scalar != "string":
+            yield Fault(("pattern",), "conflicting-fields", "`pattern` is for strings only")
+
+    def _default_faults(self, default: Any) -> Iterator[Fault]:
+        if self.type == "array":
+            if not isinstance(default, tuple):
+                yield Fault(("default",), "parameter-mismatch", "the default of an array is a list")
+                return
+            if self.max_length is not None and len(default) > self.max_length:
+                yield Fault(("default",), "parameter-mismatch", f"the default has more than {self.max_length} items")
+        values = default if self.type == "array" else (default,)
+        for index, value in enumerate(values):
+            message = self._wrong(value)
+            if message:
+                path = ("default", index) if self.type == "array" else ("default",)
+                yield Fault(path, "parameter-mismatch", message)
+
+    def _wrong(self, value: Any, with_enum: bool = True) -> str | None:
+        """Why a single value is none that this parameter allows."""
+        if not is_of(self.scalar, value):
+            return f"expected a value of the type {self.scalar}"
+        if with_enum and self.enum is not None and not any(_same(value, one) for one in self.enum):
+            return "this is none of the values in `enum`"
+        if self.scalar in _NUMBERS:
+            if self.min is not None and value < self.min:
+                return "this is less than `min`"
+            if self.max is not None and value > self.max:
+                return "this is more than `max`"
+        if self.scalar == "string":
+            if self.type == "string" and self.max_length is not None and len(value) > self.max_length:
+                return "this is longer than `max_length`"
+            if self.pattern is not None and not matches(self.pattern, value):
+                return "this does not match `pattern`"
+        return None
+
+
+def is_of(scalar: str, value: Any) -> bool:
+    """Whether a value of JSON is one of the scalar type."""
+    if scalar == "boolean":
+        return isinstance(value, bool)
+    if scalar in _NUMBERS:
+        return isinstance(value, int | float if scalar == "number" else int) and not isinstance(value, bool)
+    if not isinstance(value, str):
+        return False
+    if scalar == "uuid":
+        return _UUID.match(value) is not None
+    return scalar == "string" or _is_time(scalar, value)
+
+
+def _is_time(scalar: str, text: str) -> bool:
+    try:
+        if scalar == "date":
+            return len(text) == 10 and date.fromisoformat(text) is not None
+        return len(text) > 10 and text[10] in "T " and datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

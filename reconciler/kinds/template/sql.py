@@ -1,0 +1,125 @@
+"""Templates of type `sql`: one reviewed statement with parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from reconciler.errors import Path, Problem
+from reconciler.kinds.rules import Bytes, Rows, Seconds
+from reconciler.kinds.template.common import Template, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.template.names import covers, entry, resolve
+from reconciler.kinds.template.placeholders import Lexed, placeholders
+from reconciler.kinds.template.statement import inspect, position
+from reconciler.kinds.wording import near
+from reconciler.model.fields import LongText, Name, fail
+from reconciler.model.kind import Lookup
+from reconciler.model.resource import Resource
+
+
+def _one_form(text: str) -> str:
+    # what stands behind the last statement means nothing, and would break the query that the runtime wraps around it
+    stripped = text.rstrip("; \t\r\n")
+    if not stripped:
+        raise fail("invalid-sql", "there is no statement in this text")
+    return stripped
+
+
+Statement: TypeAlias = Annotated[LongText, AfterValidator(_one_form)]
+
+
+class Sql(Template):
+    """One statement; the caller gives values, never SQL."""
+
+    type: Literal["sql"] = Field(description="A statement of SQL.")
+    datasource: Name = Field(
+        description="The name of the datasource that it reads; its connector has to be of type `sql`."
+    )
+    sql: Statement = Field(
+        description="One statement in the connector's dialect. Values stand as `:name`; they are bound, never pasted."
+    )
+    read_only: bool = Field(
+        True,
+        description="Whether it only reads. False allows INSERT, UPDATE, DELETE and MERGE, if the connector does too.",
+    )
+    max_rows: Rows | None = Field(
+        None, description="The most rows of a result. Without it, the connector's bound counts."
+    )
+    max_result_bytes: Bytes | None = Field(
+        None, description="The largest result in bytes. Without it, the connector's bound counts."
+    )
+    timeout_seconds: Seconds | None = Field(
+        None, description="How long it may take, in seconds. Without it, the connector's bound counts."
+    )
+
+
+def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    """Rules that need the datasource and its connector; without them nothing can be said about the dialect."""
+    path, datasource, connector = connector_of(resource, lookup)
+    if connector is None or datasource is None:
+        return
+    if connector.body["type"] != "sql":
+        yield mismatch(resource.address, path, connector, "sql")
+        return
+    lexed = placeholders(resource.body["sql"], connector.body["dialect"])
+    yield from _placeholder_problems(resource, lexed)
+    if not lexed.flaws:
+        yield from _statement_problems(resource, datasource, connector)
+    yield from caps(resource, connector, ("max_rows", "max_result_bytes", "timeout_seconds"))
+
+
+def _placeholder_problems(resource: Resource, lexed: Lexed) -> Iterator[Problem]:
+    address, sql = resource.address, resource.body["sql"]
+    used: dict[str, tuple[Path, str]] = {}
+    for name, offset in lexed.placeholders:
+        used.setdefault(name, (("sql",), f" in {position(sql, offset)} of the statement"))
+    for flaw in lexed.flaws:
+        message = f"{flaw.message} ({position(sql, flaw.offset)} of the statement)"
+        yield Problem(flaw.code, message, str(address), ("sql",))
+    if not lexed.flaws:
+        # a quote that does not end hides the rest of the text: what is used is not known then
+        yield from used_as_declared(address, resource.body["parameters"], used)
+
+
+def _statement_problems(resource: Resource, datasource: Resource, connector: Resource) -> Iterator[Problem]:
+    body, dialect, address = resource.body, connector.body["dialect"], str(resource.address)
+    statement = inspect(body["sql"], dialect)
+    for finding in statement.refused:
+        code = "not-read-only" if finding.code == "not-a-query" and body["read_only"] else finding.code
+        yield Problem(code, finding.message, address, ("sql",))
+    if body["read_only"]:
+        for why in statement.writes:
+            yield Problem("not-read-only", f"{why}, and this template is read-only", address, ("sql",))
+    elif connector.body["read_only"]:
+        message = f"this template may write, and {connector.address} is read-only"
+        yield Problem("connector-read-only", message, address, ("read_only",))
+    listed = _extent(datasource.body)
+    if listed and not statement.refused:
+        yield from _table_problems(statement.tables, listed, datasource, connector, address)
+
+
+def _extent(datasource: dict[str, Any]) -> list[str]:
+    """The tables that a datasource names; a collection of vectors behind SQL is a table too."""
+    return datasource.get("tables") or ([datasource["collection"]] if datasource["type"] == "vector" else [])
+
+
+def _table_problems(
+    tables: Any, listed: list[str], datasource: Resource, connector: Resource, address: str
+) -> Iterator[Problem]:
+    dialect, database = connector.body["dialect"], connector.body.get("database")
+    allowed = [entry(text, dialect, database) for text in listed]
+    for parts in tables:
+        table = resolve(parts, dialect, database)
+        if not any(covers(one, table) for one in allowed):
+            written = ".".join(part.text for part in parts)
+            message = f"the statement uses the table {written}, which {datasource.address} does not list"
+            yield Problem(
+                "table-not-in-datasource",
+                message,
+                address,
+                ("sql",),
+                expected=", ".join(listed),
+                hint=near(written, listed),
+            )

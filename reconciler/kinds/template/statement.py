@@ -1,0 +1,136 @@
+"""What one SQL statement is and which tables it reads; a first filter, since the server has the last word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from reconciler.kinds.template.forbidden import Finding, is_statement, refused, writes
+from reconciler.kinds.template.names import Part, fold
+from reconciler.kinds.template.placeholders import placeholders
+
+_SQLGLOT = {"postgresql": "postgres", "mssql": "tsql"}
+MAX_DEPTH = "this statement is nested too deeply to be checked; write it flatter"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """``refused`` always counts; ``writes`` says why the statement does not only read."""
+
+    tables: tuple[tuple[Part, ...], ...] = ()
+    refused: tuple[Finding, ...] = ()
+    writes: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=2048)
+def inspect(sql: str, dialect: str) -> Statement:
+    """Reads one statement; whatever sqlglot raises becomes a finding."""
+    try:
+        return _inspect(sql, dialect)
+    except RecursionError:
+        return Statement(refused=(Finding("invalid-sql", MAX_DEPTH),))
+    except Exception:
+        # a parser that others write may raise anything; a statement that it cannot read is not let through
+        return Statement(refused=(Finding("invalid-sql", "this statement cannot be read"),))
+
+
+def position(sql: str, offset: int) -> str:
+    """An offset as people count: ``line 2, column 7``."""
+    line = sql.count("\n", 0, offset) + 1
+    return f"line {line}, column {offset - (sql.rfind(chr(10), 0, offset) + 1) + 1}"
+
+
+def _inspect(sql: str, dialect: str) -> Statement:
+    import sqlglot  # it costs 80 ms: only who has templates pays
+    from sqlglot.errors import ParseError, TokenError
+
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
+    try:
+        parsed = sqlglot.parse(_without_placeholders(sql, dialect), read=_SQLGLOT.get(dialect, dialect))
+    except ParseError as error:
+        return Statement(refused=(Finding("invalid-sql", _syntax(error.errors)),))
+    except TokenError:
+        return Statement(
+            refused=(Finding("invalid-sql", "a quote or a comment does not end, or a character is unknown"),)
+        )
+    roots = [root for root in parsed if root is not None and type(root).__name__ != "Semicolon"]
+    if not roots:
+        return Statement(refused=(Finding("invalid-sql", "there is no statement in this text"),))
+    if len(parsed) > 1:
+        found = len(roots) if len(roots) > 1 else "one and a semicolon with something behind it"
+        return Statement(refused=(Finding("multiple-statements", f"expected one statement, found {found}"),))
+    root = roots[0]
+    reasons = filter(None, (writes(node) for node in root.walk()))
+    return Statement(
+        tables=tuple(dict.fromkeys(_tables(root, dialect))),
+        refused=tuple(dict.fromkeys(_refused(root, dialect))),
+        writes=tuple(dict.fromkeys(reasons)),
+    )
+
+
+def _without_placeholders(sql: str, dialect: str) -> str:
+    """A number of the same length for each parameter: every dialect reads one, none takes it for a name."""
+    pieces, end = [], 0
+    for name, offset in placeholders(sql, dialect).placeholders:
+        pieces += [sql[end:offset], "1" + "0" * len(name)]
+        end = offset + 1 + len(name)
+    return "".join((*pieces, sql[end:]))
+
+
+def _syntax(errors: list[dict[str, Any]]) -> str:
+    first = errors[0] if errors else {}
+    what = str(first.get("description") or "it cannot be read").split(" but got ")[0].split(" / ")[0].rstrip(".")
+    return f"syntax error in line {first.get('line', 1)}, column {first.get('col', 1)} of the statement: {what}"
+
+
+def _refused(root: Any, dialect: str) -> Iterator[Finding]:
+    if not is_statement(root):
+        yield Finding("not-a-query", "expected a query: SELECT, VALUES, or WITH ... SELECT")
+        return
+    for node in root.walk():
+        refusal = refused(node, dialect)
+        if refusal:
+            yield refusal
+
+
+def _tables(root: Any, dialect: str) -> Iterator[tuple[Part, ...]]:
+    from sqlglot import exp
+
+    for table in root.find_all(exp.Table):
+        # a function in place of a table has no name of its own; functions are judged apart
+        if isinstance(table.this, exp.Func) or not table.name:
+            continue
+        parts = tuple(Part(part.name, bool(part.args.get("quoted"))) for part in table.parts)
+        if table.args.get("catalog") and not table.args.get("db"):
+            parts = (parts[0], Part(""), *parts[1:])  # SQL Server's database..table
+        if len(parts) > 1 or not _is_cte(table, fold(parts[0], dialect), dialect):
+            yield parts
+
+
+def _is_cte(table: Any, name: str, dialect: str) -> bool:
+    """Whether a WITH that is visible from here defines the name; a WITH elsewhere must not hide a real table."""
+    from sqlglot import exp
+
+    inside: Any = table
+    within: Any = None
+    outer = table.parent
+    while outer is not None:
+        clause = outer.args.get("with_") or outer.args.get("with")
+        if isinstance(clause, exp.With):
+            names = [_alias(cte, dialect) for cte in clause.expressions]
+            if inside is clause:
+                # inside a CTE: those before it, and with RECURSIVE itself
+                own = next(index for index, cte in enumerate(clause.expressions) if cte is within)
+                names = names[: own + 1] if clause.args.get("recursive") else names[:own]
+            if name in names:
+                return True
+        within, inside, outer = inside, outer, outer.parent
+    return False
+
+
+def _alias(cte: Any, dialect: str) -> str:
+    alias = cte.args["alias"].this
+    return fold(Part(alias.name, bool(alias.args.get("quoted"))), dialect)

@@ -1,0 +1,277 @@
+"""The words of a problem: pydantic's errors in terms of YAML, with a stable code and a way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from heapq import nsmallest
+from operator import eq
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from reconciler.errors import Problem
+from reconciler.kinds.schema import Shape, Spot, fields_of, locate, shown
+from reconciler.model.body import get
+
+_WANTED = {
+    "string_type": "text",
+    "string_unicode": "text",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "bool_type": "a boolean (true or false)",
+    "decimal_type": "a number",
+    "float_type": "a number",
+    "number": "a number",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "invalid_key": "text as a key",
+    "scalar": "text, a number or a boolean",
+}
+_RANGE = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "greater_than": ("more than", "gt"),
+    "less_than": ("less than", "lt"),
+}
+_NUMBER_CODES = {
+    "decimal_max_places",
+    "decimal_max_digits",
+    "decimal_whole_digits",
+    "finite_number",
+    "int_parsing_size",
+}
+_LENGTH = {
+    "string_too_long": ("too-long", "at most {max_length} characters"),
+    "string_too_short": ("too-short", "at least {min_length} characters"),
+    "too_long": ("too-long", "at most {max_length} items"),
+    "too_short": ("too-short", "at least {min_length} items"),
+}
+# what users of the peers write for the same thing
+_SYNONYMS = {
+    "apikey": ("credential", "token", "key"),
+    "apibase": ("base_url",),
+    "endpoint": ("base_url", "url", "endpoint_url"),
+    "url": ("base_url", "dsn"),
+    "baseurl": ("url",),
+    "uri": ("dsn", "url"),
+    "user": ("username",),
+    "secret": ("credential", "password"),
+    "statement": ("sql",),
+    "query": ("sql",),
+    "params": ("parameters",),
+    "source": ("connector", "datasource"),
+    "model": ("models", "default_model"),
+    "timeout": ("timeout_seconds",),
+    "db": ("database",),
+    "engine": ("dialect",),
+    "window": ("per",),
+    "period": ("per",),
+    "budget": ("cost_usd",),
+    "float": ("number",),
+    "decimal": ("number",),
+    "text": ("string",),
+    "datetime": ("timestamp",),
+    "list": ("array",),
+    "postgres": ("postgresql", "pgvector"),
+    "sqlserver": ("mssql",),
+    "azure": ("azure_openai",),
+    "google": ("gemini",),
+    "aws": ("bedrock",),
+}
+_INSTEAD = {
+    "name": "the name of a resource is its key in the map, not a field",
+    "required": "a parameter without `default` is required; one that may be missing says `nullable: true`",
+    "optional": "give the parameter a `default`, or say `nullable: true`",
+}
+_HINTS_AT_MOST = 64
+_COMPARED = 50
+"""How many names are compared as a whole: difflib needs 30 ms for a thousand, and a renamed thing is missed often."""
+
+
+def type_of(value: Any) -> str:
+    """What a value is, without the value."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int):
+        return "an integer"
+    if isinstance(value, str):
+        return "text" if value else "empty text"
+    return "a map" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "a number"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, if one is near."""
+    if len(word) > _HINTS_AT_MOST:
+        return None
+    plain = {_plain(name): name for name in known}
+    folded = _plain(word)
+    if folded in plain:
+        return plain[folded]
+    synonym = next((name for name in _SYNONYMS.get(folded, ()) if name in plain.values()), None)
+    likely: Iterable[str] = plain
+    if len(plain) > _COMPARED:
+        likely = nsmallest(_COMPARED, plain, key=lambda name: (abs(len(name) - len(folded)) > 2, -_alike(name, folded)))
+    return synonym or next((plain[match] for match in get_close_matches(folded, likely, 1)), None)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two words have in common near their beginning and near their end; quick, not exact."""
+    same: int = sum(map(eq, one[:12], other[:12])) + sum(map(eq, one[:-9:-1], other[:-9:-1]))
+    return same
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """``did you mean `models`?``, or None where nothing is near; the word itself is not repeated."""
+    match = nearest(word, known)
+    return f"did you mean `{match}`?" if match else None
+
+
+def problem_of(variant: type[BaseModel], raw: Any, detail: ErrorDetails, address: str) -> Problem:
+    """One error of pydantic as a problem; only names of the schema, types and public values get into its text."""
+    spot = locate(variant, detail["loc"])
+    value = get(raw, spot.path)
+    words = _words(variant, raw, detail, spot, value)
+    path = (*spot.path, words.pop("below")) if "below" in words else spot.path
+    on_key = spot.on_key or detail["type"] in {"extra_forbidden", "invalid_key"}
+    return Problem(address=address, path=path, on_key=on_key, **words)
+
+
+def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot, value: Any) -> dict[str, Any]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _WANTED:
+        wanted, found = _WANTED[kind], type_of(value)
+        public = shown((variant,), raw, spot.path) and len(str(value)) <= 60
+        message = f"expected {wanted}, found {'text that is not Unicode' if kind == 'string_unicode' else found}"
+        return {"code": "wrong-type", "message": message, "expected": wanted, "hint": _retype(wanted, value, public)}
+    if kind == "missing":
+        return {"code": "missing-field", "message": f"`{_last(spot)}` is required"}
+    if kind == "extra_forbidden":
+        allowed = _siblings(variant, detail["loc"])
+        name = _last(spot)
+        message = f"unknown field `{name}`"
+        return {
+            "code": "unknown-field",
+            "message": message,
+            "expected": ", ".join(allowed),
+            "hint": _INSTEAD.get(name) or near(name, allowed),
+        }
+    if kind in {"literal_error", "union_tag_invalid", "union_tag_not_found"}:
+        return _choice(kind, spot.shape, value)
+    if kind in _RANGE and context:
+        word, key = _RANGE[kind]
+        return {
+            "code": "out-of-range",
+            "message": f"expected {word} {context[key]}",
+            "expected": f"{word} {context[key]}",
+        }
+    if kind in _NUMBER_CODES:
+        return {"code": "out-of-range", "message": "expected a number with at most 15 digits and 9 decimals"}
+    if kind in _LENGTH and context:
+        code, template = _LENGTH[kind]
+        wanted = template.format(**context)
+        return {"code": code, "message": f"expected {wanted}", "expected": wanted}
+    if kind == "string_pattern_mismatch":
+        return {"code": "invalid-format", "message": f"expected text of the form {context.get('pattern')}"}
+    if kind == "recursion_loop":
+        return {"code": "too-deep", "message": "this value contains itself"}
+    if kind in {"value_error", "assertion_error"} or ("_" in kind and kind not in _LENGTH):
+        return {"code": "invalid-value", "message": "this value is not allowed here"}
+    # ours, from fields.py and the rules of the kinds: their messages never repeat a value
+    code = _LENGTH[kind][0] if kind in _LENGTH else kind
+    return {"code": code, "message": detail["msg"], "hint": context.get("hint")}
+
+
+def _choice(kind: str, shape: Shape | None, value: Any) -> dict[str, Any]:
+    if shape is None or not (shape.members or shape.choices):
+        return {"code": "invalid-choice", "message": "this is none of the allowed values"}
+    expected = ", ".join(shape.members or shape.choices)
+    if not shape.members:
+        hint = near(value, shape.choices) if isinstance(value, str) and not shape.private else None
+        return {
+            "code": "invalid-choice",
+            "message": f"expected one of {expected}, found {'another text' if isinstance(value, str) else type_of(value)}",
+            "expected": expected,
+            "hint": hint or _yes_no(value, shape.choices),
+        }
+    key = shape.tag if isinstance(shape.tag, str) else ""
+    if kind == "union_tag_not_found":
+        missing = f"`{key}` is required: one of {expected}"
+        return {"code": "missing-field", "message": missing, "expected": expected, "below": key}
+    given = value.get(key) if isinstance(value, dict) else None
+    hint = near(given, shape.members) if isinstance(given, str) else None
+    message = f"expected one of {expected}"
+    return {"code": "unknown-type", "message": message, "expected": expected, "hint": hint, "below": key}
+
+
+def _yes_no(value: Any, choices: tuple[str, ...]) -> str | None:
+    return "put it in quotes" if isinstance(value, bool | int) and str(value).lower() in choices else None
+
+
+def _retype(wanted: str, value: Any, public: bool) -> str | None:
+    """How to write what was probably meant; repeats the value only if it is public."""
+    if wanted == "a list" and isinstance(value, str | int) and not isinstance(value, bool):
+        return f"write [{value}]" if public and re.fullmatch(r"[\w./:-]+", str(value)) else "put it in square brackets"
+    if wanted == "a map" and isinstance(value, list):
+        named = value and all(isinstance(item, dict) and ("name" in item or "key" in item) for item in value)
+        return "write a map by name, `first: {...}`, in place of a list of items with `name`" if named else None
+    if (wanted == "text" and isinstance(value, bool | int | float)) or (
+        wanted == "text" and type_of(value) == "a number"
+    ):
+        return f'put it in quotes: "{str(value).lower()}"' if public and isinstance(value, bool) else "put it in quotes"
+    if wanted == "text" and value is None:
+        return 'give text, or "" for empty text'
+    if not isinstance(value, str):
+        return None
+    if wanted.startswith("a boolean"):
+        return _boolean(value.strip().lower(), public)
+    return _number(value.strip(), public) if wanted in {"an integer", "a number"} else None
+
+
+def _boolean(text: str, public: bool) -> str | None:
+    meant = {"no": "false", "off": "false", "n": "false", "yes": "true", "on": "true", "y": "true"}.get(text)
+    if meant:
+        return f"YAML 1.2 reads `{text}` as text; write {meant}" if public else f"write {meant}"
+    return "remove the quotes" if text in {"true", "false"} else None
+
+
+def _number(text: str, public: bool) -> str | None:
+    if re.fullmatch(r"[-+]?[0-9]+([_,][0-9]+)+(\.[0-9]+)?", text):
+        return f"write {re.sub('[_,]', '', text)}" if public else "write the number without separators"
+    if re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", text):
+        return "remove the quotes"
+    if re.fullmatch(r"[0-9]{1,6}(:[0-5]?[0-9]){1,3}", text):
+        total = 0
+        for part in text.split(":"):
+            total = total * 60 + int(part)
+        return f"YAML 1.2 reads `{text}` as text; write {total}" if public else "YAML 1.2 reads this as text"
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)? ?(ms|s|sec|m|min|h|d|k|kb|mb|gb|kib|mib|gib|b)", text.lower()):
+        return "write the plain number; the unit is in the field's name or description"
+    return None
+
+
+def _siblings(variant: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str, ...]:
+    shape = locate(variant, loc[:-1]).shape
+    return tuple(fields_of(shape.part)) if shape is not None and shape.part is not None else ()
+
+
+def shown_key(text: str) -> str:
+    """A key as a message may quote it: cut, and without what a terminal would obey."""
+    safe = "".join(c if c.isprintable() else "?" for c in text[:65])
+    return safe if len(safe) <= 64 else safe[:61] + "..."
+
+
+def _last(spot: Spot) -> str:
+    """The key that a path ends with."""
+    return shown_key(str(spot.path[-1]) if spot.path else "")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name).lower()

@@ -1,0 +1,145 @@
+"""Drafts turned into resources: merged, validated, and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from reconciler.errors import Problem
+from reconciler.kinds.parse import parse
+from reconciler.kinds.table import KINDS
+from reconciler.load.collect import Collector
+from reconciler.load.draft import Draft, Layer
+from reconciler.load.project import Project
+from reconciler.load.substitute import Substitution
+from reconciler.load.suggest import Known
+from reconciler.model.address import Address
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+
+def build_resources(
+    collector: Collector, project: Project, variables: Mapping[str, Any], problems: list[Problem]
+) -> dict[Address, Resource]:
+    """Every draft that validates, in key order; problems are located in the layer that causes them."""
+    _check_defaults(project, problems)
+    base = Known([address for address, draft in collector.drafts.items() if draft.in_base])
+    resources = {}
+    for address in sorted(collector.drafts):
+        draft = collector.drafts[address]
+        body = draft.body
+        if body is None and len(draft.layers) > 1:
+            continue  # an overlay removed it
+        if not draft.in_base and body is None:
+            problems.append(draft.locate(_no_base(draft, base, "there is nothing to remove")))
+            continue
+        body = _with_defaults(draft, project, variables, problems)
+        spec = parse(KINDS[address.kind], body, address)
+        if isinstance(spec, Spec):
+            resources[address] = Resource(address, spec, draft.place)
+            continue
+        if not draft.in_base and any(p.code == "missing-field" for p in spec):
+            problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))
+        problems.extend(draft.locate(problem) for problem in spec)
+    return resources
+
+
+def _no_base(draft: Draft, base: Known, consequence: str) -> Problem:
+    """An overlay that names something the base doesn't have: mostly a typing error."""
+    address = draft.address
+    meant = base.near(address)
+    message = f"no base resource {address}, {consequence}"
+    hint = f"did you mean {meant}?" if meant else "correct the name, or write the whole resource here"
+    return Problem("no-base-resource", message, str(address), on_key=True, hint=hint)
+
+
+def _check_defaults(project: Project, problems: list[Problem]) -> None:
+    for kind in KINDS.values():
+        found = project.defaults(kind.name)
+        known = sorted({name for variant in kind.variants.values() for name in variant.model_fields})
+        for field in found[1] if found else ():
+            if field not in known:
+                near = get_close_matches(field, known, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else None
+                problem = Problem("unknown-field", f"no {kind.name} has a field `{field}`", on_key=True, hint=hint)
+                problems.append(project.problem(problem, (*found[0], field) if found else ()))
+
+
+def _with_defaults(draft: Draft, project: Project, variables: Mapping[str, Any], problems: list[Problem]) -> Any:
+    """Puts the project's defaults below the other layers, as far as this type of resource has those fields."""
+    found = project.defaults(draft.address.kind)
+    body = draft.body
+    if found is None or project.source is None or not isinstance(body, dict):
+        return body
+    kind = KINDS[draft.address.kind]
+    variant = kind.variants.get(str(body.get(kind.discriminator, "")) if kind.discriminator else "")
+    if variant is None:
+        return body
+    where, values = found
+    inner: list[Problem] = []
+    own = {name: value for name, value in values.items() if name in variant.model_fields}
+    own = Substitution(variables, draft.address.tenant).apply(own, inner, where)
+    problems.extend(project.problem(problem, problem.path) for problem in inner)
+    draft.defaults = Layer(project.source, 0, where, own)
+    return draft.body
+
+
+def check_resources(
+    resources: Mapping[Address, Resource],
+    collector: Collector,
+    is_external: Callable[[Address], bool],
+    problems: list[Problem],
+) -> None:
+    """References that point nowhere, circles, and the rules of the kinds."""
+    edges: dict[Address, list[Address]] = {}
+    known = Known(resources)
+    for address, resource in resources.items():
+        kind, draft = KINDS[address.kind], collector.drafts[address]
+        edges[address] = []
+        for reference in kind.references_of(address.tenant, resource.body):
+            target = reference.address
+            edges[address].append(target)
+            found = collector.drafts.get(target)
+            missing = not is_external(target) if found is None else target not in resources and found.body is None
+            if missing:
+                message = f"{address} refers to {target}, which is not declared"
+                problem = Problem(
+                    "dangling-reference", message, str(address), reference.path, hint=known.instead_of(target)
+                )
+                problems.append(draft.locate(problem))
+        faults = (replace(problem, address=str(address)) for problem in kind.check(resource, resources.get))
+        problems.extend(draft.locate(problem) for problem in faults)
+    _circles(edges, collector, problems)
+
+
+def _circles(edges: Mapping[Address, list[Address]], collector: Collector, problems: list[Problem]) -> None:
+    """Every circle once, named from its first address in key order; linear."""
+    done: set[Address] = set()
+    for start in sorted(edges):
+        trail: list[Address] = []
+        stack = [(start, iter(edges[start]))] if start not in done else []
+        if stack:
+            trail.append(start)
+        while stack:
+            node, targets = stack[-1]
+            following = next((t for t in targets if t in edges and t not in done), None)
+            if following is None:
+                stack.pop()
+                trail.pop()
+                done.add(node)
+            elif following in trail:
+                circle = trail[trail.index(following) :]
+                problems.append(collector.drafts[node].locate(_circle(circle, node)))
+            else:
+                trail.append(following)
+                stack.append((following, iter(edges[following])))
+
+
+def _circle(circle: list[Address], last: Address) -> Problem:
+    path = " -> ".join(str(address) for address in [*circle, circle[0]])
+    hint = "take one of these references out"
+    return Problem(
+        "reference-circle", f"these refer to each other in a circle: {path}", str(last), on_key=True, hint=hint
+    )

@@ -1,0 +1,245 @@
+"""Documents turned into drafts: for every address the layers of its body, each with the place it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from reconciler.errors import Path, Place, Problem
+from reconciler.kinds.table import BY_PLURAL
+from reconciler.kinds.wording import near, shown_key, type_of
+from reconciler.load.documents import Document
+from reconciler.load.draft import LISTS, Draft, Entry, Layer
+from reconciler.load.source import Source
+from reconciler.load.substitute import Substitution
+from reconciler.model.address import NAME_RULE, Address, is_name
+
+KEYS = ("version", "tenant", "tenants", *BY_PLURAL, *LISTS)
+NOWHERE = Place("")
+MAX_NODES = 10_000_000
+_PUBLIC = {("tenant",), ("tenants",), ("version",)}
+
+
+class Collector:
+    """Gathers drafts and entries from documents; every problem is located and kept."""
+
+    def __init__(self, variables: Mapping[str, Any], default_tenant: str | None, problems: list[Problem]) -> None:
+        self.drafts: dict[Address, Draft] = {}
+        self.entries: list[Entry] = []
+        self.tenants: set[str] = set()
+        self._variables = variables
+        self._default_tenant = default_tenant
+        self._problems = problems
+        self._nodes = 0
+        self._layer_of: dict[Address, tuple[int, Layer]] = {}
+
+    def add(self, source: Source, layer_number: int = 0) -> None:
+        """Takes every document of a file; ``layer_number`` is 0 for the base, then one per overlay folder."""
+        for document in source.documents:
+            if document.value is not None:
+                self._document(source, document, layer_number)
+
+    def _report(self, source: Source, document: Document, problem: Problem, path: Path) -> None:
+        self._problems.append(source.locate(problem, document.index, path, lambda p: p[:1] in _PUBLIC and len(p) <= 2))
+
+    def _document(self, source: Source, document: Document, number: int) -> None:
+        value = document.value
+        if not isinstance(value, dict):
+            self._report(
+                source,
+                document,
+                Problem(
+                    "wrong-type", f"expected a map, found {type_of(value)}", hint="a manifest begins with `version: 1`"
+                ),
+                (),
+            )
+            return None
+        if "version" not in value:
+            self._report(
+                source, document, Problem("missing-field", "`version` is required", hint="add `version: 1`"), ()
+            )
+        elif value["version"] != 1 or isinstance(value["version"], bool):
+            self._report(source, document, Problem("unknown-version", "expected `version: 1`"), ("version",))
+        for key in value:
+            if key not in KEYS:
+                self._report(
+                    source,
+                    document,
+                    Problem(
+                        "unknown-field",
+                        f"unknown field `{shown_key(key)}`",
+                        expected=", ".join(KEYS),
+                        hint=near(key, KEYS),
+                        on_key=True,
+                    ),
+                    (key,),
+                )
+        tenants = self._tenants(source, document)
+        self._nodes += document.size * len(tenants)
+        if self._nodes > MAX_NODES:
+            message = f"written for {len(tenants)} tenants, this makes more than {MAX_NODES:,} values in all"
+            return self._report(source, document, Problem("too-many-nodes", message, on_key=True), ("tenants",))
+        for tenant in tenants:
+            self.tenants.add(tenant)
+            self._for_tenant(source, document, tenant, number)
+        return None
+
+    def _tenants(self, source: Source, document: Document) -> list[str]:
+        value, found = document.value, []
+        if "tenant" in value and "tenants" in value:
+            self._report(
+                source,
+                document,
+                Problem("conflicting-fields", "give `tenant` or `tenants`, not both", on_key=True),
+                ("tenants",),
+            )
+            return []
+        if "tenants" in value:
+            listed = self._listed(source, document)
+            if listed is None:
+                return []
+            if not isinstance(listed, list) or not listed:
+                self._report(
+                    source,
+                    document,
+                    Problem(
+                        "wrong-type", "expected a list with at least one tenant", hint="write `tenants: [acme, globex]`"
+                    ),
+                    ("tenants",),
+                )
+                return []
+            named: list[tuple[Path, Any]] = [(("tenants", i), item) for i, item in enumerate(listed)]
+        elif "tenant" in value:
+            named = [(("tenant",), value["tenant"])]
+        elif self._default_tenant:
+            return [self._default_tenant]
+        else:
+            self._report(
+                source,
+                document,
+                Problem(
+                    "missing-tenant",
+                    "this document names no tenant",
+                    hint="add `tenant: NAME`, or `default_tenant` to reconciler.yaml",
+                ),
+                (),
+            )
+            return []
+        for path, item in named:
+            inner: list[Problem] = []
+            name = Substitution(self._variables, None).apply(item, inner, path)
+            for problem in inner:
+                self._report(source, document, problem, problem.path)
+            if not inner and not is_name(name):
+                self._report(
+                    source,
+                    document,
+                    Problem("invalid-name", f"expected a tenant's name: {NAME_RULE}", hint=_name_hint(name)),
+                    path,
+                )
+            elif name in found:
+                self._report(
+                    source, document, Problem("duplicate-item", f"the tenant {name!r} stands twice in this list"), path
+                )
+            elif not inner:
+                found.append(name)
+        return found
+
+    def _listed(self, source: Source, document: Document) -> Any:
+        """What `tenants` says, which may be a variable that holds the whole list; None if there is no such variable."""
+        inner: list[Problem] = []
+        listed = document.value["tenants"]
+        if isinstance(listed, str):
+            listed = Substitution(self._variables, None).apply(listed, inner, ("tenants",))
+        for problem in inner:
+            self._report(source, document, problem, problem.path)
+        return None if inner else listed
+
+    def _for_tenant(self, source: Source, document: Document, tenant: str, number: int) -> None:
+        substitution = Substitution(self._variables, tenant)
+        for plural, kind in BY_PLURAL.items():
+            named = document.value.get(plural)
+            if named is None:
+                continue
+            if not isinstance(named, dict):
+                self._report(
+                    source,
+                    document,
+                    Problem(
+                        "wrong-type",
+                        f"expected a map of {plural} by name, found {type_of(named)}",
+                        hint="write `NAME:` and its fields below it",
+                    ),
+                    (plural,),
+                )
+                continue
+            for name, body in named.items():
+                if not is_name(name):
+                    self._report(
+                        source,
+                        document,
+                        Problem("invalid-name", f"expected a name: {NAME_RULE}", hint=_name_hint(name), on_key=True),
+                        (plural, name),
+                    )
+                    continue
+                inner: list[Problem] = []
+                value = substitution.apply(body, inner) if document.has_variables else body
+                address, layer = Address(tenant, kind.name, name), Layer(source, document.index, (plural, name), value)
+                for problem in inner:
+                    draft = Draft(address, [layer], NOWHERE, True)
+                    self._problems.append(draft.locate(replace(problem, address=str(address))))
+                self._layer(address, layer, document, number)
+        for key in LISTS:
+            self._list(source, document, substitution, tenant, key)
+
+    def _layer(self, address: Address, layer: Layer, document: Document, number: int) -> None:
+        line, column = document.key_places.get((str(layer.at[0]), str(layer.at[1])), (None, None))
+        place = Place(layer.source.name, line, column)
+        known = self.drafts.get(address)
+        if known is None:
+            self.drafts[address] = Draft(address, [layer], place, number == 0, {layer.source.path})
+        elif self._layer_of[address][0] == number:
+            other = self._layer_of[address][1]
+            first = other.source.place(other.index, other.at, on_key=True)
+            problem = Problem(
+                "duplicate-address",
+                f"{address} is declared twice",
+                str(address),
+                on_key=True,
+                hint="keep one of the two, or rename one",
+                related=(("declared first", first),),
+            )
+            self._problems.append(Draft(address, [layer], place, False).locate(problem))
+            return
+        else:
+            known.layers.append(layer)
+            known.files.add(layer.source.path)
+        self._layer_of[address] = (number, layer)
+
+    def _list(self, source: Source, document: Document, substitution: Substitution, tenant: str, key: str) -> None:
+        items = document.value.get(key)
+        if items is None:
+            return
+        if not isinstance(items, list):
+            self._report(source, document, Problem("wrong-type", f"expected a list, found {type_of(items)}"), (key,))
+            return
+        for position, item in enumerate(items):
+            inner: list[Problem] = []
+            value = substitution.apply(item, inner, (key, position)) if document.has_variables else item
+            for problem in inner:
+                self._report(source, document, problem, problem.path)
+            self.entries.append(Entry(key, tenant, value, source, document.index, (key, position)))
+
+    def __iter__(self) -> Iterator[Draft]:
+        return iter(self.drafts.values())
+
+
+def _name_hint(value: Any) -> str | None:
+    """The name that was probably meant; no value that is not a name already, but for its signs."""
+    if isinstance(value, str):
+        near = re.sub("[ _.-]+", "-", value.lower()).strip("-")
+        return f"write `{near}`" if is_name(near) else None
+    return "put it in quotes" if isinstance(value, int | Decimal) and not isinstance(value, bool) else None

@@ -1,0 +1,142 @@
+"""Finds a project's file and its manifests, and keeps everything inside the project's folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from reconciler.errors import Place, Problem, Problems
+from reconciler.load.project import FILE_NAME, Include, Project
+from reconciler.load.source import shown_name
+
+SUFFIXES = (".yaml", ".yml")
+MAX_STARS = 2  # how often `**` may stand in a glob: each one multiplies the ways through the folders
+
+
+def find_project_file(start: Path) -> Path | None:
+    """``reconciler.yaml`` beside or above ``start``."""
+    folder = start if os.path.isdir(start) else start.parent
+    if ".." in folder.parts:
+        folder = real(folder)
+    for candidate in (folder, *folder.parents):
+        if os.path.isfile(candidate / FILE_NAME):
+            return candidate / FILE_NAME
+    return None
+
+
+def real(path: Path | str) -> Path:
+    """The path with its symbolic links followed, as far as they lead somewhere; never raises."""
+    return Path(os.path.realpath(path))
+
+
+def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ()) -> list[Path]:
+    """Every YAML file in a folder; hidden ones, ``reconciler.yaml``, nested projects and ``skip`` are left out."""
+    left_out = {real(path) for path in skip}
+    found = []
+    for here, folders, files in os.walk(folder, onerror=lambda error: _unreadable(error, problems)):
+        base = Path(here)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and not os.path.exists(base / name / FILE_NAME)
+            and not (left_out and real(base / name) in left_out)
+        )
+        found += [
+            base / name
+            for name in sorted(files)
+            if name.endswith(SUFFIXES) and not name.startswith(".") and name != FILE_NAME
+        ]
+    return found
+
+
+def _unreadable(error: OSError, problems: Problems) -> None:
+    name = shown_name(Path(os.fsdecode(error.filename)))
+    problems.add(Problem("file-unreadable", f"can't read {name}: {error.strerror}", place=Place(name)))
+
+
+def contained(paths: Iterable[Path], root: Path, problems: Problems) -> list[Path]:
+    """The paths that stay inside ``root``; a problem for each that a symbolic link leads out."""
+    kept, inside = [], real(root)
+    for path in paths:
+        if real(path).is_relative_to(inside):
+            kept.append(path)
+        else:
+            name = shown_name(path)
+            problems.add(
+                Problem(
+                    "outside-project",
+                    f"{name} leads out of the project's folder",
+                    place=Place(name),
+                    hint="put the file itself into the project; links to the outside are not followed",
+                )
+            )
+    return kept
+
+
+def project_manifests(project: Project, problems: Problems) -> list[Path]:
+    """The files that ``include`` names (every YAML file without it); overlay folders are not part of the base."""
+    skip = _overlay_folders(project)
+    if not project.settings.include:
+        found = manifests_below(project.root, problems, skip)
+    else:
+        matches = (
+            path
+            for index, entry in enumerate(project.settings.include)
+            for path in _matches(project, index, entry, problems)
+        )
+        found = [path for path in dict.fromkeys(matches) if not any(real(path).is_relative_to(one) for one in skip)]
+    own = real(project.source.path) if project.source else None  # with --project it may have any name
+    return contained((path for path in found if own is None or real(path) != own), project.root, problems)
+
+
+def _overlay_folders(project: Project) -> set[Path]:
+    """Those of every environment; an overlay folder that is the project's own is a problem of its environment."""
+    named = (folder for one in project.settings.environments.values() for folder in one.overlays)
+    return {real(project.root / name) for name in named} - {real(project.root)}
+
+
+def _matches(project: Project, index: int, entry: str | Include, problems: Problems) -> Iterator[Path]:
+    pattern = entry if isinstance(entry, str) else entry.path
+    where = ("include", index) if isinstance(entry, str) else ("include", index, "path")
+
+    def refuse(code: str, message: str, hint: str | None = None) -> None:
+        problems.add(project.problem(Problem(code, f"`{pattern}` {message}", hint=hint), where))
+
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        return refuse("outside-project", "leads out of the project's folder", "write a relative glob without `..`")
+    pattern = re.sub(r"(?:\*\*/)+", "**/", pattern)
+    if pattern.count("**") > MAX_STARS:
+        return refuse("invalid-glob", f"has `**` more than {MAX_STARS} times")
+    try:
+        found = sorted(path for path in project.root.glob(pattern) if path.is_file() and path.name != FILE_NAME)
+    except (ValueError, OSError, NotImplementedError, IndexError) as error:
+        return refuse("invalid-glob", f"is not a usable glob: {error}")
+    if not found and not (isinstance(entry, Include) and entry.optional):
+        refuse("include-matches-nothing", "matches no file", "correct it, or say `{path: ..., optional: true}`")
+    yield from found
+    return None
+
+
+def overlay_manifests(project: Project, environment: str, problems: Problems) -> list[list[Path]]:
+    """The files of each overlay folder of an environment, in the folders' order."""
+    groups, root, every = [], real(project.root), _overlay_folders(project)
+    for index, name in enumerate(project.settings.environments[environment].overlays):
+        where = ("environments", environment, "overlays", index)
+        folder = real(project.root / name)
+
+        def refuse(code: str, message: str, hint: str | None = None, where: tuple[str | int, ...] = where) -> None:
+            problems.add(project.problem(Problem(code, message, hint=hint), where))
+
+        if not folder.is_relative_to(root):
+            refuse("outside-project", f"`{name}` leads out of the project's folder")
+        elif folder == root:
+            refuse("invalid-overlay", "an overlay folder is not the project's own", "keep overlays in folders below it")
+        elif not os.path.isdir(folder):
+            refuse("missing-folder", f"the overlay folder `{name}` does not exist", "make it, or remove the entry")
+        else:
+            below = manifests_below(project.root / name, problems, every - {folder})
+            groups.append(contained(below, project.root, problems))
+    return groups

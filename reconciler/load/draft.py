@@ -1,0 +1,116 @@
+"""What the files say of one address, before it is valid: its layers, and the place of whatever is wrong in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.errors import Path, Place, Problem
+from reconciler.kinds.parse import is_public
+from reconciler.kinds.table import KINDS
+from reconciler.load.merge import deep_merge, fill, is_retyped, typed_by
+from reconciler.load.source import Source
+from reconciler.model.address import Address
+from reconciler.model.body import has
+from reconciler.model.secret_ref import looks_secret
+
+LISTS = {
+    "moved": ("from", "to"),
+    "removed": ("from", "destroy"),
+    "adopt": ("address", "from_project"),
+    "external": ("address", "project"),
+}
+"""The lists beside the resources, and the fields of their entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A part of a body as one file gives it; ``at`` is where it stands in the document."""
+
+    source: Source
+    index: int
+    at: Path
+    value: Any
+
+
+@dataclass(slots=True)
+class Draft:
+    """A resource before validation: its layers, lowest first, and the first place at which its name stands.
+
+    ``defaults`` lie below the layers, as far as this type of resource has those fields.
+    """
+
+    address: Address
+    layers: list[Layer]
+    place: Place
+    in_base: bool
+    files: set[str] = field(default_factory=set)
+    defaults: Layer | None = None
+
+    @property
+    def body(self) -> Any:
+        if len(self.layers) == 1 and self.defaults is None:
+            return self.layers[0].value
+        typed = typed_by(KINDS[self.address.kind])
+        first, *others = self._counting()
+        # nulls of the lowest layer are values; above it they stand for "not here"
+        merged = first.value if first is self.layers[0] else deep_merge(None, first.value, typed)
+        for layer in others:
+            merged = deep_merge(merged, layer.value, typed)
+        if self.defaults is not None and isinstance(merged, dict):
+            merged = fill(merged, self.defaults.value, typed)
+        return merged
+
+    def _counting(self) -> list[Layer]:
+        """The layers from the last one on that says another ``type``: what is below is replaced as a whole."""
+        first, known = 0, self.layers[0].value
+        for number, layer in enumerate(self.layers[1:], 1):
+            value = layer.value
+            if isinstance(known, dict) and isinstance(value, dict):
+                if is_retyped(known, value, lambda _path: True):
+                    first = number
+                known = {**known, **value}
+            else:
+                first, known = number, value
+        return self.layers[first:]
+
+    def locate(self, problem: Problem) -> Problem:
+        """Looks for the path in the topmost layer that has it, and for its parents otherwise."""
+        kind = KINDS[self.address.kind]
+        counting = self._counting()
+        layers = [*reversed(counting), *([self.defaults] if self.defaults else [])]
+        layer = counting[0]
+        for length in range(len(problem.path), 0, -1):
+            if found := [item for item in layers if has(item.value, problem.path[:length])]:
+                layer = found[0]
+                break
+        body = self.body
+
+        def shown(path: Path) -> bool:
+            return path[:2] == layer.at[:2] and is_public(kind, body, path[2:]) and not looks_secret(str(path[-1]))
+
+        return layer.source.locate(problem, layer.index, (*layer.at, *problem.path), shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of moved, removed, adopt or external, for one tenant."""
+
+    list: str
+    tenant: str
+    value: Any
+    source: Source
+    index: int
+    at: Path
+
+    def problem(self, code: str, message: str, below: Path = (), **more: Any) -> Problem:
+        problem = Problem(code, message, **more)
+        return self.source.locate(problem, self.index, (*self.at, *below), self._shown)
+
+    def _shown(self, path: Path) -> bool:
+        known = len(path) == 2 or (len(path) == 3 and path[2] in LISTS[self.list])
+        return path[:1] == self.at[:1] and known
+
+    @property
+    def place(self) -> Place:
+        return self.source.place(self.index, self.at)

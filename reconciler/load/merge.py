@@ -1,0 +1,61 @@
+"""Layers of a body, from defaults over base to overlays, merged into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from reconciler.errors import Path
+from reconciler.kinds.schema import fields_of, locate
+from reconciler.model.kind import Kind
+
+Typed: TypeAlias = Callable[[Path], bool]
+"""Whether the map at a path says by its ``type`` which fields it has, so that another ``type`` is another thing."""
+
+
+def typed_by(kind: Kind) -> Typed:
+    """The body itself, and the maps inside of it for which the schema says so; a label named `type` is only a label."""
+
+    def typed(path: Path) -> bool:
+        shapes = (locate(variant, path).shape for variant in kind.variants.values())
+        return not path or any(
+            shape is not None and (shape.members or (shape.part is not None and "type" in fields_of(shape.part)))
+            for shape in shapes
+        )
+
+    return typed
+
+
+def deep_merge(base: Any, over: Any, typed: Typed, path: Path = ()) -> Any:
+    """Maps merge by key, null removes, lists and scalars replace; another ``type`` replaces the whole map."""
+    if not isinstance(over, dict):
+        return over
+    if not isinstance(base, dict) or is_retyped(base, over, typed, path):
+        base = {}
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = deep_merge(merged.get(key), value, typed, (*path, key))
+    return merged
+
+
+def fill(body: Mapping[str, Any], defaults: Mapping[str, Any], typed: Typed, path: Path = ()) -> dict[str, Any]:
+    """What the body does not set comes from the defaults; null in the body says that it wants neither."""
+    filled = dict(body)
+    for key, value in defaults.items():
+        own = filled.get(key)
+        if key not in filled:
+            filled[key] = value
+        elif own is None:
+            del filled[key]
+        elif isinstance(own, dict) and isinstance(value, dict) and not is_retyped(own, value, typed, (*path, key)):
+            filled[key] = fill(own, value, typed, (*path, key))
+    return filled
+
+
+def is_retyped(one: Mapping[str, Any], other: Mapping[str, Any], typed: Typed, path: Path = ()) -> bool:
+    """Whether two maps are of different types, so that fields of one mean nothing in the other."""
+    types = one.get("type"), other.get("type")
+    return None not in types and types[0] != types[1] and typed(path)

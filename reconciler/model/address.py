@@ -1,0 +1,34 @@
+"""A resource's unique name, ``tenant/kind/name``: text into a value and back."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
+NAME_MAX = 63
+NAME_RULE = "lower-case letters, digits and hyphens, starting and ending with a letter or digit, at most 63 characters"
+
+
+def is_name(text: object) -> bool:
+    """Whether ``text`` may name a tenant or a resource."""
+    return isinstance(text, str) and len(text) <= NAME_MAX and NAME.match(text) is not None
+
+
+class Address(NamedTuple):
+    """Sorts by tenant, kind and name, in this order; ``str()`` gives ``tenant/kind/name``."""
+
+    tenant: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """``tenant/kind/name`` with a singular kind; raises ValueError otherwise (the kind is not looked up)."""
+        parts = text.split("/")
+        if len(parts) != 3 or not all(is_name(part) for part in parts):
+            raise ValueError("expected tenant/kind/name, e.g. acme/integration/openai-prod")
+        return cls(*parts)

@@ -1,0 +1,101 @@
+"""What a project wants, whole: its resources and the rules that planning follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fnmatch import fnmatchcase
+
+from reconciler.errors import Path, Place
+from reconciler.model.address import Address
+from reconciler.model.body import digest, dotted
+from reconciler.model.resource import Resource, State
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """``moved``: the resource keeps its uid under another name."""
+
+    old: Address
+    new: Address
+    source: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """``removed``: with ``destroy`` false the row stays, owned by nobody."""
+
+    address: Address
+    destroy: bool
+    source: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """``adopt``: take over a resource that nobody owns, or that ``from_project`` does."""
+
+    address: Address
+    from_project: str | None
+    source: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Fields that the reconciler leaves to others: an address pattern, a field pattern, a reason, an end."""
+
+    address: str
+    field: str
+    reason: str
+    until: date | None = None
+
+    def covers(self, address: Address, path: Path, today: date) -> bool:
+        """Whether the field at ``path``, or one above it, is left alone on this day."""
+        if self.until is not None and today > self.until:
+            return False
+        if not fnmatchcase(str(address), self.address):
+            return False
+        return any(fnmatchcase(dotted(path[: i + 1]), self.field) for i in range(len(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What an apply is refused for, unless its flag is given."""
+
+    max_deletes: int | None = None
+    max_delete_percent: int = 30
+    overwrite_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that the files say for one environment."""
+
+    project: str
+    environment: str | None
+    resources: State
+    moves: tuple[Move, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    adoptions: tuple[Adoption, ...] = ()
+    external: frozenset[str] = frozenset()
+    ignore: tuple[Ignore, ...] = ()
+    guards: Guards = Guards()
+    files: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Depends on what is wanted only: not on files, their order, or how the text is written."""
+        resources: Mapping[Address, Resource] = self.resources
+        return digest(
+            {
+                "resources": {str(a): resources[a].digest for a in sorted(resources)},
+                "moved": sorted([str(m.old), str(m.new)] for m in self.moves),
+                "removed": sorted([str(r.address), r.destroy] for r in self.removals),
+                "adopt": sorted([str(a.address), a.from_project or ""] for a in self.adoptions),
+            }
+        )
+
+    def is_external(self, address: Address) -> bool:
+        """Whether another project is said to own it: ``kind/name`` for every tenant, or a pattern of addresses."""
+        short = f"{address.kind}/{address.name}"
+        return any(fnmatchcase(short if p.count("/") == 1 else str(address), p) for p in self.external)

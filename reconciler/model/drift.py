@@ -1,0 +1,27 @@
+"""What somebody else did since the last apply, as a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from reconciler.model.plan import OutsideChange
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The findings in key order; ``clean`` counts the resources that are as they were applied."""
+
+    project: str
+    environment: str | None
+    generation: int
+    findings: tuple[OutsideChange, ...]
+    clean: int
+
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Findings per tenant, kind and sort (created, changed, deleted)."""
+        counted = Counter((f.address.tenant, f.address.kind, f.op) for f in self.findings)
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        for (tenant, kind, op), count in sorted(counted.items()):
+            found.setdefault(tenant, {}).setdefault(kind, {})[op] = count
+        return found

@@ -1,0 +1,236 @@
+"""Types of fields: what YAML gives, checked and normalised, for the specs of all kinds.
+
+Specs are strict: no coercion. Where YAML's list has to become a tuple, or its exact decimal a Decimal, the field says
+so. Every string and number is bounded, since strict types alone accept NUL characters, lone surrogates and 10^30.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from ipaddress import ip_network
+from typing import Annotated, Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from reconciler.errors import Path
+from reconciler.model.address import NAME_RULE, is_name
+from reconciler.model.secret_ref import SecretRef, looks_secret
+
+T = TypeVar("T")
+SAFE_INTEGER = 2**53 - 1
+_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class Private:
+    """Marks a field whose value is never shown in an excerpt or a message, since it may hold a secret."""
+
+
+def fail(code: str, message: str, **context: Any) -> PydanticCustomError:
+    """An error of a field; ``message`` must not repeat the value."""
+    return PydanticCustomError(code, message, context or None)
+
+
+def _clean(text: str) -> str:
+    if _CONTROL.search(text):
+        raise fail("control-character", "control characters are not allowed in text")
+    return text
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise fail("invalid-name", f"expected a name: {NAME_RULE}")
+    return text
+
+
+def _reference(text: str) -> str:
+    kind, _, name = text.partition("/")
+    if not (is_name(kind) and is_name(name)):
+        raise fail("invalid-reference", "expected kind/name, e.g. integration/openai-prod")
+    return text
+
+
+def _secret(text: str) -> str:
+    try:
+        SecretRef.parse(text)
+    except ValueError as error:
+        raise fail("plaintext-secret", str(error)) from None
+    return text
+
+
+def _url(text: str) -> str:
+    if any(c in text for c in ' \t\n\\"<>^`{|}'):
+        raise fail("invalid-url", "a URL has no spaces, quotes, brackets or backslashes")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise fail("invalid-url", "expected a URL such as https://api.example.com/v1") from None
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise fail(
+            "url-with-credentials", "a URL must not carry a user or a password; use a reference in its own field"
+        )
+    if parts.scheme not in {"http", "https"} or not host:
+        raise fail("invalid-url", "expected a URL that begins with https:// or http:// and names a host")
+    if parts.query or parts.fragment:
+        raise fail("invalid-url", "a base URL has no query and no fragment")
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(
+        r"[A-Za-z0-9_](?:[A-Za-z0-9_.:-]*[A-Za-z0-9_])?|/[^\s:@]*|\[[0-9A-Fa-f:.]+\]|::[0-9A-Fa-f:.]*", text
+    ):
+        raise fail("invalid-host", "expected a host name or an IP address, without scheme, user or path")
+    return text
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise fail("invalid-cidr", "expected a network such as 10.20.0.0/16 with no host bits set") from None
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        raise fail("invalid-pattern", "expected a regular expression that compiles") from None
+    return text
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, bool | float):
+        value = str(value)
+    if isinstance(value, str) and not re.fullmatch(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?", value):
+        if re.fullmatch(r"[0-9]+(_[0-9]+)+(\.[0-9]+)?", value):
+            raise fail("underscore-number", f"expected a number; write {value.replace('_', '')}")
+        raise fail("decimal_type", "expected a decimal number such as 2500.00")
+    return value
+
+
+def plain_decimal(value: Decimal) -> str:
+    """2500, 2500.0 and 2.5e3 all as ``2500``: one text per number."""
+    text = format(value, "f")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def _normal_decimal(value: Decimal) -> Decimal:
+    return Decimal(plain_decimal(value)) if value else Decimal(0)
+
+
+def _sorted_set(items: tuple[T, ...]) -> tuple[T, ...]:
+    unique = set(items)
+    if len(unique) != len(items):
+        raise fail("duplicate-item", "each item may stand only once in this list")
+    return tuple(sorted(unique, key=str))
+
+
+def free_json(value: Any, depth: int = 0) -> Any:
+    """JSON of any shape, bounded and with one form per number; raises PydanticCustomError."""
+    if depth > 20:
+        raise fail("too-deep", "at most 20 levels of nesting are allowed here")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | Decimal):
+        # NaN differs from itself; a Decimal's would raise where it is compared
+        number: Any = value
+        if number != number or not abs(number) <= SAFE_INTEGER:
+            raise fail(
+                "number-range", "expected a number between -(2^53 - 1) and 2^53 - 1; quote it to keep it as text"
+            )
+        # 1.0 and 1 are equal, and PostgreSQL keeps their texts apart: one form for both
+        return int(value) if value == value.__trunc__() else float(value)
+    if isinstance(value, str):
+        if len(value) > 65536:
+            raise fail("string_too_long", "text is at most 65536 characters here")
+        return _clean(value)
+    if isinstance(value, list | tuple):
+        return [free_json(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) and len(key) <= 256 and not _CONTROL.search(key) for key in value):
+            raise fail("invalid-key", "keys are text of at most 256 characters without control characters")
+        return {key: free_json(item, depth + 1) for key, item in value.items()}
+    raise fail("json", "expected a JSON value")
+
+
+def _plain_secrets(value: Any, path: Path = ()) -> Iterator[InitErrorDetails]:
+    """In free maps a secret-looking key needs a reference, and a URL no password, at any depth; each with its path."""
+    if isinstance(value, str) and _USERINFO.match(value):
+        error = fail("url-with-credentials", "a URL must not carry a password; use a reference in a key of its own")
+        yield InitErrorDetails(type=error, loc=path, input=None)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _plain_secrets(item, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            plain = _no_reference(item) if looks_secret(key) else None
+            if plain:
+                yield InitErrorDetails(type=fail("plaintext-secret", plain), loc=(*path, key), input=None)
+            else:
+                yield from _plain_secrets(item, (*path, key))
+
+
+def _no_reference(value: Any) -> str | None:
+    """Why a value may not stand under a secret-looking key; maps, null and booleans are no secrets."""
+    if isinstance(value, list):
+        return next(filter(None, map(_no_reference, value)), None)
+    if value is None or value == "" or isinstance(value, bool | dict):
+        return None
+    try:
+        SecretRef.parse(str(value))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _free_map(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise fail("dict_type", "expected a map")
+    free: dict[str, Any] = free_json(value)
+    secrets = list(_plain_secrets(free))
+    if secrets:
+        raise ValidationError.from_exception_data("config", secrets, hide_input=True)
+    return free
+
+
+Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean)]
+ShortText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean)]
+LongText: TypeAlias = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_clean)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_name)]
+AnyReference: TypeAlias = Annotated[str, Field(max_length=127), AfterValidator(_reference)]
+Secret: TypeAlias = Annotated[str, Field(max_length=4096), AfterValidator(_secret), Private()]
+Url: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=2048), AfterValidator(_clean), AfterValidator(_url), Private()
+]
+Host: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_host), Private()]
+Cidr: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(_cidr)]
+Pattern: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=1024), AfterValidator(_clean), AfterValidator(_pattern)
+]
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
+Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
+Amount: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    Strict(False),
+    Field(ge=0, le=Decimal("999999999999999"), decimal_places=9),
+    AfterValidator(_normal_decimal),
+    PlainSerializer(plain_decimal, return_type=str),
+]
+Items: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(max_length=1000)]
+"""A list whose order means something."""
+ItemSet: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(max_length=1000), AfterValidator(_sorted_set)]
+"""A list whose order means nothing: kept sorted, so that reordering is no change."""
+LabelKey: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$")
+]
+LabelValue: TypeAlias = Annotated[str, Field(max_length=256), AfterValidator(_clean)]
+Labels: TypeAlias = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
+FreeMap: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_free_map), Private()]
+FreeJson: TypeAlias = Annotated[Any, BeforeValidator(free_json)]

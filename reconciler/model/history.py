@@ -1,0 +1,44 @@
+"""What was applied when and by whom: history's rows as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.errors import Path
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One apply of one project that wrote something; ``at`` is ISO 8601 in UTC, ``dirty`` 0 or 1."""
+
+    number: int
+    apply_id: str
+    operation: str
+    actor: str
+    at: str
+    environment: str | None
+    commit: str | None
+    dirty: int
+    tool_version: str
+    added: int
+    changed: int
+    destroyed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastChange:
+    """One address in one generation; ``uid`` is what lives there after it (or, for a deletion, what lived)."""
+
+    generation: int
+    position: int
+    address: Address
+    action: str
+    previous: Address | None
+    uid: str
+    before: Body | None
+    after: Body | None
+    cause: str
+    explicit: frozenset[Path]
+    source: str | None

@@ -1,0 +1,84 @@
+"""What a kind of resource is: its specs, its references and its rules, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from reconciler.errors import Path, Problem
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+Lookup: TypeAlias = Callable[[Address], Resource | None]
+"""Finds another resource of the same desired state; None where it is missing, invalid or external."""
+
+
+class Reference(NamedTuple):
+    """A resource that a body names, and the path at which it does."""
+
+    path: Path
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RefField:
+    """A field that names another resource: ``kind`` where a bare name is written, None where ``kind/name`` is.
+
+    A ``*`` in the path stands for every item of a list or map. Values in ``literals`` are no references.
+    """
+
+    path: tuple[str, ...]
+    kind: str | None
+    literals: frozenset[str] = frozenset()
+
+
+def _no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. ``variants`` maps the value of ``discriminator`` to its spec; without one, its only key is ``""``.
+
+    Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of
+    spec_version n into one of n + 1. ``check`` sees the whole desired state and yields problems with paths.
+    A change in one of ``health_fields`` clears the status ``error``.
+    """
+
+    name: str
+    plural: str
+    summary: str
+    variants: Mapping[str, type[Spec]]
+    discriminator: str | None = None
+    identity: tuple[str, ...] = ()
+    references: tuple[RefField, ...] = ()
+    check: Callable[[Resource, Lookup], Iterable[Problem]] = _no_rules
+    spec_version: int = 1
+    upgrades: Mapping[int, Callable[[Body], Body]] = field(default_factory=dict)
+    health_fields: tuple[str, ...] = ()
+
+    def references_of(self, tenant: str, body: Mapping[str, Any]) -> Iterator[Reference]:
+        """The resources that a body names, in the same tenant; malformed values are passed over."""
+        for ref in self.references:
+            for path, value in _walk(body, ref.path, ()):
+                if not isinstance(value, str) or value in ref.literals:
+                    continue
+                kind, _, name = (ref.kind, "", value) if ref.kind else value.partition("/")
+                if kind and name:
+                    yield Reference(path, Address(tenant, kind, name))
+
+
+def _walk(value: Any, pattern: tuple[str, ...], prefix: Path) -> Iterator[tuple[Path, Any]]:
+    if not pattern:
+        yield prefix, value
+    elif pattern[0] == "*" and isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _walk(item, pattern[1:], (*prefix, key))
+    elif pattern[0] == "*" and isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _walk(item, pattern[1:], (*prefix, index))
+    elif isinstance(value, Mapping) and pattern[0] in value:
+        yield from _walk(value[pattern[0]], pattern[1:], (*prefix, pattern[0]))

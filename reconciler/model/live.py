@@ -1,0 +1,115 @@
+"""Live state as it was read: rows, what was last applied, and who owns what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+
+from reconciler.errors import Path
+from reconciler.model.address import Address
+from reconciler.model.plan import Touch
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def frozen(mapping: Mapping[K, V] | None = None) -> Mapping[K, V]:
+    return MappingProxyType(dict(mapping or {}))
+
+
+UNKNOWN = Touch()
+
+
+class DatabaseState(Enum):
+    """What a database is before anything is done with it."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    FOREIGN = "foreign"
+    OLDER = "older"
+    CURRENT = "current"
+    NEWER = "newer"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of live state. ``digest`` is that of the body if the database vouches for it, else None."""
+
+    address: Address
+    uid: str
+    text: str
+    spec_version: int
+    row_version: int
+    project: str | None = None
+    digest: str | None = None
+    touch: Touch = UNKNOWN
+
+    @cached_property
+    def raw(self) -> Any:
+        """The body as stored, of whatever version; somebody may have written anything there."""
+        return orjson.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What this tool last wrote for an address; ownership and drift are judged by it."""
+
+    address: Address
+    uid: str
+    text: str
+    spec_version: int
+    digest: str
+    generation: int
+    explicit: frozenset[Path] = frozenset()
+    moved_from: str | None = None
+    source: str | None = None
+
+    @cached_property
+    def raw(self) -> Any:
+        return orjson.loads(self.text)
+
+
+class Owner(NamedTuple):
+    """Another project's claim to an address."""
+
+    project: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """The project's row: the lock, the lineage (a UUID), the environment, the generation (0: nothing applied)."""
+
+    name: str
+    lineage: str
+    environment: str | None
+    generation: int
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """One consistent reading of the database, for the tenants that a plan is about."""
+
+    state: DatabaseState
+    project: ProjectRow | None = None
+    rows: Mapping[Address, Row] = field(default_factory=frozen)
+    applied: Mapping[Address, Applied] = field(default_factory=frozen)
+    owners: Mapping[Address, Owner] = field(default_factory=frozen)
+    deletions: Mapping[Address, Touch] = field(default_factory=frozen)
+
+    def owns(self, address: Address) -> bool:
+        """Whether this project applied the very row that is live: the address alone proves nothing."""
+        row, applied = self.rows.get(address), self.applied.get(address)
+        return row is not None and applied is not None and row.uid == applied.uid
+
+    def owner(self, address: Address) -> str | None:
+        """The other project that owns the live row, if one does."""
+        row, owner = self.rows.get(address), self.owners.get(address)
+        return owner.project if row and owner and owner.uid == row.uid else None

@@ -1,0 +1,211 @@
+"""What would change, as immutable values: the only thing that renderers and the executor see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from reconciler.errors import Path, Place
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+
+
+class Action(Enum):
+    """What happens to one address. ``before`` and ``after`` are the bodies that a change of this action carries.
+
+    action   symbol   before   after
+    create   +        None     desired
+    update   ~        live     desired
+    replace  -/+      live     desired     (a new uid)
+    delete   -        live     None
+    move     =>       live     live        (another name, same uid)
+    adopt    <=       live     live        (another owner; live becomes the last applied)
+    forget   .        live     live        (no owner; the row stays)
+    """
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    MOVE = "move"
+    ADOPT = "adopt"
+    FORGET = "forget"
+
+    @property
+    def symbol(self) -> str:
+        return _SYMBOLS[self]
+
+    @property
+    def destroys(self) -> bool:
+        """Whether the resource's present uid ends: what guards and protection are about."""
+        return self in {Action.DELETE, Action.REPLACE}
+
+
+_SYMBOLS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+    Action.MOVE: "=>",
+    Action.ADOPT: "<=",
+    Action.FORGET: ".",
+}
+
+
+class Cause(Enum):
+    """Whose doing a difference is, judged by three values: last applied, live, desired."""
+
+    CONFIGURATION = "configuration"
+    OUTSIDE = "outside"
+    BOTH = "both"
+    TOOL = "tool"
+
+    @property
+    def is_outside(self) -> bool:
+        return self in {Cause.OUTSIDE, Cause.BOTH}
+
+
+class Touch(NamedTuple):
+    """Who changed a row and when (ISO 8601, UTC); "unknown" where that was bypassed."""
+
+    by: str = "unknown"
+    at: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field: ``op`` is add, remove or change; an absent side is None."""
+
+    path: Path
+    op: str
+    before: Any
+    after: Any
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Why an apply of this plan would be refused, and what lifts it."""
+
+    code: str
+    message: str
+    hint: str = ""
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One address: what happens, from what to what, why, and what has to hold in the database until then.
+
+    ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
+    """
+
+    address: Address
+    action: Action
+    before: Body | None
+    after: Body | None
+    fields: tuple[FieldChange, ...] = ()
+    previous: Address | None = None
+    adopted_from: str | None = None
+    reason: str = ""
+    outside: Touch | None = None
+    uid: str | None = None
+    row_version: int | None = None
+    explicit: tuple[Path, ...] = ()
+    source: Place | None = None
+    unchanged: int = 0
+    restored_uid: str | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """The causes of all fields as one; a change without fields is outside's or the configuration's."""
+        causes = {field.cause for field in self.fields}
+        if not causes:
+            return Cause.OUTSIDE if self.outside else Cause.CONFIGURATION
+        if len(causes) == 1:
+            return causes.pop()
+        outside = any(cause.is_outside for cause in causes)
+        return Cause.BOTH if outside else Cause.CONFIGURATION
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideChange:
+    """A resource of ours that somebody changed, created anew or deleted by another way since it was last applied."""
+
+    address: Address
+    op: str
+    before: Body | None
+    after: Body | None
+    fields: tuple[FieldChange, ...]
+    touch: Touch
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What part of the project a plan is about; an empty set of one sort selects all of it, sorts narrow each other."""
+
+    paths: frozenset[Address] | None = None
+    targets: frozenset[Address] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    deletes: bool = True
+    replaces: bool = True
+
+    @property
+    def is_partial(self) -> bool:
+        return self.paths is not None or bool(self.targets or self.tenants)
+
+    def selects(self, address: Address) -> bool:
+        return (
+            (self.paths is None or address in self.paths)
+            and (not self.targets or address in self.targets)
+            and (not self.tenants or address.tenant in self.tenants)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The git commit that the configuration came from; None outside git."""
+
+    commit: str
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference between desired and live for one project, in the order in which it would be applied."""
+
+    project: str
+    environment: str | None
+    lineage: str | None
+    generation: int
+    database: str
+    database_state: str
+    configuration: str
+    tool_version: str
+    changes: tuple[Change, ...]
+    outside: tuple[OutsideChange, ...] = ()
+    unchanged: int = 0
+    owned: int = 0
+    tenants_gone: tuple[str, ...] = ()
+    desired_empty: bool = False
+    partial: bool = False
+    operation: str = "apply"
+    revision: Revision | None = None
+    notes: tuple[str, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
+
+    def count(self, *actions: Action) -> int:
+        return sum(change.action in actions for change in self.changes)
+
+    @property
+    def added(self) -> int:
+        return self.count(Action.CREATE, Action.REPLACE)
+
+    @property
+    def changed(self) -> int:
+        return self.count(Action.UPDATE)
+
+    @property
+    def destroyed(self) -> int:
+        return self.count(Action.DELETE, Action.REPLACE)

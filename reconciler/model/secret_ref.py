@@ -1,0 +1,58 @@
+"""References to secrets: the text that git, plans and the database hold instead of a value."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+SCHEMES = ("vault", "encrypted", "env", "aws-sm")
+EXAMPLE = "vault://kv/acme/openai#api_key, encrypted://openai, env://OPENAI_API_KEY or aws-sm://acme/openai#api_key"
+
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@=+-]*"
+_PATH = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+_KEY = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_GRAMMAR = {
+    # mount/path#key with an optional version; no "..", no empty part, so that it can't be sent as another path
+    "vault": re.compile(rf"{_SEGMENT}/{_PATH}(?:\?version=[1-9][0-9]{{0,8}})?#{_KEY}\Z"),
+    "encrypted": re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z"),
+    "env": re.compile(r"[A-Z_][A-Z0-9_]*\Z"),
+    "aws-sm": re.compile(rf"{_PATH}(?:\?version=[A-Za-z0-9-]{{1,64}})?(?:#{_KEY})?\Z"),
+}
+MAX_LENGTH = 512
+
+
+class SecretRef(NamedTuple):
+    """A parsed reference: ``scheme`` and what the scheme's own grammar reads after ``://``."""
+
+    scheme: str
+    rest: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.rest}"
+
+    @classmethod
+    def parse(cls, text: str) -> SecretRef:
+        """Raises ValueError with a message that never repeats the text, which may be a secret."""
+        scheme, separator, rest = text.partition("://")
+        if not separator or scheme not in SCHEMES:
+            raise ValueError(f"expected a reference to a secret, such as {EXAMPLE}; a plain value is refused")
+        if len(text) > MAX_LENGTH or not _GRAMMAR[scheme].match(rest) or ".." in rest:
+            raise ValueError(f"this is not a well-formed {scheme}:// reference; expected the form of {EXAMPLE}")
+        return cls(scheme, rest)
+
+
+_SECRET_KEY = re.compile(
+    r"(?:^|[_.-])(?:api[_-]?key|apikey|access[_-]?key|secret|secrets|password|passwd|pwd|pass|token|credential|credentials"
+    r"|private[_-]?key|auth|authorization|cookie|session[_-]?key|signing[_-]?key|encryption[_-]?key"
+    r"|bearer|jwt|dsn|connection[_-]?string|passphrase|pat)[_-]?[0-9]*\Z",
+    re.IGNORECASE,
+)
+
+
+def looks_secret(key: str) -> bool:
+    """Whether a key of a free map or a header names a secret: ``api_key``, ``Authorization``, ``X-Auth-Token``.
+
+    Only the end of a key counts, so that ``max_tokens`` and ``password_policy`` stay free.
+    """
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key)
+    return _SECRET_KEY.search(snake) is not None

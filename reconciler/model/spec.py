@@ -1,0 +1,56 @@
+"""The base of every spec: a frozen, strict model that turns a raw body into a normalised one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconciler.errors import Path
+from reconciler.model.body import Body
+from reconciler.model.fields import Labels, Text
+
+
+class Part(BaseModel):
+    """A map inside a spec; unknown keys, coercion and values outside the bounds are errors."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, validate_default=False
+    )
+
+    def normalised(self) -> Body:
+        """The normalised JSON, defaults included; fields without a value are left out, so a new optional field is no change."""
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+class Spec(Part):
+    """What all kinds have in common."""
+
+    description: Text = Field("", description="What this is for, in a sentence that a colleague understands.")
+    labels: Labels = Field(
+        default_factory=dict,
+        description="Your own keys and values, e.g. `team: payments`. Policies and selections may use them.",
+    )
+    protected: bool = Field(
+        False,
+        description="While true in the live state, a plan that deletes, replaces or forgets this resource is refused.",
+    )
+
+
+def explicit_paths(model: BaseModel, prefix: Path = ()) -> Iterator[Path]:
+    """The paths that somebody wrote, in contrast to those that a default filled; lists count as one value."""
+    for attribute in sorted(model.model_fields_set):
+        value: Any = getattr(model, attribute)
+        field = type(model).model_fields[attribute].alias or attribute
+        if isinstance(value, BaseModel):
+            yield from explicit_paths(value, (*prefix, field))
+        elif isinstance(value, dict) and value:
+            for key in sorted(value):
+                item = value[key]
+                if isinstance(item, BaseModel):
+                    yield from explicit_paths(item, (*prefix, field, key))
+                else:
+                    yield (*prefix, field, key)
+        elif value is not None:
+            yield (*prefix, field)

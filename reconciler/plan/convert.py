@@ -1,0 +1,260 @@
+"""A plan into its JSON document and back; what comes back has been checked in form, not in truth."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.errors import IntegrityFailed, Place
+from reconciler.model.address import Address
+from reconciler.model.body import canonical, digest, dotted
+from reconciler.model.plan import (
+    Action,
+    Blocker,
+    Cause,
+    Change,
+    FieldChange,
+    OutsideChange,
+    Plan,
+    Revision,
+    Touch,
+)
+from reconciler.plan.document import (
+    FORMAT_VERSION,
+    NAMES,
+    DriftDocument,
+    FieldDocument,
+    PlanDocument,
+    ResourceChangeDocument,
+)
+
+_ACTIONS = {
+    Action.CREATE: ["create"],
+    Action.UPDATE: ["update"],
+    Action.REPLACE: ["delete", "create"],
+    Action.DELETE: ["delete"],
+    Action.MOVE: ["no-op"],
+    Action.ADOPT: ["no-op"],
+    Action.FORGET: ["forget"],
+}
+
+
+def to_document(plan: Plan) -> dict[str, Any]:
+    """JSON as Python values, with its digest; secret references are in it, secrets never."""
+    document: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "tool_version": plan.tool_version,
+        "project": plan.project,
+        "environment": plan.environment,
+        "lineage": plan.lineage,
+        "generation": plan.generation,
+        "database": plan.database,
+        "database_state": plan.database_state,
+        "configuration": plan.configuration,
+        "operation": plan.operation,
+        "partial": plan.partial,
+        "desired_empty": plan.desired_empty,
+        "owned": plan.owned,
+        "tenants_gone": list(plan.tenants_gone),
+        "revision": {"commit": plan.revision.commit, "dirty": plan.revision.dirty} if plan.revision else None,
+        "summary": summary(plan),
+        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_drift": [_drift(change) for change in plan.outside],
+        "notes": list(plan.notes),
+        "blockers": [
+            {"code": b.code, "message": b.message, "hint": b.hint, "address": str(b.address) if b.address else None}
+            for b in plan.blockers
+        ],
+    }
+    return {**document, "digest": content_digest(document)}
+
+
+def content_digest(document: dict[str, Any]) -> str:
+    """SHA-256 of the canonical JSON without ``digest`` and ``hmac``."""
+    content = {key: value for key, value in document.items() if key not in {"digest", "hmac"}}
+    return sha256(canonical(content).encode()).hexdigest()
+
+
+def summary(plan: Plan) -> dict[str, int]:
+    return {
+        "add": plan.added,
+        "change": plan.changed,
+        "destroy": plan.destroyed,
+        "move": sum(change.previous is not None for change in plan.changes),
+        "adopt": sum(change.adopted_from is not None or change.action is Action.ADOPT for change in plan.changes),
+        "forget": plan.count(Action.FORGET),
+        "unchanged": plan.unchanged,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    address = change.address
+    return {
+        "address": str(address),
+        "previous_address": str(change.previous) if change.previous else None,
+        "mode": "managed",
+        "tenant": address.tenant,
+        "type": address.kind,
+        "name": address.name,
+        "action": change.action.value,
+        "action_reason": change.reason,
+        "change": {"actions": _ACTIONS[change.action], "before": change.before, "after": change.after},
+        "fields": [_field(field) for field in change.fields],
+        "cause": change.cause.value,
+        "outside": change.outside._asdict() if change.outside else None,
+        "adopted_from": change.adopted_from,
+        "unchanged_fields": change.unchanged,
+        "uid": change.uid,
+        "restored_uid": change.restored_uid,
+        "row_version": change.row_version,
+        "before_digest": None if change.before is None else digest(change.before),
+        "after_digest": None if change.after is None else digest(change.after),
+        "explicit": [list(path) for path in change.explicit],
+        "source": place_document(change.source),
+    }
+
+
+def _field(field: FieldChange) -> dict[str, Any]:
+    return {
+        "path": list(field.path),
+        "field": dotted(field.path),
+        "op": field.op,
+        "before": field.before,
+        "after": field.after,
+        "cause": field.cause.value,
+    }
+
+
+def _drift(change: OutsideChange) -> dict[str, Any]:
+    return {
+        "address": str(change.address),
+        "type": change.address.kind,
+        "name": change.address.name,
+        "change": {
+            "actions": ["delete"] if change.op == "deleted" else ["update"],
+            "before": change.before,
+            "after": change.after,
+        },
+        "fields": [_field(field) for field in change.fields],
+        "by": change.touch.by,
+        "at": change.touch.at,
+    }
+
+
+def place_document(place: Place | None) -> dict[str, Any] | None:
+    return {"file": place.file, "line": place.line, "column": place.column} if place else None
+
+
+def from_document(document: Any) -> Plan:
+    """Raises IntegrityFailed where the form is not that of a plan, or the digest is not that of the content.
+
+    What the document says twice (Terraform's actions, counts, digests of bodies) has to agree, since policies read one
+    of the two and an apply does the other.
+    """
+    try:
+        parsed = PlanDocument.model_validate(document)
+    except ValidationError as error:
+        raise _malformed(document, error) from None
+    try:
+        fits = content_digest(document) == parsed.digest
+    except TypeError:  # nested more deeply than canonical JSON goes
+        fits = False
+    if not fits:
+        raise IntegrityFailed(
+            "the plan was changed after it was written: its digest does not match its content",
+            code="plan-tampered",
+            hint="make the plan again with `reconciler plan --out FILE`",
+        )
+    try:
+        plan = _plan(parsed)
+    except ValueError:
+        raise IntegrityFailed("the plan holds a malformed address", code="plan-malformed") from None
+    if to_document(plan)["digest"] != parsed.digest:
+        raise IntegrityFailed(
+            "the plan contradicts itself: what it shows is not what it would do",
+            code="plan-tampered",
+            hint="make the plan again with `reconciler plan --out FILE`",
+        )
+    return plan
+
+
+def _malformed(document: Any, error: ValidationError) -> IntegrityFailed:
+    """Names the first place that is wrong, by the names of the format only: others may have written the rest."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    known = [part for part in first["loc"] if isinstance(part, int) or part in NAMES]
+    where = ".".join(str(part) for part in known) or "the file"
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if isinstance(version, str) and version != FORMAT_VERSION:
+        return IntegrityFailed(
+            f"this plan has format version {version[:20]!r}; this reconciler reads {FORMAT_VERSION}",
+            code="plan-format",
+            hint="make the plan again with this reconciler",
+        )
+    return IntegrityFailed(
+        f"this is not a plan that reconciler wrote: {where} is not as expected",
+        code="plan-malformed",
+        hint="make the plan again with `reconciler plan --out FILE`",
+    )
+
+
+def _plan(parsed: PlanDocument) -> Plan:
+    return Plan(
+        project=parsed.project,
+        environment=parsed.environment,
+        lineage=parsed.lineage,
+        generation=parsed.generation,
+        database=parsed.database,
+        database_state=parsed.database_state,
+        configuration=parsed.configuration,
+        tool_version=parsed.tool_version,
+        changes=tuple(_read_change(change) for change in parsed.resource_changes),
+        outside=tuple(_read_drift(change) for change in parsed.resource_drift),
+        unchanged=parsed.summary.unchanged,
+        owned=parsed.owned,
+        tenants_gone=tuple(parsed.tenants_gone),
+        desired_empty=parsed.desired_empty,
+        operation=parsed.operation,
+        partial=parsed.partial,
+        revision=Revision(parsed.revision.commit, parsed.revision.dirty) if parsed.revision else None,
+        notes=tuple(parsed.notes),
+        blockers=tuple(
+            Blocker(b.code, b.message, b.hint, Address.parse(b.address) if b.address else None) for b in parsed.blockers
+        ),
+    )
+
+
+def _read_change(read: ResourceChangeDocument) -> Change:
+    address = Address.parse(read.address)
+    if (address.tenant, address.kind, address.name) != (read.tenant, read.type, read.name):
+        raise ValueError("address")
+    return Change(
+        address=address,
+        action=Action(read.action),
+        before=read.change.before,
+        after=read.change.after,
+        fields=_read_fields(read.fields),
+        previous=Address.parse(read.previous_address) if read.previous_address else None,
+        adopted_from=read.adopted_from,
+        reason=read.action_reason,
+        outside=Touch(read.outside.by, read.outside.at) if read.outside else None,
+        uid=read.uid,
+        restored_uid=read.restored_uid,
+        row_version=read.row_version,
+        explicit=tuple(tuple(path) for path in read.explicit),
+        source=Place(read.source.file, read.source.line, read.source.column) if read.source else None,
+        unchanged=read.unchanged_fields,
+    )
+
+
+def _read_fields(fields: list[FieldDocument]) -> tuple[FieldChange, ...]:
+    return tuple(FieldChange(tuple(f.path), f.op, f.before, f.after, Cause(f.cause)) for f in fields)
+
+
+def _read_drift(read: DriftDocument) -> OutsideChange:
+    op = "deleted" if read.change.actions == ["delete"] else "changed"
+    touch = Touch(read.by, read.at)
+    return OutsideChange(
+        Address.parse(read.address), op, read.change.before, read.change.after, _read_fields(read.fields), touch
+    )

@@ -1,0 +1,168 @@
+"""The shape of a plan's JSON. Terraform's field names where it has them, so that its policy rules can read it; ours beside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = "1.0"
+
+PathPart = str | int
+Body = dict[str, Any] | None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class FieldDocument(_Part):
+    """One field of a change."""
+
+    path: list[PathPart] = Field(description="Keys and list positions from the top of the body.")
+    field: str = Field(description="The same path as text, e.g. `auth.token`.")
+    op: Literal["add", "remove", "change"] = Field(description="What happens to the field.")
+    before: Any = Field(description="The value that is live; null if there is none.")
+    after: Any = Field(description="The value that is wanted; null if there is none.")
+    cause: Literal["configuration", "outside", "both", "tool"] = Field(
+        description="Whose doing: the files changed, somebody changed the database, both did, or the tool's default changed."
+    )
+
+
+class ChangeBody(_Part):
+    """Terraform's `change`: what is done, from what to what."""
+
+    actions: list[Literal["no-op", "create", "update", "delete", "forget"]] = Field(
+        description='Terraform\'s actions; a replace is ["delete", "create"], a move or an adoption ["no-op"].'
+    )
+    before: Body = Field(description="The whole normalised body that is live.")
+    after: Body = Field(description="The whole normalised body that is wanted.")
+
+
+class TouchDocument(_Part):
+    """Who changed a row outside, and when."""
+
+    by: str
+    at: str
+
+
+class SourceDocument(_Part):
+    """Where a resource stands in the files."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+
+class ResourceChangeDocument(_Part):
+    """One address and what happens to it."""
+
+    address: str = Field(description="tenant/kind/name")
+    previous_address: str | None = Field(description="For a move: where the resource is now.")
+    mode: Literal["managed"] = "managed"
+    tenant: str
+    type: str = Field(description="The kind, singular.")
+    name: str
+    action: Literal["create", "update", "replace", "delete", "move", "adopt", "forget"]
+    action_reason: str = Field(
+        description="Why, as a stable word, e.g. `not-in-configuration`; empty if the files say so."
+    )
+    change: ChangeBody
+    fields: list[FieldDocument] = Field(description="The fields that differ; empty for creations and deletions.")
+    cause: Literal["configuration", "outside", "both", "tool"]
+    outside: TouchDocument | None = Field(description="Set if this overwrites what somebody changed by another way.")
+    adopted_from: str | None = Field(description="The project that loses it; empty text if nobody owned it.")
+    unchanged_fields: int = Field(description="How many fields of the body stay as they are.")
+    uid: str | None = Field(description="The live row's uid.")
+    restored_uid: str | None = Field(description="The uid that a creation or replacement brings back; a rollback does.")
+    row_version: int | None = Field(description="The live row's version, which must still hold when this is applied.")
+    before_digest: str | None
+    after_digest: str | None
+    explicit: list[list[PathPart]] = Field(description="The paths that the author wrote, in contrast to defaults.")
+    source: SourceDocument | None
+
+
+class DriftDocument(_Part):
+    """A resource that somebody changed or deleted outside since it was last applied."""
+
+    address: str
+    type: str
+    name: str
+    change: ChangeBody
+    fields: list[FieldDocument]
+    by: str
+    at: str
+
+
+class BlockerDocument(_Part):
+    """Why an apply of this plan would be refused."""
+
+    code: str
+    message: str
+    hint: str
+    address: str | None
+
+
+class RevisionDocument(_Part):
+    """The git commit of the configuration."""
+
+    commit: str
+    dirty: bool
+
+
+class SummaryDocument(_Part):
+    """Counts of changes; a replacement counts as an addition and a destruction."""
+
+    add: int
+    change: int
+    destroy: int
+    move: int
+    adopt: int
+    forget: int
+    unchanged: int
+
+
+class SignatureDocument(_Part):
+    """The keyed digest of a plan."""
+
+    key: str = Field(description="The id of the key.")
+    value: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="HMAC-SHA-256 of `digest`.")
+
+
+class PlanDocument(_Part):
+    """A plan: what `reconciler plan --format json` prints and `--out` saves."""
+
+    format_version: Literal["1.0"] = Field(description="Version of this format.")
+    tool_version: str
+    project: str
+    environment: str | None
+    lineage: str | None = Field(
+        description="Identity of the project's row in the database; null if it is not there yet."
+    )
+    generation: int = Field(description="The project's generation when the plan was made.")
+    database: str = Field(description="The database's URL without credentials.")
+    database_state: Literal["missing", "empty", "foreign", "older", "current", "newer"]
+    configuration: str = Field(description="Digest of everything that the files want.")
+    operation: Literal["apply", "rollback", "revert", "adopt", "forget"] = Field(
+        description="The command that made the plan; history keeps it."
+    )
+    partial: bool = Field(description="Whether only a selection was planned, or deletions were left out.")
+    desired_empty: bool
+    owned: int = Field(description="How many live resources the project owns.")
+    tenants_gone: list[str]
+    revision: RevisionDocument | None
+    summary: SummaryDocument
+    resource_changes: list[ResourceChangeDocument]
+    resource_drift: list[DriftDocument]
+    notes: list[str]
+    blockers: list[BlockerDocument]
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the canonical JSON of everything but `digest` and `hmac`."
+    )
+    hmac: SignatureDocument | None = Field(
+        default=None, description="Keyed digest and the key's id; present where a key is configured."
+    )
+
+
+NAMES = frozenset(name for part in _Part.__subclasses__() for name in part.model_fields)
+"""Every name of a field of this format."""

@@ -1,0 +1,86 @@
+"""A plan into a file and back: canonical JSON, written atomically, mode 0600, signed where there is a key."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from reconciler.errors import IntegrityFailed, ReconcilerError
+from reconciler.failpoints import hit
+from reconciler.model.body import canonical
+from reconciler.model.plan import Plan
+from reconciler.plan.convert import from_document, to_document
+
+MAX_BYTES = 2 * 1024**3
+_PURPOSE = b"reconciler plan file, format 1"
+
+
+def _mac(key: bytes, digest: str) -> str:
+    own = hmac.new(key, _PURPOSE, sha256).digest()  # a key of its own, so that no other use of the key can forge a plan
+    return hmac.new(own, digest.encode(), sha256).hexdigest()
+
+
+def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> None:
+    """``key`` is an id and 32 bytes. The file is whole, or as it was before, also if the process is killed.
+
+    Raises ReconcilerError where it can't be written, also where ``path`` is a device or a folder.
+    """
+    document = to_document(plan)
+    if key is not None:
+        document["hmac"] = {"key": key[0], "value": _mac(key[1], document["digest"])}
+    try:
+        if path.exists() and not path.is_file():
+            # a rename would put a file in place of /dev/null
+            raise ReconcilerError(f"can't write the plan to {path}: it is not a file", code="plan-not-written")
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(canonical(document) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            hit("before_plan_rename")
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+        hit("after_plan_rename")
+    except OSError as error:
+        raise ReconcilerError(f"can't write the plan to {path}: {error.strerror}", code="plan-not-written") from None
+
+
+def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
+    """``keys`` are the known ones by id; where there are any, an unsigned plan is refused. Raises IntegrityFailed."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise IntegrityFailed(f"{path} is too large for a plan", code="plan-malformed")
+        document = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ReconcilerError(f"can't read the plan {path}: {error.strerror}", code="plan-not-read") from None
+    except (orjson.JSONDecodeError, RecursionError):
+        raise IntegrityFailed(
+            f"{path} is not a plan: it is not complete JSON",
+            code="plan-malformed",
+            hint="make the plan again with `reconciler plan --out FILE`",
+        ) from None
+    plan = from_document(document)
+    if keys:
+        signature = document.get("hmac")
+        if signature is None:
+            raise IntegrityFailed(
+                "the plan is not signed, and a key is configured",
+                code="plan-unsigned",
+                hint="make the plan where the same key is configured",
+            )
+        key = keys.get(signature["key"])
+        if key is None or not hmac.compare_digest(_mac(key, document["digest"]), signature["value"]):
+            raise IntegrityFailed(
+                "the plan's signature does not match",
+                code="plan-signature",
+                hint="make the plan again with a known key",
+            )
+    return plan

@@ -1,0 +1,177 @@
+"""One address: what is wanted, what is live and what was last applied, turned into its change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from reconciler.errors import ConfigurationInvalid, Path, Problem
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.body import Body, get
+from reconciler.model.configuration import Configuration
+from reconciler.model.live import Applied, Live, Row
+from reconciler.model.plan import Action, Cause, Change, FieldChange, OutsideChange, Touch
+from reconciler.model.resource import Resource
+from reconciler.planner.attribute import Rules, attributed, covered, keep_ignored, moved_outside
+from reconciler.planner.moves import mark
+from reconciler.planner.normal import Normal, normal, parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The three values of one address; ``applied`` is None for a resource that is being taken over.
+
+    ``previous`` is where it moves from; ``idle`` is the ``from`` of an entry that has nothing to do.
+    """
+
+    row: Row
+    applied: Applied | None
+    adopted_from: str | None = None
+    previous: Address | None = None
+    idle: Address | None = None
+
+
+def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
+    """Nothing of ours is live at this address; somebody may have deleted it."""
+    gone = live.applied.get(wanted.address)
+    return Change(
+        wanted.address,
+        Action.CREATE,
+        None,
+        wanted.body,
+        reason="deleted-outside" if gone else "",
+        outside=live.deletions.get(wanted.address, Touch()) if gone else None,
+        explicit=_explicit(wanted, idle),
+        source=wanted.source,
+    )
+
+
+def _explicit(wanted: Resource, idle: Address | None) -> tuple[Path, ...]:
+    return tuple(sorted(wanted.explicit | ({mark(idle)} if idle else set()), key=str))
+
+
+def compare(wanted: Resource, sides: Sides, configuration: Configuration, today: date) -> Change | None:
+    """The change from live to wanted, or None where nothing has to be written.
+
+    Raises ConfigurationInvalid where the fields that ignore rules keep don't fit what is wanted.
+    """
+    row, applied = sides.row, sides.applied
+    kind = KINDS[wanted.address.kind]
+    plain = sides.adopted_from is None and sides.previous is None
+    if plain and applied and row.digest == applied.digest == wanted.digest and row.spec_version == kind.spec_version:
+        return None
+    before = normal(row)
+    base = normal(applied) if applied else None
+    another = _other_identity(before, base, wanted, configuration.ignore, today)
+    # a replace is a creation: it writes what is wanted
+    rules = () if another else configuration.ignore
+    after = _with_ignored(wanted, before, rules, today)
+    then = applied.explicit if applied else frozenset()
+    fields = attributed(before.body, after, base.body if base else None, wanted.explicit, then)
+    outside = base is not None and (
+        not before.valid or moved_outside(wanted.address, base.body, before.body, rules, today)
+    )
+    change = Change(
+        wanted.address,
+        Action.UPDATE,
+        before.body,
+        after,
+        fields=fields,
+        previous=sides.previous,
+        adopted_from=sides.adopted_from,
+        outside=row.touch if outside else None,
+        uid=row.uid,
+        row_version=row.row_version,
+        explicit=_explicit(wanted, sides.idle),
+        source=wanted.source,
+        unchanged=_unchanged(after, fields),
+    )
+    if another:
+        # the defaults of another type are no news of the tool
+        told = tuple(replace(f, cause=Cause.CONFIGURATION) if f.cause is Cause.TOOL else f for f in fields)
+        return replace(change, action=Action.REPLACE, reason=f"{another}-changed", fields=told)
+    if not before.valid:
+        return replace(change, reason="live-invalid")
+    return _with_action(change, outside)
+
+
+def _with_action(change: Change, outside: bool) -> Change | None:
+    taken_over = change.adopted_from is not None
+    if change.fields:
+        return replace(change, reason="moved" if change.previous else "adopted" if taken_over else "")
+    if change.previous:
+        return replace(change, action=Action.MOVE, reason="moved")
+    if taken_over:
+        return replace(change, action=Action.ADOPT, reason="adopted")
+    if outside:
+        # somebody made by hand what the configuration now says: live stays, and counts as applied from now on
+        return replace(change, action=Action.ADOPT, reason="outside-change-accepted")
+    return None
+
+
+def _other_identity(before: Normal, base: Normal | None, wanted: Resource, rules: Rules, today: date) -> str | None:
+    """The field by which wanted is another thing than what is there; None where it is the same.
+
+    A body that no longer parses is no other thing: it is still what was last applied.
+    """
+    there = before if before.valid or base is None else base
+    for name in KINDS[wanted.address.kind].identity:
+        left_alone = covered(wanted.address, (name,), rules, today)
+        if not left_alone and get(there.body, (name,)) != get(wanted.body, (name,)):
+            return name
+    return None
+
+
+def _with_ignored(wanted: Resource, before: Normal, rules: Rules, today: date) -> Body:
+    kept = keep_ignored(wanted.address, before.body, wanted.body, rules, today)
+    if kept is wanted.body:
+        return kept
+    found = parsed(wanted.address, kept)
+    if found is not None:
+        return found.body
+    if not before.valid:
+        return wanted.body  # what is live can't be kept: it is no body at all
+    raise ConfigurationInvalid(
+        Problem(
+            "ignored-unfit",
+            f"{wanted.address}: what is live in the ignored fields does not go with what is declared",
+            address=str(wanted.address),
+            place=wanted.source,
+            hint="change the rules under `ignore` in reconciler.yaml, or declare what is live",
+        )
+    )
+
+
+def _unchanged(after: Body, fields: tuple[FieldChange, ...]) -> int:
+    touched = {field.path[0] for field in fields}
+    return sum(key not in touched for key in after)
+
+
+def remove(address: Address, action: Action, live: Live, reason: str) -> Change:
+    """A resource of ours that is no longer wanted: deleted, or let go of."""
+    row, applied = live.rows[address], live.applied[address]
+    before = normal(row)
+    base = normal(applied)
+    outside = row.touch if before.digest != base.digest else None
+    after = before.body if action is Action.FORGET else None
+    return Change(
+        address, action, before.body, after, reason=reason, outside=outside, uid=row.uid, row_version=row.row_version
+    )
+
+
+def outside_change(address: Address, live: Live, configuration: Configuration, today: date) -> OutsideChange | None:
+    """What somebody else did to a resource of ours since it was last applied; None for nothing."""
+    applied, row = live.applied[address], live.rows.get(address)
+    if row is None or row.uid != applied.uid:
+        touch = live.deletions.get(address, Touch())
+        return OutsideChange(address, "deleted", normal(applied).body, None, (), touch)
+    if row.digest == applied.digest:
+        return None
+    base, now = normal(applied), normal(row)
+    told = tuple(
+        replace(field, cause=Cause.OUTSIDE)
+        for field in attributed(base.body, now.body, base.body, (), ())
+        if not covered(address, field.path, configuration.ignore, today)
+    )
+    return OutsideChange(address, "changed", base.body, now.body, told, row.touch) if told or not now.valid else None

@@ -1,0 +1,228 @@
+"""``make_plan``: everything that is wanted and everything that is live, turned into one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from reconciler.errors import ConfigurationInvalid, Problem, Refused
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.configuration import Adoption, Configuration
+from reconciler.model.live import Live, Row
+from reconciler.model.plan import Action, Blocker, Change, Plan, Revision, Selection
+from reconciler.model.resource import Resource
+from reconciler.planner.compare import Sides, compare, create, outside_change, remove
+from reconciler.planner.environment import require_environment
+from reconciler.planner.moves import active_moves, idle_moves, linked
+from reconciler.planner.normal import normal
+from reconciler.planner.order import ordered
+from reconciler.planner.references import unmet_references
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a plan says of where it was made, besides the two states."""
+
+    database: str
+    today: date
+    tool_version: str
+    revision: Revision | None = None
+
+
+EVERYTHING = Selection()
+
+
+def make_plan(
+    configuration: Configuration,
+    live: Live,
+    setting: Setting,
+    selection: Selection = EVERYTHING,
+    moves: Mapping[Address, Address] | None = None,
+) -> Plan:
+    """The same inputs give the same plan. ``moves`` stand in for those of the configuration (a rollback knows its own).
+
+    Raises Refused for conflicts of ownership and for rows of a newer tool, ConfigurationInvalid for references that
+    the selection leaves unmet and for ignore rules that don't fit.
+    """
+    require_environment(live.project, configuration.project, configuration.environment)
+    moves = active_moves(configuration, live) if moves is None else moves
+    changes, unchanged = _changes(configuration, live, setting, selection, moves)
+    plan = Plan(
+        project=configuration.project,
+        environment=configuration.environment,
+        lineage=live.project.lineage if live.project else None,
+        generation=live.project.generation if live.project else 0,
+        database=setting.database,
+        database_state=live.state.value,
+        configuration=configuration.digest,
+        tool_version=setting.tool_version,
+        changes=ordered(changes),
+        unchanged=unchanged,
+        owned=sum(live.owns(address) for address in live.applied),
+        desired_empty=not configuration.resources,
+        partial=selection.is_partial or not selection.deletes,
+        revision=setting.revision,
+        notes=tuple(_notes(configuration, setting.today)),
+        outside=tuple(
+            found
+            for address in sorted(live.applied)
+            if selection.selects(address) and (found := outside_change(address, live, configuration, setting.today))
+        ),
+    )
+    plan = replace(plan, tenants_gone=_tenants_gone(plan, live))
+    unmet = tuple(unmet_references(plan, configuration, live))
+    return replace(plan, blockers=(*_protected(plan), *unmet))
+
+
+def _changes(
+    configuration: Configuration, live: Live, setting: Setting, selection: Selection, moves: Mapping[Address, Address]
+) -> tuple[list[Change], int]:
+    came_from, groups = {new: old for old, new in moves.items()}, linked(moves)
+    idle = idle_moves(configuration, moves)
+    adoptions = {adoption.address: adoption for adoption in configuration.adoptions}
+    changes: list[Change] = []
+    refused: list[Problem] = []
+    invalid: list[Problem] = []
+    skipped: set[Address] = set()
+    unchanged = 0
+    for address, wanted in sorted(configuration.resources.items()):
+        # a move is selected whole, with those that make room for it or take its place
+        group = groups.get(address)
+        if not (selection.selects(address) if group is None else any(map(selection.selects, group))):
+            continue
+        previous = came_from.get(address)
+        # a name that its resource leaves in this plan is free
+        row = live.rows.get(previous or address) if previous or address not in moves else None
+        try:
+            if row is None:
+                changes.append(create(wanted, live, idle.get(address)))
+                continue
+            sides = _sides(wanted, row, live, adoptions.get(address), idle.get(address))
+            change = compare(wanted, sides, configuration, setting.today)
+        except Refused as error:
+            refused.extend(error.problems)
+        except ConfigurationInvalid as error:
+            invalid.extend(error.problems)
+        else:
+            unchanged += change is None
+            if change is not None and change.action is Action.REPLACE and not selection.replaces:
+                skipped |= group or {address}
+            elif change is not None:
+                changes.append(change)
+    if refused:
+        raise Refused(*refused)
+    if invalid:
+        raise ConfigurationInvalid(*invalid)
+    changes = [change for change in changes if change.address not in skipped]
+    changes.extend(_removals(configuration, live, selection, moves))
+    return changes, unchanged
+
+
+def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None, idle: Address | None) -> Sides:
+    """Raises Refused for a row that is not ours and that we were not told to take over."""
+    if live.owns(row.address):
+        previous = row.address if row.address != wanted.address else None
+        return Sides(row, live.applied[row.address], previous=previous, idle=idle)
+    owner = live.owner(row.address)
+    if adoption is None or (owner is not None and owner != adoption.from_project):
+        raise Refused(_conflict(wanted, owner))
+    return Sides(row, None, adopted_from=owner or "", idle=idle)
+
+
+def _removals(
+    configuration: Configuration, live: Live, selection: Selection, moves: Mapping[Address, Address]
+) -> Iterator[Change]:
+    kept = {removal.address for removal in configuration.removals if not removal.destroy}
+    gone = [address for address in live.applied if address not in configuration.resources and address not in moves]
+    gone = [address for address in gone if selection.selects(address)]
+    unknown = sorted(address for address in gone if address.kind not in KINDS)
+    if unknown:
+        raise Refused(*(_unknown_kind(address) for address in unknown))
+    for address in gone:
+        if not live.owns(address):
+            # somebody deleted it (or put another in its place), and nobody wants it: only our record of it goes
+            yield _lost(address, live)
+        elif address in kept:
+            yield remove(address, Action.FORGET, live, "removed-block")
+        elif selection.deletes:
+            yield remove(address, Action.DELETE, live, "not-in-configuration")
+
+
+def _unknown_kind(address: Address) -> Problem:
+    message = f"{address} was written by a newer reconciler: this one knows no kind {address.kind!r}"
+    return Problem("newer-kind", message, address=str(address), hint="upgrade this reconciler")
+
+
+def _lost(address: Address, live: Live) -> Change:
+    applied = live.applied[address]
+    body = normal(applied).body
+    return Change(
+        address,
+        Action.FORGET,
+        body,
+        body,
+        reason="deleted-outside",
+        outside=live.deletions.get(address),
+        uid=applied.uid,
+    )
+
+
+def _conflict(wanted: Resource, owner: str | None) -> Problem:
+    address, source = wanted.address, wanted.source
+    entry = f"{address.kind}/{address.name}"
+    if owner:
+        return Problem(
+            "owned-by-another",
+            f"{address} is live and belongs to the project {owner!r}",
+            address=str(address),
+            place=source,
+            hint=f"rename it, or take it over with `adopt: [{{address: {entry}, from_project: {owner}}}]` in its manifest",
+        )
+    return Problem(
+        "not-owned",
+        f"{address} is live already, and no project owns it",
+        address=str(address),
+        place=source,
+        hint=f"take it over with `adopt: [{entry}]` in its manifest, or delete the row",
+    )
+
+
+def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
+    deleted = {c.address for c in plan.changes if c.action is Action.DELETE}
+    before = {address.tenant for address in live.applied if live.owns(address)}
+    after = {address.tenant for address in live.applied if live.owns(address) and address not in deleted}
+    after |= {change.address.tenant for change in plan.changes if change.after is not None}
+    return tuple(sorted(before - after))
+
+
+def _protected(plan: Plan) -> Iterator[Blocker]:
+    for change in plan.changes:
+        lets_go = change.action.destroys or (change.action is Action.FORGET and change.reason != "deleted-outside")
+        if lets_go and change.before is not None and change.before.get("protected") is True:
+            yield Blocker(
+                "protected",
+                f"{change.address} is protected, and this plan would {change.action.value} it",
+                "set `protected: false` and apply that first",
+                change.address,
+            )
+
+
+def _notes(configuration: Configuration, today: date) -> Iterator[str]:
+    for rule in configuration.ignore:
+        if rule.until is not None and today > rule.until:
+            yield f"the ignore rule for {rule.field} of {rule.address} ended on {rule.until.isoformat()}: it no longer counts"
+
+
+def restoring(plan: Plan, uids: Mapping[Address, str]) -> Plan:
+    """The plan with creations and replacements that bring back the uids of before."""
+    return replace(
+        plan,
+        changes=tuple(
+            replace(change, restored_uid=uids.get(change.address))
+            if change.action in {Action.CREATE, Action.REPLACE} and uids.get(change.address) != change.uid
+            else change
+            for change in plan.changes
+        ),
+    )

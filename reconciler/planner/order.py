@@ -1,0 +1,49 @@
+"""Orders changes: what is depended upon first, deletions last and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.plan import Action, Change
+
+
+def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The same changes always give the same order, whatever order they come in."""
+    by_address = {change.address: change for change in changes}
+    depth = _depths({address: _needs(change) for address, change in by_address.items()})
+
+    def key(change: Change) -> tuple[int, int, Address]:
+        if change.action in {Action.DELETE, Action.FORGET}:
+            return 1, -depth[change.address], change.address
+        return 0, depth[change.address], change.address
+
+    return tuple(sorted(by_address.values(), key=key))
+
+
+def _needs(change: Change) -> list[Address]:
+    body = change.after if change.after is not None else change.before
+    kind = KINDS.get(change.address.kind)
+    if kind is None or body is None:
+        return []
+    return [reference.address for reference in kind.references_of(change.address.tenant, body)]
+
+
+def _depths(needs: Mapping[Address, list[Address]]) -> dict[Address, int]:
+    """How many steps of dependencies stand below each; linear, without recursion, a circle counts once."""
+    depth: dict[Address, int] = {}
+    for start in sorted(needs):
+        stack, open_ = [start], set[Address]()
+        while stack:
+            current = stack[-1]
+            pending = [n for n in needs[current] if n in needs and n not in depth and n not in open_]
+            if current not in depth and pending and current not in open_:
+                open_.add(current)
+                stack.extend(pending)
+                continue
+            stack.pop()
+            open_.discard(current)
+            if current not in depth:
+                depth[current] = 1 + max((depth.get(n, -1) for n in needs[current]), default=-1)
+    return depth

@@ -1,0 +1,213 @@
+"""A plan turned into text, in the wording that pipelines know from Terraform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import ndiff
+from typing import Any
+
+from reconciler.diff.items import item_changes
+from reconciler.model.body import Body, dotted
+from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
+from reconciler.render.style import COLOURS, OP_COLOURS, Style, safe, value_text
+
+NO_CHANGES = "No changes. Your infrastructure matches the configuration."
+_WORDS = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be updated in-place",
+    Action.REPLACE: "must be replaced",
+    Action.DELETE: "will be destroyed",
+    Action.ADOPT: "will be adopted",
+    Action.FORGET: "will no longer be managed, and will not be destroyed",
+}
+_REASONS = {
+    "not-in-configuration": "because it is not in the configuration",
+    "deleted-outside": "because somebody deleted it",
+    "type-changed": "because its type changed",
+    "provider-changed": "because its provider changed",
+    "live-invalid": "because what is live is no longer valid",
+    "outside-change-accepted": "because the configuration now says what somebody changed outside",
+    "removed-block": "because `removed` says so",
+}
+_SYMBOLS = {"add": "+", "remove": "-", "change": "~"}
+
+
+def plan_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
+    """The lines of the whole plan; ``refusals`` are what an apply would be refused for."""
+    yield _header(plan)
+    yield ""
+    yield from _outside(plan.outside, style)
+    if not plan.changes:
+        yield NO_CHANGES
+    else:
+        yield "reconciler will perform the following actions:"
+        yield ""
+        for change in plan.changes:
+            yield from change_text(change, style)
+            yield ""
+        yield summary_line(plan)
+        yield from also_lines(plan)
+    for note in plan.notes:
+        yield f"Note: {safe(note)}"
+    for blocker in (*plan.blockers, *refusals):
+        yield ""
+        yield style.paint(f"Warning: an apply would be refused: {safe(blocker.message)}", "yellow")
+        if blocker.hint:
+            yield f"  next: {safe(blocker.hint)}"
+
+
+def _header(plan: Plan) -> str:
+    new = {"missing": " (new and empty)", "empty": " (new and empty)"}.get(plan.database_state, "")
+    environment = f", environment {plan.environment}" if plan.environment else ""
+    return f"Project {plan.project}{environment}, database {safe(plan.database)}{new}"
+
+
+def summary_line(plan: Plan) -> str:
+    return f"Plan: {plan.added} to add, {plan.changed} to change, {plan.destroyed} to destroy."
+
+
+def also_lines(plan: Plan) -> Iterator[str]:
+    """What the summary's sentence has no words for."""
+    counts = {
+        "to move": sum(change.previous is not None for change in plan.changes),
+        "to adopt": sum(change.adopted_from is not None or change.action is Action.ADOPT for change in plan.changes),
+        "to forget": plan.count(Action.FORGET),
+    }
+    told = [f"{count} {what}" for what, count in counts.items() if count]
+    overwritten = sum(change.cause.is_outside for change in plan.changes if change.action is not Action.ADOPT)
+    if told:
+        yield f"Also: {', '.join(told)}."
+    if overwritten:
+        yield f"{overwritten} of these would overwrite what somebody changed outside of this configuration."
+
+
+def change_text(change: Change, style: Style) -> Iterator[str]:
+    colour = COLOURS[change.action]
+    if change.action is Action.MOVE:
+        title = f"{change.previous} has moved to {change.address}"
+    else:
+        title = f"{change.address} {_WORDS[change.action]}"
+    yield style.paint(f"  # {title}", "bold")
+    yield from (f"  # ({remark})" for remark in _remarks(change))
+    if change.action in {Action.MOVE, Action.FORGET, Action.ADOPT} and not change.fields:
+        return
+    symbol = change.action.symbol.rjust(3)
+    yield f"{style.paint(symbol, colour)} {change.address.kind} {value_text(change.address.name)} {{"
+    if change.action is Action.CREATE:
+        yield from _whole(change.after or {}, "+", style)
+    elif change.action is Action.DELETE:
+        yield from _whole(change.before or {}, "-", style)
+    else:
+        yield from _fields(change, style)
+    yield "    }"
+
+
+def _remarks(change: Change) -> Iterator[str]:
+    if change.reason in _REASONS:
+        yield _REASONS[change.reason]
+    if change.previous and change.action is not Action.MOVE:
+        yield f"moved from {change.previous}"
+    if change.adopted_from is not None:
+        yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
+    if change.outside:
+        yield f"changed outside by {safe(change.outside.by)} at {change.outside.at}"
+    if (change.before or {}).get("protected") is True and change.action.destroys:
+        yield "protected: an apply would be refused"
+
+
+def _whole(body: Body, symbol: str, style: Style) -> Iterator[str]:
+    shown = {key: value for key, value in body.items() if value not in ("", {}, [])}
+    width = max((len(key) for key in shown), default=0)
+    for key in sorted(shown):
+        text = shown[key]
+        lead = f"      {style.paint(symbol, OP_COLOURS[symbol])} {key.ljust(width)} ="
+        if isinstance(text, str) and "\n" in text:
+            yield f"{lead} <<-EOT"
+            yield from (f"            {safe(line)}" for line in text.splitlines())
+            yield "        EOT"
+        elif isinstance(text, dict):
+            yield f"{lead} {{"
+            inner = max(len(name) for name in text)
+            yield from (
+                f"            {safe(name).ljust(inner)} = {value_text(_bare(item))}" for name, item in text.items()
+            )
+            yield "        }"
+        else:
+            yield f"{lead} {value_text(text)}"
+
+
+def _bare(value: Any) -> Any:
+    """A map without what says nothing."""
+    return {k: v for k, v in value.items() if v not in ("", [], {}, None)} if isinstance(value, dict) else value
+
+
+def _fields(change: Change, style: Style) -> Iterator[str]:
+    yield from _field_lines(change.fields, style, change.reason)
+    if change.unchanged:
+        plural = "s" if change.unchanged != 1 else ""
+        yield style.paint(f"        # ({change.unchanged} unchanged field{plural} hidden)", "dim")
+
+
+def _field_lines(fields: Iterable[FieldChange], style: Style, reason: str = "") -> Iterator[str]:
+    listed = list(fields)
+    width = max((len(dotted(field.path)) for field in listed), default=0)
+    for field in listed:
+        symbol = _SYMBOLS[field.op]
+        lead = f"      {style.paint(symbol, OP_COLOURS[symbol])} {safe(dotted(field.path)).ljust(width)} ="
+        yield from _values(lead, field, _tail(field, reason), style)
+
+
+def _tail(field: FieldChange, reason: str) -> str:
+    parts = []
+    if reason == f"{field.path[0]}-changed":
+        parts.append("forces replacement")
+    if field.cause is Cause.OUTSIDE:
+        parts.append("changed outside")
+    elif field.cause is Cause.BOTH:
+        parts.append("changed outside and in the configuration")
+    elif field.cause is Cause.TOOL:
+        parts.append("the tool's default changed")
+    return f"  # {', '.join(parts)}" if parts else ""
+
+
+def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[str]:
+    before, after = field.before, field.after
+    if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
+        yield f"{lead} <<-EOT{tail}"
+        for line in ndiff(before.splitlines(), after.splitlines()):
+            if not line.startswith("?"):
+                yield f"          {style.paint(safe(line), OP_COLOURS.get(line[0], '')) if line[0] in OP_COLOURS else safe(line)}"
+        yield "        EOT"
+    elif isinstance(before, list) and isinstance(after, list) and len(before) + len(after) > 6:
+        yield f"{lead} [{tail}"
+        for item in item_changes(before, after):
+            symbol = _SYMBOLS[item.op]
+            yield f"          {style.paint(symbol, OP_COLOURS[symbol])} {value_text(item.item)},"
+        yield "        ]"
+    elif field.op == "add":
+        yield f"{lead} {_one(after)}{tail}"
+    elif field.op == "remove":
+        yield f"{lead} {_one(before)} -> null{tail}"
+    else:
+        yield f"{lead} {_one(before)} -> {_one(after)}{tail}"
+
+
+def _one(value: Any) -> str:
+    return value_text(value)
+
+
+def _outside(changes: Iterable[OutsideChange], style: Style) -> Iterator[str]:
+    listed = list(changes)
+    if not listed:
+        return
+    yield f"Note: {len(listed)} resource{'s were' if len(listed) > 1 else ' was'} changed outside of this configuration:"
+    yield ""
+    for change in listed:
+        done = "was deleted" if change.op == "deleted" else "was changed"
+        yield style.paint(f"  # {change.address} {done} by {safe(change.touch.by)} at {change.touch.at}", "bold")
+        yield from _field_lines([_plain(field) for field in change.fields], style)
+    yield ""
+
+
+def _plain(field: FieldChange) -> FieldChange:
+    return FieldChange(field.path, field.op, field.before, field.after, Cause.CONFIGURATION)

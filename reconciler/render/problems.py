@@ -1,0 +1,66 @@
+"""Problems turned into text with an excerpt and a caret, and into JSON with stable codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from reconciler.errors import Problem
+from reconciler.render.style import Style, safe
+
+FORMAT_VERSION = "1.0"
+
+
+def problem_text(problem: Problem, style: Style) -> str:
+    return "\n".join(_lines(problem, style))
+
+
+def _lines(problem: Problem, style: Style) -> Iterator[str]:
+    yield f"{style.paint('Error:', 'red', 'bold')} {safe(problem.message)}"
+    if problem.place:
+        about = f", {problem.address}" if problem.address and problem.address not in problem.message else ""
+        yield f"  on {safe(str(problem.place))}{about}"
+    elif problem.address and problem.address not in problem.message:
+        yield f"  for {problem.address}"
+    if problem.excerpt is not None and problem.place and problem.place.line:
+        number = str(problem.place.line)
+        yield f"  {number} | {problem.excerpt}"
+        if problem.caret <= len(problem.excerpt):
+            width = max(1, min(problem.width, len(problem.excerpt) - problem.caret))
+            yield f"  {' ' * len(number)} | {' ' * problem.caret}{style.paint('^' * width, 'red')}"
+    for name, place in problem.related:
+        yield f"  {name}: {safe(str(place))}"
+    if problem.expected and problem.expected not in problem.message:
+        yield f"  expected: {safe(problem.expected)}"
+    if problem.hint:
+        yield f"  {style.paint('next:', 'cyan')} {safe(problem.hint)}"
+    yield f"  [{problem.code}]"
+
+
+def problems_text(problems: Iterable[Problem], style: Style) -> str:
+    return "\n\n".join(problem_text(problem, style) for problem in problems)
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "address": problem.address,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "path": list(problem.path),
+        "expected": problem.expected,
+        "hint": problem.hint,
+        "excerpt": problem.excerpt,
+        "related": [
+            {"what": what, "file": where.file, "line": where.line, "column": where.column}
+            for what, where in problem.related
+        ],
+    }
+
+
+def errors_json(problems: Iterable[Problem]) -> dict[str, Any]:
+    """What every command prints with ``--format json`` when it fails."""
+    return {"format_version": FORMAT_VERSION, "errors": [problem_json(problem) for problem in problems]}

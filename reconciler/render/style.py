@@ -1,0 +1,44 @@
+"""Text made safe for a terminal, and coloured where that is wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from reconciler.model.plan import Action
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "magenta": 35, "bold": 1, "dim": 2}
+COLOURS = {
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.REPLACE: "red",
+    Action.DELETE: "red",
+    Action.MOVE: "cyan",
+    Action.ADOPT: "cyan",
+    Action.FORGET: "magenta",
+}
+OP_COLOURS = {"+": "green", "-": "red", "~": "yellow"}
+
+
+def safe(text: str) -> str:
+    """No control, direction or invisible character of somebody's configuration reaches a terminal."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class Style:
+    """``paint`` adds colour if this output has any."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def paint(self, text: str, *styles: str) -> str:
+        if not self._colour or not text:
+            return text
+        return "".join(f"\x1b[{_CODES[style]}m" for style in styles) + text + "\x1b[0m"
+
+
+def value_text(value: Any) -> str:
+    """One JSON value on one line, as configuration would write it."""
+    return safe(json.dumps(value, ensure_ascii=False, sort_keys=True))

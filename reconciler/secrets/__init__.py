@@ -1,0 +1,1 @@
+"""What keeps secrets: keys today; schemes that resolve references come here, one file each."""

@@ -1,0 +1,61 @@
+"""The audit trail: entries appended to one chain per database, and the chain read back for whoever verifies it.
+
+Format, also in docs/audit.md: ``hash = H(previous_hash + "\\n" + (key_id or "-") + "\\n" + body)`` as 64 hexadecimal
+digits, over UTF-8. H is SHA-256 without a key, HMAC-SHA256 with one. The first entry's previous hash is 64 zeros.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from reconciler.model.audit import Entry, Head
+from reconciler.model.body import canonical
+
+GENESIS = "0" * 64
+_PURPOSE = b"reconciler audit trail, format 1"
+
+
+def chain_key(key: bytes) -> bytes:
+    """A key of its own for this purpose, so that nothing else that uses the key can forge an entry."""
+    return hmac.new(key, _PURPOSE, sha256).digest()
+
+
+def entry_hash(previous: str, key_id: str | None, body: str, key: bytes | None) -> str:
+    message = f"{previous}\n{key_id or '-'}\n{body}".encode()
+    return hmac.new(chain_key(key), message, sha256).hexdigest() if key is not None else sha256(message).hexdigest()
+
+
+def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> Entry:
+    """Part of the caller's transaction; the head's row is locked until it ends, so the chain can't fork."""
+    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+    seq, previous = connection.execute(text(f"SELECT seq, hash FROM audit_head WHERE one = 1{lock}")).one()
+    whole = canonical({"seq": seq + 1, **body})
+    key_id = key[0] if key else None
+    entry = Entry(seq + 1, whole, key_id, entry_hash(previous, key_id, whole, key[1] if key else None))
+    connection.execute(
+        text("INSERT INTO audit (seq, body, key_id, hash) VALUES (:seq, :body, :key_id, :hash)"), entry._asdict()
+    )
+    connection.execute(
+        text("UPDATE audit_head SET seq = :seq, hash = :hash WHERE one = 1"), {"seq": entry.seq, "hash": entry.hash}
+    )
+    return entry
+
+
+class Chain(NamedTuple):
+    """The head as stored, and the entries in the order of their numbers."""
+
+    head: Head
+    entries: Iterator[Entry]
+
+
+def read_chain(connection: Connection) -> Chain:
+    seq, last = connection.execute(text("SELECT seq, hash FROM audit_head WHERE one = 1")).one()
+    records = connection.execution_options(yield_per=1000).execute(
+        text("SELECT seq, body, key_id, hash FROM audit ORDER BY seq")
+    )
+    return Chain(Head(seq, last), (Entry(*record) for record in records))

@@ -1,0 +1,130 @@
+"""What drivers raise, turned into our errors; their texts, which quote rows, are never shown."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from reconciler.errors import Problem, ReconcilerError
+from reconciler.store.url import Database
+
+
+class Contended(Exception):
+    """The database asks for the whole transaction again: a deadlock, a serialisation failure, a busy file."""
+
+
+class LockNotHad(Exception):
+    """The lock was not granted within the time given; its text, if it has one, says what else was waited for."""
+
+
+class ConnectionLost(Exception):
+    """The connection ended without an answer; what was sent last may or may not have happened."""
+
+
+class DatabaseFailed(ReconcilerError):
+    """Any other failure of the database, in one sentence without values."""
+
+    code = "database-failed"
+
+
+@contextmanager
+def translated(database: Database) -> Iterator[None]:
+    """Around every use of a driver. Raises the four above, and nothing of a driver's own."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _translate(error, database) from None
+    except SQLAlchemyError as error:
+        raise DatabaseFailed(f"{database.display}: {type(error).__name__}") from None
+    except sqlite3.Error as error:
+        raise _translate_sqlite(error, database) from None
+    except OSError as error:
+        raise unreachable(database, error) from None
+
+
+def unreachable(database: Database, error: OSError) -> DatabaseFailed:
+    return DatabaseFailed(
+        f"{database.display} can't be used: {error.strerror or type(error).__name__}",
+        code="database-unreachable",
+        hint="check the path, and the permissions of the file and of its folder",
+    )
+
+
+_REASONS = {
+    # SQLSTATE: code, what happened, what to do
+    "42501": (
+        "database-permission",
+        "this role lacks a permission that is needed",
+        "grant it, or name a role that has it; `plan` reads, `apply` writes, `db upgrade` creates tables",
+    ),
+    "25006": ("database-read-only", "it accepts no writes (a replica, or read-only)", "name the primary"),
+    "57014": (
+        "database-cancelled",
+        "the server cancelled a statement; nothing was written",
+        "if the role has a statement_timeout, raise it: ALTER ROLE ... SET statement_timeout",
+    ),
+    "53100": ("database-full", "the server's disk is full; nothing was written", "free space on the server"),
+    "42P01": ("database-damaged", "a table of reconciler's schema is missing", "restore it from a backup"),
+}
+
+
+def _translate(error: DBAPIError, database: Database) -> Exception:
+    original = error.orig
+    if isinstance(original, sqlite3.Error):
+        return _translate_sqlite(original, database)
+    state = getattr(original, "sqlstate", None)
+    if state == "55P03":
+        return LockNotHad()
+    if state in {"40001", "40P01", "23505"}:
+        return Contended()
+    if state in _REASONS:
+        code, what, hint = _REASONS[state]
+        return DatabaseFailed(f"{database.display}: {what}", code=code, hint=hint)
+    by_server = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    if state is None and not by_server and error.statement is not None:
+        return DatabaseFailed(f"{database.display}: the driver refused a statement ({type(error).__name__})")
+    # 25P03 and 25P04: the server ended a session that was idle, or a transaction that took, too long
+    if error.connection_invalidated or state is None or state[:2] in {"08", "57"} or state in {"25P03", "25P04"}:
+        if error.statement is not None:
+            return ConnectionLost()
+        reason = str(original).strip().splitlines()[0][:300] if original else "no answer"
+        return DatabaseFailed(
+            Problem(
+                "database-unreachable",
+                f"can't connect to {database.display}: {reason}",
+                hint="check the URL, the network and the server; --database and RECONCILER_DATABASE_URL override the project's",
+            )
+        )
+    return DatabaseFailed(f"{database.display}: the database refused a statement (SQLSTATE {state})")
+
+
+_NOT_OPENED = (
+    "can't be opened",
+    "check that the file is readable and that its folder can be written (SQLite keeps its log beside the file)",
+)
+_SQLITE_REASONS = {
+    "SQLITE_NOTADB": ("is not a SQLite database", "name another file, or restore it from a backup"),
+    "SQLITE_CORRUPT": ("is damaged", "restore it from a backup"),
+    "SQLITE_READONLY_CAN": _NOT_OPENED,
+    "SQLITE_READONLY_DIRECTORY": _NOT_OPENED,
+    "SQLITE_READONLY_RECOVERY": _NOT_OPENED,
+    "SQLITE_READONLY": ("can't be written", "check the permissions of the file and of its folder"),
+    "SQLITE_CANTOPEN": _NOT_OPENED,
+    "SQLITE_FULL": ("can't grow; nothing was written", "free space on the disk"),
+    "SQLITE_IOERR": ("can't be read or written", "check the disk"),
+}
+
+
+def _translate_sqlite(error: sqlite3.Error, database: Database) -> Exception:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LockNotHad()
+    if name in {"SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"}:
+        return Contended()
+    for prefix, (what, hint) in _SQLITE_REASONS.items():
+        if name.startswith(prefix):
+            return DatabaseFailed(f"{database.display} {what}", code="database-unreachable", hint=hint)
+    return DatabaseFailed(f"{database.display}: the database refused a statement ({name or type(error).__name__})")

@@ -1,0 +1,81 @@
+"""Reads generations and their changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from reconciler.model.address import Address
+from reconciler.model.history import Generation, PastChange
+from reconciler.model.live import DatabaseState
+from reconciler.store.connect import exists, reading
+from reconciler.store.rows import paths_from_json
+from reconciler.store.schema import state_of
+from reconciler.store.url import Database
+
+_AT = {"sqlite": "at", "postgresql": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"}
+
+
+def read_history(
+    database: Database, project: str, upto: int | None = None
+) -> tuple[tuple[Generation, ...], tuple[PastChange, ...]]:
+    """All generations of a project, oldest first, and the changes of those up to ``upto`` (None: of all)."""
+    if not exists(database):
+        return (), ()
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return (), ()
+        return _generations(connection, project), _changes(connection, project, upto)
+
+
+def read_last(database: Database, project: str) -> Generation | None:
+    """The newest generation; None where nothing was applied."""
+    generations, _ = read_history(database, project, upto=0)
+    return generations[-1] if generations else None
+
+
+def _generations(connection: Connection, project: str) -> tuple[Generation, ...]:
+    sql = (
+        f"SELECT number, apply_id, operation, actor, {_AT[connection.dialect.name]}, environment, git_commit, git_dirty, "
+        "tool_version, added, changed, destroyed FROM generations WHERE project = :project ORDER BY number"
+    )
+    records = connection.execute(text(sql), {"project": project})
+    return tuple(Generation(*tuple(record)) for record in records)
+
+
+def _changes(connection: Connection, project: str, upto: int | None) -> tuple[PastChange, ...]:
+    sql = (
+        "SELECT generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source "
+        "FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
+    )
+    records = connection.execute(text(sql), {"project": project, "upto": 2**62 if upto is None else upto})
+    return tuple(_change(record) for record in records)
+
+
+def _change(record: Any) -> PastChange:
+    generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source = record
+    return PastChange(
+        generation,
+        position,
+        Address(tenant, kind, name),
+        action,
+        Address.parse(previous) if previous else None,
+        uid,
+        orjson.loads(before) if before is not None else None,
+        orjson.loads(after) if after is not None else None,
+        cause,
+        paths_from_json(explicit) if explicit else frozenset(),
+        source,
+    )
+
+
+def read_let_go(database: Database) -> frozenset[str]:
+    """The uids that some project forgot on purpose: rows that nobody owns, and that is as it should be."""
+    if not exists(database):
+        return frozenset()
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return frozenset()
+        return frozenset(connection.execute(text("SELECT uid FROM changes WHERE action = 'forget'")).scalars())

@@ -1,0 +1,133 @@
+"""Finds out who holds a lock, for the message of whoever waits for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import ReconcilerError
+from reconciler.store.connect import reading, writing
+from reconciler.store.failures import ConnectionLost, Contended, LockNotHad
+from reconciler.store.schema import require_current, state_of
+from reconciler.store.url import Database
+
+FIRST_LOOK = 0.2
+LOOK_EVERY = 1.0
+UNKNOWN = "unknown"
+
+
+def announce(database: Database, apply_id: str, project: str, actor: str, wait_seconds: float) -> None:
+    """SQLite: says, committed before the lock is taken, who is about to write; nobody can ask a file who locks it."""
+    with writing(database, wait_seconds) as connection, connection.begin():
+        require_current(state_of(connection), database)
+        for stale, host, pid in connection.execute(text("SELECT apply_id, host, pid FROM announcements")).all():
+            if host == socket.gethostname() and not _alive(pid):
+                withdraw(connection, stale)
+        connection.execute(
+            text(
+                "INSERT INTO announcements (apply_id, project, actor, host, pid) VALUES (:id, :project, :actor, :host, :pid) "
+                "ON CONFLICT (apply_id) DO NOTHING"
+            ),
+            {"id": apply_id, "project": project, "actor": actor, "host": socket.gethostname(), "pid": os.getpid()},
+        )
+
+
+def withdraw(connection: Connection, apply_id: str) -> None:
+    """Part of the transaction that was announced: gone with its commit."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("DELETE FROM announcements WHERE apply_id = :id"), {"id": apply_id})
+
+
+def withdraw_alone(database: Database, apply_id: str) -> None:
+    """After a rollback; a leftover is harmless (whoever announces next clears it when the process is gone)."""
+    failures = (ReconcilerError, ConnectionLost, Contended, LockNotHad)
+    with suppress(*failures), writing(database, 0.2) as connection, connection.begin():
+        withdraw(connection, apply_id)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def holder_on_sqlite(database: Database, own_apply_id: str) -> str | None:
+    """Who announced a write and has not ended; None where nobody did."""
+    with reading(database) as connection:
+        rows: list[Any] = list(
+            connection.execute(
+                text("SELECT apply_id, actor, host, pid FROM announcements WHERE apply_id <> :own ORDER BY at"),
+                {"own": own_apply_id},
+            )
+        )
+    known = [
+        f"apply {i} by {actor} (process {pid} on {host})"
+        for i, actor, host, pid in rows
+        if host != socket.gethostname() or _alive(pid)
+    ]
+    if len(known) > 1:
+        return f"one of: {'; '.join(known[:4])}"
+    return known[0] if known else None
+
+
+def holder_on_postgresql(database: Database, pid: int) -> str | None:
+    """The session at the end of the queue that the server process ``pid`` waits in; None while it doesn't wait."""
+    with reading(database) as connection:
+        name = connection.execute(
+            text(
+                "WITH RECURSIVE queue (pid, depth) AS (SELECT unnest(pg_blocking_pids(:pid)), 1 "
+                "UNION SELECT b.pid, q.depth + 1 FROM queue q, unnest(pg_blocking_pids(q.pid)) AS b (pid) WHERE q.depth < 50) "
+                "SELECT concat(COALESCE(NULLIF(a.application_name, ''), 'another session'), ' (role ', a.usename, "
+                "', server process ', a.pid, ')') FROM queue q JOIN pg_stat_activity a ON a.pid = q.pid "
+                "ORDER BY q.depth DESC LIMIT 1"
+            ),
+            {"pid": pid},
+        ).scalar()
+        return str(name) if name else None
+
+
+class HolderWatch:
+    """While the main connection waits, asks over a second one whom it waits for, and tells."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.holder = UNKNOWN
+        self._tell = tell
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, look: Callable[[], str | None]) -> None:
+        """``look`` names the holder; None while there is nobody to wait for."""
+        self._thread = threading.Thread(target=self._watch, args=(look,), daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """From now on nobody is waited for."""
+        self._ended.set()
+
+    def join(self) -> None:
+        """Waits a moment for the thread, so that it tells nothing while the process ends."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(0.5)
+
+    def _watch(self, look: Callable[[], str | None]) -> None:
+        told, pause = "", FIRST_LOOK
+        while not self._ended.wait(pause):
+            found = None
+            with suppress(Exception):  # only the message would be poorer
+                found = look()
+            self.holder = found or self.holder
+            if pause == LOOK_EVERY and found not in {told, None} and not self._ended.is_set():
+                told = self.holder
+                self._tell(f"Waiting for the lock, held by {told} ...")
+            pause = LOOK_EVERY

@@ -1,0 +1,1 @@
+"""Upgrades of the database's schema, one file each, run by alembic."""

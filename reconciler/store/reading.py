@@ -1,0 +1,126 @@
+"""Reads the live state that a plan is about, in one read-only transaction that writes nothing, not even a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from reconciler.model.address import Address
+from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
+from reconciler.model.plan import Touch
+from reconciler.store.audit import Chain, read_chain
+from reconciler.store.connect import exists, reading
+from reconciler.store.rows import at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
+from reconciler.store.schema import revision, state_of
+from reconciler.store.url import Database
+
+_MOMENT = {
+    "sqlite": "t.deleted_at",
+    "postgresql": "to_char(t.deleted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+}
+
+
+def read_live(database: Database, project: str, tenants: Iterable[str] | None = None) -> Live:
+    """The rows of ``tenants`` and of every tenant that ``project`` applied something to; None reads all tenants.
+
+    A database that is missing, empty, or of another schema yields a Live without rows and says so in its state.
+    """
+    if not exists(database):
+        return Live(DatabaseState.MISSING)
+    with reading(database) as connection:
+        state = state_of(connection)
+        if state is not DatabaseState.CURRENT:
+            return Live(state)
+        where = in_tenants(connection, {*(tenants or ()), *_own_tenants(connection, project)})
+        if tenants is None:
+            where = ("1 = 1", {})
+        return Live(
+            state,
+            read_project(connection, project),
+            frozen(read_rows(connection, where)),
+            frozen(read_applied(connection, project, where)),
+            frozen(read_owners(connection, project, where)),
+            frozen(_read_deletions(connection, project)),
+        )
+
+
+def _own_tenants(connection: Connection, project: str) -> set[str]:
+    return set(
+        connection.execute(text("SELECT DISTINCT tenant FROM applied WHERE project = :p"), {"p": project}).scalars()
+    )
+
+
+def _read_deletions(connection: Connection, project: str) -> dict[Address, Touch]:
+    """Who deleted rows that we applied: tombstones of the very uids that we know."""
+    sql = (
+        f"SELECT t.tenant, t.kind, t.name, t.deleted_by, {_MOMENT[connection.dialect.name]} FROM tombstones t "
+        "JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (t.tenant, t.kind, t.name, t.uid) "
+        "WHERE a.project = :project ORDER BY t.row_version"
+    )
+    return {Address(t, k, n): Touch(by, at) for t, k, n, by, at in connection.execute(text(sql), {"project": project})}
+
+
+class Status(NamedTuple):
+    """What operators and health checks say of one resource; never part of a spec."""
+
+    suspended_by: str | None = None
+    suspended_reason: str | None = None
+    error: str | None = None
+
+
+def read_resource(database: Database, address: Address) -> tuple[Row, Owner | None, Status] | None:
+    """One live row with its owner and status; None where it is not live."""
+    if not exists(database):
+        return None
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return None
+        where = at_addresses(connection, [address])
+        row = read_rows(connection, where).get(address)
+        if row is None:
+            return None
+        owner = read_owners(connection, "", where).get(address)
+        status = connection.execute(
+            text("SELECT suspended_by, suspended_reason, error FROM statuses WHERE tenant = :t AND uid = :u"),
+            {"t": address.tenant, "u": row.uid},
+        ).first()
+        return row, owner if owner and owner.uid == row.uid else None, Status(*status) if status else Status()
+
+
+@contextmanager
+def chain_of(database: Database) -> Iterator[Chain | None]:
+    """The audit trail for whoever verifies it; None where there is no database of ours yet."""
+    if not exists(database):
+        yield None
+        return
+    with reading(database) as connection:
+        yield read_chain(connection) if state_of(connection) is DatabaseState.CURRENT else None
+
+
+class Overview(NamedTuple):
+    """What `db status` tells: the schema, and each project with its environment, generation and resources."""
+
+    state: DatabaseState
+    revision: str | None
+    projects: tuple[tuple[str, str | None, int, int], ...]
+    resources: int
+
+
+def read_overview(database: Database) -> Overview:
+    if not exists(database):
+        return Overview(DatabaseState.MISSING, None, (), 0)
+    with reading(database) as connection:
+        state, found = state_of(connection), revision(connection)
+        if state is not DatabaseState.CURRENT:
+            return Overview(state, found, (), 0)
+        projects = connection.execute(
+            text(
+                "SELECT p.name, p.environment, p.generation, count(a.uid) FROM projects p "
+                "LEFT JOIN applied a ON a.project = p.name GROUP BY p.name, p.environment, p.generation ORDER BY p.name"
+            )
+        )
+        rows = connection.execute(text("SELECT count(*) FROM resources")).scalar_one()
+        return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in projects), rows)

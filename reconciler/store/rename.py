@@ -1,0 +1,55 @@
+"""Gives a project another name, in one transaction; ownership and history follow."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import ReconcilerError, Refused
+from reconciler.model.live import DatabaseState
+from reconciler.store.connect import exists, set_wait, writing
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
+from reconciler.store.schema import require_usable, state_of
+from reconciler.store.url import Database
+
+WAIT_SECONDS = 30.0
+
+
+def rename(database: Database, old: str, new: str) -> int:
+    """How many resources it owns. Raises ReconcilerError where ``old`` is not there, Refused where ``new`` is."""
+    if not exists(database):
+        raise _not_there(database, old)
+    try:
+        with writing(database, WAIT_SECONDS) as connection, connection.begin():
+            if not database.is_sqlite:
+                set_wait(connection, WAIT_SECONDS)
+            return _renamed(connection, database, old, new)
+    except (ConnectionLost, Contended):
+        raise DatabaseFailed(
+            f"{database.display}: the connection ended during the renaming, or somebody else took the name",
+            code="connection-lost",
+            hint="see `reconciler db status`, and try again",
+        ) from None
+
+
+def _not_there(database: Database, old: str) -> ReconcilerError:
+    return ReconcilerError(
+        f"there is no project {old!r} in {database.display}",
+        code="no-such-project",
+        hint="see `reconciler db status`",
+    )
+
+
+def _renamed(connection: Connection, database: Database, old: str, new: str) -> int:
+    state = state_of(connection)
+    require_usable(state, database)
+    if state is not DatabaseState.CURRENT:
+        raise _not_there(database, old)
+    if connection.execute(text("SELECT 1 FROM projects WHERE name = :name"), {"name": new}).first():
+        raise Refused(f"there is a project {new!r} already; two projects can't become one", code="project-exists")
+    # what it applied and its history follow by their foreign keys; an apply that goes on is waited for
+    changed = connection.execute(text("UPDATE projects SET name = :new WHERE name = :old"), {"new": new, "old": old})
+    if changed.rowcount != 1:
+        raise _not_there(database, old)
+    connection.execute(text("UPDATE resources SET project = :new WHERE project = :old"), {"new": new, "old": old})
+    count = connection.execute(text("SELECT count(*) FROM applied WHERE project = :new"), {"new": new}).scalar_one()
+    return int(count)

@@ -1,0 +1,135 @@
+"""Turns rows of the database's tables into values of the model, for readers and for the writing transaction alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from reconciler.errors import Path
+from reconciler.model.address import Address
+from reconciler.model.live import Applied, Owner, ProjectRow, Row
+from reconciler.model.plan import Touch
+
+Where = tuple[str, dict[str, Any]]
+"""An SQL condition and its parameters."""
+
+PROJECT_COLUMNS = "name, lineage, environment, generation, git_commit"
+_APPLIED = "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.digest, r.generation, r.explicit, r.moved_from, r.source"
+
+
+def _row_columns(connection: Connection) -> str:
+    """On PostgreSQL the database itself says whether the digest is still that of the body; on SQLite we hash it."""
+    if connection.dialect.name == "sqlite":
+        return "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.row_version, r.project, r.digest, r.changed_by, r.changed_at"
+    return (
+        "r.tenant, r.kind, r.name, r.uid, r.spec::text, r.spec_version, r.row_version, r.project, "
+        "CASE WHEN r.digest_of = md5(r.spec::text) THEN r.digest END, r.changed_by, "
+        "to_char(r.changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+    )
+
+
+def in_tenants(connection: Connection, tenants: Iterable[str]) -> Where:
+    names = sorted(set(tenants))
+    if connection.dialect.name == "sqlite":
+        return "r.tenant IN (SELECT value FROM json_each(:tenants))", {"tenants": orjson.dumps(names).decode()}
+    return "r.tenant = ANY(:tenants)", {"tenants": names}
+
+
+def at_addresses(connection: Connection, addresses: Iterable[Address]) -> Where:
+    """A condition on ``r`` for many addresses in one statement."""
+    wanted = sorted(set(addresses))
+    parts = [list(column) for column in zip(*wanted, strict=True)] or [[], [], []]
+    if connection.dialect.name == "sqlite":
+        return (
+            "(r.tenant, r.kind, r.name) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
+            "json_extract(value, '$[2]') FROM json_each(:wanted))",
+            {"wanted": orjson.dumps([list(address) for address in wanted]).decode()},
+        )
+    return (
+        "(r.tenant, r.kind, r.name) IN (SELECT * FROM unnest(CAST(:tenants AS text[]), CAST(:kinds AS text[]), CAST(:names AS text[])))",
+        {"tenants": parts[0], "kinds": parts[1], "names": parts[2]},
+    )
+
+
+def read_rows(connection: Connection, where: Where, lock: str = "") -> dict[Address, Row]:
+    """Live rows in key order; ``lock`` is "", "UPDATE" or "SHARE" (SQLite's writer already holds everything)."""
+    suffix = f" FOR {lock}" if lock and connection.dialect.name != "sqlite" else ""
+    sql = (
+        f"SELECT {_row_columns(connection)} FROM resources r WHERE {where[0]} ORDER BY r.tenant, r.kind, r.name{suffix}"
+    )
+    hashed_here = connection.dialect.name == "sqlite"
+    rows = {}
+    for record in connection.execute(text(sql), where[1]):
+        row = _row(tuple(record), hashed_here)
+        rows[row.address] = row
+    return rows
+
+
+def _row(record: Sequence[Any], hashed_here: bool) -> Row:
+    tenant, kind, name, uid, spec, spec_version, row_version, project, stored, by, at = record
+    if isinstance(spec, bytes):  # SQLite keeps whatever somebody wrote
+        spec = spec.decode(errors="replace")
+    if hashed_here and stored is not None and blake2b(spec.encode(), digest_size=16).hexdigest() != stored:
+        stored = None
+    touch = Touch(by or "unknown", at or "unknown")
+    return Row(Address(tenant, kind, name), uid, spec, spec_version, row_version, project, stored, touch)
+
+
+def read_applied(connection: Connection, project: str, where: Where) -> dict[Address, Applied]:
+    sql = f"SELECT {_APPLIED} FROM applied r WHERE r.project = :project AND {where[0]}"
+    found = (_applied(tuple(record)) for record in connection.execute(text(sql), {"project": project, **where[1]}))
+    return {applied.address: applied for applied in found}
+
+
+def _applied(record: Sequence[Any]) -> Applied:
+    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source = record
+    return Applied(
+        Address(tenant, kind, name),
+        uid,
+        spec,
+        spec_version,
+        digest,
+        generation,
+        paths_from_json(explicit),
+        moved_from,
+        source,
+    )
+
+
+def read_owners(connection: Connection, project: str, where: Where) -> dict[Address, Owner]:
+    """The other projects that own what is live; a claim to a row that somebody has deleted since counts no more."""
+    sql = (
+        "SELECT r.tenant, r.kind, r.name, r.project, r.uid FROM applied r JOIN resources l "
+        "ON (l.tenant, l.kind, l.name, l.uid) = (r.tenant, r.kind, r.name, r.uid) "
+        f"WHERE r.project <> :project AND {where[0]}"
+    )
+    records = connection.execute(text(sql), {"project": project, **where[1]})
+    return {Address(t, k, n): Owner(owner, uid) for t, k, n, owner, uid in records}
+
+
+def read_project(connection: Connection, name: str) -> ProjectRow | None:
+    record = connection.execute(
+        text(f"SELECT {PROJECT_COLUMNS} FROM projects WHERE name = :name"), {"name": name}
+    ).first()
+    return project_row(record) if record else None
+
+
+def project_row(record: Sequence[Any]) -> ProjectRow:
+    name, lineage, environment, generation, commit = record
+    return ProjectRow(name, lineage, environment, generation, commit)
+
+
+def paths_to_json(paths: Iterable[Path]) -> str:
+    return orjson.dumps(sorted((list(path) for path in paths), key=str)).decode()
+
+
+def paths_from_json(text_: str) -> frozenset[Path]:
+    """None of them where somebody damaged the text: they tell whose doing a difference is, and nothing else."""
+    try:
+        return frozenset(tuple(path) for path in orjson.loads(text_))
+    except (ValueError, TypeError):
+        return frozenset()

@@ -1,0 +1,136 @@
+"""Tells what a database is (empty, older, current, newer, somebody else's) and brings it to the current schema."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import Refused
+from reconciler.model.live import DatabaseState
+from reconciler.store.connect import set_wait, writing
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
+from reconciler.store.url import Database
+
+REVISIONS = ("0001", "0002")
+"""Every revision that this tool knows, oldest first; the last is the current one."""
+
+_SETUP_LOCK = 7_248_911_350_112_634_113  # any constant: concurrent set-ups of one database queue behind it
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None where there is none."""
+    if connection.dialect.name == "sqlite":
+        exists = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'reconciler_schema'")).scalar()
+    else:
+        # not to_regclass: a pooled session may remember from an earlier transaction that there is no such table
+        exists = connection.execute(
+            text("SELECT 1 FROM pg_class c WHERE c.relname = 'reconciler_schema' AND pg_table_is_visible(c.oid)")
+        ).scalar()
+    if not exists:
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM reconciler_schema")).scalar()
+    return found
+
+
+def state_of(connection: Connection) -> DatabaseState:
+    found = revision(connection)
+    if found is None:
+        if not _has_tables(connection):
+            return DatabaseState.EMPTY
+        found = revision(connection)  # somebody may have set it up between the two statements
+        if found is None:
+            return DatabaseState.FOREIGN
+    if found not in REVISIONS:
+        return DatabaseState.NEWER
+    return DatabaseState.CURRENT if found == REVISIONS[-1] else DatabaseState.OLDER
+
+
+def _has_tables(connection: Connection) -> bool:
+    if connection.dialect.name == "sqlite":
+        return bool(connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar())
+    return bool(
+        connection.execute(
+            text(
+                "SELECT EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace "
+                "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM pg_depend d "
+                "WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))"
+            )
+        ).scalar()
+    )
+
+
+def require_usable(state: DatabaseState, database: Database) -> None:
+    """Raises Refused for a database that an apply must not touch as it is."""
+    if state is DatabaseState.FOREIGN:
+        raise Refused(
+            f"{database.display} is not empty and holds no reconciler schema",
+            code="database-foreign",
+            hint="name another database, or run `reconciler db upgrade` to set up the tables beside what is there",
+        )
+    if state is DatabaseState.OLDER:
+        raise Refused(
+            f"the schema of {database.display} is older than this reconciler",
+            code="database-older",
+            hint="back it up, then run `reconciler db upgrade`",
+        )
+    if state is DatabaseState.NEWER:
+        raise Refused(
+            f"the schema of {database.display} is newer than this reconciler",
+            code="database-newer",
+            hint="upgrade this reconciler",
+        )
+
+
+def require_current(state: DatabaseState, database: Database) -> None:
+    """Raises Refused for a database that holds nothing to apply a plan to."""
+    require_usable(state, database)
+    if state is not DatabaseState.CURRENT:
+        raise Refused(
+            f"{database.display} is {state.value}, and was not when the plan was made",
+            code="wrong-lineage",
+            hint="apply it to the database it was made for, or make a new plan",
+        )
+
+
+def upgrade(database: Database, wait_seconds: float, only_empty: bool) -> tuple[str | None, str]:
+    """Migrates in one transaction; returns the revisions before and after. Raises LockNotHad, Refused, DatabaseFailed.
+
+    With ``only_empty`` (an apply) nothing but an empty database is touched; otherwise everything but a newer one.
+    """
+    try:
+        with writing(database, wait_seconds, create=True) as connection, connection.begin():
+            return _upgraded(connection, database, wait_seconds, only_empty)
+    except (ConnectionLost, Contended):
+        raise DatabaseFailed(
+            f"{database.display}: the connection ended during the upgrade, or somebody else changed the schema",
+            code="connection-lost",
+            hint="see `reconciler db status`, and try again",
+        ) from None
+
+
+def _upgraded(
+    connection: Connection, database: Database, wait_seconds: float, only_empty: bool
+) -> tuple[str | None, str]:
+    if not database.is_sqlite:
+        set_wait(connection, wait_seconds)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
+    state, before = state_of(connection), revision(connection)
+    if state is not DatabaseState.CURRENT:
+        if only_empty or state is DatabaseState.NEWER:
+            require_usable(state, database)
+        _migrate(connection)
+    return before, REVISIONS[-1]
+
+
+def _migrate(connection: Connection) -> None:
+    # imported here: alembic takes longer to load than most commands take to run
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option(
+        "script_location", str(resources.files("reconciler.store") / "migrations").replace("%", "%%")
+    )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,280 @@
+"""One writing transaction: the project's lock, locked reads, set-based writes, history; all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconciler.model.address import Address
+from reconciler.model.body import Body, canonical
+from reconciler.model.live import Applied, Owner, ProjectRow, Row
+from reconciler.store.audit import append
+from reconciler.store.rows import (
+    PROJECT_COLUMNS,
+    at_addresses,
+    paths_to_json,
+    project_row,
+    read_applied,
+    read_owners,
+    read_rows,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A row as it is to be: the whole body as canonical JSON, and its digest."""
+
+    address: Address
+    uid: str
+    text: str
+    digest: str
+    spec_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One change as history keeps it."""
+
+    address: Address
+    action: str
+    uid: str
+    before: Body | None
+    after: Body | None
+    cause: str
+    previous: str | None = None
+    explicit: tuple[Any, ...] = ()
+    source: str | None = None
+
+
+class Transaction:
+    """Statements of one apply of one project, on a connection on which a transaction was begun."""
+
+    def __init__(self, connection: Connection, project: str, actor: str) -> None:
+        self._connection = connection
+        self._project = project
+        self._actor = actor
+        self._sqlite = connection.dialect.name == "sqlite"
+        self._json = ":spec" if self._sqlite else "CAST(:spec AS jsonb)"
+        self.project_row: ProjectRow
+        """The project as it was when the lock was had."""
+        self.number: str | None = None
+        """What PostgreSQL calls this transaction; its outcome can be asked for when the connection is lost."""
+        self._digest_of = "NULL" if self._sqlite else "md5(CAST(:spec AS jsonb)::text)"
+
+    def _run(self, sql: str, parameters: Sequence[dict[str, Any]] | dict[str, Any] = ()) -> None:
+        if parameters:
+            self._connection.execute(text(sql), parameters)
+
+    # --- the lock, and what is read under it
+
+    def identify(self, application_name: str) -> int | None:
+        """Tells other sessions, and triggers, who writes; once per transaction. Returns the server process."""
+        if self._sqlite:
+            self._run("INSERT INTO writer (actor) VALUES (:actor)", {"actor": self._actor})
+            return None
+        record = self._connection.execute(
+            text(
+                "SELECT set_config('reconciler.actor', :actor, true), set_config('application_name', :name, true), "
+                "pg_backend_pid(), CAST(pg_current_xact_id() AS text)"
+            ),
+            {"actor": self._actor, "name": application_name[:63]},
+        ).one()
+        self.number = record[3]
+        return int(record[2])
+
+    def lock_project(self, lineage: str, environment: str | None, holder: str) -> None:
+        """Takes the project's row, made with ``lineage`` if it is not there yet; others wait here."""
+        record = self._connection.execute(
+            text(
+                "INSERT INTO projects (name, lineage, environment, locked_by) VALUES (:name, :lineage, :environment, :holder) "
+                f"ON CONFLICT (name) DO UPDATE SET locked_by = excluded.locked_by RETURNING {PROJECT_COLUMNS}"
+            ),
+            {"name": self._project, "lineage": lineage, "environment": environment, "holder": holder},
+        ).one()
+        self.project_row = project_row(record)
+
+    def rows(self, addresses: Iterable[Address], lock: str) -> dict[Address, Row]:
+        """Live rows, locked in key order; ``lock`` is UPDATE (to write) or SHARE (to rely on)."""
+        return read_rows(self._connection, at_addresses(self._connection, addresses), lock)
+
+    def applied(self, addresses: Iterable[Address]) -> dict[Address, Applied]:
+        return read_applied(self._connection, self._project, at_addresses(self._connection, addresses))
+
+    def owners(self, addresses: Iterable[Address]) -> dict[Address, Owner]:
+        return read_owners(self._connection, self._project, at_addresses(self._connection, addresses))
+
+    def owned(self) -> dict[str, int]:
+        """How many live resources this project owns, per tenant."""
+        records = self._connection.execute(
+            text(
+                "SELECT a.tenant, count(*) FROM applied a JOIN resources r ON (r.tenant, r.kind, r.name, r.uid) = "
+                "(a.tenant, a.kind, a.name, a.uid) WHERE a.project = :project GROUP BY a.tenant"
+            ),
+            {"project": self._project},
+        )
+        return {tenant: count for tenant, count in records}  # noqa: C416
+
+    def rows_of(self, tenants: Iterable[str], kinds: Iterable[str]) -> dict[Address, Row]:
+        """All live rows of some kinds in some tenants: where dependants are looked for."""
+        found = {}
+        for tenant in sorted(set(tenants)):
+            for kind in sorted(set(kinds)):
+                where = "r.tenant = :tenant AND r.kind = :kind", {"tenant": tenant, "kind": kind}
+                found.update(read_rows(self._connection, where))
+        return found
+
+    def with_uids(self, tenant: str, uids: Iterable[str]) -> dict[str, Address]:
+        """Which of these uids are live, and where."""
+        chosen = "IN (SELECT value FROM json_each(:uids))" if self._sqlite else "= ANY(:uids)"
+        records = self._connection.execute(
+            text(f"SELECT uid, tenant, kind, name FROM resources WHERE tenant = :tenant AND uid {chosen}"),
+            {"tenant": tenant, "uids": canonical(sorted(uids)) if self._sqlite else sorted(uids)},
+        )
+        return {uid: Address(*address) for uid, *address in records}
+
+    # --- writes
+
+    def delete(self, rows: Sequence[Row]) -> None:
+        self._run(
+            "DELETE FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name AND uid = :uid",
+            [{**row.address._asdict(), "uid": row.uid} for row in rows],
+        )
+
+    def move(self, moves: Sequence[tuple[Row, Address]]) -> None:
+        """Renames in two phases through names that no resource can have, so that swaps and chains work."""
+        sql = "UPDATE resources SET name = :new WHERE tenant = :tenant AND uid = :uid"
+        self._run(sql, [{"tenant": r.address.tenant, "uid": r.uid, "new": "~" + r.uid} for r, _ in moves])
+        self._run(sql, [{"tenant": r.address.tenant, "uid": r.uid, "new": new.name} for r, new in moves])
+
+    def update(self, rows: Sequence[Written]) -> None:
+        self._run(
+            f"UPDATE resources SET spec = {self._json}, spec_version = :spec_version, project = :project, digest = :digest, "
+            f"digest_of = {self._digest_of} WHERE tenant = :tenant AND kind = :kind AND name = :name AND uid = :uid",
+            self._parameters(rows),
+        )
+
+    def insert(self, rows: Sequence[Written]) -> None:
+        self._run(
+            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, digest, digest_of, created_by) "
+            f"VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :project, :digest, {self._digest_of}, :actor)",
+            self._parameters(rows),
+        )
+
+    def _parameters(self, rows: Sequence[Written]) -> list[dict[str, Any]]:
+        return [
+            {
+                **row.address._asdict(),
+                "uid": row.uid,
+                "spec": row.text,
+                "spec_version": row.spec_version,
+                "digest": row.digest,
+                "project": self._project,
+                "actor": self._actor,
+            }
+            for row in rows
+        ]
+
+    def adopt(self, addresses: Sequence[Address]) -> None:
+        self._set_owner(addresses, self._project)
+
+    def let_go(self, addresses: Sequence[Address]) -> None:
+        self._set_owner(addresses, None)
+
+    def _set_owner(self, addresses: Sequence[Address], project: str | None) -> None:
+        self._run(
+            "UPDATE resources SET project = :project WHERE tenant = :tenant AND kind = :kind AND name = :name",
+            [{**address._asdict(), "project": project} for address in addresses],
+        )
+
+    def clear_errors(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Status ``error`` ends where a credential or its configuration changed; a suspension stays."""
+        self._run(
+            "UPDATE statuses SET error = NULL, error_at = NULL WHERE tenant = :tenant AND uid = :uid",
+            [{"tenant": tenant, "uid": uid} for tenant, uid in keys],
+        )
+
+    # --- what was last applied, and history
+
+    def forget_applied(self, addresses: Sequence[Address], project: str | None = None) -> None:
+        self._run(
+            "DELETE FROM applied WHERE project = :project AND tenant = :tenant AND kind = :kind AND name = :name",
+            [{**address._asdict(), "project": project or self._project} for address in addresses],
+        )
+
+    def remember(self, applied: Sequence[Applied]) -> None:
+        self._run(
+            "INSERT INTO applied (project, tenant, kind, name, uid, spec, spec_version, digest, explicit, generation, "
+            "moved_from, source) VALUES (:project, :tenant, :kind, :name, :uid, :spec, :spec_version, :digest, :explicit, "
+            ":generation, :moved_from, :source) ON CONFLICT (project, tenant, kind, name) DO UPDATE SET uid = excluded.uid, "
+            "spec = excluded.spec, spec_version = excluded.spec_version, digest = excluded.digest, "
+            "explicit = excluded.explicit, generation = excluded.generation, moved_from = excluded.moved_from, "
+            "source = excluded.source",
+            [
+                {
+                    "project": self._project,
+                    **a.address._asdict(),
+                    "uid": a.uid,
+                    "spec": a.text,
+                    "spec_version": a.spec_version,
+                    "digest": a.digest,
+                    "explicit": paths_to_json(a.explicit),
+                    "generation": a.generation,
+                    "moved_from": a.moved_from,
+                    "source": a.source,
+                }
+                for a in applied
+            ],
+        )
+
+    def record(self, generation: dict[str, Any], entries: Sequence[HistoryEntry]) -> None:
+        """Writes the generation (columns of its table) and its changes; moves the project's row to it."""
+        columns = ", ".join(generation)
+        values = ", ".join(f":{column}" for column in generation)
+        self._run(
+            f"INSERT INTO generations (project, {columns}) VALUES (:project, {values})",
+            {"project": self._project, **generation},
+        )
+        self._run(
+            "INSERT INTO changes (project, generation, position, tenant, kind, name, action, previous, uid, before, after, "
+            "explicit, source, cause) VALUES (:project, :generation, :position, :tenant, :kind, :name, :action, :previous, "
+            ":uid, :before, :after, :explicit, :source, :cause)",
+            [
+                {
+                    "project": self._project,
+                    "generation": generation["number"],
+                    "position": position,
+                    **e.address._asdict(),
+                    "action": e.action,
+                    "previous": e.previous,
+                    "uid": e.uid,
+                    "before": None if e.before is None else canonical(e.before),
+                    "after": None if e.after is None else canonical(e.after),
+                    "explicit": paths_to_json(e.explicit),
+                    "source": e.source,
+                    "cause": e.cause,
+                }
+                for position, e in enumerate(entries, 1)
+            ],
+        )
+        self._run(
+            "UPDATE projects SET generation = :number, git_commit = COALESCE(:commit, git_commit), environment = :environment "
+            "WHERE name = :project",
+            {
+                "number": generation["number"],
+                "commit": generation["git_commit"],
+                "environment": generation["environment"],
+                "project": self._project,
+            },
+        )
+
+    def audit(self, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> None:
+        """Appends to the audit trail; other applies queue behind its head until this transaction ends."""
+        append(self._connection, body, key)
+
+    def finish(self) -> None:
+        """The last statement before COMMIT: takes back what only this transaction needed."""
+        if self._sqlite:
+            self._connection.execute(text("DELETE FROM writer"))

@@ -1,0 +1,84 @@
+"""Turns a database URL into what the store opens and what a person may read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from reconciler.errors import UsageError
+
+EXPECTED = "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host:5432/database"
+
+MASK = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A parsed URL. ``path`` is SQLite's file; ``display`` carries no password."""
+
+    url: URL
+    path: Path | None
+    display: str
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.path is not None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other projects are likely to live in it."""
+        return self.path is None
+
+
+def parse_database(url: str, folder: Path) -> Database:
+    """Relative SQLite paths start at ``folder``. Raises UsageError, which never repeats the URL's password."""
+    text = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url.strip())
+    try:
+        parsed = make_url(text)
+    except (ArgumentError, ValueError):
+        raise UsageError("the database URL can't be read", code="database-url", hint=f"expected {EXPECTED}") from None
+    if parsed.drivername == "sqlite":
+        if parsed.host or parsed.query or not parsed.database or parsed.database == ":memory:":
+            raise UsageError(
+                "the database URL names no SQLite file",
+                code="database-url",
+                hint="expected sqlite:///relative/path.db or sqlite:////absolute/path.db; memory can't be shared by plan and apply",
+            )
+        name = unquote(text.removeprefix("sqlite:///"))  # SQLAlchemy decodes %20 from 2.1 on, and not before
+        path = Path(folder, name).resolve()
+        return Database(parsed, path, f"sqlite:///{_short(path)}")
+    if parsed.drivername == "postgresql+psycopg":
+        return _postgresql(parsed)
+    scheme = parsed.drivername.partition("+")[0]
+    raise UsageError(
+        f"databases of the type {scheme!r} are not supported", code="database-url", hint=f"expected {EXPECTED}"
+    )
+
+
+def _postgresql(parsed: URL) -> Database:
+    if "@" in (parsed.host or ""):
+        # what stands before it is the rest of a password, and would be shown as a part of the host
+        raise UsageError(
+            "the database URL can't be read: there is more than one @ before the host",
+            code="database-url",
+            hint="write an @ inside a user or a password as %40",
+        )
+    if "%2f" in (parsed.host or "").lower():  # libpq's way to name the folder of a socket
+        parsed = parsed._replace(host=None).update_query_dict({"host": unquote(parsed.host or "")})
+    shown = parsed.set(drivername="postgresql")
+    shown = shown.set(query={k: MASK if "pass" in k.lower() else v for k, v in shown.query.items()})
+    text = shown.render_as_string(hide_password=True)
+    return Database(parsed, None, text.replace(quote(MASK), MASK).replace("%2F", "/"))
+
+
+def _short(path: Path) -> str:
+    """Relative to the working directory where the file is below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

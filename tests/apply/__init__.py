@@ -1,0 +1,1 @@
+"""Tests of the executor: killed, raced, locked out, cut off."""

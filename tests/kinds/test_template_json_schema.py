@@ -1,0 +1,109 @@
+"""Whether a body's JSON Schema is plausible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.kinds.template.json_schema import schema_faults
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _faults(schema: Any) -> set[tuple[str, Any]]:
+    return {(fault.code, fault.path) for fault in schema_faults(schema, ())}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        True,
+        {
+            "type": "object",
+            "properties": {"a": {"type": ["string", "null"]}},
+            "required": ["a"],
+            "additionalProperties": False,
+        },
+        {"$schema": DRAFT, "$defs": {"x": {"type": "integer"}}, "$ref": "#/$defs/x"},
+        {"items": {"$ref": "#"}, "prefixItems": [{}, True], "minItems": 0, "uniqueItems": True},
+        {"allOf": [{"minimum": 1}, {"multipleOf": 0.5}], "if": {}, "then": True, "not": False},
+        {"type": "string", "pattern": "^[a-z]+$", "format": "email", "maxLength": 5, "enum": ["a"], "const": None},
+        {"patternProperties": {"^x-": {}}, "x-anything": [1], "examples": [1], "default": {}},
+    ],
+)
+def test_schemas(schema: Any) -> None:
+    assert _faults(schema) == set()
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "code", "path"),
+    [
+        ([], "invalid-schema", ()),
+        ({"type": "objekt"}, "invalid-schema", ("type",)),
+        ({"type": []}, "invalid-schema", ("type",)),
+        ({"type": ["string", 5]}, "invalid-schema", ("type",)),
+        ({"properties": []}, "invalid-schema", ("properties",)),
+        ({"properties": {"a": "string"}}, "invalid-schema", ("properties", "a")),
+        ({"items": [{}]}, "invalid-schema", ("items",)),
+        ({"anyOf": []}, "invalid-schema", ("anyOf",)),
+        ({"anyOf": {"a": {}}}, "invalid-schema", ("anyOf",)),
+        ({"anyOf": [{}, {"type": "x"}]}, "invalid-schema", ("anyOf", 1, "type")),
+        ({"required": "a"}, "invalid-schema", ("required",)),
+        ({"required": ["a", "a"]}, "invalid-schema", ("required",)),
+        ({"minLength": -1}, "invalid-schema", ("minLength",)),
+        ({"maxItems": "5"}, "invalid-schema", ("maxItems",)),
+        ({"minimum": "5"}, "invalid-schema", ("minimum",)),
+        ({"multipleOf": 0}, "invalid-schema", ("multipleOf",)),
+        ({"pattern": "("}, "invalid-schema", ("pattern",)),
+        ({"pattern": "(?=a)"}, "invalid-schema", ("pattern",)),
+        ({"patternProperties": {"(": {}}}, "invalid-schema", ("patternProperties", "(")),
+        ({"enum": []}, "invalid-schema", ("enum",)),
+        ({"uniqueItems": 1}, "invalid-schema", ("uniqueItems",)),
+        ({"title": 5}, "invalid-schema", ("title",)),
+        ({"$ref": "https://evil.example/x.json"}, "remote-ref", ("$ref",)),
+        ({"$ref": "file:///etc/passwd"}, "remote-ref", ("$ref",)),
+        ({"$ref": "other.json#/a"}, "remote-ref", ("$ref",)),
+        ({"properties": {"a": {"$dynamicRef": "http://x"}}}, "remote-ref", ("properties", "a", "$dynamicRef")),
+        ({"$ref": "#/$defs/missing"}, "invalid-schema", ("$ref",)),
+        ({"$ref": 5}, "invalid-schema", ("$ref",)),
+        ({"$id": "https://x.example"}, "invalid-schema", ("$id",)),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "invalid-schema", ("$schema",)),
+    ],
+)
+def test_wrong_schemas(schema: Any, code: str, path: Any) -> None:
+    assert _faults(schema) == {(code, path)}
+
+
+WORDS = [
+    "type",
+    "properties",
+    "items",
+    "anyOf",
+    "required",
+    "enum",
+    "minLength",
+    "minimum",
+    "pattern",
+    "$ref",
+    "const",
+    "not",
+    "a",
+]
+VALUES = st.recursive(
+    st.sampled_from(["string", "object", "#", "a", 5, -1, 0.5, True, None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(VALUES)
+def test_whatever_passes_is_a_schema(schema: Any) -> None:
+    if not _faults(schema):
+        jsonschema.Draft202012Validator.check_schema(schema)

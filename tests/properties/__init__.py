@@ -1,0 +1,1 @@
+"""Laws that hold for every configuration, tried on random ones."""

@@ -1,0 +1,231 @@
+"""What an apply has to do, in plain dictionaries: no planner, no executor, nothing that is shared with them.
+
+A key is (tenant, kind, name). ``Row`` is what is live; ``Record`` is what a project remembers to have applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Key = tuple[str, str, str]
+Body = dict[str, Any]
+Normalise = Callable[[Key, Any], Body | None]
+"""The body as its spec writes it; None where it is not valid. The one thing that is not modelled here."""
+
+IDENTITY = {"integration": "provider", "connector": "type", "datasource": "type", "template": "type"}
+NEW = "new"
+
+
+class Row(NamedTuple):
+    uid: str
+    raw: Any
+    project: str | None
+
+
+class Record(NamedTuple):
+    uid: str
+    body: Body
+    moved_from: Key | None = None
+    settled: Key | None = None  # the `from` of an entry that had nothing to do when this was written
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one project wants."""
+
+    project: str
+    bodies: Mapping[Key, Body]
+    moved: Mapping[Key, Key] = field(default_factory=dict)
+    let_go: frozenset[Key] = frozenset()
+    adopt: Mapping[Key, str | None] = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """What is to become of it. ``rows`` and ``records`` are those of afterwards; a new row has the uid ``NEW``."""
+
+    rows: dict[Key, Row]
+    records: dict[str, dict[Key, Record]]
+    actions: dict[Key, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    written: set[Key] = field(default_factory=set)
+
+
+def references(key: Key, body: Any) -> Iterator[Key]:
+    """What a body names, in the same tenant."""
+    tenant, kind, _ = key
+    if not isinstance(body, dict):
+        return
+    if kind == "datasource":
+        yield from ((tenant, "connector", body[f]) for f in ("connector",) if isinstance(body.get(f), str))
+    if kind == "template":
+        yield from ((tenant, f, body[f]) for f in ("connector", "datasource") if isinstance(body.get(f), str))
+    if kind == "limit" and isinstance(body.get("target"), str) and body["target"].count("/") == 1:
+        target_kind, name = body["target"].split("/")
+        yield tenant, target_kind, name
+
+
+def owned_by(project: str, key: Key, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]]) -> bool:
+    """The record and the row are about the very same thing."""
+    row, record = rows.get(key), records.get(project, {}).get(key)
+    return row is not None and record is not None and row.uid == record.uid
+
+
+def owner_of(key: Key, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]]) -> str | None:
+    return next((project for project in records if owned_by(project, key, rows, records)), None)
+
+
+def apply(
+    wish: Wish, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]], normalise: Normalise
+) -> Result:
+    """One apply of the whole configuration of one project."""
+    mine = dict(records.get(wish.project, {}))
+    after = Result(dict(rows), {project: dict(known) for project, known in records.items()})
+    after.records.setdefault(wish.project, {})
+    ours = after.records[wish.project]
+    moving = _moves(wish, rows, records)
+    arriving = {new: old for old, new in moving.items()}
+
+    # what leaves its place first: the places of moves, and what nobody wants any more
+    for key in mine:
+        if key in wish.bodies or key in moving:
+            continue
+        del ours[key]
+        if not owned_by(wish.project, key, rows, records):
+            after.actions[key] = "forget"
+        elif key in wish.let_go:
+            after.actions[key] = "forget"
+            after.rows[key] = rows[key]._replace(project=None)
+            after.written.add(key)
+            _protected(key, rows[key].raw, normalise, after)
+        else:
+            after.actions[key] = "delete"
+            del after.rows[key]
+            _protected(key, rows[key].raw, normalise, after)
+    for old in moving:
+        del after.rows[old]
+        del ours[old]
+
+    for key, body in wish.bodies.items():
+        place = arriving.get(key, key)
+        row = rows.get(place) if key in arriving or key not in moving else None
+        if row is None:
+            after.actions[key] = "create"
+            _write(after, wish, key, Row(NEW, body, wish.project), mine.get(key))
+            continue
+        taken_from = None
+        if not owned_by(wish.project, place, rows, records):
+            taken_from = owner_of(place, rows, records) or ""
+            if key not in wish.adopt or (taken_from and taken_from != wish.adopt[key]):
+                after.refused.append(f"conflict {key}")
+                continue
+            if taken_from:
+                del after.records[taken_from][key]
+        _compare(after, wish, key, place, row, mine.get(place), taken_from is not None, normalise)
+
+    _check_references(after, wish, rows, moving)
+    return after
+
+
+def _compare(
+    after: Result,
+    wish: Wish,
+    key: Key,
+    place: Key,
+    row: Row,
+    record: Record | None,
+    taken_over: bool,
+    normalise: Normalise,
+) -> None:
+    """``record`` is what we remember of the place, also where another thing lives there now that is taken over."""
+    body, live = wish.bodies[key], normalise(place, row.raw)
+    there = live
+    if there is None:
+        there = record.body if record is not None and not taken_over else row.raw if isinstance(row.raw, dict) else {}
+    identity = IDENTITY.get(key[1])
+    if identity and there.get(identity) != body[identity]:
+        after.actions[key] = "replace"
+        _protected(key, row.raw, normalise, after)
+        _write(after, wish, key, Row(NEW, body, wish.project), record, place)
+    elif live != body:
+        after.actions[key] = "update"
+        _write(after, wish, key, Row(row.uid, body, wish.project), record, place)
+    elif place != key:
+        after.actions[key] = "move"
+        _write(after, wish, key, row, record, place)
+    elif taken_over:
+        after.actions[key] = "adopt"
+        _write(after, wish, key, row._replace(project=wish.project), record, place)
+    elif record is not None and live != record.body:
+        # made by hand what the configuration now says: only the record changes
+        after.actions[key] = "adopt"
+        after.records[wish.project][key] = record._replace(body=body, settled=_idle(wish, key, place))
+
+
+def _write(after: Result, wish: Wish, key: Key, row: Row, record: Record | None, place: Key | None = None) -> None:
+    after.rows[key] = row
+    after.written.add(key)
+    came_from = place if place is not None and place != key else record.moved_from if record else None
+    after.records[wish.project][key] = Record(row.uid, wish.bodies[key], came_from, _idle(wish, key, place))
+
+
+def _idle(wish: Wish, key: Key, place: Key | None) -> Key | None:
+    """The entry that would have brought something here, and did not."""
+    if place is not None and place != key:
+        return None
+    return next((old for old, new in wish.moved.items() if new == key), None)
+
+
+def _protected(key: Key, raw: Any, normalise: Normalise, after: Result) -> None:
+    body = normalise(key, raw)
+    body = raw if body is None else body
+    if isinstance(body, dict) and body.get("protected") is True:
+        after.refused.append(f"protected {key}")
+
+
+def _moves(wish: Wish, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]]) -> dict[Key, Key]:
+    mine = records.get(wish.project, {})
+
+    def owned(key: Key) -> bool:
+        return owned_by(wish.project, key, rows, records)
+
+    def done(old: Key) -> bool:
+        seen, new = [old], wish.moved.get(old)
+        while new is not None and new not in seen:
+            if owned(new) and (mine[new].moved_from == old or (mine[new].settled == old and wish.moved[old] == new)):
+                return True
+            seen.append(new)
+            new = wish.moved.get(new)
+        return False
+
+    going: dict[Key, Key] = {}
+    for old in wish.moved:
+        if owned(old) and not done(old):
+            new = wish.moved[old]
+            while new not in wish.bodies and not owned(new) and wish.moved.get(new) not in (None, old):
+                new = wish.moved[new]
+            going[old] = new
+    while True:
+        stuck = [
+            old
+            for old, new in going.items()
+            if new not in wish.bodies
+            or (new in rows and new not in going)
+            or (old in wish.bodies and old not in going.values())
+        ]
+        if not stuck:
+            return going
+        for old in stuck:
+            del going[old]
+
+
+def _check_references(after: Result, wish: Wish, before: Mapping[Key, Row], moving: Mapping[Key, Key]) -> None:
+    gone = {key for key in before if key not in after.rows}
+    for key, row in after.rows.items():
+        for target in references(key, row.raw):
+            if target in gone:
+                after.refused.append(f"{key} refers to {target}, which goes")
+            elif target not in after.rows and key in wish.bodies and key in after.actions:
+                after.refused.append(f"{key} refers to {target}, which is not there")

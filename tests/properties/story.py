@@ -1,0 +1,187 @@
+"""What happens to one database: projects apply what they want, and people change rows by hand in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import currently_in_test_context, note
+
+from reconciler.errors import PlanStale, Refused
+from reconciler.kinds.parse import parse
+from reconciler.kinds.table import BY_PLURAL, KINDS
+from reconciler.model.address import Address
+from reconciler.model.body import canonical, digest
+from reconciler.model.configuration import Configuration
+from reconciler.model.spec import Spec
+
+from . import reference
+from .arena import Arena, Dump
+from .bodies import Body
+from .reference import NEW, Key, Record, Row, Wish
+from .strategies import Group, loaded, write
+
+TENANT = "acme"
+PLURALS = {kind.name: plural for plural, kind in BY_PLURAL.items()}
+NAMES = ("a", "b", "c", "d")
+
+
+def _tell(text: str) -> None:
+    if currently_in_test_context():
+        note(text)
+
+
+def normalise(key: Key, raw: Any) -> Body | None:
+    if not isinstance(raw, dict):
+        return None
+    spec = parse(KINDS[key[1]], raw, Address(*key))
+    return spec.normalised() if isinstance(spec, Spec) else None
+
+
+class Want:
+    """What a project's files say: bodies by kind and name, and the entries below them."""
+
+    def __init__(self, bodies: dict[tuple[str, str], Body] | None = None) -> None:
+        self.bodies = dict(bodies or {})
+        self.moved: dict[tuple[str, str], tuple[str, str]] = {}
+        self.let_go: set[tuple[str, str]] = set()
+        self.adopt: dict[tuple[str, str], str | None] = {}
+
+    def group(self, external: set[tuple[str, str]]) -> Group:
+        resources: dict[str, dict[str, Body]] = {}
+        for (kind, name), body in self.bodies.items():
+            resources.setdefault(PLURALS[kind], {})[name] = body
+        entries: dict[str, list[Any]] = {
+            "moved": [{"from": "/".join(old), "to": "/".join(new)} for old, new in self.moved.items()],
+            "removed": [{"from": "/".join(key), "destroy": False} for key in sorted(self.let_go)],
+            "adopt": [
+                {"address": "/".join(key), "from_project": owner} if owner else "/".join(key)
+                for key, owner in self.adopt.items()
+            ],
+            "external": ["/".join(key) for key in sorted(external)],
+        }
+        return Group((TENANT,), resources, {key: items for key, items in entries.items() if items})
+
+    def wish(self, project: str, configuration: Configuration) -> Wish:
+        return Wish(
+            project,
+            {
+                (address.tenant, address.kind, address.name): resource.body
+                for address, resource in configuration.resources.items()
+            },
+            {(TENANT, *old): (TENANT, *new) for old, new in self.moved.items()},
+            frozenset((TENANT, *key) for key in self.let_go),
+            {(TENANT, *key): owner for key, owner in self.adopt.items()},
+        )
+
+
+class Story:
+    """Runs on an arena; ``records`` are the reference's own memory of what was applied, never read from the database."""
+
+    def __init__(self, arena: Arena, folder: Path) -> None:
+        self.arena = arena
+        self.folder = folder
+        self.records: dict[str, dict[Key, Record]] = {}
+        arena.reset()
+
+    def rows(self) -> dict[Key, Row]:
+        """What is live, read by plain SQL."""
+        spec = "spec" if self.arena.database.is_sqlite else "spec::text"
+        found = self.arena.sql(f"SELECT tenant, kind, name, uid, {spec}, project FROM resources ORDER BY uid")
+        return {(t, k, n): Row(uid, json.loads(text), project) for t, k, n, uid, text, project in found}
+
+    def by_hand(self, statement: str, *parameters: Any) -> None:
+        _tell(f"-- {statement} {parameters}")
+        self.arena.sql(statement, parameters)
+
+    def apply(self, project: str, want: Want, external: set[tuple[str, str]]) -> reference.Result:
+        """Applies with the tool and with the reference, and compares all that there is."""
+        write(self.folder, (want.group(external),))
+        _tell(f"{project}: " + (self.folder / "all.yaml").read_text())
+        configuration = loaded(self.folder, project)
+        rows, before = self.rows(), self.arena.dump()
+        expected = reference.apply(want.wish(project, configuration), rows, self.records, normalise)
+        _tell(f"expected: {expected.actions} {expected.refused}")
+        refused = self._really(configuration, expected)
+        after = self.arena.dump()
+        assert refused == bool(expected.refused)
+        if refused:
+            assert after == before, "a refused apply changed something"
+            return expected
+        self._compare(project, rows, before, after, expected)
+        again = self.arena.plan(configuration)
+        assert again.changes == ()
+        return expected
+
+    def _really(self, configuration: Configuration, expected: reference.Result) -> bool:
+        """Whether the tool refuses."""
+        try:
+            plan = self.arena.plan(configuration)
+        except Refused:
+            return True
+        assert {tuple(c.address): c.action.value for c in plan.changes} == expected.actions
+        if plan.blockers:
+            # the command line stops here; what an apply judges by itself, under the lock, it refuses as well
+            if not all(blocker.code == "depended-on" for blocker in plan.blockers):
+                _raises(lambda: self.arena.apply(plan))
+            return True
+        self.arena.apply(plan)
+        return False
+
+    def _compare(
+        self, project: str, rows: dict[Key, Row], before: Dump, after: Dump, expected: reference.Result
+    ) -> None:
+        live, known = self.rows(), {row.uid for row in rows.values()}
+        assert live.keys() == expected.rows.keys()
+        for key, row in expected.rows.items():
+            if row.uid == NEW:
+                assert live[key].uid not in known
+                known.add(live[key].uid)
+                record = expected.records[project][key]
+                expected.records[project][key] = record._replace(uid=live[key].uid)
+                row = row._replace(uid=live[key].uid)
+            assert canonical([*live[key]]) == canonical([*row]), key
+        written = expected.written | (rows.keys() - live.keys())
+        assert _untouched(before, written) == _untouched(after, written), "a row that is not ours changed"
+        self.records = expected.records
+        assert self._applied() == {
+            (owner, *key): (record.uid, canonical(record.body), digest(record.body), _text(record.moved_from))
+            for owner, known_ in self.records.items()
+            for key, record in known_.items()
+        }
+        changes = self.arena.sql(
+            "SELECT tenant, kind, name, action FROM changes c WHERE project = ? AND generation = "
+            "(SELECT generation FROM projects WHERE name = ?)",
+            (project, project),
+        )
+        if expected.actions:
+            assert {(t, k, n): action for t, k, n, action in changes} == expected.actions
+        else:
+            assert after == before
+
+    def _applied(self) -> dict[Any, Any]:
+        found = self.arena.sql("SELECT project, tenant, kind, name, uid, spec, digest, moved_from FROM applied")
+        return {(p, t, k, n): (uid, spec, digest_, moved) for p, t, k, n, uid, spec, digest_, moved in found}
+
+
+def _raises(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except (Refused, PlanStale):
+        return
+    raise AssertionError("an apply did what the plan says would be refused")
+
+
+def _text(key: Key | None) -> str | None:
+    return "/".join(key) if key else None
+
+
+def _untouched(dump: Dump, written: set[Key]) -> list[tuple[Any, ...]]:
+    """The rows of ``resources`` with all their columns, but for those that were to be written."""
+    return [row for row in dump["resources"] if not any(_is(row, key) for key in written)]
+
+
+def _is(row: tuple[Any, ...], key: Key) -> bool:
+    return any(tuple(row[start : start + 3]) == key for start in (0, 1))

@@ -1,0 +1,49 @@
+"""What ``export`` writes loads again, and the next plan of it is empty."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from reconciler.kinds.parse import parse
+from reconciler.kinds.table import KINDS
+from reconciler.load.load import load
+from reconciler.load.project import without_file
+from reconciler.model.body import canonical
+from reconciler.model.spec import Spec
+from reconciler.planner.against import live_of_export
+from reconciler.planner.make import Setting, make_plan
+from reconciler.render.manifest import authored, manifest
+from tests.properties.strategies import TODAY, Desired, examples, loaded, states, write
+
+
+@examples(1000)
+@given(desired=states())
+def test_a_thousand_states_load_again(tmp_path_factory, desired: Desired) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.mktemp("export")
+    write(folder, desired, None)
+    configuration = loaded(folder)
+    resources = {str(a): r.body for a, r in configuration.resources.items()}
+    if not resources:
+        return
+    project = configuration.project
+    live = live_of_export(
+        {"format_version": "1.0", "project": project, "environment": None, "resources": resources}, project
+    )
+    documents = []
+    for tenant in sorted({address.tenant for address in configuration.resources}):
+        specs = {}
+        for address, row in live.rows.items():
+            if address.tenant == tenant:
+                spec = parse(KINDS[address.kind], row.raw, address)
+                assert isinstance(spec, Spec)
+                specs[address] = authored(spec)
+        documents.append("\n".join(manifest(tenant, specs, {})))
+    out = folder / "exported"
+    out.mkdir()
+    (out / "all.yaml").write_text("\n---\n".join(documents) + "\n", encoding="utf-8")
+    again = load(without_file(out), None, [str(out)], project).configuration
+    plan = make_plan(again, live, Setting("x", TODAY, "1"))
+    assert plan.changes == (), (out / "all.yaml").read_text()
+    assert {str(a): canonical(r.body) for a, r in again.resources.items()} == {
+        a: canonical(b) for a, b in resources.items()
+    }
