@@ -87,11 +87,18 @@ def _forget(change: Change, locked: Locked) -> Verdict:
     return Verdict.WRITE if row is not None and _as_planned(change, row) else Verdict.STALE
 
 
+def _arrived(change: Change, here: Row, locked: Locked) -> bool:
+    """Whether the row at the address is what this change makes of the planned one, and not another that looks alike."""
+    if change.action is not Action.REPLACE:
+        return here.uid == change.uid
+    planned = locked.rows.get(change.previous or change.address)
+    return planned is None or planned.uid != change.uid
+
+
 def _rewrite(change: Change, locked: Locked) -> Verdict:
     """Update, replace, move and adopt."""
     here = locked.rows.get(change.address)
-    same_uid = here is not None and here.uid == change.uid
-    if here is not None and locked.owns(change.address) and same_uid == (change.action is not Action.REPLACE):
+    if here is not None and locked.owns(change.address) and _arrived(change, here, locked):
         known = locked.applied[change.address].digest == digest(change.after)
         if _is(here, change.after) and known:
             return Verdict.DONE

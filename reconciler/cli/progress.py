@@ -49,6 +49,7 @@ class Progress:
         self._stage = ""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _tell(self) -> None:
         if self._stage and self._stage != self._told:

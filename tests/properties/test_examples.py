@@ -44,7 +44,6 @@ def descriptions(arena: Arena, bodies: Mapping[str, Body]) -> dict[str, Any]:
     return {entry: rows[at(entry)].raw["description"] for entry in bodies}
 
 
-@pytest.mark.xfail(reason="known defect: a swap in which one side is replaced ends in a lock timeout", strict=False)
 def test_a_swap_with_a_replacement_of_the_same_body(arena: Arena) -> None:
     """What is to stand at a already looks as it does there now, and is another thing all the same."""
     settle(arena, wish({A: HTTP, B: SQL}))

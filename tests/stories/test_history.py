@@ -98,7 +98,7 @@ def test_a_project_is_renamed(run: Run, base: Path, db: Db) -> None:
     run("plan", ".", "--detailed-exitcode", env=renamed).ok(0)
     assert len(run("history", env=renamed).ok().out.splitlines()) == 1
     assert run("plan", ".").ok(6)
-    run("project", "rename", "shop", "store").ok(1)
+    run("project", "rename", "shop", "store").ok(6)
     run("project", "rename", "store", "Bad_Name").ok(64)
 
 
