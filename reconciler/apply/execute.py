@@ -5,24 +5,20 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
 from uuid import uuid4
 
 from reconciler.apply.judge import judge
+from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, outcome_of
 from reconciler.apply.terms import Terms
 from reconciler.apply.trust import check
 from reconciler.apply.writes import write
 from reconciler.errors import LockTimeout, ReconcilerError
 from reconciler.failpoints import hit
-from reconciler.model.body import canonical, digest
 from reconciler.model.live import DatabaseState
-from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.plan import Plan
 from reconciler.store.failures import ConnectionLost, Contended, LockNotHad
 from reconciler.store.schema import upgrade
 from reconciler.store.session import NothingToDo, Writer, transaction
-from reconciler.store.transaction import HistoryEntry
 from reconciler.store.url import Database
 
 ATTEMPTS = 8
@@ -30,17 +26,6 @@ ATTEMPTS = 8
 
 def _quiet(message: str) -> None:
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an apply did; ``generation`` is None if there was nothing left to do."""
-
-    apply_id: str
-    generation: int | None
-    added: int = 0
-    changed: int = 0
-    destroyed: int = 0
 
 
 def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], None] = _quiet) -> Outcome:
@@ -86,62 +71,14 @@ def _attempt(
             entries = write(
                 under_lock, ruling.writes, ruling.locked.rows, ruling.locked.applied, project.generation + 1
             )
-            outcome = _outcome(writer.apply_id, project.generation + 1, ruling.writes)
+            outcome = outcome_of(writer.apply_id, project.generation + 1, ruling.writes)
             hit("before_audit")
-            under_lock.record(_generation(plan, terms, outcome), entries)
-            under_lock.audit(_audit_entry(plan, terms, outcome, entries), terms.audit_key)
+            under_lock.record(generation_row(plan, terms, outcome), entries)
+            pruned = under_lock.prune(terms.retention, project.generation + 1)
+            under_lock.enqueue(terms.told, apply_event(plan, terms, outcome, ruling.writes))
+            under_lock.audit(audit_entry(plan, terms, outcome, entries, pruned), terms.audit_key)
             hit("after_audit")
             under_lock.finish()
         return outcome
     except NothingToDo:
         return Outcome(writer.apply_id, None)
-
-
-def _outcome(apply_id: str, generation: int, written: tuple[Change, ...]) -> Outcome:
-    def count(*actions: Action) -> int:
-        return sum(change.action in actions for change in written)
-
-    return Outcome(
-        apply_id,
-        generation,
-        count(Action.CREATE, Action.REPLACE),
-        count(Action.UPDATE),
-        count(Action.DELETE, Action.REPLACE),
-    )
-
-
-def _audit_entry(plan: Plan, terms: Terms, outcome: Outcome, entries: list[HistoryEntry]) -> dict[str, object]:
-    """The body of the trail's entry; docs/audit.md describes it."""
-    changes = [[str(e.address), e.action, e.before and digest(e.before), e.after and digest(e.after)] for e in entries]
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "event": "apply",
-        "project": plan.project,
-        "environment": plan.environment,
-        "operation": plan.operation,
-        "actor": terms.actor,
-        "apply_id": outcome.apply_id,
-        "generation": outcome.generation,
-        "git_commit": plan.revision.commit if plan.revision else None,
-        "changes": len(changes),
-        "changes_digest": sha256(canonical(changes).encode()).hexdigest(),
-    }
-
-
-def _generation(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, object]:
-    """The columns of history's row."""
-    revision = plan.revision or terms.revision
-    return {
-        "number": outcome.generation,
-        "apply_id": outcome.apply_id,
-        "operation": plan.operation,
-        "actor": terms.actor,
-        "environment": plan.environment,
-        "git_commit": revision.commit if revision else None,
-        "git_dirty": int(revision.dirty) if revision else 0,
-        "tool_version": plan.tool_version,
-        "configuration": plan.configuration,
-        "added": outcome.added,
-        "changed": outcome.changed,
-        "destroyed": outcome.destroyed,
-    }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.guards.check import Allowances
-from reconciler.model.configuration import Guards
+from reconciler.model.configuration import Guards, Retention
 from reconciler.model.plan import Revision
 
 
@@ -29,4 +29,7 @@ class Terms:
     lock_timeout: float = 60.0
     revision: Revision | None = None
     audit_key: tuple[str, bytes] | None = None
+    retention: Retention = field(default_factory=Retention)
+    told: tuple[str, ...] = ()
+    """Names of the destinations that are told of this apply."""
     diverged: Callable[[str], str] = lambda _commit: ""

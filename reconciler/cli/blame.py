@@ -33,9 +33,8 @@ def command(options: Options, address: str) -> int:
             f"{wanted} is not live in {database.display}", code="not-live", hint="see `reconciler list`"
         )
     row, owner, _ = found
-    generations, changes = read_history(database, owner.project if owner else workspace.name)
-    by_number = {generation.number: generation for generation in generations}
-    blamed = blame(wanted, row.uid, normal(row).body, row.touch, changes, by_number)
+    history = read_history(database, owner.project if owner else workspace.name)
+    blamed = blame(wanted, row.uid, normal(row).body, row.touch, history)
     if options.format == "json":
         print_json({"format_version": "1.0", "address": str(wanted), "fields": [_field(one) for one in blamed]})
         return 0
@@ -47,6 +46,8 @@ def command(options: Options, address: str) -> int:
 
 
 def _who(one: Blame) -> str:
+    if one.pruned:
+        return "older than the history that is kept"
     if one.generation is None:
         return f"outside, by {safe(one.by)} at {one.at}"
     commit = f", commit {one.commit[:12]}" if one.commit else ""
@@ -60,6 +61,7 @@ def _field(one: Blame) -> dict[str, object]:
         "field": dotted(one.path),
         "value": one.value,
         "generation": one.generation,
+        "pruned": one.pruned,
         "by": one.by,
         "at": one.at,
         "commit": one.commit,

@@ -11,16 +11,19 @@ from typing import Any
 
 import click
 
-from reconciler.apply.execute import Outcome, execute
+from reconciler.apply.execute import execute
+from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Terms
 from reconciler.cli import git
 from reconciler.cli.keys import signing_key
+from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_json
 from reconciler.cli.plan import foreseen, show_plan
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import Problem, Refused
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards
+from reconciler.model.notification import APPLY, subscribed
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import to_document
 from reconciler.plan.file import write_plan
@@ -108,12 +111,15 @@ def carry_out(plan: Plan, workspace: Workspace, database: Database, consent: Con
         lock_timeout=consent.lock_timeout,
         revision=current,
         audit_key=signing_key(workspace.project),
+        retention=workspace.project.retention(),
+        told=subscribed(workspace.project.destinations(), APPLY),
         diverged=lambda last: git.divergence(workspace.project.root, current, last),
     )
     options.progress.stage("Applying")
     outcome = execute(plan, database, terms, options.progress.say)
     options.progress.done()
     _report(plan, outcome, options)
+    deliver_waiting(workspace, database)
     return outcome
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.notifying import tell_of
 from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.drift.find import find_drift
+from reconciler.drift.tell import drift_event
 from reconciler.errors import ReconcilerError
 from reconciler.files import write_atomically
 from reconciler.model.configuration import Configuration
@@ -28,8 +30,13 @@ from reconciler.render.plan_text import plan_text
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a Prometheus textfile, atomically.",
 )
+@click.option(
+    "--notify",
+    is_flag=True,
+    help="Tell the destinations of reconciler.yaml what was found, or that all is well; needs to write to the outbox.",
+)
 @common
-def command(options: Options, pending: bool, metrics: Path | None) -> int:
+def command(options: Options, pending: bool, metrics: Path | None, notify: bool) -> int:
     """Compare live state with what was applied last.
 
     Tells what was created, changed and deleted outside, per field, with who and when. Reads only; exit 2 on drift. The
@@ -51,7 +58,10 @@ def command(options: Options, pending: bool, metrics: Path | None) -> int:
         if planned is not None:
             click.echo("\nPending, apart from drift:\n")
             print_lines(plan_text(planned[0], options.style))
-    return 2 if drift.findings else 0
+    told = not notify or tell_of(
+        workspace, workspace.database(options.env), drift_event(drift, now().isoformat(timespec="seconds"))
+    )
+    return 2 if drift.findings else 0 if told else 1
 
 
 def _find(workspace: Workspace) -> Drift:

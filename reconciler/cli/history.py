@@ -30,26 +30,40 @@ def command(options: Options, generation: int | None) -> int:
 
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
-    generations, changes = read_history(database, workspace.name)
+    history = read_history(database, workspace.name)
+    generations = history.generations
     if generation is None:
         if options.format == "json":
-            print_json({"format_version": "1.0", "generations": [_generation(g) for g in reversed(generations)]})
+            print_json(
+                {
+                    "format_version": "1.0",
+                    "pruned_up_to": history.horizon,
+                    "generations": [_generation(g) for g in reversed(generations)],
+                }
+            )
             return 0
         for one in reversed(generations):
             click.echo(line(one))
+        if history.horizon:
+            click.echo(f"What the generations up to {history.horizon} changed is no longer kept.", err=True)
         if not generations:
             click.echo(f"Nothing was applied yet by the project {workspace.name}.", err=True)
         return 0
-    chosen = next((g for g in generations if g.number == generation), None)
+    chosen = history.by_number.get(generation)
     if chosen is None:
         raise ReconcilerError(
             f"the project {workspace.name!r} has no generation {generation}",
             code="no-such-generation",
             hint=f"the newest is {generations[-1].number}" if generations else "nothing was applied yet",
         )
+    if generation <= history.horizon:
+        raise ReconcilerError(
+            f"what generation {generation} changed is no longer kept: history was pruned up to generation {history.horizon}",
+            code="history-pruned",
+        )
     wanted = [
         c
-        for c in changes
+        for c in history.changes
         if c.generation == generation
         and (not options.tenants or c.address.tenant in options.tenants)
         and (not options.targets or str(c.address) in options.targets)

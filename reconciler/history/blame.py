@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.body import Body, get, has, leaves
-from reconciler.model.history import Generation, PastChange
+from reconciler.model.history import History, PastChange
 from reconciler.model.plan import Touch
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """One field; ``generation`` is None for what was changed outside since the last apply."""
+    """One field; ``generation`` is None for what was changed outside since the last apply, and for what is older than
+    the history that was kept (``pruned``)."""
 
     path: Path
     value: object
@@ -23,6 +23,7 @@ class Blame:
     at: str
     commit: str | None
     source: str | None
+    pruned: bool = False
 
 
 def blame(
@@ -30,23 +31,29 @@ def blame(
     uid: str,
     live: Body,
     touch: Touch,
-    changes: Iterable[PastChange],
-    generations: Mapping[int, Generation],
+    history: History,
 ) -> list[Blame]:
     """Follows the uid through its names; ``live`` is the normalised body as it is now."""
-    mine = [c for c in changes if c.uid == uid and c.after is not None]
+    mine = [c for c in history.changes if c.uid == uid and c.after is not None]
     found = []
     for path, value in leaves(live):
         origin: PastChange | None = None
         for change in mine:
-            same = has(change.after, path) and get(change.after, path) == value
-            if not same:
+            if change.after is None or not _same(change.after, path, value):
                 origin = None
             elif origin is None:
                 origin = change
         if origin is None:
             found.append(Blame(path, value, None, touch.by, touch.at, None, None))
             continue
-        made = generations[origin.generation]
+        if origin.generation <= history.horizon and origin.before is not None and _same(origin.before, path, value):
+            # the change that is kept found the value there already
+            found.append(Blame(path, value, None, "unknown", "unknown", None, None, pruned=True))
+            continue
+        made = history.by_number[origin.generation]
         found.append(Blame(path, value, made.number, made.actor, made.at, made.commit, origin.source))
     return found
+
+
+def _same(body: Body, path: Path, value: object) -> bool:
+    return has(body, path) and bool(get(body, path) == value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.errors import PlanStale, Problem, ReconcilerError
@@ -11,7 +11,7 @@ from reconciler.kinds.parse import parse, upgrade
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
-from reconciler.model.history import Generation, PastChange
+from reconciler.model.history import Generation, History
 from reconciler.model.live import Live
 from reconciler.model.resource import Resource
 from reconciler.model.spec import Spec
@@ -27,35 +27,43 @@ class Undoing:
     undone: tuple[Generation, ...]
 
 
-def rollback(
-    target: int, generations: Sequence[Generation], changes: Sequence[PastChange], live: Live, base: Configuration
-) -> Undoing:
+def rollback(target: int, history: History, live: Live, base: Configuration) -> Undoing:
     """The managed state as of the end of generation ``target`` (0: nothing). ``base`` names project and environment.
 
-    Raises ReconcilerError for a generation that never was. What another project owns by now stays with it.
+    Raises ReconcilerError for a generation that never was, or that is no longer kept. What another project owns by now
+    stays with it.
     """
-    newest = generations[-1].number if generations else 0
-    if not 0 <= target <= newest:
+    if not 0 <= target <= history.newest:
         raise ReconcilerError(
             f"the project {base.project!r} has no generation {target}",
             code="no-such-generation",
-            hint=f"the newest is {newest}",
+            hint=f"the newest is {history.newest}",
         )
+    if 0 < target < history.horizon:
+        raise _pruned(target, history, f"the oldest that can be rolled back to is {history.horizon}")
     wanted = {
         address: managed
-        for address, managed in managed_at(changes, target).items()
+        for address, managed in managed_at(history.changes, target).items()
         if live.owner(_now(managed.uid, live) or address) is None
     }
-    return _undoing(wanted, live, base, tuple(g for g in generations if g.number > target))
+    return _undoing(wanted, live, base, tuple(g for g in history.generations if g.number > target))
 
 
-def revert(
-    number: int, generations: Sequence[Generation], changes: Sequence[PastChange], live: Live, base: Configuration
-) -> Undoing:
+def _pruned(number: int, history: History, hint: str) -> ReconcilerError:
+    return ReconcilerError(
+        f"what generation {number} changed is no longer kept: history was pruned up to generation {history.horizon}",
+        code="history-pruned",
+        hint=hint,
+    )
+
+
+def revert(number: int, history: History, live: Live, base: Configuration) -> Undoing:
     """What is managed now, without what generation ``number`` did. Raises PlanStale where later ones overlap."""
-    undone = [generation for generation in generations if generation.number == number]
-    if not undone:
+    changes = history.changes
+    if number not in history.by_number:
         raise ReconcilerError(f"the project {base.project!r} has no generation {number}", code="no-such-generation")
+    if number <= history.horizon:
+        raise _pruned(number, history, f"the oldest that can be reverted is {history.horizon + 1}")
     touched = {a for c in changes if c.generation == number for a in (c.address, c.previous) if a}
     later = [c for c in changes if c.generation > number and {c.address, c.previous} & touched]
     if later:
@@ -70,10 +78,9 @@ def revert(
                 for change in later
             )
         )
-    newest = generations[-1].number
-    wanted = {a: m for a, m in managed_at(changes, newest).items() if a not in touched and live.owns(a)}
+    wanted = {a: m for a, m in managed_at(changes, history.newest).items() if a not in touched and live.owns(a)}
     wanted |= {a: m for a, m in managed_at(changes, number - 1).items() if a in touched}
-    return _undoing(wanted, live, base, tuple(undone))
+    return _undoing(wanted, live, base, (history.by_number[number],))
 
 
 def _now(uid: str, live: Live) -> Address | None:

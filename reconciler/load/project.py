@@ -28,10 +28,12 @@ from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.table import BY_PLURAL, KINDS
 from reconciler.kinds.wording import near, problem_of
+from reconciler.load.notifications import Notification
 from reconciler.load.source import Source, read_source
 from reconciler.model.body import canonical, leaves
-from reconciler.model.configuration import Guards, Ignore
+from reconciler.model.configuration import Guards, Ignore, Retention
 from reconciler.model.fields import FreeJson, FreeMap, Items, Name, Private, ShortText, Text, fail
+from reconciler.model.notification import Destination
 from reconciler.model.secret_ref import looks_secret
 from reconciler.model.spec import Part
 
@@ -157,6 +159,17 @@ class SecretSettings(Part):
     )
 
 
+class HistorySettings(Part):
+    """How long history is kept whole: an apply prunes what is older. Generations keep their numbers."""
+
+    keep_generations: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="Keep the changes of this many generations, at least."
+    )
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        None, description="Keep the changes of this many days, at least."
+    )
+
+
 class ExternalEntry(Part):
     """A resource that another project declares."""
 
@@ -194,6 +207,12 @@ class ProjectFile(Part):
         description="Per kind (plural): fields for every resource that has them and does not set them.",
     )
     secrets: SecretSettings = Field(default_factory=SecretSettings, description="Keys.")
+    history: HistorySettings = Field(
+        default_factory=HistorySettings, description="How long history is kept; everything, unless this says less."
+    )
+    notifications: dict[Name, Notification] = Field(
+        default_factory=dict, description="Who is told of applies and of drift, by names of your own."
+    )
     external: Items[External] = Field((), description="Resources of other projects that may be referred to.")
 
     @model_validator(mode="after")
@@ -251,6 +270,17 @@ class Project:
     def guards(self) -> Guards:
         own = self.settings.guards
         return Guards(own.max_deletes, own.max_delete_percent, own.outside == "overwrite")
+
+    def retention(self) -> Retention:
+        own = self.settings.history
+        return Retention(own.keep_generations, own.keep_days)
+
+    def destinations(self) -> tuple[Destination, ...]:
+        """Who is told something, by name."""
+        return tuple(
+            Destination(name, one.type, one.url, getattr(one, "secret", None), frozenset(one.events))
+            for name, one in sorted(self.settings.notifications.items())
+        )
 
     def problem(self, problem: Problem, path: Path) -> Problem:
         """``problem`` with its place in reconciler.yaml, if there is one."""

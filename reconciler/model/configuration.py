@@ -68,6 +68,14 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How much of history stays whole: so many generations, or so many days, whichever keeps more; None: no limit."""
+
+    generations: int | None = None
+    days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything that the files say for one environment."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
@@ -42,3 +44,23 @@ class PastChange:
     cause: str
     explicit: frozenset[Path]
     source: str | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What is kept of a project's past, oldest first.
+
+    Up to the generation ``horizon`` (0: none) only those changes were kept that say what was managed at its end.
+    """
+
+    generations: tuple[Generation, ...] = ()
+    changes: tuple[PastChange, ...] = ()
+    horizon: int = 0
+
+    @cached_property
+    def by_number(self) -> Mapping[int, Generation]:
+        return {generation.number: generation for generation in self.generations}
+
+    @property
+    def newest(self) -> int:
+        return self.generations[-1].number if self.generations else 0

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from reconciler.model.address import Address
-from reconciler.model.history import Generation, PastChange
+from reconciler.model.history import Generation, History, PastChange
 from reconciler.model.live import DatabaseState
 from reconciler.store.connect import exists, reading
 from reconciler.store.rows import paths_from_json
@@ -18,21 +18,22 @@ from reconciler.store.url import Database
 _AT = {"sqlite": "at", "postgresql": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"}
 
 
-def read_history(
-    database: Database, project: str, upto: int | None = None
-) -> tuple[tuple[Generation, ...], tuple[PastChange, ...]]:
-    """All generations of a project, oldest first, and the changes of those up to ``upto`` (None: of all)."""
+def read_history(database: Database, project: str, upto: int | None = None) -> History:
+    """All generations of a project, and the changes of those up to ``upto`` (None: of all)."""
     if not exists(database):
-        return (), ()
+        return History()
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
-            return (), ()
-        return _generations(connection, project), _changes(connection, project, upto)
+            return History()
+        horizon = connection.execute(text("SELECT horizon FROM projects WHERE name = :name"), {"name": project})
+        return History(
+            _generations(connection, project), _changes(connection, project, upto), horizon.scalar_one_or_none() or 0
+        )
 
 
 def read_last(database: Database, project: str) -> Generation | None:
     """The newest generation; None where nothing was applied."""
-    generations, _ = read_history(database, project, upto=0)
+    generations = read_history(database, project, upto=0).generations
     return generations[-1] if generations else None
 
 

@@ -10,8 +10,11 @@ from sqlalchemy import Connection, text
 
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
+from reconciler.model.configuration import Retention
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store.audit import append
+from reconciler.store.outbox import enqueue
+from reconciler.store.retention import prune
 from reconciler.store.rows import (
     PROJECT_COLUMNS,
     at_addresses,
@@ -269,6 +272,14 @@ class Transaction:
                 "project": self._project,
             },
         )
+
+    def prune(self, retention: Retention, newest: int) -> int | None:
+        """Drops the history that need not be kept; returns the new horizon, if it moved."""
+        return prune(self._connection, self._project, retention, newest)
+
+    def enqueue(self, destinations: Iterable[str], event: Mapping[str, Any]) -> None:
+        """Puts an event into the outbox: it is told if, and only if, this transaction commits."""
+        enqueue(self._connection, self._project, destinations, event)
 
     def audit(self, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> None:
         """Appends to the audit trail; other applies queue behind its head until this transaction ends."""

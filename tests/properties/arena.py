@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 
-from reconciler.apply.execute import Outcome, execute
+from reconciler.apply.execute import execute
+from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Terms
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Configuration

@@ -1,0 +1,106 @@
+"""What an apply leaves behind besides its rows: history's row, the audit trail's entry, and what others are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from reconciler.apply.terms import Terms
+from reconciler.model.body import canonical, digest, dotted
+from reconciler.model.notification import APPLY, Event, event
+from reconciler.model.plan import Action, Change, Plan
+from reconciler.store.transaction import HistoryEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an apply did; ``generation`` is None if there was nothing left to do."""
+
+    apply_id: str
+    generation: int | None
+    added: int = 0
+    changed: int = 0
+    destroyed: int = 0
+
+
+def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> Outcome:
+    def count(*actions: Action) -> int:
+        return sum(change.action in actions for change in written)
+
+    return Outcome(
+        apply_id,
+        generation,
+        count(Action.CREATE, Action.REPLACE),
+        count(Action.UPDATE),
+        count(Action.DELETE, Action.REPLACE),
+    )
+
+
+def generation_row(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, Any]:
+    """The columns of history's row."""
+    revision = plan.revision or terms.revision
+    return {
+        "number": outcome.generation,
+        "apply_id": outcome.apply_id,
+        "operation": plan.operation,
+        "actor": terms.actor,
+        "environment": plan.environment,
+        "git_commit": revision.commit if revision else None,
+        "git_dirty": int(revision.dirty) if revision else 0,
+        "tool_version": plan.tool_version,
+        "configuration": plan.configuration,
+        "added": outcome.added,
+        "changed": outcome.changed,
+        "destroyed": outcome.destroyed,
+    }
+
+
+def audit_entry(
+    plan: Plan, terms: Terms, outcome: Outcome, entries: Sequence[HistoryEntry], pruned: int | None
+) -> dict[str, Any]:
+    """The body of the trail's entry; docs/audit.md describes it. ``pruned`` is history's new horizon, if it moved."""
+    changes = [[str(e.address), e.action, e.before and digest(e.before), e.after and digest(e.after)] for e in entries]
+    horizon = {} if pruned is None else {"history_pruned_up_to": pruned}
+    return {
+        "at": _now(),
+        "event": "apply",
+        "project": plan.project,
+        "environment": plan.environment,
+        "operation": plan.operation,
+        "actor": terms.actor,
+        "apply_id": outcome.apply_id,
+        "generation": outcome.generation,
+        "git_commit": plan.revision.commit if plan.revision else None,
+        "changes": len(changes),
+        "changes_digest": sha256(canonical(changes).encode()).hexdigest(),
+        **horizon,
+    }
+
+
+def apply_event(plan: Plan, terms: Terms, outcome: Outcome, written: Sequence[Change]) -> Event:
+    """What destinations are told: addresses and the names of fields, never a value."""
+    return event(
+        APPLY,
+        _now(),
+        {
+            "project": plan.project,
+            "environment": plan.environment,
+            "operation": plan.operation,
+            "generation": outcome.generation,
+            "apply_id": outcome.apply_id,
+            "actor": terms.actor,
+            "git_commit": plan.revision.commit if plan.revision else None,
+            "summary": {"add": outcome.added, "change": outcome.changed, "destroy": outcome.destroyed},
+        },
+        (
+            (change.address, {"action": change.action.value, "fields": [dotted(field.path) for field in change.fields]})
+            for change in written
+        ),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,53 @@
+"""Sends what waits in the outbox, after the work is done: no failure here changes what the command says of its work."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.workspace import Workspace
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.notification import Event, subscribed
+from reconciler.store.url import Database
+
+
+def deliver_waiting(workspace: Workspace, database: Database) -> None:
+    destinations = workspace.project.destinations()
+    if not destinations:
+        return
+    from reconciler.notify.deliver import deliver
+
+    workspace.options.progress.stage("Notifying")
+    try:
+        deliver(database, workspace.name, destinations, _warn)
+    except ReconcilerError as error:
+        _warn(f"Warning: notifications were not delivered: {error}. They are kept.")
+    workspace.options.progress.done()
+
+
+def tell_of(workspace: Workspace, database: Database, event: Event) -> bool:
+    """Queues ``event`` for those who subscribed, and sends what waits; whether it is queued at least.
+
+    Raises UsageError where there is nobody to tell.
+    """
+    from reconciler.store.outbox import enqueue_alone
+
+    destinations = workspace.project.destinations()
+    if not destinations:
+        raise UsageError(
+            "--notify has nobody to tell: the project has no `notifications`",
+            code="nobody-to-tell",
+            hint="add a destination to reconciler.yaml; docs/history-and-drift.md shows how",
+        )
+    told = subscribed(destinations, event["type"].removeprefix("reconciler."))
+    try:
+        if told:
+            enqueue_alone(database, workspace.name, told, event)
+    except ReconcilerError as error:
+        _warn(f"Error: the notification was not queued: {error}")
+        return False
+    deliver_waiting(workspace, database)
+    return True
+
+
+def _warn(text: str) -> None:
+    click.echo(text, err=True)

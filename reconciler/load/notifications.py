@@ -1,0 +1,55 @@
+"""``notifications`` of reconciler.yaml: who is told what, where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from reconciler.model.fields import ItemSet, Secret, Url, fail
+from reconciler.model.secret_ref import SCHEMES, SecretRef
+from reconciler.model.spec import Part
+from reconciler.secrets.resolve import RESOLVERS
+
+
+def _resolvable(text: str) -> str:
+    if SecretRef.parse(text).scheme not in RESOLVERS:
+        known = " or ".join(f"{scheme}://" for scheme in RESOLVERS)
+        raise fail(
+            "unsupported-scheme", f"notifications are sent without a secret store: expected a reference with {known}"
+        )
+    return text
+
+
+def _form(value: object) -> str:
+    return "reference" if str(value).partition("://")[0] in SCHEMES else "url"
+
+
+Reference: TypeAlias = Annotated[Secret, AfterValidator(_resolvable)]
+UrlOrReference: TypeAlias = Annotated[
+    Annotated[Url, Tag("url")] | Annotated[Reference, Tag("reference")], Discriminator(_form)
+]
+Event: TypeAlias = Literal["apply", "drift", "heartbeat"]
+_EVENTS = (
+    "What it is told: `apply` (something was changed), `drift` and `heartbeat` (`drift --notify` found some, or none)."
+)
+
+
+class SlackDestination(Part):
+    """A channel of Slack, or of what understands its incoming webhooks."""
+
+    type: Literal["slack"] = Field(description="An incoming webhook of Slack, Mattermost or Rocket.Chat.")
+    url: Reference = Field(description="Reference to the webhook's URL, which is a secret, e.g. `env://SLACK_URL`.")
+    events: ItemSet[Event] = Field(("apply", "drift"), description=_EVENTS)
+
+
+class WebhookDestination(Part):
+    """A program that takes signed JSON."""
+
+    type: Literal["webhook"] = Field(description="A POST of JSON, signed as the Standard Webhooks specification says.")
+    url: UrlOrReference = Field(description="Where to send it; a reference where the URL itself is a secret.")
+    secret: Reference = Field(description="Reference to the signing secret: `whsec_` and base64, or 24 bytes and more.")
+    events: ItemSet[Event] = Field(("apply", "drift"), description=_EVENTS)
+
+
+Notification: TypeAlias = Annotated[SlackDestination | WebhookDestination, Discriminator("type")]

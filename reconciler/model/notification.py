@@ -1,0 +1,48 @@
+"""What people and other programs are told after the fact, and where: events and destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model.address import Address
+
+APPLY, DRIFT, HEARTBEAT = "apply", "drift", "heartbeat"
+EVENTS = (APPLY, DRIFT, HEARTBEAT)
+MAX_LISTED = 100
+"""Addresses that one event names; it says how many more there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """``url`` and ``secret`` may be secret references; they are resolved when something is sent."""
+
+    name: str
+    type: str
+    url: str
+    secret: str | None
+    events: frozenset[str]
+
+
+def subscribed(destinations: Iterable[Destination], event: str) -> tuple[str, ...]:
+    """The names of the destinations that want to hear of this."""
+    return tuple(destination.name for destination in destinations if event in destination.events)
+
+
+def event(type_: str, at: str, data: Mapping[str, Any], items: Iterable[tuple[Address, Mapping[str, Any]]]) -> Event:
+    """``at`` is ISO 8601 in UTC; of ``items`` the first are listed. Values of fields never are: they stay in the database."""
+    listed = [{"address": str(address), **more} for address, more in items]
+    return {
+        "type": f"reconciler.{type_}",
+        "timestamp": at,
+        "data": {
+            "format_version": "1.0",
+            **data,
+            "resources": listed[:MAX_LISTED],
+            "left_out": max(0, len(listed) - MAX_LISTED),
+        },
+    }
+
+
+Event = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Events from the outbox, turned into requests and sent."""

@@ -1,0 +1,39 @@
+"""The outbox of notifications, and up to which generation a project's history was pruned."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_WORDS = {
+    "postgresql": {
+        "seq": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "moment": "TIMESTAMPTZ",
+        "now": "now()",
+    },
+    "sqlite": {
+        "seq": "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "moment": "TEXT",
+        "now": "(strftime('%Y-%m-%dT%H:%M:%SZ','now'))",
+    },
+}
+_OUTBOX = """
+CREATE TABLE outbox (
+  seq {seq}, id TEXT NOT NULL UNIQUE, project TEXT NOT NULL REFERENCES projects (name) ON UPDATE CASCADE,
+  destination TEXT NOT NULL, event TEXT NOT NULL, created_at {moment} NOT NULL DEFAULT {now},
+  attempts INTEGER NOT NULL DEFAULT 0, claimed_until {moment}, last_error TEXT)
+"""
+
+
+def upgrade() -> None:
+    bind = op.get_bind()
+    bind.exec_driver_sql(_OUTBOX.format(**_WORDS[bind.dialect.name]))
+    bind.exec_driver_sql("CREATE INDEX outbox_by_destination ON outbox (project, destination, seq)")
+    # the newest generation whose changes were pruned; 0: history is whole
+    bind.exec_driver_sql("ALTER TABLE projects ADD COLUMN horizon BIGINT NOT NULL DEFAULT 0")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore a backup instead")
