@@ -16,6 +16,8 @@ from reconciler.planner.normal import normal
 class Verdict(Enum):
     WRITE = "write"
     DONE = "done"
+    LOST = "lost"
+    """Somebody else deleted what was to be deleted: only our record of it is left to go."""
     STALE = "stale"
     NOT_OURS = "not-ours"
 
@@ -67,9 +69,9 @@ def _as_planned(change: Change, row: Row) -> bool:
 
 
 def _delete(change: Change, locked: Locked) -> Verdict:
-    row = locked.rows.get(change.address)
+    row, applied = locked.rows.get(change.address), locked.applied.get(change.address)
     if row is None:
-        return Verdict.DONE
+        return Verdict.LOST if applied is not None and applied.uid == change.uid else Verdict.DONE
     if not locked.owns(change.address):
         return Verdict.NOT_OURS if locked.owner(change.address) else Verdict.STALE
     return Verdict.WRITE if _as_planned(change, row) else Verdict.STALE
@@ -91,6 +93,8 @@ def _arrived(change: Change, here: Row, locked: Locked) -> bool:
     """Whether the row at the address is what this change makes of the planned one, and not another that looks alike."""
     if change.action is not Action.REPLACE:
         return here.uid == change.uid
+    if change.restored_uid is not None:
+        return here.uid == change.restored_uid
     planned = locked.rows.get(change.previous or change.address)
     return planned is None or planned.uid != change.uid
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.terms import Terms
@@ -32,8 +32,14 @@ def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, proje
     locked = _lock(plan, transaction)
     verdicts = {change.address: decide(change, locked) for change in plan.changes}
     refused = [_foreign(c, locked) for c in plan.changes if verdicts[c.address] is Verdict.NOT_OURS]
+    moved = dict.fromkeys(_renamed(plan, verdicts, transaction), Verdict.STALE)
+    verdicts |= moved
     stale = [_stale(address) for address in sorted(a for a, verdict in verdicts.items() if verdict is Verdict.STALE)]
-    writes = tuple(c for c in plan.changes if verdicts[c.address] is Verdict.WRITE)
+    writes = tuple(
+        _forgetting(c) if verdicts[c.address] is Verdict.LOST else c
+        for c in plan.changes
+        if verdicts[c.address] in {Verdict.WRITE, Verdict.LOST}
+    )
     checks: tuple[Callable[[], None], ...] = (
         lambda: _references(plan, writes, locked, transaction),
         lambda: _lives(writes, transaction),
@@ -51,6 +57,10 @@ def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, proje
     if stale:
         raise PlanStale(*stale)
     return Ruling(writes, locked)
+
+
+def _forgetting(change: Change) -> Change:
+    return replace(change, action=Action.FORGET, after=change.before, reason="deleted-outside")
 
 
 def _right_database(plan: Plan, project: ProjectRow) -> None:
@@ -78,6 +88,19 @@ def _lock(plan: Plan, transaction: Transaction) -> Locked:
     return Locked(rows, transaction.applied(touched), transaction.owners(touched), vacated)
 
 
+def _renamed(plan: Plan, verdicts: Mapping[Address, Verdict], transaction: Transaction) -> Iterator[Address]:
+    """What was to end looks as if it had ended, and lives on as ours: another apply gave it another name."""
+    ended: dict[str, dict[str, Address]] = {}
+    for change in plan.changes:
+        done = verdicts[change.address] is Verdict.DONE and change.action in {Action.DELETE, Action.FORGET}
+        if done and change.uid:
+            ended.setdefault(change.address.tenant, {})[change.uid] = change.address
+    for tenant, uids in sorted(ended.items()):
+        places = transaction.with_uids(tenant, uids)
+        applied = transaction.applied(places.values())
+        yield from (uids[u] for u, place in places.items() if place in applied and applied[place].uid == u)
+
+
 def _foreign(change: Change, locked: Locked) -> Problem:
     owner = locked.owner(change.address) or locked.owner(change.previous or change.address)
     return Problem(
@@ -99,7 +122,7 @@ def _stale(address: Address) -> Problem:
 
 def _references(plan: Plan, writes: tuple[Change, ...], locked: Locked, transaction: Transaction) -> None:
     """Somebody may have deleted a target meanwhile, or added a dependant."""
-    made = {change.address for change in writes if change.after is not None}
+    made = {c.address for c in writes if c.after is not None and c.action is not Action.FORGET}
     gone = {c.address for c in writes if c.action is Action.DELETE} | {c.previous for c in writes if c.previous}
     gone -= made
     needed = {

@@ -93,14 +93,17 @@ def _source(place: Place | None) -> str | None:
 
 
 def _entry(change: Change, uids: Mapping[Address, str]) -> HistoryEntry:
+    """A row that somebody else deleted is not one that we let go of: nothing is left of it."""
+    lost = change.action is Action.FORGET and change.reason == "deleted-outside"
     return HistoryEntry(
         address=change.address,
         action=change.action.value,
         uid=uids[change.address],
         before=change.before,
-        after=change.after,
+        after=None if lost else change.after,
         cause=change.cause.value,
         previous=str(change.previous) if change.previous else None,
         explicit=change.explicit,
         source=_source(change.source),
+        spec_version=KINDS[change.address.kind].spec_version,
     )

@@ -12,7 +12,7 @@ from reconciler.cli.history import line
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.history.undo import Undoing
 from reconciler.model.configuration import Configuration
-from reconciler.planner.make import Setting, make_plan, restoring
+from reconciler.planner.make import Past, Setting, make_plan
 
 
 def undo(
@@ -35,8 +35,9 @@ def undo(
     )
     wanted = undoing(generation, history, live, base)
     setting = Setting(database.display, now().date(), __version__)
-    plan = make_plan(wanted.configuration, live, setting, workspace.selection(live), wanted.moves)
+    selection = replace(workspace.selection(live), paths=wanted.touched)
+    plan = make_plan(wanted.configuration, live, setting, selection, Past(wanted.moves, wanted.uids, wanted.let_go))
     notes = tuple(f"undoes generation {line(one).strip()}" for one in reversed(wanted.undone))
-    plan = replace(restoring(plan, wanted.uids), notes=(*plan.notes, *notes), operation=operation)
+    plan = replace(plan, notes=(*plan.notes, *notes), operation=operation)
     save_or_carry_out(plan, workspace, database, replace(consent, guards=base.guards), out)
     return 0

@@ -21,11 +21,13 @@ class Managed:
     body: Body
     explicit: frozenset[Path]
     source: str | None
+    spec_version: int = 1
 
 
 def managed_at(changes: Iterable[PastChange], generation: int) -> dict[Address, Managed]:
     """``changes`` are in order of generation and position; the whole history up to ``generation`` is needed."""
     state: dict[Address, Managed] = {}
+    places: dict[tuple[str, str], Address] = {}
     pending: dict[int, list[PastChange]] = {}
     for change in changes:
         if change.generation <= generation:
@@ -40,5 +42,13 @@ def managed_at(changes: Iterable[PastChange], generation: int) -> dict[Address, 
                 state.pop(change.address, None)
         for change in step:
             if change.action not in GONE and change.after is not None:
-                state[change.address] = Managed(change.uid, change.after, change.explicit, change.source)
+                life = change.address.tenant, change.uid
+                there = places.get(life)
+                if there in state and state[there].uid == change.uid:
+                    # somebody renamed it, and we took it over under its new name: it is no longer at the old one
+                    del state[there]
+                places[life] = change.address
+                state[change.address] = Managed(
+                    change.uid, change.after, change.explicit, change.source, change.spec_version
+                )
     return state

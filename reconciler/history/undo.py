@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.errors import PlanStale, Problem, ReconcilerError
 from reconciler.history.managed import Managed, managed_at
 from reconciler.kinds.parse import parse, upgrade
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
-from reconciler.model.configuration import Configuration
+from reconciler.model.configuration import Adoption, Configuration
 from reconciler.model.history import Generation, History
 from reconciler.model.live import Live
 from reconciler.model.resource import Resource
@@ -19,12 +19,16 @@ from reconciler.model.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What to plan for: the configuration, where live resources move to, the uids that come back, and what is undone."""
+    """What to plan for: the configuration, where live resources move to, the uids that come back, what was taken over
+    since then and stays, nobody's again, and which generations are undone."""
 
     configuration: Configuration
     moves: Mapping[Address, Address]
     uids: Mapping[Address, str]
+    let_go: frozenset[Address]
     undone: tuple[Generation, ...]
+    touched: frozenset[Address] | None = None
+    """The addresses that this is about; None: all of them."""
 
 
 def rollback(target: int, history: History, live: Live, base: Configuration) -> Undoing:
@@ -39,14 +43,15 @@ def rollback(target: int, history: History, live: Live, base: Configuration) -> 
             code="no-such-generation",
             hint=f"the newest is {history.newest}",
         )
-    if 0 < target < history.horizon:
+    if target < history.horizon:
         raise _pruned(target, history, f"the oldest that can be rolled back to is {history.horizon}")
+    now = {(address.tenant, row.uid): address for address, row in live.rows.items()}
     wanted = {
         address: managed
         for address, managed in managed_at(history.changes, target).items()
-        if live.owner(_now(managed.uid, live) or address) is None
+        if live.owner(now.get((address.tenant, managed.uid), address)) is None
     }
-    return _undoing(wanted, live, base, tuple(g for g in history.generations if g.number > target))
+    return _undoing(wanted, history, live, base, tuple(g for g in history.generations if g.number > target))
 
 
 def _pruned(number: int, history: History, hint: str) -> ReconcilerError:
@@ -65,7 +70,14 @@ def revert(number: int, history: History, live: Live, base: Configuration) -> Un
     if number <= history.horizon:
         raise _pruned(number, history, f"the oldest that can be reverted is {history.horizon + 1}")
     touched = {a for c in changes if c.generation == number for a in (c.address, c.previous) if a}
-    later = [c for c in changes if c.generation > number and {c.address, c.previous} & touched]
+    before = managed_at(changes, number - 1)
+    lives = {(c.address.tenant, c.uid) for c in changes if c.generation == number}
+    lives |= {(a.tenant, managed.uid) for a, managed in before.items() if a in touched}
+    later = [
+        c
+        for c in changes
+        if c.generation > number and ({c.address, c.previous} & touched or (c.address.tenant, c.uid) in lives)
+    ]
     if later:
         raise PlanStale(
             *(
@@ -79,31 +91,53 @@ def revert(number: int, history: History, live: Live, base: Configuration) -> Un
             )
         )
     wanted = {a: m for a, m in managed_at(changes, history.newest).items() if a not in touched and live.owns(a)}
-    wanted |= {a: m for a, m in managed_at(changes, number - 1).items() if a in touched}
-    return _undoing(wanted, live, base, (history.by_number[number],))
-
-
-def _now(uid: str, live: Live) -> Address | None:
-    return next((address for address, row in live.rows.items() if row.uid == uid), None)
+    wanted |= {a: m for a, m in before.items() if a in touched}
+    undoing = _undoing(wanted, history, live, base, (history.by_number[number],))
+    return replace(undoing, touched=frozenset(touched))
 
 
 def _undoing(
-    wanted: Mapping[Address, Managed], live: Live, base: Configuration, undone: tuple[Generation, ...]
+    wanted: Mapping[Address, Managed],
+    history: History,
+    live: Live,
+    base: Configuration,
+    undone: tuple[Generation, ...],
 ) -> Undoing:
-    where = {row.uid: address for address, row in live.rows.items() if live.owns(address)}
-    moves = {
-        where[managed.uid]: address
-        for address, managed in wanted.items()
-        if managed.uid in where and where[managed.uid] != address
-    }
+    where = {(address.tenant, row.uid): address for address, row in live.rows.items() if live.owns(address)}
+    places = {address: where.get((address.tenant, managed.uid)) for address, managed in wanted.items()}
+    moves = {place: address for address, place in places.items() if place is not None and place != address}
+    # a name that another life has now, and keeps until this ends it, is taken by a replace and not by a move
+    while taken := [place for place, address in moves.items() if address in live.rows and address not in moves]:
+        for place in taken:
+            del moves[place]
     resources = {address: _resource(address, managed) for address, managed in sorted(wanted.items())}
-    configuration = Configuration(base.project, base.environment, resources, ignore=base.ignore, guards=base.guards)
-    return Undoing(configuration, moves, {a: m.uid for a, m in wanted.items()}, undone)
+    configuration = replace(
+        base,
+        resources=resources,
+        # what was let go of since then, and is still nobody's, is ours again
+        adoptions=tuple(
+            Adoption(address, None)
+            for address, managed in sorted(wanted.items())
+            if (row := live.rows.get(address)) is not None and row.uid == managed.uid
+        ),
+    )
+    found_there = _taken_over(history)
+    found_there -= {(address.tenant, managed.uid) for address, managed in wanted.items()}
+    let_go = frozenset(a for life, a in where.items() if a not in wanted and a not in moves and life in found_there)
+    return Undoing(configuration, moves, {a: m.uid for a, m in wanted.items()}, let_go, undone)
+
+
+def _taken_over(history: History) -> frozenset[tuple[str, str]]:
+    """The lives (tenant and uid) that were there before this project first had to do with them."""
+    seen: dict[tuple[str, str], str] = {}
+    for change in history.changes:
+        seen.setdefault((change.address.tenant, change.uid), change.action)
+    return frozenset(life for life, action in seen.items() if action not in {"create", "replace"})
 
 
 def _resource(address: Address, managed: Managed) -> Resource:
     kind = KINDS.get(address.kind)
-    spec = parse(kind, upgrade(kind, managed.body, 1), address) if kind else ()
+    spec = parse(kind, upgrade(kind, managed.body, managed.spec_version), address) if kind else ()
     if not isinstance(spec, Spec):
         raise ReconcilerError(
             Problem(

@@ -44,6 +44,8 @@ class PastChange:
     cause: str
     explicit: frozenset[Path]
     source: str | None
+    spec_version: int = 1
+    """Of ``before`` and ``after``."""
 
 
 @dataclass(frozen=True)

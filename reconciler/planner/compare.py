@@ -22,7 +22,8 @@ from reconciler.planner.normal import Normal, normal, parsed
 class Sides:
     """The three values of one address; ``applied`` is None for a resource that is being taken over.
 
-    ``previous`` is where it moves from; ``idle`` is the ``from`` of an entry that has nothing to do.
+    ``previous`` is where it moves from; ``idle`` is the ``from`` of an entry that has nothing to do. ``uid`` is the one
+    that the resource is to have, where that matters: another life is another thing.
     """
 
     row: Row
@@ -30,6 +31,7 @@ class Sides:
     adopted_from: str | None = None
     previous: Address | None = None
     idle: Address | None = None
+    uid: str | None = None
 
 
 def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
@@ -58,12 +60,13 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
     """
     row, applied = sides.row, sides.applied
     kind = KINDS[wanted.address.kind]
-    plain = sides.adopted_from is None and sides.previous is None
+    same_life = sides.uid in {None, row.uid}
+    plain = sides.adopted_from is None and sides.previous is None and same_life
     if plain and applied and row.digest == applied.digest == wanted.digest and row.spec_version == kind.spec_version:
         return None
     before = normal(row)
     base = normal(applied) if applied else None
-    another = _other_identity(before, base, wanted, configuration.ignore, today)
+    another = _other_identity(before, base, wanted, configuration.ignore, today) if same_life else "uid"
     # a replace is a creation: it writes what is wanted
     rules = () if another else configuration.ignore
     after = _with_ignored(wanted, before, rules, today)

@@ -31,6 +31,16 @@ class Setting:
     revision: Revision | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a rollback brings back besides bodies: where live resources go, the uid that each address had, and what was
+    there before we had to do with it, and is let go of instead of deleted."""
+
+    moves: Mapping[Address, Address]
+    uids: Mapping[Address, str]
+    let_go: frozenset[Address] = frozenset()
+
+
 EVERYTHING = Selection()
 
 
@@ -39,16 +49,16 @@ def make_plan(
     live: Live,
     setting: Setting,
     selection: Selection = EVERYTHING,
-    moves: Mapping[Address, Address] | None = None,
+    past: Past | None = None,
 ) -> Plan:
-    """The same inputs give the same plan. ``moves`` stand in for those of the configuration (a rollback knows its own).
+    """The same inputs give the same plan. The moves of ``past`` stand in for those of the configuration.
 
     Raises Refused for conflicts of ownership and for rows of a newer tool, ConfigurationInvalid for references that
     the selection leaves unmet and for ignore rules that don't fit.
     """
     require_environment(live.project, configuration.project, configuration.environment)
-    moves = active_moves(configuration, live) if moves is None else moves
-    changes, unchanged = _changes(configuration, live, setting, selection, moves)
+    past = past or Past(active_moves(configuration, live), {})
+    changes, unchanged = _changes(configuration, live, setting, selection, past)
     plan = Plan(
         project=configuration.project,
         environment=configuration.environment,
@@ -73,12 +83,13 @@ def make_plan(
     )
     plan = replace(plan, tenants_gone=_tenants_gone(plan, live))
     unmet = tuple(unmet_references(plan, configuration, live))
-    return replace(plan, blockers=(*_protected(plan), *unmet))
+    return replace(plan, blockers=(*_protected(plan), *_elsewhere(plan, live), *unmet))
 
 
 def _changes(
-    configuration: Configuration, live: Live, setting: Setting, selection: Selection, moves: Mapping[Address, Address]
+    configuration: Configuration, live: Live, setting: Setting, selection: Selection, past: Past
 ) -> tuple[list[Change], int]:
+    moves, uids = past.moves, past.uids
     came_from, groups = {new: old for old, new in moves.items()}, linked(moves)
     idle = idle_moves(configuration, moves)
     adoptions = {adoption.address: adoption for adoption in configuration.adoptions}
@@ -97,10 +108,10 @@ def _changes(
         row = live.rows.get(previous or address) if previous or address not in moves else None
         try:
             if row is None:
-                changes.append(create(wanted, live, idle.get(address)))
-                continue
-            sides = _sides(wanted, row, live, adoptions.get(address), idle.get(address))
-            change = compare(wanted, sides, configuration, setting.today)
+                change: Change | None = create(wanted, live, idle.get(address))
+            else:
+                sides = _sides(wanted, row, live, adoptions.get(address), idle.get(address))
+                change = compare(wanted, replace(sides, uid=uids.get(address)), configuration, setting.today)
         except Refused as error:
             refused.extend(error.problems)
         except ConfigurationInvalid as error:
@@ -110,13 +121,14 @@ def _changes(
             if change is not None and change.action is Action.REPLACE and not selection.replaces:
                 skipped |= group or {address}
             elif change is not None:
-                changes.append(change)
+                begins = change.action in {Action.CREATE, Action.REPLACE}
+                changes.append(replace(change, restored_uid=uids.get(address)) if begins else change)
     if refused:
         raise Refused(*refused)
     if invalid:
         raise ConfigurationInvalid(*invalid)
     changes = [change for change in changes if change.address not in skipped]
-    changes.extend(_removals(configuration, live, selection, moves))
+    changes.extend(_removals(configuration, live, selection, past))
     return changes, unchanged
 
 
@@ -131,11 +143,9 @@ def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None, id
     return Sides(row, None, adopted_from=owner or "", idle=idle)
 
 
-def _removals(
-    configuration: Configuration, live: Live, selection: Selection, moves: Mapping[Address, Address]
-) -> Iterator[Change]:
+def _removals(configuration: Configuration, live: Live, selection: Selection, past: Past) -> Iterator[Change]:
     kept = {removal.address for removal in configuration.removals if not removal.destroy}
-    gone = [address for address in live.applied if address not in configuration.resources and address not in moves]
+    gone = [address for address in live.applied if address not in configuration.resources and address not in past.moves]
     gone = [address for address in gone if selection.selects(address)]
     unknown = sorted(address for address in gone if address.kind not in KINDS)
     if unknown:
@@ -146,6 +156,8 @@ def _removals(
             yield _lost(address, live)
         elif address in kept:
             yield remove(address, Action.FORGET, live, "removed-block")
+        elif address in past.let_go:
+            yield remove(address, Action.FORGET, live, "taken-over-since")
         elif selection.deletes:
             yield remove(address, Action.DELETE, live, "not-in-configuration")
 
@@ -209,20 +221,18 @@ def _protected(plan: Plan) -> Iterator[Blocker]:
             )
 
 
+def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:
+    """A uid that is to come back lives under another name, where somebody else put it."""
+    wanted = {(c.address.tenant, c.restored_uid): c.address for c in plan.changes if c.restored_uid}
+    ended = {change.address for change in plan.changes if change.action.destroys}
+    for place, row in live.rows.items() if wanted else ():
+        address = wanted.get((place.tenant, row.uid))
+        if address is not None and place not in ended:
+            message = f"{address} is live under another name, {place}"
+            yield Blocker("uid-live", message, f"rename or delete {place} first", address)
+
+
 def _notes(configuration: Configuration, today: date) -> Iterator[str]:
     for rule in configuration.ignore:
         if rule.until is not None and today > rule.until:
             yield f"the ignore rule for {rule.field} of {rule.address} ended on {rule.until.isoformat()}: it no longer counts"
-
-
-def restoring(plan: Plan, uids: Mapping[Address, str]) -> Plan:
-    """The plan with creations and replacements that bring back the uids of before."""
-    return replace(
-        plan,
-        changes=tuple(
-            replace(change, restored_uid=uids.get(change.address))
-            if change.action in {Action.CREATE, Action.REPLACE} and uids.get(change.address) != change.uid
-            else change
-            for change in plan.changes
-        ),
-    )

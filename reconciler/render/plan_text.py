@@ -28,6 +28,8 @@ _REASONS = {
     "live-invalid": "because what is live is no longer valid",
     "outside-change-accepted": "because the configuration now says what somebody changed outside",
     "removed-block": "because `removed` says so",
+    "taken-over-since": "because it was taken over after that generation",
+    "uid-changed": "because it was deleted and made anew after that generation: the earlier one comes back",
 }
 _SYMBOLS = {"add": "+", "remove": "-", "change": "~"}
 

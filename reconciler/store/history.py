@@ -48,7 +48,8 @@ def _generations(connection: Connection, project: str) -> tuple[Generation, ...]
 
 def _changes(connection: Connection, project: str, upto: int | None) -> tuple[PastChange, ...]:
     sql = (
-        "SELECT generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source "
+        "SELECT generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source, "
+        "spec_version "
         "FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
     )
     records = connection.execute(text(sql), {"project": project, "upto": 2**62 if upto is None else upto})
@@ -56,7 +57,7 @@ def _changes(connection: Connection, project: str, upto: int | None) -> tuple[Pa
 
 
 def _change(record: Any) -> PastChange:
-    generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source = record
+    generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, *rest = record
     return PastChange(
         generation,
         position,
@@ -68,7 +69,7 @@ def _change(record: Any) -> PastChange:
         orjson.loads(after) if after is not None else None,
         cause,
         paths_from_json(explicit) if explicit else frozenset(),
-        source,
+        *rest,
     )
 
 
@@ -79,4 +80,6 @@ def read_let_go(database: Database) -> frozenset[str]:
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return frozenset()
-        return frozenset(connection.execute(text("SELECT uid FROM changes WHERE action = 'forget'")).scalars())
+        return frozenset(
+            connection.execute(text("SELECT uid FROM changes WHERE action = 'forget' AND after IS NOT NULL")).scalars()
+        )

@@ -12,7 +12,7 @@ _OLD = {
 }
 _PRUNE = """
 DELETE FROM changes AS c WHERE c.project = :project AND c.generation <= :horizon AND CASE
-  WHEN c.action = 'forget' THEN NOT EXISTS (
+  WHEN c.action = 'forget' AND c.after IS NOT NULL THEN NOT EXISTS (
     SELECT 1 FROM resources r WHERE r.tenant = c.tenant AND r.uid = c.uid AND r.project IS NULL)
   ELSE c.after IS NULL OR EXISTS (
     SELECT 1 FROM changes d WHERE d.project = c.project AND d.generation <= :horizon AND d.generation > c.generation

@@ -50,6 +50,7 @@ class HistoryEntry:
     previous: str | None = None
     explicit: tuple[Any, ...] = ()
     source: str | None = None
+    spec_version: int = 1
 
 
 class Transaction:
@@ -242,8 +243,8 @@ class Transaction:
         )
         self._run(
             "INSERT INTO changes (project, generation, position, tenant, kind, name, action, previous, uid, before, after, "
-            "explicit, source, cause) VALUES (:project, :generation, :position, :tenant, :kind, :name, :action, :previous, "
-            ":uid, :before, :after, :explicit, :source, :cause)",
+            "explicit, source, cause, spec_version) VALUES (:project, :generation, :position, :tenant, :kind, :name, :action, :previous, "
+            ":uid, :before, :after, :explicit, :source, :cause, :spec_version)",
             [
                 {
                     "project": self._project,
@@ -258,6 +259,7 @@ class Transaction:
                     "explicit": paths_to_json(e.explicit),
                     "source": e.source,
                     "cause": e.cause,
+                    "spec_version": e.spec_version,
                 }
                 for position, e in enumerate(entries, 1)
             ],

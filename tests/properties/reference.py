@@ -40,6 +40,20 @@ class Wish:
     moved: Mapping[Key, Key] = field(default_factory=dict)
     let_go: frozenset[Key] = frozenset()
     adopt: Mapping[Key, str | None] = field(default_factory=dict)
+    settled: Mapping[Key, Key | None] | None = None  # where a rollback brings it back
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a rollback or revert adds to a wish: where things go, their uids, what is let go of, what it is about."""
+
+    moves: Mapping[Key, Key] = field(default_factory=dict)
+    uids: Mapping[Key, str] = field(default_factory=dict)
+    let_go: frozenset[Key] = frozenset()
+    only: frozenset[Key] | None = None
+
+    def concerns(self, key: Key) -> bool:
+        return self.only is None or key in self.only
 
 
 @dataclass
@@ -51,6 +65,8 @@ class Result:
     actions: dict[Key, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     written: set[Key] = field(default_factory=set)
+    left: set[Key] = field(default_factory=set)
+    """The names that something moved away from."""
 
 
 def references(key: Key, body: Any) -> Iterator[Key]:
@@ -78,24 +94,30 @@ def owner_of(key: Key, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Ke
 
 
 def apply(
-    wish: Wish, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]], normalise: Normalise
+    wish: Wish,
+    rows: Mapping[Key, Row],
+    records: Mapping[str, Mapping[Key, Record]],
+    normalise: Normalise,
+    past: Past | None = None,
 ) -> Result:
-    """One apply of the whole configuration of one project."""
+    """One apply of the whole configuration of one project, or of what a rollback brings back."""
     mine = dict(records.get(wish.project, {}))
     after = Result(dict(rows), {project: dict(known) for project, known in records.items()})
     after.records.setdefault(wish.project, {})
     ours = after.records[wish.project]
-    moving = _moves(wish, rows, records)
+    moving = _moves(wish, rows, records) if past is None else past.moves
+    past = past or Past()
+    after.left = set(moving)
     arriving = {new: old for old, new in moving.items()}
 
     # what leaves its place first: the places of moves, and what nobody wants any more
     for key in mine:
-        if key in wish.bodies or key in moving:
+        if key in wish.bodies or key in moving or not past.concerns(key):
             continue
         del ours[key]
         if not owned_by(wish.project, key, rows, records):
             after.actions[key] = "forget"
-        elif key in wish.let_go:
+        elif key in wish.let_go or key in past.let_go:
             after.actions[key] = "forget"
             after.rows[key] = rows[key]._replace(project=None)
             after.written.add(key)
@@ -109,11 +131,13 @@ def apply(
         del ours[old]
 
     for key, body in wish.bodies.items():
+        if not past.concerns(key):
+            continue
         place = arriving.get(key, key)
         row = rows.get(place) if key in arriving or key not in moving else None
         if row is None:
             after.actions[key] = "create"
-            _write(after, wish, key, Row(NEW, body, wish.project), mine.get(key))
+            _write(after, wish, key, Row(past.uids.get(key, NEW), body, wish.project), mine.get(key))
             continue
         taken_from = None
         if not owned_by(wish.project, place, rows, records):
@@ -123,7 +147,7 @@ def apply(
                 continue
             if taken_from:
                 del after.records[taken_from][key]
-        _compare(after, wish, key, place, row, mine.get(place), taken_from is not None, normalise)
+        _compare(after, wish, key, place, row, mine.get(place), taken_from is not None, normalise, past.uids.get(key))
 
     _check_references(after, wish, rows, moving)
     return after
@@ -138,6 +162,7 @@ def _compare(
     record: Record | None,
     taken_over: bool,
     normalise: Normalise,
+    uid: str | None = None,
 ) -> None:
     """``record`` is what we remember of the place, also where another thing lives there now that is taken over."""
     body, live = wish.bodies[key], normalise(place, row.raw)
@@ -145,10 +170,10 @@ def _compare(
     if there is None:
         there = record.body if record is not None and not taken_over else row.raw if isinstance(row.raw, dict) else {}
     identity = IDENTITY.get(key[1])
-    if identity and there.get(identity) != body[identity]:
+    if uid not in (None, row.uid) or (identity and there.get(identity) != body[identity]):
         after.actions[key] = "replace"
         _protected(key, row.raw, normalise, after)
-        _write(after, wish, key, Row(NEW, body, wish.project), record, place)
+        _write(after, wish, key, Row(uid or NEW, body, wish.project), record, place)
     elif live != body:
         after.actions[key] = "update"
         _write(after, wish, key, Row(row.uid, body, wish.project), record, place)
@@ -173,6 +198,8 @@ def _write(after: Result, wish: Wish, key: Key, row: Row, record: Record | None,
 
 def _idle(wish: Wish, key: Key, place: Key | None) -> Key | None:
     """The entry that would have brought something here, and did not."""
+    if wish.settled is not None:
+        return wish.settled.get(key)
     if place is not None and place != key:
         return None
     return next((old for old, new in wish.moved.items() if new == key), None)

@@ -9,12 +9,13 @@ from typing import Any
 
 from hypothesis import currently_in_test_context, note
 
-from reconciler.errors import PlanStale, Refused
+from reconciler.errors import ConfigurationInvalid, PlanStale, Refused
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import BY_PLURAL, KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest
 from reconciler.model.configuration import Configuration
+from reconciler.model.plan import Plan
 from reconciler.model.spec import Spec
 
 from . import reference
@@ -28,9 +29,15 @@ PLURALS = {kind.name: plural for plural, kind in BY_PLURAL.items()}
 NAMES = ("a", "b", "c", "d")
 
 
+LOG: list[str] = []
+"""What happened, for whoever runs a story outside of hypothesis."""
+
+
 def _tell(text: str) -> None:
     if currently_in_test_context():
         note(text)
+    else:
+        LOG.append(text)
 
 
 def normalise(key: Key, raw: Any) -> Body | None:
@@ -98,30 +105,45 @@ class Story:
 
     def apply(self, project: str, want: Want, external: set[tuple[str, str]]) -> reference.Result:
         """Applies with the tool and with the reference, and compares all that there is."""
-        write(self.folder, (want.group(external),))
-        _tell(f"{project}: " + (self.folder / "all.yaml").read_text())
-        configuration = loaded(self.folder, project)
+        configuration = self.load(project, want, external)
+        if configuration is None:
+            return reference.Result({}, {}, refused=["invalid"])
         rows, before = self.rows(), self.arena.dump()
         expected = reference.apply(want.wish(project, configuration), rows, self.records, normalise)
-        _tell(f"expected: {expected.actions} {expected.refused}")
-        refused = self._really(configuration, expected)
-        after = self.arena.dump()
-        assert refused == bool(expected.refused)
-        if refused:
-            assert after == before, "a refused apply changed something"
-            return expected
-        self._compare(project, rows, before, after, expected)
-        again = self.arena.plan(configuration)
-        assert again.changes == ()
+        if not self.carry_out(project, lambda: self.arena.plan(configuration), expected, rows, before):
+            again = self.arena.plan(configuration)
+            assert again.changes == ()
         return expected
 
-    def _really(self, configuration: Configuration, expected: reference.Result) -> bool:
+    def load(self, project: str, want: Want, external: set[tuple[str, str]]) -> Configuration | None:
+        """Through files, by the real loader; None where they don't fit together."""
+        write(self.folder, (want.group(external),))
+        _tell(f"{project}: " + (self.folder / "all.yaml").read_text())
+        return loaded(self.folder, project)
+
+    def carry_out(
+        self, project: str, make: Callable[[], Plan], expected: reference.Result, rows: dict[Key, Row], before: Dump
+    ) -> bool:
+        """Plans, applies and compares; whether both refuse. ``rows`` and ``before`` are those of before."""
+        _tell(f"expected: {expected.actions} {expected.refused}")
+        refused = self._really(make, expected)
+        after = self.arena.dump()
+        assert refused == bool(expected.refused), expected.refused
+        if refused:
+            assert after == before, "a refused apply changed something"
+        else:
+            self.compare(project, rows, before, after, expected)
+        return refused
+
+    def _really(self, make: Callable[[], Plan], expected: reference.Result) -> bool:
         """Whether the tool refuses."""
         try:
-            plan = self.arena.plan(configuration)
-        except Refused:
+            plan = make()
+        except (Refused, ConfigurationInvalid):
             return True
-        assert {tuple(c.address): c.action.value for c in plan.changes} == expected.actions
+        planned = {tuple(c.address): c.action.value for c in plan.changes}
+        assert planned == expected.actions, f"{planned} planned, {expected.actions} expected"
+        _tell(f"blocked: {[blocker.message for blocker in plan.blockers]}")
         if plan.blockers:
             # the command line stops here; what an apply judges by itself, under the lock, it refuses as well
             if not all(blocker.code == "depended-on" for blocker in plan.blockers):
@@ -130,7 +152,7 @@ class Story:
         self.arena.apply(plan)
         return False
 
-    def _compare(
+    def compare(
         self, project: str, rows: dict[Key, Row], before: Dump, after: Dump, expected: reference.Result
     ) -> None:
         live, known = self.rows(), {row.uid for row in rows.values()}
@@ -142,7 +164,7 @@ class Story:
                 record = expected.records[project][key]
                 expected.records[project][key] = record._replace(uid=live[key].uid)
                 row = row._replace(uid=live[key].uid)
-            assert canonical([*live[key]]) == canonical([*row]), key
+            assert canonical([*live[key]]) == canonical([*row]), f"{key} is {live[key]}, expected {row}"
         written = expected.written | (rows.keys() - live.keys())
         assert _untouched(before, written) == _untouched(after, written), "a row that is not ours changed"
         self.records = expected.records
