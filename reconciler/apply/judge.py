@@ -15,6 +15,7 @@ from reconciler.model.live import ProjectRow, Row
 from reconciler.model.plan import Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
 from reconciler.planner.normal import normal
+from reconciler.planner.risks import risks_of
 from reconciler.store.transaction import Transaction
 
 
@@ -231,6 +232,7 @@ def _may(
         tenants_gone=tuple(sorted(t for t in deleting if owned.get(t) and not after.get(t))),
         unseen=tuple(c.address for c in writes if unattended and _unseen(c, locked, saved)),
         diverged=terms.diverged(project.commit or "") if unattended else "",
+        risks={risk: change.address for change in reversed(writes) for risk in risks_of(change)},
     )
     reasons = [*_protected(writes, locked), *refusals(facts, terms.guards, terms.allowed)]
     if reasons:

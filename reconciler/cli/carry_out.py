@@ -25,6 +25,7 @@ from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards
 from reconciler.model.notification import APPLY, subscribed
 from reconciler.model.plan import Plan
+from reconciler.model.risk import RISKS
 from reconciler.plan.convert import to_document
 from reconciler.plan.file import write_plan
 from reconciler.render.plan_text import NO_CHANGES
@@ -65,6 +66,14 @@ def consenting(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--allow-diverged", is_flag=True, help="Apply from a dirty tree, or a commit that does not follow the last."
     )
+    @click.option(
+        "--allow-risk",
+        "risks",
+        metavar="RISK",
+        multiple=True,
+        type=click.Choice([*RISKS]),
+        help="This risk is meant, where a guard refuses it; may be repeated.",
+    )
     @functools.wraps(command)
     def wrapped(
         auto_approve: bool,
@@ -73,9 +82,10 @@ def consenting(command: Callable[..., Any]) -> Callable[..., Any]:
         allow_empty: bool,
         overwrite_outside: bool,
         allow_diverged: bool,
+        risks: tuple[str, ...],
         **rest: Any,
     ) -> Any:
-        allowed = Allowances(allow_deletes, allow_empty, overwrite_outside, allow_diverged)
+        allowed = Allowances(allow_deletes, allow_empty, overwrite_outside, allow_diverged, frozenset(risks))
         return command(consent=Consent(auto_approve, lock_timeout, allowed), **rest)
 
     return wrapped

@@ -79,5 +79,6 @@ def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> I
     lost = plan.count(Action.DELETE) + sum(
         change.action is Action.FORGET and change.reason != "deleted-outside" for change in plan.changes
     )
-    facts = Facts(plan.destroyed, plan.owned, plan.owned + gained - lost, plan.tenants_gone)
+    risks = {risk: change.address for change in reversed(plan.changes) for risk in change.risks}
+    facts = Facts(plan.destroyed, plan.owned, plan.owned + gained - lost, plan.tenants_gone, risks=risks)
     return refusals(facts, guards, allowed or Allowances())

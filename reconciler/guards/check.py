@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Blocker
+from reconciler.model.risk import RISKS
 
 PERCENT_COUNTS_FROM = 10
 """Below this many owned resources a share says nothing: deleting one of two is half of them."""
@@ -23,6 +24,8 @@ class Facts:
     tenants_gone: tuple[str, ...] = ()
     unseen: tuple[Address, ...] = ()
     diverged: str = ""
+    risks: Mapping[str, Address] = field(default_factory=dict)
+    """Every risk of the changes, and a resource that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Allowances:
     empty: bool = False
     outside: bool = False
     diverged: bool = False
+    risks: frozenset[str] = frozenset()
 
 
 def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Blocker]:
@@ -59,6 +63,13 @@ def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bloc
             + " outside of this configuration, and nobody has seen that this would be overwritten",
             "review it: `reconciler plan --out FILE`, then `reconciler apply FILE`; or say --overwrite-outside",
             facts.unseen[0],
+        )
+    for risk in sorted(facts.risks.keys() & guards.refuse - allowed.risks):
+        yield Blocker(
+            "risk",
+            f"{RISKS[risk]} ({risk}), e.g. {facts.risks[risk]}, and the project's guards refuse that",
+            f"if that is meant, say --allow-risk {risk}",
+            facts.risks[risk],
         )
     if facts.diverged and not allowed.diverged:
         yield Blocker("diverged", facts.diverged, "commit, or bring the branch up to date; or say --allow-diverged")

@@ -9,10 +9,12 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from reconciler.errors import Problem
+from reconciler.kinds.risks import grown, lowered, named
 from reconciler.model.address import Address
 from reconciler.model.fields import FreeMap, ItemSet, Name, ShortText, fail
 from reconciler.model.kind import Kind, Lookup, RefField
 from reconciler.model.resource import Resource
+from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
 _PART = r'(?:[^\s."\'`;*\[\]()]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
@@ -165,6 +167,23 @@ KIND = Kind(
     },
     discriminator="type",
     identity=("type",),
+    risks=(
+        *(
+            RiskRule((f,), grown(empty_is_all=True))
+            for f in ("tables", "collections", "paths", "topics", "access_roles")
+        ),
+        *(
+            RiskRule((f,), named("access-widened"))
+            for f in ("connector", "collection", "namespace", "prefix", "extent")
+        ),
+        RiskRule(
+            ("classification",), lowered(("public", "internal", "confidential", "restricted"), "classification-lowered")
+        ),
+        RiskRule(
+            ("lifecycle",),
+            lambda before, after: ("access-widened",) if (before, after) == ("inactive", "active") else (),
+        ),
+    ),
     references=(RefField(("connector",), "connector"),),
     check=_check,
 )

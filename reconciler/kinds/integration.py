@@ -7,10 +7,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from reconciler.kinds.risks import grown, host, named, switched
 from reconciler.kinds.rules import Fault, Seconds, settle
 from reconciler.kinds.wording import near
 from reconciler.model.fields import FreeMap, ItemSet, Secret, ShortText, Url
 from reconciler.model.kind import Kind
+from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Part, Spec
 
 ModelMap: TypeAlias = Annotated[dict[ShortText, ShortText], Field(max_length=1000)]
@@ -229,4 +231,11 @@ KIND = Kind(
     discriminator="provider",
     identity=("provider",),
     health_fields=("credential", "config", "base_url", "provider"),
+    risks=(
+        RiskRule(("base_url",), host),
+        RiskRule(("models",), grown(empty_is_all=True)),
+        RiskRule(("enabled",), switched(True, "access-widened")),
+        RiskRule(("config", "role_arn"), named("credential-changed")),
+        RiskRule(("config", "guardrail"), named("access-widened")),
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,9 +11,11 @@ from pydantic import AfterValidator, Field, model_validator
 from reconciler.errors import Problem
 from reconciler.kinds.rules import Fault, settle
 from reconciler.model.address import is_name
+from reconciler.model.body import Body
 from reconciler.model.fields import SAFE_INTEGER, Amount, fail
 from reconciler.model.kind import Kind, Lookup, RefField
 from reconciler.model.resource import Resource
+from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
 TENANT = "tenant"
@@ -85,6 +88,30 @@ class Limit(Spec):
                     yield Fault((name,), "conflicting-fields", message, "limit `requests` here")
 
 
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "month": 30 * 86400}
+
+
+def _risks(before: Body | None, after: Body | None) -> Iterator[str]:
+    """Amounts are compared per second. What is not limited is unlimited, and so is what only warns, or another target."""
+    if before is None or after is None:
+        yield from () if after else ("limit-raised",)
+        return
+    if before["target"] != after["target"]:
+        yield from ("limit-raised", "limit-lowered")
+        return
+    for amount in ("requests", "tokens", "cost_usd", "concurrent"):
+        old, new = _rate(before, amount), _rate(after, amount)
+        if old != new:
+            yield "limit-raised" if new is None or (old is not None and new > old) else "limit-lowered"
+
+
+def _rate(body: Body, amount: str) -> Decimal | None:
+    value = body.get(amount)
+    if value is None or body.get("on_exceed") == "warn":
+        return None
+    return Decimal(str(value)) / _SECONDS.get(body.get("per", ""), 1)
+
+
 KIND = Kind(
     name="limit",
     plural="limits",
@@ -92,4 +119,5 @@ KIND = Kind(
     variants={"": Limit},
     references=(RefField(("target",), None, frozenset({TENANT})),),
     check=_check,
+    risks=(RiskRule((), _risks, whole=True),),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote
 
 from pydantic import (
@@ -32,8 +32,9 @@ from reconciler.load.notifications import Notification
 from reconciler.load.source import Source, read_source
 from reconciler.model.body import canonical, leaves
 from reconciler.model.configuration import Guards, Ignore, Retention
-from reconciler.model.fields import FreeJson, FreeMap, Items, Name, Private, ShortText, Text, fail
+from reconciler.model.fields import FreeJson, FreeMap, Items, ItemSet, Name, Private, ShortText, Text, fail
 from reconciler.model.notification import Destination
+from reconciler.model.risk import RISKS
 from reconciler.model.secret_ref import looks_secret
 from reconciler.model.spec import Part
 
@@ -106,6 +107,10 @@ ExternalPattern = Annotated[Plain, AfterValidator(_external)]
 VariableName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Variables = Annotated[dict[VariableName, FreeJson], AfterValidator(_variables)]
 Day = Annotated[str, AfterValidator(_date)]
+if TYPE_CHECKING:
+    RiskName = str
+else:
+    RiskName = Literal[tuple(RISKS)]
 
 
 class Include(Part):
@@ -139,6 +144,9 @@ class GuardSettings(Part):
     )
     outside: Literal["refuse", "overwrite"] = Field(
         "refuse", description="What an unattended apply does with outside changes that no saved plan shows."
+    )
+    refuse: ItemSet[RiskName] = Field(
+        (), description="Refuse an apply in which a change has one of these risks (--allow-risk RISK)."
     )
 
 
@@ -269,7 +277,7 @@ class Project:
 
     def guards(self) -> Guards:
         own = self.settings.guards
-        return Guards(own.max_deletes, own.max_delete_percent, own.outside == "overwrite")
+        return Guards(own.max_deletes, own.max_delete_percent, own.outside == "overwrite", frozenset(own.refuse))
 
     def retention(self) -> Retention:
         own = self.settings.history

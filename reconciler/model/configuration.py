@@ -65,6 +65,8 @@ class Guards:
     max_deletes: int | None = None
     max_delete_percent: int = 30
     overwrite_outside: bool = False
+    refuse: frozenset[str] = frozenset()
+    """Names of risks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from reconciler.errors import Path, Problem
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.resource import Resource
+from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
 Lookup: TypeAlias = Callable[[Address], Resource | None]
@@ -45,7 +46,7 @@ class Kind:
 
     Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of
     spec_version n into one of n + 1. ``check`` sees the whole desired state and yields problems with paths.
-    A change in one of ``health_fields`` clears the status ``error``.
+    A change in one of ``health_fields`` clears the status ``error``. ``risks`` judge what a change does to a body.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Kind:
     spec_version: int = 1
     upgrades: Mapping[int, Callable[[Body], Body]] = field(default_factory=dict)
     health_fields: tuple[str, ...] = ()
+    risks: tuple[RiskRule, ...] = ()
 
     def references_of(self, tenant: str, body: Mapping[str, Any]) -> Iterator[Reference]:
         """The resources that a body names, in the same tenant; malformed values are passed over."""

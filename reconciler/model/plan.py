@@ -98,7 +98,7 @@ class Blocker:
 class Change:
     """One address: what happens, from what to what, why, and what has to hold in the database until then.
 
-    ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
+    ``risks`` are names of ``model.risk``, for whoever reads the plan: an apply judges anew. ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
     """
 
     address: Address
@@ -116,6 +116,7 @@ class Change:
     source: Place | None = None
     unchanged: int = 0
     restored_uid: str | None = None
+    risks: tuple[str, ...] = ()
 
     @property
     def cause(self) -> Cause:

@@ -106,6 +106,7 @@ def _change(change: Change) -> dict[str, Any]:
         "outside": change.outside._asdict() if change.outside else None,
         "adopted_from": change.adopted_from,
         "unchanged_fields": change.unchanged,
+        "risks": list(change.risks),
         "uid": change.uid,
         "restored_uid": change.restored_uid,
         "row_version": change.row_version,
@@ -245,6 +246,7 @@ def _read_change(read: ResourceChangeDocument) -> Change:
         explicit=tuple(tuple(path) for path in read.explicit),
         source=Place(read.source.file, read.source.line, read.source.column) if read.source else None,
         unchanged=read.unchanged_fields,
+        risks=tuple(read.risks),
     )
 
 

@@ -72,6 +72,10 @@ class ResourceChangeDocument(_Part):
     cause: Literal["configuration", "outside", "both", "tool"]
     outside: TouchDocument | None = Field(description="Set if this overwrites what somebody changed by another way.")
     adopted_from: str | None = Field(description="The project that loses it; empty text if nobody owned it.")
+    risks: list[str] = Field(
+        default_factory=list,
+        description="What somebody should look at twice, the gravest first, e.g. `access-widened`.",
+    )
     unchanged_fields: int = Field(description="How many fields of the body stay as they are.")
     uid: str | None = Field(description="The live row's uid.")
     restored_uid: str | None = Field(description="The uid that a creation or replacement brings back; a rollback does.")

@@ -19,6 +19,7 @@ from reconciler.planner.moves import active_moves, idle_moves, linked
 from reconciler.planner.normal import normal
 from reconciler.planner.order import ordered
 from reconciler.planner.references import unmet_references
+from reconciler.planner.risks import risks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def make_plan(
         database_state=live.state.value,
         configuration=configuration.digest,
         tool_version=setting.tool_version,
-        changes=ordered(changes),
+        changes=tuple(replace(change, risks=risks_of(change)) for change in ordered(changes)),
         unchanged=unchanged,
         owned=sum(live.owns(address) for address in live.applied),
         desired_empty=not configuration.resources,

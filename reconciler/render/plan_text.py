@@ -31,6 +31,8 @@ _REASONS = {
     "taken-over-since": "because it was taken over after that generation",
     "uid-changed": "because it was deleted and made anew after that generation: the earlier one comes back",
 }
+_TOLD = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
+"""Risks that the rest of the text says already."""
 _SYMBOLS = {"add": "+", "remove": "-", "change": "~"}
 
 
@@ -113,6 +115,8 @@ def _remarks(change: Change) -> Iterator[str]:
         yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
     if change.outside:
         yield f"changed outside by {safe(change.outside.by)} at {change.outside.at}"
+    if risks := [risk for risk in change.risks if risk not in _TOLD]:
+        yield f"risks: {', '.join(risks)}"
     if (change.before or {}).get("protected") is True and change.action.destroys:
         yield "protected: an apply would be refused"
 

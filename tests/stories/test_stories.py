@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.conftest import BASE, ROOT, Db, Run, reconciler
+import psycopg
+
+from tests.conftest import BASE, ROOT, Db, Run
 
 
 def test_two_pull_requests_from_one_base_are_merged_one_after_the_other(
@@ -222,27 +225,35 @@ def test_a_new_tool_version_with_a_changed_default(run: Run, base: Path, db: Db)
     run("plan", ".", "--detailed-exitcode").ok(0)
 
 
-def test_yesterdays_backup_under_todays_plan(folder: Path, base: Path, tmp_path: Path) -> None:
-    database = tmp_path / "state.db"
-    env = {"RECONCILER_DATABASE_URL": f"sqlite:///{database}", "RECONCILER_PROJECT": "shop"}
-
-    def call(*arguments: str) -> tuple[int, str]:
-        done = reconciler(*arguments, cwd=folder, env=env)
-        return done.code, done.text
-
-    assert call("apply", ".", "--auto-approve")[0] == 0
-    assert call("db", "backup", "yesterday.db")[0] == 0
+def test_yesterdays_backup_under_todays_plan(run: Run, base: Path, folder: Path, db: Db) -> None:
+    run("apply", ".", "--auto-approve").ok()
+    if db.is_sqlite:
+        run("db", "backup", "yesterday.db").ok()
+    else:
+        _copy_database(db, db.url, "yesterday")
     base.write_text(BASE.replace("cost_usd: 100", "cost_usd: 200"))
-    assert call("apply", ".", "--auto-approve")[0] == 0
+    run("apply", ".", "--auto-approve").ok()
     base.write_text(BASE.replace("cost_usd: 100", "cost_usd: 300"))
-    assert call("plan", ".", "--out", "today.plan")[0] == 0
-    for leftover in tmp_path.glob("state.db*"):
-        leftover.unlink()
-    shutil.copy(folder / "yesterday.db", database)
-    code, text = call("apply", "today.plan", "--auto-approve")
-    assert code == 4
-    assert "restored from a backup" in text
-    assert Db(env["RECONCILER_DATABASE_URL"]).rows()["acme/limit/month"]["cost_usd"] == "100"
+    run("plan", ".", "--out", "today.plan").ok()
+    if db.is_sqlite:
+        for leftover in db.path.parent.glob("state.db*"):
+            leftover.unlink()
+        shutil.copy(folder / "yesterday.db", db.path)
+    else:
+        _copy_database(db, "yesterday", db.url)
+    assert "restored from a backup" in run("apply", "today.plan", "--auto-approve").ok(4).err
+    assert db.rows()["acme/limit/month"]["cost_usd"] == "100"
+    run("apply", ".", "--auto-approve").ok()
+    assert db.rows()["acme/limit/month"]["cost_usd"] == "300"
+
+
+def _copy_database(db: Db, source: str, target: str) -> None:
+    """On PostgreSQL: one database as the copy of another, as a restored dump is."""
+    name = urlsplit(db.url).path.lstrip("/")
+    names = {db.url: name, "yesterday": f"{name}_yesterday"}
+    with psycopg.connect(db.url.replace(f"/{name}?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {names[target]} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {names[target]} TEMPLATE {names[source]}")
 
 
 def test_the_quickstart_converges(run: Run, folder: Path, db: Db) -> None:

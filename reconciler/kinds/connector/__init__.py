@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from reconciler.kinds.connector import custom, file, http, mcp, serverless, sql, stream, vector
+from reconciler.kinds.risks import CAPS, CONNECTION, READ_ONLY, grown, named
 from reconciler.model.kind import Kind
+from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
 TYPES: dict[str, type[Spec]] = {
@@ -32,4 +34,20 @@ KIND = Kind(
     discriminator="type",
     identity=("type",),
     health_fields=tuple(_HEALTH.split()),
+    risks=(
+        *CONNECTION,
+        READ_ONLY,
+        *CAPS,
+        *(
+            RiskRule((field,), grown(empty_is_all=False))
+            for field in ("allowed_methods", "functions", "topics", "tools")
+        ),
+        RiskRule(("capabilities",), grown(empty_is_all=True)),
+        *(RiskRule((field,), named("command-changed")) for field in ("command", "args", "transport")),
+        *(
+            RiskRule((field,), named("access-widened"))
+            for field in ("bucket", "container", "account", "root", "database")
+        ),
+        RiskRule(("tools", "*"), mcp.tool_risks),
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,8 +18,10 @@ from reconciler.kinds.connector.common import (
     header_faults,
     is_reference,
 )
+from reconciler.kinds.risks import lowered
 from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
 from reconciler.model.fields import Items, Private, ShortText, Text, Url, fail
+from reconciler.model.risk import ABSENT
 from reconciler.model.secret_ref import looks_secret
 from reconciler.model.spec import Part
 
@@ -51,6 +53,18 @@ class Tool(Part):
         description="The SHA-256 of the tool's whole definition. A tool that changes is no longer called until it is pinned.",
     )
     description: Text = Field("", description="What the tool is used for here.")
+
+
+def tool_risks(before: Any, after: Any) -> Iterator[str]:
+    """One tool that is allowed before and after; one that comes new is told by the list of tools."""
+    if before is ABSENT or after is ABSENT:
+        return
+    if before.get("requires_approval") is True and after.get("requires_approval") is not True:
+        yield "approval-removed"
+    if before.get("pin") != after.get("pin"):
+        yield "pin-changed"
+    order = ("low", "medium", "high", "critical")
+    yield from lowered(order, "access-widened")(before.get("risk"), after.get("risk"))
 
 
 class Mcp(Connector):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.errors import Problem
-from reconciler.kinds.template import http, sql
+from reconciler.kinds.risks import CAPS, READ_ONLY, named
+from reconciler.kinds.template import http, parameter, sql
 from reconciler.model.kind import Kind, Lookup, RefField
 from reconciler.model.resource import Resource
+from reconciler.model.risk import RiskRule
 
 _CHECKS = {"sql": sql.check, "http": http.check}
 
@@ -25,4 +27,11 @@ KIND = Kind(
     identity=("type",),
     references=(RefField(("datasource",), "datasource"), RefField(("connector",), "connector")),
     check=_check,
+    risks=(
+        READ_ONLY,
+        *CAPS,
+        *(RiskRule((f,), named("statement-changed")) for f in ("sql", "method", "path", "query", "headers", "body")),
+        *(RiskRule((field,), named("access-widened")) for field in ("datasource", "connector")),
+        RiskRule(("parameters", "*"), parameter.risks),
+    ),
 )

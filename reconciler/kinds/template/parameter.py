@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from reconciler.kinds.risks import capped, grown
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
 from reconciler.model.fields import ItemSet, Text, fail, free_json
+from reconciler.model.risk import ABSENT
 from reconciler.model.spec import Part
 
 ScalarType: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid"]
@@ -176,3 +178,22 @@ def _is_time(scalar: str, text: str) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def risks(before: Any, after: Any) -> Iterator[str]:
+    """A parameter that takes more values than before, or other ones; a new one belongs to the statement."""
+    if before is ABSENT or after is ABSENT:
+        return
+    bounds = [capped(before.get(name), after.get(name)) for name in ("max", "max_length", "max_items")]
+    bounds.append(capped(_negated(before.get("min")), _negated(after.get("min"))))
+    bounds.append(grown(empty_is_all=True)(before.get("enum"), after.get("enum")))
+    if any(name in ("limit-raised", "access-widened") for found in bounds for name in found):
+        yield "access-widened"
+    if before.get("pattern") is not None and before.get("pattern") != after.get("pattern"):
+        yield "access-widened"
+    if before.get("type") != after.get("type"):
+        yield "statement-changed"
+
+
+def _negated(value: Any) -> Any:
+    return ABSENT if value is ABSENT else -Decimal(str(value))

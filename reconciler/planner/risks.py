@@ -1,0 +1,76 @@
+"""The risks of a change: what its action does, and what its kind says of the values before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.kinds.table import KINDS
+from reconciler.model.body import Body, leaves
+from reconciler.model.plan import Action, Change
+from reconciler.model.risk import ABSENT, RISKS, RiskRule
+from reconciler.model.secret_ref import SCHEMES
+
+_ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
+
+
+def risks_of(change: Change) -> tuple[str, ...]:
+    """The names, gravest first; nothing of the change's own ``risks`` counts."""
+    found = {*_of_action(change), *_of_bodies(change)}
+    return tuple(name for name in RISKS if name in found)
+
+
+def _of_action(change: Change) -> Iterator[str]:
+    lost = change.reason == "deleted-outside"
+    if change.action in _ACTIONS and not lost:
+        yield _ACTIONS[change.action]
+    if change.adopted_from:
+        yield "takes-over"
+    overwrites = change.action in {Action.UPDATE, Action.REPLACE, Action.DELETE}
+    if change.outside is not None and overwrites:
+        yield "overwrites-outside"
+
+
+def _of_bodies(change: Change) -> Iterator[str]:
+    if change.action in {Action.FORGET, Action.ADOPT, Action.MOVE}:
+        return
+    before, after = change.before, change.after
+    if before is not None and after is not None:
+        if before.get("protected") is True and after.get("protected") is not True:
+            yield "protection-removed"
+        if _secrets(before) != _secrets(after):
+            yield "credential-changed"
+    for rule in KINDS[change.address.kind].risks:
+        if rule.whole or (before is not None and after is not None):
+            yield from _judged(rule, before, after, change.action is Action.REPLACE)
+
+
+def _judged(rule: RiskRule, before: Body | None, after: Body | None, replaced: bool) -> Iterator[str]:
+    sides = (dict(_at(before, rule.path, ())), dict(_at(after, rule.path, ())))
+    # two types have other fields, which says nothing of what either side may do
+    places = {*sides[0]} & {*sides[1]} if replaced else {*sides[0], *sides[1]}
+    for place in sorted(places):
+        before_here, after_here = (side.get(place, ABSENT) for side in sides)
+        try:
+            found = [*rule.judge(before_here, after_here)]
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+            # somebody wrote into the database what is no value of this field: as good as none
+            found = [*rule.judge(ABSENT, after_here)]
+        yield from found
+
+
+def _at(value: Any, pattern: tuple[str, ...], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if not pattern:
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key in value if pattern[0] == "*" else [pattern[0]] if pattern[0] in value else []:
+            yield from _at(value[key], pattern[1:], (*place, key))
+
+
+def _secrets(body: Body) -> frozenset[tuple[Any, ...]]:
+    """Where references to secrets stand, and which."""
+    return frozenset(
+        (path, value)
+        for path, value in leaves(body)
+        if isinstance(value, str) and value.partition("://")[0] in SCHEMES and "://" in value
+    )

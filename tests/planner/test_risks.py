@@ -1,0 +1,139 @@
+"""What is said to be risky of a change, and what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.kinds.parse import parse
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.plan import Action, Change, Touch
+from reconciler.model.risk import RISKS
+from reconciler.model.spec import Spec
+from reconciler.planner.risks import risks_of
+
+SQL = {"type": "sql", "dialect": "postgresql", "dsn": "env://DSN"}
+HTTP = {"type": "http", "base_url": "https://api.example.com/v1"}
+MCP = {"type": "mcp", "transport": "streamable_http", "url": "https://mcp.example.com"}
+PIN = "sha256:" + "a" * 64
+TOOLS = {"a": {"requires_approval": True, "risk": "high", "pin": PIN}}
+OPENAI = {"provider": "openai", "credential": "env://KEY", "models": ["m"]}
+DATA = {"type": "database", "connector": "c", "tables": ["a.b"], "classification": "restricted", "access_roles": ["x"]}
+MONTH = {"target": "tenant", "per": "month", "requests": 100}
+QUERY = {"type": "sql", "datasource": "d", "sql": "SELECT 1", "max_rows": 10}
+ASKS = {"type": "sql", "datasource": "d", "sql": "SELECT :n", "parameters": {"n": {"type": "integer", "max": 5}}}
+
+
+def body(kind: str, raw: Body) -> Body:
+    spec = parse(KINDS[kind], raw, Address("acme", kind, "x"))
+    assert isinstance(spec, Spec), spec
+    return spec.normalised()
+
+
+def change(kind: str, before: Body | None, after: Body | None, action: Action = Action.UPDATE, **more: Any) -> Change:
+    old, new = (None if raw is None else body(kind, raw) for raw in (before, after))
+    return Change(Address("acme", kind, "x"), action, old, new, **more)
+
+
+CASES: list[tuple[str, Body, Body, set[str]]] = [
+    ("connector", SQL, SQL | {"description": "x", "labels": {"a": "b"}}, set()),
+    ("connector", SQL, SQL | {"dsn": "env://OTHER"}, {"credential-changed"}),
+    ("connector", SQL, SQL | {"read_only": False}, {"read-only-removed"}),
+    ("connector", SQL | {"read_only": False}, SQL, set()),
+    ("connector", SQL, SQL | {"max_rows": 2000}, {"limit-raised"}),
+    ("connector", SQL, SQL | {"max_rows": 20}, {"limit-lowered"}),
+    ("connector", SQL | {"ssl": "verify-full"}, SQL | {"ssl": "require"}, {"encryption-weakened"}),
+    ("connector", SQL | {"ssl": "require"}, SQL | {"ssl": "verify-full"}, set()),
+    ("connector", SQL | {"protected": True}, SQL, {"protection-removed"}),
+    ("connector", SQL, SQL | {"network_exceptions": [{"cidr": "10.0.0.0/8", "port": 1}]}, {"access-widened"}),
+    ("connector", HTTP, HTTP | {"base_url": "https://api.example.com/v2"}, set()),
+    ("connector", HTTP, HTTP | {"base_url": "https://evil.example/v1"}, {"endpoint-host-changed"}),
+    ("connector", HTTP, HTTP | {"base_url": "http://api.example.com/v1"}, {"endpoint-host-changed"}),
+    ("connector", HTTP, HTTP | {"base_url": "https://api.example.com:8443/v1"}, {"endpoint-host-changed"}),
+    ("connector", HTTP, HTTP | {"allowed_methods": ["GET", "HEAD", "POST"]}, {"access-widened"}),
+    ("connector", HTTP, HTTP | {"allowed_methods": ["GET"]}, set()),
+    ("connector", HTTP, HTTP | {"auth": {"type": "bearer", "token": "env://T"}}, {"credential-changed"}),
+    ("connector", HTTP | {"headers": {"Authorization": "env://A"}}, HTTP, {"credential-changed"}),
+    ("connector", MCP, MCP | {"tools": TOOLS}, {"access-widened"}),
+    ("connector", MCP | {"tools": TOOLS}, MCP, set()),
+    ("connector", MCP | {"tools": TOOLS}, MCP | {"tools": {"a": {"risk": "high", "pin": PIN}}}, {"approval-removed"}),
+    ("connector", MCP | {"tools": TOOLS}, MCP | {"tools": {"a": TOOLS["a"] | {"risk": "low"}}}, {"access-widened"}),
+    (
+        "connector",
+        MCP | {"tools": TOOLS},
+        MCP | {"tools": {"a": {"requires_approval": True, "risk": "high"}}},
+        {"pin-changed"},
+    ),
+    ("integration", OPENAI, OPENAI | {"models": ["m", "n"]}, {"access-widened"}),
+    ("integration", OPENAI, OPENAI | {"models": []}, {"access-widened"}),
+    ("integration", OPENAI | {"models": []}, OPENAI, set()),
+    ("integration", OPENAI | {"enabled": False}, OPENAI, {"access-widened"}),
+    ("integration", OPENAI, OPENAI | {"enabled": False}, set()),
+    ("integration", OPENAI, OPENAI | {"base_url": "https://proxy.example"}, {"endpoint-host-changed"}),
+    ("datasource", DATA, DATA | {"tables": ["a.b", "a.c"]}, {"access-widened"}),
+    ("datasource", DATA, DATA | {"tables": ["a.c"]}, {"access-widened"}),
+    ("datasource", DATA, DATA | {"access_roles": []}, {"access-widened"}),
+    ("datasource", DATA | {"access_roles": []}, DATA, set()),
+    ("datasource", DATA, DATA | {"classification": "internal"}, {"classification-lowered"}),
+    ("datasource", DATA | {"lifecycle": "inactive"}, DATA, {"access-widened"}),
+    ("datasource", DATA | {"lifecycle": "deprecated"}, DATA, set()),
+    ("template", QUERY, QUERY | {"sql": "SELECT 2"}, {"statement-changed"}),
+    ("template", QUERY, QUERY | {"max_rows": 11}, {"limit-raised"}),
+    ("template", QUERY, {k: v for k, v in QUERY.items() if k != "max_rows"}, {"limit-raised"}),
+    ("template", ASKS, ASKS | {"parameters": {"n": {"type": "integer", "max": 6}}}, {"access-widened"}),
+    ("template", ASKS, ASKS | {"parameters": {"n": {"type": "integer"}}}, {"access-widened"}),
+    ("template", ASKS, ASKS | {"parameters": {"n": {"type": "integer", "max": 4, "min": 0}}}, set()),
+    ("limit", MONTH, MONTH | {"requests": 101}, {"limit-raised"}),
+    ("limit", MONTH, MONTH | {"requests": 99}, {"limit-lowered"}),
+    ("limit", MONTH, MONTH | {"per": "day"}, {"limit-raised"}),
+    ("limit", MONTH, MONTH | {"per": "day", "requests": 3}, {"limit-lowered"}),
+    ("limit", MONTH, MONTH | {"tokens": 5}, {"limit-lowered"}),
+    ("limit", MONTH, {"target": "tenant", "per": "month", "tokens": 5}, {"limit-raised", "limit-lowered"}),
+    ("limit", MONTH, MONTH | {"on_exceed": "warn"}, {"limit-raised"}),
+    ("limit", MONTH | {"on_exceed": "warn"}, MONTH, {"limit-lowered"}),
+    ("limit", MONTH, MONTH | {"target": "connector/a"}, {"limit-raised", "limit-lowered"}),
+    ("limit", {"target": "tenant", "concurrent": 3}, {"target": "tenant", "concurrent": 4}, {"limit-raised"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "risks"), CASES)
+def test_what_a_field_risks(kind: str, before: Body, after: Body, risks: set[str]) -> None:
+    assert set(risks_of(change(kind, before, after))) == risks
+
+
+def test_what_an_action_risks() -> None:
+    touch = Touch("eve", "now")
+    assert risks_of(change("limit", None, MONTH, Action.CREATE)) == ()
+    assert risks_of(change("limit", MONTH, None, Action.DELETE)) == ("deletes", "limit-raised")
+    assert risks_of(change("connector", None, SQL, Action.CREATE)) == ()
+    assert risks_of(change("connector", SQL, None, Action.DELETE, outside=touch)) == ("deletes", "overwrites-outside")
+    assert risks_of(change("connector", SQL, HTTP, Action.REPLACE)) == (
+        "replaces",
+        "credential-changed",
+    )
+    assert risks_of(change("connector", SQL, SQL, Action.FORGET)) == ("lets-go",)
+    assert risks_of(change("connector", SQL, SQL, Action.FORGET, reason="deleted-outside")) == ()
+    assert risks_of(change("connector", SQL, SQL, Action.ADOPT, adopted_from="other")) == ("takes-over",)
+    assert risks_of(change("connector", SQL, SQL, Action.ADOPT, adopted_from="")) == ()
+    assert risks_of(change("connector", SQL, SQL, Action.MOVE, outside=touch)) == ()
+
+
+def test_every_risk_can_be_found() -> None:
+    found = {risk for *_, risks in CASES for risk in risks}
+    by_action = {"deletes", "replaces", "overwrites-outside", "takes-over", "lets-go"}
+    stdio = {"type": "mcp", "transport": "stdio", "command": "server"}
+    found |= set(risks_of(change("connector", stdio, stdio | {"args": ["-x"]})))
+    assert found | by_action == set(RISKS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", ["x", [1], {"a": "b"}, -1, True, None, {"a": {"requires_approval": 7}}])
+def test_whatever_somebody_wrote_into_a_row_is_judged(kind: str, value: Any) -> None:
+    wanted = {"connector": SQL, "integration": OPENAI, "datasource": DATA, "template": ASKS, "limit": MONTH}[kind]
+    good = body(kind, wanted)
+    for field in (*good, "tools", "base_url", "network_exceptions", "allowed_methods", "auth", "parameters"):
+        for broken in ({**good, field: value}, {field: value}):
+            assert set(risks_of(Change(Address("acme", kind, "x"), Action.UPDATE, broken, good))) <= set(RISKS)
