@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.notifying import tell_of
-from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.drift.find import find_drift
 from reconciler.drift.tell import drift_event
@@ -18,6 +18,7 @@ from reconciler.model.drift import Drift
 from reconciler.plan.convert import to_document
 from reconciler.planner.environment import require_environment
 from reconciler.render.drift_text import drift_json, drift_text
+from reconciler.render.formats import DRIFT_FORMATS
 from reconciler.render.metrics import drift_metrics
 from reconciler.render.plan_text import plan_text
 
@@ -35,7 +36,7 @@ from reconciler.render.plan_text import plan_text
     is_flag=True,
     help="Tell the destinations of reconciler.yaml what was found, or that all is well; needs to write to the outbox.",
 )
-@common
+@common_with(*DRIFT_FORMATS)
 def command(options: Options, pending: bool, metrics: Path | None, notify: bool) -> int:
     """Compare live state with what was applied last.
 
@@ -48,11 +49,14 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
     if metrics is not None:
         write_atomically(metrics, drift_metrics(drift, now().timestamp()))
     options.progress.done()
-    if options.format == "json":
+    if options.format != "text":
         document = drift_json(drift)
         if planned is not None:
             document["pending"] = to_document(planned[0])
-        print_json(document)
+        if options.format == "json":
+            print_json(document)
+        else:
+            click.echo(DRIFT_FORMATS[options.format](document))
     else:
         print_lines(drift_text(drift, options.style))
         if planned is not None:

@@ -16,13 +16,22 @@ FORMATS = ("text", "json")
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the common options and hands them over as one ``options`` argument."""
+    return _with_options(FORMATS, command)
+
+
+def common_with(*more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``common`` for a command that offers ``more`` formats: the names of a table in ``render/formats.py``."""
+    return functools.partial(_with_options, (*FORMATS, *more))
+
+
+def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own.")
     @click.option("--project", metavar="FILE", help="Project file; default: reconciler.yaml here or above.")
     @click.option("--env", metavar="E", help="Environment of the project.")
     @click.option("--tenant", "tenants", metavar="T", multiple=True, help="Only this tenant; may be repeated.")
     @click.option("--target", "targets", metavar="ADDRESS", multiple=True, help="Only this address; may be repeated.")
-    @click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result.")
+    @click.option("--format", type=click.Choice(formats), default="text", show_default=True, help="Form of the result.")
     @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
     @click.option("-v", "--verbose", is_flag=True, help="Tell how long each stage took, on stderr.")
     @click.option("-q", "--quiet", is_flag=True, help="Tell only the essential: a plan as its summary.")

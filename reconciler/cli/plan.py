@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reconciler.cli.keys import signing_key
-from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, refusals
@@ -16,6 +17,7 @@ from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
 from reconciler.plan.convert import to_document
 from reconciler.plan.file import write_plan
+from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summary_line
 
 
@@ -32,7 +34,7 @@ from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summa
 )
 @click.option("--no-delete", is_flag=True, help="Plan creations and updates only.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if not.")
-@common
+@common_with(*PLAN_FORMATS)
 def command(
     options: Options,
     paths: tuple[str, ...],
@@ -67,6 +69,9 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
     """The plan in the format that was asked for."""
     if options.format == "json":
         print_json(to_document(plan))
+    elif options.format in PLAN_FORMATS:
+        reviewed = replace(plan, blockers=(*plan.blockers, *foreseen(plan, guards)))
+        click.echo(PLAN_FORMATS[options.format](to_document(reviewed)))
     elif options.quiet:
         print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES])
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli.keys import known_keys
-from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.plan import show_plan
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, UsageError
@@ -18,12 +18,13 @@ from reconciler.kinds.lifecycle import usable
 from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
 from reconciler.plan.file import read_plan
+from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.style import value_text
 
 
 @click.command("show")
 @click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]")
-@common
+@common_with(*PLAN_FORMATS)
 def command(options: Options, what: str | None) -> int:
     """Show a saved plan, a live resource, or all that the project owns."""
     if what is not None and Path(what).is_file():
@@ -31,6 +32,8 @@ def command(options: Options, what: str | None) -> int:
         keys = known_keys(workspace.project)
         show_plan(read_plan(Path(what), keys.by_id if keys else None), options, Guards())
         return 0
+    if options.format in PLAN_FORMATS:
+        raise UsageError(f"--format {options.format} is for plans", hint="name the file that `plan --out` wrote")
     workspace = Workspace(options, ())
     if what is None:
         from reconciler.cli.list import rows_of, show_rows

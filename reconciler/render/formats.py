@@ -1,0 +1,14 @@
+"""The tables of formats beside text and JSON: each turns a document (a dict that is ready for JSON) into text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+Render: TypeAlias = Callable[[dict[str, Any]], str]
+
+PLAN_FORMATS: Mapping[str, Render] = {}
+"""From what ``plan.convert.to_document`` makes; ``--format`` of plan and show offers these names."""
+
+DRIFT_FORMATS: Mapping[str, Render] = {}
+"""From what ``render.drift_text.drift_json`` makes, with the plan's document as ``pending`` where that was asked for."""
