@@ -10,7 +10,7 @@ RISKS: Mapping[str, str] = {
     "deletes": "a resource is deleted",
     "replaces": "a resource is deleted and another one takes its name",
     "overwrites-outside": "what somebody changed outside is overwritten",
-    "protection-removed": "`protected` is taken off",
+    "protection-removed": "the protection against deletion is taken off",
     "takes-over": "another project loses a resource",
     "lets-go": "a resource stays, and nobody manages it any more",
     "credential-changed": "another credential is used, or another way to authenticate",

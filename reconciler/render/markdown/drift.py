@@ -1,0 +1,39 @@
+"""The document of drift turned into Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.render.markdown.changes import Document, field_lines
+from reconciler.render.markdown.marks import code, details, fenced
+from reconciler.render.markdown.plan import BUDGET, plan_markdown
+from reconciler.render.style import safe
+
+
+def drift_markdown(document: Document) -> str:
+    """Findings with their fields, as many as fit; with ``pending`` the plan's Markdown after them."""
+    where = code(document["project"]) + (f" in {code(document['environment'])}" if document["environment"] else "")
+    findings = document["findings"]
+    lines = [f"### Drift of {where}: {len(findings)} found", ""]
+    if not findings:
+        lines = [f"### Drift of {where}: none", "", f"{document['clean']} resources are as they were applied."]
+    size = sum(map(len, lines))
+    for shown, finding in enumerate(findings):
+        block = list(_block(finding))
+        size += sum(len(line) + 1 for line in block)
+        if size > BUDGET - 400:
+            lines.append(f"**{len(findings) - shown} more findings** did not fit here.")
+            break
+        lines += block
+    text = "\n".join(lines).rstrip() + "\n"
+    if "pending" in document:
+        text += "\n" + plan_markdown(document["pending"], max(2000, BUDGET - len(text)))
+    return text
+
+
+def _block(finding: Document) -> Iterator[str]:
+    diff = [safe(line) for field in finding["fields"] for line in field_lines({**field, "cause": ""})]
+    who = f"By {code(finding['by'])} at {code(finding['at'])}."
+    body = [who, *(["", *fenced(diff, "diff")] if diff else [])]
+    yield from details(f"{finding['address']} was {finding['finding']} outside", body)
+    yield ""

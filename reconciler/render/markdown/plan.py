@@ -1,0 +1,173 @@
+"""A plan's document turned into the Markdown of a review comment, within a budget of characters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from html import escape
+
+from reconciler.model.risk import RISKS
+from reconciler.render.markdown.changes import SYMBOLS, TITLES, Document, diff_lines
+from reconciler.render.markdown.marks import code, details, fenced, table
+
+BUDGET = 65_000
+"""Characters. A comment on GitHub holds 65,536."""
+
+_GRAVITY = {risk: index for index, risk in enumerate(RISKS)}
+_QUIET = {"limit-lowered"}
+"""Risks that are told beside a change, and don't bring it above the fold."""
+_TOP = 40
+
+
+def marker(document: Document) -> str:
+    """The first line: a pipeline finds its earlier comment by it, and writes over that."""
+    names = (document["project"], document["environment"] or "-")
+    return f"<!-- reconciler plan {' '.join(re.sub('[^a-z0-9-]|--+', '', name) for name in names)} -->"
+
+
+def plan_markdown(document: Document, budget: int = BUDGET) -> str:
+    """Never longer than ``budget`` (2,000 at least): the least risky changes are shortened first, and counted."""
+    changes = sorted(document["resource_changes"], key=_gravity)
+    head = [marker(document), "", *_title(document), *_blockers(document), *_table(changes), *_risky(changes)]
+    tail = [*_outside(document), *_notes(document)]
+    room = budget - _size(head) - _size(tail) - 300  # for what says how much was left out
+    shown: list[str] = []
+    left: list[Document] = []
+    for change in changes:
+        block = ["", *_block(change)]
+        if not left and _size(block) <= room:
+            shown += block
+            room -= _size(block)
+        else:
+            left.append(change)
+    text = "\n".join([*head, *shown, *_left_out(left, room), *tail]).rstrip() + "\n"
+    return text if len(text) <= budget else _cut(text, budget)
+
+
+def _size(lines: list[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+def _gravity(change: Document) -> int:
+    """Changes without risk come last; among equals the plan's own order stays."""
+    return min((_GRAVITY.get(risk, len(_GRAVITY)) for risk in change["risks"]), default=len(_GRAVITY) + 1)
+
+
+def _title(document: Document) -> Iterator[str]:
+    summary = document["summary"]
+    where = code(document["project"]) + (f" in {code(document['environment'])}" if document["environment"] else "")
+    if not document["resource_changes"]:
+        yield f"### Plan for {where}: no changes"
+        yield ""
+        yield "Live is as the configuration says."
+        return
+    counts = f"{summary['add']} to add, {summary['change']} to change, {summary['destroy']} to destroy"
+    also = [f"{summary[key]} to {key}" for key in ("move", "adopt", "forget") if summary[key]]
+    yield f"### Plan for {where}: {counts}{''.join(f', {part}' for part in also)}"
+    revision = document["revision"]
+    commit = f", commit {code(revision['commit'][:12])}{' (dirty)' if revision['dirty'] else ''}" if revision else ""
+    yield ""
+    yield f"Database {code(document['database'])}, generation {document['generation']}{commit}."
+    yield ""
+
+
+def _blockers(document: Document) -> Iterator[str]:
+    blockers = document["blockers"]
+    if blockers:
+        yield f"> **An apply would be refused**, for {len(blockers)} reason{'s' if len(blockers) > 1 else ''}:"
+        for blocker in blockers[:20]:
+            yield f"> - {code(blocker['message'])}" + (f" {code(blocker['hint'])}" if blocker["hint"] else "")
+        if len(blockers) > 20:
+            yield f"> - and {len(blockers) - 20} more"
+        yield ""
+
+
+def _table(changes: list[Document]) -> list[str]:
+    if not changes:
+        return []
+    counted: dict[tuple[str, str], Counter[str]] = {}
+    for change in changes:
+        counted.setdefault((change["tenant"], change["type"]), Counter())[change["action"]] += 1
+    used = [action for action in SYMBOLS if any(counts[action] for counts in counted.values())]
+    rows = [[tenant, kind, *(counts[a] or "" for a in used)] for (tenant, kind), counts in sorted(counted.items())]
+    lines = table(["tenant", "kind", *used], rows[:_TOP], numbers_from=2)
+    return [*lines, *([f"\n… and {len(rows) - _TOP} more rows."] if len(rows) > _TOP else []), ""]
+
+
+def _risky(changes: list[Document]) -> Iterator[str]:
+    """What somebody should look at before anything else, above the fold."""
+    found = [change for change in changes if {*change["risks"]} - _QUIET]
+    if not found:
+        return
+    yield f"**Look at {'these' if len(found) > 1 else 'this'} first**"
+    yield ""
+    for change in found[:_TOP]:
+        told = "; ".join(f"**{r}**: {RISKS[r]}" if r in RISKS else code(r) for r in change["risks"])
+        yield f"- `{change['address']}` {TITLES[change['action']]}: {told}"
+    if len(found) > _TOP:
+        yield f"- … and {len(found) - _TOP} more below"
+    yield ""
+
+
+def _block(change: Document) -> list[str]:
+    body: list[str] = []
+    if change["previous_address"]:
+        body.append(f"Moves from `{change['previous_address']}`.")
+    if change["outside"]:
+        body.append(f"Changed outside by {code(change['outside']['by'])} at {code(change['outside']['at'])}.")
+    if change["adopted_from"] is not None:
+        owner = f"from the project {code(change['adopted_from'])}" if change["adopted_from"] else "nobody owns it"
+        body.append(f"Taken over: {owner}.")
+    lines = diff_lines(change)
+    if lines:
+        body += ["", *fenced(lines, "diff"), ""]
+    if change["unchanged_fields"] and lines and change["action"] not in {"create", "delete"}:
+        body.append(f"{change['unchanged_fields']} fields stay as they are.")
+    source = change["source"]
+    if source:
+        body.append(f"Written in {code(':'.join(str(part) for part in source.values() if part is not None))}.")
+    symbol = escape(SYMBOLS[change["action"]])
+    return details(f"<code>{symbol}</code> {escape(change['address'])} {TITLES[change['action']]}", body)
+
+
+def _left_out(left: list[Document], room: int) -> Iterator[str]:
+    """The names of those that did not fit, as long as there is room for names."""
+    if not left:
+        return
+    yield ""
+    yield f"**{len(left)} more changes** did not fit here, the least risky ones:"
+    yield ""
+    for number, change in enumerate(left):
+        line = f"- `{SYMBOLS[change['action']]}` {change['address']}"
+        room -= len(line) + 1
+        if room < 0:
+            yield f"- … and {len(left) - number} more: see the plan's text, JSON or HTML"
+            return
+        yield line
+
+
+def _outside(document: Document) -> Iterator[str]:
+    drift = document["resource_drift"]
+    if drift:
+        yield ""
+        were = "resource was" if len(drift) == 1 else "resources were"
+        yield f"**{len(drift)} {were} changed outside** of this configuration:"
+        yield ""
+        for item in drift[:20]:
+            done = "deleted" if item["change"]["actions"] == ["delete"] else "changed"
+            yield f"- `{item['address']}` was {done} by {code(item['by'])} at {code(item['at'])}"
+        if len(drift) > 20:
+            yield f"- … and {len(drift) - 20} more"
+
+
+def _notes(document: Document) -> Iterator[str]:
+    for note in document["notes"][:20]:
+        yield ""
+        yield f"Note: {code(note)}"
+
+
+def _cut(text: str, budget: int) -> str:
+    """A budget too small even for the head: the beginning, and that it is only that."""
+    end = "\n\n… cut here: the budget for this comment is too small.\n"
+    return text[: budget - len(end)] + end
