@@ -42,16 +42,16 @@ class ChangeBody(_Part):
 class TouchDocument(_Part):
     """Who changed a row outside, and when."""
 
-    by: str
-    at: str
+    by: str = Field(description="The person, the program or the database role; `unknown` where that was bypassed.")
+    at: str = Field(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")
 
 
 class SourceDocument(_Part):
     """Where a resource stands in the files."""
 
-    file: str
-    line: int | None = None
-    column: int | None = None
+    file: str = Field(description="The file, relative to the project's folder.")
+    line: int | None = Field(default=None, description="The line, from 1.")
+    column: int | None = Field(default=None, description="The column, from 1.")
 
 
 class ResourceChangeDocument(_Part):
@@ -59,17 +59,23 @@ class ResourceChangeDocument(_Part):
 
     address: str = Field(description="tenant/kind/name")
     previous_address: str | None = Field(description="For a move: where the resource is now.")
-    mode: Literal["managed"] = "managed"
-    tenant: str
+    mode: Literal["managed"] = Field(
+        default="managed", description="Terraform's word for what it owns; always `managed`."
+    )
+    tenant: str = Field(description="The tenant that the resource belongs to.")
     type: str = Field(description="The kind, singular.")
-    name: str
-    action: Literal["create", "update", "replace", "delete", "move", "adopt", "forget"]
+    name: str = Field(description="The resource's name, after the change.")
+    action: Literal["create", "update", "replace", "delete", "move", "adopt", "forget"] = Field(
+        description="What happens, as one word; `change.actions` says the same in Terraform's."
+    )
     action_reason: str = Field(
         description="Why, as a stable word, e.g. `not-in-configuration`; empty if the files say so."
     )
-    change: ChangeBody
+    change: ChangeBody = Field(description="What is done, from what to what.")
     fields: list[FieldDocument] = Field(description="The fields that differ; empty for creations and deletions.")
-    cause: Literal["configuration", "outside", "both", "tool"]
+    cause: Literal["configuration", "outside", "both", "tool"] = Field(
+        description="Whose doing the whole change is: the causes of its fields as one."
+    )
     outside: TouchDocument | None = Field(description="Set if this overwrites what somebody changed by another way.")
     adopted_from: str | None = Field(description="The project that loses it; empty text if nobody owned it.")
     risks: list[str] = Field(
@@ -80,50 +86,50 @@ class ResourceChangeDocument(_Part):
     uid: str | None = Field(description="The live row's uid.")
     restored_uid: str | None = Field(description="The uid that a creation or replacement brings back; a rollback does.")
     row_version: int | None = Field(description="The live row's version, which must still hold when this is applied.")
-    before_digest: str | None
-    after_digest: str | None
+    before_digest: str | None = Field(description="BLAKE2b-128 of the canonical JSON of `before`.")
+    after_digest: str | None = Field(description="BLAKE2b-128 of the canonical JSON of `after`.")
     explicit: list[list[PathPart]] = Field(description="The paths that the author wrote, in contrast to defaults.")
-    source: SourceDocument | None
+    source: SourceDocument | None = Field(description="Where it is declared; null for what is not.")
 
 
 class DriftDocument(_Part):
     """A resource that somebody changed or deleted outside since it was last applied."""
 
-    address: str
-    type: str
-    name: str
-    change: ChangeBody
-    fields: list[FieldDocument]
-    by: str
-    at: str
+    address: str = Field(description="tenant/kind/name")
+    type: str = Field(description="The kind, singular.")
+    name: str = Field(description="The resource's name.")
+    change: ChangeBody = Field(description="From what was applied last to what is live.")
+    fields: list[FieldDocument] = Field(description="The fields that somebody changed.")
+    by: str = Field(description="Who; `unknown` where that was bypassed.")
+    at: str = Field(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")
 
 
 class BlockerDocument(_Part):
     """Why an apply of this plan would be refused."""
 
-    code: str
-    message: str
-    hint: str
-    address: str | None
+    code: str = Field(description="A stable word, e.g. `protected`.")
+    message: str = Field(description="What stands in the way.")
+    hint: str = Field(description="What lifts it.")
+    address: str | None = Field(description="The resource that it is about, if it is about one.")
 
 
 class RevisionDocument(_Part):
     """The git commit of the configuration."""
 
-    commit: str
-    dirty: bool
+    commit: str = Field(description="The commit's full hash.")
+    dirty: bool = Field(description="Whether files of the configuration differed from that commit.")
 
 
 class SummaryDocument(_Part):
     """Counts of changes; a replacement counts as an addition and a destruction."""
 
-    add: int
-    change: int
-    destroy: int
-    move: int
-    adopt: int
-    forget: int
-    unchanged: int
+    add: int = Field(description="Creations and replacements.")
+    change: int = Field(description="Updates.")
+    destroy: int = Field(description="Deletions and replacements.")
+    move: int = Field(description="Resources that get another name.")
+    adopt: int = Field(description="Resources that are taken over, or whose live state is accepted.")
+    forget: int = Field(description="Resources that are let go of.")
+    unchanged: int = Field(description="Resources that are as they are wanted.")
 
 
 class SignatureDocument(_Part):
@@ -137,29 +143,31 @@ class PlanDocument(_Part):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
     format_version: Literal["1.0"] = Field(description="Version of this format.")
-    tool_version: str
-    project: str
-    environment: str | None
+    tool_version: str = Field(description="Version of the reconciler that made it.")
+    project: str = Field(description="The project that it is for.")
+    environment: str | None = Field(description="The environment that it is for; null where the project has none.")
     lineage: str | None = Field(
         description="Identity of the project's row in the database; null if it is not there yet."
     )
     generation: int = Field(description="The project's generation when the plan was made.")
     database: str = Field(description="The database's URL without credentials.")
-    database_state: Literal["missing", "empty", "foreign", "older", "current", "newer"]
+    database_state: Literal["missing", "empty", "foreign", "older", "current", "newer"] = Field(
+        description="What the database was; an apply sets up only one that is missing or empty."
+    )
     configuration: str = Field(description="Digest of everything that the files want.")
     operation: Literal["apply", "rollback", "revert", "adopt", "forget"] = Field(
         description="The command that made the plan; history keeps it."
     )
     partial: bool = Field(description="Whether only a selection was planned, or deletions were left out.")
-    desired_empty: bool
+    desired_empty: bool = Field(description="Whether the configuration wants nothing at all.")
     owned: int = Field(description="How many live resources the project owns.")
-    tenants_gone: list[str]
-    revision: RevisionDocument | None
-    summary: SummaryDocument
-    resource_changes: list[ResourceChangeDocument]
-    resource_drift: list[DriftDocument]
-    notes: list[str]
-    blockers: list[BlockerDocument]
+    tenants_gone: list[str] = Field(description="Tenants of which nothing would be left.")
+    revision: RevisionDocument | None = Field(description="Where the configuration came from; null outside of git.")
+    summary: SummaryDocument = Field(description="Counts.")
+    resource_changes: list[ResourceChangeDocument] = Field(description="In the order in which they would be applied.")
+    resource_drift: list[DriftDocument] = Field(description="What somebody did since the last apply, changes or not.")
+    notes: list[str] = Field(description="What else somebody who approves this should know.")
+    blockers: list[BlockerDocument] = Field(description="Why an apply would be refused, as far as the plan can tell.")
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the canonical JSON of everything but `digest` and `hmac`."
     )

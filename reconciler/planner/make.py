@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from fnmatch import fnmatchcase
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
 from reconciler.kinds.table import KINDS
@@ -75,7 +76,7 @@ def make_plan(
         desired_empty=not configuration.resources,
         partial=selection.is_partial or not selection.deletes,
         revision=setting.revision,
-        notes=tuple(_notes(configuration, setting.today)),
+        notes=tuple(_notes(configuration, live, setting.today)),
         outside=tuple(
             found
             for address in sorted(live.applied)
@@ -233,7 +234,10 @@ def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:
             yield Blocker("uid-live", message, f"rename or delete {place} first", address)
 
 
-def _notes(configuration: Configuration, today: date) -> Iterator[str]:
+def _notes(configuration: Configuration, live: Live, today: date) -> Iterator[str]:
+    known = (configuration.resources, live.rows)
     for rule in configuration.ignore:
         if rule.until is not None and today > rule.until:
             yield f"the ignore rule for {rule.field} of {rule.address} ended on {rule.until.isoformat()}: it no longer counts"
+        elif not any(fnmatchcase(str(address), rule.address) for addresses in known for address in addresses):
+            yield f"the ignore rule for {rule.field} of {rule.address} matches no resource"

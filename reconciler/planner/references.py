@@ -71,7 +71,7 @@ def _left_out(address: Address, target: Address, what: str, missing: Address) ->
         "reference-not-selected",
         f"{address} refers to {target}, {what}",
         address=str(address),
-        hint=f"select both: add --target {missing}",
+        hint=f"select both: add --target {missing}, or its file where files were named",
     )
 
 

@@ -74,7 +74,8 @@ def _project(kinds: Mapping[str, Kind]) -> Schema:
         parts.defs[f"defaults_{kind.name}"] = fields | {
             "description": f"Defaults of every {kind.name} with such fields."
         }
-        sections[kind.plural] = {"$ref": f"#/$defs/defaults_{kind.name}"}
+        told = f"Fields for every {kind.name} that has them and does not set them."
+        sections[kind.plural] = {"description": told, "$ref": f"#/$defs/defaults_{kind.name}"}
     for kind in kinds.values():
         sections[kind.name] = {"description": f"The same as `{kind.plural}`.", **sections[kind.plural]}
     body["properties"]["defaults"] |= {"properties": sections, "additionalProperties": False}

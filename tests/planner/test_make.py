@@ -286,9 +286,11 @@ class TestHeader:
 
     def test_notes_rules_that_ended(self) -> None:
         rules = [ignoring("max_rows", until=date(2026, 2, 28)), ignoring("labels", until=TODAY)]
-        made = plan(wish({}, ignore=rules), World())
+        made = plan(wish({A: CUSTOM}, ignore=rules), World())
         assert len(made.notes) == 1
         assert "2026-02-28" in made.notes[0]
+        unmatched = plan(wish({}, ignore=[ignoring("labels")]), World())
+        assert "matches no resource" in unmatched.notes[0]
 
     def test_is_a_value(self) -> None:
         """Nothing that goes in is changed."""

@@ -627,3 +627,23 @@ def test_settings_of_a_project(text: str, tmp_path: Path, capsys: pytest.Capture
 def test_bad_settings_of_a_project(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _validate(tmp_path, capsys, text, a="version: 1\ntenant: acme") != set()
     assert faults("project", documents(text)[0]) != []
+
+
+def _properties(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(schema, dict):
+        for name, item in schema.get("properties", {}).items() if isinstance(schema.get("properties"), dict) else ():
+            yield f"{path}.{name}", item
+        for key, item in schema.items():
+            yield from _properties(item, f"{path}/{key}")
+    elif isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from _properties(item, f"{path}/{index}")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_property_says_what_it_is(name: str) -> None:
+    """Editors show it when somebody hovers."""
+    schema = json.loads((FOLDER / f"{name}{SUFFIX}").read_text())
+    said = ((path, item) for path, item in _properties(schema) if "/if." not in path and "/not." not in path)
+    silent = [path for path, item in said if isinstance(item, dict) and not item.get("description")]
+    assert silent == []
