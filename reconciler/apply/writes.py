@@ -106,4 +106,5 @@ def _entry(change: Change, uids: Mapping[Address, str]) -> HistoryEntry:
         explicit=change.explicit,
         source=_source(change.source),
         spec_version=KINDS[change.address.kind].spec_version,
+        sources=tuple((field.path, str(field.source)) for field in change.fields if field.source),
     )

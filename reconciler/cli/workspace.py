@@ -24,7 +24,7 @@ from reconciler.load.load import DEFAULT_PROJECT, STDIN, Loaded, load
 from reconciler.load.project import Project, read_project, without_file
 from reconciler.model.address import Address, is_name
 from reconciler.model.live import Live
-from reconciler.model.plan import Plan, Revision, Selection
+from reconciler.model.plan import Change, Plan, Revision, Selection
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
@@ -232,7 +232,18 @@ class Workspace:
         selection = self.selection(live, loaded, no_delete)
         self.options.progress.stage("Comparing")
         setting = Setting(where, now().date(), __version__, self.revision(loaded))
-        return make_plan(loaded.configuration, live, setting, selection)
+        plan = make_plan(loaded.configuration, live, setting, selection)
+        return replace(plan, changes=tuple(_located(change, loaded) for change in plan.changes))
+
+
+def _located(change: Change, loaded: Loaded) -> Change:
+    """With the place of each field that is to change: of a resource that is there, its own lines are what matters."""
+    if not change.fields or change.after is None:
+        return change
+    places = (loaded.place_of(change.address, field.path) for field in change.fields)
+    return replace(
+        change, fields=tuple(replace(f, source=place) for f, place in zip(change.fields, places, strict=True))
+    )
 
 
 def _parses(text: str) -> bool:

@@ -51,7 +51,7 @@ def blame(
             found.append(Blame(path, value, None, "unknown", "unknown", None, None, pruned=True))
             continue
         made = history.by_number[origin.generation]
-        found.append(Blame(path, value, made.number, made.actor, made.at, made.commit, origin.source))
+        found.append(Blame(path, value, made.number, made.actor, made.at, made.commit, origin.source_of(path)))
     return found
 
 

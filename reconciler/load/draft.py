@@ -74,17 +74,24 @@ class Draft:
                 first, known = number, value
         return self.layers[first:]
 
-    def locate(self, problem: Problem) -> Problem:
-        """Looks for the path in the topmost layer that has it, and for its parents otherwise."""
-        kind = KINDS[self.address.kind]
+    def place_of(self, path: Path) -> Place:
+        """Where the value at ``path``, or the nearest above it, is written: in the base, an overlay or the defaults."""
+        layer = self._layer(path)
+        return layer.source.place(layer.index, (*layer.at, *path))
+
+    def _layer(self, path: Path) -> Layer:
+        """The topmost layer that has the path, or what is nearest above it."""
         counting = self._counting()
         layers = [*reversed(counting), *([self.defaults] if self.defaults else [])]
-        layer = counting[0]
-        for length in range(len(problem.path), 0, -1):
-            if found := [item for item in layers if has(item.value, problem.path[:length])]:
-                layer = found[0]
-                break
-        body = self.body
+        for length in range(len(path), 0, -1):
+            for layer in layers:
+                if has(layer.value, path[:length]):
+                    return layer
+        return counting[0]
+
+    def locate(self, problem: Problem) -> Problem:
+        """Looks for the path in the topmost layer that has it, and for its parents otherwise."""
+        kind, layer, body = KINDS[self.address.kind], self._layer(problem.path), self.body
 
         def shown(path: Path) -> bool:
             return path[:2] == layer.at[:2] and is_public(kind, body, path[2:]) and not looks_secret(str(path[-1]))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path as FilePath
 
-from reconciler.errors import Place, Problem, Problems, UsageError
+from reconciler.errors import Path, Place, Problem, Problems, UsageError
 from reconciler.kinds.wording import near
 from reconciler.load.build import build_resources, check_resources
 from reconciler.load.collect import Collector
 from reconciler.load.discover import contained, manifests_below, overlay_manifests, project_manifests, real
+from reconciler.load.draft import Draft
 from reconciler.load.entries import Entries
 from reconciler.load.project import ExternalEntry, Project
 from reconciler.load.source import Source, read_source, read_stdin, shown_name
@@ -33,11 +34,17 @@ CAUSES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration, and which of its addresses the given paths hold (None: no paths were given)."""
+    """A configuration, which of its addresses the given paths hold (None: no paths were given), and where fields stand."""
 
     configuration: Configuration
     selected: frozenset[Address] | None
     deletes: bool
+    drafts: Mapping[Address, Draft]
+
+    def place_of(self, address: Address, path: Path) -> Place | None:
+        """Where a field is written; the file's positions are composed when they are first asked for."""
+        draft = self.drafts.get(address)
+        return draft.place_of(path) if draft is not None else None
 
 
 @contextmanager
@@ -95,7 +102,7 @@ def _load(project: Project, environment: str | None, paths: Sequence[str], name:
         deletes = False
     elif not project.has_file and not all(os.path.isdir(path) for path in paths):
         deletes = False
-    return Loaded(configuration, selected, deletes)
+    return Loaded(configuration, selected, deletes, collector.drafts)
 
 
 def _declared(collector: Collector) -> set[Address]:
@@ -129,7 +136,7 @@ def _read(
 
 def _read_paths(paths: Sequence[str], problems: Problems) -> list[Source]:
     """The files that the paths name or hold, each once; a path that says nothing is an error, not an empty folder."""
-    sources: dict[Path | str, Source] = {}
+    sources: dict[FilePath | str, Source] = {}
     for given in dict.fromkeys(paths):
         before = len(problems.found)
         if given == STDIN:
@@ -137,13 +144,13 @@ def _read_paths(paths: Sequence[str], problems: Problems) -> list[Source]:
             held = [sources[STDIN]]
         else:
             held = []
-            for path in _files_of(Path(given), problems):
+            for path in _files_of(FilePath(given), problems):
                 key = real(path)
                 if key not in sources and (source := read_source(path, problems)):
                     sources[key] = source
                 held += [sources[key]] if key in sources else []
         if all(source.is_empty for source in held) and len(problems.found) == before:
-            name = "<stdin>" if given == STDIN else shown_name(Path(given))
+            name = "<stdin>" if given == STDIN else shown_name(FilePath(given))
             problems.add(_no_manifest(name))
     return list(sources.values())
 
@@ -153,7 +160,7 @@ def _no_manifest(name: str) -> Problem:
     return Problem("no-manifest", f"{name} holds no manifest", place=Place(name), hint=hint)
 
 
-def _files_of(path: Path, problems: Problems) -> list[Path]:
+def _files_of(path: FilePath, problems: Problems) -> list[FilePath]:
     if os.path.isdir(path):
         return contained(manifests_below(path, problems), path, problems)
     if not os.path.lexists(path):
@@ -162,7 +169,7 @@ def _files_of(path: Path, problems: Problems) -> list[Path]:
     return [path]
 
 
-def _no_such_path(path: Path) -> Problem:
+def _no_such_path(path: FilePath) -> Problem:
     name, folder = shown_name(path), path.parent
     hint = None
     if os.path.isdir(folder) and os.access(folder, os.R_OK):
@@ -170,13 +177,13 @@ def _no_such_path(path: Path) -> Problem:
     return Problem("no-such-path", f"{name} does not exist", place=Place(name), hint=hint)
 
 
-def _given(paths: Sequence[str], sources: list[Source], files: list[list[Path]], problems: Problems) -> set[str]:
+def _given(paths: Sequence[str], sources: list[Source], files: list[list[FilePath]], problems: Problems) -> set[str]:
     """The project's files that the paths hold; a path that holds none, or none that says anything, is an error."""
     places = {str(file): real(file) for group in files for file in group}
     silent = {source.path for source in sources if source.is_empty}
     found: set[str] = set()
     for given in paths:
-        path, wanted = Path(given), real(given)
+        path, wanted = FilePath(given), real(given)
         matching = {file for file, place in places.items() if place == wanted or place.is_relative_to(wanted)}
         if not os.path.lexists(path):
             problems.add(_no_such_path(path))

@@ -46,6 +46,12 @@ class PastChange:
     source: str | None
     spec_version: int = 1
     """Of ``before`` and ``after``."""
+    sources: tuple[tuple[Path, str], ...] = ()
+
+    def source_of(self, path: Path) -> str | None:
+        """Where the value at ``path`` was written; the resource's own place where nothing nearer is known."""
+        near = [s for s in self.sources if s[0] == path[: len(s[0])] or path == s[0][: len(path)]]
+        return max(near, key=lambda found: len(found[0]))[1] if near else self.source
 
 
 @dataclass(frozen=True)

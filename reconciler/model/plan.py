@@ -82,6 +82,8 @@ class FieldChange:
     before: Any
     after: Any
     cause: Cause
+    source: Place | None = None
+    """Where the wanted value is written."""
 
 
 @dataclass(frozen=True, slots=True)

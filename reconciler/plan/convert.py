@@ -28,6 +28,7 @@ from reconciler.plan.document import (
     FieldDocument,
     PlanDocument,
     ResourceChangeDocument,
+    SourceDocument,
 )
 
 _ACTIONS = {
@@ -125,6 +126,7 @@ def _field(field: FieldChange) -> dict[str, Any]:
         "before": field.before,
         "after": field.after,
         "cause": field.cause.value,
+        "source": place_document(field.source),
     }
 
 
@@ -244,14 +246,20 @@ def _read_change(read: ResourceChangeDocument) -> Change:
         restored_uid=read.restored_uid,
         row_version=read.row_version,
         explicit=tuple(tuple(path) for path in read.explicit),
-        source=Place(read.source.file, read.source.line, read.source.column) if read.source else None,
+        source=_read_place(read.source),
         unchanged=read.unchanged_fields,
         risks=tuple(read.risks),
     )
 
 
 def _read_fields(fields: list[FieldDocument]) -> tuple[FieldChange, ...]:
-    return tuple(FieldChange(tuple(f.path), f.op, f.before, f.after, Cause(f.cause)) for f in fields)
+    return tuple(
+        FieldChange(tuple(f.path), f.op, f.before, f.after, Cause(f.cause), _read_place(f.source)) for f in fields
+    )
+
+
+def _read_place(read: SourceDocument | None) -> Place | None:
+    return Place(read.file, read.line, read.column) if read else None
 
 
 def _read_drift(read: DriftDocument) -> OutsideChange:

@@ -16,6 +16,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class SourceDocument(_Part):
+    """Where a resource stands in the files."""
+
+    file: str = Field(description="The file, relative to the project's folder.")
+    line: int | None = Field(default=None, description="The line, from 1.")
+    column: int | None = Field(default=None, description="The column, from 1.")
+
+
 class FieldDocument(_Part):
     """One field of a change."""
 
@@ -26,6 +34,9 @@ class FieldDocument(_Part):
     after: Any = Field(description="The value that is wanted; null if there is none.")
     cause: Literal["configuration", "outside", "both", "tool"] = Field(
         description="Whose doing: the files changed, somebody changed the database, both did, or the tool's default changed."
+    )
+    source: SourceDocument | None = Field(
+        default=None, description="Where the wanted value is written; null where no file writes it."
     )
 
 
@@ -44,14 +55,6 @@ class TouchDocument(_Part):
 
     by: str = Field(description="The person, the program or the database role; `unknown` where that was bypassed.")
     at: str = Field(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")
-
-
-class SourceDocument(_Part):
-    """Where a resource stands in the files."""
-
-    file: str = Field(description="The file, relative to the project's folder.")
-    line: int | None = Field(default=None, description="The line, from 1.")
-    column: int | None = Field(default=None, description="The column, from 1.")
 
 
 class ResourceChangeDocument(_Part):

@@ -49,7 +49,7 @@ def _generations(connection: Connection, project: str) -> tuple[Generation, ...]
 def _changes(connection: Connection, project: str, upto: int | None) -> tuple[PastChange, ...]:
     sql = (
         "SELECT generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source, "
-        "spec_version "
+        "spec_version, sources "
         "FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
     )
     records = connection.execute(text(sql), {"project": project, "upto": 2**62 if upto is None else upto})
@@ -57,7 +57,8 @@ def _changes(connection: Connection, project: str, upto: int | None) -> tuple[Pa
 
 
 def _change(record: Any) -> PastChange:
-    generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, *rest = record
+    generation, position, tenant, kind, name, action, previous, uid, before, after, cause, *more = record
+    explicit, source, spec_version, sources = more
     return PastChange(
         generation,
         position,
@@ -69,7 +70,9 @@ def _change(record: Any) -> PastChange:
         orjson.loads(after) if after is not None else None,
         cause,
         paths_from_json(explicit) if explicit else frozenset(),
-        *rest,
+        source,
+        spec_version,
+        tuple((tuple(path), place) for path, place in orjson.loads(sources)) if sources else (),
     )
 
 

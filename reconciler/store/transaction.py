@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
 from reconciler.model.configuration import Retention
@@ -51,6 +52,8 @@ class HistoryEntry:
     explicit: tuple[Any, ...] = ()
     source: str | None = None
     spec_version: int = 1
+    sources: tuple[tuple[Path, str], ...] = ()
+    """Where each of the fields that changed was written."""
 
 
 class Transaction:
@@ -243,8 +246,8 @@ class Transaction:
         )
         self._run(
             "INSERT INTO changes (project, generation, position, tenant, kind, name, action, previous, uid, before, after, "
-            "explicit, source, cause, spec_version) VALUES (:project, :generation, :position, :tenant, :kind, :name, :action, :previous, "
-            ":uid, :before, :after, :explicit, :source, :cause, :spec_version)",
+            "explicit, source, cause, spec_version, sources) VALUES (:project, :generation, :position, :tenant, :kind, :name, :action, :previous, "
+            ":uid, :before, :after, :explicit, :source, :cause, :spec_version, :sources)",
             [
                 {
                     "project": self._project,
@@ -260,6 +263,7 @@ class Transaction:
                     "source": e.source,
                     "cause": e.cause,
                     "spec_version": e.spec_version,
+                    "sources": canonical([[list(path), place] for path, place in e.sources]) if e.sources else None,
                 }
                 for position, e in enumerate(entries, 1)
             ],

@@ -104,6 +104,7 @@ class TestTerraform:
                 "before": "old ü😀",
                 "after": "new",
                 "cause": "both",
+                "source": None,
             }
         ]
         assert update["outside"] == {"by": "bob", "at": "2026-02-28T01:00:00Z"}

@@ -134,3 +134,32 @@ def test_the_trail_is_verified(run: Run, base: Path, folder: Path, db: Db) -> No
     db.sql(triggers)
     db.sql("UPDATE audit SET body = replace(body, 'tester', 'nobody')")
     assert "from entry 1 on" in run("audit", "verify", env=key).ok(8).err
+
+
+def test_blame_names_the_line_of_the_field_in_whatever_file(run: Run, folder: Path, db: Db) -> None:
+    """An overlay's or a default's own line, not that of the resource in the base."""
+    (folder / "reconciler.yaml").write_text(
+        "version: 1\nproject: shop\ninclude: [base.yaml]\nenvironments: {prod: {overlays: [prod]}}\n"
+        "defaults:\n  limits:\n    description: from the defaults\n"
+    )
+    (folder / "prod").mkdir()
+    base, overlay = folder / "base.yaml", folder / "prod" / "limits.yaml"
+    base.write_text(
+        "version: 1\ntenant: acme\nlimits:\n  month:\n    target: tenant\n    per: month\n    cost_usd: 100\n    tokens: 5\n"
+    )
+    overlay.write_text("version: 1\ntenant: acme\nlimits: {}\n")
+    run("apply", "--env", "prod", "--auto-approve").ok()
+    base.write_text(base.read_text().replace("tokens: 5", "tokens: 6"))
+    overlay.write_text("version: 1\ntenant: acme\nlimits:\n  month:\n    cost_usd: 200\n")
+    project = folder / "reconciler.yaml"
+    project.write_text(project.read_text().replace("from the defaults", "other words"))
+    shown = run("plan", "--env", "prod", "--format", "json").ok().json
+    places = {field["field"]: field["source"] for field in shown["resource_changes"][0]["fields"]}
+    assert places["cost_usd"] == {"file": "prod/limits.yaml", "line": 5, "column": 15}
+    run("apply", "--env", "prod", "--auto-approve").ok()
+    blamed = run("blame", "acme/limit/month", "--env", "prod", "--format", "json").ok().json["fields"]
+    lines = {field["field"]: field["source"] for field in blamed}
+    assert lines["cost_usd"] == "prod/limits.yaml:5:15"
+    assert lines["tokens"] == "base.yaml:8:13"
+    assert lines["description"] == "reconciler.yaml:7:18"
+    assert lines["per"] == "base.yaml:4:3"

@@ -33,6 +33,8 @@ def upgrade() -> None:
     bind.exec_driver_sql("CREATE INDEX outbox_by_destination ON outbox (project, destination, seq)")
     # of the bodies before and after; what was written until now is all of the first version
     bind.exec_driver_sql("ALTER TABLE changes ADD COLUMN spec_version INTEGER NOT NULL DEFAULT 1")
+    # where the changed fields were written: JSON, a list of [path, "file:line:column"]
+    bind.exec_driver_sql("ALTER TABLE changes ADD COLUMN sources TEXT")
     # the newest generation whose changes were pruned; 0: history is whole
     bind.exec_driver_sql("ALTER TABLE projects ADD COLUMN horizon BIGINT NOT NULL DEFAULT 0")
 
