@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "Write the live resources that the project owns to stdout.",
     "history": "List the project's generations, or show what one of them changed.",
     "blame": "Say for each field which generation, person, commit and line gave it its value.",
+    "explain": "Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.",
     "schema": "Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.",
     "project": "Rename a project.",
     "audit": "Verify the audit trail.",

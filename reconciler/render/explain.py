@@ -1,0 +1,120 @@
+"""The reference at the prompt: a path like ``connector.http.auth``, turned into what may stand there and what it means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from reconciler.errors import UsageError
+from reconciler.kinds.table import KINDS
+from reconciler.render.schemas import schemas
+
+Schema = Mapping[str, Any]
+ROOTS = (*KINDS, "project", "plan")
+
+
+def explain(path: str) -> Iterator[str]:
+    """Lines of text. Raises UsageError, with the nearest name, for what is not there."""
+    root, *parts = path.split(".")
+    if root not in ROOTS:
+        raise UsageError(f"there is nothing called {root!r} to explain", hint=_near(root, ROOTS))
+    whole = schemas()[root]
+    node: Schema = whole
+    walked, needed = root, False
+    for part in parts:
+        node = _plain(node, whole)
+        known = _below(node, whole)
+        if part not in known and "*" in known:
+            part = "*"
+        if part not in known:
+            raise UsageError(f"{walked} has no {part!r}", hint=_near(part, [*known]))
+        needed = part in node.get("required", ())
+        node, walked = {**known[part]}, f"{walked}.{part}"
+    yield from _told(walked, node, whole, needed)
+
+
+def _near(name: str, known: Any) -> str:
+    found = get_close_matches(name, [*known], 1)
+    return f"did you mean {found[0]}?" if found else f"there are: {', '.join(known) or 'no fields below it'}"
+
+
+def _told(name: str, node: Schema, whole: Schema, needed: bool) -> Iterator[str]:
+    inner = _plain(node, whole)
+    yield f"{name} ({_form(node, whole)}{', required' if needed else ''}{_default(node)})"
+    yield ""
+    yield f"  {node.get('description') or inner.get('description', '')}"
+    below = _below(inner, whole)
+    if not below:
+        return
+    variants = _variants(inner)
+    required = inner.get("required", ())
+    yield ""
+    width = max(map(len, below))
+    for key, item in below.items():
+        if key in variants:
+            continue
+        form = f"{_form(item, whole)}{', required' if key in required else ''}{_default(item)}"
+        yield f"  {key.ljust(width)}  {item.get('description', '')} ({form})"
+    if variants:
+        yield ""
+        yield f"  Further fields depend on it; see `reconciler explain {name}.{next(iter(variants))}`, and so on:"
+        for key, item in variants.items():
+            yield f"  {key.ljust(width)}  {_plain(item, whole).get('description', '')}"
+
+
+def _plain(node: Schema, whole: Schema) -> Schema:
+    """Without references, and without the alternatives that every field has (a variable, null)."""
+    while True:
+        if "$ref" in node:
+            node = whole["$defs"][node["$ref"].rpartition("/")[2]]
+        elif "anyOf" in node and len(own := _alternatives(node)) == 1:
+            node = own[0]
+        else:
+            return node
+
+
+def _alternatives(node: Schema) -> list[Schema]:
+    return [s for s in node["anyOf"] if s.get("type") != "null" and s.get("$ref") != "#/$defs/variable"]
+
+
+def _variants(node: Schema) -> dict[str, Schema]:
+    """By the value that decides which fields there are."""
+    found = {}
+    for rule in node.get("allOf", ()):
+        for choice in rule.get("if", {}).get("properties", {}).values():
+            if "const" in choice and "then" in rule:
+                found[str(choice["const"])] = rule["then"]
+    return found
+
+
+def _below(node: Schema, whole: Schema) -> dict[str, Schema]:
+    """What a path may go on with; ``*`` stands for any key, and for each item."""
+    found = {**node.get("properties", {}), **_variants(node)}
+    for more in (node.get("additionalProperties"), node.get("items")):
+        if isinstance(more, dict) and (inner := _plain(more, whole)) and _below(inner, whole):
+            found["*"] = {"description": "Each of them.", **more}
+    return found
+
+
+def _form(node: Schema, whole: Schema) -> str:
+    node = _plain(node, whole)
+    if "const" in node:
+        return json.dumps(node["const"])
+    if "enum" in node:
+        return " | ".join(map(str, node["enum"]))
+    if "anyOf" in node:
+        return " or ".join(dict.fromkeys(_form(one, whole) for one in _alternatives(node)))
+    form = node.get("type", "any value")
+    words = {"string": "text", "object": "map", "array": "list", "integer": "integer", "number": "number"}
+    text = words.get(form, form) if isinstance(form, str) else " or ".join(words.get(one, one) for one in form)
+    bounds = [f"{word} {node[key]}" for key, word in _BOUNDS.items() if key in node]
+    return ", ".join([text, *bounds])
+
+
+_BOUNDS = {"minimum": "from", "maximum": "to", "maxLength": "at most", "maxItems": "at most"}
+
+
+def _default(node: Schema) -> str:
+    return f", default {json.dumps(node['default'])}" if node.get("default") not in (None, "", [], {}) else ""

@@ -1,0 +1,53 @@
+"""Every kind, variant and field can be explained, and a wrong name is told the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.kinds.table import KINDS
+from reconciler.render.explain import ROOTS, _below, _plain, explain
+from reconciler.render.schemas import schemas
+from tests.conftest import reconciler
+
+
+def paths(root: str) -> Iterator[str]:
+    """Everything that can be asked for, to a depth of six."""
+    whole, todo = schemas()[root], [(root, schemas()[root])]
+    while todo:
+        path, node = todo.pop()
+        yield path
+        if path.count(".") < 6:
+            todo += [(f"{path}.{key}", item) for key, item in _below(_plain(node, whole), whole).items()]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_everything_says_what_it_is(root: str) -> None:
+    asked = 0
+    for path in paths(root):
+        head, _, text, *_ = explain(path)
+        assert head.startswith(f"{path} (")
+        assert text.strip(), path
+        asked += 1
+    assert asked > 5
+
+
+@pytest.mark.parametrize(("kind", "variant"), [(k.name, v) for k in KINDS.values() for v in k.variants if v])
+def test_every_variant_lists_its_own_fields(kind: str, variant: str) -> None:
+    text = "\n".join(explain(f"{kind}.{variant}"))
+    own = set(KINDS[kind].variants[variant].model_fields) - {"in_"}
+    assert all(f"  {field} " in text for field in own), own
+
+
+def test_at_the_prompt(tmp_path: Path) -> None:
+    out = reconciler("explain", "limit.per", cwd=tmp_path).ok().out
+    assert out.startswith("limit.per (second | minute | hour | day | month)\n\n  The period")
+    assert "required" in reconciler("explain", "limit.target", cwd=tmp_path).ok().out
+    assert "default 30" in reconciler("explain", "connector.http.timeout_seconds", cwd=tmp_path).ok().out
+    assert "see `reconciler explain connector.http`" in reconciler("explain", "connector", cwd=tmp_path).ok().out
+    assert "did you mean base_url?" in reconciler("explain", "connector.http.baseurl", cwd=tmp_path).ok(64).err
+    assert "did you mean limit?" in reconciler("explain", "limits", cwd=tmp_path).ok(64).err
+    assert "no fields below it" in reconciler("explain", "limit.per.x", cwd=tmp_path).ok(64).err
+    assert reconciler("explain", cwd=tmp_path).ok().out.split()[:2] == ["integration", "connector"]
