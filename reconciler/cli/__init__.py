@@ -33,6 +33,7 @@ COMMANDS = {
     "history": "List the project's generations, or show what one of them changed.",
     "blame": "Say for each field which generation, person, commit and line gave it its value.",
     "explain": "Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.",
+    "convert": "Turn other tools' configuration into manifests.",
     "schema": "Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.",
     "project": "Rename a project.",
     "audit": "Verify the audit trail.",

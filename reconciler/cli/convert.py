@@ -1,0 +1,98 @@
+"""``convert``: what people have for other tools, as manifests on stdout or in files, and an account of it on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import orjson
+
+from reconciler.convert.conversion import Converted
+from reconciler.convert.report import report_json, report_lines
+from reconciler.convert.table import FORMATS, convert
+from reconciler.errors import Place, ReconcilerError, Refused, UsageError
+from reconciler.model.address import NAME_RULE, is_name
+from reconciler.render.manifest import authored, manifest
+from reconciler.render.style import safe
+
+TENANT = "default"
+
+
+@click.command("convert")
+@click.argument("from_", metavar="FROM", type=click.Choice([*FORMATS]))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Folder for one manifest per FILE."
+)
+@click.option("--tenant", metavar="T", default=TENANT, show_default=True, help="The tenant of the manifests.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
+@click.option("-q", "--quiet", is_flag=True, help="Of the report only the figures.")
+def command(from_: str, files: tuple[str, ...], out: Path | None, tenant: str, form: str, quiet: bool) -> int:
+    """Turn other tools' configuration into manifests.
+
+    FROM is litellm (a proxy's config), toolbox (MCP Toolbox for Databases), openapi (3.0 or 3.1) or mcp (`mcpServers` of
+    desktop clients, or files of the Docker registry). Manifests go to stdout, or with --out into files that do not exist
+    yet; what was carried over, and what was left out and why, goes to stderr. Nothing is fetched, and no secret is
+    carried over: references stand for them.
+    """
+    if not is_name(tenant):
+        raise UsageError("--tenant wants the name of a tenant", hint=f"it has {NAME_RULE}")
+    converted = convert(from_, files, tenant)
+    texts = ["\n".join(_document(one, from_, tenant)) + "\n" for one in converted]
+    written = _write(out, converted, texts) if out is not None else None
+    if written is None:
+        click.echo("---\n".join(text for text, one in zip(texts, converted, strict=True) if one.specs), nl=False)
+    if form == "json":
+        click.echo(orjson.dumps(report_json(converted), option=orjson.OPT_INDENT_2), err=True)
+        return 0
+    for number, one in enumerate(converted):
+        for line in list(report_lines(one))[: 1 if quiet else None]:
+            click.echo(line, err=True)
+        if written and written[number] and not quiet:
+            click.echo(f"  written to {safe(str(written[number]))}", err=True)
+    return 0
+
+
+def _document(one: Converted, format: str, tenant: str) -> Iterator[str]:
+    yield f"# Converted from {format}: {safe(one.source.name)}"
+    if tenant == TENANT:
+        yield f"# The tenant is `{TENANT}` because none was named: --tenant names another."
+    comments = {address: _comment(one, path) for address, path in one.origins.items()}
+    yield from manifest(tenant, {address: authored(spec) for address, spec in one.specs.items()}, comments)
+
+
+def _comment(one: Converted, path: tuple[str | int, ...]) -> str:
+    place: Place = one.source.place(int(path[0]), path[1:], on_key=True)
+    return safe(f"{place.file}:{place.line}")
+
+
+def _write(out: Path, converted: list[Converted], texts: list[str]) -> list[Path | None]:
+    """One file per input that gave something; all of them are new, or nothing is written."""
+    taken: set[str] = set()
+    targets: list[Path | None] = []
+    for one in converted:
+        stem = Path(one.source.path).stem if one.source.path != "<stdin>" else "stdin"
+        name, number = f"{stem}.yaml", 1
+        while name in taken:
+            number += 1
+            name = f"{stem}-{number}.yaml"
+        taken.add(name)
+        targets.append(out / name if one.specs else None)
+    there = [path for path in targets if path is not None and path.is_symlink() | path.exists()]
+    if there:
+        hint = "name another folder with --out, or move them away"
+        raise Refused(*(f"{path} exists, and nothing is overwritten" for path in there), code="file-exists", hint=hint)
+    made: list[Path] = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path, text in zip(targets, texts, strict=True):
+            if path is not None:
+                with path.open("x", encoding="utf-8", newline="\n") as file:
+                    made.append(path)
+                    file.write(text)
+    except OSError as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise ReconcilerError(f"can't write to {out}: {error.strerror}", code="file-not-written") from None
+    return targets

@@ -1,0 +1,22 @@
+"""MCP servers turned into connectors: the JSON of desktop clients and editors, and the files of the Docker registry."""
+
+from __future__ import annotations
+
+from reconciler.convert import mcp_client, mcp_registry
+from reconciler.convert.conversion import Conversion, NotOfThisFormat
+
+
+def convert(conversion: Conversion) -> None:
+    """Raises NotOfThisFormat. What a file is shows in its keys."""
+    for document in conversion.documents:
+        servers = next((node for keys in mcp_client.PLACES if (node := document.at(*keys))), None)
+        if servers is not None and isinstance(servers.value, dict):
+            mcp_client.convert(conversion, document, servers)
+        elif isinstance(document.value, dict) and {"name", "type"} <= document.value.keys():
+            mcp_registry.convert(conversion, document)
+        else:
+            expected = "expected `mcpServers` (or `servers`), or a registry's `name` and `type`"
+            raise NotOfThisFormat(expected, document.path)
+    for draft in conversion.drafts:
+        if not draft.body.get("tools"):
+            draft.made_of[0].note("no tool may be called until `tools` lists it: the input names none")

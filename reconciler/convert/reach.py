@@ -1,0 +1,118 @@
+"""Addresses, headers, environments and arguments turned into a connector's, without any secret in them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from reconciler.convert.conversion import Conversion
+from reconciler.convert.ledger import Node
+from reconciler.convert.references import has_variable, sensitive_name, sensitive_value, variable
+from reconciler.model.secret_ref import looks_secret
+
+_USERINFO = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+
+
+def environment_value(conversion: Conversion, name: str, node: Node) -> Any:
+    """A reference, or ``{plain: …}`` for what is surely no secret; None where there is neither."""
+    value = node.value
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str | int) or value == "":
+        node.left("expected text")
+        return None
+    text = str(value)
+    if variable(text):
+        return conversion.references.of(node, name)
+    if has_variable(text):
+        reference = conversion.references.named(name)
+        node.refer("text and variables are mixed here: put the whole there", reference)
+        return reference
+    if sensitive_name(name) or sensitive_value(text):
+        return conversion.references.of(node, name)
+    node.carry()
+    return {"plain": text}
+
+
+def arguments(conversion: Conversion, node: Node | None) -> list[str]:
+    """Arguments are visible to every process: those that hold secrets are left out, with the option before them."""
+    found: list[str] = []
+    items = list(node.items()) if node is not None else []
+    for number, item in enumerate(items):
+        text = item.value if isinstance(item.value, str) else str(item.value)
+        before = str(items[number - 1].value) if number else ""
+        if not isinstance(item.value, str | int) or isinstance(item.value, bool):
+            item.left("expected text")
+        elif _secret_argument(conversion, text, before):
+            item.left("an argument that holds a secret or a variable: hand it over in `env`, or write it yourself")
+            if found and found[-1] == before and before.startswith("-") and "=" not in before:
+                found.pop()
+                items[number - 1].left("the option whose value was left out")
+        else:
+            item.carry()
+            found.append(text)
+    return found
+
+
+def _secret_argument(conversion: Conversion, text: str, before: str) -> bool:
+    name, assigned, value = text.partition("=")
+    inline = bool(assigned) and (sensitive_name(name.lstrip("-")) or sensitive_value(value))
+    follows = before.startswith("-") and "=" not in before and looks_secret(before.lstrip("-")) and text[:1] != "-"
+    hidden = conversion.references.hidden
+    known = hidden is not None and hidden.search(text) is not None
+    shown = has_variable(text) or variable(text) is not None
+    return inline or follows or known or shown or _USERINFO.search(text) is not None or _looks_key(text)
+
+
+def _looks_key(text: str) -> bool:
+    """A path, an image's digest or a package is no key, however long it is."""
+    return sensitive_value(text) and not re.search(r"[/@.:]", text)
+
+
+def headers(conversion: Conversion, name: str, node: Node | None) -> dict[str, Any]:
+    """``auth`` and ``headers`` of a connector."""
+    auth: dict[str, Any] | None = None
+    kept: dict[str, Any] = {}
+    for header, value in node.fields() if node is not None else ():
+        wanted = f"{name}_{header}"
+        if not isinstance(value.value, str) or not value.value:
+            value.left("expected text")
+        elif header.lower() == "authorization" and auth is None:
+            auth = _authorization(conversion, wanted, value)
+        elif sensitive_name(header) or sensitive_value(value.value) or has_variable(value.value):
+            if auth is None and variable(value.value.strip()) and not has_variable(header):
+                auth = {"type": "api_key", "header": header, "key": conversion.references.of(value, wanted)}
+            else:
+                kept[header] = conversion.references.of(value, wanted)
+        else:
+            kept[header] = value.carry()
+    return {"auth": auth, "headers": kept}
+
+
+def _authorization(conversion: Conversion, wanted: str, node: Node) -> dict[str, Any] | None:
+    scheme, _, rest = node.value.strip().partition(" ")
+    if scheme.lower() == "bearer" and rest:
+        named = variable(rest)
+        inner = Node(rest.strip(), node.path, node.ledger)
+        reference = conversion.references.of(inner, named or wanted)
+        return {"type": "bearer", "token": reference}
+    if scheme.lower() == "basic":
+        node.left("basic authentication in one text: write `auth` with the user's name and a reference to the password")
+        return None
+    return {"type": "api_key", "header": "Authorization", "key": conversion.references.of(node, wanted)}
+
+
+def address(conversion: Conversion, name: str, node: Node) -> str | None:
+    """The URL of a server; its query goes, and one that holds variables or a password becomes one that leads nowhere."""
+    text, nowhere = str(node.value), f"https://{name}.invalid"
+    if has_variable(text) or variable(text):
+        node.refer("the address holds variables: write it in place of the one that leads nowhere", nowhere)
+        return nowhere
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        node.refer("the address holds a user or a password: write it without, with `auth`", nowhere)
+        return nowhere
+    base, _, query = text.partition("?")
+    if query:
+        node.note("the address goes without its query, which may hold a key: use `auth` with `in: query`")
+    node.carry()
+    return base.partition("#")[0]

@@ -1,0 +1,52 @@
+"""The formats that can be converted, and the inputs of one run turned into what was converted of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reconciler.convert import litellm, mcp, openapi, toolbox
+from reconciler.convert.conversion import Conversion, Converted, NotOfThisFormat, finished
+from reconciler.convert.ledger import Ledger
+from reconciler.convert.names import Names
+from reconciler.convert.reading import invalid, read_inputs
+from reconciler.convert.references import References
+from reconciler.errors import ConfigurationInvalid, Problem
+
+FORMATS: dict[str, Callable[[Conversion], None]] = {
+    "litellm": litellm.convert,
+    "mcp": mcp.convert,
+    "openapi": openapi.convert,
+    "toolbox": toolbox.convert,
+}
+
+
+def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]:
+    """Raises ConfigurationInvalid where a file can't be read, isn't of the format, or where nothing came of any."""
+    sources = read_inputs(files)
+    ledgers = [Ledger([document.value for document in source.documents]) for source in sources]
+    references = References(ledger.value for ledger in ledgers)
+    names = Names(references.hidden)
+    done: list[Converted] = []
+    problems: list[Problem] = []
+    for source, ledger in zip(sources, ledgers, strict=True):
+        conversion = Conversion(source, tenant, names, references, ledger)
+        try:
+            FORMATS[format](conversion)
+            done.append(finished(conversion))
+        except NotOfThisFormat as error:
+            problems += invalid(
+                source, "wrong-format", f"this is no {format} file: {error.message}", error.path
+            ).problems
+    if not problems and not any(one.specs for one in done):
+        # the reasons, since nobody sees a report now
+        for one in done:
+            reasons = [finding.message for finding in one.ledger.findings if finding.what == "left"]
+            first = next(
+                (reason for reason in reasons if "can't be written" in reason), next(iter(reasons), "it is empty")
+            )
+            problems += invalid(
+                one.source, "nothing-converted", f"nothing of this could be converted: {first}"
+            ).problems
+    if problems:
+        raise ConfigurationInvalid(*problems)
+    return done

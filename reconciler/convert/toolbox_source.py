@@ -1,0 +1,129 @@
+"""One source of MCP Toolbox turned into a connector: `sql` where the dialect is known, `http`, or `custom`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.convert import reach
+from reconciler.convert.conversion import Conversion
+from reconciler.convert.ledger import Node
+from reconciler.convert.references import has_variable, sensitive_name, sensitive_value, variable
+from reconciler.convert.values import whole
+
+DIALECTS = {
+    "postgres": "postgresql", "cloud-sql-postgres": "postgresql", "alloydb-postgres": "postgresql",
+    "cockroachdb": "postgresql", "yugabytedb": "postgresql", "mysql": "mysql", "cloud-sql-mysql": "mysql",
+    "tidb": "mysql", "oceanbase": "mysql", "singlestore": "mysql", "mssql": "mssql", "cloud-sql-mssql": "mssql",
+    "sqlite": "sqlite", "oracle": "oracle", "snowflake": "snowflake", "bigquery": "bigquery", "clickhouse": "clickhouse",
+    "trino": "trino",
+}  # fmt: skip
+_PARTS = ("host", "port", "database", "user", "password", "project", "catalog", "account")
+_OPTIONS = {"warehouse", "role", "schema", "location", "region", "cluster", "instance"}
+
+
+@dataclass(slots=True)
+class Made:
+    """A source's connector; the datasource on it is named once a tool needs it, with the tables of all tools."""
+
+    connector: str
+    dialect: str | None
+    database: str | None = None
+    datasource: str | None = None
+    tables: set[str] = field(default_factory=set)
+    users: list[Node] = field(default_factory=list)
+
+
+def make(conversion: Conversion, wanted: str, type: str, node: Node, named: Node) -> Made:
+    name = conversion.name("connector", wanted, named)
+    dialect = DIALECTS.get(type)
+    if type == "http":
+        body = _http(conversion, name, node)
+    elif dialect is None:
+        body = _custom(conversion, name, type, node)
+    else:
+        body = _sql(conversion, name, dialect, node)
+    conversion.add("connector", name, body, node)
+    return Made(name, dialect, body.get("database"))
+
+
+def _sql(conversion: Conversion, name: str, dialect: str, node: Node) -> dict[str, Any]:
+    body: dict[str, Any] = {"type": "sql", "dialect": dialect}
+    parts = {key: part for key in _PARTS if (part := node.get(key)) is not None}
+    body["options"] = {
+        key: part.carry()
+        for key in sorted(_OPTIONS)
+        if (part := node.get(key)) is not None and isinstance(part.value, str) and not has_variable(part.value)
+    }
+    if _by_dsn(dialect, parts, node):
+        reference = conversion.references.named(f"{name}_DSN")
+        for key, part in node.fields():
+            if key in parts or (isinstance(part.value, str) and has_variable(part.value)):
+                part.refer("put the whole connection string there", reference)
+        return {**body, "dsn": reference}
+    for theirs, ours in {"host": "host", "database": "database", "user": "username"}.items():
+        if theirs in parts:
+            body[ours] = parts[theirs].carry()
+    for key in ("project", "catalog"):
+        if key in parts and "database" not in body:
+            body["database"] = parts[key].carry()
+    body["port"] = whole(parts.get("port"), 1, 65535)
+    if "password" in parts:
+        body["password"] = conversion.references.of(parts["password"], f"{name}_PASSWORD")
+    return body
+
+
+def _by_dsn(dialect: str, parts: dict[str, Node], node: Node) -> bool:
+    """Whether the connection has to be one reference: parts are variables, or missing, or of a form of their own."""
+    plain = [part for key, part in parts.items() if key != "password"]
+    if any(isinstance(part.value, str) and (has_variable(part.value) or variable(part.value)) for part in plain):
+        return True
+    if dialect == "bigquery":
+        return "project" not in parts
+    needed = {"database"} if dialect == "sqlite" else {"host", "database"}
+    return not needed <= parts.keys() and not (dialect == "trino" and {"host", "catalog"} <= parts.keys())
+
+
+def _http(conversion: Conversion, name: str, node: Node) -> dict[str, Any]:
+    url = node.get("baseUrl")
+    body: dict[str, Any] = {"type": "http"}
+    if url is not None:
+        body["base_url"] = reach.address(conversion, name, url)
+    body |= reach.headers(conversion, name, node.get("headers"))
+    timeout = node.get("timeout")
+    seconds = re.fullmatch(r"([0-9]{1,4})s", str(timeout.value)) if timeout is not None else None
+    if timeout is not None and seconds is not None:
+        body["timeout_seconds"] = int(seconds[1])
+        timeout.carry()
+    return body
+
+
+def _custom(conversion: Conversion, name: str, type: str, node: Node) -> dict[str, Any]:
+    """What no other type of connector reaches keeps its options, as references where they are variables or secrets."""
+    config: dict[str, Any] = {"system": type}
+    node.note("no type of connector reaches this; it became `custom`, for an implementation of your own")
+    for key, part in node.fields():
+        if key in {"kind", "name", "type"}:
+            continue
+        config[key] = _option(conversion, f"{name}_{key}", key, part)
+    return {"type": "custom", "config": {key: value for key, value in config.items() if value is not None}}
+
+
+def _option(conversion: Conversion, wanted: str, key: str, part: Node) -> Any:
+    children = list(part.fields()) or [(key, item) for item in part.items()]
+    if children:
+        kept = [(name, _option(conversion, f"{wanted}_{name}", name, child)) for name, child in children]
+        kept = [(name, value) for name, value in kept if value is not None]
+        return dict(kept) if isinstance(part.value, dict) else [value for _name, value in kept]
+    value = part.value
+    if value is None or isinstance(value, bool):
+        return part.carry()
+    text = str(value)
+    if variable(text) or sensitive_name(key) or sensitive_value(text):
+        return conversion.references.of(part, wanted)
+    if has_variable(text):
+        reference = conversion.references.named(wanted)
+        part.refer("text and variables are mixed here: put the whole there", reference)
+        return reference
+    return part.carry()
