@@ -34,6 +34,7 @@ COMMANDS = {
     "blame": "Say for each field which generation, person, commit and line gave it its value.",
     "explain": "Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.",
     "convert": "Turn other tools' configuration into manifests.",
+    "completion": "Print the completion script for SHELL.",
     "schema": "Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.",
     "project": "Rename a project.",
     "audit": "Verify the audit trail.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler import __version__
+from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
 from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace, now, parse_address
@@ -25,7 +26,7 @@ from reconciler.planner.normal import normal
 
 
 @click.command("adopt")
-@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=complete.addresses)
 @click.option("--from-project", metavar="P", help="The project that owns them now; without it they belong to nobody.")
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."

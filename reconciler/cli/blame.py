@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.options import common, print_json
 from reconciler.cli.workspace import Options, Workspace, parse_address
 from reconciler.errors import ReconcilerError
@@ -14,7 +15,7 @@ from reconciler.render.style import safe, value_text
 
 
 @click.command("blame")
-@click.argument("address")
+@click.argument("address", shell_complete=complete.addresses)
 @common
 def command(options: Options, address: str) -> int:
     """Say for each field which generation, person, commit and line gave it its value.

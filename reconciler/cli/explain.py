@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli import complete
 from reconciler.render.explain import ROOTS, explain
 
 
 @click.command("explain")
-@click.argument("path", metavar="KIND[.FIELD]", required=False)
+@click.argument("path", metavar="KIND[.FIELD]", required=False, shell_complete=complete.explained)
 def command(path: str | None) -> int:
     """Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.
 

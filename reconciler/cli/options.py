@@ -9,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from reconciler.cli.complete import addresses, environments, tenants
 from reconciler.cli.workspace import Options
 
 FORMATS = ("text", "json")
@@ -28,9 +29,23 @@ def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Call
 
     @click.option("--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own.")
     @click.option("--project", metavar="FILE", help="Project file; default: reconciler.yaml here or above.")
-    @click.option("--env", metavar="E", help="Environment of the project.")
-    @click.option("--tenant", "tenants", metavar="T", multiple=True, help="Only this tenant; may be repeated.")
-    @click.option("--target", "targets", metavar="ADDRESS", multiple=True, help="Only this address; may be repeated.")
+    @click.option("--env", metavar="E", shell_complete=environments, help="Environment of the project.")
+    @click.option(
+        "--tenant",
+        "tenants",
+        metavar="T",
+        multiple=True,
+        shell_complete=tenants,
+        help="Only this tenant; may be repeated.",
+    )
+    @click.option(
+        "--target",
+        "targets",
+        metavar="ADDRESS",
+        multiple=True,
+        shell_complete=addresses,
+        help="Only this address; may be repeated.",
+    )
     @click.option("--format", type=click.Choice(formats), default="text", show_default=True, help="Form of the result.")
     @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
     @click.option("-v", "--verbose", is_flag=True, help="Tell how long each stage took, on stderr.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.plan import show_plan
@@ -23,7 +24,7 @@ from reconciler.render.style import value_text
 
 
 @click.command("show")
-@click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]")
+@click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]", shell_complete=complete.addresses)
 @common_with(*PLAN_FORMATS)
 def command(options: Options, what: str | None) -> int:
     """Show a saved plan, a live resource, or all that the project owns."""

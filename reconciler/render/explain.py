@@ -35,6 +35,25 @@ def explain(path: str) -> Iterator[str]:
     yield from _told(walked, node, whole, needed)
 
 
+def below(begun: str) -> Iterator[str]:
+    """The paths that begin like this and go on by one name."""
+    whole_path, _, _ = begun.rpartition(".")
+    if not whole_path:
+        yield from ROOTS
+        return
+    root, *parts = whole_path.split(".")
+    if root not in ROOTS:
+        return
+    whole = schemas()[root]
+    node: Schema = whole
+    for part in parts:
+        known = _below(_plain(node, whole), whole)
+        if not known.keys() & {part, "*"}:
+            return
+        node = known.get(part) or known["*"]
+    yield from (f"{whole_path}.{key}" for key in _below(_plain(node, whole), whole) if key != "*")
+
+
 def _near(name: str, known: Any) -> str:
     found = get_close_matches(name, [*known], 1)
     return f"did you mean {found[0]}?" if found else f"there are: {', '.join(known) or 'no fields below it'}"

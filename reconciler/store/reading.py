@@ -124,3 +124,20 @@ def read_overview(database: Database) -> Overview:
         )
         rows = connection.execute(text("SELECT count(*) FROM resources")).scalar_one()
         return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in projects), rows)
+
+
+def read_addresses(database: Database, begun: str, limit: int) -> list[Address]:
+    """The first live addresses that begin like this, in order; none where there is no database of ours."""
+    if not exists(database):
+        return []
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return []
+        found = connection.execute(
+            text(
+                "SELECT tenant, kind, name FROM resources WHERE substr(tenant || '/' || kind || '/' || name, 1, :length) = :begun "
+                "ORDER BY tenant, kind, name LIMIT :limit"
+            ),
+            {"begun": begun, "length": len(begun), "limit": limit},
+        )
+        return [Address(*record) for record in found]

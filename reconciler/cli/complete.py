@@ -1,0 +1,53 @@
+"""Words that a shell may complete: addresses, tenants and environments out of what this project knows; nothing on any error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import click
+from click.shell_completion import CompletionItem
+
+from reconciler.errors import ReconcilerError
+
+LIMIT = 200
+"""Words at most: more helps nobody who has to choose."""
+
+
+def _words(find: Callable[[click.Context, str], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        # a message in the middle of somebody's command line helps less than no words
+        with suppress(ReconcilerError, OSError):
+            return [CompletionItem(word) for word in find(context, begun) if word.startswith(begun)][:LIMIT]
+        return []
+
+    return complete
+
+
+def _live(context: click.Context, begun: str) -> Iterable[str]:
+    from reconciler.cli.workspace import Options, Workspace
+    from reconciler.store.reading import read_addresses
+
+    known = context.params
+    workspace = Workspace(Options(known.get("database"), known.get("project"), known.get("env")), ())
+    database = workspace.database(workspace.environment(required=True))
+    return map(str, read_addresses(database, begun, LIMIT))
+
+
+def _tenants(context: click.Context, begun: str) -> Iterable[str]:
+    return dict.fromkeys(address.partition("/")[0] for address in _live(context, begun))
+
+
+def _environments(context: click.Context, begun: str) -> Iterable[str]:
+    from reconciler.cli.workspace import Options, Workspace
+
+    return Workspace(Options(project=context.params.get("project")), ()).environments
+
+
+def _explained(context: click.Context, begun: str) -> Iterable[str]:
+    from reconciler.render.explain import below
+
+    return below(begun)
+
+
+addresses, tenants, environments, explained = map(_words, (_live, _tenants, _environments, _explained))
