@@ -64,10 +64,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "resource_changes": [_change(change) for change in plan.changes],
         "resource_drift": [_drift(change) for change in plan.outside],
         "notes": list(plan.notes),
-        "blockers": [
-            {"code": b.code, "message": b.message, "hint": b.hint, "address": str(b.address) if b.address else None}
-            for b in plan.blockers
-        ],
+        "blockers": [blocker_document(blocker) for blocker in plan.blockers],
     }
     return {**document, "digest": content_digest(document)}
 
@@ -116,6 +113,11 @@ def _change(change: Change) -> dict[str, Any]:
         "explicit": [list(path) for path in change.explicit],
         "source": place_document(change.source),
     }
+
+
+def blocker_document(blocker: Blocker) -> dict[str, Any]:
+    address = str(blocker.address) if blocker.address else None
+    return {"code": blocker.code, "message": blocker.message, "hint": blocker.hint, "address": address}
 
 
 def _field(field: FieldChange) -> dict[str, Any]:

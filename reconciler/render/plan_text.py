@@ -20,7 +20,7 @@ _WORDS = {
     Action.ADOPT: "will be adopted",
     Action.FORGET: "will no longer be managed, and will not be destroyed",
 }
-_REASONS = {
+REASONS = {
     "not-in-configuration": "because it is not in the configuration",
     "deleted-outside": "because somebody deleted it",
     "type-changed": "because its type changed",
@@ -107,8 +107,8 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
 
 
 def _remarks(change: Change) -> Iterator[str]:
-    if change.reason in _REASONS:
-        yield _REASONS[change.reason]
+    if change.reason in REASONS:
+        yield REASONS[change.reason]
     if change.previous and change.action is not Action.MOVE:
         yield f"moved from {change.previous}"
     if change.adopted_from is not None:

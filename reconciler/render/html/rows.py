@@ -1,0 +1,151 @@
+"""The documents of plans and drift turned into the rows that the page's script shows, in the order of reading.
+
+A row has short keys, since a page may hold thousands: ``a`` address, ``t`` tenant, ``k`` kind, ``n`` name, ``act``
+action, ``g`` section, ``risks``, ``stop`` what blocks it, ``why`` (pairs of a word and a text), ``c`` cause,
+``un`` unchanged fields, ``f`` fields; a field has ``f`` name, ``op``, ``c`` cause, ``x`` remark, ``d`` parts of
+its diff, ``s`` whether it says what was not written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from reconciler.render.html.diff import parts
+from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, risk_rank, risk_word
+from reconciler.render.plan_text import REASONS
+
+Row: TypeAlias = dict[str, Any]
+Document: TypeAlias = dict[str, Any]
+
+BLOCKED, RISKY, OTHER, OUTSIDE = "Blocked", "Risky", "Changes", "Changed outside since the last apply"
+_PLAIN: tuple[Any, ...] = ("", None, [], {})
+
+
+def plan_rows(document: Document) -> list[Row]:
+    """Blocked changes first, then risky ones, then the others, then what was changed outside."""
+    blockers: dict[str, list[str]] = {}
+    for blocker in document["blockers"]:
+        if blocker["address"]:
+            blockers.setdefault(blocker["address"], []).append(blocker["message"])
+    changes = document["resource_changes"]
+    rows = [_change(change, step, len(changes), blockers) for step, change in enumerate(changes, 1)]
+    return sorted(rows, key=_order) + [_outside(found) for found in document["resource_drift"]]
+
+
+def drift_rows(document: Document) -> list[Row]:
+    return [_finding(finding) for finding in document["findings"]]
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    """Sorting is stable: what is alike stays in the order in which it would be applied."""
+    gravest = min((risk_rank(risk) for risk in row["risks"]), default=99)
+    action = GRAVEST.index(row["act"]) if row["act"] in GRAVEST else 0
+    return [BLOCKED, RISKY, OTHER].index(row["g"]), gravest, -len(row["risks"]), row["c"] == "configuration", action
+
+
+def _change(change: Document, step: int, steps: int, blockers: dict[str, list[str]]) -> Row:
+    stop = blockers.get(change["address"], [])
+    risks = [str(risk) for risk in change.get("risks", [])]
+    return {
+        **_named(change, change["tenant"], change["action"]),
+        "g": BLOCKED if stop else RISKY if risks else OTHER,
+        "risks": risks,
+        "stop": stop,
+        "why": [*_why(change), ["Step", f"{step} of {steps}"]],
+        "c": change["cause"],
+        "un": change["unchanged_fields"],
+        "f": [*_fields(change)],
+    }
+
+
+def _named(found: Document, tenant: str, action: str) -> Row:
+    return {"a": found["address"], "t": tenant, "k": found["type"], "n": found["name"], "act": action}
+
+
+def _why(change: Document) -> Iterator[list[str]]:
+    reason = change["action_reason"]
+    if reason:
+        yield ["Why", str(REASONS.get(reason, reason))]
+    yield ["Whose doing", str(CAUSES.get(change["cause"], change["cause"]))]
+    if change["outside"]:
+        yield ["Changed outside", f"by {change['outside']['by']} at {change['outside']['at']}"]
+    if change["previous_address"]:
+        yield ["Moved from", change["previous_address"]]
+    if change["adopted_from"] is not None:
+        yield ["Taken over from", f"the project {change['adopted_from']}" if change["adopted_from"] else "nobody"]
+    if change["restored_uid"]:
+        yield ["Brings back", f"uid {change['restored_uid']}"]
+    source = change["source"]
+    if source:
+        yield ["Written in", f"{source['file']}:{source['line']}" if source["line"] else source["file"]]
+
+
+def _fields(change: Document) -> Iterator[Row]:
+    before, after = change["change"]["before"], change["change"]["after"]
+    if change["action"] == "create" and after is not None:
+        written = {str(path[0]) for path in change["explicit"] if path}
+        yield from _whole("add", after, written)
+    elif change["action"] == "delete" and before is not None:
+        yield from _whole("remove", before, set())
+    else:
+        for field in change["fields"]:
+            forces = bool(field["path"]) and change["action_reason"] == f"{field['path'][0]}-changed"
+            yield _field(field, "forces replacement" if forces else "")
+
+
+def _whole(op: str, body: Document, written: set[str]) -> Iterator[Row]:
+    """Every field that says something; where it is known what an author wrote, the rest is marked as defaults."""
+    for key in sorted(body):
+        if body[key] in _PLAIN:
+            continue
+        before, after = (None, body[key]) if op == "add" else (body[key], None)
+        row = {"f": key, "op": op, "d": parts(op, before, after)}
+        yield {**row, "s": 1} if written and key not in written else row
+
+
+def _field(field: Document, remark: str = "") -> Row:
+    row: Row = {"f": field["field"], "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
+    if field.get("cause", "configuration") != "configuration":
+        row["c"] = field["cause"]
+    return {**row, "x": remark} if remark else row
+
+
+def _outside(found: Document) -> Row:
+    """What a plan says of a resource that somebody changed or deleted."""
+    deleted = found["change"]["actions"] == ["delete"]
+    return {
+        **_named(found, found["address"].partition("/")[0], "deleted outside" if deleted else "changed outside"),
+        **_said_outside(found, found["change"]["before"] if deleted else None, None),
+        "g": OUTSIDE,
+    }
+
+
+def _finding(found: Document) -> Row:
+    created, deleted = found["finding"] == "created", found["finding"] == "deleted"
+    action = f"{found['finding']} outside"
+    return {
+        **_named(found, found["tenant"], action),
+        **_said_outside(found, found["before"] if deleted else None, found["after"] if created else None),
+        "g": {"created": "Created outside", "deleted": "Deleted outside"}.get(found["finding"], "Changed outside"),
+    }
+
+
+def _said_outside(found: Document, lost: Document | None, gained: Document | None) -> Row:
+    fields = [_field({**field, "cause": "configuration"}) for field in found["fields"]]
+    if not fields and isinstance(lost, dict):
+        fields = [*_whole("remove", lost, set())]
+    elif not fields and isinstance(gained, dict):
+        fields = [*_whole("add", gained, set())]
+    why = [["Whose doing", f"{found['by']}, at {found['at']}"]]
+    return {"risks": [], "stop": [], "why": why, "c": "outside", "un": 0, "f": fields}
+
+
+def words_of(rows: list[Row]) -> Document:
+    """The words that rows use by their stable names, for the page's script."""
+    risks = sorted({risk for row in rows for risk in row["risks"]}, key=lambda risk: (risk_rank(risk), risk))
+    return {
+        "actions": {name: ACTIONS[name] for name in ACTIONS if any(row["act"] == name for row in rows)},
+        "risks": {risk: risk_word(risk) for risk in risks},
+        "causes": CAUSES,
+    }
