@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from reconciler.errors import Place
@@ -180,18 +181,18 @@ SMALL = Plan(
 )  # fmt: skip
 
 RISKS = {
-    "acme/integration/openai-prod": ["credential-changed", "access-widened"],
-    "acme/limit/openai-prod-month": ["limit-raised"],
+    "acme/integration/openai-prod": ["overwrites-outside", "credential-changed", "access-widened"],
+    "acme/limit/openai-prod-month": ["overwrites-outside", "limit-raised"],
     "acme/datasource/archive": ["replaces"],
+    "acme/template/top-customers": ["statement-changed"],
     "acme/template/old-report": ["deletes"],
 }
 
 
 def document(plan: Plan, risks: dict[str, list[str]] | None = None) -> dict[str, Any]:
-    made = deepcopy(to_document(plan))
-    for change in made["resource_changes"]:
-        change["risks"] = (risks or {}).get(change["address"], [])
-    return made
+    known = risks or {}
+    changes = tuple(replace(change, risks=tuple(known.get(str(change.address), ()))) for change in plan.changes)
+    return deepcopy(to_document(replace(plan, changes=changes)))
 
 
 def small() -> dict[str, Any]:
@@ -239,23 +240,28 @@ def drift() -> dict[str, Any]:
     }
 
 
-HOSTILE = (
-    "</script><script>window.pwned=1</script>",
-    "<img src=//127.0.0.1:1/x onerror=window.pwned=1>",
-    "`${window.pwned=1}` \\u003cscript> <!--<script>",
-    "\x1b[31mred\x1b[0m \x00\x07\x9b \u202egnp.exe\u202c \u200bzero \u2066iso \u2028 \ud83d\ufeff \U000e0041",
-    "javascript:window.pwned=1 'x' \"y\" & &lt;b&gt; ]]>",
-)
+def hostile_text(url: str) -> str:
+    """``url`` is where a request would be seen."""
+    return " ".join(
+        (
+            "</script><script>window.pwned=1</script>",
+            f"<img src={url}/stolen onerror=window.pwned=1><style>@import '{url}/style';</style>",
+            "`${window.pwned=1}` \\u003cscript> <!--<script> </title></svg></noscript>",
+            "\x1b[31mred\x1b[0m \x00\x07\x9b \u202egnp.exe\u202c \u200bzero \u2066iso \u2028 \ud83d\ufeff \U000e0041",
+            "javascript:window.pwned=1 'x' \"y\" & &lt;b&gt; ]]>",
+        )
+    )
 
 
-def hostile() -> dict[str, Any]:
+def hostile(url: str = "//127.0.0.1:1") -> dict[str, Any]:
     """Every text of a plan's document that somebody could have written holds what could do harm."""
-    evil = " ".join(HOSTILE)
-    made = document(SMALL, {a: [*r, evil] for a, r in RISKS.items()})
+    evil = hostile_text(url)
+    made = document(SMALL)
     for change in made["resource_changes"]:
         change["name"] += evil
         change["address"] += evil
         change["tenant"] += evil
+        change["risks"] = ["deletes", evil]
         change["action_reason"] = evil
         change["source"] = {"file": evil, "line": 1, "column": 1}
         change["outside"] = {"by": evil, "at": evil}

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from reconciler.model.risk import RISKS
 from reconciler.render.html.diff import parts
-from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, risk_rank, risk_word
+from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, QUIET, risk_rank, risk_word
 from reconciler.render.plan_text import REASONS
 
 Row: TypeAlias = dict[str, Any]
@@ -46,10 +47,10 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 def _change(change: Document, step: int, steps: int, blockers: dict[str, list[str]]) -> Row:
     stop = blockers.get(change["address"], [])
-    risks = [str(risk) for risk in change.get("risks", [])]
+    risks = sorted((str(risk) for risk in change.get("risks", [])), key=risk_rank)
     return {
         **_named(change, change["tenant"], change["action"]),
-        "g": BLOCKED if stop else RISKY if risks else OTHER,
+        "g": BLOCKED if stop else RISKY if {*risks} - QUIET else OTHER,
         "risks": risks,
         "stop": stop,
         "why": [*_why(change), ["Step", f"{step} of {steps}"]],
@@ -65,6 +66,9 @@ def _named(found: Document, tenant: str, action: str) -> Row:
 
 def _why(change: Document) -> Iterator[list[str]]:
     reason = change["action_reason"]
+    risks = [RISKS[risk] for risk in sorted(change.get("risks", []), key=risk_rank) if risk in RISKS]
+    if risks:
+        yield ["Look twice", "; ".join(risks)]
     if reason:
         yield ["Why", str(REASONS.get(reason, reason))]
     yield ["Whose doing", str(CAUSES.get(change["cause"], change["cause"]))]

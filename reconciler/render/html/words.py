@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.plan import Action
+from reconciler.model.risk import RISKS
 
 ACTIONS = {
     "create": (Action.CREATE.symbol, "will be created"),
@@ -23,14 +24,10 @@ FIELDS = {"add": "+", "remove": "-", "change": "~"}
 GRAVEST = ("delete", "replace", "forget", "move", "adopt", "update", "create")
 """Among changes of equal risk, what is read first."""
 
-RISKS = {
-    "deletes": "deletes",
-    "replaces": "replaces",
-    "access-widened": "access widened",
-    "credential-changed": "credential changed",
-    "limit-raised": "limit raised",
-}
-"""The gravest first; a risk that is not named here is shown by its own word, after these."""
+QUIET = frozenset({"limit-lowered"})
+"""Risks that are told beside a change, and do not bring it before the others."""
+
+_RANKS = {risk: rank for rank, risk in enumerate(RISKS)}
 
 CAUSES = {
     "configuration": "the configuration",
@@ -41,9 +38,9 @@ CAUSES = {
 
 
 def risk_word(risk: str) -> str:
-    return RISKS.get(risk, risk.replace("-", " "))
+    return risk.replace("-", " ")
 
 
 def risk_rank(risk: str) -> int:
-    known = [*RISKS]
-    return known.index(risk) if risk in RISKS else len(known)
+    """The gravest first; one that this tool does not know comes last."""
+    return _RANKS.get(risk, len(_RANKS))
