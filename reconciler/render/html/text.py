@@ -26,26 +26,27 @@ _RANGES = (
     (0xFFF0, 0xFFFB),
     (0xE0000, 0xE0FFF),  # tags, more variation selectors
 )
-_UNSAFE = re.compile("[" + "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in _RANGES) + "]")
+UNSAFE = re.compile("[" + "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in _RANGES) + "]")
+"""What acts, turns the direction of text, or can't be seen."""
 UNSAFE_IN_SCRIPT = "[" + "".join(f"\\u{{{low:x}}}-\\u{{{high:x}}}" for low, high in _RANGES) + "]"
 """The same characters as a regular expression of ECMAScript with the flag u."""
 
 
 def shown(text: Any) -> str:
     """As HTML; each control, direction or invisible character as a mark that can be read."""
-    return _UNSAFE.sub(lambda match: f'<span class="ctl">U+{ord(match[0]):04X}</span>', escape(str(text)))
+    return UNSAFE.sub(lambda match: f'<span class="ctl">U+{ord(match[0]):04X}</span>', escape(str(text)))
 
 
 def plain(text: Any) -> str:
     """The same where no element may stand: in a title, and in SVG, which a ``span`` would end."""
-    return escape(_UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", str(text)))
+    return escape(UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", str(text)))
 
 
 def embedded(value: Any) -> str:
     """As JSON for a script element: no character can end the element, or hides in the file's source."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return _UNSAFE.sub(_escaped, text)
+    return UNSAFE.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
