@@ -13,6 +13,7 @@ ReconcilerError               1   any other failure
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -70,8 +71,11 @@ class ReconcilerError(Exception):
 
 
 class ConfigurationInvalid(ReconcilerError):
+    """``files`` are the names of all files that were read, good ones too."""
+
     exit_code = 3
     code = "configuration-invalid"
+    files: tuple[str, ...] = ()
 
 
 class PlanStale(ReconcilerError):
@@ -118,10 +122,12 @@ class Problems:
     def add(self, problem: Problem) -> None:
         self.found.append(problem)
 
-    def raise_if_any(self) -> None:
+    def raise_if_any(self, files: Iterable[str] = ()) -> None:
         """Raises ConfigurationInvalid with everything found, in the order of files and lines."""
         if self.found:
-            raise ConfigurationInvalid(*sorted(set(self.found), key=_order))
+            error = ConfigurationInvalid(*sorted(set(self.found), key=_order))
+            error.files = tuple(files)
+            raise error
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str, str]:

@@ -112,7 +112,12 @@ def _report(problems: list[Problem], code: int, arguments: list[str]) -> int:
     from reconciler.render.problems import errors_json, problems_text
     from reconciler.render.style import Style
 
-    if _wants_json(arguments):
+    if _wants(arguments, "github"):
+        from reconciler.cli.pipeline import in_repository
+        from reconciler.render.github import problems_github
+
+        click.echo(problems_github(in_repository(errors_json(problems))))
+    elif _wants(arguments, "json"):
         from reconciler.cli.options import print_json
 
         print_json(errors_json(problems))
@@ -122,6 +127,5 @@ def _report(problems: list[Problem], code: int, arguments: list[str]) -> int:
     return code
 
 
-def _wants_json(arguments: list[str]) -> bool:
-    pairs = pairwise(arguments)
-    return "--format=json" in arguments or ("--format", "json") in pairs
+def _wants(arguments: list[str], form: str) -> bool:
+    return f"--format={form}" in arguments or ("--format", form) in pairwise(arguments)

@@ -9,12 +9,13 @@ import click
 
 from reconciler.cli.keys import signing_key
 from reconciler.cli.options import common_with, print_json, print_lines
+from reconciler.cli.pipeline import in_repository, write_step_files
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
-from reconciler.plan.convert import blocker_document, to_document
+from reconciler.plan.convert import to_document
 from reconciler.plan.file import write_plan
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summary_line
@@ -69,9 +70,11 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
     if options.format == "json":
         print_json(to_document(plan))
     elif options.format in PLAN_FORMATS:
-        document = to_document(plan)
-        document["blockers"] += [blocker_document(blocker) for blocker in foreseen(plan, guards)]
+        reviewed = replace(plan, blockers=(*plan.blockers, *foreseen(plan, guards)))
+        document = in_repository(to_document(reviewed))
         click.echo(PLAN_FORMATS[options.format](document))
+        if options.format == "github":
+            write_step_files(document)
     elif options.quiet:
         print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES])
     else:

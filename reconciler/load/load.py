@@ -213,4 +213,4 @@ def _raise(problems: Problems, sources: Sequence[Source]) -> None:
         seen.setdefault((problem.place, problem.code, message, hint), problem)
     found = seen.values()
     problems.found[:] = [by_name[p.place.file].masking(p) if p.place and p.place.file in by_name else p for p in found]
-    problems.raise_if_any()
+    problems.raise_if_any(by_name)

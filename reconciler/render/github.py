@@ -1,0 +1,98 @@
+"""Documents turned into GitHub's annotations and a step's outputs.
+
+Source of the forms: GitHub's "Workflow commands for GitHub Actions". A command is a line of its own that starts with
+``::``; so every line written here is one, or fixed text, and nothing of a configuration starts a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.render.sentence import one_line, sentence
+
+_DONE = {
+    "create": "will be created",
+    "update": "will be updated in-place",
+    "replace": "must be replaced",
+    "delete": "will be destroyed",
+    "move": "will be moved",
+    "adopt": "will be adopted",
+    "forget": "will no longer be managed",
+}
+_DESTRUCTIVE = {"delete", "replace"}
+_ORDER = ("error", "warning", "notice")  # GitHub shows the first ten of each
+_FIELDS = 8
+
+
+def problems_github(document: Mapping[str, Any]) -> str:
+    """``problems.errors_json`` as one error annotation for each problem; an empty text if there is none."""
+    return "\n".join(annotation("error", sentence(error), error["code"], error) for error in document["errors"])
+
+
+def plan_github(document: Mapping[str, Any]) -> str:
+    """A plan's document as annotations at the lines that are the reason, most serious first, and its summary."""
+    found = sorted(_annotations(document), key=lambda one: _ORDER.index(one[0]))
+    return "\n".join([*(line for _, line in found), summary(document)])
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """The sentence that the text of a plan ends with."""
+    if not document["resource_changes"]:
+        return "No changes. Your infrastructure matches the configuration."
+    counts = document["summary"]
+    told = f"Plan: {counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy."
+    also = [f"{counts[what]} to {what}" for what in ("move", "adopt", "forget") if counts[what]]
+    return f"{told} Also: {', '.join(also)}." if also else told
+
+
+def outputs(document: Mapping[str, Any], delimiter: str) -> str:
+    """The step's outputs ``has_changes``, ``add``, ``change`` and ``destroy``; ``delimiter`` is random text."""
+    counts = document["summary"]
+    values = {
+        "has_changes": "true" if document["resource_changes"] else "false",
+        **{name: str(counts[name]) for name in ("add", "change", "destroy")},
+    }
+    return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
+
+
+def annotation(level: str, message: str, title: str, place: Mapping[str, Any] | None) -> str:
+    """One workflow command; ``place`` has ``file``, ``line`` and ``column``, any of them None."""
+    at = place or {}
+    column = at.get("column") if at.get("line") else None
+    properties = {"file": at.get("file"), "line": at.get("line"), "col": column, "title": title}
+    told = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value)
+    return f"::{level} {told}::{_data(message)}"
+
+
+def _annotations(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    sources = {change["address"]: change["source"] for change in document["resource_changes"]}
+    for blocker in document["blockers"]:
+        hint = f"; next: {blocker['hint']}" if blocker["hint"] else ""
+        message = f"an apply would be refused: {blocker['message']}{hint}"
+        yield "error", annotation("error", message, blocker["code"], sources.get(blocker["address"]))
+    for change in document["resource_changes"]:
+        level = "warning" if change["action"] in _DESTRUCTIVE else "notice"
+        yield level, annotation(level, _told(change), f"plan: {change['action']}", change["source"])
+
+
+def _told(change: Mapping[str, Any]) -> str:
+    """What happens, and the fields that differ by name: their values stand in the summary, where they have room."""
+    parts = [f"{change['address']} {_DONE[change['action']]}"]
+    if change["previous_address"]:
+        parts.append(f"live it is {change['previous_address']}")
+    names = [field["field"] for field in change["fields"]]
+    if names:
+        more = f" and {len(names) - _FIELDS} more" if len(names) > _FIELDS else ""
+        parts.append(f"fields: {', '.join(names[:_FIELDS])}{more}")
+    if change["outside"]:
+        parts.append(f"changed outside by {change['outside']['by']} at {change['outside']['at']}")
+    return "; ".join(parts)
+
+
+def _data(text: str) -> str:
+    return one_line(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

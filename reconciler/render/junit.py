@@ -1,0 +1,57 @@
+"""Problems turned into JUnit's XML: one test case for each file.
+
+There is no standard; the form is the one that Jenkins, GitLab and GitHub's reporters agree on. They show one failure of
+a test case and drop the others, so all problems of a file stand in one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from reconciler.render.sentence import one_line, sentence
+from reconciler.render.style import safe
+
+NOWHERE = "configuration"  # the test case of what has no place in a file
+_NAME = "reconciler validate"
+_NOT_XML = re.compile(r"[\ufffe\uffff]")
+
+
+def problems_junit(document: Mapping[str, Any]) -> str:
+    """``problems.errors_json`` with ``files``, the names of all that were read, as an XML document."""
+    by_file: dict[str, list[Mapping[str, Any]]] = {name: [] for name in sorted(document["files"])}
+    for error in document["errors"]:
+        by_file.setdefault(error["file"] or NOWHERE, []).append(error)
+    failed = sum(bool(errors) for errors in by_file.values())
+    counts = {"tests": str(len(by_file)), "failures": str(failed), "errors": "0"}
+    top = ElementTree.Element("testsuites", {"name": _NAME, **counts})
+    suite = ElementTree.SubElement(top, "testsuite", {"name": _NAME, **counts, "skipped": "0"})
+    for name, errors in by_file.items():
+        case = ElementTree.SubElement(suite, "testcase", {"name": _xml(one_line(name)), "classname": "reconciler"})
+        if errors:
+            _failure(case, errors)
+    ElementTree.indent(top)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(top, encoding="unicode")}'
+
+
+def _failure(case: ElementTree.Element, errors: Sequence[Mapping[str, Any]]) -> None:
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    message = f"{sentence(errors[0])}{more}"
+    failure = ElementTree.SubElement(case, "failure", {"message": _xml(message), "type": _xml(errors[0]["code"])})
+    failure.text = _xml("\n\n".join(_text(error) for error in errors))
+
+
+def _text(error: Mapping[str, Any]) -> str:
+    place = ":".join(str(error[key]) for key in ("file", "line", "column") if error[key] is not None)
+    lines = [f"{place}: {sentence(error)} [{error['code']}]" if place else f"{sentence(error)} [{error['code']}]"]
+    if error["excerpt"] is not None:
+        lines.append(f"  {error['line']} | {safe(error['excerpt'])}")
+    lines += [f"  {one_line(one['what'])}: {one['file']}:{one['line']}" for one in error["related"]]
+    return "\n".join(one_line(line) if number == 0 else line for number, line in enumerate(lines))
+
+
+def _xml(text: str) -> str:
+    """What XML 1.0 has characters for; the others are written as their numbers."""
+    return _NOT_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", safe(text))
