@@ -15,7 +15,7 @@ from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
-from reconciler.plan.convert import to_document
+from reconciler.plan.convert import blocker_document, to_document
 from reconciler.plan.file import write_plan
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summary_line
@@ -70,8 +70,8 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
     if options.format == "json":
         print_json(to_document(plan))
     elif options.format in PLAN_FORMATS:
-        reviewed = replace(plan, blockers=(*plan.blockers, *foreseen(plan, guards)))
-        document = in_repository(to_document(reviewed))
+        document = in_repository(to_document(plan))
+        document["blockers"] += [blocker_document(blocker) for blocker in foreseen(plan, guards)]
         click.echo(PLAN_FORMATS[options.format](document))
         if options.format == "github":
             write_step_files(document)
