@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ class Checked(NamedTuple):
 def _check(workspace: Workspace, options: Options, paths: tuple[str, ...]) -> Checked:
     environment = workspace.environment(required=False)
     found = Checked({}, {}, {})
+    environments: dict[Problem, list[str | None]] = {}
     elsewhere: list[Problem] = []
     wanted: list[str | None] = [environment] if environment else [*workspace.environments] or [None]
     for name in wanted:
@@ -80,7 +82,12 @@ def _check(workspace: Workspace, options: Options, paths: tuple[str, ...]) -> Ch
             if paths and all(problem.code == "no-manifest" for problem in error.problems):
                 elsewhere.extend(error.problems)  # an overlay belongs to one environment: enough if one has it
             else:
-                found.problems.update(dict.fromkeys(error.problems))
+                for problem in error.problems:
+                    environments.setdefault(problem, []).append(name)
+    # what is wrong everywhere needs no name; what is wrong in some says in which
+    for problem, where in environments.items():
+        named = f"{problem.message} (in {', '.join(map(str, where))})"
+        found.problems[problem if len(where) == len(wanted) else replace(problem, message=named)] = None
     if not found.counts and not found.problems:
         found.problems.update(dict.fromkeys(elsewhere))
     if workspace.project.source:

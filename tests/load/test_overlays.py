@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import reconciler
 from tests.load.support import DSN, HEAD, bodies, loaded, problems
 
 BASE = f"""{HEAD}
@@ -239,3 +240,18 @@ def test_a_problem_is_not_looked_for_in_what_was_replaced(tmp_path: Path) -> Non
         "more/c.yaml": f"{HEAD}connectors:\n  c: {{type: http}}\n",
     }
     assert problems(tmp_path, files, "prod") == [("missing-field", "more/c.yaml:4:3")]
+
+
+def test_what_is_wrong_in_one_environment_says_in_which(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text(
+        "version: 1\ninclude: [base.yaml]\nenvironments: {dev: , prod: {overlays: [prod]}, test: {overlays: [prod]}}\n"
+    )
+    base = "version: 1\ntenant: acme\nlimits:\n  month: {target: tenant, per: month, requests: 1}\n"
+    (tmp_path / "base.yaml").write_text(base)
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod" / "a.yaml").write_text("version: 1\ntenant: acme\nlimits: {month: {requests: -1}}\n")
+    assert "(in prod, test)" in reconciler("validate", cwd=tmp_path).ok(3).err
+    (tmp_path / "base.yaml").write_text(base.replace("requests: 1", "tokens: -1, requests: 1"))
+    found = {e["message"] for e in reconciler("validate", "--format", "json", cwd=tmp_path).ok(3).json["errors"]}
+    assert len(found) == 2
+    assert sum("(in " in message for message in found) == 1, "what is wrong everywhere needs no name"
