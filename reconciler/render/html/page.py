@@ -193,4 +193,4 @@ _TOOLBAR = """<form id="filters" role="search" hidden>
 
 _FOOTER = """<footer><p class="keys"><kbd>/</kbd> filter <kbd>j</kbd> <kbd>k</kbd> next, previous <kbd>Enter</kbd> open
 <kbd>e</kbd> expand all <kbd>Esc</kbd> clear</p>
-<p>This file loads nothing and sends nothing. It shows references to secrets, never secrets.</p></footer>"""
+<p>This file loads nothing and sends nothing.</p></footer>"""
