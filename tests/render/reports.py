@@ -128,7 +128,9 @@ SMALL = Plan(
             "limit",
             "openai-prod-month",
             LIMIT,
-            changed("cost_usd", "2500.00", "4000.00", Cause.BOTH),
+            replace(
+                changed("cost_usd", "2500.00", "4000.00", Cause.BOTH), source=Place("overlays/prod/limits.yaml", 5, 15)
+            ),
             outside=ALICE,
             unchanged=4,
             source=Place("limits/shared.yaml", 9, 3),
@@ -267,6 +269,7 @@ def hostile(url: str = "//127.0.0.1:1") -> dict[str, Any]:
         change["outside"] = {"by": evil, "at": evil}
         for field in change["fields"]:
             field |= {"field": field["field"] + evil, "after": f"{evil}\n{evil}", "before": f"{evil}\nx"}
+            field["source"] = {"file": evil, "line": None, "column": None}
         body = change["change"]["after"]
         if body is not None:
             body[evil] = {evil: [evil], "sql": f"{evil}\n{evil}"}

@@ -141,6 +141,7 @@ def test_why_and_whose_doing(browser: webdriver.Chrome, show: Open) -> None:
     assert "another credential is used" in told
     assert "somebody, outside" in told
     assert "is protected" in browser.find_element(By.CSS_SELECTOR, ".refused").text
+    assert "overlays/prod/limits.yaml:5" in card(browser, "openai-prod-month").text
     assert "forces replacement" in card(browser, "archive").text
     assert "1 filled in by defaults" in card(browser, "crm").text
 

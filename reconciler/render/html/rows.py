@@ -2,8 +2,8 @@
 
 A row has short keys, since a page may hold thousands: ``a`` address, ``t`` tenant, ``k`` kind, ``n`` name, ``act``
 action, ``g`` section, ``risks``, ``stop`` what blocks it, ``why`` (pairs of a word and a text), ``c`` cause,
-``un`` unchanged fields, ``f`` fields; a field has ``f`` name, ``op``, ``c`` cause, ``x`` remark, ``d`` parts of
-its diff, ``s`` whether it says what was not written by hand.
+``un`` unchanged fields, ``f`` fields; a field has ``f`` name, ``op``, ``c`` cause, ``x`` remark, ``at`` where it is
+written, ``d`` parts of its diff, ``s`` whether it comes from a default.
 """
 
 from __future__ import annotations
@@ -80,9 +80,12 @@ def _why(change: Document) -> Iterator[list[str]]:
         yield ["Taken over from", f"the project {change['adopted_from']}" if change["adopted_from"] else "nobody"]
     if change["restored_uid"]:
         yield ["Brings back", f"uid {change['restored_uid']}"]
-    source = change["source"]
-    if source:
-        yield ["Written in", f"{source['file']}:{source['line']}" if source["line"] else source["file"]]
+    if change["source"]:
+        yield ["Written in", _place(change["source"])]
+
+
+def _place(source: Document) -> str:
+    return f"{source['file']}:{source['line']}" if source["line"] else str(source["file"])
 
 
 def _fields(change: Document) -> Iterator[Row]:
@@ -112,6 +115,8 @@ def _field(field: Document, remark: str = "") -> Row:
     row: Row = {"f": field["field"], "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
     if field.get("cause", "configuration") != "configuration":
         row["c"] = field["cause"]
+    if field.get("source"):
+        row["at"] = _place(field["source"])
     return {**row, "x": remark} if remark else row
 
 

@@ -99,12 +99,13 @@
   }
 
   function fieldOf(field) {
-    if (!field.c && !field.x && field.d.every(isShort)) {
+    if (!field.c && !field.x && !field.at && field.d.every(isShort)) {
       return make("div", "shorts", ...field.d.map((part) => shortOf(field, part)));
     }
     const head = make("div", "field-name", make("span", "op " + field.op, SYMBOLS[field.op] || ""), make("code", "", field.f));
     if (field.c) head.append(make("span", "tag cause", data.causes[field.c] || field.c));
     if (field.x) head.append(make("span", "tag forces", field.x));
+    if (field.at) head.append(make("span", "at", field.at));
     const box = make("div", "field", head);
     for (const part of field.d) {
       if (isShort(part)) {
@@ -251,7 +252,7 @@
       for (const risk of row.risks) texts.push(data.risks[risk] || "");
       for (const pair of row.why) texts.push(pair[1]);
       for (const field of row.f) {
-        texts.push(field.f);
+        texts.push(field.f, field.at || "");
         for (const part of field.d) {
           texts.push(part.p);
           for (const line of part.r) {
