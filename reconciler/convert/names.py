@@ -38,7 +38,8 @@ def slug(text: str) -> str:
 
 def identifier(text: str) -> str:
     """A parameter's name: lower-case letters, digits and underscores."""
-    name = re.sub(r"[^a-z0-9_]+", "_", text.lower())[:63].strip("_") or "value"
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
+    name = re.sub(r"[^a-z0-9_]+", "_", snake)[:63].strip("_") or "value"
     return name if not name[0].isdigit() else f"_{name}"[:63]
 
 

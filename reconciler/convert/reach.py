@@ -65,8 +65,8 @@ def _secret_argument(conversion: Conversion, text: str, before: str) -> bool:
 
 
 def _looks_key(text: str) -> bool:
-    """A path, an image's digest or a package is no key, however long it is."""
-    return sensitive_value(text) and not re.search(r"[/@.:]", text)
+    """A path is no key, however long it is."""
+    return sensitive_value(text.replace("/", " ").strip())
 
 
 def headers(conversion: Conversion, name: str, node: Node | None) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def headers(conversion: Conversion, name: str, node: Node | None) -> dict[str, A
         elif header.lower() == "authorization" and auth is None:
             auth = _authorization(conversion, wanted, value)
         elif sensitive_name(header) or sensitive_value(value.value) or has_variable(value.value):
-            if auth is None and variable(value.value.strip()) and not has_variable(header):
+            if auth is None:
                 auth = {"type": "api_key", "header": header, "key": conversion.references.of(value, wanted)}
             else:
                 kept[header] = conversion.references.of(value, wanted)

@@ -24,14 +24,14 @@ _VARIABLES = [
         rf"\{{\{{\s*{_NAME}\s*\}}\}}",
     )
 ]
-_ANY_VARIABLE = re.compile(r"\$\{|os\.environ/|\{\{|<[A-Za-z_ -]+>")
+_ANY_VARIABLE = re.compile(r"\$\{|\$[A-Z_]{3}|os\.environ/|\{\{|<[A-Za-z_ -]+>")
 _HINTS = (
     "key token secret secrets pass password passwd pwd pat cred creds credential credentials auth cookie dsn private bearer "
     "jwt passphrase authorization apikey signature sas webhook"
 )
 _WORDS = frozenset(_HINTS.split())
 _VALUE = re.compile(
-    r"(?i)^(bearer|basic|token)\s+\S|^(sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|ntn|hf|gsk|dop_v1|npm|pypi)[-_]"
+    r"(?i)\b(bearer|basic)\s+\S|^token\s+\S|(authorization|api[_-]?key|token|secret|password)[\"']?\s*[:=]|^(sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|ntn|hf|gsk|dop_v1|npm|pypi)[-_]"
     r"|^(AKIA|ASIA)[0-9A-Z]{12}|^AIza|^eyJ[\w-]+\.|-----BEGIN|://[^/\s:@]*:[^/\s@]+@|(?:pwd|password|accountkey)="
 )
 _INSIDE = re.compile(
@@ -62,8 +62,8 @@ def sensitive_name(name: str) -> bool:
 
 def sensitive_value(text: str) -> bool:
     """Whether a text looks like a key, a token, or an address with a password in it."""
-    dense = _DENSE.match(text) is not None and bool(re.search(r"[0-9]", text) and re.search(r"[A-Za-z]", text))
-    return dense or _VALUE.search(text) is not None
+    dense = _DENSE.match(text) is not None and len(re.findall(r"[0-9]", text)) >= 4 and re.search(r"[A-Za-z]", text)
+    return bool(dense) or _VALUE.search(text) is not None
 
 
 class References:

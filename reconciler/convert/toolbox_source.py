@@ -56,6 +56,11 @@ def _sql(conversion: Conversion, name: str, dialect: str, node: Node) -> dict[st
         for key in sorted(_OPTIONS)
         if (part := node.get(key)) is not None and isinstance(part.value, str) and not has_variable(part.value)
     }
+    timeout = node.get("queryTimeout")
+    seconds = re.fullmatch(r"([0-9]{1,4})(s|m)", str(timeout.value)) if timeout is not None else None
+    if timeout is not None and seconds is not None:
+        body["timeout_seconds"] = int(seconds[1]) * (60 if seconds[2] == "m" else 1)
+        timeout.carry()
     if _by_dsn(dialect, parts, node):
         reference = conversion.references.named(f"{name}_DSN")
         for key, part in node.fields():

@@ -48,7 +48,8 @@ def with_names(sql: str, dialect: str, values: Sequence[str], pasted: Mapping[st
     """
     if _CONDITION.search(sql):
         raise NotCarried("the statement is put together from pieces (`{{if …}}`), and a template has one statement")
-    sql = _ACTION.sub(lambda found: _pasted(sql, found, pasted), _unquoted(sql, pasted))
+    unquoted = _unquoted(sql, pasted)
+    sql = _ACTION.sub(lambda found: _pasted(unquoted, found, pasted), unquoted)
     if "{{" in sql or "${" in sql:
         raise NotCarried("the statement holds something that Toolbox replaces before it runs")
     quoted = "|".join(_QUOTED[one] for one in _OF.get(dialect, "string name comment").split())

@@ -84,7 +84,7 @@ def _parameters(node: Node, key: str, wanted: dict[str, Any]) -> list[str]:
         if name in wanted:
             raise NotCarried(f"two parameters would be named `{name}`")
         if name != own.value:
-            own.note(f"the parameter's name became `{name}`")
+            own.note("a parameter's name has lower-case letters, digits and underscores", name)
         own.carry()
         wanted[name] = _parameter(item)
         names.append(name)
