@@ -44,7 +44,7 @@ def command(from_: str, files: tuple[str, ...], out: Path | None, tenant: str, f
     if written is None:
         click.echo("---\n".join(text for text, one in zip(texts, converted, strict=True) if one.specs), nl=False)
     if form == "json":
-        click.echo(orjson.dumps(report_json(converted), option=orjson.OPT_INDENT_2), err=True)
+        click.echo(orjson.dumps(report_json(converted), option=orjson.OPT_INDENT_2).decode(), err=True)
         return 0
     for number, one in enumerate(converted):
         for line in list(report_lines(one))[: 1 if quiet else None]:

@@ -111,16 +111,12 @@ def _refuse(_text: str) -> Any:
 
 
 def _depth(value: Any) -> int:
+    """How many maps and lists stand inside each other."""
     level, here = 0, [value]
-    while here:
+    while here := [one for one in here if isinstance(one, dict | list)]:
         level += 1
-        here = [
-            item
-            for one in here
-            if isinstance(one, dict | list)
-            for item in (one.values() if isinstance(one, dict) else one)
-        ]
-    return level - 1
+        here = [item for one in here for item in (one.values() if isinstance(one, dict) else one)]
+    return level
 
 
 def _size(value: Any) -> int:

@@ -51,7 +51,6 @@ MCP = json.dumps(
             "user": {"url": f"https://u:{SECRET}@h/mcp", "headers": {"X-Custom": SECRET, "Authorization": SECRET}},
             "prose": {"command": "x", "description": f"the key is {SECRET}", "env": {"TOKEN": SECRET}},
             "command": {"command": SECRET},
-            SECRET: {"command": "x"},
         }
     }
 )
@@ -75,8 +74,6 @@ INPUTS = {
 @pytest.mark.parametrize("name", INPUTS)
 def test_a_literal_is_nowhere(name: str, form: str, tmp_path: Path) -> None:
     format, file, text = INPUTS[name]
-    text = text.replace(f"{SECRET}: {{", "plain: {") if name == "mcp" else text
-    text = text.replace(f'"{SECRET}": {{"command"', '"plain": {"command"')
     (tmp_path / file).write_text(text)
     ran = reconciler("convert", format, file, "--format", form, "--out", "out", cwd=tmp_path).ok()
     on_stdout = reconciler("convert", format, file, "--format", form, cwd=tmp_path).ok()
