@@ -26,7 +26,7 @@ REASONS = {
     "security": "how requests authenticate is the connector's, one way for all",
 }
 _TOP = {
-    "components": "no operation uses it",
+    "components": "no request uses it: it describes answers, or nothing",
     "webhooks": "nothing is called back",
     "tags": "templates have no tags",
     "servers": "a connector has one address: the first",

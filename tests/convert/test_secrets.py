@@ -46,7 +46,10 @@ MCP = json.dumps(
     {
         "mcpServers": {
             "env": {"command": "x", "env": {"API_KEY": SECRET, "OTHER": SECRET, "URL": f"https://u:{SECRET}@h"}},
-            "args": {"command": "x", "args": [f"--token={SECRET}", "--key", SECRET, f"postgres://u:{SECRET}@h/d", SECRET]},
+            "args": {
+                "command": "x",
+                "args": [f"--token={SECRET}", "--key", SECRET, f"postgres://u:{SECRET}@h/d", SECRET],
+            },
             "url": {"url": f"https://h/mcp?key={SECRET}", "headers": {"Authorization": f"Bearer {SECRET}"}},
             "user": {"url": f"https://u:{SECRET}@h/mcp", "headers": {"X-Custom": SECRET, "Authorization": SECRET}},
             "prose": {"command": "x", "description": f"the key is {SECRET}", "env": {"TOKEN": SECRET}},
@@ -127,6 +130,8 @@ def test_the_environment_of_whoever_converts_is_never_read(tmp_path: Path) -> No
     (tmp_path / "in.yaml").write_text(
         "model_list:\n  - {model_name: a, litellm_params: {model: openai/x, api_base: os.environ/LEAK, api_key: os.environ/LEAK}}\n"
     )
-    ran = reconciler("convert", "litellm", "in.yaml", cwd=tmp_path, env={"LEAK": "https://leak.example.com/leaked"}).ok()
+    ran = reconciler(
+        "convert", "litellm", "in.yaml", cwd=tmp_path, env={"LEAK": "https://leak.example.com/leaked"}
+    ).ok()
     assert "leak.example.com" not in ran.text
     assert "enabled: false" in ran.out, "a credential must not go to another address than the one that was meant"
