@@ -48,7 +48,7 @@ def _text(error: Mapping[str, Any]) -> str:
     lines = [f"{place}: {sentence(error)} [{error['code']}]" if place else f"{sentence(error)} [{error['code']}]"]
     if error["excerpt"] is not None:
         lines.append(f"  {error['line']} | {safe(error['excerpt'])}")
-    lines += [f"  {one_line(one['what'])}: {one['file']}:{one['line']}" for one in error["related"]]
+    lines += [f"  {one_line(one['what'])}: {one_line(one['file'])}:{one['line']}" for one in error["related"]]
     return "\n".join(one_line(line) if number == 0 else line for number, line in enumerate(lines))
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.render.style import safe
-
 
 def one_line(text: str) -> str:
-    """Without line ends, and without characters that control a terminal or the direction of text."""
-    return safe(" ".join(text.split()))
+    """Without line ends, and with every character that is not for the eye (controls, directions) as its number."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line)
 
 
 def sentence(error: Mapping[str, Any]) -> str:
