@@ -156,7 +156,7 @@ def _type(root: Node, schema: Node) -> str:
             raise NotHere("a parameter's value has no one simple type")
         schema.note("values of several types are given as text")
         return found.pop() if len(found) == 1 else "string"
-    if len(words) > 1 or words[0] not in {"string", "integer", "number", "boolean", "array"}:
+    if len(words) > 1 or words[0] not in ("string", "integer", "number", "boolean", "array"):
         raise NotHere("a parameter's value has no one simple type")
     if kind is not None:
         kind.carry()
