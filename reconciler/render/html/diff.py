@@ -26,7 +26,8 @@ _CONTEXT = 3
 _LONG = 72
 _MOST_PAIRS = 400
 _MOST_CELLS = 4_000_000
-_LONGEST_LINE = 2_000
+_MOST_TOKENS = 500_000
+"""Tokens of one side times tokens of the other, for one block of changed lines: what is longer is not aligned, or marked."""
 _ALIKE = 0.4
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _ABSENT = object()
@@ -134,9 +135,11 @@ def _changed(left: list[str], right: list[str], i: int, j: int) -> Iterator[Row]
 def _pairs(left: list[str], right: list[str]) -> list[tuple[int | None, int | None]]:
     """Lines that are alike stand beside each other: the alignment with the greatest likeness in all."""
     rows, columns = len(left), len(right)
-    if not rows or not columns or rows * columns > _MOST_PAIRS:
+    tokens = [_TOKEN.findall(line.strip()) for line in left], [_TOKEN.findall(line.strip()) for line in right]
+    work = sum(map(len, tokens[0])) * sum(map(len, tokens[1]))
+    if not rows or not columns or rows * columns > _MOST_PAIRS or work > _MOST_TOKENS:
         return [*((a, None) for a in range(rows)), *((None, b) for b in range(columns))]
-    alike = [[_likeness(one, other) for other in right] for one in left]
+    alike = [[SequenceMatcher(None, one, other, autojunk=False).ratio() for other in tokens[1]] for one in tokens[0]]
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     for a in reversed(range(rows)):
         for b in reversed(range(columns)):
@@ -157,17 +160,11 @@ def _pairs(left: list[str], right: list[str]) -> list[tuple[int | None, int | No
     return [*found, *((n, None) for n in range(a, rows)), *((None, n) for n in range(b, columns))]
 
 
-def _likeness(left: str, right: str) -> float:
-    if max(len(left), len(right)) > _LONGEST_LINE:
-        return 0.0
-    return SequenceMatcher(None, _TOKEN.findall(left.strip()), _TOKEN.findall(right.strip()), autojunk=False).ratio()
-
-
 def _marked(left: str, right: str) -> tuple[list[str], list[str]]:
     """Both lines in pieces, plain and marked in turn; lines that are not alike have no marks."""
-    if max(len(left), len(right)) > _LONGEST_LINE:
-        return [left], [right]
     one, other = _TOKEN.findall(left), _TOKEN.findall(right)
+    if len(one) * len(other) > _MOST_TOKENS:
+        return [left], [right]
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     if matcher.ratio() < _ALIKE:
         return [left], [right]
