@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import ndiff
 from typing import Any
 
 from reconciler.diff.items import item_changes
+from reconciler.diff.lines import line_changes
 from reconciler.model.body import Body, dotted
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
 from reconciler.render.style import COLOURS, OP_COLOURS, Style, safe, value_text
@@ -180,9 +180,9 @@ def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[
     before, after = field.before, field.after
     if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
         yield f"{lead} <<-EOT{tail}"
-        for line in ndiff(before.splitlines(), after.splitlines()):
-            if not line.startswith("?"):
-                yield f"          {style.paint(safe(line), OP_COLOURS.get(line[0], '')) if line[0] in OP_COLOURS else safe(line)}"
+        for sign, text in line_changes(before, after):
+            line = f"{sign} {safe(text)}"
+            yield f"          {style.paint(line, OP_COLOURS[sign]) if sign in OP_COLOURS else line}"
         yield "        EOT"
     elif isinstance(before, list) and isinstance(after, list) and len(before) + len(after) > 6:
         yield f"{lead} [{tail}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from difflib import ndiff
 from typing import Any
 
+from reconciler.diff.lines import line_changes
 from reconciler.render.style import safe, value_text
 
 Document = dict[str, Any]
@@ -62,9 +62,7 @@ def field_lines(field: Document) -> Iterator[str]:
         yield f"  # {name}: {_CAUSES[field['cause']]}"
     if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
         yield f"  {name} ="
-        for line in ndiff(before.splitlines(), after.splitlines()):
-            if not line.startswith("?"):
-                yield f"{line[0]}   {line[2:]}"
+        yield from (f"{sign}   {line}" for sign, line in line_changes(before, after))
         return
     if field["op"] != "add":
         yield from _value("-", name, before)
