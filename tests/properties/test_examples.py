@@ -134,3 +134,15 @@ def test_a_row_that_no_longer_parses_keeps_its_uid(arena: Arena) -> None:
         assert settle(arena, wish({A: ONE})) == {A: "update"}
         assert descriptions(arena, {A: ONE}) == {A: "one"}
     assert uids(arena) == before
+
+
+def test_a_record_of_what_is_gone_meets_no_reference(arena: Arena) -> None:
+    """Whatever the plan says of it: an apply looks for the row, and the record that is dropped is none."""
+    settle(arena, wish({A: ONE}))
+    arena.sql("DELETE FROM resources")
+    plan = arena.plan(wish({"datasource/d": {"type": "custom", "connector": "a"}}, external=["connector/a"]))
+    assert told(plan) == {A: "forget", "datasource/d": "create"}
+    assert [blocker.code for blocker in plan.blockers] == ["external-missing"]
+    with pytest.raises(Refused):
+        arena.apply(plan)
+    assert arena.sql("SELECT count(*) FROM resources") == [(0,)]

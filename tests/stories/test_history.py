@@ -163,3 +163,26 @@ def test_blame_names_the_line_of_the_field_in_whatever_file(run: Run, folder: Pa
     assert lines["tokens"] == "base.yaml:8:13"
     assert lines["description"] == "reconciler.yaml:7:18"
     assert lines["per"] == "base.yaml:4:3"
+
+
+def test_going_back_behind_an_adoption_lets_go_and_deletes_nothing(run: Run, base: Path, db: Db) -> None:
+    run("apply", ".", "--auto-approve").ok()
+    run("forget", "acme/limit/month", "--auto-approve").ok()
+    run("adopt", "acme/limit/month", "--auto-approve", env={"RECONCILER_PROJECT": "other"}).ok()
+    run("apply", "--auto-approve", str(base), env={"RECONCILER_PROJECT": "other"}).ok(6)
+    run("rollback", "0", "--auto-approve", env={"RECONCILER_PROJECT": "other"}).ok()
+    assert "acme/limit/month" in db.rows()
+    assert db.sql("SELECT project FROM resources WHERE kind = 'limit'") == [(None,)]
+
+
+def test_going_back_behind_a_new_life_brings_back_the_old_one(run: Run, base: Path, db: Db) -> None:
+    run("apply", ".", "--auto-approve").ok()
+    first = db.sql("SELECT uid FROM resources WHERE kind = 'limit'")
+    base.write_text(BASE.partition("limits:")[0])
+    run("apply", ".", "--auto-approve").ok()
+    base.write_text(BASE)
+    run("apply", ".", "--auto-approve").ok()
+    assert db.sql("SELECT uid FROM resources WHERE kind = 'limit'") != first
+    assert "the earlier one comes back" in run("rollback", "1", "--out", "back.plan").ok().out
+    run("apply", "back.plan", "--auto-approve").ok()
+    assert db.sql("SELECT uid FROM resources WHERE kind = 'limit'") == first
