@@ -83,7 +83,7 @@ def _forget(change: Change, locked: Locked) -> Verdict:
         return Verdict.DONE
     if applied.uid != change.uid:
         return Verdict.STALE
-    if change.reason == "deleted-outside":
+    if change.is_lost:
         return Verdict.STALE if locked.owns(change.address) else Verdict.WRITE
     row = locked.rows.get(change.address)
     return Verdict.WRITE if row is not None and _as_planned(change, row) else Verdict.STALE

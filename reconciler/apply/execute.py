@@ -75,7 +75,8 @@ def _attempt(
             hit("before_audit")
             under_lock.record(generation_row(plan, terms, outcome), entries)
             pruned = under_lock.prune(terms.retention, project.generation + 1)
-            under_lock.enqueue(terms.told, apply_event(plan, terms, outcome, ruling.writes))
+            if terms.told:
+                under_lock.enqueue(terms.told, apply_event(plan, terms, outcome, ruling.writes))
             under_lock.audit(audit_entry(plan, terms, outcome, entries, pruned), terms.audit_key)
             hit("after_audit")
             under_lock.finish()

@@ -12,7 +12,7 @@ from reconciler.guards.check import Facts, refusals
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.live import ProjectRow, Row
-from reconciler.model.plan import Action, Blocker, Change, Plan
+from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
 from reconciler.planner.normal import normal
 from reconciler.planner.risks import risks_of
@@ -33,8 +33,7 @@ def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, proje
     locked = _lock(plan, transaction)
     verdicts = {change.address: decide(change, locked) for change in plan.changes}
     refused = [_foreign(c, locked) for c in plan.changes if verdicts[c.address] is Verdict.NOT_OURS]
-    moved = dict.fromkeys(_renamed(plan, verdicts, transaction), Verdict.STALE)
-    verdicts |= moved
+    verdicts |= dict.fromkeys(_renamed(plan, verdicts, transaction), Verdict.STALE)
     stale = [_stale(address) for address in sorted(a for a, verdict in verdicts.items() if verdict is Verdict.STALE)]
     writes = tuple(
         _forgetting(c) if verdicts[c.address] is Verdict.LOST else c
@@ -61,7 +60,7 @@ def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, proje
 
 
 def _forgetting(change: Change) -> Change:
-    return replace(change, action=Action.FORGET, after=change.before, reason="deleted-outside")
+    return replace(change, action=Action.FORGET, after=change.before, reason=DELETED_OUTSIDE)
 
 
 def _right_database(plan: Plan, project: ProjectRow) -> None:
@@ -232,7 +231,8 @@ def _may(
         tenants_gone=tuple(sorted(t for t in deleting if owned.get(t) and not after.get(t))),
         unseen=tuple(c.address for c in writes if unattended and _unseen(c, locked, saved)),
         diverged=terms.diverged(project.commit or "") if unattended else "",
-        risks={risk: change.address for change in reversed(writes) for risk in risks_of(change)},
+        # judging bodies takes time under the lock: only where a guard asks for it
+        risks={risk: c.address for c in reversed(writes) for risk in risks_of(c)} if terms.guards.refuse else {},
     )
     reasons = [*_protected(writes, locked), *refusals(facts, terms.guards, terms.allowed)]
     if reasons:
@@ -244,8 +244,7 @@ def _may(
 def _protected(writes: tuple[Change, ...], locked: Locked) -> Iterator[Blocker]:
     for change in writes:
         row = locked.rows.get(change.previous or change.address)
-        lets_go = change.action.destroys or (change.action is Action.FORGET and change.reason != "deleted-outside")
-        if row is not None and lets_go and normal(row).body.get("protected") is True:
+        if row is not None and (change.action.destroys or change.lets_go) and normal(row).body.get("protected") is True:
             yield Blocker(
                 "protected",
                 f"{change.address} is protected; this would {change.action.value} it",

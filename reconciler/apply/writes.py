@@ -35,7 +35,7 @@ def write(
     transaction.update([_written(c, uids) for c in by_action[Action.UPDATE]])
     transaction.insert([_written(c, uids) for c in (*by_action[Action.CREATE], *by_action[Action.REPLACE])])
     transaction.adopt([c.address for c in by_action[Action.ADOPT] if c.adopted_from is not None])
-    transaction.let_go([c.address for c in by_action[Action.FORGET] if c.reason != "deleted-outside"])
+    transaction.let_go([c.address for c in changes if c.lets_go])
     transaction.clear_errors([(c.address.tenant, uids[c.address]) for c in by_action[Action.UPDATE] if _heals(c)])
 
     gone = [c.address for c in (*by_action[Action.DELETE], *by_action[Action.FORGET])]
@@ -94,13 +94,12 @@ def _source(place: Place | None) -> str | None:
 
 def _entry(change: Change, uids: Mapping[Address, str]) -> HistoryEntry:
     """A row that somebody else deleted is not one that we let go of: nothing is left of it."""
-    lost = change.action is Action.FORGET and change.reason == "deleted-outside"
     return HistoryEntry(
         address=change.address,
         action=change.action.value,
         uid=uids[change.address],
         before=change.before,
-        after=None if lost else change.after,
+        after=None if change.is_lost else change.after,
         cause=change.cause.value,
         previous=str(change.previous) if change.previous else None,
         explicit=change.explicit,

@@ -84,9 +84,7 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
 def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> Iterable[Blocker]:
     """What the guards would refuse, as far as the plan alone tells; an apply judges again, by what is live then."""
     gained = plan.count(Action.CREATE) + sum(change.adopted_from is not None for change in plan.changes)
-    lost = plan.count(Action.DELETE) + sum(
-        change.action is Action.FORGET and change.reason != "deleted-outside" for change in plan.changes
-    )
+    lost = plan.count(Action.DELETE) + sum(change.lets_go for change in plan.changes)
     risks = {risk: change.address for change in reversed(plan.changes) for risk in change.risks}
     facts = Facts(plan.destroyed, plan.owned, plan.owned + gained - lost, plan.tenants_gone, risks=risks)
     return refusals(facts, guards, allowed or Allowances())

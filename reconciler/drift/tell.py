@@ -21,8 +21,7 @@ def drift_event(drift: Drift, at: str) -> Event:
     if not drift.findings:
         return event(HEARTBEAT, at, data, ())
     seen = [[str(f.address), f.op, None if f.after is None else digest(f.after)] for f in drift.findings]
-    counts = {op: sum(finding.op == op for finding in drift.findings) for op in ("created", "changed", "deleted")}
-    data |= {"counts": counts, "fingerprint": sha256(canonical(seen).encode()).hexdigest()[:16]}
+    data |= {"counts": drift.totals(), "fingerprint": sha256(canonical(seen).encode()).hexdigest()[:16]}
     items = (
         (f.address, {"action": f.op, "fields": [dotted(c.path) for c in f.fields], "by": f.touch.by, "at": f.touch.at})
         for f in drift.findings

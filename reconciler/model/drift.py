@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from reconciler.model.plan import OutsideChange
 
+OPS = ("created", "changed", "deleted")
+"""The sorts of findings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -17,6 +20,10 @@ class Drift:
     generation: int
     findings: tuple[OutsideChange, ...]
     clean: int
+
+    def totals(self) -> dict[str, int]:
+        """Findings of each sort, none left out."""
+        return {op: sum(finding.op == op for finding in self.findings) for op in OPS}
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Findings per tenant, kind and sort (created, changed, deleted)."""

@@ -9,7 +9,6 @@ from typing import Any
 from reconciler.model.address import Address
 
 APPLY, DRIFT, HEARTBEAT = "apply", "drift", "heartbeat"
-EVENTS = (APPLY, DRIFT, HEARTBEAT)
 MAX_LISTED = 100
 """Addresses that one event names; it says how many more there were."""
 

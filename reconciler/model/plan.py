@@ -53,6 +53,10 @@ _SYMBOLS = {
 }
 
 
+DELETED_OUTSIDE = "deleted-outside"
+"""The reason of a change whose row somebody else deleted."""
+
+
 class Cause(Enum):
     """Whose doing a difference is, judged by three values: last applied, live, desired."""
 
@@ -119,6 +123,16 @@ class Change:
     unchanged: int = 0
     restored_uid: str | None = None
     risks: tuple[str, ...] = ()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else deleted the row, and only our record of it is left to go."""
+        return self.action is Action.FORGET and self.reason == DELETED_OUTSIDE
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether a row stays and becomes nobody's."""
+        return self.action is Action.FORGET and not self.is_lost
 
     @property
     def cause(self) -> Cause:

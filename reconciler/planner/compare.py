@@ -11,7 +11,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import Body, get
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Applied, Live, Row
-from reconciler.model.plan import Action, Cause, Change, FieldChange, OutsideChange, Touch
+from reconciler.model.plan import DELETED_OUTSIDE, Action, Cause, Change, FieldChange, OutsideChange, Touch
 from reconciler.model.resource import Resource
 from reconciler.planner.attribute import Rules, attributed, covered, keep_ignored, moved_outside
 from reconciler.planner.moves import mark
@@ -42,7 +42,7 @@ def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
         Action.CREATE,
         None,
         wanted.body,
-        reason="deleted-outside" if gone else "",
+        reason=DELETED_OUTSIDE if gone else "",
         outside=live.deletions.get(wanted.address, Touch()) if gone else None,
         explicit=_explicit(wanted, idle),
         source=wanted.source,

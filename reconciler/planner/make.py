@@ -12,7 +12,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Adoption, Configuration
 from reconciler.model.live import Live, Row
-from reconciler.model.plan import Action, Blocker, Change, Plan, Revision, Selection
+from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan, Revision, Selection
 from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
 from reconciler.planner.environment import require_environment
@@ -177,7 +177,7 @@ def _lost(address: Address, live: Live) -> Change:
         Action.FORGET,
         body,
         body,
-        reason="deleted-outside",
+        reason=DELETED_OUTSIDE,
         outside=live.deletions.get(address),
         uid=applied.uid,
     )
@@ -213,8 +213,11 @@ def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
 
 def _protected(plan: Plan) -> Iterator[Blocker]:
     for change in plan.changes:
-        lets_go = change.action.destroys or (change.action is Action.FORGET and change.reason != "deleted-outside")
-        if lets_go and change.before is not None and change.before.get("protected") is True:
+        if (
+            (change.action.destroys or change.lets_go)
+            and change.before is not None
+            and change.before.get("protected") is True
+        ):
             yield Blocker(
                 "protected",
                 f"{change.address} is protected, and this plan would {change.action.value} it",

@@ -21,8 +21,7 @@ def risks_of(change: Change) -> tuple[str, ...]:
 
 
 def _of_action(change: Change) -> Iterator[str]:
-    lost = change.reason == "deleted-outside"
-    if change.action in _ACTIONS and not lost:
+    if change.action in _ACTIONS and not change.is_lost:
         yield _ACTIONS[change.action]
     if change.adopted_from:
         yield "takes-over"

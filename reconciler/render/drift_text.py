@@ -34,8 +34,7 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
         if not finding.fields:
             yield f"      {style.paint(symbol, _COLOURS[symbol])} {finding.address.kind} {value_text(finding.address.name)}"
         yield ""
-    counts = {op: sum(finding.op == op for finding in drift.findings) for op in _SYMBOLS}
-    yield "Drift: " + ", ".join(f"{count} {op}" for op, count in counts.items()) + " outside."
+    yield "Drift: " + ", ".join(f"{count} {op}" for op, count in drift.totals().items()) + " outside."
     yield "next: `reconciler plan` shows what an apply would do about it"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.drift import Drift
-
-OPS = ("created", "changed", "deleted")
+from reconciler.model.drift import OPS, Drift
 
 
 def drift_metrics(drift: Drift, now: float) -> str:

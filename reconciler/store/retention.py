@@ -33,8 +33,10 @@ def prune(connection: Connection, project: str, retention: Retention, newest: in
     if retention.days is not None:
         old = f"SELECT COALESCE(max(number), 0) FROM generations WHERE project = :project AND {_OLD[connection.dialect.name]}"
         limits.append(connection.execute(text(old), {"project": project, "days": retention.days}).scalar_one())
+    if not limits:
+        return None
     known = connection.execute(text("SELECT horizon FROM projects WHERE name = :name"), {"name": project}).scalar_one()
-    horizon = min(limits, default=0)
+    horizon = min(limits)
     if horizon <= known:
         return None
     connection.execute(text(_PRUNE), {"project": project, "horizon": horizon})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
+from typing import NamedTuple
 
 from reconciler.apply.terms import Approval
 from reconciler.errors import PlanStale, ReconcilerError, Refused
+from reconciler.model.plan import Plan
 from reconciler.plan.file import read_plan, write_plan
 
 from . import reference
@@ -15,25 +17,41 @@ from .arena import TERMS
 from .bodies import Pick
 from .life import SHOP, Life, Saved
 from .reference import Key, Row
-from .story import _tell
+from .story import Want, _tell
 
 POINTS = ("before_lock", "after_lock", "before_stmt", "after_stmt", "before_audit", "after_audit", "before_commit", "after_commit")  # fmt: skip
 
 
-def saves(life: Life, pick: Pick) -> None:
+class Planned(NamedTuple):
+    """What somebody wants next, planned by the tool and foreseen by the reference."""
+
+    want: Want
+    rows: dict[Key, Row]
+    plan: Plan
+    expected: reference.Result
+
+
+def _planned(life: Life, pick: Pick) -> Planned | None:
+    """None where nothing would come of it."""
     want, external = life.edits(pick)
     configuration = life.load(SHOP, want, external)
     if configuration is None:
-        return
+        return None
     rows = life.rows()
     expected = life._expected(want.wish(SHOP, configuration), rows)
     try:
         plan = life.arena.plan(configuration)
     except Refused:
         assert expected.refused
+        return None
+    return None if plan.blockers or expected.refused else Planned(want, rows, plan, expected)
+
+
+def saves(life: Life, pick: Pick) -> None:
+    planned = _planned(life, pick)
+    if planned is None:
         return
-    if plan.blockers or expected.refused:
-        return
+    _, rows, plan, expected = planned
     path = life.folder.with_suffix(".plan")
     write_plan(plan, path, None)
     life.saved = Saved(path, expected, rows, life.arena.dump())
@@ -107,19 +125,11 @@ def _catch_up(life: Life, rows: dict[Key, Row], expected: reference.Result, name
 
 
 def dies_while_applying(life: Life, pick: Pick) -> None:
-    want, external = life.edits(pick)
-    configuration = life.load(SHOP, want, external)
-    if configuration is None:
+    planned = _planned(life, pick)
+    if planned is None:
         return
-    rows, before = life.rows(), life.arena.dump()
-    expected = life._expected(want.wish(SHOP, configuration), rows)
-    try:
-        plan = life.arena.plan(configuration)
-    except Refused:
-        assert expected.refused
-        return
-    if plan.blockers or expected.refused:
-        return
+    want, rows, plan, expected = planned
+    before = life.arena.dump()
     point = f"{pick.of(POINTS)}:kill:{1 + pick.number(12)}"
     _tell(f"dies at {point}")
     child = os.fork()

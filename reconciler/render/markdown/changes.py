@@ -74,9 +74,9 @@ def _value(sign: str, name: str, value: Any) -> Iterator[str]:
     if isinstance(value, str) and "\n" in value:
         yield f"{sign} {name} ="
         yield from (f"{sign}   {line}" for line in value.splitlines())
-    elif isinstance(value, dict | list) and len(text := json.dumps(value, ensure_ascii=False)) > 80:
+    elif isinstance(value, dict | list) and len(json.dumps(value, ensure_ascii=False)) > 80:
         yield f"{sign} {name} ="
         indented = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2)
-        yield from (f"{sign}   {line}" for line in indented.splitlines() if text)
+        yield from (f"{sign}   {line}" for line in indented.splitlines())
     else:
         yield f"{sign} {name} = {value_text(value)}"
