@@ -38,7 +38,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.",
     "project": "Rename a project.",
     "audit": "Verify the audit trail.",
-    "secrets": "Keys that sign plans.",
+    "secrets": "Keep secrets in the database, sealed; manage their keys.",
     "db": "Set up, upgrade, inspect and back up the database.",
 }
 HIDDEN = ("debug",)

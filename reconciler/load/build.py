@@ -17,7 +17,9 @@ from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource
+from reconciler.model.secret_ref import references_in
 from reconciler.model.spec import Spec
+from reconciler.secrets.policy import Policy, refusal
 
 
 def build_resources(
@@ -112,6 +114,24 @@ def check_resources(
         faults = (replace(problem, address=str(address)) for problem in kind.check(resource, resources.get))
         problems.extend(draft.locate(problem) for problem in faults)
     _circles(edges, collector, problems)
+
+
+def check_secrets(
+    resources: Mapping[Address, Resource], collector: Collector, policy: Policy, problems: list[Problem]
+) -> None:
+    """References to secrets that the project's own rules refuse; its unwritten rules are judged where one is resolved."""
+    for address, resource in resources.items() if policy.is_written else ():
+        for use in references_in(resource.body):
+            reason = refusal(policy, address.tenant, use.reference) if policy.rules(use.reference.scheme) else None
+            if reason is not None:
+                problem = Problem(
+                    "reference-forbidden",
+                    f"{address.tenant} may not use this reference: {reason}",
+                    str(address),
+                    use.path,
+                    hint="see `secrets.schemes` in reconciler.yaml",
+                )
+                problems.append(collector.drafts[address].locate(problem))
 
 
 def _circles(edges: Mapping[Address, list[Address]], collector: Collector, problems: list[Problem]) -> None:

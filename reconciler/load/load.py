@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 from reconciler.errors import Path, Place, Problem, Problems, UsageError
 from reconciler.kinds.wording import near
-from reconciler.load.build import build_resources, check_resources
+from reconciler.load.build import build_resources, check_resources, check_secrets
 from reconciler.load.collect import Collector
 from reconciler.load.discover import contained, manifests_below, overlay_manifests, project_manifests, real
 from reconciler.load.draft import Draft
@@ -94,6 +94,7 @@ def _load(project: Project, environment: str | None, paths: Sequence[str], name:
         files=tuple(source.path for group in groups for source in group),
     )
     check_resources(resources, collector, configuration.is_external, problems.found)
+    check_secrets(resources, collector, project.secret_policy(environment), problems.found)
     own = [project.source] if project.source else []
     _raise(problems, [*own, *(source for group in groups for source in group)])
     selected, deletes = None, True

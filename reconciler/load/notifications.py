@@ -9,12 +9,12 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from reconciler.model.fields import ItemSet, Secret, Url, fail
 from reconciler.model.secret_ref import SCHEMES, SecretRef
 from reconciler.model.spec import Part
-from reconciler.secrets.resolve import RESOLVERS
+from reconciler.secrets.resolve import OPERATORS
 
 
 def _resolvable(text: str) -> str:
-    if SecretRef.parse(text).scheme not in RESOLVERS:
-        known = " or ".join(f"{scheme}://" for scheme in RESOLVERS)
+    if SecretRef.parse(text).scheme not in OPERATORS:
+        known = " or ".join(f"{scheme}://" for scheme in OPERATORS)
         raise fail(
             "unsupported-scheme", f"notifications are sent without a secret store: expected a reference with {known}"
         )

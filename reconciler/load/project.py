@@ -29,6 +29,8 @@ from reconciler.kinds.schema import shown
 from reconciler.kinds.table import BY_PLURAL, KINDS
 from reconciler.kinds.wording import near, problem_of
 from reconciler.load.notifications import Notification
+from reconciler.load.plain import Plain, no_variables
+from reconciler.load.secret_settings import SchemeName, SchemeSettings, SecretSettings
 from reconciler.load.source import Source, read_source
 from reconciler.model.body import canonical, leaves
 from reconciler.model.configuration import Guards, Ignore, Retention
@@ -37,14 +39,9 @@ from reconciler.model.notification import Destination
 from reconciler.model.risk import RISKS
 from reconciler.model.secret_ref import looks_secret
 from reconciler.model.spec import Part
+from reconciler.secrets.policy import Policy
 
 FILE_NAME = "reconciler.yaml"
-
-
-def _no_variables(text: str) -> str:
-    if "${" in text:
-        raise fail("no-variables", "no ${...} here: a pull request must not steer where an apply writes")
-    return text
 
 
 def _database(text: str) -> str:
@@ -101,8 +98,7 @@ def _form(value: Any) -> str:
 
 _FREE = TypeAdapter(FreeMap)
 _PATTERN = re.compile(r"(?:[a-z0-9*?-]+/)?[a-z*?]+/[a-z0-9*?-]+")
-Plain = Annotated[ShortText, AfterValidator(_no_variables)]
-DatabaseUrl = Annotated[ShortText, AfterValidator(_no_variables), AfterValidator(_database), Private()]
+DatabaseUrl = Annotated[ShortText, AfterValidator(no_variables), AfterValidator(_database), Private()]
 ExternalPattern = Annotated[Plain, AfterValidator(_external)]
 VariableName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Variables = Annotated[dict[VariableName, FreeJson], AfterValidator(_variables)]
@@ -131,6 +127,9 @@ class Environment(Part):
         default_factory=dict, description="Values for ${var.NAME}; they win over the project's."
     )
     overlays: Items[Plain] = Field((), description="Folders whose manifests are merged over the base, in this order.")
+    schemes: dict[SchemeName, SchemeSettings] = Field(
+        default_factory=dict, description="Schemes of secret references, where they differ from `secrets.schemes`."
+    )
 
 
 class GuardSettings(Part):
@@ -157,14 +156,6 @@ class IgnoreRule(Part):
     field: Plain = Field(description="Pattern of field paths, e.g. `labels.*` or `max_rows`.")
     reason: Text = Field(min_length=1, description="Why the field is not managed here.")
     until: Day | None = Field(None, description="Last day on which the rule counts, e.g. 2026-12-31.")
-
-
-class SecretSettings(Part):
-    """Where keys are."""
-
-    keys: Plain | None = Field(
-        None, description="Path of the key file, relative to this file; it belongs outside of git."
-    )
 
 
 class HistorySettings(Part):
@@ -214,7 +205,7 @@ class ProjectFile(Part):
         default_factory=dict,
         description="Per kind (plural): fields for every resource that has them and does not set them.",
     )
-    secrets: SecretSettings = Field(default_factory=SecretSettings, description="Keys.")
+    secrets: SecretSettings = Field(default_factory=SecretSettings, description="Keys, and which references are good.")
     history: HistorySettings = Field(
         default_factory=HistorySettings, description="How long history is kept; everything, unless this says less."
     )
@@ -282,6 +273,18 @@ class Project:
     def retention(self) -> Retention:
         own = self.settings.history
         return Retention(own.keep_generations, own.keep_days)
+
+    def secret_policy(self, environment: str | None) -> Policy:
+        """What a tenant's references may reach; what the environment says wins over the project."""
+        schemes = dict(self.settings.secrets.schemes)
+        if environment is not None:
+            for name, own in self.settings.environments[environment].schemes.items():
+                schemes[name] = own.over(schemes.get(name))
+        return Policy(
+            {name: one.enabled for name, one in schemes.items()},
+            {name: one.prefixes for name, one in schemes.items()},
+            environment,
+        )
 
     def destinations(self) -> tuple[Destination, ...]:
         """Who is told something, by name."""

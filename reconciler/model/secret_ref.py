@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-SCHEMES = ("vault", "encrypted", "env", "aws-sm")
+from reconciler.errors import Path
+
 EXAMPLE = "vault://kv/acme/openai#api_key, encrypted://openai, env://OPENAI_API_KEY or aws-sm://acme/openai#api_key"
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@=+-]*"
@@ -18,6 +20,8 @@ _GRAMMAR = {
     "env": re.compile(r"[A-Z_][A-Z0-9_]*\Z"),
     "aws-sm": re.compile(rf"{_PATH}(?:\?version=[A-Za-z0-9-]{{1,64}})?(?:#{_KEY})?\Z"),
 }
+"""By scheme; each has a module of its name in secrets/schemes, where it is resolved. A further one is a line here."""
+SCHEMES = tuple(_GRAMMAR)
 MAX_LENGTH = 512
 
 
@@ -39,6 +43,32 @@ class SecretRef(NamedTuple):
         if len(text) > MAX_LENGTH or not _GRAMMAR[scheme].match(rest) or ".." in rest:
             raise ValueError(f"this is not a well-formed {scheme}:// reference; expected the form of {EXAMPLE}")
         return cls(scheme, rest)
+
+
+class Use(NamedTuple):
+    """A reference, and where in a body it stands."""
+
+    path: Path
+    reference: SecretRef
+
+
+_PROSE = ("description", "labels", "tags")
+
+
+def references_in(body: Any) -> Iterator[Use]:
+    """Every reference in a resource's body; a text that only mentions one is none."""
+    stack: list[tuple[Path, Any]] = [((key,), body[key]) for key in reversed([*body]) if key not in _PROSE]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, dict):
+            stack.extend(((*path, key), value[key]) for key in reversed([*value]))
+        elif isinstance(value, list):
+            stack.extend(((*path, index), value[index]) for index in reversed(range(len(value))))
+        elif isinstance(value, str) and value.partition("://")[0] in SCHEMES:
+            try:
+                yield Use(path, SecretRef.parse(value))
+            except ValueError:
+                continue
 
 
 _SECRET_KEY = re.compile(

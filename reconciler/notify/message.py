@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reconciler.secrets.resolve import Secret
+from reconciler.secrets.secret import Secret
 from reconciler.store.outbox import Letter
 
 

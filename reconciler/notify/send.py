@@ -14,7 +14,7 @@ from reconciler.model.secret_ref import SCHEMES
 from reconciler.notify.message import Format, Message
 from reconciler.notify.slack import slack
 from reconciler.notify.webhook import webhook
-from reconciler.secrets.resolve import resolve
+from reconciler.secrets.resolve import of_environment
 from reconciler.store.outbox import Letter
 
 TOTAL_SECONDS = 10.0
@@ -26,9 +26,9 @@ FORMATS: Mapping[str, Format] = {"slack": slack, "webhook": webhook}
 def send(destination: Destination, letter: Letter) -> str | None:
     """None where the other side took it (2xx); otherwise why not. A URL may be a secret: it is in no reason."""
     try:
-        secret = resolve(destination.secret) if destination.secret else None
+        secret = of_environment(destination.secret) if destination.secret else None
         message = FORMATS[destination.type](letter, secret, int(time.time()))
-        url = resolve(destination.url).reveal() if _is_reference(destination.url) else destination.url
+        url = of_environment(destination.url).reveal() if _is_reference(destination.url) else destination.url
     except CredentialUnresolved as error:
         return str(error)
     answers: list[str | None] = []

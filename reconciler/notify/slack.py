@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from reconciler.notify.message import Message
-from reconciler.secrets.resolve import Secret
+from reconciler.secrets.secret import Secret
 from reconciler.store.outbox import Letter
 
 LINES = 20

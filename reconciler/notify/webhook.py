@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from reconciler.errors import CredentialUnresolved
 from reconciler.notify.message import Message
-from reconciler.secrets.resolve import Secret
+from reconciler.secrets.secret import Secret
 from reconciler.store.outbox import Letter
 
 _PREFIX = "whsec_"

@@ -18,8 +18,8 @@ from reconciler.kinds.datasource import ApiPath
 from reconciler.kinds.limit import TARGETS, TENANT, Limit
 from reconciler.kinds.template.http import UrlPath
 from reconciler.kinds.template.parameter import ParameterName
+from reconciler.load.plain import Plain as PlainSetting
 from reconciler.load.project import DatabaseUrl, Day
-from reconciler.load.project import Plain as PlainSetting
 from reconciler.model.address import NAME, NAME_RULE
 from reconciler.model.fields import AnyReference, Cidr, Host, ItemSet, Name, Secret, Url
 from reconciler.model.secret_ref import EXAMPLE, SCHEMES

@@ -1,18 +1,26 @@
-"""Key files: JSON with one or more 32-byte keys by id, readable by its owner alone."""
+"""Key files: JSON with one or more 32-byte keys by id, readable by its owner alone.
+
+A key is *primary* (new things are made with it), *decrypt-only* (known everywhere before it becomes primary, or kept
+after) or *retired*: it opens no secret any more, and still verifies what it signed.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-from reconciler.errors import IntegrityFailed, ReconcilerError, Refused
+from reconciler.errors import IntegrityFailed, ReconcilerError, Refused, UsageError
+from reconciler.files import write_atomically
 
 FORMAT_VERSION = "1"
 
@@ -22,12 +30,17 @@ class Keys(NamedTuple):
 
     by_id: dict[str, bytes]
     primary: str
+    retired: frozenset[str] = frozenset()
+
+    def state(self, key_id: str) -> str:
+        if key_id == self.primary:
+            return "primary"
+        return "retired" if key_id in self.retired else "decrypt-only"
 
 
 def create_keys(path: Path) -> str:
     """Writes a new file with one random key, mode 0600; returns the key's id. Raises Refused if the file exists."""
-    identity = "k-" + secrets.token_hex(4)
-    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    identity, key = _new_key()
     document = {"format_version": FORMAT_VERSION, "primary": identity, "keys": {identity: key}}
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -40,6 +53,61 @@ def create_keys(path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     return identity
+
+
+def add_key(path: Path) -> str:
+    """Adds a random key, decrypt-only; returns its id."""
+    with _changing(path) as document:
+        identity, key = _new_key()
+        document["keys"][identity] = key
+    return identity
+
+
+def promote_key(path: Path, key_id: str) -> None:
+    """Makes a key primary. Raises UsageError for one that isn't there, Refused for one that is retired."""
+    with _changing(path) as document:
+        _known(document, key_id)
+        if key_id in document.get("retired", []):
+            raise Refused(f"the key {key_id} is retired", code="key-retired", hint="add a new one instead")
+        document["primary"] = key_id
+
+
+def retire_key(path: Path, key_id: str) -> None:
+    """A key that opens no secret any more. Raises UsageError, and Refused for the primary one."""
+    with _changing(path) as document:
+        _known(document, key_id)
+        if key_id == document["primary"]:
+            raise Refused(
+                f"the key {key_id} is primary", code="key-primary", hint="`reconciler secrets keys promote` another one"
+            )
+        document["retired"] = sorted({*document.get("retired", []), key_id})
+
+
+def _new_key() -> tuple[str, str]:
+    return "k-" + secrets.token_hex(4), base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _known(document: dict[str, Any], key_id: str) -> None:
+    if key_id not in document["keys"]:
+        raise UsageError(
+            f"the key file has no key {key_id!r}", code="unknown-key", hint=f"it has: {', '.join(document['keys'])}"
+        )
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[dict[str, Any]]:
+    """The document, to be changed in place and written whole; one process at a time."""
+    read_keys(path)  # with all of its checks
+    path = path.resolve()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        read_keys(path)
+        document: dict[str, Any] = orjson.loads(path.read_bytes())
+        yield document
+        write_atomically(path, orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n", 0o600)
+    finally:
+        os.close(folder)
 
 
 def read_keys(path: Path) -> Keys:
@@ -58,9 +126,9 @@ def read_keys(path: Path) -> Keys:
     try:
         document = orjson.loads(data)
         by_id = {str(name): base64.b64decode(text, validate=True) for name, text in document["keys"].items()}
-        keys = Keys(by_id, str(document["primary"]))
+        keys = Keys(by_id, str(document["primary"]), frozenset(map(str, document.get("retired", []))))
     except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, AttributeError, ValueError):
         raise IntegrityFailed(f"{path} is not a key file", code="key-malformed") from None
-    if keys.primary not in by_id or any(len(key) != 32 for key in by_id.values()):
+    if keys.primary not in by_id or keys.primary in keys.retired or any(len(key) != 32 for key in by_id.values()):
         raise IntegrityFailed(f"{path} is not a key file", code="key-malformed")
     return keys

@@ -1,56 +1,164 @@
-"""A secret reference turned into the secret, at the last moment before it is used."""
+"""Secret references turned into secrets, at the last moment before they are used, within a tenant's policy."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import NoReturn
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
 
-from reconciler.errors import CredentialUnresolved
+from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
+from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable
+from reconciler.secrets.policy import Policy, refusal
+from reconciler.secrets.secret import Secret
+
+CACHE_SECONDS = 60.0
+WORKERS = 8
+SLACK = 5.0
+"""Seconds that a fetch may take beyond its timeout, before it is given up: a client that doesn't keep its own promise."""
 
 
-class Secret:
-    """A value that can only be taken out on purpose: it has no text form, and is in no copy, pickle or JSON."""
+class Wanted(NamedTuple):
+    """A reference, and for whom."""
 
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is neither copied nor pickled")
+    tenant: str
+    reference: SecretRef
 
 
-def _environment(reference: SecretRef) -> Secret:
-    value = os.environ.get(reference.rest)
-    if not value:
-        raise CredentialUnresolved(
-            f"{reference} does not resolve: the environment has no variable {reference.rest}",
-            hint="set it where this command runs",
-        )
-    return Secret(value)
+class Resolver:
+    """Resolves references; keeps what it got in memory, for as long as the store says and a minute at most."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        outside: Outside,
+        cache_seconds: float = CACHE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy
+        self._outside = outside
+        self._cache_seconds = cache_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._fetches: dict[str, Fetch] = {}
+        self._kept: dict[Wanted, tuple[float, Fetched]] = {}
+
+    def resolve(self, tenant: str, text: str) -> Secret:
+        """Raises CredentialUnresolved, IntegrityFailed. ``text`` is a reference that was checked when it was read."""
+        return self.fetched(Wanted(tenant, SecretRef.parse(text))).secret
+
+    def fetched(self, wanted: Wanted) -> Fetched:
+        """The same, with the store's version."""
+        reason = refusal(self._policy, wanted.tenant, wanted.reference)
+        if reason is not None:
+            raise CredentialUnresolved(
+                f"{wanted.reference} is not for {wanted.tenant}: {reason}",
+                code="reference-forbidden",
+                hint="see `secrets.schemes` in reconciler.yaml",
+            )
+        with self._lock:
+            until, kept = self._kept.get(wanted, (0.0, None))
+        if kept is not None and self._clock() < until:
+            return kept
+        found = self._bounded(wanted)
+        seconds = self._cache_seconds if found.seconds is None else min(found.seconds, self._cache_seconds)
+        with self._lock:
+            self._kept[wanted] = (self._clock() + seconds, found)
+        return found
+
+    def forget(self, wanted: Wanted) -> None:
+        """The next one is fetched anew: what was kept was refused where it was used."""
+        with self._lock:
+            self._kept.pop(wanted, None)
+
+    def fetched_all(self, wanted: Iterable[Wanted]) -> dict[Wanted, Fetched | ReconcilerError]:
+        """Each reference's secret, or why there is none; in parallel, and never longer than the timeouts say.
+
+        Where a store can't be reached, its other references are not waited for.
+        """
+        each = [*dict.fromkeys(wanted)]
+        found: dict[Wanted, Fetched | ReconcilerError] = {}
+        down: dict[str, ReconcilerError] = {}
+        waiting: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        for one in each:
+            waiting.put(one)
+
+        def work() -> None:
+            while True:
+                try:
+                    one = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                if one.reference.scheme in down:
+                    found[one] = _as_before(one.reference, down[one.reference.scheme])
+                    continue
+                try:
+                    found[one] = self.fetched(one)
+                except Unreachable as error:
+                    found[one] = down[one.reference.scheme] = error
+                except ReconcilerError as error:
+                    found[one] = error
+
+        workers = [threading.Thread(target=work, daemon=True) for _ in range(min(WORKERS, len(each)))]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return {one: found[one] for one in each}
+
+    def _bounded(self, wanted: Wanted) -> Fetched:
+        """In a thread of its own: whatever a client's own timeouts are worth, nobody waits longer."""
+        answers: queue.SimpleQueue[Fetched | ReconcilerError] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._fetch(wanted.reference.scheme)(*wanted))
+            except ReconcilerError as error:
+                answers.put(error)
+            except Exception as error:  # a client's defect: its text may hold anything, so only its name is told
+                answers.put(Unreachable(f"{wanted.reference} does not resolve: {type(error).__name__}"))
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            answer = answers.get(timeout=self._outside.timeout + SLACK)
+        except queue.Empty:
+            raise Unreachable(
+                f"{wanted.reference} does not resolve: no answer within {self._outside.timeout:g} s"
+            ) from None
+        if isinstance(answer, ReconcilerError):
+            raise answer
+        return answer
+
+    def _fetch(self, scheme: str) -> Fetch:
+        with self._lock:
+            if scheme not in self._fetches:
+                self._fetches[scheme] = _connected(scheme, self._outside)
+            return self._fetches[scheme]
 
 
-RESOLVERS: dict[str, Callable[[SecretRef], Secret]] = {"env": _environment}
-"""A further scheme is one function and one line here."""
+def _connected(scheme: str, outside: Outside) -> Fetch:
+    module: Any = import_module(f"reconciler.secrets.schemes.{scheme.replace('-', '_')}")
+    fetch: Fetch = module.connect(outside)
+    return fetch
 
 
-def resolve(text: str) -> Secret:
-    """Raises CredentialUnresolved. ``text`` is a reference that was checked when the configuration was read."""
+def _as_before(reference: SecretRef, error: ReconcilerError) -> ReconcilerError:
+    return Unreachable(f"{reference} was not tried: {error}")
+
+
+def of_environment(text: str, environ: Mapping[str, str] = os.environ) -> Secret:
+    """What the operator's own settings refer to, as in ``notifications``: no tenant, no store.
+
+    Raises CredentialUnresolved.
+    """
     reference = SecretRef.parse(text)
-    resolver = RESOLVERS.get(reference.scheme)
-    if resolver is None:
-        raise CredentialUnresolved(f"{reference.scheme}:// can't be resolved here", hint="use env:// for now")
-    return resolver(reference)
+    if reference.scheme not in OPERATORS:
+        raise CredentialUnresolved(f"{reference.scheme}:// can't be resolved here", hint="use env://")
+    return _connected(reference.scheme, Outside(environ))("", reference).secret
+
+
+OPERATORS = ("env",)

@@ -7,6 +7,7 @@ digits, over UTF-8. H is SHA-256 without a key, HMAC-SHA256 with one. The first 
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -59,3 +60,14 @@ def read_chain(connection: Connection) -> Chain:
         text("SELECT seq, body, key_id, hash FROM audit ORDER BY seq")
     )
     return Chain(Head(seq, last), (Entry(*record) for record in records))
+
+
+def newest_of(connection: Connection, events: str) -> Iterator[dict[str, Any]]:
+    """Bodies of entries whose event begins with ``events``, newest first."""
+    records = connection.execution_options(yield_per=1000).execute(
+        text("SELECT body FROM audit WHERE body LIKE :event ORDER BY seq DESC"), {"event": f'%"event":"{events}%'}
+    )
+    for (body,) in records:
+        entry = json.loads(body)
+        if str(entry.get("event", "")).startswith(events):
+            yield entry

@@ -12,7 +12,7 @@ from reconciler.store.connect import set_wait, writing
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
 from reconciler.store.url import Database
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision that this tool knows, oldest first; the last is the current one."""
 
 _SETUP_LOCK = 7_248_911_350_112_634_113  # any constant: concurrent set-ups of one database queue behind it

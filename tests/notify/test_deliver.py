@@ -17,7 +17,7 @@ from reconciler.notify import send as sending
 from reconciler.notify.deliver import deliver
 from reconciler.notify.slack import slack
 from reconciler.notify.webhook import webhook
-from reconciler.secrets.resolve import Secret
+from reconciler.secrets.secret import Secret
 from reconciler.store.outbox import Letter, claim, enqueue_alone
 from tests.conftest import Db
 from tests.notify.receiver import Receiver, receiving

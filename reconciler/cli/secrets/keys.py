@@ -1,0 +1,156 @@
+"""``secrets keys`` and ``secrets reencrypt``: the keys that seal secrets and sign plans, and moving from one to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.keys import NO_KEY, key_file, known_keys, needed_ring, ring
+from reconciler.cli.options import common, print_json
+from reconciler.cli.secrets.place import Place, place
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import IntegrityFailed, Problem, Refused, UsageError
+from reconciler.render.table import table
+from reconciler.secrets.keys import add_key, create_keys, promote_key, retire_key
+
+
+@click.group("keys")
+def keys() -> None:
+    """Make, list and rotate keys.
+
+    Rotation without downtime: `add`, copy the file to everywhere; `promote`, copy it again; `secrets reencrypt`;
+    `retire`, copy it for the last time.
+    """
+
+
+@keys.command("create")
+@click.option(
+    "--out",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The new file, mode 0600.",
+)
+@common
+def create_command(options: Options, out: Path) -> int:
+    """Write a new key to FILE. Keep it out of git, and give it to whoever plans and whoever applies."""
+    identity = create_keys(out)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "file": str(out), "key": identity})
+    else:
+        click.echo(f"Wrote the key {identity} to {out}.\nNext: export RECONCILER_KEY_FILE={out.resolve()}")
+    return 0
+
+
+@keys.command("list")
+@common
+def list_command(options: Options) -> int:
+    """List keys by state, with the data keys that each has wrapped and the secrets that it holds now."""
+    from reconciler.store.secrets import key_uses
+
+    where = place(options)
+    own, held = known_keys(where.workspace.project), ring(where.workspace.project)
+    uses = key_uses(where.database)
+    states = {name: own.state(name) for name in own.by_id} if own else {}
+    if held is not None and held.primary.key_id not in states:
+        states = {name: "decrypt-only" if state == "primary" else state for name, state in states.items()}
+        states[held.primary.key_id] = "primary"
+    rows = []
+    for name in sorted({*states, *uses}):
+        use = uses.get(name)
+        state = states.get(name) or ("retired" if use and use.retired_at else "not known here")
+        rows.append((name, state, use.wraps if use else 0, use.secrets if use else 0))
+    if options.format == "json":
+        found = [{"key": k, "state": state, "wraps": wraps, "secrets": count} for k, state, wraps, count in rows]
+        print_json({"format_version": "1.0", "keys": found})
+    elif not rows:
+        click.echo(f"There are no keys: {NO_KEY}.")
+    else:
+        for line in table(("key", "state", "wraps", "secrets"), [tuple(map(str, row)) for row in rows]):
+            click.echo(line)
+    return 0
+
+
+@keys.command("add")
+@common
+def add_command(options: Options) -> int:
+    """Add a new key to the key file, decrypt-only: known everywhere before anything is sealed with it."""
+    file = _file(options)
+    identity = add_key(file)
+    _say(options, identity, "decrypt-only", f"Added {identity} to {file}, decrypt-only.\nNext: copy the file to wherever "
+         f"secrets are read, then `reconciler secrets keys promote {identity}`")  # fmt: skip
+    return 0
+
+
+@keys.command("promote")
+@click.argument("key")
+@common
+def promote_command(options: Options, key: str) -> int:
+    """Make KEY the primary one: from now on secrets are sealed, and plans signed, with it."""
+    file = _file(options)
+    promote_key(file, key)
+    _say(
+        options,
+        key,
+        "primary",
+        f"{key} is primary in {file}.\nNext: copy the file, then `reconciler secrets reencrypt`",
+    )
+    return 0
+
+
+@keys.command("retire")
+@click.argument("key")
+@common
+def retire_command(options: Options, key: str) -> int:
+    """Let KEY open no secret any more. Refused while it holds one; it still verifies what it signed."""
+    from reconciler.store.secrets import retire
+
+    where = place(options)
+    file = _file(options)
+    own = known_keys(where.workspace.project)
+    if own is not None and key == own.primary:
+        retire_key(file, key)  # says what to do instead
+    if own is not None and key not in own.by_id:
+        raise UsageError(f"the key file has no key {key!r}", code="unknown-key", hint=f"it has: {', '.join(own.by_id)}")
+    retire(where.database, key, where.actor)
+    retire_key(file, key)
+    _say(options, key, "retired", f"{key} is retired: {where.database.display} holds no secret under it. Other databases "
+         "are asked one by one, each with `reconciler secrets keys list`.")  # fmt: skip
+    return 0
+
+
+@click.command("reencrypt")
+@common
+def reencrypt_command(options: Options) -> int:
+    """Put every secret under the primary key, one by one; interrupted, it goes on where it was. No value is decrypted."""
+    from reconciler.credentials.keep import reencrypt
+
+    where: Place = place(options)
+    held = needed_ring(where.workspace.project)
+    options.progress.stage("Re-wrapping")
+    result = reencrypt(where.database, held, where.actor, lambda count: None)
+    options.progress.done()
+    if result.failed:
+        raise IntegrityFailed(
+            *(Problem("secret-damaged", f"{secret} could not be re-wrapped: {why}") for secret, why in result.failed)
+        )
+    if options.format == "json":
+        print_json({"format_version": "1.0", "key": held.primary.key_id, "rewrapped": result.done})
+    else:
+        click.echo(f"Re-wrapped {result.done} secrets; all are under {held.primary.key_id}.")
+    return 0
+
+
+def _file(options: Options) -> Path:
+    file = key_file(Workspace(options, ()).project)
+    if file is None:
+        raise Refused("no key file is configured", code="key-missing", hint=NO_KEY)
+    return file
+
+
+def _say(options: Options, key: str, state: str, text: str) -> None:
+    if options.format == "json":
+        print_json({"format_version": "1.0", "key": key, "state": state})
+    else:
+        click.echo(text)

@@ -1,0 +1,133 @@
+"""``secrets list|expiring|access-log``: what is known of secrets, and never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from reconciler.cli.options import common, print_json
+from reconciler.cli.secrets.place import parse_name, place
+from reconciler.cli.secrets.values import as_json
+from reconciler.cli.workspace import Options, now
+from reconciler.model.stored_secret import StoredSecret
+from reconciler.render.table import table
+
+
+@click.command("list")
+@common
+def list_command(options: Options) -> int:
+    """List secrets by tenant and name: type, version, key, who and when. --tenant narrows it."""
+    from reconciler.store.secrets import listed
+
+    secrets = listed(place(options).database, options.tenants)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "secrets": [as_json(secret) for secret in secrets]})
+    elif not secrets:
+        click.echo("There are no secrets.")
+    else:
+        rows = [
+            (str(s), s.type, str(s.version), _day(s.changed_at), s.changed_by, _day(s.expires_at), s.key_id)
+            for s in secrets
+        ]
+        _print(("secret", "type", "version", "changed", "by", "expires", "key"), rows)
+    return 0
+
+
+@click.command("expiring")
+@click.option(
+    "--days",
+    metavar="DAYS",
+    type=click.IntRange(0, 36500),
+    default=30,
+    show_default=True,
+    help="How far to look ahead.",
+)
+@common
+def expiring_command(options: Options, days: int) -> int:
+    """List secrets that end, or are due for a new value, within so many days."""
+    from reconciler.store.secrets import listed
+
+    until = now() + timedelta(days=days)
+    due = [(secret, *_next(secret)) for secret in listed(place(options).database, options.tenants) if _ends(secret)]
+    due = sorted((one for one in due if one[1] <= until), key=lambda one: (one[1], str(one[0])))
+    if options.format == "json":
+        found = [
+            {**as_json(secret), "due": moment.isoformat(timespec="seconds"), "reason": why}
+            for secret, moment, why in due
+        ]
+        print_json({"format_version": "1.0", "secrets": found})
+    elif not due:
+        click.echo(f"Nothing ends, and no new value is due, within {days} days.")
+    else:
+        _print(("secret", "type", "due", "reason"), [(str(s), s.type, _day(moment), why) for s, moment, why in due])
+    return 0
+
+
+def _ends(secret: StoredSecret) -> bool:
+    return secret.expires_at is not None or secret.rotate_by is not None
+
+
+def _next(secret: StoredSecret) -> tuple[datetime, str]:
+    """What comes first: its end, or the day on which a new value is due."""
+    today = now()
+    moments = []
+    if secret.expires_at is not None:
+        moments.append((secret.expires_at, "expired" if secret.expires_at <= today else "expires"))
+    if secret.rotate_by is not None:
+        moments.append((secret.rotate_by, "rotation overdue" if secret.rotate_by <= today else "rotation due"))
+    return min(moments)
+
+
+@click.command("access-log")
+@click.argument("name", metavar="[TENANT/NAME]", required=False)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="The newest N entries.",
+)
+@common
+def access_log_command(options: Options, name: str | None, limit: int) -> int:
+    """Tell who took, set, rotated, re-wrapped or destroyed secrets, newest first: entries of the audit trail.
+
+    `reconciler audit verify` tells whether they are as they were written.
+    """
+    from reconciler.store.secrets import entries as secret_entries
+
+    tenant, short = parse_name(name) if name else (None, None)
+    tenants = {tenant} if tenant else set(options.tenants)
+    entries = secret_entries(place(options).database, tenants, short, limit)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "entries": entries})
+    elif not entries:
+        click.echo("The audit trail tells of no secret.")
+    else:
+        _print(("at", "event", "secret", "version", "actor", "purpose"), [_row(entry) for entry in entries])
+    return 0
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    secret = f"{entry['tenant']}/{entry['name']}" if "name" in entry else str(entry.get("key", ""))
+    event = str(entry["event"]).removeprefix("secret-")
+    return (
+        str(entry["at"]),
+        event,
+        secret,
+        str(entry.get("version", "")),
+        str(entry["actor"]),
+        str(entry.get("purpose", "")),
+    )
+
+
+def _day(moment: datetime | None) -> str:
+    return moment.date().isoformat() if moment else "-"
+
+
+def _print(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for line in table(heads, rows):
+        click.echo(line)

@@ -1,0 +1,148 @@
+"""A value sealed and kept in the database, opened again, and put under another key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import uuid4
+
+from reconciler.errors import CredentialUnresolved, ReconcilerError, UsageError
+from reconciler.model.stored_secret import StoredSecret
+from reconciler.secrets.envelope import Bound, rewrap, seal, unseal
+from reconciler.secrets.fetch import Fetched, Opened
+from reconciler.secrets.ring import Ring
+from reconciler.secrets.secret import Secret
+from reconciler.store import secrets as store
+from reconciler.store.secrets import Actor, Sealed
+from reconciler.store.url import Database
+
+TRIES = 20
+BATCH = 100
+
+
+class About(NamedTuple):
+    """What is said of a secret besides its value; None leaves it as it is."""
+
+    type: str | None = None
+    description: str | None = None
+    expires_at: datetime | None = None
+    rotate_days: int | None = None
+
+
+def keep(
+    database: Database,
+    ring: Ring,
+    tenant: str,
+    name: str,
+    secret: Secret,
+    about: About,
+    actor: Actor,
+    *,
+    new: bool = True,
+) -> StoredSecret:
+    """A new secret, or the next version of one; with ``new`` false it has to be there. All or nothing.
+
+    The value is sealed before the transaction begins (a key may be far away), and again if somebody was faster.
+    Raises UsageError, Refused, CredentialUnresolved.
+    """
+    for _ in range(TRIES):
+        before = store.find(database, tenant, name)
+        if before is None and not new:
+            raise not_there(tenant, name)
+        record = _next(before, tenant, name, about, actor, ring.primary.key_id)
+        blob = seal(secret.reveal(), _bound(record), ring.primary)
+        event = "secret-set" if new else "secret-rotate"
+        if store.write(database, Sealed(record, blob), before, actor, event):
+            return record
+    raise ReconcilerError(f"others keep changing {tenant}/{name}", code="contended", hint="try again")
+
+
+def not_there(tenant: str, name: str) -> UsageError:
+    return UsageError(
+        f"there is no secret {tenant}/{name}", code="unknown-secret", hint="see `reconciler secrets list`"
+    )
+
+
+def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str) -> Opened:
+    """What ``encrypted://`` is resolved with. The audit trail knows of each opening before there is a value."""
+
+    def opened(tenant: str, name: str) -> Fetched:
+        taken = store.take(database, tenant, name, actor, purpose)
+        if taken is None:
+            raise CredentialUnresolved(
+                f"encrypted://{name} does not resolve: the tenant {tenant} has no secret of this name",
+                hint=f"reconciler secrets set {tenant}/{name}",
+            )
+        if ring is None:
+            raise CredentialUnresolved(
+                f"encrypted://{name} does not resolve: no key is configured",
+                hint="RECONCILER_KEY_FILE, or `secrets.keys` or `secrets.transit` in reconciler.yaml, names one",
+            )
+        ends = taken.secret.expires_at
+        seconds = max(0.0, (ends - datetime.now(UTC)).total_seconds()) if ends else None
+        value = unseal(taken.blob, _bound(taken.secret), ring.by_id)
+        return Fetched(Secret(value), f"{taken.secret.uid}:{taken.secret.version}", seconds)
+
+    return opened
+
+
+class Reencrypted(NamedTuple):
+    """How many secrets got the primary key, and which could not, with the reason."""
+
+    done: int
+    failed: tuple[tuple[StoredSecret, str], ...]
+
+
+def reencrypt(database: Database, ring: Ring, actor: Actor, tell: Callable[[int], None]) -> Reencrypted:
+    """Puts every secret under the primary key, one transaction each: whenever it ends, running it again goes on.
+
+    Values are not decrypted. ``tell`` is called with the count after each.
+    """
+    done, after = 0, ""
+    failed: list[tuple[StoredSecret, str]] = []
+    while batch := store.to_rewrap(database, ring.primary.key_id, after, BATCH):
+        for sealed in batch:
+            after = sealed.secret.uid
+            try:
+                blob = rewrap(sealed.blob, _bound(sealed.secret), ring.by_id, ring.primary)
+            except ReconcilerError as error:
+                failed.append((sealed.secret, str(error)))
+                continue
+            done += store.rewrapped(database, sealed, ring.primary.key_id, blob, actor)
+            tell(done)
+    return Reencrypted(done, tuple(failed))
+
+
+def _bound(secret: StoredSecret) -> Bound:
+    return Bound(secret.tenant, secret.uid, secret.version)
+
+
+def _next(before: StoredSecret | None, tenant: str, name: str, about: About, actor: Actor, key_id: str) -> StoredSecret:
+    now = datetime.now(UTC)
+    if before is None:
+        return StoredSecret(
+            tenant,
+            name,
+            str(uuid4()),
+            1,
+            about.type or "custom",
+            about.description or "",
+            key_id,
+            now,
+            actor.name,
+            now,
+            actor.name,
+            about.expires_at,
+            about.rotate_days,
+        )
+    return before._replace(
+        version=before.version + 1,
+        type=about.type or before.type,
+        description=before.description if about.description is None else about.description,
+        key_id=key_id,
+        changed_at=now,
+        changed_by=actor.name,
+        expires_at=about.expires_at,  # the end of the old value says nothing of the new one
+        rotate_days=before.rotate_days if about.rotate_days is None else about.rotate_days,
+    )

@@ -1,0 +1,18 @@
+"""Texts of reconciler.yaml in which no variable is replaced."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator
+
+from reconciler.model.fields import ShortText, fail
+
+
+def no_variables(text: str) -> str:
+    if "${" in text:
+        raise fail("no-variables", "no ${...} here: a pull request must not steer where an apply writes")
+    return text
+
+
+Plain: TypeAlias = Annotated[ShortText, AfterValidator(no_variables)]

@@ -1,0 +1,68 @@
+"""Which references a tenant may use, before anybody is asked for a secret.
+
+A reference may stand in a pull request, so what it can reach is bounded by rules and not by good will: a tenant sees
+its own part of a store, and the environment is no store in production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.secret_ref import SecretRef
+
+TENANT, UPPER = "${tenant}", "${TENANT}"
+OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-sm": ("${tenant}/",)}
+"""Where the project says nothing: below any mount, and in Secrets Manager, the first part is the tenant's name."""
+PRODUCTION = frozenset({"prod", "production", "live"})
+"""Names of environments in which ``env://`` is off unless the project allows it."""
+OURS = ("RECONCILER_", "VAULT_", "BAO_", "ACTIONS_", "CI_JOB_", "GITHUB_TOKEN", "GH_TOKEN")
+"""Variables with the credentials of this program and of its pipeline: a prefix has to allow them by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Per scheme: is it on (None: as usual), and below which prefixes (None: as usual) a tenant's references stay."""
+
+    enabled: Mapping[str, bool | None] = field(default_factory=dict)
+    prefixes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    environment: str | None = None
+
+    def own(self, scheme: str) -> tuple[str, ...] | None:
+        """The prefixes that the project itself names."""
+        return self.prefixes.get(scheme)
+
+    def rules(self, scheme: str) -> bool:
+        """Whether the project itself says something of this scheme."""
+        return self.enabled.get(scheme) is not None or self.own(scheme) is not None
+
+    @property
+    def is_written(self) -> bool:
+        return any(self.rules(scheme) for scheme in {*self.enabled, *self.prefixes})
+
+
+def refusal(policy: Policy, tenant: str, reference: SecretRef) -> str | None:
+    """Why ``tenant`` may not use ``reference``; None where it may."""
+    scheme, rest = reference
+    on = policy.enabled.get(scheme)
+    if on is False:
+        return f"{scheme}:// is switched off here"
+    if on is None and scheme == "env" and policy.environment in PRODUCTION:
+        return f"env:// is off in {policy.environment}, unless `schemes: {{env: {{enabled: true}}}}` says otherwise"
+    prefixes = policy.own(scheme)
+    if prefixes is None:
+        if scheme == "env" and rest.startswith(OURS):
+            return "this variable belongs to the program itself, not to a tenant"
+        prefixes = OWN_PREFIXES.get(scheme)
+    if prefixes is None or any(_is_below(rest, prefix, tenant) for prefix in prefixes):
+        return None
+    return f"it lies outside of what the tenant {tenant} may see: {', '.join(prefixes)}"
+
+
+def _is_below(rest: str, prefix: str, tenant: str) -> bool:
+    if prefix.startswith("*/"):
+        prefix, rest = prefix[2:], rest.partition("/")[2]
+    if UPPER in prefix and "--" in tenant:
+        return False  # a-b and a--b would share a prefix
+    whole = prefix.replace(TENANT, tenant).replace(UPPER, tenant.upper().replace("-", "_"))
+    return rest.startswith(whole) and len(rest) > len(whole)

@@ -1,0 +1,48 @@
+"""The keys that are configured, as what wraps and unwraps the data keys of secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from reconciler.errors import IntegrityFailed, Refused
+from reconciler.secrets.envelope import FileKey, Wrapper
+from reconciler.secrets.keys import Keys
+
+
+class Ring(NamedTuple):
+    """The key that wraps, and how to find one by its id."""
+
+    primary: Wrapper
+    by_id: Callable[[str], Wrapper]
+
+
+def ring_of(keys: Keys | None, transit: Wrapper | None) -> Ring | None:
+    """Keys of a file, a key of Vault's transit, or both: then transit wraps, and the file's keys still open.
+
+    ``by_id`` raises Refused for a key that is retired, IntegrityFailed for one that isn't known here.
+    """
+    known: Mapping[str, Wrapper] = {name: FileKey(name, key) for name, key in keys.by_id.items()} if keys else {}
+    primary = transit or (known[keys.primary] if keys else None)
+    if primary is None:
+        return None
+
+    def by_id(key_id: str) -> Wrapper:
+        if key_id == primary.key_id:
+            return primary
+        if keys and key_id in keys.retired:
+            raise Refused(f"the key {key_id} is retired", code="key-retired")
+        if key_id not in known:
+            raise IntegrityFailed(
+                f"the secret was sealed with the key {_shown(key_id)}, which is not known here",
+                code="key-unknown",
+                hint="RECONCILER_KEY_FILE or `secrets` in reconciler.yaml names the keys",
+            )
+        return known[key_id]
+
+    return Ring(primary, by_id)
+
+
+def _shown(key_id: str) -> str:
+    """It comes from the database, where anybody may write."""
+    return repr(key_id[:80])

@@ -1,0 +1,96 @@
+"""``aws-sm://name[?version=V][#key]``: a secret of AWS Secrets Manager, or one key of it where it is JSON.
+
+V is a version's id (32 characters and more) or a staging label such as AWSPREVIOUS. Region, credentials and endpoint
+are what the AWS SDK finds in the environment.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import orjson
+
+from reconciler.errors import CredentialUnresolved
+from reconciler.model.secret_ref import SecretRef
+from reconciler.secrets.fetch import TRIES, Fetch, Fetched, Outside, Unreachable
+from reconciler.secrets.secret import Secret
+
+LEAST_ID = 32
+DENIED = frozenset(
+    {"AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException"}
+)
+MISSING = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
+
+
+def connect(outside: Outside) -> Fetch:
+    try:
+        import boto3
+        from botocore import exceptions
+        from botocore.config import Config
+    except ImportError:
+        raise Unreachable(
+            "aws-sm:// needs the AWS SDK, which is not installed", hint="pip install 'reconciler[aws]'"
+        ) from None
+    lock = threading.Lock()
+    clients: list[Any] = []
+
+    def client() -> Any:
+        with lock:  # making one is not safe for threads; using it is
+            if not clients:
+                share = max(1.0, outside.timeout / TRIES)
+                config = Config(
+                    connect_timeout=share, read_timeout=share, retries={"total_max_attempts": TRIES, "mode": "standard"}
+                )
+                clients.append(boto3.session.Session().client("secretsmanager", config=config))
+            return clients[0]
+
+    def fetch(_tenant: str, reference: SecretRef) -> Fetched:
+        name, _, key = reference.rest.partition("#")
+        name, _, version = name.partition("?version=")
+        chosen = {"VersionId" if len(version) >= LEAST_ID else "VersionStage": version} if version else {}
+        try:
+            answer = client().get_secret_value(SecretId=name, **chosen)
+        except exceptions.ClientError as error:
+            raise _told(reference, str(error.response.get("Error", {}).get("Code", ""))) from None
+        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
+            raise Unreachable("there are no AWS credentials", hint="set up AWS_PROFILE or AWS_ACCESS_KEY_ID") from None
+        except exceptions.NoRegionError:
+            raise Unreachable("no AWS region is configured", hint="set AWS_REGION or AWS_DEFAULT_REGION") from None
+        except exceptions.BotoCoreError as error:
+            raise Unreachable(
+                f"{reference} does not resolve: Secrets Manager can't be reached ({type(error).__name__})"
+            ) from None
+        text = answer.get("SecretString")
+        if not isinstance(text, str):
+            raise CredentialUnresolved(f"{reference} does not resolve: its value is binary")
+        whole = Secret(text)  # also where only a part of it is used: none of it is to be written
+        return Fetched(Secret(_part(text, key, reference)) if key else whole, answer.get("VersionId"))
+
+    return fetch
+
+
+def _part(text: str, key: str, reference: SecretRef) -> str:
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise CredentialUnresolved(f"{reference} does not resolve: the secret is no JSON object, so it has no keys")
+    if key not in document:
+        raise CredentialUnresolved(f"{reference} does not resolve: the secret has no key {key}")
+    if not isinstance(document[key], str):
+        raise CredentialUnresolved(f"{reference} does not resolve: the value of {key} is not text")
+    return str(document[key])
+
+
+def _told(reference: SecretRef, code: str) -> CredentialUnresolved:
+    if code in DENIED:
+        return CredentialUnresolved(
+            f"{reference} does not resolve: Secrets Manager does not permit it ({code})", code="secret-store-denied"
+        )
+    if code in MISSING:
+        return CredentialUnresolved(f"{reference} does not resolve: there is no such secret, or it is being deleted")
+    if not code.isalnum():
+        code = "an error"
+    return Unreachable(f"{reference} does not resolve: Secrets Manager answers with {code}")

@@ -1,0 +1,290 @@
+"""Sealed secrets read and written; every transaction that touches one leaves its entry in the audit trail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import LockTimeout, Refused
+from reconciler.failpoints import hit
+from reconciler.model.address import Address
+from reconciler.model.live import DatabaseState
+from reconciler.model.secret_ref import SecretRef, references_in
+from reconciler.model.stored_secret import KeyUse, StoredSecret
+from reconciler.store.audit import append, newest_of
+from reconciler.store.connect import exists, reading, set_wait, writing
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad
+from reconciler.store.schema import require_current, require_usable, state_of
+from reconciler.store.url import Database
+
+WAIT_SECONDS = 30.0
+MOST_WRAPS = 2**32
+"""Of one key; beyond it, random nonces may repeat (NIST SP 800-38D). Each wrap also has a salt: this is the safe side."""
+
+AuditKey = tuple[str, bytes] | None
+_COLUMNS = ", ".join(StoredSecret._fields)
+
+
+class Sealed(NamedTuple):
+    """A secret with its blob."""
+
+    secret: StoredSecret
+    blob: bytes
+
+
+class Actor(NamedTuple):
+    """Who does something, and the key that the audit trail's entry of it is made with."""
+
+    name: str
+    key: AuditKey = None
+
+
+def find(database: Database, tenant: str, name: str) -> StoredSecret | None:
+    return next(iter(listed(database, [tenant], name)), None)
+
+
+def listed(database: Database, tenants: Sequence[str] = (), name: str | None = None) -> list[StoredSecret]:
+    """Metadata only, in the order of tenants and names; of all tenants where none is given."""
+    if not exists(database):
+        return []
+    with reading(database) as connection:
+        if not _is_there(connection, database):
+            return []
+        sql = f"SELECT {_COLUMNS} FROM secrets WHERE (:all = 1 OR tenant = :tenant) AND (:name = '' OR name = :name)"
+        order = " ORDER BY tenant, name"
+        wanted: Sequence[str | None] = [*tenants] or [None]
+        found: list[StoredSecret] = []
+        for tenant in wanted:
+            values = {"all": int(tenant is None), "tenant": tenant or "", "name": name or ""}
+            found += map(_secret, connection.execute(text(sql + order), values))
+        return found
+
+
+def write(database: Database, new: Sealed, before: StoredSecret | None, actor: Actor, event: str) -> bool:
+    """Writes version ``new.secret.version``; False, and nothing written, where ``before`` is not what is there."""
+    secret = new.secret
+    values: dict[str, Any] = {
+        **secret._asdict(),
+        "blob": new.blob,
+        "expires_at": _moment(secret.expires_at, database),
+        "was": before.version if before else 0,
+    }
+    with _transaction(database) as connection:
+        count_wrap(connection, secret.key_id)
+        if before is None:
+            sql = (
+                "INSERT INTO secrets (tenant, name, uid, version, type, description, blob, key_id, created_by, changed_by, "
+                "expires_at, rotate_days) VALUES (:tenant, :name, :uid, :version, :type, :description, :blob, :key_id, "
+                ":created_by, :changed_by, :expires_at, :rotate_days) ON CONFLICT (tenant, name) DO NOTHING"
+            )
+        else:
+            sql = (
+                "UPDATE secrets SET version = :version, type = :type, description = :description, blob = :blob, key_id = :key_id, "
+                f"changed_by = :changed_by, changed_at = {_NOW[connection.dialect.name]}, expires_at = :expires_at, "
+                "rotate_days = :rotate_days WHERE tenant = :tenant AND name = :name AND uid = :uid AND version = :was"
+            )
+        if connection.execute(text(sql), values).rowcount != 1:
+            raise _Undone
+        log(connection, event, secret, actor)
+        return True
+    return False
+
+
+def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
+    """False where it is not there any more."""
+    with _transaction(database) as connection:
+        sql = "DELETE FROM secrets WHERE tenant = :tenant AND name = :name AND uid = :uid"
+        if connection.execute(text(sql), secret._asdict()).rowcount != 1:
+            raise _Undone
+        log(connection, "secret-delete", secret, actor)
+        return True
+    return False
+
+
+def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str) -> Sealed | None:
+    """A secret with its blob, once the audit trail says durably that it was taken; None where there is none."""
+    if not exists(database):
+        return None
+    taken = None
+    with _transaction(database) as connection:
+        if (taken := _sealed(connection, tenant, name)) is None:
+            raise _Undone
+        log(connection, "secret-access", taken.secret, actor, {"purpose": purpose})
+    return taken
+
+
+def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[Sealed]:
+    """Secrets that another key than ``key_id`` holds, by uid, beginning behind the uid ``after``."""
+    with reading(database) as connection:
+        sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE key_id <> :key AND uid > :after ORDER BY uid LIMIT :limit"
+        records = connection.execute(text(sql), {"key": key_id, "after": after, "limit": limit})
+        return [Sealed(_secret(record[:-1]), bytes(record[-1])) for record in records]
+
+
+def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: Actor) -> bool:
+    """Puts the same value under another key; False where the secret has a new value, or is gone."""
+    secret = old.secret
+    with _transaction(database) as connection:
+        count_wrap(connection, key_id)
+        sql = "UPDATE secrets SET blob = :blob, key_id = :key WHERE uid = :uid AND version = :version AND key_id = :was"
+        values = {"blob": blob, "key": key_id, "uid": secret.uid, "version": secret.version, "was": secret.key_id}
+        if connection.execute(text(sql), values).rowcount != 1:
+            raise _Undone
+        log(connection, "secret-rewrap", secret, actor, {"from": secret.key_id, "to": key_id})
+        return True
+    return False
+
+
+def entries(database: Database, tenants: Collection[str], name: str | None, limit: int) -> list[dict[str, Any]]:
+    """What the audit trail says of secrets and keys, newest first; of all tenants where none is given."""
+    if not exists(database):
+        return []
+    with reading(database) as connection:
+        if not _is_there(connection, database):
+            return []
+        found = (
+            entry
+            for entry in newest_of(connection, "secret-")
+            if (not tenants or entry.get("tenant") in tenants) and (name is None or entry.get("name") == name)
+        )
+        return [*islice(found, limit)]
+
+
+def users(database: Database, tenant: str, name: str) -> list[Address]:
+    """Live resources that refer to the secret."""
+    with reading(database) as connection:
+        cast = "" if database.is_sqlite else "::text"
+        sql = f"SELECT kind, name, spec{cast} FROM resources WHERE tenant = :tenant AND spec{cast} LIKE :reference"
+        reference = SecretRef("encrypted", name)
+        values = {"tenant": tenant, "reference": f'%"{reference}"%'}
+        return sorted(
+            Address(tenant, kind, own)
+            for kind, own, spec in connection.execute(text(sql), values)
+            if any(use.reference == reference for use in references_in(json.loads(spec)))
+        )
+
+
+def key_uses(database: Database) -> dict[str, KeyUse]:
+    if not exists(database):
+        return {}
+    with reading(database) as connection:
+        if not _is_there(connection, database):
+            return {}
+        sql = (
+            "SELECT k.key_id, k.wraps, (SELECT count(*) FROM secrets s WHERE s.key_id = k.key_id), k.retired_at "
+            "FROM secret_keys k ORDER BY k.key_id"
+        )
+        return {r[0]: KeyUse(r[0], r[1], r[2], _datetime(r[3])) for r in connection.execute(text(sql))}
+
+
+def retire(database: Database, key_id: str, actor: Actor) -> None:
+    """From now on nothing is wrapped with it, by whoever still thinks that it is primary. Raises Refused while in use."""
+    with _transaction(database) as connection:
+        count_wrap(connection, key_id, 0)
+        held = connection.execute(
+            text("SELECT count(*) FROM secrets WHERE key_id = :key"), {"key": key_id}
+        ).scalar_one()
+        if held:
+            raise Refused(
+                f"the key {key_id} still holds {held} secret{'s' if held > 1 else ''}",
+                code="key-in-use",
+                hint="run `reconciler secrets reencrypt` first",
+            )
+        now = _NOW[connection.dialect.name]
+        connection.execute(text(f"UPDATE secret_keys SET retired_at = {now} WHERE key_id = :key"), {"key": key_id})
+        append(connection, {**_said("key-retire", actor), "key": key_id}, actor.key)
+
+
+def count_wrap(connection: Connection, key_id: str, wraps: int = 1) -> None:
+    """Part of the caller's transaction; holds the key's row. Raises Refused for a retired or worn-out key."""
+    sql = (
+        "INSERT INTO secret_keys (key_id, wraps) VALUES (:key, :wraps) ON CONFLICT (key_id) "
+        "DO UPDATE SET wraps = secret_keys.wraps + :wraps RETURNING wraps, retired_at"
+    )
+    count, retired = connection.execute(text(sql), {"key": key_id, "wraps": wraps}).one()
+    if retired is not None and wraps:
+        raise Refused(
+            f"the key {key_id} is retired", code="key-retired", hint="this key file is old: fetch the current one"
+        )
+    if count > MOST_WRAPS:
+        raise Refused(
+            f"the key {key_id} has wrapped {MOST_WRAPS} data keys, which is as many as is safe",
+            code="key-worn-out",
+            hint="`reconciler secrets keys add`, then `promote` the new one",
+        )
+
+
+def log(
+    connection: Connection, event: str, secret: StoredSecret, actor: Actor, more: Mapping[str, Any] | None = None
+) -> None:
+    """The entry of what is done in the caller's transaction."""
+    entry = {**_said(event, actor), "tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
+    append(connection, {**entry, "version": secret.version, **(more or {})}, actor.key)
+
+
+def _said(event: str, actor: Actor) -> dict[str, Any]:
+    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, "actor": actor.name}
+
+
+def _sealed(connection: Connection, tenant: str, name: str) -> Sealed | None:
+    sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE tenant = :tenant AND name = :name"
+    record = connection.execute(text(sql), {"tenant": tenant, "name": name}).first()
+    return Sealed(_secret(record[:-1]), bytes(record[-1])) if record else None
+
+
+def _secret(record: Any) -> StoredSecret:
+    found = StoredSecret(*record)
+    created, changed = _datetime(found.created_at), _datetime(found.changed_at)
+    assert created is not None
+    assert changed is not None
+    return found._replace(created_at=created, changed_at=changed, expires_at=_datetime(found.expires_at))
+
+
+_NOW = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%dT%H:%M:%SZ','now')"}
+
+
+def _datetime(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _moment(value: datetime | None, database: Database) -> Any:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value and database.is_sqlite else value
+
+
+def _is_there(connection: Connection, database: Database) -> bool:
+    state = state_of(connection)
+    require_usable(state, database)
+    return state is DatabaseState.CURRENT
+
+
+class _Undone(Exception):
+    """Rolls back: what was to be written is not as it was expected."""
+
+
+@contextmanager
+def _transaction(database: Database) -> Iterator[Connection]:
+    """Ends without an error, and without a trace, where the block raises ``_Undone``."""
+    try:
+        with writing(database, WAIT_SECONDS) as connection, connection.begin():
+            if not database.is_sqlite:
+                set_wait(connection, WAIT_SECONDS)
+            require_current(state_of(connection), database)
+            yield connection
+            hit("before_commit")
+        hit("after_commit")
+    except _Undone:
+        return
+    except LockNotHad:
+        raise LockTimeout(f"{database.display} is locked by another program", hint="try again later") from None
+    except (ConnectionLost, Contended):
+        raise DatabaseFailed(
+            f"{database.display}: the connection ended, and whether this was written is not known",
+            code="connection-lost",
+            hint="look with `reconciler secrets list`, and try again",
+        ) from None
