@@ -125,9 +125,14 @@ class Problems:
     def raise_if_any(self, files: Iterable[str] = ()) -> None:
         """Raises ConfigurationInvalid with everything found, in the order of files and lines."""
         if self.found:
-            error = ConfigurationInvalid(*sorted(set(self.found), key=_order))
+            error = ConfigurationInvalid(*in_order(self.found))
             error.files = tuple(files)
             raise error
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each once, by file and line."""
+    return sorted(set(problems), key=_order)
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str, str]:

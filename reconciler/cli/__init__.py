@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from reconciler import __version__
+from reconciler.cli.output import scrub_output
 from reconciler.errors import Problem, ReconcilerError
 
 # name: what it does, in the help. A command's module is imported when it is asked for, so that --help and validate start
@@ -75,6 +76,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits; the one place where errors become text or JSON and exit codes."""
     # not list(...): the module of the command `list` has that name here once it is imported
+    scrub_output()
     sys.exit(run([*(sys.argv[1:] if arguments is None else arguments)]))
 
 

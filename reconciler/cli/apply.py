@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.carry_out import Consent, carry_out, consenting
+from reconciler.cli.credentials import Bodies, Checks, Locate, bodies_of, checking, located, run_checks
 from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace
@@ -23,9 +24,10 @@ from reconciler.store.url import Database
 @click.command("apply")
 @click.argument("paths", nargs=-1, metavar="[PATH]... | PLANFILE")
 @click.option("--no-delete", is_flag=True, help="Create and update only.")
+@checking
 @consenting
 @common
-def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool) -> int:
+def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool, checks: Checks) -> int:
     """Make the live state what the configuration says.
 
     In one transaction: all of it, or nothing. Shows the plan and asks first.
@@ -40,9 +42,13 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
                 "a saved plan is applied as it is", hint="select when planning: `reconciler plan --out FILE`"
             )
         plan, database, guards = _saved(workspace, saved)
+        locate: Locate = lambda problem: problem  # noqa: E731 - a plan's lines may have moved since
+        bodies: Bodies = [(change.address, change.after) for change in plan.changes if change.after]
     else:
         plan, loaded, database = workspace.plan(no_delete)
         guards = loaded.configuration.guards
+        locate, bodies = located(loaded), bodies_of(loaded)
+    run_checks(workspace, plan.environment, checks, bodies, locate, may_ask=STDIN not in paths)
     carry_out(
         plan,
         workspace,

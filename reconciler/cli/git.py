@@ -20,11 +20,21 @@ def _git(folder: Path, *arguments: str) -> tuple[int, str]:
             text=True,
             timeout=TIMEOUT,
             check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            env=_environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return -1, ""
     return done.returncode, done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """What git needs; nothing else, since variables of a pipeline hold credentials."""
+    own = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR") if name in os.environ}
+    own |= {name: value for name, value in os.environ.items() if name.startswith("GIT_") and name not in _NOT_GITS}
+    return {**own, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+
+_NOT_GITS = ("GIT_TOKEN", "GIT_PASSWORD", "GIT_ASKPASS", "GIT_CONFIG_PARAMETERS")
 
 
 def revision(folder: Path, files: Iterable[str]) -> Revision | None:

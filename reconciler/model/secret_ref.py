@@ -61,7 +61,8 @@ def references_in(body: Any) -> Iterator[Use]:
     while stack:
         path, value = stack.pop()
         if isinstance(value, dict):
-            stack.extend(((*path, key), value[key]) for key in reversed([*value]))
+            # `{plain: ...}` says that it is none
+            stack.extend(((*path, key), value[key]) for key in reversed([*value]) if [*value] != ["plain"])
         elif isinstance(value, list):
             stack.extend(((*path, index), value[index]) for index in reversed(range(len(value))))
         elif isinstance(value, str) and value.partition("://")[0] in SCHEMES:

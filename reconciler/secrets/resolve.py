@@ -14,6 +14,7 @@ from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable
 from reconciler.secrets.policy import Policy, refusal
+from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
 CACHE_SECONDS = 60.0
@@ -39,6 +40,7 @@ class Resolver:
         cache_seconds: float = CACHE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        quieten()
         self._policy = policy
         self._outside = outside
         self._cache_seconds = cache_seconds
@@ -155,6 +157,7 @@ def of_environment(text: str, environ: Mapping[str, str] = os.environ) -> Secret
 
     Raises CredentialUnresolved.
     """
+    quieten()
     reference = SecretRef.parse(text)
     if reference.scheme not in OPERATORS:
         raise CredentialUnresolved(f"{reference.scheme}:// can't be resolved here", hint="use env://")

@@ -12,7 +12,7 @@ import json
 import logging
 import traceback
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "(secret)"
@@ -76,24 +76,6 @@ _MARKDOWN = "\\`*_{}[]<>()#+-.!|~&"
 def _lower_escapes(text: str) -> str:
     parts = text.split("%")
     return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
-
-
-class Scrubbed:
-    """A text stream whose every write is scrubbed."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        self._stream.write(scrub(text) if _forms else text)
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def quieten() -> None:

@@ -1,0 +1,125 @@
+"""``--check`` and ``--probe``: the references of a configuration or a plan resolved before anything is written."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from reconciler.cli.keys import ring, signing_key
+from reconciler.cli.workspace import Workspace, actor
+from reconciler.errors import CredentialUnresolved, IntegrityFailed, Problem, ReconcilerError, in_order
+from reconciler.load.load import Loaded
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+
+if TYPE_CHECKING:
+    from reconciler.credentials.check import Found
+    from reconciler.secrets.fetch import Fetched
+    from reconciler.secrets.resolve import Resolver
+
+Bodies = Iterable[tuple[Address, Body]]
+Locate = Callable[[Problem], Problem]
+
+
+class Checks(NamedTuple):
+    """What is asked for besides what the files say."""
+
+    resolve: bool = False
+    probe: bool = False
+
+
+def checking(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --check and --probe, handed over as one ``checks``."""
+
+    @click.option("--check", is_flag=True, help="Resolve every reference to a secret; exit 7 if one does not.")
+    @click.option(
+        "--probe",
+        is_flag=True,
+        help="Ask providers and HTTP APIs whether they answer to their credentials. Implies --check. A credential goes only "
+        "where an apply has sent it before, or where a person at the terminal says so.",
+    )
+    @functools.wraps(command)
+    def wrapped(check: bool, probe: bool, **rest: Any) -> Any:
+        return command(checks=Checks(check or probe, probe), **rest)
+
+    return wrapped
+
+
+def run_checks(
+    workspace: Workspace, environment: str | None, checks: Checks, bodies: Bodies, locate: Locate, may_ask: bool = True
+) -> int:
+    """How many references there are. Raises CredentialUnresolved or IntegrityFailed for those that do not resolve,
+    ReconcilerError for what does not answer."""
+    if not checks.resolve:
+        return 0
+    bodies = [*bodies]
+    found = resolved(workspace, environment, bodies)
+    if error := unresolved(found, locate):
+        raise error
+    if checks.probe:
+        from reconciler.cli.probing import probe
+        from reconciler.store.reading import read_live
+
+        live = read_live(workspace.database(environment), workspace.name)
+        silent = probe(workspace, live, found, bodies, may_ask and sys.stdin.isatty())
+        if silent:
+            raise ReconcilerError(*map(locate, silent))
+    return len(found)
+
+
+def resolver_of(workspace: Workspace, environment: str | None, purpose: str) -> Resolver:
+    """Reaches nobody until something is resolved: the database too is asked only for ``encrypted://``."""
+    from reconciler.secrets.fetch import Outside
+    from reconciler.secrets.resolve import Resolver
+
+    project = workspace.project
+
+    def sealed(tenant: str, name: str) -> Fetched:
+        from reconciler.credentials.keep import opener
+        from reconciler.store.secrets import Actor
+
+        who = Actor(actor(), signing_key(project))
+        return opener(workspace.database(environment), ring(project), who, purpose)(tenant, name)
+
+    outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds), sealed)
+    return Resolver(project.secret_policy(environment), outside)
+
+
+def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> list[Found]:
+    """Every reference and what is behind it, good ones and bad ones."""
+    from reconciler.credentials.check import check
+
+    workspace.options.progress.stage("Resolving references to secrets")
+    return check(resolver_of(workspace, environment, "check"), bodies)
+
+
+def unresolved(found: Iterable[Found], locate: Locate) -> CredentialUnresolved | IntegrityFailed | None:
+    """The error with every problem, in its place; None where all resolve."""
+    from reconciler.credentials.check import problems
+
+    each = in_order(map(locate, problems(found)))
+    if not each:
+        return None
+    damaged = any(isinstance(one.outcome, IntegrityFailed) for one in found)
+    return IntegrityFailed(*each) if damaged else CredentialUnresolved(*each)
+
+
+def located(loaded: Loaded) -> Locate:
+    """Puts a problem at the line where its reference is written."""
+
+    def locate(problem: Problem) -> Problem:
+        draft = loaded.drafts.get(Address.parse(problem.address)) if problem.address else None
+        return draft.locate(problem) if draft else problem
+
+    return locate
+
+
+def bodies_of(loaded: Loaded) -> Bodies:
+    """The resources that are selected; all of them where no path was given."""
+    resources = loaded.configuration.resources
+    return [(a, r.body) for a, r in resources.items() if loaded.selected is None or a in loaded.selected]

@@ -1,0 +1,36 @@
+"""Every reference of some resources resolved: which can't be, and why; never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from reconciler.errors import Problem, ReconcilerError
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.secret_ref import Use, references_in
+from reconciler.secrets.fetch import Fetched
+from reconciler.secrets.resolve import Resolver, Wanted
+
+
+class Found(NamedTuple):
+    """One reference in one resource, and what is behind it, or why there is nothing."""
+
+    address: Address
+    use: Use
+    outcome: Fetched | ReconcilerError
+
+
+def check(resolver: Resolver, bodies: Iterable[tuple[Address, Body]]) -> list[Found]:
+    """Each reference is resolved once for each tenant, in parallel; in the order of the resources."""
+    uses = [(address, use) for address, body in bodies for use in references_in(body)]
+    outcomes = resolver.fetched_all(Wanted(address.tenant, use.reference) for address, use in uses)
+    return [Found(address, use, outcomes[Wanted(address.tenant, use.reference)]) for address, use in uses]
+
+
+def problems(found: Iterable[Found]) -> Iterator[Problem]:
+    """Of those that do not resolve, at their fields."""
+    for address, use, outcome in found:
+        if isinstance(outcome, ReconcilerError):
+            for problem in outcome.problems:
+                yield Problem(problem.code, problem.message, str(address), use.path, hint=problem.hint)

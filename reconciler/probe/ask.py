@@ -1,0 +1,97 @@
+"""A call made, and its answer judged: healthy, degraded or failing, with how long it took."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import httpx
+
+from reconciler.model.address import Address
+from reconciler.probe.calls import Call
+
+HEALTHY_MS, DEGRADED_MS = 2000, 5000
+"""Latencies in milliseconds up to which an answer is healthy, and degraded; what takes longer is failing."""
+WORKERS = 8
+
+
+class Health(NamedTuple):
+    """``state`` is healthy, degraded or failing; ``reason`` holds nothing of what the other side said."""
+
+    state: str
+    latency_ms: int | None
+    reason: str
+
+
+def ask_all(calls: Mapping[Address, Call]) -> dict[Address, Health]:
+    """In parallel; each within ``DEGRADED_MS``, whatever the other side does."""
+    found: dict[Address, Health] = {}
+    waiting: queue.SimpleQueue[Address] = queue.SimpleQueue()
+    for address in calls:
+        waiting.put(address)
+
+    def work() -> None:
+        while True:
+            try:
+                address = waiting.get_nowait()
+            except queue.Empty:
+                return
+            found[address] = _bounded(calls[address])
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(WORKERS, len(calls)))]
+    _run(workers)
+    return {address: found[address] for address in calls}
+
+
+def _run(threads: Iterable[threading.Thread]) -> None:
+    started = [*threads]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+
+
+def _bounded(call: Call) -> Health:
+    answers: list[Health] = []
+    # httpx's own timeouts are per read: a server that trickles its headers would hold us up for hours
+    thread = threading.Thread(target=lambda: answers.append(ask(call)), daemon=True)
+    thread.start()
+    thread.join(DEGRADED_MS / 1000)
+    return answers[0] if answers else Health("failing", None, f"no answer within {DEGRADED_MS} ms")
+
+
+def ask(call: Call) -> Health:
+    """One request; no redirect is followed, and of the answer only the head is read."""
+    try:
+        with httpx.Client(timeout=DEGRADED_MS / 1000, follow_redirects=False) as client:
+            started = time.monotonic()
+            with client.stream(call.method, call.url, headers=dict(call.headers)) as response:
+                return judge(response.status_code, round((time.monotonic() - started) * 1000), call.any_answer)
+    except httpx.TimeoutException:
+        return Health("failing", None, f"no answer within {DEGRADED_MS} ms")
+    except (httpx.InvalidURL, UnicodeError):
+        return Health("failing", None, "its address or its credential can't be sent over HTTP")
+    except (httpx.HTTPError, ValueError) as error:
+        return Health("failing", None, f"it can't be reached ({type(error).__name__})")
+
+
+def judge(status: int, latency_ms: int, any_answer: bool) -> Health:
+    """What a status and a latency say; 401 and 403 are about the credential, 429 about how much it is used."""
+    if status in (401, 403):
+        return Health("failing", latency_ms, f"it refuses the credential ({status})")
+    if status == 429:
+        return Health("degraded", latency_ms, "it answers that there are too many requests (429)")
+    if status >= 500:
+        return Health("failing", latency_ms, f"it answers {status}")
+    if 300 <= status < 400:
+        return Health("degraded", latency_ms, f"it answers {status}, a redirect, which is not followed")
+    if status >= 400 and not any_answer:
+        return Health("failing", latency_ms, f"it answers {status}: is `base_url` right?")
+    if latency_ms > DEGRADED_MS:
+        return Health("failing", latency_ms, "it is slow")
+    if latency_ms > HEALTHY_MS:
+        return Health("degraded", latency_ms, "it is slow")
+    return Health("healthy", latency_ms, "it answers")
