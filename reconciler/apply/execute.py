@@ -11,7 +11,7 @@ from reconciler.apply.judge import judge
 from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, outcome_of
 from reconciler.apply.terms import Terms
 from reconciler.apply.trust import check
-from reconciler.apply.writes import write
+from reconciler.apply.writes import rotated_in, write
 from reconciler.errors import LockTimeout, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
@@ -71,6 +71,7 @@ def _attempt(
             entries = write(
                 under_lock, ruling.writes, ruling.locked.rows, ruling.locked.applied, project.generation + 1
             )
+            under_lock.note_secrets(terms.seen, rotated_in(ruling.writes))
             outcome = outcome_of(writer.apply_id, project.generation + 1, ruling.writes)
             hit("before_audit")
             under_lock.record(generation_row(plan, terms, outcome), entries)

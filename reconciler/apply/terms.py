@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards, Retention
+from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.plan import Revision
 
 
@@ -30,6 +31,8 @@ class Terms:
     revision: Revision | None = None
     audit_key: tuple[str, bytes] | None = None
     retention: Retention = field(default_factory=Retention)
+    seen: Fingerprints = field(default_factory=dict)
+    """What stands behind references, where they were resolved before this apply."""
     told: tuple[str, ...] = ()
     """Names of the destinations that are told of this apply."""
     diverged: Callable[[str], str] = lambda _commit: ""

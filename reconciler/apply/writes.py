@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
-from reconciler.errors import Place
+from reconciler.errors import Path, Place
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, digest
@@ -44,6 +44,12 @@ def write(
         transaction.forget_applied([c.address for c in changes if c.adopted_from == owner], owner)
     transaction.remember([_applied(c, uids, applied, generation) for c in changes if c.action in _REMEMBERED])
     return [_entry(c, uids) for c in changes]
+
+
+def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
+    """The fields behind which another secret is known to be now."""
+    fields = {change.address: [field.path for field in change.fields if field.op == "secret"] for change in changes}
+    return {address: paths for address, paths in fields.items() if paths}
 
 
 def _uid(change: Change) -> str:

@@ -8,7 +8,18 @@ from pathlib import Path
 import click
 
 from reconciler.cli.carry_out import Consent, carry_out, consenting
-from reconciler.cli.credentials import Bodies, Checks, Locate, bodies_of, checking, located, run_checks
+from reconciler.cli.credentials import (
+    Bodies,
+    Checks,
+    Locate,
+    bodies_of,
+    checking,
+    fingerprints,
+    keep_fingerprints,
+    located,
+    run_checks,
+    with_rotated_secrets,
+)
 from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace
@@ -34,7 +45,7 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
 
     PLANFILE is what `plan --out` saved: exactly that is applied, or nothing if the database has moved since.
     """
-    saved = _plan_file(paths)
+    saved, loaded = _plan_file(paths), None
     workspace = Workspace(options, () if saved else paths)
     if saved:
         if no_delete or options.tenants or options.targets:
@@ -48,13 +59,14 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
         plan, loaded, database = workspace.plan(no_delete)
         guards = loaded.configuration.guards
         locate, bodies = located(loaded), bodies_of(loaded)
-    run_checks(workspace, plan.environment, checks, bodies, locate, may_ask=STDIN not in paths)
-    carry_out(
-        plan,
-        workspace,
-        database,
-        replace(consent, guards=guards, saved=saved is not None, stdin_is_read=STDIN in paths),
-    )
+    found = run_checks(workspace, plan.environment, checks, bodies, locate, may_ask=STDIN not in paths)
+    seen = fingerprints(workspace, found) if found else {}
+    if seen and loaded is not None:
+        plan = with_rotated_secrets(workspace, plan, loaded, database, seen)
+    consent = replace(consent, guards=guards, saved=saved is not None, stdin_is_read=STDIN in paths)
+    outcome = carry_out(plan, workspace, database, consent, seen)
+    if outcome.generation is None:
+        keep_fingerprints(database, seen)
     return 0
 
 

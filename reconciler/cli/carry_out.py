@@ -23,6 +23,7 @@ from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import Problem, Refused
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards
+from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.notification import APPLY, subscribed
 from reconciler.model.plan import Plan
 from reconciler.model.risk import RISKS
@@ -103,8 +104,10 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
 
 
-def carry_out(plan: Plan, workspace: Workspace, database: Database, consent: Consent) -> Outcome:
-    """Raises Refused where approval is declined or impossible, and whatever ``execute`` raises."""
+def carry_out(
+    plan: Plan, workspace: Workspace, database: Database, consent: Consent, seen: Fingerprints | None = None
+) -> Outcome:
+    """``seen`` is what stands behind references, where they were resolved. Raises Refused where approval is declined or impossible, and whatever ``execute`` raises."""
     options = workspace.options
     options.progress.done()
     _refuse_early(plan, consent.guards, consent.allowed)
@@ -122,6 +125,7 @@ def carry_out(plan: Plan, workspace: Workspace, database: Database, consent: Con
         revision=current,
         audit_key=signing_key(workspace.project),
         retention=workspace.project.retention(),
+        seen=seen or {},
         told=subscribed(workspace.project.destinations(), APPLY),
         diverged=lambda last: git.divergence(workspace.project.root, current, last),
     )

@@ -6,21 +6,25 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from reconciler.cli.keys import ring, signing_key
-from reconciler.cli.workspace import Workspace, actor
-from reconciler.errors import CredentialUnresolved, IntegrityFailed, Problem, ReconcilerError, in_order
+from reconciler.cli.workspace import Workspace, actor, with_places
+from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
 from reconciler.load.load import Loaded
 from reconciler.model.address import Address
 from reconciler.model.body import Body
+from reconciler.model.fingerprint import Fingerprints, Seen
+from reconciler.model.plan import Plan
 
 if TYPE_CHECKING:
     from reconciler.credentials.check import Found
     from reconciler.secrets.fetch import Fetched
     from reconciler.secrets.resolve import Resolver
+    from reconciler.store.url import Database
 
 Bodies = Iterable[tuple[Address, Body]]
 Locate = Callable[[Problem], Problem]
@@ -52,13 +56,12 @@ def checking(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_checks(
     workspace: Workspace, environment: str | None, checks: Checks, bodies: Bodies, locate: Locate, may_ask: bool = True
-) -> int:
-    """How many references there are. Raises CredentialUnresolved or IntegrityFailed for those that do not resolve,
+) -> list[Found]:
+    """Every reference with what is behind it; none where nobody asked. Raises CredentialUnresolved or IntegrityFailed for those that do not resolve,
     ReconcilerError for what does not answer."""
     if not checks.resolve:
-        return 0
-    bodies = [*bodies]
-    found = resolved(workspace, environment, bodies)
+        return []
+    found = resolved(workspace, environment, bodies := [*bodies])
     if error := unresolved(found, locate):
         raise error
     if checks.probe:
@@ -69,7 +72,7 @@ def run_checks(
         silent = probe(workspace, live, found, bodies, may_ask and sys.stdin.isatty())
         if silent:
             raise ReconcilerError(*map(locate, silent))
-    return len(found)
+    return found
 
 
 def resolver_of(workspace: Workspace, environment: str | None, purpose: str) -> Resolver:
@@ -123,3 +126,43 @@ def bodies_of(loaded: Loaded) -> Bodies:
     """The resources that are selected; all of them where no path was given."""
     resources = loaded.configuration.resources
     return [(a, r.body) for a, r in resources.items() if loaded.selected is None or a in loaded.selected]
+
+
+def fingerprints(workspace: Workspace, found: Iterable[Found]) -> Fingerprints:
+    """What stands behind each reference, as far as it can be told apart."""
+    from reconciler.secrets.fetch import Fetched
+    from reconciler.secrets.fingerprint import mark
+
+    key = signing_key(workspace.project)
+    seen: dict[Address, dict[Path, Seen]] = {}
+    for address, use, outcome in found:
+        if isinstance(outcome, Fetched):
+            reference = str(use.reference)
+            if (told := mark(outcome, address.tenant, reference, key)) is not None:
+                seen.setdefault(address, {})[use.path] = Seen(reference, told)
+    return seen
+
+
+def with_rotated_secrets(
+    workspace: Workspace, plan: Plan, loaded: Loaded, database: Database, seen: Fingerprints
+) -> Plan:
+    """The plan, in which what has another secret behind its references is updated."""
+    from reconciler.planner.secrets import rotated, with_rotated
+    from reconciler.store.fingerprints import read_fingerprints
+
+    paths = rotated(read_fingerprints(database, {address.tenant for address in seen}), seen)
+    if not paths:
+        return plan
+    live = workspace.read_live(database, loaded)
+    plan = with_rotated(plan, paths, loaded.configuration, live, workspace.selection(live, loaded))
+    return replace(plan, changes=tuple(with_places(change, loaded) for change in plan.changes))
+
+
+def keep_fingerprints(database: Database, seen: Fingerprints) -> None:
+    """For what was checked by an apply that had nothing to write."""
+    from reconciler.store.fingerprints import keep_alone, read_fingerprints
+
+    known = read_fingerprints(database, {address.tenant for address in seen})
+    news = {a: fields for a, fields in seen.items() if any(known.get(a, {}).get(p) != one for p, one in fields.items())}
+    if news:
+        keep_alone(database, news)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
 from reconciler.cli.keys import signing_key
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.pipeline import in_repository, write_step_files
@@ -34,6 +35,11 @@ from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summa
 )
 @click.option("--no-delete", is_flag=True, help="Plan creations and updates only.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if not.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Resolve every reference to a secret; exit 7 if one does not. Shows where the secret behind one has changed.",
+)
 @common_with(*PLAN_FORMATS)
 def command(
     options: Options,
@@ -42,6 +48,7 @@ def command(
     against: Path | None,
     no_delete: bool,
     detailed_exitcode: bool,
+    check: bool,
 ) -> int:
     """Show what an apply would change.
 
@@ -55,7 +62,14 @@ def command(
         raise UsageError(
             "a plan against an export can't be applied", hint="leave out --out; plan again where the database is"
         )
-    plan, loaded = workspace.plan_against(against, no_delete) if against else workspace.plan(no_delete)[:2]
+    if against is not None:
+        plan, loaded = workspace.plan_against(against, no_delete)
+        run_checks(workspace, plan.environment, Checks(check), bodies_of(loaded), located(loaded))
+    else:
+        plan, loaded, database = workspace.plan(no_delete)
+        found = run_checks(workspace, plan.environment, Checks(check), bodies_of(loaded), located(loaded))
+        if found:
+            plan = with_rotated_secrets(workspace, plan, loaded, database, fingerprints(workspace, found))
     if out is not None:
         write_plan(plan, out, signing_key(workspace.project))
     options.progress.done()

@@ -88,7 +88,9 @@ def _check(workspace: Workspace, options: Options, paths: tuple[str, ...], check
             configuration = loaded.configuration
             found.counts[name] = len(configuration.resources)
             found.files.update((shown_name(Path(file)), None) for file in configuration.files if file)
-            references += run_checks(workspace, name, checks, bodies_of(loaded), located(loaded), STDIN not in paths)
+            references += len(
+                run_checks(workspace, name, checks, bodies_of(loaded), located(loaded), STDIN not in paths)
+            )
         except (UsageError, Refused):
             raise
         except ReconcilerError as error:

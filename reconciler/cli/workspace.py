@@ -233,10 +233,10 @@ class Workspace:
         self.options.progress.stage("Comparing")
         setting = Setting(where, now().date(), __version__, self.revision(loaded))
         plan = make_plan(loaded.configuration, live, setting, selection)
-        return replace(plan, changes=tuple(_located(change, loaded) for change in plan.changes))
+        return replace(plan, changes=tuple(with_places(change, loaded) for change in plan.changes))
 
 
-def _located(change: Change, loaded: Loaded) -> Change:
+def with_places(change: Change, loaded: Loaded) -> Change:
     """With the place of each field that is to change: of a resource that is there, its own lines are what matters."""
     if not change.fields or change.after is None:
         return change

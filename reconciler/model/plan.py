@@ -79,7 +79,8 @@ class Touch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field: ``op`` is add, remove or change; an absent side is None."""
+    """One field: ``op`` is add, remove, change, or secret (the same reference, and another secret behind it); an absent side
+    is None."""
 
     path: Path
     op: str

@@ -29,7 +29,9 @@ class FieldDocument(_Part):
 
     path: list[PathPart] = Field(description="Keys and list positions from the top of the body.")
     field: str = Field(description="The same path as text, e.g. `auth.token`.")
-    op: Literal["add", "remove", "change"] = Field(description="What happens to the field.")
+    op: Literal["add", "remove", "change", "secret"] = Field(
+        description="What happens to the field; `secret`: the reference stays, and the secret behind it is another one."
+    )
     before: Any = Field(description="The value that is live; null if there is none.")
     after: Any = Field(description="The value that is wanted; null if there is none.")
     cause: Literal["configuration", "outside", "both", "tool"] = Field(

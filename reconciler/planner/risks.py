@@ -37,7 +37,7 @@ def _of_bodies(change: Change) -> Iterator[str]:
     if before is not None and after is not None:
         if before.get("protected") is True and after.get("protected") is not True:
             yield "protection-removed"
-        if _secrets(before) != _secrets(after):
+        if _secrets(before) != _secrets(after) or any(field.op == "secret" for field in change.fields):
             yield "credential-changed"
     for rule in KINDS[change.address.kind].risks:
         if rule.whole or (before is not None and after is not None):

@@ -33,7 +33,7 @@ REASONS = {
 }
 _TOLD = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
 """Risks that the rest of the text says already."""
-_SYMBOLS = {"add": "+", "remove": "-", "change": "~"}
+_SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
 
 
 def plan_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
@@ -192,6 +192,8 @@ def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[
         yield "        ]"
     elif field.op == "add":
         yield f"{lead} {_one(after)}{tail}"
+    elif field.op == "secret":
+        yield f"{lead} {_one(after)} (secret changed){tail}"
     elif field.op == "remove":
         yield f"{lead} {_one(before)} -> null{tail}"
     else:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from reconciler.errors import LockTimeout, Refused
-from reconciler.failpoints import hit
+from reconciler.errors import Refused
 from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState
 from reconciler.model.secret_ref import SecretRef, references_in
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
-from reconciler.store.connect import exists, reading, set_wait, writing
-from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad
-from reconciler.store.schema import require_current, require_usable, state_of
+from reconciler.store.changing import Undone, changing
+from reconciler.store.connect import exists, reading
+from reconciler.store.schema import require_usable, state_of
 from reconciler.store.url import Database
 
-WAIT_SECONDS = 30.0
 MOST_WRAPS = 2**32
 """Of one key; beyond it, random nonces may repeat (NIST SP 800-38D). Each wrap also has a salt: this is the safe side."""
 
@@ -75,7 +72,7 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
         "expires_at": _moment(secret.expires_at, database),
         "was": before.version if before else 0,
     }
-    with _transaction(database) as connection:
+    with changing(database) as connection:
         count_wrap(connection, secret.key_id)
         if before is None:
             sql = (
@@ -90,7 +87,7 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
                 "rotate_days = :rotate_days WHERE tenant = :tenant AND name = :name AND uid = :uid AND version = :was"
             )
         if connection.execute(text(sql), values).rowcount != 1:
-            raise _Undone
+            raise Undone
         log(connection, event, secret, actor)
         return True
     return False
@@ -98,10 +95,10 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
 
 def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
     """False where it is not there any more."""
-    with _transaction(database) as connection:
+    with changing(database) as connection:
         sql = "DELETE FROM secrets WHERE tenant = :tenant AND name = :name AND uid = :uid"
         if connection.execute(text(sql), secret._asdict()).rowcount != 1:
-            raise _Undone
+            raise Undone
         log(connection, "secret-delete", secret, actor)
         return True
     return False
@@ -112,9 +109,9 @@ def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str)
     if not exists(database):
         return None
     taken = None
-    with _transaction(database) as connection:
+    with changing(database) as connection:
         if (taken := _sealed(connection, tenant, name)) is None:
-            raise _Undone
+            raise Undone
         log(connection, "secret-access", taken.secret, actor, {"purpose": purpose})
     return taken
 
@@ -130,12 +127,12 @@ def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[S
 def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: Actor) -> bool:
     """Puts the same value under another key; False where the secret has a new value, or is gone."""
     secret = old.secret
-    with _transaction(database) as connection:
+    with changing(database) as connection:
         count_wrap(connection, key_id)
         sql = "UPDATE secrets SET blob = :blob, key_id = :key WHERE uid = :uid AND version = :version AND key_id = :was"
         values = {"blob": blob, "key": key_id, "uid": secret.uid, "version": secret.version, "was": secret.key_id}
         if connection.execute(text(sql), values).rowcount != 1:
-            raise _Undone
+            raise Undone
         log(connection, "secret-rewrap", secret, actor, {"from": secret.key_id, "to": key_id})
         return True
     return False
@@ -185,7 +182,7 @@ def key_uses(database: Database) -> dict[str, KeyUse]:
 
 def retire(database: Database, key_id: str, actor: Actor) -> None:
     """From now on nothing is wrapped with it, by whoever still thinks that it is primary. Raises Refused while in use."""
-    with _transaction(database) as connection:
+    with changing(database) as connection:
         count_wrap(connection, key_id, 0)
         held = connection.execute(
             text("SELECT count(*) FROM secrets WHERE key_id = :key"), {"key": key_id}
@@ -261,30 +258,3 @@ def _is_there(connection: Connection, database: Database) -> bool:
     state = state_of(connection)
     require_usable(state, database)
     return state is DatabaseState.CURRENT
-
-
-class _Undone(Exception):
-    """Rolls back: what was to be written is not as it was expected."""
-
-
-@contextmanager
-def _transaction(database: Database) -> Iterator[Connection]:
-    """Ends without an error, and without a trace, where the block raises ``_Undone``."""
-    try:
-        with writing(database, WAIT_SECONDS) as connection, connection.begin():
-            if not database.is_sqlite:
-                set_wait(connection, WAIT_SECONDS)
-            require_current(state_of(connection), database)
-            yield connection
-            hit("before_commit")
-        hit("after_commit")
-    except _Undone:
-        return
-    except LockNotHad:
-        raise LockTimeout(f"{database.display} is locked by another program", hint="try again later") from None
-    except (ConnectionLost, Contended):
-        raise DatabaseFailed(
-            f"{database.display}: the connection ended, and whether this was written is not known",
-            code="connection-lost",
-            hint="look with `reconciler secrets list`, and try again",
-        ) from None

@@ -12,8 +12,10 @@ from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
 from reconciler.model.configuration import Retention
+from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store.audit import append
+from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.outbox import enqueue
 from reconciler.store.retention import prune
 from reconciler.store.rows import (
@@ -202,6 +204,9 @@ class Transaction:
             "UPDATE statuses SET error = NULL, error_at = NULL WHERE tenant = :tenant AND uid = :uid",
             [{"tenant": tenant, "uid": uid} for tenant, uid in keys],
         )
+
+    def note_secrets(self, seen: Fingerprints, forgotten: Mapping[Address, Iterable[Path]]) -> None:
+        write_fingerprints(self._connection, seen, forgotten)
 
     # --- what was last applied, and history
 

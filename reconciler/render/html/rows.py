@@ -113,6 +113,8 @@ def _whole(op: str, body: Document, written: set[str]) -> Iterator[Row]:
 
 def _field(field: Document, remark: str = "") -> Row:
     row: Row = {"f": field["field"], "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
+    if field["op"] == "secret":
+        row["x"] = "secret changed"
     if field.get("cause", "configuration") != "configuration":
         row["c"] = field["cause"]
     if field.get("source"):

@@ -64,6 +64,9 @@ def field_lines(field: Document) -> Iterator[str]:
         yield f"  {name} ="
         yield from (f"{sign}   {line}" for sign, line in line_changes(before, after))
         return
+    if field["op"] == "secret":
+        yield from (f"! {line.lstrip('+ ')} (secret changed)" for line in _value("+", name, after))
+        return
     if field["op"] != "add":
         yield from _value("-", name, before)
     if field["op"] != "remove":

@@ -1,0 +1,74 @@
+"""A plan, and which references have another secret behind them now, turned into the plan that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.errors import Path
+from reconciler.model.address import Address
+from reconciler.model.body import get
+from reconciler.model.configuration import Configuration
+from reconciler.model.fingerprint import Fingerprints
+from reconciler.model.live import Live
+from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
+from reconciler.planner.normal import normal
+from reconciler.planner.order import ordered
+from reconciler.planner.risks import risks_of
+
+
+def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path, ...]]:
+    """Where the secret behind an unchanged reference is another one than at the last checked apply."""
+    found = {
+        address: tuple(sorted((p for p, seen in fields.items() if p in now.get(address, {}) and now[address][p].differs(seen)), key=str))
+        for address, fields in known.items()
+    }  # fmt: skip
+    return {address: paths for address, paths in found.items() if paths}
+
+
+def with_rotated(
+    plan: Plan,
+    paths: Mapping[Address, tuple[Path, ...]],
+    configuration: Configuration,
+    live: Live,
+    selection: Selection,
+) -> Plan:
+    """The same plan, in which those resources are updated: who uses them has to fetch the new secret."""
+    changes = {change.address: change for change in plan.changes}
+    added = 0
+    for address, places in paths.items():
+        wanted, row = configuration.resources.get(address), live.rows.get(address)
+        if wanted is None or row is None or not live.owns(address) or not selection.selects(address):
+            continue
+        change = changes.get(address)
+        if change is not None and change.action is not Action.UPDATE:
+            continue  # a new life, or only a new name: what is behind it is looked at when it is there
+        if change is None:
+            body = normal(row).body
+            change = Change(
+                address,
+                Action.UPDATE,
+                body,
+                body,
+                uid=row.uid,
+                row_version=row.row_version,
+                explicit=tuple(sorted(wanted.explicit, key=str)),
+                source=wanted.source,
+                unchanged=len(body),
+            )
+            added += 1
+        known = {field.path for field in change.fields}
+        fields = tuple(
+            FieldChange(path, "secret", get(change.after, path), get(change.after, path), Cause.CONFIGURATION)
+            for path in places
+            if path not in known
+        )
+        changed = replace(
+            change,
+            fields=(*change.fields, *fields),
+            unchanged=change.unchanged - len({field.path[0] for field in fields}),
+        )
+        changes[address] = replace(changed, risks=risks_of(changed))
+    if not added and all(changes[c.address] is c for c in plan.changes):
+        return plan
+    return replace(plan, changes=tuple(ordered([*changes.values()])), unchanged=plan.unchanged - added)
