@@ -57,15 +57,20 @@ def forms(value: str) -> Iterator[str]:
         coded = quote(raw, safe=safe)
         yield from (coded, _lower_escapes(coded))
     yield quote_plus(raw)
-    yield from (value.replace("'", "''"), value.replace("'", "'\\''"), value.replace("\\", "\\\\"))
+    yield from (
+        value.replace("'", "''"),
+        value.replace("'", "'\\''"),
+        value.replace("'", "'\"'\"'"),
+        value.replace("\\", "\\\\"),
+    )
     yield "".join(f"\\{c}" if c in _MARKDOWN else c for c in value)
     yield from (raw.hex(), raw.hex().upper(), raw.hex(" "), raw.hex(":"), value[::-1])
     yield "".join(f"\\u{unit:04x}" for unit in memoryview(value.encode("utf-16-le", "surrogatepass")).cast("H"))
-    yield base64.b32encode(raw).decode().rstrip("=")
+    yield base64.b32encode(raw).decode()[: len(raw) * 8 // 5]
     for offset in range(3):  # base64 of a longer text that holds the value at any place
-        coded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
+        coded = base64.b64encode(b"\0" * offset + raw).decode()
         # the first characters also hold bits of what stands before, the last one of what comes after
-        kept = coded[(0, 2, 3)[offset] : len(coded) - bool((offset + len(raw)) % 3)]
+        kept = coded[(0, 2, 3)[offset] : (offset + len(raw)) * 8 // 6]
         if len(kept) >= 2 * SHORTEST or (not offset and len(kept) >= SHORTEST):
             yield from (kept, kept.replace("+", "-").replace("/", "_"))
 
