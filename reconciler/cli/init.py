@@ -11,8 +11,11 @@ import click
 from reconciler.cli.options import common, print_json
 from reconciler.cli.workspace import Options
 from reconciler.errors import Refused
+from reconciler.render.schemas import SUFFIX, schema_text, schemas
 
 FILES = ("reconciler.yaml", "manifests/acme.yaml")
+SCHEMAS = ("project", "manifest", "overlay")
+"""What the files' first lines point an editor to. They are committed with the project, so that a clone has them too."""
 IGNORED = ".reconciler/"
 
 
@@ -24,10 +27,13 @@ IGNORED = ".reconciler/"
 def command(options: Options, folder: Path) -> int:
     """Start a project in DIR.
 
-    Writes settings, one manifest to edit, and a .gitignore for local state. Overwrites nothing.
+    Writes settings, one manifest to edit, the schemas that editors check both by, and a .gitignore for local state.
+    Overwrites nothing.
     """
-    starter = resources.files("reconciler.cli") / "starter"
+    known = schemas()
+    described = {f"schemas/{name}{SUFFIX}": schema_text(known[name]) for name in SCHEMAS}
     existing = [name for name in FILES if (folder / name).exists()]
+    existing += [name for name, text in described.items() if not _free(folder / name, text)]
     if existing:
         raise Refused(
             f"{folder / existing[0]} exists already; nothing was written",
@@ -35,11 +41,13 @@ def command(options: Options, folder: Path) -> int:
             hint="edit it, or start in another folder",
         )
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:63].strip("-") or "default"
+    starter = resources.files("reconciler.cli") / "starter"
+    texts = {file: (starter / Path(file).name).read_text().replace("PROJECT", name) for file in FILES}
     written = []
-    for relative in FILES:
+    for relative, text in (texts | described).items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((starter / Path(relative).name).read_text().replace("PROJECT", name))
+        path.write_text(text, encoding="utf-8", newline="\n")
         written.append(str(path))
     ignore = folder / ".gitignore"
     lines = ignore.read_text().splitlines() if ignore.exists() else []
@@ -54,3 +62,8 @@ def command(options: Options, folder: Path) -> int:
     where = "" if str(folder) == "." else f"cd {folder} && "
     click.echo(f"\nNext: {where}reconciler plan\nThen: {where}reconciler apply")
     return 0
+
+
+def _free(path: Path, text: str) -> bool:
+    """Whether a schema may be written there: `reconciler schema --out schemas` may have been first."""
+    return not path.exists() or (path.is_file() and path.read_bytes() == text.encode())
