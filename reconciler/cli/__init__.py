@@ -82,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit code of one command line."""
+    if "_RECONCILER_COMPLETE" in os.environ:
+        from reconciler.cli.shells import register
+
+        register()
     try:
         result: Any = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False)
         sys.stdout.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, carry_out, consenting
 from reconciler.cli.credentials import (
     Bodies,
@@ -33,7 +34,7 @@ from reconciler.store.url import Database
 
 
 @click.command("apply")
-@click.argument("paths", nargs=-1, metavar="[PATH]... | PLANFILE")
+@click.argument("paths", nargs=-1, metavar="[PATH]... | PLANFILE", shell_complete=complete.files)
 @click.option("--no-delete", is_flag=True, help="Create and update only.")
 @checking
 @consenting

@@ -1,7 +1,8 @@
-"""Words that a shell may complete: addresses, tenants and environments out of what this project knows; nothing on any error."""
+"""Words that a shell may complete: addresses, tenants, environments and kinds as this project knows them; nothing on any error."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -12,13 +13,17 @@ from reconciler.errors import ReconcilerError
 
 LIMIT = 200
 """Words at most: more helps nobody who has to choose."""
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+\Z")
+"""Anybody may write into the table that addresses are read from, and a shell may insert a word as it is: `$(...)` too."""
 
 
 def _words(find: Callable[[click.Context, str], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
     def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
         # a message in the middle of somebody's command line helps less than no words
         with suppress(ReconcilerError, OSError):
-            return [CompletionItem(word) for word in find(context, begun) if word.startswith(begun)][:LIMIT]
+            return [
+                CompletionItem(word) for word in find(context, begun) if word.startswith(begun) and _PLAIN.match(word)
+            ][:LIMIT]
         return []
 
     return complete
@@ -50,4 +55,28 @@ def _explained(context: click.Context, begun: str) -> Iterable[str]:
     return below(begun)
 
 
-addresses, tenants, environments, explained = map(_words, (_live, _tenants, _environments, _explained))
+def _kinds(_context: click.Context, _begun: str) -> Iterable[str]:
+    from reconciler.kinds.table import BY_PLURAL, KINDS
+
+    return (*KINDS, *BY_PLURAL)
+
+
+def _schemas(_context: click.Context, _begun: str) -> Iterable[str]:
+    from reconciler.render.schemas import schemas
+
+    return schemas()
+
+
+def files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The shell's own completion of files and folders."""
+    return [CompletionItem(begun, type="file")]
+
+
+def files_or_addresses(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Files first: bash forgets the words that stand before them."""
+    return [*files(context, parameter, begun), *addresses(context, parameter, begun)]
+
+
+addresses, tenants, environments, explained, kinds, schema_names = map(
+    _words, (_live, _tenants, _environments, _explained, _kinds, _schemas)
+)

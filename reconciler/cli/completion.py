@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
-SHELLS = ("bash", "zsh", "fish")
+from reconciler.cli.shells import SHELLS, VARIABLE
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice([*SHELLS]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> int:
     """Print the completion script for SHELL.
 
-    bash: `eval "$(reconciler completion bash)"` in ~/.bashrc; zsh: the same in ~/.zshrc; fish: `reconciler completion fish | source`.
+    \b
+    bash  in ~/.bashrc: eval "$(reconciler completion bash)"
+    zsh   in ~/.zshrc, below `autoload -Uz compinit && compinit`: eval "$(reconciler completion zsh)"
+    fish  in ~/.config/fish/config.fish: reconciler completion fish | source
     """
-    script = get_completion_class(shell)
-    assert script is not None
-    click.echo(script(context.find_root().command, {}, "reconciler", "_RECONCILER_COMPLETE").source())
+    click.echo(SHELLS[shell](context.find_root().command, {}, "reconciler", VARIABLE).source())
     return 0

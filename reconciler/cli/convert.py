@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
+from reconciler.cli import complete
 from reconciler.convert.conversion import Converted
 from reconciler.convert.report import report_json, report_lines
 from reconciler.convert.table import FORMATS, convert
@@ -21,7 +22,7 @@ TENANT = "default"
 
 @click.command("convert")
 @click.argument("from_", metavar="FROM", type=click.Choice([*FORMATS]))
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete.files)
 @click.option(
     "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Folder for one manifest per FILE."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.options import common, print_json
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.kinds.table import KINDS
@@ -11,7 +12,7 @@ from reconciler.model.address import Address
 
 
 @click.command("graph")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.files)
 @common
 def command(options: Options, paths: tuple[str, ...]) -> int:
     """Print what refers to what.

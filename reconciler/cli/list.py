@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.options import common, print_json
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
@@ -13,7 +14,7 @@ from reconciler.kinds.table import BY_PLURAL, KINDS
 
 
 @click.command("list")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=complete.kinds)
 @common
 def command(options: Options, kind: str | None) -> int:
     """List what is live.

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 
-from reconciler.cli.complete import addresses, environments, tenants
+from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.workspace import Options
 
 FORMATS = ("text", "json")
@@ -28,7 +28,9 @@ def common_with(*more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own.")
-    @click.option("--project", metavar="FILE", help="Project file; default: reconciler.yaml here or above.")
+    @click.option(
+        "--project", metavar="FILE", shell_complete=files, help="Project file; default: reconciler.yaml here or above."
+    )
     @click.option("--env", metavar="E", shell_complete=environments, help="Environment of the project.")
     @click.option(
         "--tenant",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
 from reconciler.cli.keys import signing_key
 from reconciler.cli.options import common_with, print_json, print_lines
@@ -23,7 +24,7 @@ from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summa
 
 
 @click.command("plan")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.files)
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
 )

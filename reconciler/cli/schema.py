@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.options import common, print_json
 from reconciler.cli.workspace import Options
 from reconciler.errors import ReconcilerError, UsageError
@@ -15,7 +16,7 @@ from reconciler.render.schemas import SUFFIX, schema_text, schemas
 
 
 @click.command("schema")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=complete.schema_names)
 @click.option(
     "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Folder to write files to."
 )

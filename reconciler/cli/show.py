@@ -24,7 +24,7 @@ from reconciler.render.style import value_text
 
 
 @click.command("show")
-@click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]", shell_complete=complete.addresses)
+@click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]", shell_complete=complete.files_or_addresses)
 @common_with(*PLAN_FORMATS)
 def command(options: Options, what: str | None) -> int:
     """Show a saved plan, a live resource, or all that the project owns."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, checking, located, run_checks
 from reconciler.cli.options import common_with, print_json
 from reconciler.cli.pipeline import in_repository
@@ -28,7 +29,7 @@ from reconciler.render.problems import errors_json
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.files)
 @checking
 @common_with(*PROBLEM_FORMATS)
 def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
