@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from reconciler.failpoints import NAMES
+from reconciler.files import write_atomically
+
+if TYPE_CHECKING:
+    from reconciler.render.reference.commands import CommandFacts
+
+Records = list[tuple[str, str]]
 
 
 @click.group("debug", hidden=True)
@@ -18,3 +28,51 @@ def failpoints_command() -> int:
     for name in NAMES:
         click.echo(name)
     return 0
+
+
+@command.command("reference")
+@click.option("--out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def reference_command(context: click.Context, out: Path) -> int:
+    """Write the pages of docs/reference, which are made from the code."""
+    from reconciler.render.reference.pages import pages
+
+    root = context.find_root()
+    common = _records(_at(root, "plan"), lambda option: option.name in COMMON)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in pages([*_facts(root, common)], common).items():
+        write_atomically(out / name, text)
+    return 0
+
+
+COMMON = {"database", "project", "env", "tenants", "targets", "no_color", "verbose", "quiet"}
+
+
+def _at(parent: click.Context, name: str) -> click.Context:
+    assert isinstance(parent.command, click.Group)
+    found = parent.command.get_command(parent, name)
+    assert found is not None
+    return click.Context(found, info_name=name, parent=parent)
+
+
+def _records(context: click.Context, wanted: Callable[[click.Parameter], bool]) -> Records:
+    """Options as the help shows them."""
+    options = [one for one in context.command.params if isinstance(one, click.Option) and wanted(one)]
+    return [record for option in options if (record := option.get_help_record(context)) is not None]
+
+
+def _facts(parent: click.Context, common: Records) -> Iterator[CommandFacts]:
+    from reconciler.render.reference.commands import CommandFacts
+
+    assert isinstance(parent.command, click.Group)
+    for name in parent.command.list_commands(parent):
+        context = _at(parent, name)
+        if isinstance(context.command, click.Group):
+            yield from _facts(context, common)
+            continue
+        records = _records(context, lambda option: True)
+        usage = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
+        own = [record for record in records if record not in common]
+        takes_common = all(record in records for record in common)
+        text = context.command.help or ""
+        yield CommandFacts(context.command_path, usage, text, own if takes_common else records, takes_common)

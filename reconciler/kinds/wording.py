@@ -52,6 +52,8 @@ _LENGTH = {
     "too_long": ("too-long", "at most {max_length} items"),
     "too_short": ("too-short", "at least {min_length} items"),
 }
+TRANSLATED = frozenset({*_WANTED, *_RANGE, *_NUMBER_CODES, *_LENGTH})
+"""Names of pydantic's errors, and of ours that are like them, that no problem has as its code."""
 # what users of the peers write for the same thing
 _SYNONYMS = {
     "apikey": ("credential", "token", "key"),

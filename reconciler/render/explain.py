@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
 from reconciler.errors import UsageError
 from reconciler.kinds.table import KINDS
+from reconciler.render.schema_walk import Schema, alternatives_of, fields_below, plain, variants_of
 from reconciler.render.schemas import schemas
 
-Schema = Mapping[str, Any]
 ROOTS = (*KINDS, "project", "plan")
 
 
@@ -24,8 +24,8 @@ def explain(path: str) -> Iterator[str]:
     node: Schema = whole
     walked, needed = root, False
     for part in parts:
-        node = _plain(node, whole)
-        known = _below(node, whole)
+        node = plain(node, whole)
+        known = fields_below(node, whole)
         if part not in known and "*" in known:
             part = "*"
         if part not in known:
@@ -47,11 +47,11 @@ def below(begun: str) -> Iterator[str]:
     whole = schemas()[root]
     node: Schema = whole
     for part in parts:
-        known = _below(_plain(node, whole), whole)
+        known = fields_below(plain(node, whole), whole)
         if not known.keys() & {part, "*"}:
             return
         node = known.get(part) or known["*"]
-    yield from (f"{whole_path}.{key}" for key in _below(_plain(node, whole), whole) if key != "*")
+    yield from (f"{whole_path}.{key}" for key in fields_below(plain(node, whole), whole) if key != "*")
 
 
 def _near(name: str, known: Any) -> str:
@@ -60,14 +60,14 @@ def _near(name: str, known: Any) -> str:
 
 
 def _told(name: str, node: Schema, whole: Schema, needed: bool) -> Iterator[str]:
-    inner = _plain(node, whole)
+    inner = plain(node, whole)
     yield f"{name} ({_form(node, whole)}{', required' if needed else ''}{_default(node)})"
     yield ""
     yield f"  {node.get('description') or inner.get('description', '')}"
-    below = _below(inner, whole)
+    below = fields_below(inner, whole)
     if not below:
         return
-    variants = _variants(inner)
+    variants = variants_of(inner)
     required = inner.get("required", ())
     yield ""
     width = max(map(len, below))
@@ -80,51 +80,17 @@ def _told(name: str, node: Schema, whole: Schema, needed: bool) -> Iterator[str]
         yield ""
         yield f"  Further fields depend on it; see `reconciler explain {name}.{next(iter(variants))}`, and so on:"
         for key, item in variants.items():
-            yield f"  {key.ljust(width)}  {_plain(item, whole).get('description', '')}"
-
-
-def _plain(node: Schema, whole: Schema) -> Schema:
-    """Without references, and without the alternatives that every field has (a variable, null)."""
-    while True:
-        if "$ref" in node:
-            node = whole["$defs"][node["$ref"].rpartition("/")[2]]
-        elif "anyOf" in node and len(own := _alternatives(node)) == 1:
-            node = own[0]
-        else:
-            return node
-
-
-def _alternatives(node: Schema) -> list[Schema]:
-    return [s for s in node["anyOf"] if s.get("type") != "null" and s.get("$ref") != "#/$defs/variable"]
-
-
-def _variants(node: Schema) -> dict[str, Schema]:
-    """By the value that decides which fields there are."""
-    found = {}
-    for rule in node.get("allOf", ()):
-        for choice in rule.get("if", {}).get("properties", {}).values():
-            if "const" in choice and "then" in rule:
-                found[str(choice["const"])] = rule["then"]
-    return found
-
-
-def _below(node: Schema, whole: Schema) -> dict[str, Schema]:
-    """What a path may go on with; ``*`` stands for any key, and for each item."""
-    found = {**node.get("properties", {}), **_variants(node)}
-    for more in (node.get("additionalProperties"), node.get("items")):
-        if isinstance(more, dict) and (inner := _plain(more, whole)) and _below(inner, whole):
-            found["*"] = {"description": "Each of them.", **more}
-    return found
+            yield f"  {key.ljust(width)}  {plain(item, whole).get('description', '')}"
 
 
 def _form(node: Schema, whole: Schema) -> str:
-    node = _plain(node, whole)
+    node = plain(node, whole)
     if "const" in node:
         return json.dumps(node["const"])
     if "enum" in node:
         return " | ".join(map(str, node["enum"]))
     if "anyOf" in node:
-        return " or ".join(dict.fromkeys(_form(one, whole) for one in _alternatives(node)))
+        return " or ".join(dict.fromkeys(_form(one, whole) for one in alternatives_of(node)))
     form = node.get("type", "any value")
     words = {"string": "text", "object": "map", "array": "list", "integer": "integer", "number": "number"}
     text = words.get(form, form) if isinstance(form, str) else " or ".join(words.get(one, one) for one in form)

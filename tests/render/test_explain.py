@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.kinds.table import KINDS
-from reconciler.render.explain import ROOTS, _below, _plain, explain
+from reconciler.render.explain import ROOTS, explain
+from reconciler.render.schema_walk import fields_below, plain
 from reconciler.render.schemas import schemas
 from tests.conftest import reconciler
 
@@ -20,7 +21,7 @@ def paths(root: str) -> Iterator[str]:
         path, node = todo.pop()
         yield path
         if path.count(".") < 6:
-            todo += [(f"{path}.{key}", item) for key, item in _below(_plain(node, whole), whole).items()]
+            todo += [(f"{path}.{key}", item) for key, item in fields_below(plain(node, whole), whole).items()]
 
 
 @pytest.mark.parametrize("root", ROOTS)

@@ -1,0 +1,42 @@
+"""Types with rules of their own, and the risks of changes, each turned into a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model.risk import RISKS
+from reconciler.render.reference.forms import NAMED, sentence
+from reconciler.render.reference.prose import paragraph
+from reconciler.render.schema_facts import FACTS
+from reconciler.render.schema_values import VARIABLE_DEFINITION
+
+
+def values_page() -> Iterator[str]:
+    yield "# Values"
+    yield ""
+    yield from paragraph(
+        "Fields of these types are checked by more than their length. YAML is read as YAML 1.2: `no`, `on` and dates are "
+        "text, and decimals such as `2500.00` are exact."
+    )
+    yield "## variables"
+    yield ""
+    yield from paragraph(sentence(VARIABLE_DEFINITION["description"]))
+    for fact in sorted(FACTS.values(), key=lambda fact: NAMED[fact.name]):
+        yield f"## {NAMED[fact.name]}"
+        yield ""
+        text = fact.message.removeprefix("expected ")
+        yield from paragraph(sentence(text[0].upper() + text[1:]))
+
+
+def risks_page() -> Iterator[str]:
+    yield "# Risks"
+    yield ""
+    yield from paragraph(
+        "What a change may do that somebody should look at twice. Plans name them, the gravest first; `guards.refuse` in "
+        "[reconciler.yaml](project.md) makes an apply refuse them, and `--allow-risk` says that one is meant. The pages of "
+        "the kinds name the risks of each field."
+    )
+    for name, meaning in RISKS.items():
+        yield f"## {name}"
+        yield ""
+        yield from paragraph(f"{meaning[0].upper()}{meaning[1:]}.")
