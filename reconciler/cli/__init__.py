@@ -115,6 +115,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _report(problems: list[Problem], code: int, arguments: list[str]) -> int:
+    from reconciler.cli.terminal import width_of
     from reconciler.render.problems import errors_json, problems_text
     from reconciler.render.style import Style
 
@@ -129,7 +130,7 @@ def _report(problems: list[Problem], code: int, arguments: list[str]) -> int:
         print_json(errors_json(problems))
     else:
         colour = sys.stderr.isatty() and not {"NO_COLOR", "CI"} & os.environ.keys() and "--no-color" not in arguments
-        click.echo(problems_text(problems, Style(colour)), err=True)
+        click.echo(problems_text(problems, Style(colour, width_of(sys.stderr))), err=True)
     return code
 
 

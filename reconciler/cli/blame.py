@@ -5,13 +5,17 @@ from __future__ import annotations
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace, parse_address
 from reconciler.errors import ReconcilerError
 from reconciler.history.blame import Blame, blame
 from reconciler.model.body import dotted
 from reconciler.planner.normal import normal
 from reconciler.render.style import safe, value_text
+from reconciler.render.width import cells, padded
+
+WIDEST = 60
+"""Cells of a column, where what others hold does not need more."""
 
 
 @click.command("blame")
@@ -39,10 +43,13 @@ def command(options: Options, address: str) -> int:
     if options.format == "json":
         print_json({"format_version": "1.0", "address": str(wanted), "fields": [_field(one) for one in blamed]})
         return 0
-    rows = [(dotted(one.path), value_text(one.value), _who(one)) for one in blamed]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for path, value, who in rows:
-        click.echo(f"{path.ljust(widths[0])}  {value[:60].ljust(min(widths[1], 60))}  {who}")
+    style = options.style
+    rows = [
+        (safe(dotted(one.path)), style.context(value_text(one.value), (style.width or 0) - WIDEST), _who(one))
+        for one in blamed
+    ]
+    widths = [min(WIDEST, max(cells(row[column]) for row in rows)) for column in range(2)]
+    print_lines((f"{padded(path, widths[0])}  {padded(value, widths[1])}  {who}" for path, value, who in rows), style)
     return 0
 
 

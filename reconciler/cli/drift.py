@@ -58,10 +58,10 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
         else:
             click.echo(DRIFT_FORMATS[options.format](document))
     else:
-        print_lines(drift_text(drift, options.style))
+        print_lines(drift_text(drift, options.style), options.style)
         if planned is not None:
             click.echo("\nPending, apart from drift:\n")
-            print_lines(plan_text(planned[0], options.style))
+            print_lines(plan_text(planned[0], options.style), options.style)
     told = not notify or tell_of(
         workspace, workspace.database(options.env), drift_event(drift, now().isoformat(timespec="seconds"))
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from reconciler.cli import complete
+from reconciler.cli.options import print_lines
+from reconciler.cli.terminal import width_of
 from reconciler.render.explain import ROOTS, explain
+from reconciler.render.style import Style
 
 
 @click.command("explain")
@@ -18,6 +23,5 @@ def command(path: str | None) -> int:
     if path is None:
         click.echo("\n".join(ROOTS))
         return 0
-    for line in explain(path):
-        click.echo(line)
+    print_lines(explain(path), Style(False, width_of(sys.stdout)))
     return 0

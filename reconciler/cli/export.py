@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from reconciler.cli.options import common, print_lines
+from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.kinds.parse import parse
@@ -53,7 +53,8 @@ def command(options: Options, as_canonical: bool, include_unowned: bool) -> int:
         }
         click.echo(canonical(document))
         return 0
-    print_lines(_documents(live, chosen, database.display))
+    for line in _documents(live, chosen, database.display):  # never wrapped: it is YAML
+        click.echo(line)
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.fields import differences
 from reconciler.errors import ReconcilerError
@@ -43,7 +43,7 @@ def command(options: Options, generation: int | None) -> int:
             )
             return 0
         for one in reversed(generations):
-            click.echo(line(one))
+            print_lines([line(one)], options.style)
         if history.horizon:
             click.echo(f"What the generations up to {history.horizon} changed is no longer kept.", err=True)
         if not generations:
@@ -71,13 +71,16 @@ def command(options: Options, generation: int | None) -> int:
     if options.format == "json":
         print_json({"format_version": "1.0", **_generation(chosen), "changes": [_change(c) for c in wanted]})
         return 0
-    click.echo(line(chosen))
+    shown = [line(chosen)]
     for change in wanted:
         moved = f"  (from {change.previous})" if change.previous else ""
-        click.echo(f"{_SYMBOLS[change.action].rjust(4)} {change.address}{moved}")
+        shown.append(f"{_SYMBOLS[change.action].rjust(4)} {change.address}{moved}")
         if change.before is not None and change.after is not None:
-            for field in differences(change.before, change.after):
-                click.echo(f"       {dotted(field.path)} = {value_text(field.before)} -> {value_text(field.after)}")
+            shown += [
+                f"       {safe(dotted(field.path))} = {value_text(field.before)} -> {value_text(field.after)}"
+                for field in differences(change.before, change.after)
+            ]
+    print_lines(shown, options.style)
     return 0
 
 

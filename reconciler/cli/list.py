@@ -7,10 +7,14 @@ from typing import Any
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.kinds.table import BY_PLURAL, KINDS
+from reconciler.render.style import safe
+from reconciler.render.width import cells, padded
+
+COLUMNS = {"address": "ADDRESS", "project": "PROJECT", "changed_by": "CHANGED BY", "changed_at": "CHANGED AT"}
 
 
 @click.command("list")
@@ -64,17 +68,12 @@ def show_rows(rows: list[dict[str, Any]], options: Options) -> None:
     if options.format == "json":
         print_json({"format_version": "1.0", "resources": rows})
         return
-    widths = {
-        key: max([len(key), *(len(row[key] or "-") for row in rows)]) for key in ("address", "project", "changed_by")
-    }
+    shown = [{key: safe(row[key] or "-") for key in COLUMNS} for row in rows]
     if rows and not options.quiet:
-        header = [
-            "ADDRESS".ljust(widths["address"]),
-            "PROJECT".ljust(widths["project"]),
-            "CHANGED BY".ljust(widths["changed_by"]),
-        ]
-        click.echo("  ".join([*header, "CHANGED AT"]))
-    for row in rows:
-        click.echo("  ".join([*((row[key] or "-").ljust(width) for key, width in widths.items()), row["changed_at"]]))
+        shown.insert(0, COLUMNS)
+    widths = [max((cells(row[key]) for row in shown), default=0) for key in [*COLUMNS][:-1]]
+    for row in shown:
+        line = "  ".join(map(padded, row.values(), [*widths, 0]))
+        print_lines([line], options.style)
     if not rows and not options.quiet:
         click.echo("Nothing is live here.", err=True)

@@ -11,6 +11,7 @@ import orjson
 
 from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.workspace import Options
+from reconciler.render.style import Style
 
 FORMATS = ("text", "json")
 
@@ -79,6 +80,8 @@ def print_json(document: Any) -> None:
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
-def print_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str], style: Style) -> None:
+    """Text for people; as wide as their terminal, if it is one."""
     for line in lines:
-        click.echo(line)
+        for part in style.lines(line):
+            click.echo(part)

@@ -91,9 +91,9 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
         if options.format == "github":
             write_step_files(document)
     elif options.quiet:
-        print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES])
+        print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES], options.style)
     else:
-        print_lines(plan_text(plan, options.style, foreseen(plan, guards)))
+        print_lines(plan_text(plan, options.style, foreseen(plan, guards)), options.style)
 
 
 def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> Iterable[Blocker]:

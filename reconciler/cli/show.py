@@ -20,7 +20,7 @@ from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
 from reconciler.plan.file import read_plan
 from reconciler.render.formats import PLAN_FORMATS
-from reconciler.render.style import value_text
+from reconciler.render.style import safe, value_text
 
 
 @click.command("show")
@@ -49,7 +49,7 @@ def command(options: Options, what: str | None) -> int:
     if options.format == "json":
         print_json({"format_version": "1.0", **found})
     else:
-        print_lines(_text(found))
+        print_lines(_text(found), options.style)
     return 0
 
 
@@ -88,10 +88,10 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
 
 def _text(found: dict[str, Any]) -> Iterator[str]:
     yield f"# {found['address']}"
-    yield f"# owned by {found['project'] or 'nobody'}, last changed by {found['changed_by']} at {found['changed_at']}"
+    yield f"# owned by {found['project'] or 'nobody'}, last changed by {safe(found['changed_by'])} at {found['changed_at']}"
     if "status" in found:
         status = found["status"]
-        suspended = f", suspended by {status['suspended_by']}" if status["suspended_by"] else ""
+        suspended = f", suspended by {safe(status['suspended_by'])}" if status["suspended_by"] else ""
         failing = ", in error" if status["error"] else ""
         yield f"# status: {status['state']}{suspended}{failing}, {'usable' if status['usable'] else 'not usable'}"
     spec = found["spec"] if isinstance(found["spec"], dict) else {"spec": found["spec"]}
@@ -99,8 +99,8 @@ def _text(found: dict[str, Any]) -> Iterator[str]:
     for key in sorted(spec):
         value = spec[key]
         if isinstance(value, str) and "\n" in value:
-            yield f"{key.ljust(width)} = <<-EOT"
-            yield from (f"    {line}" for line in value.splitlines())
+            yield f"{safe(key).ljust(width)} = <<-EOT"
+            yield from (f"    {safe(line)}" for line in value.splitlines())
             yield "EOT"
         else:
-            yield f"{key.ljust(width)} = {value_text(value)}"
+            yield f"{safe(key).ljust(width)} = {value_text(value)}"

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, checking, located, run_checks
-from reconciler.cli.options import common_with, print_json
+from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.pipeline import in_repository
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import (
@@ -59,7 +59,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
     elif not options.quiet:
         told = ", ".join(f"{count} resources{f' in {name}' if name else ''}" for name, count in checked.counts.items())
         behind = f" All {checked.references} references to secrets resolve." if checks.resolve else ""
-        click.echo(f"Success! The configuration is valid: {told}.{behind}")
+        print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
     return code if problems else 0
 
 

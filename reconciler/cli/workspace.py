@@ -18,6 +18,7 @@ import orjson
 from reconciler import __version__
 from reconciler.cli import git
 from reconciler.cli.progress import Progress
+from reconciler.cli.terminal import width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.discover import find_project_file
 from reconciler.load.load import DEFAULT_PROJECT, STDIN, Loaded, load
@@ -54,7 +55,7 @@ class Options:
     @property
     def style(self) -> Style:
         colour = sys.stdout.isatty() and not (self.no_color or "NO_COLOR" in os.environ or "CI" in os.environ)
-        return Style(colour and os.environ.get("TERM") != "dumb")
+        return Style(colour and os.environ.get("TERM") != "dumb", width_of(sys.stdout), self.verbose)
 
 
 def now() -> datetime:

@@ -181,7 +181,7 @@ def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[
     if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
         yield f"{lead} <<-EOT{tail}"
         for sign, text in line_changes(before, after):
-            line = f"{sign} {safe(text)}"
+            line = f"{sign} {safe(text) if sign in OP_COLOURS else style.context(safe(text), 12)}"
             yield f"          {style.paint(line, OP_COLOURS[sign]) if sign in OP_COLOURS else line}"
         yield "        EOT"
     elif isinstance(before, list) and isinstance(after, list) and len(before) + len(after) > 6:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reconciler.errors import Problem
 from reconciler.render.style import Style, safe
+from reconciler.render.width import LEAST, cells, cut, cut_end
 
 FORMAT_VERSION = "1.0"
 
@@ -24,10 +25,10 @@ def _lines(problem: Problem, style: Style) -> Iterator[str]:
         yield f"  for {problem.address}"
     if problem.excerpt is not None and problem.place and problem.place.line:
         number = str(problem.place.line)
-        yield f"  {number} | {problem.excerpt}"
+        before, marked, after = _around(problem, style.width and style.width - len(number) - 5)
+        yield f"  {number} | {before}{marked}{after}"
         if problem.caret <= len(problem.excerpt):
-            width = max(1, min(problem.width, len(problem.excerpt) - problem.caret))
-            yield f"  {' ' * len(number)} | {' ' * problem.caret}{style.paint('^' * width, 'red')}"
+            yield f"  {' ' * len(number)} | {' ' * cells(before)}{style.paint('^' * max(1, cells(marked)), 'red')}"
     for name, place in problem.related:
         yield f"  {name}: {safe(str(place))}"
     if problem.expected and problem.expected not in problem.message:
@@ -37,8 +38,23 @@ def _lines(problem: Problem, style: Style) -> Iterator[str]:
     yield f"  [{problem.code}]"
 
 
+def _around(problem: Problem, room: int | None) -> tuple[str, str, str]:
+    """The excerpt before, at and behind the mark; where it is wider than ``room``, what is far from the mark goes."""
+    line = problem.excerpt or ""
+    end = min(len(line), problem.caret + max(1, problem.width))
+    before, marked, after = line[: problem.caret], line[problem.caret : end], line[end:]
+    if room is None or cells(line) <= room:
+        return before, marked, after
+    room = max(LEAST, room)
+    marked = cut(marked, room // 2)
+    behind = cut_end(after, max(1, (room - cells(marked)) // 3))
+    front = room - cells(marked) - cells(behind)
+    return cut_end(before[::-1], front)[::-1], marked, behind
+
+
 def problems_text(problems: Iterable[Problem], style: Style) -> str:
-    return "\n\n".join(problem_text(problem, style) for problem in problems)
+    texts = (problem_text(problem, style) for problem in problems)
+    return "\n\n".join("\n".join(style.lines(text)) for text in texts)
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""Text made safe for a terminal, and coloured where that is wanted."""
+"""Text made safe for a terminal, and coloured and fitted to it where there is one."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from reconciler.model.plan import Action
+from reconciler.render.width import LEAST, cut, wrapped
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "magenta": 35, "bold": 1, "dim": 2}
@@ -28,10 +30,21 @@ def safe(text: str) -> str:
 
 
 class Style:
-    """``paint`` adds colour if this output has any."""
+    """``paint`` adds colour if this output has any. Without a ``width``, as in a pipe, nothing is wrapped or cut."""
 
-    def __init__(self, colour: bool) -> None:
+    def __init__(self, colour: bool, width: int | None = None, whole: bool = False) -> None:
+        """``whole``: what is only there for context is not cut either."""
         self._colour = colour
+        self.width = width
+        self._whole = whole
+
+    def lines(self, text: str) -> Iterable[str]:
+        """Wrapped to the terminal."""
+        return [text] if self.width is None else wrapped(text, self.width)
+
+    def context(self, text: str, beside: int) -> str:
+        """What did not change, on one line: cut in the middle where it has no room beside so many cells."""
+        return text if self.width is None or self._whole else cut(text, max(LEAST, self.width - beside))
 
     def paint(self, text: str, *styles: str) -> str:
         if not self._colour or not text:
