@@ -74,7 +74,8 @@ def _folded(line: str, width: int) -> Iterator[str]:
             now = _opened(now, codes)
             shown += codes + text[position]
         yield shown + (_RESET if now else "")
-        now = _opened(now, colours.pop(end, ""))
+        for position in range(end, max(end + 1, following)):
+            now = _opened(now, colours.pop(position, ""))
         start, lead = following, indent
 
 
@@ -98,15 +99,16 @@ def _opened(now: str, codes: str) -> str:
 
 
 def _break(text: str, start: int, room: int) -> tuple[int, int]:
-    """Where a line ends that begins at ``start``, and where the next one begins: at a blank, if there is one late enough."""
+    """Where a line ends that begins at ``start``, and where the next one begins: around blanks, if there are any late enough."""
     end = _fitting(text, start, room)
     if end == len(text):
         return end, end
     first = start + len(text[start:]) - len(text[start:].lstrip())
     blank = text.rfind(" ", start, end + 1)
     if blank > first and blank - start > (end - start) // 3:
-        return blank, blank + 1
-    return end, end
+        end = blank
+    before, after = text[start:end], text[end:]
+    return start + (len(before.rstrip()) or len(before)), end + len(after) - len(after.lstrip())
 
 
 def _fitting(text: str, start: int, room: int) -> int:

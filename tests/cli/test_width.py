@@ -112,7 +112,7 @@ def test_columns_has_the_last_word(shop: Path) -> None:
 def test_documents_are_never_wrapped(shop: Path) -> None:
     for arguments in (
         ["plan", ".", "--format", "json"],
-        ["export"],
+        ["export", "--target", "acme/template/orders"],
         ["plan", ".", "--format", "markdown"],
         ["graph", "."],
     ):
