@@ -22,6 +22,8 @@ from reconciler.store.session import NothingToDo, Writer, transaction
 from reconciler.store.url import Database
 
 ATTEMPTS = 8
+TOLD_AFTER = 2
+"""Attempts that may fail without anybody being told: they take no time that a person would notice."""
 
 
 def _quiet(message: str) -> None:
@@ -44,6 +46,8 @@ def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], 
         except Contended:
             if time.monotonic() > deadline or attempt == ATTEMPTS - 1:
                 break
+            if attempt == TOLD_AFTER:
+                tell("Other writers are in the way; trying again ...")
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
         except ConnectionLost:
             raise ReconcilerError(

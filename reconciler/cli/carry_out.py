@@ -98,7 +98,6 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
         carry_out(plan, workspace, database, consent)
         return
     write_plan(plan, out, signing_key(workspace.project))
-    workspace.options.progress.done()
     show_plan(plan, workspace.options, consent.guards)
     if workspace.options.format == "text":
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
@@ -109,7 +108,6 @@ def carry_out(
 ) -> Outcome:
     """``seen`` is what stands behind references, where they were resolved. Raises Refused where approval is declined or impossible, and whatever ``execute`` raises."""
     options = workspace.options
-    options.progress.done()
     _refuse_early(plan, consent.guards, consent.allowed)
     if options.format == "text":
         show_plan(plan, options, UNGUARDED)
@@ -129,9 +127,8 @@ def carry_out(
         told=subscribed(workspace.project.destinations(), APPLY),
         diverged=lambda last: git.divergence(workspace.project.root, current, last),
     )
-    options.progress.stage("Applying")
-    outcome = execute(plan, database, terms, options.progress.say)
-    options.progress.done()
+    with options.progress.stage(f"Applying {len(plan.changes)} changes"):
+        outcome = execute(plan, database, terms, options.progress.say)
     _report(plan, outcome, options)
     deliver_waiting(workspace, database)
     return outcome

@@ -33,9 +33,9 @@ def upgrade_command(options: Options, lock_timeout: float) -> int:
 
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
-    options.progress.stage("Upgrading the schema")
     try:
-        before, after = upgrade(database, lock_timeout, only_empty=False)
+        with options.progress.stage("Upgrading the schema"):
+            before, after = upgrade(database, lock_timeout, only_empty=False)
     except LockNotHad:
         raise LockTimeout("somebody else is using the database; nothing was changed", hint="try again later") from None
     if options.format == "json":

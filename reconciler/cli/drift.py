@@ -48,7 +48,6 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
     planned = workspace.plan() if pending else None
     if metrics is not None:
         write_atomically(metrics, drift_metrics(drift, now().timestamp()))
-    options.progress.done()
     if options.format != "text":
         document = drift_json(drift)
         if planned is not None:

@@ -16,12 +16,12 @@ def deliver_waiting(workspace: Workspace, database: Database) -> None:
         return
     from reconciler.notify.deliver import deliver
 
-    workspace.options.progress.stage("Notifying")
-    try:
-        deliver(database, workspace.name, destinations, _warn)
-    except ReconcilerError as error:
-        _warn(f"Warning: notifications were not delivered: {error}. They are kept.")
-    workspace.options.progress.done()
+    progress = workspace.options.progress
+    with progress.stage("Notifying"):
+        try:
+            deliver(database, workspace.name, destinations, lambda text: progress.say(text, always=True))
+        except ReconcilerError as error:
+            progress.say(f"Warning: notifications were not delivered: {error}. They are kept.", always=True)
 
 
 def tell_of(workspace: Workspace, database: Database, event: Event) -> bool:

@@ -73,7 +73,6 @@ def command(
             plan = with_rotated_secrets(workspace, plan, loaded, database, fingerprints(workspace, found))
     if out is not None:
         write_plan(plan, out, signing_key(workspace.project))
-    options.progress.done()
     show_plan(plan, options, loaded.configuration.guards)
     if out is not None and options.format == "text" and not options.quiet:
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")

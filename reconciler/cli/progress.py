@@ -1,57 +1,102 @@
-"""Tells on stderr what takes longer than a second."""
+"""What takes long, told on stderr: one live line at a terminal, and nothing anywhere else but what somebody waits for."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from reconciler.cli.terminal import width_of
+from reconciler.render.style import safe
+from reconciler.render.width import cells, cut
 
 AFTER_SECONDS = 1.0
+EVERY_SECONDS = 0.1
+BAR = 24
 
 
 class Progress:
-    """``stage`` names what is being done; nothing is printed while everything is quick, unless ``verbose``."""
+    """``stage`` names what is being done. While everything is quick, and outside of stages, nothing is shown."""
 
     def __init__(self, enabled: bool, verbose: bool = False) -> None:
+        """``verbose``: in place of the live line, every stage tells at its end how long it took."""
         self._enabled = enabled
         self._verbose = verbose
-        self._since = time.monotonic()
+        self._live = enabled and not verbose and _is_lively()
         self._started = time.monotonic()
         self._stage = ""
-        self._told = ""
-        self._timer: threading.Timer | None = None
+        self._since = 0.0
+        self._count: tuple[int, int, str] | None = None
+        self._shown = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def stage(self, text: str) -> None:
-        self._finish_stage()
-        self._stage = text
-        if not self._enabled or self._verbose:
-            return
-        if time.monotonic() - self._started >= AFTER_SECONDS:
-            self._tell()
-        elif self._timer is None:
-            self._timer = threading.Timer(AFTER_SECONDS, self._tell)
-            self._timer.daemon = True
-            self._timer.start()
+    @contextmanager
+    def stage(self, text: str) -> Iterator[None]:
+        self._since, self._count, self._stage = time.monotonic(), None, text
+        if self._live and self._thread is None:
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+        try:
+            yield
+            if self._verbose:
+                self.say(f"{text}: {time.monotonic() - self._since:.2f} s")
+        finally:
+            with self._lock:
+                self._stage = ""
+                self._erase()
 
-    def say(self, text: str) -> None:
-        """At once: something that a person who waits wants to know."""
-        if self._enabled:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+    def count(self, done: int, total: int, what: str) -> None:
+        """How far the stage has come: a note for the live line, so that it costs the work nothing."""
+        self._count = done, total, what
 
-    def _finish_stage(self) -> None:
-        """With -v every stage tells how long it took."""
-        if self._verbose and self._stage:
-            self.say(f"{self._stage}: {time.monotonic() - self._since:.2f} s")
-        self._since = time.monotonic()
+    def say(self, text: str, always: bool = False) -> None:
+        """At once, also where there is no terminal: something that a person who waits wants to know."""
+        if self._enabled or always:
+            with self._lock:
+                self._erase()
+                print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     def done(self) -> None:
-        self._finish_stage()
-        self._stage = ""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Nothing is drawn from now on, not while the process ends either."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _tell(self) -> None:
-        if self._stage and self._stage != self._told:
-            self._told = self._stage
-            self.say(f"{self._stage} ...")
+    def _watch(self) -> None:
+        pause = AFTER_SECONDS
+        while not self._ended.wait(pause):
+            pause = EVERY_SECONDS
+            with self._lock, suppress(OSError, ValueError):  # a terminal that is gone is no reason to fail
+                if self._stage:
+                    self._draw()
+
+    def _draw(self) -> None:
+        room = max(1, (width_of(sys.stderr) or 80) - 1)
+        text = f"{safe(self._stage)} ... {time.monotonic() - self._started:.0f} s"
+        if self._count:
+            done, total, what = self._count
+            full = BAR * done // max(1, total)
+            text = f"{safe(self._stage)} [{'#' * full}{'-' * (BAR - full)}] {done} of {total} {what}"
+            text = text if cells(text) <= room else f"{done} of {total} {what}"
+        text = cut(text, room)
+        self._write(text + " " * (self._shown - cells(text)))
+        self._shown = cells(text)
+
+    def _erase(self) -> None:
+        if self._shown:
+            self._write(" " * self._shown + "\r")
+            self._shown = 0
+
+    def _write(self, text: str) -> None:
+        """From the beginning of the line, which stays the same: blanks and no control sequences."""
+        sys.stderr.write(f"\r{text}")
+        sys.stderr.flush()
+
+
+def _is_lively() -> bool:
+    return sys.stderr.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"

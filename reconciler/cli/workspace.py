@@ -106,8 +106,9 @@ class Workspace:
         return given
 
     def load(self, environment: str | None) -> Loaded:
-        self.options.progress.stage("Reading the configuration")
-        return load(self.project, environment, self.paths, self.name)
+        progress = self.options.progress
+        with progress.stage("Reading the configuration"):
+            return load(self.project, environment, self.paths, self.name, progress.count)
 
     def database(self, environment: str | None) -> Database:
         """Flag, environment variable, environment, project; a file below the project without any of them."""
@@ -133,7 +134,6 @@ class Workspace:
         from reconciler.store.reading import read_live
         from reconciler.store.schema import require_usable
 
-        self.options.progress.stage("Reading the live state")
         tenants = (
             None
             if every_tenant
@@ -143,7 +143,8 @@ class Workspace:
         )
         if tenants is not None:
             tenants |= set(self.options.tenants) | {Address.parse(t).tenant for t in self.options.targets if _parses(t)}
-        live = read_live(database, self.name, tenants)
+        with self.options.progress.stage("Reading the live state"):
+            live = read_live(database, self.name, tenants)
         require_usable(live.state, database)
         return live
 
@@ -231,9 +232,9 @@ class Workspace:
         from reconciler.planner.make import Setting, make_plan
 
         selection = self.selection(live, loaded, no_delete)
-        self.options.progress.stage("Comparing")
-        setting = Setting(where, now().date(), __version__, self.revision(loaded))
-        plan = make_plan(loaded.configuration, live, setting, selection)
+        with self.options.progress.stage("Comparing"):
+            setting = Setting(where, now().date(), __version__, self.revision(loaded))
+            plan = make_plan(loaded.configuration, live, setting, selection)
         return replace(plan, changes=tuple(with_places(change, loaded) for change in plan.changes))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from reconciler.errors import Problem
 from reconciler.kinds.parse import parse
@@ -21,15 +21,21 @@ from reconciler.model.secret_ref import references_in
 from reconciler.model.spec import Spec
 from reconciler.secrets.policy import Policy, refusal
 
+Count: TypeAlias = Callable[[int, int, str], None]
+"""Is told how many of how many of what are done."""
+COUNTED = 512
+
 
 def build_resources(
-    collector: Collector, project: Project, variables: Mapping[str, Any], problems: list[Problem]
+    collector: Collector, project: Project, variables: Mapping[str, Any], problems: list[Problem], count: Count
 ) -> dict[Address, Resource]:
     """Every draft that validates, in key order; problems are located in the layer that causes them."""
     _check_defaults(project, problems)
     base = Known([address for address, draft in collector.drafts.items() if draft.in_base])
     resources = {}
-    for address in sorted(collector.drafts):
+    for number, address in enumerate(sorted(collector.drafts)):
+        if number % COUNTED == 0:
+            count(number, len(collector.drafts), "resources")
         draft = collector.drafts[address]
         body = draft.body
         if body is None and len(draft.layers) > 1:

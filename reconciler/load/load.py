@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 from reconciler.errors import Path, Place, Problem, Problems, UsageError
 from reconciler.kinds.wording import near
-from reconciler.load.build import build_resources, check_resources, check_secrets
+from reconciler.load.build import Count, build_resources, check_resources, check_secrets
 from reconciler.load.collect import Collector
 from reconciler.load.discover import contained, manifests_below, overlay_manifests, project_manifests, real
 from reconciler.load.draft import Draft
@@ -59,25 +59,36 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def load(project: Project, environment: str | None, paths: Sequence[str] = (), name: str | None = None) -> Loaded:
+def _uncounted(done: int, total: int, what: str) -> None:
+    return None
+
+
+def load(
+    project: Project,
+    environment: str | None,
+    paths: Sequence[str] = (),
+    name: str | None = None,
+    count: Count = _uncounted,
+) -> Loaded:
     """Raises ConfigurationInvalid with all problems of all files, UsageError for an unknown environment.
 
     With ``reconciler.yaml`` the whole project is loaded and ``paths`` select; without it ``paths`` are all there is.
     """
     with _no_collector():
-        return _load(project, environment, paths, name)
+        return _load(project, environment, paths, name, count)
 
 
-def _load(project: Project, environment: str | None, paths: Sequence[str], name: str | None) -> Loaded:
+def _load(project: Project, environment: str | None, paths: Sequence[str], name: str | None, count: Count) -> Loaded:
     problems = Problems()
     groups, given = _read(project, environment, paths, problems)
     settings = project.settings
     variables = project.variables(environment)
     collector = Collector(variables, settings.default_tenant, problems.found)
-    for number, group in enumerate(groups):
-        for source in group:
-            collector.add(source, number)
-    resources = build_resources(collector, project, variables, problems.found)
+    total = sum(map(len, groups))
+    for done, (number, source) in enumerate((n, one) for n, group in enumerate(groups) for one in group):
+        count(done, total, "files")
+        collector.add(source, number)
+    resources = build_resources(collector, project, variables, problems.found, count)
     entries = Entries(collector.entries, _declared(collector), problems.found)
     configuration = Configuration(
         project=name or settings.project or DEFAULT_PROJECT,
