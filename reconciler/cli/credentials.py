@@ -97,8 +97,8 @@ def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> l
     """Every reference and what is behind it, good ones and bad ones."""
     from reconciler.credentials.check import check
 
-    workspace.options.progress.stage("Resolving references to secrets")
-    return check(resolver_of(workspace, environment, "check"), bodies)
+    with workspace.options.progress.stage("Resolving references to secrets"):
+        return check(resolver_of(workspace, environment, "check"), bodies)
 
 
 def unresolved(found: Iterable[Found], locate: Locate) -> CredentialUnresolved | IntegrityFailed | None:

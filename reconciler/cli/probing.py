@@ -58,9 +58,8 @@ def probe(workspace: Workspace, live: Live, found: Iterable[Found], bodies: Bodi
         call = call_of(address, body, partial(reveal, address.tenant))
         if call is not None:
             calls[address] = call
-    workspace.options.progress.stage("Probing")
-    answers = ask_all(calls)
-    workspace.options.progress.done()
+    with workspace.options.progress.stage("Probing"):
+        answers = ask_all(calls)
     _tell(workspace, answers, skipped)
     return [
         Problem(
@@ -72,7 +71,6 @@ def probe(workspace: Workspace, live: Live, found: Iterable[Found], bodies: Bodi
 
 
 def _confirmed(workspace: Workspace, address: Address, pair: Pair) -> bool:
-    workspace.options.progress.done()
     what = f"the secret of {pair.reference}" if pair.reference else "a request without a credential"
     click.echo(
         f"{address} is not live like this yet. Send {what} to {pair.origin}? Only 'yes' is accepted.\n  Enter a value: ",

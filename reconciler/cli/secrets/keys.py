@@ -125,12 +125,15 @@ def retire_command(options: Options, key: str) -> int:
 def reencrypt_command(options: Options) -> int:
     """Put every secret under the primary key, one by one; interrupted, it goes on where it was. No value is decrypted."""
     from reconciler.credentials.keep import reencrypt
+    from reconciler.store.secrets import key_uses
 
     where: Place = place(options)
     held = needed_ring(where.workspace.project)
-    options.progress.stage("Re-wrapping")
-    result = reencrypt(where.database, held, where.actor, lambda count: None)
-    options.progress.done()
+    total = sum(use.secrets for use in key_uses(where.database).values() if use.key_id != held.primary.key_id)
+    with options.progress.stage("Re-wrapping"):
+        result = reencrypt(
+            where.database, held, where.actor, lambda done: options.progress.count(done, total, "secrets")
+        )
     if result.failed:
         raise IntegrityFailed(
             *(Problem("secret-damaged", f"{secret} could not be re-wrapped: {why}") for secret, why in result.failed)

@@ -87,7 +87,6 @@ def _keep(
 
 def _value(options: Options, name: str) -> str:
     if sys.stdin.isatty():
-        options.progress.done()
         return str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
     try:
         value = sys.stdin.buffer.read(MOST_CHARACTERS + 1).decode()
