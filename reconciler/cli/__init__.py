@@ -20,6 +20,7 @@ from reconciler.errors import Problem, ReconcilerError
 COMMANDS = {
     "init": "Start a project in DIR.",
     "validate": "Check the configuration.",
+    "lint": "Find what is valid and still not wanted.",
     "plan": "Show what an apply would change.",
     "apply": "Make the live state what the configuration says.",
     "drift": "Compare live state with what was applied last.",

@@ -1,4 +1,4 @@
-"""``schema``: the JSON Schemas of manifests, overlays, the project's file, plans and each kind, for editors."""
+"""``schema``: the JSON Schemas of manifests, overlays, the project's file, files of rules, plans and each kind, for editors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reconciler.render.schemas import SUFFIX, schema_text, schemas
 def command(options: Options, name: str | None, out: Path | None) -> int:
     """Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.
 
-    NAME is manifest (the default), overlay, project, plan, or a kind. Editors with yaml-language-server want it named in
+    NAME is manifest (the default), overlay, project, rules, plan, or a kind. Editors with yaml-language-server want it named in
     a file's first line:
 
     \b

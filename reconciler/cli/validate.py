@@ -1,7 +1,8 @@
-"""``validate``: files in, every problem out; never touches a database, except for ``--check`` of what it keeps."""
+"""``validate``: files in, every problem out; never touches a database."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from reconciler.errors import (
     Refused,
     UsageError,
 )
-from reconciler.load.load import STDIN
+from reconciler.load.load import STDIN, Loaded
 from reconciler.load.source import shown_name
 from reconciler.render.formats import PROBLEM_FORMATS
 from reconciler.render.problems import errors_json
@@ -35,35 +36,45 @@ from reconciler.render.problems import errors_json
 def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
     """Check the configuration.
 
-    Tells every problem of every file, with its place and the next step. Without --check and --probe it asks nobody: neither a
-    database nor a store of secrets.
+    Tells every problem of every file, with its place and the next step. Without --check and --probe it asks nobody:
+    neither a database nor a store of secrets.
 
     PATH is a file, a folder or `-`; without PATH the project around the working directory. Where the project has
     environments, all of them are checked unless --env names one.
     """
+    references = 0
+
+    def visit(environment: str | None, loaded: Loaded) -> None:
+        nonlocal references
+        may_ask = STDIN not in paths
+        found = run_checks(workspace, environment, checks, bodies_of(loaded), located(loaded), may_ask)
+        references += len(found)
+
     try:
-        checked = _check(Workspace(options, paths), options, paths, checks)
+        workspace = Workspace(options, paths)
+        checked = check(workspace, paths, visit)
     except ConfigurationInvalid as error:  # the project file, which comes before all others
         checked = Checked(dict.fromkeys(error.problems), {}, dict.fromkeys(error.files))
-    problems, code = checked.problems, checked.exit_code
+    if checked.problems:
+        return tell_problems(options.format, checked)
     if options.format in PROBLEM_FORMATS:
-        document = in_repository({**errors_json(problems), "files": [*checked.files]})
-        click.echo(PROBLEM_FORMATS[options.format](document))
+        click.echo(_report(options.format, checked))
     elif options.format == "json":
-        found = [{"environment": name, "resources": count} for name, count in checked.counts.items()]
-        references = {"references": checked.references} if checks.resolve else {}
-        invalid = {} if problems else {"environments": found, **references}
-        print_json({"valid": not problems, "error_count": len(problems), **errors_json(problems), **invalid})
-    elif problems:
-        raise BY_CODE.get(code, ReconcilerError)(*problems)
+        print_json(
+            {
+                "format_version": "1.0",
+                "valid": True,
+                "error_count": 0,
+                "errors": [],
+                "environments": [{"environment": name, "resources": count} for name, count in checked.counts.items()],
+                **({"references": references} if checks.resolve else {}),
+            }
+        )
     elif not options.quiet:
         told = ", ".join(f"{count} resources{f' in {name}' if name else ''}" for name, count in checked.counts.items())
-        behind = f" All {checked.references} references to secrets resolve." if checks.resolve else ""
+        behind = f" All {references} references to secrets resolve." if checks.resolve else ""
         print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
-    return code if problems else 0
-
-
-BY_CODE = {one.exit_code: one for one in (ReconcilerError, ConfigurationInvalid, CredentialUnresolved, IntegrityFailed)}
+    return 0
 
 
 class Checked(NamedTuple):
@@ -72,16 +83,40 @@ class Checked(NamedTuple):
     problems: dict[Problem, None]
     counts: dict[str | None, int]
     files: dict[str, None]
-    references: int = 0
     exit_code: int = ConfigurationInvalid.exit_code
 
 
-def _check(workspace: Workspace, options: Options, paths: tuple[str, ...], checks: Checks) -> Checked:
+def tell_problems(form: str, checked: Checked, command: str = "reconciler validate") -> int:
+    """Prints what makes a configuration invalid; text is the error's own."""
+    if form in PROBLEM_FORMATS:
+        click.echo(_report(form, checked, command))
+        return checked.exit_code
+    if form == "json":
+        print_json({"valid": False, "error_count": len(checked.problems), **errors_json(checked.problems)})
+        return checked.exit_code
+    raise _BY_CODE.get(checked.exit_code, ReconcilerError)(*checked.problems)
+
+
+_BY_CODE = {error.exit_code: error for error in (ConfigurationInvalid, CredentialUnresolved, IntegrityFailed)}
+
+
+def _report(form: str, checked: Checked, command: str = "reconciler validate") -> str:
+    document = {**errors_json(checked.problems), "files": [*checked.files], "command": command}
+    return PROBLEM_FORMATS[form](in_repository(document))
+
+
+def check(
+    workspace: Workspace, paths: tuple[str, ...], visit: Callable[[str | None, Loaded], None] | None = None
+) -> Checked:
+    """Loads the environment that was named, or all; ``visit`` sees each that is valid, and may raise what is wrong with it.
+
+    Where several exit codes hold, the highest counts.
+    """
     environment = workspace.environment(required=False)
     found = Checked({}, {}, {})
     environments: dict[Problem, list[str | None]] = {}
     elsewhere: list[Problem] = []
-    codes, references = [0], 0
+    codes: list[int] = []
     wanted: list[str | None] = [environment] if environment else [*workspace.environments] or [None]
     for name in wanted:
         try:
@@ -89,9 +124,8 @@ def _check(workspace: Workspace, options: Options, paths: tuple[str, ...], check
             configuration = loaded.configuration
             found.counts[name] = len(configuration.resources)
             found.files.update((shown_name(Path(file)), None) for file in configuration.files if file)
-            references += len(
-                run_checks(workspace, name, checks, bodies_of(loaded), located(loaded), STDIN not in paths)
-            )
+            if visit is not None:
+                visit(name, loaded)
         except (UsageError, Refused):
             raise
         except ReconcilerError as error:
@@ -111,4 +145,4 @@ def _check(workspace: Workspace, options: Options, paths: tuple[str, ...], check
         found.problems.update(dict.fromkeys(elsewhere))
     if workspace.project.source:
         found.files[workspace.project.source.name] = None
-    return found._replace(references=references, exit_code=max(codes) or ConfigurationInvalid.exit_code)
+    return found._replace(exit_code=max(codes)) if codes else found

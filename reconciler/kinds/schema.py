@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import NoneType, UnionType
@@ -157,3 +157,30 @@ def _name(member: Any, tag: Any) -> str:
     if get_origin(member) is Annotated:
         return next(str(item.tag) for item in get_args(member)[1:] if isinstance(item, Tag))
     return str(get_args(member.model_fields[tag].annotation)[0])
+
+
+def steps_below(shapes: Sequence[Shape], step: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
+    """What stands one step below any of the shapes (``*``: every entry or item), and the names of fields there are.
+
+    Where the schema leaves open what a value holds, everything is below it.
+    """
+    found: list[Shape] = []
+    names: set[str] = set()
+    for shape in shapes:
+        for one in _members(shape):
+            if one.part is not None and step != "*":
+                names |= fields_of(one.part).keys()
+                found += [fields_of(one.part)[step]] if step in fields_of(one.part) else []
+            elif one.part is None:
+                below = one.items if one.items is not None and step == "*" else one.values
+                is_open = one.private and one.items is None and one.values is None
+                found += [below] if below is not None else [one] if is_open else []
+    return tuple(found), tuple(sorted(names))
+
+
+def _members(shape: Shape) -> Iterator[Shape]:
+    inner = (*shape.members.values(), *shape.either)
+    if not inner:
+        yield shape
+    for one in inner:
+        yield from _members(replace(one, private=True) if shape.private else one)

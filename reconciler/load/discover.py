@@ -88,8 +88,10 @@ def project_manifests(project: Project, problems: Problems) -> list[Path]:
             for path in _matches(project, index, entry, problems)
         )
         found = [path for path in dict.fromkeys(matches) if not any(real(path).is_relative_to(one) for one in skip)]
-    own = real(project.source.path) if project.source else None  # with --project it may have any name
-    return contained((path for path in found if own is None or real(path) != own), project.root, problems)
+    # with --project the project's file may have any name, and files of rules stand where they like
+    own = {real(project.source.path)} if project.source else set()
+    own |= {real(project.root / name) for name in project.settings.lint.rules}
+    return contained((path for path in found if not own or real(path) not in own), project.root, problems)
 
 
 def _overlay_folders(project: Project) -> set[Path]:

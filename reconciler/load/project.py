@@ -101,6 +101,8 @@ _PATTERN = re.compile(r"(?:[a-z0-9*?-]+/)?[a-z*?]+/[a-z0-9*?-]+")
 DatabaseUrl = Annotated[ShortText, AfterValidator(no_variables), AfterValidator(_database), Private()]
 ExternalPattern = Annotated[Plain, AfterValidator(_external)]
 VariableName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+RuleName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Severity = Literal["error", "warning", "info"]
 Variables = Annotated[dict[VariableName, FreeJson], AfterValidator(_variables)]
 Day = Annotated[str, AfterValidator(_date)]
 if TYPE_CHECKING:
@@ -169,6 +171,18 @@ class HistorySettings(Part):
     )
 
 
+class LintSettings(Part):
+    """What `reconciler lint` goes by, besides the rules that come with it."""
+
+    rules: Items[Plain] = Field((), description="Files of rules, relative to this file; they are no manifests.")
+    disable: dict[RuleName, Annotated[Text, Field(min_length=1)]] = Field(
+        default_factory=dict, description="Rules that do not count here, each with the reason."
+    )
+    severity: dict[RuleName, Severity] = Field(
+        default_factory=dict, description="Another severity for a rule; one that is off by default is on then."
+    )
+
+
 class ExternalEntry(Part):
     """A resource that another project declares."""
 
@@ -212,6 +226,7 @@ class ProjectFile(Part):
     notifications: dict[Name, Notification] = Field(
         default_factory=dict, description="Who is told of applies and of drift, by names of your own."
     )
+    lint: LintSettings = Field(default_factory=LintSettings, description="What `reconciler lint` goes by.")
     external: Items[External] = Field((), description="Resources of other projects that may be referred to.")
 
     @model_validator(mode="after")

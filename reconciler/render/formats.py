@@ -31,4 +31,6 @@ PROBLEM_FORMATS: Mapping[str, Render] = {
     "sarif": problems_sarif,
     "junit": problems_junit,
 }
-"""From what ``render.problems.errors_json`` makes, with the names of all ``files``; validate offers these names."""
+"""From what ``render.problems.errors_json`` makes, with the names of all ``files``; validate and lint offer these names.
+
+Errors of lint have a ``severity``; beside them stand ``rules`` by name, the ``command``, and the ``failing`` severities."""

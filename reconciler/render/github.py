@@ -22,12 +22,15 @@ _DONE = {
 }
 _DESTRUCTIVE = {"delete", "replace"}
 _ORDER = ("error", "warning", "notice")  # GitHub shows the first ten of each
+_LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
 _FIELDS = 8
 
 
 def problems_github(document: Mapping[str, Any]) -> str:
-    """``problems.errors_json`` as one error annotation for each problem; an empty text if there is none."""
-    return "\n".join(annotation("error", sentence(error), error["code"], error) for error in document["errors"])
+    """``problems.errors_json`` as one annotation for each problem, most serious first; an empty text if there is none."""
+    levels = [(_LEVELS[error.get("severity", "error")], error) for error in document["errors"]]
+    found = sorted(levels, key=lambda one: _ORDER.index(one[0]))
+    return "\n".join(annotation(level, sentence(error), error["code"], error) for level, error in found)
 
 
 def plan_github(document: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from reconciler.render.fingerprint import fingerprints
 from reconciler.render.sentence import one_line, sentence
 
+_SEVERITIES = {"error": "major", "warning": "minor", "info": "info"}
 NOWHERE = "."  # a path is wanted, also for what has no place
 
 
@@ -23,7 +24,7 @@ def problems_gitlab(document: Mapping[str, Any]) -> str:
             "description": sentence(error),
             "check_name": error["code"],
             "fingerprint": fingerprint,
-            "severity": "major",
+            "severity": _SEVERITIES[error.get("severity", "error")],
             "location": {"path": one_line(error["file"] or NOWHERE), "lines": {"begin": error["line"] or 1}},
         }
         for error, fingerprint in zip(errors, fingerprints(errors), strict=True)

@@ -15,23 +15,29 @@ from reconciler.render.sentence import one_line, sentence
 from reconciler.render.style import safe
 
 NOWHERE = "configuration"  # the test case of what has no place in a file
-_NAME = "reconciler validate"
 _NOT_XML = re.compile(r"[\ufffe\uffff]")
 
 
 def problems_junit(document: Mapping[str, Any]) -> str:
-    """``problems.errors_json`` with ``files``, the names of all that were read, as an XML document."""
+    """``problems.errors_json`` with ``files``, the names of all that were read, as an XML document.
+
+    Where the document says which severities are ``failing``, the others are told as output of a test that passes.
+    """
+    name, failing = document.get("command", "reconciler validate"), document.get("failing", ["error"])
     by_file: dict[str, list[Mapping[str, Any]]] = {name: [] for name in sorted(document["files"])}
     for error in document["errors"]:
         by_file.setdefault(error["file"] or NOWHERE, []).append(error)
-    failed = sum(bool(errors) for errors in by_file.values())
+    fails = {file: [e for e in errors if e.get("severity", "error") in failing] for file, errors in by_file.items()}
+    failed = sum(bool(errors) for errors in fails.values())
     counts = {"tests": str(len(by_file)), "failures": str(failed), "errors": "0"}
-    top = ElementTree.Element("testsuites", {"name": _NAME, **counts})
-    suite = ElementTree.SubElement(top, "testsuite", {"name": _NAME, **counts, "skipped": "0"})
-    for name, errors in by_file.items():
-        case = ElementTree.SubElement(suite, "testcase", {"name": _xml(one_line(name)), "classname": "reconciler"})
-        if errors:
-            _failure(case, errors)
+    top = ElementTree.Element("testsuites", {"name": name, **counts})
+    suite = ElementTree.SubElement(top, "testsuite", {"name": name, **counts, "skipped": "0"})
+    for file, errors in by_file.items():
+        case = ElementTree.SubElement(suite, "testcase", {"name": _xml(one_line(file)), "classname": "reconciler"})
+        if fails[file]:
+            _failure(case, fails[file])
+        if passed := [e for e in errors if e.get("severity", "error") not in failing]:
+            ElementTree.SubElement(case, "system-out").text = _texts(passed)
     ElementTree.indent(top)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(top, encoding="unicode")}'
 
@@ -40,7 +46,11 @@ def _failure(case: ElementTree.Element, errors: Sequence[Mapping[str, Any]]) -> 
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     message = f"{sentence(errors[0])}{more}"
     failure = ElementTree.SubElement(case, "failure", {"message": _xml(message), "type": _xml(errors[0]["code"])})
-    failure.text = _xml("\n\n".join(_text(error) for error in errors))
+    failure.text = _texts(errors)
+
+
+def _texts(errors: Sequence[Mapping[str, Any]]) -> str:
+    return _xml("\n\n".join(_text(error) for error in errors))
 
 
 def _text(error: Mapping[str, Any]) -> str:

@@ -12,12 +12,16 @@ from reconciler.render.width import LEAST, cells, cut, cut_end
 FORMAT_VERSION = "1.0"
 
 
-def problem_text(problem: Problem, style: Style) -> str:
-    return "\n".join(_lines(problem, style))
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
-def _lines(problem: Problem, style: Style) -> Iterator[str]:
-    yield f"{style.paint('Error:', 'red', 'bold')} {safe(problem.message)}"
+def problem_text(problem: Problem, style: Style, severity: str = "error") -> str:
+    return "\n".join(_lines(problem, style, severity))
+
+
+def _lines(problem: Problem, style: Style, severity: str) -> Iterator[str]:
+    colour = _COLOURS[severity]
+    yield f"{style.paint(f'{severity.capitalize()}:', colour, 'bold')} {safe(problem.message)}"
     if problem.place:
         about = f", {problem.address}" if problem.address and problem.address not in problem.message else ""
         yield f"  on {safe(str(problem.place))}{about}"
@@ -28,7 +32,7 @@ def _lines(problem: Problem, style: Style) -> Iterator[str]:
         before, marked, after = _around(problem, style.width and style.width - len(number) - 5)
         yield f"  {number} | {before}{marked}{after}"
         if problem.caret <= len(problem.excerpt):
-            yield f"  {' ' * len(number)} | {' ' * cells(before)}{style.paint('^' * max(1, cells(marked)), 'red')}"
+            yield f"  {' ' * len(number)} | {' ' * cells(before)}{style.paint('^' * max(1, cells(marked)), colour)}"
     for name, place in problem.related:
         yield f"  {name}: {safe(str(place))}"
     if problem.expected and problem.expected not in problem.message:

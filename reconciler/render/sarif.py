@@ -28,6 +28,7 @@ _HELP = {
     "no-base-resource": "Complete the overlay's resource, or correct its name to one of the base.",
     "unknown-variable": "Declare the variable in reconciler.yaml, or write `$${` for a literal `${`.",
 }
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _ANY_HELP = "Each result says what is wrong, what was expected and, where it is known, what to do next."
 
 
@@ -42,7 +43,7 @@ def problems_sarif(document: Mapping[str, Any]) -> str:
     driver = {
         "name": "reconciler",
         "semanticVersion": __version__,
-        "rules": [_rule(code) for code in codes],
+        "rules": [_rule(code, document.get("rules", {}).get(code)) for code in codes],
     }
     results = [
         _result(error, codes.index(error["code"]), fingerprint)
@@ -57,15 +58,17 @@ def problems_sarif(document: Mapping[str, Any]) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _rule(code: str) -> dict[str, Any]:
+def _rule(code: str, rule: Mapping[str, Any] | None) -> dict[str, Any]:
+    """``rule`` is what lint says of it: ``message``, ``help`` and ``severity``."""
     words = code.replace("-", " ")
-    help_text = _HELP.get(code, _ANY_HELP)
+    told = {"message": f"The configuration is invalid: {words}.", "help": _HELP.get(code, ""), "severity": "error"}
+    told |= rule or {}
     return {
         "id": code,
         "shortDescription": {"text": f"{words[:1].upper()}{words[1:]}"},
-        "fullDescription": {"text": f"The configuration is invalid: {words}."},
-        "help": {"text": help_text},
-        "defaultConfiguration": {"level": "error"},
+        "fullDescription": {"text": _message(one_line(told["message"]))},
+        "help": {"text": _message(one_line(told["help"] or _ANY_HELP))},
+        "defaultConfiguration": {"level": _LEVELS[told["severity"]]},
     }
 
 
@@ -73,7 +76,7 @@ def _result(error: Mapping[str, Any], rule: int, fingerprint: str) -> dict[str, 
     result: dict[str, Any] = {
         "ruleId": error["code"],
         "ruleIndex": rule,
-        "level": "error",
+        "level": _LEVELS[error.get("severity", "error")],
         "message": {"text": _message(sentence(error))},
         "partialFingerprints": {FINGERPRINT: fingerprint},
         "locations": [_location(error)] if error["file"] else [],

@@ -1,4 +1,4 @@
-"""The JSON Schemas that editors use: manifests and overlays, the project's file, plans, and the body of each kind.
+"""The JSON Schemas that editors use: manifests and overlays, the project's file, files of rules, plans, and the body of each kind.
 
 Everything comes from the models and the table of kinds, so a new kind or field is here without a line of its own.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 
 from reconciler.kinds.table import KINDS
+from reconciler.lint.rule import RuleFile
 from reconciler.load.project import ProjectFile
 from reconciler.model.fields import Name
 from reconciler.model.kind import Kind
@@ -31,11 +32,12 @@ _ADDRESS: Schema = {"$ref": "#/$defs/address"}
 
 
 def schemas(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Schema]:
-    """Every schema by its name: manifest, overlay, project, plan, and the kinds."""
+    """Every schema by its name: manifest, overlay, project, rules, plan, and the kinds."""
     return {
         "manifest": _manifest("manifest", _MANIFEST, kinds, BASE),
         "overlay": _manifest("overlay", _OVERLAY, kinds, OVERLAY),
         "project": _project(kinds),
+        "rules": _rules(),
         "plan": _plan(),
         **{name: _kind(kind) for name, kind in kinds.items()},
     }
@@ -63,6 +65,12 @@ def _plan() -> Schema:
     parts = Parts()
     body = parts.part(PlanDocument, PLAIN)
     return _document("plan", body["description"], body, parts)
+
+
+def _rules() -> Schema:
+    parts = Parts()
+    body = parts.part(RuleFile, PLAIN)
+    return _document("rules", body["description"], body, parts)
 
 
 def _project(kinds: Mapping[str, Kind]) -> Schema:

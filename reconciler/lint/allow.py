@@ -1,0 +1,92 @@
+"""Findings and the comments beside them turned into the findings that remain, and those about the comments themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from reconciler.errors import Place, Problem
+from reconciler.kinds.wording import near
+from reconciler.lint.comments import FORM, Allowance, allowances
+from reconciler.lint.find import Finding
+from reconciler.lint.read import COMMENT, OWN, UNUSED, Rules
+from reconciler.load.draft import Draft
+from reconciler.load.load import Loaded
+from reconciler.load.source import Source
+from reconciler.model.address import Address
+
+Line = tuple[str, int]
+
+
+class Judged(NamedTuple):
+    """What remains of one configuration's findings, the comments of its files, and which of them were of use for what."""
+
+    findings: list[Finding]
+    comments: frozenset[Allowance]
+    used: frozenset[tuple[Allowance, str]]
+
+
+def judge(findings: Iterable[Finding], loaded: Loaded, project_file: Source | None) -> Judged:
+    """Gives the findings their places. What a document for many tenants says many times is told of the first."""
+    sources = {layer.source.name: layer.source for draft in loaded.drafts.values() for layer in draft.layers}
+    if project_file is not None:
+        sources[project_file.name] = project_file
+    comments = frozenset(one for source in sources.values() for one in allowances(source))
+    about: dict[tuple[str, int, str], Allowance] = {}
+    for comment in comments:
+        for rule in comment.rules if comment.reason else ():
+            about[comment.file, comment.about, rule] = comment
+    kept: dict[object, Finding] = {}
+    used = set()
+    for found in findings:
+        address = Address.parse(found.problem.address or "")
+        draft = loaded.drafts[address]
+        finding = replace(found, problem=draft.locate(found.problem))
+        lines = _lines(finding.problem.place, draft) if about else ()
+        allowed = [about[*line, finding.rule] for line in lines if (*line, finding.rule) in about]
+        used |= {(comment, finding.rule) for comment in allowed}
+        if not allowed:
+            same = finding.rule, finding.problem.place, finding.problem.path, address.kind, address.name
+            kept.setdefault(same, finding)
+    return Judged([*kept.values()], comments, frozenset(used))
+
+
+def _lines(place: Place | None, draft: Draft) -> Iterator[Line]:
+    """The lines at which a comment is about a finding: its own, and those of its resource's name."""
+    if place is not None and place.line is not None:
+        yield place.file, place.line
+    for layer in draft.layers:
+        key = layer.source.positions(layer.index).key(layer.at)
+        if key is not None:
+            yield layer.source.name, key.line
+
+
+def about_comments(judged: Iterable[Judged], rules: Rules, whole: bool) -> Iterator[Finding]:
+    """Comments that say nothing useful; only a run over everything (``whole``) can tell that one is not needed."""
+    runs = [*judged]
+    used = {pair for run in runs for pair in run.used}
+    for comment in sorted({one for run in runs for one in run.comments}):
+        if not comment.rules:
+            yield from _told(COMMENT, comment, rules, "this comment is not understood", expected=FORM)
+            continue
+        if not comment.reason:
+            yield from _told(
+                COMMENT, comment, rules, "this comment allows nothing, since it gives no reason", expected=FORM
+            )
+            continue
+        for rule in comment.rules:
+            if rule not in rules.known:
+                hint = near(rule, rules.known) or "`--rules` and `lint.rules` name files of rules"
+                yield from _told(COMMENT, comment, rules, f"there is no rule `{rule}`", hint)
+            elif whole and rule in rules.on and (comment, rule) not in used:
+                yield from _told(UNUSED, comment, rules, f"`{rule}` has nothing to complain of here")
+
+
+def _told(
+    name: str, comment: Allowance, rules: Rules, message: str, hint: str | None = None, expected: str | None = None
+) -> Iterator[Finding]:
+    if name in rules.comments:
+        place = Place(comment.file, comment.line, comment.column)
+        problem = Problem(name, message, place=place, hint=hint or OWN[name][2], expected=expected)
+        yield Finding(problem, rules.comments[name])

@@ -1,0 +1,51 @@
+"""Findings of lint turned into text, and into the document that the formats of problems read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from reconciler.lint.find import SEVERITIES, Finding
+from reconciler.render.problems import FORMAT_VERSION, problem_json, problem_text
+from reconciler.render.style import Style
+
+NEVER = "never"
+THRESHOLDS = (*SEVERITIES, NEVER)
+
+
+def failing(threshold: str) -> tuple[str, ...]:
+    """The severities at which a run fails."""
+    return () if threshold == NEVER else SEVERITIES[: SEVERITIES.index(threshold) + 1]
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    found = Counter(finding.severity for finding in findings)
+    return {severity: found[severity] for severity in SEVERITIES}
+
+
+def findings_text(findings: Sequence[Finding], style: Style) -> Iterator[str]:
+    for finding in findings:
+        yield problem_text(finding.problem, style, finding.severity)
+        yield ""
+
+
+def summary_text(findings: Sequence[Finding]) -> str:
+    """``3 findings: 1 error, 2 warnings.``"""
+    if not findings:
+        return "No findings."
+    told = (f"{n} {name}{'s' if n > 1 and name != 'info' else ''}" for name, n in counts(findings).items() if n)
+    return f"{len(findings)} finding{'s'[: len(findings) > 1]}: {', '.join(told)}."
+
+
+def findings_json(findings: Sequence[Finding], rules: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """``errors`` as ``render.problems`` writes them, with ``severity`` and ``rule``, and the rules that they are of."""
+    names = {finding.rule for finding in findings}
+    return {
+        "format_version": FORMAT_VERSION,
+        "errors": [
+            {**problem_json(finding.problem), "severity": finding.severity, "rule": finding.rule}
+            for finding in findings
+        ],
+        "rules": {name: dict(rules[name]) for name in sorted(names)},
+    }
