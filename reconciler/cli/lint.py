@@ -92,7 +92,7 @@ def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules
     def visit(environment: str | None, loaded: Loaded) -> None:
         found = findings_in(rules.on, loaded.configuration)
         wanted = (one for one in found if _is_wanted(one, loaded, options))
-        runs[environment] = judge(wanted, loaded, workspace.project.source)
+        runs[environment] = judge(wanted, loaded)
 
     checked = check(workspace, paths, visit)
     # who looks at a part can't say that a comment is not needed elsewhere

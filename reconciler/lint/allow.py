@@ -27,12 +27,9 @@ class Judged(NamedTuple):
     used: frozenset[tuple[Allowance, str]]
 
 
-def judge(findings: Iterable[Finding], loaded: Loaded, project_file: Source | None) -> Judged:
+def judge(findings: Iterable[Finding], loaded: Loaded) -> Judged:
     """Gives the findings their places. What a document for many tenants says many times is told of the first."""
-    sources = {layer.source.name: layer.source for draft in loaded.drafts.values() for layer in draft.layers}
-    if project_file is not None:
-        sources[project_file.name] = project_file
-    comments = frozenset(one for source in sources.values() for one in allowances(source))
+    comments = sorted({one for source in _looked_at(loaded) for one in allowances(source)})
     about: dict[tuple[str, int, str], Allowance] = {}
     for comment in comments:
         for rule in comment.rules if comment.reason else ():
@@ -49,7 +46,13 @@ def judge(findings: Iterable[Finding], loaded: Loaded, project_file: Source | No
         if not allowed:
             same = finding.rule, finding.problem.place, finding.problem.path, address.kind, address.name
             kept.setdefault(same, finding)
-    return Judged([*kept.values()], comments, frozenset(used))
+    return Judged([*kept.values()], frozenset(comments), frozenset(used))
+
+
+def _looked_at(loaded: Loaded) -> Iterator[Source]:
+    """The files that the selected resources stand in, or all."""
+    files = {file for address in loaded.selected or () for file in loaded.drafts[address].files}
+    yield from (one for one in loaded.sources if loaded.selected is None or one.path in files)
 
 
 def _lines(place: Place | None, draft: Draft) -> Iterator[Line]:

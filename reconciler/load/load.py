@@ -34,12 +34,16 @@ CAUSES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration, which of its addresses the given paths hold (None: no paths were given), and where fields stand."""
+    """A configuration, which of its addresses the given paths hold (None: no paths were given), and where fields stand.
+
+    ``sources`` are all files that were read, the project's own among them.
+    """
 
     configuration: Configuration
     selected: frozenset[Address] | None
     deletes: bool
     drafts: Mapping[Address, Draft]
+    sources: tuple[Source, ...] = ()
 
     def place_of(self, address: Address, path: Path) -> Place | None:
         """Where a field is written; the file's positions are composed when they are first asked for."""
@@ -107,14 +111,15 @@ def _load(project: Project, environment: str | None, paths: Sequence[str], name:
     check_resources(resources, collector, configuration.is_external, problems.found)
     check_secrets(resources, collector, project.secret_policy(environment), problems.found)
     own = [project.source] if project.source else []
-    _raise(problems, [*own, *(source for group in groups for source in group)])
+    sources = (*own, *(source for group in groups for source in group))
+    _raise(problems, sources)
     selected, deletes = None, True
     if given is not None:
         selected = frozenset(a for a, draft in collector.drafts.items() if draft.files & given and a in resources)
         deletes = False
     elif not project.has_file and not all(os.path.isdir(path) for path in paths):
         deletes = False
-    return Loaded(configuration, selected, deletes, collector.drafts)
+    return Loaded(configuration, selected, deletes, collector.drafts, sources)
 
 
 def _declared(collector: Collector) -> set[Address]:

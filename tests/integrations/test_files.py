@@ -54,9 +54,12 @@ def test_a_linter_finds_no_hole(tmp_path: Path) -> None:
     assert findings(worse) == {"template-injection"}
 
 
-def test_the_hook_only_validates() -> None:
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert (hook["entry"], hook["pass_filenames"]) == ("reconciler validate", False)
+def test_the_hooks_only_look() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert [(hook["id"], hook["entry"], hook["pass_filenames"]) for hook in hooks] == [
+        ("reconciler-validate", "reconciler validate", False),
+        ("reconciler-lint", "reconciler lint", False),
+    ]
 
 
 class Runner:
