@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,16 +19,16 @@ from reconciler.model.resource import Resource, State
 MISSING: Any = None
 """What stands where nothing does: bodies hold no nulls."""
 _EMPTY: tuple[Any, ...] = ("", (), [], {}, MISSING)
-_DIGITS = 40  # no number of a body is longer, and Decimal would take its time
+_AMOUNT = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 
 
 class Subject(NamedTuple):
-    """A value, where it stands, and whose it is."""
+    """A value, where it stands, and whose it is; what somebody wrote is looked up only where a rule asks for it."""
 
     value: Any
     path: Path = ()
     address: Address | None = None
-    explicit: frozenset[Path] = frozenset()
+    explicit: Callable[[], frozenset[Path]] = frozenset
 
     def below(self, keys: Path) -> Subject:
         value = self.value
@@ -56,7 +57,7 @@ class Subject(NamedTuple):
 
 
 def of_resource(resource: Resource) -> Subject:
-    return Subject(resource.body, (), resource.address, resource.explicit)
+    return Subject(resource.body, (), resource.address, lambda: resource.explicit)
 
 
 class World:
@@ -129,11 +130,8 @@ def holds(condition: Condition, subject: Subject, world: World) -> bool:
     """Whether every word of the condition holds."""
     if condition.path is not None:
         subject = subject.below(keys_of(condition.path))
-    for name, word in _WORDS.items():
-        wanted = getattr(condition, name)
-        if wanted is not None and not word(wanted, subject, world):
-            return False
-    return True
+    said = (name for name in condition.model_fields_set if name != "path")
+    return all(_WORDS[name](getattr(condition, name), subject, world) for name in said)
 
 
 def _size(wanted: Condition, subject: Subject, world: World) -> bool:
@@ -156,9 +154,9 @@ def _is_set(value: Any) -> bool:
 
 def _is_explicit(subject: Subject) -> bool:
     """Lists count as one value, so what is inside of one is as explicit as the list."""
-    path = subject.path
-    upwards = any(path[:length] in subject.explicit for length in range(len(path) + 1))
-    return upwards or any(one[: len(path)] == path for one in subject.explicit)
+    path, explicit = subject.path, subject.explicit()
+    upwards = any(path[:length] in explicit for length in range(len(path) + 1))
+    return upwards or any(one[: len(path)] == path for one in explicit)
 
 
 def _equals(wanted: Any, value: Any) -> bool:
@@ -170,18 +168,20 @@ def _equals(wanted: Any, value: Any) -> bool:
 
 
 def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > _DIGITS:
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    """Amounts stand as text in a body; other text, such as 1e999999999, is none."""
+    if isinstance(value, str):
+        return Decimal(value) if _AMOUNT.fullmatch(value) else None
+    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _compares(wanted: Any, value: Any, sign: int) -> bool:
+def _is_at_least(wanted: Any, value: Any) -> bool:
     number = _number(value)
-    return number is not None and (number - Decimal(str(wanted))) * sign >= 0
+    return number is not None and number >= Decimal(str(wanted))
+
+
+def _is_at_most(wanted: Any, value: Any) -> bool:
+    number = _number(value)
+    return number is not None and number <= Decimal(str(wanted))
 
 
 _WORDS: Mapping[str, Callable[[Any, Subject, World], bool]] = {
@@ -193,8 +193,8 @@ _WORDS: Mapping[str, Callable[[Any, Subject, World], bool]] = {
         isinstance(subject.value, str) and any(fnmatchcase(subject.value, one) for one in several(wanted))
     ),
     "matches": lambda wanted, subject, _: isinstance(subject.value, str) and matches(wanted, subject.value),
-    "at_least": lambda wanted, subject, _: _compares(wanted, subject.value, 1),
-    "at_most": lambda wanted, subject, _: _compares(wanted, subject.value, -1),
+    "at_least": lambda wanted, subject, _: _is_at_least(wanted, subject.value),
+    "at_most": lambda wanted, subject, _: _is_at_most(wanted, subject.value),
     "size": _size,
     "key": _key,
     "address": _address,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from reconciler.errors import Path, Place, Problem
@@ -57,10 +58,10 @@ def findings_of(rules: Mapping[str, Rule], plan: Mapping[str, Any]) -> Iterator[
     world = World({})
     for change in plan["resource_changes"]:
         address = Address.parse(change["address"])
-        explicit = frozenset(("change", "after", *path) for path in change["explicit"])
+        whole = Subject(change, (), address, partial(_explicit, change))
         for name, rule in counting.items():
             if CHANGE in several(rule.about):
-                for one in _failing(rule, Subject(change, (), address, explicit), world):
+                for one in _failing(rule, whole, world):
                     problem = _problem(name, rule, address, one)
                     yield Finding(replace(problem, place=_place(one.value) or _place(change)), rule.severity)
     for name, rule in counting.items():
@@ -104,6 +105,10 @@ def _problem(name: str, rule: Rule, address: Address | None, subject: Subject) -
     if address is not None:
         names |= {"address": str(address), **address._asdict()}
     return Problem(name, rule.said(names), str(address) if address else None, hint=rule.help or None)
+
+
+def _explicit(change: Mapping[str, Any]) -> frozenset[Path]:
+    return frozenset(("change", "after", *path) for path in change["explicit"])
 
 
 def _place(document: Any) -> Place | None:

@@ -47,5 +47,5 @@ def manifest(text: str) -> dict[str, str]:
 
 def is_so(condition: Any, value: Any, explicit: Iterable[tuple[str | int, ...]] = ()) -> bool:
     """Whether a condition, as YAML gives it, holds for a body."""
-    subject = Subject(value, (), None, frozenset(explicit))
+    subject = Subject(value, (), None, lambda: frozenset(explicit))
     return holds(Condition.model_validate(condition), subject, World({}))
