@@ -17,6 +17,7 @@ from reconciler.load.source import Source
 from reconciler.model.address import Address
 
 Line = tuple[str, int]
+HINTS = 200  # looking for a name that was probably meant takes its time, and a file may hold many comments
 
 
 class Judged(NamedTuple):
@@ -69,6 +70,7 @@ def about_comments(judged: Iterable[Judged], rules: Rules, whole: bool) -> Itera
     """Comments that say nothing useful; only a run over everything (``whole``) can tell that one is not needed."""
     runs = [*judged]
     used = {pair for run in runs for pair in run.used}
+    hints: dict[str, str | None] = {}
     for comment in sorted({one for run in runs for one in run.comments}):
         if not comment.rules:
             yield from _told(COMMENT, comment, rules, "this comment is not understood", expected=FORM)
@@ -80,7 +82,9 @@ def about_comments(judged: Iterable[Judged], rules: Rules, whole: bool) -> Itera
             continue
         for rule in comment.rules:
             if rule not in rules.known:
-                hint = near(rule, rules.known) or "`--rules` and `lint.rules` name files of rules"
+                if rule not in hints and len(hints) < HINTS:
+                    hints[rule] = near(rule, rules.known)
+                hint = hints.get(rule) or "`--rules` and `lint.rules` name files of rules"
                 yield from _told(COMMENT, comment, rules, f"there is no rule `{rule}`", hint)
             elif whole and rule in rules.on and (comment, rule) not in used:
                 yield from _told(UNUSED, comment, rules, f"`{rule}` has nothing to complain of here")

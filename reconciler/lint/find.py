@@ -46,10 +46,11 @@ def findings_in(rules: Mapping[str, Rule], configuration: Configuration) -> Iter
         for name in names:
             rule = counting[name]
             for one in _failing(rule, subject, world):
-                path = _written((*one.path, *_shown(rule)))
-                there = has(resource.body, path) and bool(path)
+                path = (*one.path, *_shown(rule))
+                written = _written(path)
+                there = bool(path) and path == written and has(resource.body, path)
                 problem = _problem(name, rule, address, one)
-                yield Finding(replace(problem, path=path, on_key=not there), rule.severity)
+                yield Finding(replace(problem, path=written, on_key=not there), rule.severity)
 
 
 def findings_of(rules: Mapping[str, Rule], plan: Mapping[str, Any]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import pytest
 from reconciler.lint.condition import several
 from reconciler.lint.read import own_rules
 from reconciler.lint.rule import CHANGE, PLAN
-from tests.lint.cases import CASES
+from tests.lint.cases import CASES, DSN
 from tests.lint.support import findings, manifest
 
 RULES = own_rules()
@@ -39,6 +39,13 @@ def test_every_rule_says_what_to_do() -> None:
 
 def test_a_rule_that_is_off_says_nothing(tmp_path: Path) -> None:
     assert "label-team" not in dict(findings(tmp_path, manifest(CASES["label-team"].bad)))
+
+
+def test_an_item_of_a_list_is_told_of_at_the_list(tmp_path: Path) -> None:
+    """Lists that are sets are kept sorted: the position of an item says nothing of its line."""
+    networks = "[{cidr: 192.168.0.0/16, port: 1},\n      {cidr: 172.16.0.0/12, port: 1}, {cidr: 10.1.0.0/16, port: 1}]"
+    text = f"connectors:\n  db:\n    {DSN.replace(', ', chr(10) + '    ')}\n    network_exceptions: {networks}\n"
+    assert findings(tmp_path, manifest(text)) == [("network-exception-wide", "acme.yaml:8:5")]
 
 
 def test_one_document_for_many_tenants_is_told_of_once(tmp_path: Path) -> None:
