@@ -21,6 +21,7 @@ COMMANDS = {
     "init": "Start a project in DIR.",
     "validate": "Check the configuration.",
     "lint": "Find what is valid and still not wanted.",
+    "fmt": "Write YAML files in the canonical style.",
     "plan": "Show what an apply would change.",
     "apply": "Make the live state what the configuration says.",
     "drift": "Compare live state with what was applied last.",

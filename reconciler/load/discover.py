@@ -52,6 +52,15 @@ def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ())
     return found
 
 
+def yaml_below(folder: Path, problems: Problems) -> list[Path]:
+    """Every YAML file in a folder, also of projects inside of it; hidden ones are left out."""
+    found = []
+    for here, folders, files in os.walk(folder, onerror=lambda error: _unreadable(error, problems)):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(here, name) for name in sorted(files) if name.endswith(SUFFIXES) and not name.startswith(".")]
+    return found
+
+
 def _unreadable(error: OSError, problems: Problems) -> None:
     name = shown_name(Path(os.fsdecode(error.filename)))
     problems.add(Problem("file-unreadable", f"can't read {name}: {error.strerror}", place=Place(name)))

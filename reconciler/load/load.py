@@ -52,7 +52,7 @@ class Loaded:
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
     """Python's cyclic collector walks everything again and again while much is built and nothing is dropped."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -78,7 +78,7 @@ def load(
 
     With ``reconciler.yaml`` the whole project is loaded and ``paths`` select; without it ``paths`` are all there is.
     """
-    with _no_collector():
+    with no_collector():
         return _load(project, environment, paths, name, count)
 
 
@@ -181,12 +181,12 @@ def _files_of(path: FilePath, problems: Problems) -> list[FilePath]:
     if os.path.isdir(path):
         return contained(manifests_below(path, problems), path, problems)
     if not os.path.lexists(path):
-        problems.add(_no_such_path(path))
+        problems.add(no_such_path(path))
         return []
     return [path]
 
 
-def _no_such_path(path: FilePath) -> Problem:
+def no_such_path(path: FilePath) -> Problem:
     name, folder = shown_name(path), path.parent
     hint = None
     if os.path.isdir(folder) and os.access(folder, os.R_OK):
@@ -203,7 +203,7 @@ def _given(paths: Sequence[str], sources: list[Source], files: list[list[FilePat
         path, wanted = FilePath(given), real(given)
         matching = {file for file, place in places.items() if place == wanted or place.is_relative_to(wanted)}
         if not os.path.lexists(path):
-            problems.add(_no_such_path(path))
+            problems.add(no_such_path(path))
         elif not matching - silent and not problems.found:
             name = shown_name(path)
             hint = "see `include` in reconciler.yaml, and --env for overlays"

@@ -54,11 +54,12 @@ def test_a_linter_finds_no_hole(tmp_path: Path) -> None:
     assert findings(worse) == {"template-injection"}
 
 
-def test_the_hooks_only_look() -> None:
+def test_the_hooks_never_reach_a_database() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert [(hook["id"], hook["entry"], hook["pass_filenames"]) for hook in hooks] == [
         ("reconciler-validate", "reconciler validate", False),
         ("reconciler-lint", "reconciler lint", False),
+        ("reconciler-fmt", "reconciler fmt", False),
     ]
 
 
