@@ -53,5 +53,8 @@ def files_of_paths(paths: list[str], problems: Problems) -> list[Path]:
 
 
 def _once(paths: list[Path]) -> list[Path]:
-    """Each file once, by whatever name."""
-    return [*{real(path): path for path in reversed(paths)}.values()][::-1]
+    """Each file once, by the first of its names."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        found.setdefault(real(path), path)
+    return [*found.values()]

@@ -55,6 +55,11 @@ def test_the_files_of_the_project_are_written(project: Path) -> None:
 
 def test_paths_choose_files(project: Path) -> None:
     assert reconciler("fmt", "manifests/b.yaml", cwd=project).ok().out == ""
+    twice = ("manifests/a.yaml", "over", "manifests", "./manifests/../over/o.yaml")
+    assert reconciler("fmt", "--check", *twice, cwd=project).ok(1).out.splitlines() == [
+        "manifests/a.yaml",
+        "over/o.yaml",
+    ]
     assert reconciler("fmt", "other", "manifests/a.yaml", "manifests", cwd=project).ok().out.splitlines() == [
         "other/not-included.yaml",
         "manifests/a.yaml",

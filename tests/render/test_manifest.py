@@ -1,13 +1,16 @@
-"""What ``export`` writes loads again, and the next plan of it is empty."""
+"""What ``export`` writes is canonical and loads again, and the next plan of it is empty."""
 
 from __future__ import annotations
 
 from hypothesis import given
 
+from reconciler.errors import Problems
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
+from reconciler.layout.format import formatted
 from reconciler.load.load import load
 from reconciler.load.project import without_file
+from reconciler.load.source import parse_source
 from reconciler.model.body import canonical
 from reconciler.model.spec import Spec
 from reconciler.planner.against import live_of_export
@@ -40,7 +43,9 @@ def test_a_thousand_states_load_again(tmp_path_factory, desired: Desired) -> Non
         documents.append("\n".join(manifest(tenant, specs, {})))
     out = folder / "exported"
     out.mkdir()
-    (out / "all.yaml").write_text("\n---\n".join(documents) + "\n", encoding="utf-8")
+    text = "\n---\n".join(documents) + "\n"
+    (out / "all.yaml").write_text(text, encoding="utf-8")
+    assert formatted(parse_source("all.yaml", text.encode(), Problems())) == text.encode()
     again = load(without_file(out), None, [str(out)], project).configuration
     plan = make_plan(again, live, Setting("x", TODAY, "1"))
     assert plan.changes == (), (out / "all.yaml").read_text()
