@@ -44,6 +44,8 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, project: str | None
     PATH is a file, a folder or `-` (stdin to stdout); without PATH the files of the project around the working directory:
     reconciler.yaml, its manifests and all overlays. --diff shows lines as they are written, values included.
     """
+    if paths and project is not None:
+        raise UsageError("--project and PATH say different things", hint="leave out one of them")
     result = Result()
     with no_collector():
         if STDIN in paths:

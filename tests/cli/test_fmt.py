@@ -131,6 +131,7 @@ def test_what_is_not_there_or_says_nothing(project: Path) -> None:
     assert {"[no-such-path]", "[no-manifest]"} <= set(done.err.split())
     assert changed(project) == {"manifests/a.yaml"}
     assert reconciler("fmt", "", cwd=project).code == 64
+    assert reconciler("fmt", "--project", "reconciler.yaml", "over", cwd=project).code == 64
     (project / "reconciler.yaml").write_text("version: 1\nproyect: x\n")
     assert "unknown-field" in reconciler("fmt", cwd=project).ok(3).err
 
