@@ -131,7 +131,7 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str, str]:
 def _tell(findings: list[Finding], rules: Rules, checked: Checked, options: Options, fail_severity: str) -> None:
     if options.format == "text":
         if not options.quiet:
-            print_lines(findings_text(findings, options.style))
+            print_lines(findings_text(findings, options.style), options.style)
         click.echo(summary_text(findings))
         return
     document = findings_json(findings, described(rules))
