@@ -159,6 +159,13 @@ class OutsideChange:
     touch: Touch
 
 
+class Dependant(NamedTuple):
+    """A resource that stays as it is and depends on one that changes; what it refers to of those that the plan tells."""
+
+    address: Address
+    refers_to: tuple[Address, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What part of the project a plan is about; an empty set of one sort selects all of it, sorts narrow each other."""
@@ -210,6 +217,7 @@ class Plan:
     partial: bool = False
     operation: str = "apply"
     revision: Revision | None = None
+    dependants: tuple[Dependant, ...] = ()
     notes: tuple[str, ...] = ()
     blockers: tuple[Blocker, ...] = ()
 

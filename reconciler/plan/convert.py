@@ -15,6 +15,7 @@ from reconciler.model.plan import (
     Blocker,
     Cause,
     Change,
+    Dependant,
     FieldChange,
     OutsideChange,
     Plan,
@@ -63,6 +64,9 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "summary": summary(plan),
         "resource_changes": [_change(change) for change in plan.changes],
         "resource_drift": [_drift(change) for change in plan.outside],
+        "dependants": [
+            {"address": str(d.address), "refers_to": [str(a) for a in d.refers_to]} for d in plan.dependants
+        ],
         "notes": list(plan.notes),
         "blockers": [blocker_document(blocker) for blocker in plan.blockers],
     }
@@ -223,6 +227,9 @@ def _plan(parsed: PlanDocument) -> Plan:
         operation=parsed.operation,
         partial=parsed.partial,
         revision=Revision(parsed.revision.commit, parsed.revision.dirty) if parsed.revision else None,
+        dependants=tuple(
+            Dependant(Address.parse(d.address), tuple(Address.parse(a) for a in d.refers_to)) for d in parsed.dependants
+        ),
         notes=tuple(parsed.notes),
         blockers=tuple(
             Blocker(b.code, b.message, b.hint, Address.parse(b.address) if b.address else None) for b in parsed.blockers

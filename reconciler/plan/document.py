@@ -144,6 +144,13 @@ class SignatureDocument(_Part):
     value: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="HMAC-SHA-256 of `digest`.")
 
 
+class DependantDocument(_Part):
+    """A resource that stays as it is and depends on one that changes."""
+
+    address: str = Field(description="tenant/kind/name.")
+    refers_to: list[str] = Field(description="What it refers to, of the resources in this plan.")
+
+
 class PlanDocument(_Part):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
@@ -171,6 +178,9 @@ class PlanDocument(_Part):
     summary: SummaryDocument = Field(description="Counts.")
     resource_changes: list[ResourceChangeDocument] = Field(description="In the order in which they would be applied.")
     resource_drift: list[DriftDocument] = Field(description="What somebody did since the last apply, changes or not.")
+    dependants: list[DependantDocument] = Field(
+        description="What stays as it is and depends, over however many steps, on what changes: the nearest first, 1,000 at most."
+    )
     notes: list[str] = Field(description="What else somebody who approves this should know.")
     blockers: list[BlockerDocument] = Field(description="Why an apply would be refused, as far as the plan can tell.")
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(

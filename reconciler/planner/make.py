@@ -15,6 +15,7 @@ from reconciler.model.live import Live, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan, Revision, Selection
 from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
+from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
 from reconciler.planner.moves import active_moves, idle_moves, linked
 from reconciler.planner.normal import normal
@@ -76,6 +77,7 @@ def make_plan(
         desired_empty=not configuration.resources,
         partial=selection.is_partial or not selection.deletes,
         revision=setting.revision,
+        dependants=dependants_of({change.address for change in changes}, configuration.resources),
         notes=tuple(_notes(configuration, live, setting.today)),
         outside=tuple(
             found

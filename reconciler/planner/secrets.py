@@ -12,6 +12,7 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
+from reconciler.planner.dependants import dependants_of
 from reconciler.planner.normal import normal
 from reconciler.planner.order import ordered
 from reconciler.planner.risks import risks_of
@@ -71,4 +72,9 @@ def with_rotated(
         changes[address] = replace(changed, risks=risks_of(changed))
     if not added and all(changes[c.address] is c for c in plan.changes):
         return plan
-    return replace(plan, changes=tuple(ordered([*changes.values()])), unchanged=plan.unchanged - added)
+    return replace(
+        plan,
+        changes=tuple(ordered([*changes.values()])),
+        dependants=dependants_of(changes, configuration.resources),
+        unchanged=plan.unchanged - added,
+    )

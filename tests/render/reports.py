@@ -274,6 +274,7 @@ def hostile(url: str = "//127.0.0.1:1") -> dict[str, Any]:
         if body is not None:
             body[evil] = {evil: [evil], "sql": f"{evil}\n{evil}"}
     made["project"] = made["environment"] = made["database"] = made["notes"][0] = evil
+    made["dependants"] = [{"address": evil, "refers_to": [evil, "acme/connector/crm"]}]
     made["blockers"] = [{"code": "x", "message": evil, "hint": evil, "address": evil}]
     return made
 

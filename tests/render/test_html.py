@@ -200,6 +200,12 @@ def test_the_drawing_is_bounded_and_says_what_it_leaves_out() -> None:
     assert graph.svg.count("risky") == min(risky, MOST)
 
 
+def test_what_depends_on_a_change_is_drawn_too() -> None:
+    made = [{**plan_rows(small())[0], "a": "acme/connector/a"}]
+    graph = draw(made, {}, {"acme/datasource/b": ["acme/connector/a"], "acme/template/c": ["acme/datasource/b"]})
+    assert (graph.nodes, graph.svg.count('class="edge"')) == (3, 2)
+
+
 def test_a_circle_of_references_is_drawn_as_well() -> None:
     """A plan's file is untrusted: what validation refuses may stand in it."""
     rows = [{**plan_rows(small())[0], "a": f"acme/limit/{name}"} for name in ("a", "b")]

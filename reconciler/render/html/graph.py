@@ -30,12 +30,16 @@ class Graph:
     height: int = 0
 
 
-def draw(rows: list[Row], bodies: Mapping[str, Any]) -> Graph:
-    """``rows`` are the changes in the order of reading; ``bodies`` are their bodies by address."""
+def draw(rows: list[Row], bodies: Mapping[str, Any], dependants: Mapping[str, list[str]] | None = None) -> Graph:
+    """``rows`` are the changes in the order of reading; ``bodies`` are their bodies by address.
+
+    ``dependants`` stay as they are and refer to what changes.
+    """
     changed = {row["a"]: row for row in reversed(rows)}
     order = [*dict.fromkeys(row["a"] for row in rows)]
     edges = {address: _needs(address, bodies.get(address)) for address in order}
-    known = [*dict.fromkeys([*order, *(end for ends in edges.values() for end in ends)])]
+    edges |= {address: ends for address, ends in (dependants or {}).items() if address not in edges}
+    known = [*dict.fromkeys([*order, *(end for ends in edges.values() for end in ends), *edges])]
     kept = known if len(known) <= MOST else order[:MOST]
     inside = set(kept)
     needs = {address: [end for end in edges.get(address, []) if end in inside] for address in kept}

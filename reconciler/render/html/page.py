@@ -60,7 +60,7 @@ def _page(what: str, document: Document, head: list[str], rows: list[Row], bodie
     yield '<a class="skip" href="#changes">Skip to the changes</a>'
     yield "<main>"
     yield from head
-    yield from _graph(rows, bodies)
+    yield from _graph(rows, bodies, {one["address"]: one["refers_to"] for one in document.get("dependants", ())})
     if rows:
         yield _TOOLBAR
         yield '<section id="changes" tabindex="-1" aria-label="Changes"></section>'
@@ -154,8 +154,8 @@ def _adds(blocker: Document) -> bool:
     return bool(blocker["address"]) and blocker["address"] not in blocker["message"]
 
 
-def _graph(rows: list[Row], bodies: dict[str, Any]) -> Iterator[str]:
-    graph = draw([row for row in rows if row["a"] in bodies], bodies)
+def _graph(rows: list[Row], bodies: dict[str, Any], dependants: dict[str, list[str]]) -> Iterator[str]:
+    graph = draw([row for row in rows if row["a"] in bodies], bodies, dependants)
     if not graph.nodes:
         return
     left_out = f", {graph.left_out} left out" if graph.left_out else ""
@@ -163,8 +163,8 @@ def _graph(rows: list[Row], bodies: dict[str, Any]) -> Iterator[str]:
     yield f'<details class="graph"{is_open}><summary>Dependencies <span class="muted">{graph.nodes} resources{left_out}'
     yield "</span></summary>"
     yield (
-        '<p class="muted">What stands left is needed by what stands right. A dashed frame: it does not change, and a '
-        "change refers to it.</p>"
+        '<p class="muted">What stands left is needed by what stands right. A dashed frame: it does not change; a '
+        "change refers to it, or it depends on one.</p>"
     )
     yield f'<div class="canvas" tabindex="0" role="region" aria-label="Drawing of dependencies">{graph.svg}</div></details>'
 
