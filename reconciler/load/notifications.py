@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from reconciler.model.fields import ItemSet, Secret, Url, fail
 from reconciler.model.secret_ref import SCHEMES, SecretRef
 from reconciler.model.spec import Part
-from reconciler.secrets.resolve import OPERATORS
+from reconciler.secrets.policy import OPERATORS
 
 
 def _resolvable(text: str) -> str:

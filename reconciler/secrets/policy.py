@@ -16,6 +16,8 @@ OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-
 """Where the project says nothing: below any mount, and in Secrets Manager, the first part is the tenant's name."""
 PRODUCTION = frozenset({"prod", "production", "live"})
 """Names of environments in which ``env://`` is off unless the project allows it."""
+OPERATORS = ("env",)
+"""Schemes of references that belong to no tenant: what the operator's own settings say, as in ``notifications``."""
 OURS = ("RECONCILER_", "VAULT_", "BAO_", "ACTIONS_", "CI_JOB_", "GITHUB_TOKEN", "GH_TOKEN")
 """Variables with the credentials of this program and of its pipeline: a prefix has to allow them by name."""
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable
-from reconciler.secrets.policy import Policy, refusal
+from reconciler.secrets.policy import OPERATORS, Policy, refusal
 from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
@@ -162,6 +162,3 @@ def of_environment(text: str, environ: Mapping[str, str] = os.environ) -> Secret
     if reference.scheme not in OPERATORS:
         raise CredentialUnresolved(f"{reference.scheme}:// can't be resolved here", hint="use env://")
     return _connected(reference.scheme, Outside(environ))("", reference).secret
-
-
-OPERATORS = ("env",)
