@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ from reconciler.model.secret_ref import SCHEMES
 from reconciler.notify.message import Format, Message
 from reconciler.notify.slack import slack
 from reconciler.notify.webhook import webhook
+from reconciler.parallel import within
 from reconciler.secrets.resolve import of_environment
 from reconciler.store.outbox import Letter
 
@@ -31,11 +31,8 @@ def send(destination: Destination, letter: Letter) -> str | None:
         url = of_environment(destination.url).reveal() if _is_reference(destination.url) else destination.url
     except CredentialUnresolved as error:
         return str(error)
-    answers: list[str | None] = []
-    thread = threading.Thread(target=lambda: answers.append(_post(url, message)), daemon=True)
-    thread.start()
-    thread.join(TOTAL_SECONDS)
-    return answers[0] if answers else f"no answer within {TOTAL_SECONDS:.0f} s"
+    answer = within(TOTAL_SECONDS, lambda: (_post(url, message),))
+    return answer[0] if answer else f"no answer within {TOTAL_SECONDS:.0f} s"
 
 
 def _is_reference(url: str) -> bool:

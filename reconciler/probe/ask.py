@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import httpx
 
 from reconciler.model.address import Address
+from reconciler.parallel import in_parallel, within
 from reconciler.probe.calls import Call
 
 HEALTHY_MS, DEGRADED_MS = 2000, 5000
 """Latencies in milliseconds up to which an answer is healthy, and degraded; what takes longer is failing."""
-WORKERS = 8
 
 
 class Health(NamedTuple):
@@ -28,39 +26,13 @@ class Health(NamedTuple):
 
 def ask_all(calls: Mapping[Address, Call]) -> dict[Address, Health]:
     """In parallel; each within ``DEGRADED_MS``, whatever the other side does."""
-    found: dict[Address, Health] = {}
-    waiting: queue.SimpleQueue[Address] = queue.SimpleQueue()
-    for address in calls:
-        waiting.put(address)
-
-    def work() -> None:
-        while True:
-            try:
-                address = waiting.get_nowait()
-            except queue.Empty:
-                return
-            found[address] = _bounded(calls[address])
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(WORKERS, len(calls)))]
-    _run(workers)
-    return {address: found[address] for address in calls}
-
-
-def _run(threads: Iterable[threading.Thread]) -> None:
-    started = [*threads]
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join()
+    return in_parallel(calls, lambda address: _bounded(calls[address]))
 
 
 def _bounded(call: Call) -> Health:
-    answers: list[Health] = []
     # httpx's own timeouts are per read: a server that trickles its headers would hold us up for hours
-    thread = threading.Thread(target=lambda: answers.append(ask(call)), daemon=True)
-    thread.start()
-    thread.join(DEGRADED_MS / 1000)
-    return answers[0] if answers else Health("failing", None, f"no answer within {DEGRADED_MS} ms")
+    late = Health("failing", None, f"no answer within {DEGRADED_MS} ms")
+    return within(DEGRADED_MS / 1000, lambda: ask(call)) or late
 
 
 def ask(call: Call) -> Health:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,13 +11,13 @@ from typing import Any, NamedTuple
 
 from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
+from reconciler.parallel import in_parallel, within
 from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable
 from reconciler.secrets.policy import OPERATORS, Policy, refusal
 from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
 CACHE_SECONDS = 60.0
-WORKERS = 8
 SLACK = 5.0
 """Seconds that a fetch may take beyond its timeout, before it is given up: a client that doesn't keep its own promise."""
 
@@ -82,55 +81,35 @@ class Resolver:
 
         Where a store can't be reached, its other references are not waited for.
         """
-        each = [*dict.fromkeys(wanted)]
-        found: dict[Wanted, Fetched | ReconcilerError] = {}
         down: dict[str, ReconcilerError] = {}
-        waiting: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
-        for one in each:
-            waiting.put(one)
 
-        def work() -> None:
-            while True:
-                try:
-                    one = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                if one.reference.scheme in down:
-                    found[one] = _as_before(one.reference, down[one.reference.scheme])
-                    continue
-                try:
-                    found[one] = self.fetched(one)
-                except Unreachable as error:
-                    found[one] = down[one.reference.scheme] = error
-                except ReconcilerError as error:
-                    found[one] = error
+        def work(one: Wanted) -> Fetched | ReconcilerError:
+            if one.reference.scheme in down:
+                return _as_before(one.reference, down[one.reference.scheme])
+            try:
+                return self.fetched(one)
+            except Unreachable as error:
+                down[one.reference.scheme] = error
+                return error
+            except ReconcilerError as error:
+                return error
 
-        workers = [threading.Thread(target=work, daemon=True) for _ in range(min(WORKERS, len(each)))]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        return {one: found[one] for one in each}
+        return in_parallel(wanted, work)
 
     def _bounded(self, wanted: Wanted) -> Fetched:
         """In a thread of its own: whatever a client's own timeouts are worth, nobody waits longer."""
-        answers: queue.SimpleQueue[Fetched | ReconcilerError] = queue.SimpleQueue()
 
-        def ask() -> None:
+        def ask() -> Fetched | ReconcilerError:
             try:
-                answers.put(self._fetch(wanted.reference.scheme)(*wanted))
+                return self._fetch(wanted.reference.scheme)(*wanted)
             except ReconcilerError as error:
-                answers.put(error)
+                return error
             except Exception as error:  # a client's defect: its text may hold anything, so only its name is told
-                answers.put(Unreachable(f"{wanted.reference} does not resolve: {type(error).__name__}"))
+                return Unreachable(f"{wanted.reference} does not resolve: {type(error).__name__}")
 
-        threading.Thread(target=ask, daemon=True).start()
-        try:
-            answer = answers.get(timeout=self._outside.timeout + SLACK)
-        except queue.Empty:
-            raise Unreachable(
-                f"{wanted.reference} does not resolve: no answer within {self._outside.timeout:g} s"
-            ) from None
+        answer = within(self._outside.timeout + SLACK, ask)
+        if answer is None:
+            raise Unreachable(f"{wanted.reference} does not resolve: no answer within {self._outside.timeout:g} s")
         if isinstance(answer, ReconcilerError):
             raise answer
         return answer

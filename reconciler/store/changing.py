@@ -1,4 +1,4 @@
-"""A short transaction of its own: what is kept besides resources (secrets, what is known of them), changed in bounded time."""
+"""A short transaction of its own: what is kept besides resources (secrets, letters), changed in bounded time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Undone(Exception):
 
 
 @contextmanager
-def changing(database: Database) -> Iterator[Connection]:
+def changing(database: Database, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
     """Ends without an error, and without a trace, where the block raises ``Undone``.
 
     Raises LockTimeout, Refused for a database of another schema, DatabaseFailed.
     """
     try:
-        with writing(database, WAIT_SECONDS) as connection, connection.begin():
+        with writing(database, wait_seconds) as connection, connection.begin():
             if not database.is_sqlite:
-                set_wait(connection, WAIT_SECONDS)
+                set_wait(connection, wait_seconds)
             require_current(state_of(connection), database)
             yield connection
             hit("before_commit")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
-from reconciler.errors import LockTimeout
 from reconciler.model.body import canonical
-from reconciler.store.connect import set_wait, writing
-from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad
-from reconciler.store.schema import require_current, state_of
+from reconciler.store.changing import changing
 from reconciler.store.url import Database
 
 WAIT_SECONDS = 10.0
@@ -52,13 +48,13 @@ def enqueue(connection: Connection, project: str, destinations: Iterable[str], e
 
 def enqueue_alone(database: Database, project: str, destinations: Iterable[str], event: Mapping[str, Any]) -> None:
     """In a transaction of its own, for what no change of ours is behind."""
-    with _transaction(database) as connection:
+    with changing(database, WAIT_SECONDS) as connection:
         enqueue(connection, project, destinations, event)
 
 
 def claim(database: Database, project: str, destination: str) -> Letter | None:
     """The oldest letter that nobody else is about to send; ours for a minute, also if we fail or die."""
-    with _transaction(database) as connection:
+    with changing(database, WAIT_SECONDS) as connection:
         dialect = connection.dialect.name
         free = f"(claimed_until IS NULL OR claimed_until < {_NOW[dialect]})"
         skip = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
@@ -74,13 +70,13 @@ def claim(database: Database, project: str, destination: str) -> Letter | None:
 
 
 def delivered(database: Database, letter: Letter) -> None:
-    with _transaction(database) as connection:
+    with changing(database, WAIT_SECONDS) as connection:
         connection.execute(text("DELETE FROM outbox WHERE id = :id"), {"id": letter.id})
 
 
 def failed(database: Database, letter: Letter, reason: str) -> None:
     """Keeps it, with the reason, for whoever tries next."""
-    with _transaction(database) as connection:
+    with changing(database, WAIT_SECONDS) as connection:
         connection.execute(
             text("UPDATE outbox SET last_error = :reason, claimed_until = NULL WHERE id = :id"),
             {"id": letter.id, "reason": reason},
@@ -89,7 +85,7 @@ def failed(database: Database, letter: Letter, reason: str) -> None:
 
 def drop_old(database: Database, project: str) -> dict[str, int]:
     """Gives up what could not be delivered for a week; how many, by destination."""
-    with _transaction(database) as connection:
+    with changing(database, WAIT_SECONDS) as connection:
         dropped = connection.execute(
             text(
                 f"DELETE FROM outbox WHERE project = :project AND created_at < {_OLDEST[connection.dialect.name]} RETURNING destination"
@@ -98,19 +94,3 @@ def drop_old(database: Database, project: str) -> dict[str, int]:
         ).scalars()
         names = sorted(dropped)
     return {name: names.count(name) for name in names}
-
-
-@contextmanager
-def _transaction(database: Database) -> Iterator[Connection]:
-    try:
-        with writing(database, WAIT_SECONDS) as connection, connection.begin():
-            if not database.is_sqlite:
-                set_wait(connection, WAIT_SECONDS)
-            require_current(state_of(connection), database)
-            yield connection
-    except LockNotHad:
-        raise LockTimeout("the outbox is locked by another program", hint="try again later") from None
-    except (ConnectionLost, Contended):
-        raise DatabaseFailed(
-            f"{database.display}: the connection ended", code="connection-lost", hint="try again"
-        ) from None
