@@ -10,6 +10,7 @@ import base64
 import binascii
 import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from reconciler.errors import IntegrityFailed, ReconcilerError, Refused, UsageEr
 from reconciler.files import write_atomically
 
 FORMAT_VERSION = "1"
+MOST_BYTES = 1 << 20
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+"""No colon: what begins with ``transit:`` is a key of Vault."""
 
 
 class Keys(NamedTuple):
@@ -99,7 +103,10 @@ def _changing(path: Path) -> Iterator[dict[str, Any]]:
     """The document, to be changed in place and written whole; one process at a time."""
     read_keys(path)  # with all of its checks
     path = path.resolve()
-    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise ReconcilerError(f"can't write {path}: {error.strerror}", code="key-not-written") from None
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         read_keys(path)
@@ -113,22 +120,38 @@ def _changing(path: Path) -> Iterator[dict[str, Any]]:
 def read_keys(path: Path) -> Keys:
     """Raises Refused where others may read the file, IntegrityFailed where it is not a key file."""
     try:
-        mode = path.stat().st_mode
-        data = path.read_bytes()
+        data = _read(path)
     except OSError as error:
         raise ReconcilerError(
             f"can't read the key file {path}: {error.strerror}",
             code="key-not-read",
             hint="make one with `reconciler secrets keys create --out FILE`",
         ) from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise Refused(f"others may read the key file {path}", code="key-permissions", hint=f"chmod 600 {path}")
     try:
         document = orjson.loads(data)
-        by_id = {str(name): base64.b64decode(text, validate=True) for name, text in document["keys"].items()}
-        keys = Keys(by_id, str(document["primary"]), frozenset(map(str, document.get("retired", []))))
+        by_id = {name: base64.b64decode(text, validate=True) for name, text in document["keys"].items()}
+        retired = document.get("retired", [])
+        keys = Keys(by_id, document["primary"], frozenset(retired))
+        sound = isinstance(retired, list) and keys.primary in by_id and keys.primary not in keys.retired
     except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, AttributeError, ValueError):
-        raise IntegrityFailed(f"{path} is not a key file", code="key-malformed") from None
-    if keys.primary not in by_id or keys.primary in keys.retired or any(len(key) != 32 for key in by_id.values()):
-        raise IntegrityFailed(f"{path} is not a key file", code="key-malformed")
+        sound = False
+    if not sound or not all(_ID.match(name) and len(key) == 32 for name, key in by_id.items()):
+        raise IntegrityFailed(f"{path} is not a key file", code="key-malformed", hint=_MALFORMED)
+    if document.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
+        raise Refused(f"{path} has a newer format", code="key-newer", hint="upgrade this reconciler")
     return keys
+
+
+_MALFORMED = "restore it from where you keep a copy; without its keys, what they sealed does not open"
+
+
+def _read(path: Path) -> bytes:
+    """Of a regular file of sane size: a pull request may name the file. Raises OSError, Refused, IntegrityFailed."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+            raise IntegrityFailed(f"{path} is not a key file", code="key-malformed")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            raise Refused(f"others may read the key file {path}", code="key-permissions", hint=f"chmod 600 {path}")
+        return file.read(MOST_BYTES)
