@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-from reconciler.errors import CredentialUnresolved, ReconcilerError, UsageError
+from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError, Refused, UsageError
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.secrets.envelope import Bound, rewrap, seal, unseal
 from reconciler.secrets.fetch import Fetched, Opened
@@ -88,30 +88,42 @@ def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str) ->
 
 
 class Reencrypted(NamedTuple):
-    """How many secrets got the primary key, and which could not, with the reason."""
+    """How many secrets got the primary key, which could not, with the reason, and how many others hold meanwhile."""
 
     done: int
-    failed: tuple[tuple[StoredSecret, str], ...]
+    failed: tuple[tuple[StoredSecret, ReconcilerError], ...]
+    left: int
 
 
 def reencrypt(database: Database, ring: Ring, actor: Actor, tell: Callable[[int], None]) -> Reencrypted:
     """Puts every secret under the primary key, one transaction each: whenever it ends, running it again goes on.
 
-    Values are not decrypted. ``tell`` is called with the count after each.
+    Values are not decrypted. ``tell`` is called with the count after each. Raises CredentialUnresolved where a key is
+    far away and can't be reached.
     """
-    done, after = 0, ""
-    failed: list[tuple[StoredSecret, str]] = []
-    while batch := store.to_rewrap(database, ring.primary.key_id, after, BATCH):
-        for sealed in batch:
-            after = sealed.secret.uid
+    done = 0
+    for _ in range(TRIES):
+        failed: list[tuple[StoredSecret, ReconcilerError]] = []
+        missed = 0  # got a new value at the same time, perhaps by somebody with an older key file
+        for sealed in _to_rewrap(database, ring.primary.key_id):
             try:
                 blob = rewrap(sealed.blob, _bound(sealed.secret), ring.by_id, ring.primary)
-            except ReconcilerError as error:
-                failed.append((sealed.secret, str(error)))
+            except (IntegrityFailed, Refused) as error:
+                failed.append((sealed.secret, error))
                 continue
-            done += store.rewrapped(database, sealed, ring.primary.key_id, blob, actor)
+            written = store.rewrapped(database, sealed, ring.primary.key_id, blob, actor)
+            done, missed = done + written, missed + (not written)
             tell(done)
-    return Reencrypted(done, tuple(failed))
+        if not missed:
+            break
+    return Reencrypted(done, tuple(failed), missed)
+
+
+def _to_rewrap(database: Database, key_id: str) -> Iterator[Sealed]:
+    after = ""
+    while batch := store.to_rewrap(database, key_id, after, BATCH):
+        yield from batch
+        after = batch[-1].secret.uid
 
 
 def _bound(secret: StoredSecret) -> Bound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ from reconciler.cli.keys import NO_KEY, key_file, known_keys, needed_ring, ring
 from reconciler.cli.options import common, print_json
 from reconciler.cli.secrets.place import Place, place
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.errors import IntegrityFailed, Problem, Refused, UsageError
+from reconciler.errors import Problem, Refused, UsageError
+from reconciler.model.stored_secret import StoredSecret
 from reconciler.render.table import table
 from reconciler.secrets.keys import add_key, create_keys, promote_key, retire_key
 
@@ -135,14 +137,23 @@ def reencrypt_command(options: Options) -> int:
             where.database, held, where.actor, lambda done: options.progress.count(done, total, "secrets")
         )
     if result.failed:
-        raise IntegrityFailed(
-            *(Problem("secret-damaged", f"{secret} could not be re-wrapped: {why}") for secret, why in result.failed)
-        )
+        worst = max((error for _, error in result.failed), key=lambda error: error.exit_code)
+        raise type(worst)(*(_not_rewrapped(secret, error.problems[0]) for secret, error in result.failed))
     if options.format == "json":
-        print_json({"format_version": "1.0", "key": held.primary.key_id, "rewrapped": result.done})
+        document = {"format_version": "1.0", "key": held.primary.key_id, "rewrapped": result.done, "left": result.left}
+        print_json(document)
     else:
-        click.echo(f"Re-wrapped {result.done} secrets; all are under {held.primary.key_id}.")
+        rest = (
+            f"{result.left} others keep changing: run it again"
+            if result.left
+            else f"all are under {held.primary.key_id}"
+        )
+        click.echo(f"Re-wrapped {result.done} secret{'' if result.done == 1 else 's'}; {rest}.")
     return 0
+
+
+def _not_rewrapped(secret: StoredSecret, problem: Problem) -> Problem:
+    return replace(problem, message=f"{secret} could not be re-wrapped: {problem.message}")
 
 
 def _file(options: Options) -> Path:
