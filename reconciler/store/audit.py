@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from reconciler.errors import IntegrityFailed
 from reconciler.model.audit import Entry, Head
 from reconciler.model.body import canonical
 
@@ -62,12 +63,22 @@ def read_chain(connection: Connection) -> Chain:
     return Chain(Head(seq, last), (Entry(*record) for record in records))
 
 
-def newest_of(connection: Connection, events: str) -> Iterator[dict[str, Any]]:
-    """Bodies of entries whose event begins with ``events``, newest first."""
+def newest_of(connection: Connection, *events: str) -> Iterator[dict[str, Any]]:
+    """Bodies of entries whose event begins with one of ``events``, newest first. Raises IntegrityFailed."""
+    likes = {f"event{i}": f'%"event":"{event}%' for i, event in enumerate(events)}
+    wanted = " OR ".join(f"body LIKE :{name}" for name in likes)
     records = connection.execution_options(yield_per=1000).execute(
-        text("SELECT body FROM audit WHERE body LIKE :event ORDER BY seq DESC"), {"event": f'%"event":"{events}%'}
+        text(f"SELECT seq, body FROM audit WHERE {wanted} ORDER BY seq DESC"), likes
     )
-    for (body,) in records:
-        entry = json.loads(body)
+    for seq, body in records:
+        try:
+            entry = json.loads(body)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict):
+            raise IntegrityFailed(f"entry {seq} of the audit trail is not as it was written", hint=_VERIFY)
         if str(entry.get("event", "")).startswith(events):
             yield entry
+
+
+_VERIFY = "`reconciler audit verify` tells the first one that was changed"

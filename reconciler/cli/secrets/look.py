@@ -112,14 +112,14 @@ def access_log_command(options: Options, name: str | None, limit: int) -> int:
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    secret = f"{entry['tenant']}/{entry['name']}" if "name" in entry else str(entry.get("key", ""))
+    secret = f"{entry.get('tenant')}/{entry['name']}" if "name" in entry else str(entry.get("key", ""))
     event = str(entry["event"]).removeprefix("secret-")
     return (
-        str(entry["at"]),
+        str(entry.get("at", "")),
         event,
         secret,
         str(entry.get("version", "")),
-        str(entry["actor"]),
+        str(entry.get("actor", "")),
         str(entry.get("purpose", "")),
     )
 
