@@ -66,7 +66,7 @@ def actor() -> str:
     """Who history names: a pipeline's user, or the one at the machine."""
     for variable in ("RECONCILER_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
         if os.environ.get(variable):
-            return os.environ[variable][:120]
+            return os.environ[variable].encode(errors="replace").decode()[:120]
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -15,6 +15,8 @@ TYPES = {
     "certificate": "PEM, with or without its private key",
     "custom": "anything",
 }
+MOST_BYTES = 65536
+"""Of a value."""
 
 
 class StoredSecret(NamedTuple):

@@ -12,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from reconciler.errors import UsageError
+from reconciler.model.stored_secret import MOST_BYTES
 
-MOST_BYTES = 65536
+NEVER = 9999
 
 
 class Judged(NamedTuple):
@@ -80,11 +81,13 @@ def _private_key(value: str) -> None:
         raise _unfit("expected a private key in PEM or OpenSSH form") from None
 
 
-def _certificate(value: str) -> datetime:
+def _certificate(value: str) -> datetime | None:
+    """The end of the first to end; the last moment of the year 9999 means that there is none (RFC 5280, 4.1.2.5)."""
     try:
-        return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(value.encode()))
+        ends = min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(value.encode()))
     except Exception:
         raise _unfit("expected a certificate in PEM") from None
+    return ends if ends.year < NEVER else None
 
 
 def _anything(_value: str) -> None:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from reconciler.errors import LockTimeout
+from reconciler.errors import LockTimeout, Refused
 from reconciler.failpoints import hit
-from reconciler.store.connect import set_wait, writing
+from reconciler.model.live import DatabaseState
+from reconciler.store.connect import exists, reading, set_wait, writing
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad
-from reconciler.store.schema import require_current, state_of
+from reconciler.store.schema import require_usable, state_of, upgrade
 from reconciler.store.url import Database
 
 WAIT_SECONDS = 30.0
@@ -21,27 +22,55 @@ class Undone(Exception):
     """Raised inside the block to roll back: what is there is not as it was expected."""
 
 
+class NotSetUp(Refused):
+    code = "database-empty"
+
+
 @contextmanager
 def changing(database: Database, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
     """Ends without an error, and without a trace, where the block raises ``Undone``.
 
-    Raises LockTimeout, Refused for a database of another schema, DatabaseFailed.
+    Raises NotSetUp for an empty database, Refused for one of another schema, LockTimeout, DatabaseFailed.
     """
     try:
         with writing(database, wait_seconds) as connection, connection.begin():
             if not database.is_sqlite:
                 set_wait(connection, wait_seconds)
-            require_current(state_of(connection), database)
+            if not _is_current(connection, database):
+                raise NotSetUp(f"{database.display} is empty", hint="`reconciler secrets set` or an apply sets it up")
             yield connection
             hit("before_commit")
         hit("after_commit")
     except Undone:
         return
     except LockNotHad:
-        raise LockTimeout(f"{database.display} is locked by another program", hint="try again later") from None
+        raise _locked(database) from None
     except (ConnectionLost, Contended):
         raise DatabaseFailed(
             f"{database.display}: the connection ended, and whether this was written is not known",
             code="connection-lost",
             hint="look what is there, and try again",
         ) from None
+
+
+def set_up(database: Database) -> None:
+    """Gives an empty database its tables, as an apply would. Raises Refused, LockTimeout, DatabaseFailed."""
+    if exists(database):
+        with reading(database) as connection:
+            if _is_current(connection, database):
+                return
+    try:
+        upgrade(database, WAIT_SECONDS, only_empty=True)
+    except LockNotHad:
+        raise _locked(database) from None
+
+
+def _is_current(connection: Connection, database: Database) -> bool:
+    """False for an empty one. Raises Refused."""
+    state = state_of(connection)
+    require_usable(state, database)
+    return state is DatabaseState.CURRENT
+
+
+def _locked(database: Database) -> LockTimeout:
+    return LockTimeout(f"{database.display} is locked by another program", hint="try again later")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from reconciler.errors import Refused
+from reconciler.errors import IntegrityFailed, Refused
 from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState
 from reconciler.model.secret_ref import SecretRef, references_in
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
-from reconciler.store.changing import Undone, changing
+from reconciler.store.changing import NotSetUp, Undone, changing
 from reconciler.store.connect import exists, reading
 from reconciler.store.schema import require_usable, state_of
 from reconciler.store.url import Database
@@ -54,13 +55,12 @@ def listed(database: Database, tenants: Sequence[str] = (), name: str | None = N
         if not _is_there(connection, database):
             return []
         sql = f"SELECT {_COLUMNS} FROM secrets WHERE (:all = 1 OR tenant = :tenant) AND (:name = '' OR name = :name)"
-        order = " ORDER BY tenant, name"
         wanted: Sequence[str | None] = [*tenants] or [None]
         found: list[StoredSecret] = []
-        for tenant in wanted:
+        for tenant in dict.fromkeys(wanted):
             values = {"all": int(tenant is None), "tenant": tenant or "", "name": name or ""}
-            found += map(_secret, connection.execute(text(sql + order), values))
-        return found
+            found += map(_secret, connection.execute(text(sql), values))
+        return sorted(found, key=lambda secret: (secret.tenant, secret.name))  # databases sort by rules of their own
 
 
 def write(database: Database, new: Sealed, before: StoredSecret | None, actor: Actor, event: str) -> bool:
@@ -109,7 +109,7 @@ def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str)
     if not exists(database):
         return None
     taken = None
-    with changing(database) as connection:
+    with suppress(NotSetUp), changing(database) as connection:
         if (taken := _sealed(connection, tenant, name)) is None:
             raise Undone
         log(connection, "secret-access", taken.secret, actor, {"purpose": purpose})
@@ -118,10 +118,14 @@ def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str)
 
 def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[Sealed]:
     """Secrets that another key than ``key_id`` holds, by uid, beginning behind the uid ``after``."""
+    if not exists(database):
+        return []
     with reading(database) as connection:
+        if not _is_there(connection, database):
+            return []
         sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE key_id <> :key AND uid > :after ORDER BY uid LIMIT :limit"
         records = connection.execute(text(sql), {"key": key_id, "after": after, "limit": limit})
-        return [Sealed(_secret(record[:-1]), bytes(record[-1])) for record in records]
+        return [_with_blob(record) for record in records]
 
 
 def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: Actor) -> bool:
@@ -147,7 +151,7 @@ def entries(database: Database, tenants: Collection[str], name: str | None, limi
             return []
         found = (
             entry
-            for entry in newest_of(connection, "secret-")
+            for entry in newest_of(connection, "secret-", "key-")
             if (not tenants or entry.get("tenant") in tenants) and (name is None or entry.get("name") == name)
         )
         return [*islice(found, limit)]
@@ -182,7 +186,9 @@ def key_uses(database: Database) -> dict[str, KeyUse]:
 
 def retire(database: Database, key_id: str, actor: Actor) -> None:
     """From now on nothing is wrapped with it, by whoever still thinks that it is primary. Raises Refused while in use."""
-    with changing(database) as connection:
+    if not exists(database):
+        return
+    with suppress(NotSetUp), changing(database) as connection:
         count_wrap(connection, key_id, 0)
         held = connection.execute(
             text("SELECT count(*) FROM secrets WHERE key_id = :key"), {"key": key_id}
@@ -232,26 +238,49 @@ def _said(event: str, actor: Actor) -> dict[str, Any]:
 def _sealed(connection: Connection, tenant: str, name: str) -> Sealed | None:
     sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE tenant = :tenant AND name = :name"
     record = connection.execute(text(sql), {"tenant": tenant, "name": name}).first()
-    return Sealed(_secret(record[:-1]), bytes(record[-1])) if record else None
+    return _with_blob(record) if record else None
+
+
+def _with_blob(record: Any) -> Sealed:
+    """A blob that is no bytes is an empty one, which does not open."""
+    return Sealed(_secret(record[:-1]), record[-1] if isinstance(record[-1], bytes) else b"")
 
 
 def _secret(record: Any) -> StoredSecret:
+    """Raises IntegrityFailed: SQLite keeps anything in any column, and others may write there."""
     found = StoredSecret(*record)
-    created, changed = _datetime(found.created_at), _datetime(found.changed_at)
-    assert created is not None
-    assert changed is not None
-    return found._replace(created_at=created, changed_at=changed, expires_at=_datetime(found.expires_at))
+    try:
+        created, changed = _datetime(found.created_at), _datetime(found.changed_at)
+        expires = _datetime(found.expires_at)
+    except (ValueError, OverflowError):
+        created = changed = expires = None
+    texts = (found.tenant, found.name, found.uid, found.type, found.key_id)
+    whole = isinstance(found.version, int) and found.version > 0 and isinstance(found.rotate_days, int | None)
+    if not (whole and created and changed and all(isinstance(one, str) for one in texts)):
+        raise IntegrityFailed(
+            f"the row of the secret {str(found.tenant)[:63]!r}/{str(found.name)[:63]!r} is not as it was written",
+            code="secret-damaged",
+            hint="restore it from a backup, or delete the row; `reconciler secrets access-log` tells who did what",
+        )
+    return found._replace(created_at=created, changed_at=changed, expires_at=expires)
 
 
 _NOW = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%dT%H:%M:%SZ','now')"}
 
 
 def _datetime(value: Any) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    """In UTC, whatever the session's time zone is. Raises ValueError, OverflowError."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime | None):
+        raise ValueError
+    return value.astimezone(UTC) if value else None
 
 
 def _moment(value: datetime | None, database: Database) -> Any:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value and database.is_sqlite else value
+    if value is None or not database.is_sqlite:
+        return value
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")  # %Y writes the year 1 as 1
 
 
 def _is_there(connection: Connection, database: Database) -> bool:

@@ -18,14 +18,9 @@ class Place(NamedTuple):
     actor: Actor
 
 
-def place(options: Options, *, set_up: bool = False) -> Place:
-    """With ``set_up`` an empty database gets its tables, as an apply would give it them."""
+def place(options: Options) -> Place:
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
-    if set_up:
-        from reconciler.store.schema import upgrade
-
-        upgrade(database, 30.0, only_empty=True)
     return Place(workspace, database, Actor(actor(), signing_key(workspace.project)))
 
 

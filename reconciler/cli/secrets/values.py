@@ -14,9 +14,9 @@ from reconciler.cli.options import common, print_json
 from reconciler.cli.secrets.place import parse_name, place
 from reconciler.cli.workspace import Options, now
 from reconciler.errors import Refused, UsageError
-from reconciler.model.stored_secret import TYPES, StoredSecret
+from reconciler.model.stored_secret import MOST_BYTES, TYPES, StoredSecret
 
-MOST_CHARACTERS = 1 << 20
+MOST_DAYS, MOST_WORDS = 36500, 1000
 
 
 def _about(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,17 +65,22 @@ def _keep(
     from reconciler.credentials.keep import About, keep, not_there
     from reconciler.secrets.secret import Secret
     from reconciler.secrets.types import judged
+    from reconciler.store.changing import set_up
     from reconciler.store.secrets import find
 
     tenant, name = parse_name(text)
+    if description is not None and (len(description) > MOST_WORDS or not description.isprintable()):
+        raise UsageError(f"--description wants one line of at most {MOST_WORDS} characters", code="invalid-description")
     ends = _end(expires) if expires else None
-    where = place(options, set_up=new)
+    where = place(options)
     ring = needed_ring(where.workspace.project)
     before = find(where.database, tenant, name)
     if before is None and not new:
         raise not_there(tenant, name)
     value = judged(type_ or (before.type if before else "custom"), _value(options, text))
     about = About(type_, description, ends or value.expires_at, rotate_every)
+    if new:
+        set_up(where.database)
     kept = keep(where.database, ring, tenant, name, Secret(value.value), about, where.actor, new=new)
     if options.format == "json":
         print_json({"format_version": "1.0", "secret": as_json(kept)})
@@ -87,26 +92,47 @@ def _keep(
 
 def _value(options: Options, name: str) -> str:
     if sys.stdin.isatty():
-        return str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
+        try:
+            asked = str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
+            asked.encode()
+        except UnicodeError:
+            raise _not_utf8() from None
+        return asked
+    given = sys.stdin.buffer.read(MOST_BYTES + 3)  # with the line break that is no part of it
+    if len(given) > MOST_BYTES + 2:
+        raise UsageError(f"the value is longer than {MOST_BYTES} bytes", code="unfit-value")
     try:
-        value = sys.stdin.buffer.read(MOST_CHARACTERS + 1).decode()
+        value = given.decode()
     except UnicodeDecodeError:
-        raise UsageError(
-            "the value is not UTF-8", code="unfit-value", hint="encode it first, e.g. with base64"
-        ) from None
+        raise _not_utf8() from None
     if not value:
         raise UsageError("stdin holds no value", code="unfit-value", hint="e.g. `pass show openai | reconciler ...`")
     return value
 
 
+def _not_utf8() -> UsageError:
+    return UsageError("the value is not UTF-8", code="unfit-value", hint="encode it first, e.g. with base64")
+
+
 def _end(text: str) -> datetime:
     """The end of the day, in UTC."""
-    if text.isdecimal() and 0 < int(text) <= 36500:
-        return now() + timedelta(days=int(text))
     try:
-        return datetime.combine(datetime.strptime(text, "%Y-%m-%d"), time(23, 59, 59), UTC)
+        if text.isdecimal():
+            return now() + timedelta(days=_between(1, int(text), MOST_DAYS))
+        ends = datetime.combine(datetime.strptime(text, "%Y-%m-%d"), time(23, 59, 59), UTC)
+        _between(0, (ends - now()).days, MOST_DAYS)
     except ValueError:
-        raise UsageError("--expires wants a date such as 2027-01-31, or a number of days") from None
+        raise UsageError(
+            "--expires wants a date to come, such as 2027-01-31, or a number of days", code="invalid-expiry"
+        ) from None
+    return ends
+
+
+def _between(least: int, number: int, most: int) -> int:
+    """Raises ValueError."""
+    if not least <= number <= most:
+        raise ValueError
+    return number
 
 
 @click.command("delete")
