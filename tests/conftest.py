@@ -83,11 +83,11 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_postgres_database(server_url: str) -> str:
-    """A fresh, empty database; returns its URL."""
+def new_postgres_database(server_url: str, template: str = "template1") -> str:
+    """A fresh database, empty unless it is copied from another; returns its URL."""
     name = "t" + uuid4().hex[:12]
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     before, _, query = server_url.partition("?")
     return f"{before.rpartition('/')[0]}/{name}?{query}"
 

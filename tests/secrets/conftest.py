@@ -1,0 +1,57 @@
+"""A database, a key file, and command lines on both."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler.secrets.keys import create_keys
+from tests.conftest import Db, new_postgres_database
+from tests.secrets.support import Kept
+from tests.store.support import set_up
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_server: str) -> str:
+    """Not waiting for the disk: processes are killed here, the machine is not."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return postgres_server
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "keys.json"
+    create_keys(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that is set up, to be copied."""
+    made = Db(f"sqlite:///{tmp_path_factory.mktemp('whole')}/state.db")
+    set_up(made)
+    made.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return made.path
+
+
+@pytest.fixture(scope="session")
+def whole_database(postgres_server: str) -> str:
+    """The name of a PostgreSQL database that is set up, to be copied."""
+    made = Db(new_postgres_database(postgres_server))
+    set_up(made)
+    return str(made.sql("SELECT current_database()")[0][0])
+
+
+@pytest.fixture
+def kept(db: Db, folder: Path, key_file: Path, request: pytest.FixtureRequest) -> Kept:
+    """On a database that is set up."""
+    if db.is_sqlite:
+        shutil.copyfile(request.getfixturevalue("whole_file"), db.path)
+        return Kept(db, folder, key_file)
+    url = new_postgres_database(db.url, request.getfixturevalue("whole_database"))
+    return Kept(Db(url), folder, key_file)
