@@ -36,7 +36,7 @@ def changing(database: Database, wait_seconds: float = WAIT_SECONDS) -> Iterator
         with writing(database, wait_seconds) as connection, connection.begin():
             if not database.is_sqlite:
                 set_wait(connection, wait_seconds)
-            if not _is_current(connection, database):
+            if not is_current(connection, database):
                 raise NotSetUp(f"{database.display} is empty", hint="`reconciler secrets set` or an apply sets it up")
             yield connection
             hit("before_commit")
@@ -57,7 +57,7 @@ def set_up(database: Database) -> None:
     """Gives an empty database its tables, as an apply would. Raises Refused, LockTimeout, DatabaseFailed."""
     if exists(database):
         with reading(database) as connection:
-            if _is_current(connection, database):
+            if is_current(connection, database):
                 return
     try:
         upgrade(database, WAIT_SECONDS, only_empty=True)
@@ -65,7 +65,7 @@ def set_up(database: Database) -> None:
         raise _locked(database) from None
 
 
-def _is_current(connection: Connection, database: Database) -> bool:
+def is_current(connection: Connection, database: Database) -> bool:
     """False for an empty one. Raises Refused."""
     state = state_of(connection)
     require_usable(state, database)

@@ -13,13 +13,11 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import IntegrityFailed, Refused
 from reconciler.model.address import Address
-from reconciler.model.live import DatabaseState
 from reconciler.model.secret_ref import SecretRef, references_in
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
-from reconciler.store.changing import NotSetUp, Undone, changing
+from reconciler.store.changing import NotSetUp, Undone, changing, is_current
 from reconciler.store.connect import exists, reading
-from reconciler.store.schema import require_usable, state_of
 from reconciler.store.url import Database
 
 MOST_WRAPS = 2**32
@@ -52,7 +50,7 @@ def listed(database: Database, tenants: Sequence[str] = (), name: str | None = N
     if not exists(database):
         return []
     with reading(database) as connection:
-        if not _is_there(connection, database):
+        if not is_current(connection, database):
             return []
         sql = f"SELECT {_COLUMNS} FROM secrets WHERE (:all = 1 OR tenant = :tenant) AND (:name = '' OR name = :name)"
         wanted: Sequence[str | None] = [*tenants] or [None]
@@ -121,7 +119,7 @@ def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[S
     if not exists(database):
         return []
     with reading(database) as connection:
-        if not _is_there(connection, database):
+        if not is_current(connection, database):
             return []
         sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE key_id <> :key AND uid > :after ORDER BY uid LIMIT :limit"
         records = connection.execute(text(sql), {"key": key_id, "after": after, "limit": limit})
@@ -147,7 +145,7 @@ def entries(database: Database, tenants: Collection[str], name: str | None, limi
     if not exists(database):
         return []
     with reading(database) as connection:
-        if not _is_there(connection, database):
+        if not is_current(connection, database):
             return []
         found = (
             entry
@@ -175,7 +173,7 @@ def key_uses(database: Database) -> dict[str, KeyUse]:
     if not exists(database):
         return {}
     with reading(database) as connection:
-        if not _is_there(connection, database):
+        if not is_current(connection, database):
             return {}
         sql = (
             "SELECT k.key_id, k.wraps, (SELECT count(*) FROM secrets s WHERE s.key_id = k.key_id), k.retired_at "
@@ -281,9 +279,3 @@ def _moment(value: datetime | None, database: Database) -> Any:
     if value is None or not database.is_sqlite:
         return value
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")  # %Y writes the year 1 as 1
-
-
-def _is_there(connection: Connection, database: Database) -> bool:
-    state = state_of(connection)
-    require_usable(state, database)
-    return state is DatabaseState.CURRENT
