@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from random import uniform
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -17,7 +19,9 @@ from reconciler.store import secrets as store
 from reconciler.store.secrets import Actor, Sealed
 from reconciler.store.url import Database
 
-TRIES = 20
+PATIENCE = 30.0
+"""Seconds in which a value has to find its turn among others of the same secret."""
+PASSES = 5
 BATCH = 100
 
 
@@ -46,7 +50,8 @@ def keep(
     The value is sealed before the transaction begins (a key may be far away), and again if somebody was faster.
     Raises UsageError, Refused, CredentialUnresolved.
     """
-    for _ in range(TRIES):
+    deadline = time.monotonic() + PATIENCE
+    while True:
         before = store.find(database, tenant, name)
         if before is None and not new:
             raise not_there(tenant, name)
@@ -55,7 +60,9 @@ def keep(
         event = "secret-set" if new else "secret-rotate"
         if store.write(database, Sealed(record, blob), before, actor, event):
             return record
-    raise ReconcilerError(f"others keep changing {tenant}/{name}", code="contended", hint="try again")
+        if time.monotonic() > deadline:
+            raise ReconcilerError(f"others keep changing {tenant}/{name}", code="contended", hint="try again")
+        time.sleep(uniform(0, 0.05))  # noqa: S311 - those who lost don't come back all at once
 
 
 def not_there(tenant: str, name: str) -> UsageError:
@@ -102,7 +109,7 @@ def reencrypt(database: Database, ring: Ring, actor: Actor, tell: Callable[[int]
     far away and can't be reached.
     """
     done = 0
-    for _ in range(TRIES):
+    for _ in range(PASSES):
         failed: list[tuple[StoredSecret, ReconcilerError]] = []
         missed = 0  # got a new value at the same time, perhaps by somebody with an older key file
         for sealed in _to_rewrap(database, ring.primary.key_id):
