@@ -55,3 +55,10 @@ def kept(db: Db, folder: Path, key_file: Path, request: pytest.FixtureRequest) -
         return Kept(db, folder, key_file)
     url = new_postgres_database(db.url, request.getfixturevalue("whole_database"))
     return Kept(Db(url), folder, key_file)
+
+
+@pytest.fixture
+def here(tmp_path: Path, folder: Path, key_file: Path, whole_file: Path) -> Kept:
+    """On SQLite, for what has nothing to do with the database."""
+    shutil.copyfile(whole_file, tmp_path / "here.db")
+    return Kept(Db(f"sqlite:///{tmp_path}/here.db"), folder, key_file)

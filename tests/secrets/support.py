@@ -22,6 +22,7 @@ from tests.conftest import Db, Ran, command_environment, reconciler
 from tests.store.support import database_of
 
 ACTOR = Actor("tester")
+VALUE = "sk-live-of-nobody"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,11 @@ class Kept:
     key_file: Path
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
-        own = {"RECONCILER_DATABASE_URL": self.db.url, "RECONCILER_PROJECT": "shop", "RECONCILER_KEY_FILE": str(self.key_file)}
+        own = {
+            "RECONCILER_DATABASE_URL": self.db.url,
+            "RECONCILER_PROJECT": "shop",
+            "RECONCILER_KEY_FILE": str(self.key_file),
+        }
         return {**own, **more}
 
     def __call__(self, *arguments: str, stdin: str | bytes = "", **more: str) -> Ran:
@@ -76,7 +81,7 @@ class Kept:
         entries = self("access-log", "--limit", "100000", "--format", "json", *arguments).ok().json["entries"]
         return [str(entry["event"]).removeprefix("secret-") for entry in reversed(entries)]
 
-    def keys(self) -> dict[str, dict[str, Any]]:
+    def key_states(self) -> dict[str, dict[str, Any]]:
         return {one["key"]: one for one in self("keys", "list", "--format", "json").ok().json["keys"]}
 
 
@@ -84,4 +89,13 @@ def told(ran: Ran) -> Ran:
     """Whatever went wrong was expected by somebody."""
     assert "Traceback" not in ran.text, ran.text
     assert "internal-error" not in ran.text, ran.text
+    return ran
+
+
+def clear(ran: Ran, code: int, word: str) -> Ran:
+    """One error with its code, and a value nowhere."""
+    ran.ok(code)
+    assert ran.err.count("Error: ") == 1, ran.err
+    assert f"[{word}]" in ran.err, ran.err
+    assert VALUE not in ran.text
     return ran

@@ -213,7 +213,7 @@ def test_every_change_has_its_entry(kept: Kept) -> None:
     assert reencrypt(kept.database, kept.ring, ACTOR, lambda _: None).done == 1
     keep(kept.database, kept.ring, "acme", "openai", Secret("next-one"), About(), ACTOR, new=False)
     kept("delete", "acme/openai", "--auto-approve").ok()
-    old = next(key for key, row in kept.keys().items() if row["state"] == "decrypt-only")
+    old = next(key for key, row in kept.key_states().items() if row["state"] == "decrypt-only")
     kept("keys", "retire", old).ok()
     assert kept.events() == ["set", "rewrap", "rotate", "delete", "key-retire"]
     assert kept.events("acme/openai") == ["set", "rewrap", "rotate", "delete"]

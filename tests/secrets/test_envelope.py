@@ -66,7 +66,16 @@ def test_every_cut_and_every_addition_is_found(length: int) -> None:
 
 
 def test_what_is_no_blob() -> None:
-    for junk in (b"", b"RCS1", b"RCS1\xff", b"RCS1\0\0\0", b"RCS1\0\xff\xff", b"RCS1\1\xff\0\0", b"\0" * 300, b"RCS2" + b"a" * 300):
+    for junk in (
+        b"",
+        b"RCS1",
+        b"RCS1\xff",
+        b"RCS1\0\0\0",
+        b"RCS1\0\xff\xff",
+        b"RCS1\1\xff\0\0",
+        b"\0" * 300,
+        b"RCS2" + b"a" * 300,
+    ):
         refused(junk)
     for _ in range(200):
         refused(b"RCS1" + os.urandom(200))
