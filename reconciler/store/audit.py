@@ -76,7 +76,9 @@ def newest_of(connection: Connection, *events: str) -> Iterator[dict[str, Any]]:
         except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict):
-            raise IntegrityFailed(f"entry {seq} of the audit trail is not as it was written", hint=_VERIFY)
+            raise IntegrityFailed(
+                f"entry {seq} of the audit trail is not as it was written", code="entry-damaged", hint=_VERIFY
+            )
         if str(entry.get("event", "")).startswith(events):
             yield entry
 
