@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import count
 from random import uniform
 from typing import NamedTuple
 from uuid import uuid4
@@ -51,7 +52,7 @@ def keep(
     Raises UsageError, Refused, CredentialUnresolved.
     """
     deadline = time.monotonic() + PATIENCE
-    while True:
+    for lost in count(1):
         before = store.find(database, tenant, name)
         if before is None and not new:
             raise not_there(tenant, name)
@@ -62,7 +63,8 @@ def keep(
             return record
         if time.monotonic() > deadline:
             raise ReconcilerError(f"others keep changing {tenant}/{name}", code="contended", hint="try again")
-        time.sleep(uniform(0, 0.05))  # noqa: S311 - those who lost don't come back all at once
+        time.sleep(uniform(0, min(1.0, 0.02 * 2**lost)))  # noqa: S311 - those who lost don't come back all at once
+    raise AssertionError("a number follows every number")
 
 
 def not_there(tenant: str, name: str) -> UsageError:
