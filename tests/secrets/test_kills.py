@@ -15,7 +15,7 @@ KILLS = int(os.environ.get("TEST_REWRAP_KILLS", "8"))
 def test_killed_at_failpoints_and_at_random_moments(db: Db) -> None:
     """As tests/campaigns/rewrap.py does by hand, a few times."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.campaigns.rewrap", "--url", db.url, "--kills", str(KILLS), "--secrets", "10"],
+        [sys.executable, "-m", "tests.campaigns.rewrap", "--url", db.url, "--kills", str(KILLS), "--secrets", "6"],
         cwd=ROOT,
         env=command_environment({"PYTHONPATH": str(ROOT)}),
         capture_output=True,
@@ -29,4 +29,4 @@ def test_killed_at_failpoints_and_at_random_moments(db: Db) -> None:
     assert done.returncode == 0
     assert report["kills"] == KILLS
     assert sum(report["by_failpoint"].values()) >= KILLS // 2
-    assert report["opened"] == KILLS * 2 * 10
+    assert report["opened"] == KILLS * 2 * 6

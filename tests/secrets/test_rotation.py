@@ -8,7 +8,7 @@ from tests.secrets.rotation import rotate
 from tests.secrets.support import Kept
 
 ROTATIONS = int(os.environ.get("TEST_KEY_ROTATIONS", "3"))
-ROUNDS = int(os.environ.get("TEST_KEY_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("TEST_KEY_ROUNDS", "2"))
 READERS = 2
 
 

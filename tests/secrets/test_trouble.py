@@ -60,8 +60,7 @@ def test_a_read_only_database(kept: Kept) -> None:
             connection.execute("PRAGMA journal_mode=DELETE")
         kept.db.path.chmod(0o444)
         words = "database-unreachable"
-        for arguments in READING:
-            without_privileges("secrets", *arguments, cwd=kept.folder, env=own).ok()
+        without_privileges("secrets", "list", cwd=kept.folder, env=own).ok()
         ran = without_privileges("secrets", "reencrypt", cwd=kept.folder, env=own)
         clear(ran, 1, words)
         clear(without_privileges("secrets", "delete", "acme/one", "--auto-approve", cwd=kept.folder, env=own), 1, words)

@@ -140,7 +140,7 @@ def test_certificates_say_when_they_end(here: Kept) -> None:
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
-def test_a_day_is_the_same_day_everywkept(kept: Kept, zone: str) -> None:
+def test_a_day_is_the_same_day_everywhere(kept: Kept, zone: str) -> None:
     """PostgreSQL answers in the session's time zone."""
     if kept.db.is_sqlite:
         other = kept
