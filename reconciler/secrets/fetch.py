@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
+from reconciler.parallel import within
 from reconciler.secrets.secret import Secret
 
 
@@ -60,6 +61,10 @@ class Retry(Exception):
 
 
 TRIES = 3
+PAUSE = 0.4
+"""Seconds before the second try, at most; twice as many before the third."""
+SLACK = 5.0
+"""Seconds that work may take beyond its timeout before it is given up: a client that doesn't keep its own promise."""
 T = TypeVar("T")
 
 
@@ -70,8 +75,29 @@ def retried(attempt: Callable[[float], T], seconds: float) -> T:
         try:
             return attempt(max(0.1, deadline - time.monotonic()))
         except Retry as retry:
-            wait = uniform(0.5, 1.0) * 0.2 * 2**number  # noqa: S311 - jitter
+            wait = uniform(0.5, 1.0) * PAUSE * number  # noqa: S311 - jitter
             if number == TRIES or time.monotonic() + wait >= deadline:
                 raise retry.error from None
             time.sleep(wait)
     raise AssertionError("the last try returns or raises")
+
+
+def bounded(work: Callable[[], T], timeout: float, what: str) -> T:
+    """``work`` in a thread of its own: whatever a client's timeouts are worth, nobody waits longer, and whatever it
+    raises, no text of its own gets out. Raises Unreachable, and each ReconcilerError of ``work``.
+    """
+
+    def ask() -> tuple[T] | ReconcilerError:
+        try:
+            return (work(),)
+        except ReconcilerError as error:
+            return error
+        except Exception as error:  # a client's defect: its text may hold anything, so only its name is told
+            return Unreachable(f"{what} does not resolve: {type(error).__name__}")
+
+    answer = within(timeout + SLACK, ask)
+    if answer is None:
+        raise Unreachable(f"{what} does not resolve: no answer within {timeout:g} s")
+    if isinstance(answer, ReconcilerError):
+        raise answer
+    return answer[0]

@@ -11,15 +11,13 @@ from typing import Any, NamedTuple
 
 from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
-from reconciler.parallel import in_parallel, within
-from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable
+from reconciler.parallel import in_parallel
+from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable, bounded
 from reconciler.secrets.policy import OPERATORS, Policy, refusal
 from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
 CACHE_SECONDS = 60.0
-SLACK = 5.0
-"""Seconds that a fetch may take beyond its timeout, before it is given up: a client that doesn't keep its own promise."""
 
 
 class Wanted(NamedTuple):
@@ -65,7 +63,9 @@ class Resolver:
             until, kept = self._kept.get(wanted, (0.0, None))
         if kept is not None and self._clock() < until:
             return kept
-        found = self._bounded(wanted)
+        self.forget(wanted)
+        what = str(wanted.reference)
+        found = bounded(lambda: self._fetch(wanted.reference.scheme)(*wanted), self._outside.timeout, what)
         seconds = self._cache_seconds if found.seconds is None else min(found.seconds, self._cache_seconds)
         with self._lock:
             self._kept[wanted] = (self._clock() + seconds, found)
@@ -95,24 +95,6 @@ class Resolver:
                 return error
 
         return in_parallel(wanted, work)
-
-    def _bounded(self, wanted: Wanted) -> Fetched:
-        """In a thread of its own: whatever a client's own timeouts are worth, nobody waits longer."""
-
-        def ask() -> Fetched | ReconcilerError:
-            try:
-                return self._fetch(wanted.reference.scheme)(*wanted)
-            except ReconcilerError as error:
-                return error
-            except Exception as error:  # a client's defect: its text may hold anything, so only its name is told
-                return Unreachable(f"{wanted.reference} does not resolve: {type(error).__name__}")
-
-        answer = within(self._outside.timeout + SLACK, ask)
-        if answer is None:
-            raise Unreachable(f"{wanted.reference} does not resolve: no answer within {self._outside.timeout:g} s")
-        if isinstance(answer, ReconcilerError):
-            raise answer
-        return answer
 
     def _fetch(self, scheme: str) -> Fetch:
         with self._lock:

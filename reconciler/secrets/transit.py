@@ -7,18 +7,22 @@ Only data keys are sent there, with the context as associated data; the wrapped 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import hvac
+from hvac import exceptions
 
 from reconciler.errors import CredentialUnresolved, UsageError
 from reconciler.secrets.envelope import damaged
-from reconciler.secrets.fetch import Outside, Unreachable
+from reconciler.secrets.fetch import Outside, bounded
 from reconciler.secrets.vault_client import REFUSED, Vault
 
 PREFIX = "transit:"
+MOST_TEXT = 4096
+"""Characters of a wrapped data key; Vault's have about a hundred."""
+T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)+\Z")
 
 
@@ -34,41 +38,72 @@ class TransitKey:
         self._vault = Vault(outside)
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
-        def work(client: hvac.Client) -> Any:
-            return client.secrets.transit.encrypt_data(
-                self._key, _coded(data_key), mount_point=self._mount, associated_data=_coded(context)
-            )
+        def work(client: hvac.Client) -> str:
+            try:
+                answer = client.secrets.transit.encrypt_data(
+                    self._key, _coded(data_key), mount_point=self._mount, associated_data=_coded(context)
+                )
+            except exceptions.InvalidRequest as error:
+                raise CredentialUnresolved(
+                    f"the transit key {self._key} does not encrypt: {_reason(str(error.text))}",
+                    code=REFUSED,
+                    hint="make it with `vault write -f MOUNT/keys/NAME`; its type must be one with associated data",
+                ) from None
+            text = _field(answer, "ciphertext")
+            if not text.isascii() or not 0 < len(text) <= MOST_TEXT:
+                raise ValueError(text)
+            return text
 
-        return self._field(self._vault.call(work, f"the transit key {self._key}"), "ciphertext").encode()
+        return self._call(work).encode()
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        try:
-            text = wrapped.decode("ascii")
-        except UnicodeDecodeError:
-            raise damaged() from None
+        if not wrapped or not wrapped.isascii():
+            raise damaged()
+        text = wrapped.decode()
 
-        def work(client: hvac.Client) -> Any:
-            return client.secrets.transit.decrypt_data(
-                self._key, text, mount_point=self._mount, associated_data=_coded(context)
-            )
+        def work(client: hvac.Client) -> bytes:
+            try:
+                answer = client.secrets.transit.decrypt_data(
+                    self._key, text, mount_point=self._mount, associated_data=_coded(context)
+                )
+            except (exceptions.InvalidRequest, exceptions.InternalServerError) as error:
+                said = str(error.text)
+                if _DAMAGED.search(said):  # some releases answer 500 and not 400
+                    raise damaged() from None
+                if isinstance(error, exceptions.InternalServerError):
+                    raise
+                raise CredentialUnresolved(
+                    f"the transit key {self._key} does not decrypt: {_reason(said)}", code=REFUSED
+                ) from None
+            return base64.b64decode(_field(answer, "plaintext"), validate=True)
 
-        try:
-            answer = self._vault.call(work, f"the transit key {self._key}")
-        except CredentialUnresolved as error:
-            if error.problems[0].code == REFUSED:  # the text, or what it is bound to, is not what was wrapped
-                raise damaged() from None
-            raise
-        try:
-            return base64.b64decode(self._field(answer, "plaintext"), validate=True)
-        except binascii.Error:
-            raise damaged() from None
+        return self._call(work)
 
-    @staticmethod
-    def _field(answer: Any, name: str) -> str:
-        try:
-            return str(answer["data"][name])
-        except (KeyError, TypeError):
-            raise Unreachable("what answers at VAULT_ADDR does not speak Vault's API") from None
+    def _call(self, work: Callable[[hvac.Client], T]) -> T:
+        what = f"the transit key {self._key}"
+        return bounded(lambda: self._vault.call(work, what), self._vault.timeout, what)
+
+
+_DAMAGED = re.compile(r"message authentication failed|invalid ciphertext(?!: version is too new)")
+"""What Vault and OpenBao say of a text that is not what was wrapped, or is bound to another place."""
+
+
+def _reason(said: str) -> str:
+    if "too old" in said:
+        return "the key's min_decryption_version leaves out the version that this secret was sealed with; lower it"
+    if "version is too new" in said:
+        return "Vault does not know the version that this secret was sealed with; was it restored from an older copy?"
+    if "not found" in said:
+        return "there is no such key"
+    return "Vault refuses the request as malformed"
+
+
+def _field(answer: Any, name: str) -> str:
+    """Raises LookupError, TypeError for what is no answer of transit's."""
+    found = answer["data"][name]
+    if not isinstance(found, str):
+        raise TypeError(name)
+    return found
 
 
 def _coded(data: bytes) -> str:
