@@ -7,6 +7,7 @@ are what the AWS SDK finds in the environment.
 from __future__ import annotations
 
 import threading
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -17,9 +18,20 @@ from reconciler.secrets.fetch import TRIES, Fetch, Fetched, Outside, Unreachable
 from reconciler.secrets.secret import Secret
 
 LEAST_ID = 32
-DENIED = frozenset(
-    {"AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException"}
+DENIED = frozenset({"AccessDeniedException", "AccessDenied"})
+CREDENTIALS = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "ExpiredTokenException",
+        "ExpiredToken",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "MissingAuthenticationTokenException",
+    }
 )
+BUSY = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 MISSING = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
 
 
@@ -42,7 +54,9 @@ def connect(outside: Outside) -> Fetch:
                 config = Config(
                     connect_timeout=share, read_timeout=share, retries={"total_max_attempts": TRIES, "mode": "standard"}
                 )
-                clients.append(boto3.session.Session().client("secretsmanager", config=config))
+                # the SDK itself reads AWS_DEFAULT_REGION alone, unlike the command line and other languages
+                region = outside.environ.get("AWS_REGION") or None
+                clients.append(boto3.session.Session(region_name=region).client("secretsmanager", config=config))
             return clients[0]
 
     def fetch(_tenant: str, reference: SecretRef) -> Fetched:
@@ -52,15 +66,22 @@ def connect(outside: Outside) -> Fetch:
         try:
             answer = client().get_secret_value(SecretId=name, **chosen)
         except exceptions.ClientError as error:
-            raise _told(reference, str(error.response.get("Error", {}).get("Code", ""))) from None
+            raise _told(reference, error.response) from None
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
             raise Unreachable("there are no AWS credentials", hint="set up AWS_PROFILE or AWS_ACCESS_KEY_ID") from None
         except exceptions.NoRegionError:
             raise Unreachable("no AWS region is configured", hint="set AWS_REGION or AWS_DEFAULT_REGION") from None
-        except exceptions.BotoCoreError as error:
+        except exceptions.HTTPClientError as error:
             raise Unreachable(
                 f"{reference} does not resolve: Secrets Manager can't be reached ({type(error).__name__})"
             ) from None
+        except (exceptions.BotoCoreError, ValueError) as error:  # a profile, a region, an endpoint: of this machine
+            raise Unreachable(
+                f"{reference} does not resolve: the AWS SDK gives up ({type(error).__name__})",
+                hint="does `aws sts get-caller-identity` work here?",
+            ) from None
+        except (AttributeError, LookupError, TypeError, RecursionError):  # the SDK trusts whoever answers
+            raise Unreachable(f"{reference} does not resolve: what answers is not Secrets Manager") from None
         text = answer.get("SecretString")
         if not isinstance(text, str):
             raise CredentialUnresolved(f"{reference} does not resolve: its value is binary")
@@ -84,13 +105,28 @@ def _part(text: str, key: str, reference: SecretRef) -> str:
     return str(document[key])
 
 
-def _told(reference: SecretRef, code: str) -> CredentialUnresolved:
+def _told(reference: SecretRef, response: Any) -> CredentialUnresolved:
+    """Of what AWS says only the code is repeated: its messages hold names of accounts and roles."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    shown = code if code.isalnum() and code.isascii() and len(code) <= 80 else "an error"
+    trouble = f"{reference} does not resolve: Secrets Manager"
     if code in DENIED:
         return CredentialUnresolved(
-            f"{reference} does not resolve: Secrets Manager does not permit it ({code})", code="secret-store-denied"
+            f"{trouble} does not permit it ({shown})",
+            code="secret-store-denied",
+            hint="it takes secretsmanager:GetSecretValue on the secret, and kms:Decrypt on its key",
+        )
+    if code in CREDENTIALS:
+        return Unreachable(
+            f"{trouble} refuses the AWS credentials ({shown})",
+            code="secret-store-denied",
+            hint="does `aws sts get-caller-identity` work here?",
         )
     if code in MISSING:
-        return CredentialUnresolved(f"{reference} does not resolve: there is no such secret, or it is being deleted")
-    if not code.isalnum():
-        code = "an error"
-    return Unreachable(f"{reference} does not resolve: Secrets Manager answers with {code}")
+        return CredentialUnresolved(
+            f"{reference} does not resolve: there is no such secret or version, or it is being deleted"
+        )
+    if code in BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unreachable(f"{trouble} answers with {shown}")
+    return CredentialUnresolved(f"{trouble} answers with {shown}")
