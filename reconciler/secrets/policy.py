@@ -18,7 +18,21 @@ PRODUCTION = frozenset({"prod", "production", "live"})
 """Names of environments in which ``env://`` is off unless the project allows it."""
 OPERATORS = ("env",)
 """Schemes of references that belong to no tenant: what the operator's own settings say, as in ``notifications``."""
-OURS = ("RECONCILER_", "VAULT_", "BAO_", "ACTIONS_", "CI_JOB_", "GITHUB_TOKEN", "GH_TOKEN")
+OURS = (
+    "RECONCILER_",
+    "VAULT_",
+    "BAO_",
+    "AWS_",
+    "PGPASS",
+    "ACTIONS_",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "CI_JOB_",
+    "CI_DEPLOY_",
+    "CI_REGISTRY_",
+    "GITLAB_TOKEN",
+    "SYSTEM_ACCESSTOKEN",
+)
 """Variables with the credentials of this program and of its pipeline: a prefix has to allow them by name."""
 
 

@@ -13,7 +13,7 @@ def connect(outside: Outside) -> Fetch:
         value = outside.environ.get(reference.rest)
         if not value:
             raise CredentialUnresolved(
-                f"{reference} does not resolve: the environment has no variable {reference.rest}",
+                f"{reference} does not resolve: the environment has no variable {reference.rest}, or it is empty",
                 hint="set it where this command runs",
             )
         if any("\ud800" <= c <= "\udfff" for c in value):
