@@ -1,16 +1,19 @@
-"""A database, a key file, and command lines on both."""
+"""A database, a key file, and command lines on both; a Vault of our own, and no traffic to anywhere else."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from reconciler.secrets import fetch
 from reconciler.secrets.keys import create_keys
 from tests.conftest import Db, new_postgres_database
 from tests.secrets.support import Kept
+from tests.secrets.vault_server import VaultServer, serving
 from tests.store.support import set_up
 
 
@@ -62,3 +65,18 @@ def here(tmp_path: Path, folder: Path, key_file: Path, whole_file: Path) -> Kept
     """On SQLite, for what has nothing to do with the database."""
     shutil.copyfile(whole_file, tmp_path / "here.db")
     return Kept(Db(f"sqlite:///{tmp_path}/here.db"), folder, key_file)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow each other at once; what hangs is given up soon."""
+    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+    monkeypatch.setattr(fetch, "SLACK", 0.5)
+
+
+@pytest.fixture
+def vault() -> Iterator[VaultServer]:
+    with serving() as server:
+        server.put("kv", "acme/openai", api_key="sk-first-value-1", region="eu")
+        server.put("kv", "acme/openai", api_key="sk-second-value-2")
+        yield server
