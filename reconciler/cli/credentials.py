@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,7 @@ from reconciler.model.plan import Plan
 
 if TYPE_CHECKING:
     from reconciler.credentials.check import Found
-    from reconciler.secrets.fetch import Fetched
+    from reconciler.secrets.fetch import Fetched, Opened
     from reconciler.secrets.resolve import Resolver
     from reconciler.store.url import Database
 
@@ -80,14 +81,19 @@ def resolver_of(workspace: Workspace, environment: str | None, purpose: str) -> 
     from reconciler.secrets.fetch import Outside
     from reconciler.secrets.resolve import Resolver
 
-    project = workspace.project
+    project, one_at_a_time = workspace.project, threading.Lock()
 
-    def sealed(tenant: str, name: str) -> Fetched:
+    @functools.cache  # a ring with a key of Vault's logs in there: once, not for each secret
+    def opened() -> Opened:
         from reconciler.credentials.keep import opener
         from reconciler.store.secrets import Actor
 
-        who = Actor(actor(), signing_key(project))
-        return opener(workspace.database(environment), ring(project), who, purpose)(tenant, name)
+        return opener(workspace.database(environment), ring(project), Actor(actor(), signing_key(project)), purpose)
+
+    def sealed(tenant: str, name: str) -> Fetched:
+        with one_at_a_time:
+            opens = opened()
+        return opens(tenant, name)
 
     outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds), sealed)
     return Resolver(project.secret_policy(environment), outside)
