@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 from moto.server import ThreadedMotoServer
 
 from reconciler.errors import CredentialUnresolved
@@ -32,6 +34,15 @@ def moto() -> Iterator[str]:
         server.stop()
 
 
+@functools.cache
+def _service(path: str) -> Any:
+    """The SDK reads its own descriptions of services anew for each client."""
+    return load_file(JSONFileLoader(), path)
+
+
+load_file = JSONFileLoader.load_file
+
+
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Credentials that are worth nothing, and nothing of this machine's own."""
@@ -45,6 +56,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret-access-key-of-tests")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setattr("botocore.loaders.JSONFileLoader.load_file", lambda _, path: _service(path))
 
 
 @pytest.fixture

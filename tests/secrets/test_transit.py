@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from reconciler.errors import CredentialUnresolved, IntegrityFailed, UsageError
 from reconciler.secrets.envelope import Bound, seal, unseal
 from reconciler.secrets.fetch import TRIES, Unreachable
 from reconciler.secrets.transit import TransitKey
-from tests.conftest import Ran, reconciler
 from tests.secrets.stores import outside, refused
 from tests.secrets.vault_server import SLOW_HEADERS, TRICKLE, Token, TransitStore, VaultServer, resets, says
 
@@ -158,29 +156,3 @@ def test_a_server_that_drips_is_given_up_in_time(vault: VaultServer, store: Tran
 def test_a_name_that_is_none(vault: VaultServer, name: str) -> None:
     with pytest.raises(UsageError):
         TransitKey(name, outside(vault))
-
-
-def test_a_secret_is_kept_by_the_command_line(vault: VaultServer, store: TransitStore, tmp_path: Path) -> None:
-    env = {
-        "RECONCILER_DATABASE_URL": f"sqlite:///{tmp_path}/state.db",
-        "RECONCILER_PROJECT": "shop",
-        "RECONCILER_TRANSIT_KEY": "teams/transit/reconciler",
-        "VAULT_ADDR": vault.url,
-        "VAULT_TOKEN": "root-token",
-    }
-
-    def run(*arguments: str, stdin: str = "") -> Ran:
-        return reconciler(*arguments, cwd=tmp_path, env=env, stdin=stdin)
-
-    run("db", "upgrade").ok()
-    done = run("secrets", "set", "acme/openai", stdin="sk-of-the-command").ok()
-    assert "sk-of" not in done.text
-    assert vault.paths[-1].startswith("/v1/teams/transit/")
-    listed = run("secrets", "keys", "list", "--format", "json").ok().json
-    assert [(key["key"], key["state"], key["secrets"]) for key in listed["keys"]] == [
-        ("transit:teams/transit/reconciler", "primary", 1)
-    ]
-    vault.sealed = True
-    done = run("secrets", "set", "acme/openai", stdin="sk-of-the-command").ok(7)
-    assert "sealed" in done.err
-    assert "root-token" not in done.text
