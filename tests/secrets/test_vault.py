@@ -100,6 +100,7 @@ def test_other_engines_are_no_store_of_secrets(vault: VaultServer, kind: str) ->
 
 
 def test_a_namespace_of_the_environment(vault: VaultServer) -> None:
+    vault.namespaces |= {"team", "team/shop"}
     vault.put("team/shop/kv", "acme/openai", api_key="of-the-namespace")
     for written in ("team/shop", "team/shop/"):
         fetch = fetcher(vault, NAMESPACE=written)
@@ -109,9 +110,18 @@ def test_a_namespace_of_the_environment(vault: VaultServer) -> None:
 
 
 def test_a_namespace_as_the_beginning_of_a_path(vault: VaultServer) -> None:
+    vault.namespaces |= {"team", "team/shop"}
     vault.put("team/shop/kv", "acme/openai", api_key="of-the-namespace")
     assert ask(fetcher(vault), "vault://team/shop/kv/acme/openai#api_key").secret.reveal() == "of-the-namespace"
     assert ask(fetcher(vault, NAMESPACE="team"), "vault://shop/kv/acme/openai#api_key").version == "1"
+    assert vault.paths[-1] == "/v1/shop/kv/data/acme/openai"
+
+
+def test_a_store_that_is_called_as_its_namespace(vault: VaultServer) -> None:
+    vault.namespaces.add("team")
+    vault.put("team/team", "acme/openai", api_key="of-the-namespace")
+    assert ask(fetcher(vault, NAMESPACE="team"), "vault://team/acme/openai#api_key").version == "1"
+    assert vault.paths[-1] == "/v1/team/data/acme/openai"
 
 
 @pytest.mark.parametrize("name", ["team\x1b[31m", "tëam", "a\nX-Evil: 1"])

@@ -79,6 +79,7 @@ def test_a_jwt_of_the_environment(vault: VaultServer) -> None:
 
 def test_a_login_inside_of_a_namespace(vault: VaultServer) -> None:
     approle(vault, path="team/auth/approle/login")
+    vault.namespaces.add("team")
     vault.put("team/kv", "acme/openai", api_key="of-the-team")
     assert ask(fetcher(vault, NAMESPACE="team", **APPROLE), REFERENCE).secret.reveal() == "of-the-team"
 
@@ -253,6 +254,7 @@ def test_openbao_by_its_own_variables(vault: VaultServer) -> None:
     from reconciler.secrets.fetch import Outside
     from reconciler.secrets.schemes import vault as scheme
 
+    vault.namespaces.add("team")
     vault.put("team/kv", "acme/openai", api_key="of-openbao")
     given = {"BAO_ADDR": vault.url, "BAO_TOKEN": "root-token", "BAO_NAMESPACE": "team"}
     assert ask(scheme.connect(Outside(given)), REFERENCE).secret.reveal() == "of-openbao"

@@ -79,6 +79,7 @@ class VaultServer:
     port: int = 0
     scheme: str = "http"
     sealed: bool = False
+    namespaces: set[str] = field(default_factory=set)
     kv1: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     kv2: dict[str, dict[str, list[Version]]] = field(default_factory=dict)
     transit: dict[str, TransitStore] = field(default_factory=dict)
@@ -153,7 +154,9 @@ class VaultServer:
         if path.startswith("sys/internal/ui/mounts/"):
             inside = path.removeprefix("sys/internal/ui/mounts/")
             mount = self._mount(f"{space}/{inside}".lstrip("/"))
-            shown = mount.removeprefix(f"{space}/") if space else mount
+            own = max((one for one in self.namespaces if mount.startswith(f"{one}/")), key=len, default="")
+            # of another namespace than the one that is asked, it is named from the root on
+            shown = mount.removeprefix(f"{own}/") if own == space else mount
             sort, version = self._kind(mount)
             options = None if version is None else {"version": version}
             return Answer(200, {"data": {"type": sort, "path": f"{shown}/", "options": options, "accessor": "a_1"}})

@@ -57,6 +57,8 @@ def _mount(client: hvac.Client, path: str, reference: SecretRef) -> Mount:
     found: Any = client.adapter.get(f"/v1/sys/internal/ui/mounts/{path}")
     data = found["data"]
     mounted = data["path"].strip("/")
+    if not path.startswith(f"{mounted}/"):  # of a namespace below the client's own, it is named from the root on
+        mounted = mounted.removeprefix(f"{(client.adapter.namespace or '').strip('/')}/")
     version = int((data.get("options") or {}).get("version") or 1)
     if data.get("type") not in ("kv", "generic") or version not in (1, 2) or not path.startswith(f"{mounted}/"):
         raise CredentialUnresolved(f"{reference} does not resolve: {path} does not lie in a KV store of that Vault")
