@@ -22,10 +22,10 @@ def _prefix(text: str) -> str:
         raise fail(
             "invalid-prefix", f"a prefix with {UPPER} ends in `__`, e.g. `{UPPER}__`: ACME_ is a part of ACME_EU_"
         )
-    if "*" in text.removeprefix("*/"):
-        raise fail("invalid-prefix", "a prefix takes `*` only as its first part, for any mount: `*/${tenant}/`")
     if not text.endswith(("/", "_")):
         raise fail("invalid-prefix", f"a prefix ends in `/` or `_`, e.g. `kv/{TENANT}/`")
+    if "*" in text.removeprefix("*/"):
+        raise fail("invalid-prefix", f"a prefix takes `*` only as its first part, for any mount: `*/{TENANT}/`")
     return text
 
 

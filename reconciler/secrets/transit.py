@@ -17,7 +17,7 @@ from hvac import exceptions
 from reconciler.errors import CredentialUnresolved, UsageError
 from reconciler.secrets.envelope import damaged
 from reconciler.secrets.fetch import Outside, bounded
-from reconciler.secrets.vault_client import REFUSED, Vault
+from reconciler.secrets.vault_client import Vault
 
 PREFIX = "transit:"
 MOST_TEXT = 4096
@@ -46,7 +46,7 @@ class TransitKey:
             except exceptions.InvalidRequest as error:
                 raise CredentialUnresolved(
                     f"the transit key {self._key} does not encrypt: {_reason(str(error.text))}",
-                    code=REFUSED,
+                    code="secret-store-refused",
                     hint="make it with `vault write -f MOUNT/keys/NAME`; its type must be one with associated data",
                 ) from None
             text = _field(answer, "ciphertext")
@@ -73,7 +73,7 @@ class TransitKey:
                 if isinstance(error, exceptions.InternalServerError):
                     raise
                 raise CredentialUnresolved(
-                    f"the transit key {self._key} does not decrypt: {_reason(said)}", code=REFUSED
+                    f"the transit key {self._key} does not decrypt: {_reason(said)}", code="secret-store-refused"
                 ) from None
             return base64.b64decode(_field(answer, "plaintext"), validate=True)
 

@@ -23,7 +23,6 @@ from reconciler.secrets.vault_session import Odd, session_of
 
 EARLY = 10.0
 """Seconds before a token's end at which a new one is fetched; half of its time for a token that lasts no longer."""
-DENIED, REFUSED = "secret-store-denied", "secret-store-refused"
 T = TypeVar("T")
 
 
@@ -83,7 +82,7 @@ class Vault:
             except (exceptions.Forbidden, exceptions.Unauthorized):
                 denied = CredentialUnresolved(
                     f"{what} does not resolve: {self._where} does not permit it",
-                    code=DENIED,
+                    code="secret-store-denied",
                     hint="does the token's policy allow to read this path, in this namespace? Has the token ended?",
                 )
                 if not is_new and self._is_over(logged_in.client):
@@ -113,7 +112,7 @@ class Vault:
                 # no other reference fares better, and each try may count against the login's limits
                 raise Unreachable(
                     f"{self._where} refuses the login",
-                    code=DENIED,
+                    code="secret-store-denied",
                     hint="check VAULT_AUTH_METHOD, VAULT_AUTH_MOUNT, VAULT_NAMESPACE, the role and its credentials",
                 ) from None
             self._now = _LoggedIn(client, time.monotonic() + (lasts - min(EARLY, lasts / 2) if lasts else float("inf")))
@@ -147,7 +146,9 @@ class Vault:
             raise CredentialUnresolved(f"{trouble} has no such secret, or it is deleted") from None
         except exceptions.InvalidRequest:
             raise CredentialUnresolved(
-                f"{trouble} refuses the request as malformed", code=REFUSED, hint="check the reference's path"
+                f"{trouble} refuses the request as malformed",
+                code="secret-store-refused",
+                hint="check the reference's path",
             ) from None
         except exceptions.RateLimitExceeded:
             raise Retry(Unreachable(f"{trouble} answers too many requests (429)")) from None
