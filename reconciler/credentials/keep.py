@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError, Refused, UsageError
 from reconciler.model.stored_secret import StoredSecret
-from reconciler.secrets.envelope import Bound, rewrap, seal, unseal
+from reconciler.secrets.envelope import Bound, counted_as, newest, rewrap, seal, unseal
 from reconciler.secrets.fetch import Fetched, Opened
 from reconciler.secrets.ring import Ring
 from reconciler.secrets.secret import Secret
@@ -58,6 +58,7 @@ def keep(
             raise not_there(tenant, name)
         record = _next(before, tenant, name, about, actor, ring.primary.key_id)
         blob = seal(secret.reveal(), _bound(record), ring.primary)
+        record = record._replace(key_id=counted_as(blob, ring.primary))
         event = "secret-set" if new else "secret-rotate"
         if store.write(database, Sealed(record, blob), before, actor, event):
             return record
@@ -110,17 +111,17 @@ def reencrypt(database: Database, ring: Ring, actor: Actor, tell: Callable[[int]
     Values are not decrypted. ``tell`` is called with the count after each. Raises CredentialUnresolved where a key is
     far away and can't be reached.
     """
-    done = 0
+    done, name = 0, newest(ring.primary)
     for _ in range(PASSES):
         failed: list[tuple[StoredSecret, ReconcilerError]] = []
         missed = 0  # got a new value at the same time, perhaps by somebody with an older key file
-        for sealed in _to_rewrap(database, ring.primary.key_id):
+        for sealed in _to_rewrap(database, name):
             try:
                 blob = rewrap(sealed.blob, _bound(sealed.secret), ring.by_id, ring.primary)
             except (IntegrityFailed, Refused) as error:
                 failed.append((sealed.secret, error))
                 continue
-            written = store.rewrapped(database, sealed, ring.primary.key_id, blob, actor)
+            written = store.rewrapped(database, sealed, counted_as(blob, ring.primary), blob, actor)
             done, missed = done + written, missed + (not written)
             tell(done)
         if not missed:

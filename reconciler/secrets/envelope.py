@@ -57,6 +57,10 @@ class Wrapper(Protocol):
         """Raises IntegrityFailed."""
         ...
 
+    def counted_as(self, wrapped: bytes) -> str:
+        """The name under which the database counts what was wrapped: the id, with the key's own version if it has any."""
+        ...
+
 
 class Blob(NamedTuple):
     """The parts of a blob."""
@@ -113,6 +117,9 @@ class FileKey:
             raise damaged()
         return _decrypt(key, rest, context)
 
+    def counted_as(self, wrapped: bytes) -> str:
+        return self.key_id
+
 
 def seal(value: str, bound: Bound, wrapper: Wrapper, random: Random = os.urandom) -> bytes:
     """A new blob, under a fresh data key."""
@@ -140,6 +147,16 @@ def rewrap(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper], wrap
     derived = _checked(data_key, blob)
     wrapped = wrapper.wrap(data_key, _wrap_context(bound, wrapper.key_id))
     return Blob(wrapper.key_id, wrapped, blob.sealed).pack(derived[1])
+
+
+def counted_as(data: bytes, wrapper: Wrapper) -> str:
+    """``Wrapper.counted_as`` of a blob that it sealed."""
+    return wrapper.counted_as(Blob.parse(data).wrapped)
+
+
+def newest(wrapper: Wrapper) -> str:
+    """What is wrapped now is counted under this name."""
+    return wrapper.counted_as(wrapper.wrap(os.urandom(KEY), b"reconciler: which version is the newest?"))
 
 
 def _data_key(blob: Blob, bound: Bound, wrapper_of: Callable[[str], Wrapper]) -> bytes:

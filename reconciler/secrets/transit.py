@@ -79,6 +79,11 @@ class TransitKey:
 
         return self._call(work)
 
+    def counted_as(self, wrapped: bytes) -> str:
+        """With the version by which Vault wrapped it, so that one can see when an older version holds nothing any more."""
+        version = wrapped.split(b":", 2)[1:2]
+        return f"{self.key_id}:{version[0].decode('ascii', 'replace')}" if version else self.key_id
+
     def _call(self, work: Callable[[hvac.Client], T]) -> T:
         what = f"the transit key {self._key}"
         return bounded(lambda: self._vault.call(work, what), self._vault.timeout, what)

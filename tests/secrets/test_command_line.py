@@ -95,3 +95,22 @@ def test_transit_keeps_secrets_and_logs_in_once(vault: VaultServer, shell: Shell
     assert "sealed" in done.err
     assert "sk-of" not in done.text
     assert "secret-id-1" not in done.text
+
+
+def test_a_new_version_of_a_transit_key_takes_over_every_secret(vault: VaultServer, shell: Shell) -> None:
+    store = vault.transit["teams/transit"] = TransitStore()
+    store.rotate("reconciler")
+    shell.env["RECONCILER_TRANSIT_KEY"] = "teams/transit/reconciler"
+    shell("secrets", "set", "acme/k", stdin="sk-of-the-command").ok()
+    assert shell("secrets", "reencrypt", "--format", "json").ok().json["rewrapped"] == 0
+    store.rotate("reconciler")
+    assert shell("secrets", "reencrypt", "--format", "json").ok().json["rewrapped"] == 1
+    keys = shell("secrets", "keys", "list", "--format", "json").ok().json["keys"]
+    assert {
+        key["key"].rpartition(":")[2]: (key["state"], key["secrets"]) for key in keys if "v" in key["key"][-3:]
+    } == {
+        "v1": ("in Vault", 0),
+        "v2": ("in Vault", 1),
+    }
+    shell.write(k="encrypted://k")
+    shell("validate", "--check").ok()

@@ -61,7 +61,10 @@ def list_command(options: Options) -> int:
     rows = []
     for name in sorted({*states, *uses}):
         use = uses.get(name)
-        state = states.get(name) or ("retired" if use and use.retired_at else "not known here")
+        in_vault = held is not None and name.startswith(f"{held.primary.key_id}:")
+        state = states.get(name) or (
+            "in Vault" if in_vault else "retired" if use and use.retired_at else "not known here"
+        )
         rows.append((name, state, use.wraps if use else 0, use.secrets if use else 0))
     if options.format == "json":
         found = [{"key": k, "state": state, "wraps": wraps, "secrets": count} for k, state, wraps, count in rows]
