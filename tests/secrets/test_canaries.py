@@ -17,9 +17,11 @@ import pytest
 
 from tests.conftest import ROOT, Db, command_environment
 from tests.secrets.canaries import CANARIES, found_in
+from tests.secrets.vault_server import Token, VaultServer
 
-KEPT, GIVEN = CANARIES[::2], CANARIES[1::2]  # encrypted:// and env://
+KEPT, GIVEN, STORED = CANARIES[:20], CANARIES[20:35], CANARIES[35:]  # encrypted://, env:// and vault://
 PASSWORD = "cnry50-p%ss/word-Zq395950X"  # of the database's URL
+TOKEN = "cnry51-hvs.token-Zq403869X"  # of Vault
 
 LOUD = (
     "import logging, sys; logging.basicConfig(level=logging.DEBUG); from reconciler.cli import main; main(sys.argv[1:])"
@@ -73,8 +75,10 @@ def receiver() -> Iterator[tuple[int, list[str]]]:
 
 def manifest(port: int) -> str:
     lines = ["version: 1", "tenant: acme", "integrations:"]
-    for number in range(len(CANARIES)):
-        reference = f"encrypted://kept-{number}" if number < len(KEPT) else f"env://GIVEN_{number - len(KEPT)}"
+    references = [f"encrypted://kept-{number}" for number in range(len(KEPT))]
+    references += [f"env://GIVEN_{number}" for number in range(len(GIVEN))]
+    references += [f"vault://kv/acme/stored-{number}#key" for number in range(len(STORED))]
+    for number, reference in enumerate(references):
         lines.append(
             f"  i{number}: {{provider: custom, base_url: 'http://127.0.0.1:{port}/', credential: '{reference}'}}"
         )
@@ -84,7 +88,7 @@ def manifest(port: int) -> str:
 class Story:
     """Runs commands and keeps all that they wrote."""
 
-    def __init__(self, folder: Path, db: Db) -> None:
+    def __init__(self, folder: Path, db: Db, vault: VaultServer) -> None:
         self.folder = folder
         self.written: list[str] = []
         shims = folder / "shims"
@@ -100,6 +104,9 @@ class Story:
                 "RECONCILER_DATABASE_URL": url,
                 "RECONCILER_PROJECT": "canaries",
                 "RECONCILER_KEY_FILE": str(folder / "keys.json"),
+                "VAULT_ADDR": vault.url,
+                "VAULT_TOKEN": TOKEN,
+                "HOME": str(folder),
                 "PATH": f"{shims}:{os.environ['PATH']}",
                 **{f"GIVEN_{number}": value for number, value in enumerate(GIVEN)},
             }
@@ -157,8 +164,11 @@ def server_log(db: Db, request: pytest.FixtureRequest) -> Iterator[Path | None]:
     yield Path(folder) / "log"
 
 
-def test_no_canary_is_left_anywhere(db: Db, server_log: Path | None, folder: Path) -> None:
-    story = Story(folder, db)
+def test_no_canary_is_left_anywhere(db: Db, server_log: Path | None, folder: Path, vault: VaultServer) -> None:
+    vault.tokens = {TOKEN: Token()}
+    for number, value in enumerate(STORED):
+        vault.put("kv", f"acme/stored-{number}", key=value, other="x")
+    story = Story(folder, db, vault)
     with receiver() as (port, got):
         assert story.run("secrets", "keys", "create", "--out", "keys.json") == 0
         assert story.run("secrets", "set", "acme/kept-0", stdin=KEPT[0]) == 0
@@ -193,9 +203,9 @@ def test_no_canary_is_left_anywhere(db: Db, server_log: Path | None, folder: Pat
             assert story.run("apply", "--check", "--auto-approve", "--allow-diverged", **raised) in {0, 1, 7}
         assert any("Traceback" in text for text in story.written)
         assert story.run("secrets", "reencrypt") == 0
-        assert sum("cnry" in one for one in got) > 20  # the control: they really were in use
+        assert {one.partition("cnry")[2][:2] for one in got if "cnry" in one} > {"00", "20", "49"}  # they were in use
 
-    everywhere = (*CANARIES, PASSWORD)
+    everywhere = (*CANARIES, PASSWORD, TOKEN)
     assert found_in("\n".join(story.written), everywhere) == []
     assert found_in(left_behind(db), everywhere) == []
     for path in folder.glob("*.plan"):
