@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from reconciler.errors import CredentialUnresolved, IntegrityFailed
 from reconciler.model.secret_ref import SecretRef
+from reconciler.parallel import WORKERS
 from reconciler.secrets import resolve
 from reconciler.secrets.fetch import TRIES, Fetch, Fetched, Outside, Unreachable, bounded, retried
 from reconciler.secrets.policy import Policy
-from reconciler.secrets.resolve import CACHE_SECONDS, WORKERS, Resolver, Wanted, of_environment
+from reconciler.secrets.resolve import CACHE_SECONDS, Resolver, Wanted, of_environment
 from reconciler.secrets.schemes import aws_sm, env
 from reconciler.secrets.secret import Secret
 from tests.secrets.stores import outside, refused
