@@ -62,23 +62,34 @@ class Measured(NamedTuple):
 def measured(arguments: list[str], folder: Path, scratch: Path) -> Measured:
     """Runs ``validate`` in a process of its own; its memory is the peak of its resident set.
 
+    It tells that itself: what the system tells of a child includes the memory of the parent that it was spawned from.
     Its time is that of the processor, since other tests run beside it; a process that waits is killed.
     """
-    names = scratch / "out", scratch / "err"
+    names, peak = (scratch / "out", scratch / "err"), scratch / "peak"
     with names[0].open("wb") as out, names[1].open("wb") as err:
         process = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-c", RUN, str(folder), *arguments],
+            [sys.executable, "-c", RUN, str(folder), str(peak), *arguments],
             command_environment({"PYTHONPATH": str(ROOT)}),
             file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, err.fileno(), 2)],
         )
         _, status, usage = os.wait4(process, 0)
     seconds = usage.ru_utime + usage.ru_stime
     out_text, err_text = (name.read_text() for name in names)
-    return Measured(os.waitstatus_to_exitcode(status), out_text, err_text, seconds, usage.ru_maxrss / 1024)
+    return Measured(os.waitstatus_to_exitcode(status), out_text, err_text, seconds, int(peak.read_text()) / 1024)
 
 
-RUN = "import os, signal, sys; signal.alarm(60); os.chdir(sys.argv[1]); from reconciler.cli import main; main(sys.argv[2:])"
+RUN = """
+import os, signal, sys
+signal.alarm(60)
+os.chdir(sys.argv[1])
+from reconciler.cli import main
+try:
+    main(sys.argv[3:])
+finally:
+    with open("/proc/self/status") as status, open(sys.argv[2], "w") as peak:
+        peak.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+"""
 
 
 def reported(text: str) -> list[Found]:
