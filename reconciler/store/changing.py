@@ -27,11 +27,13 @@ class NotSetUp(Refused):
 
 
 @contextmanager
-def changing(database: Database, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
+def changing(database: Database, wait_seconds: float | None = None) -> Iterator[Connection]:
     """Ends without an error, and without a trace, where the block raises ``Undone``.
 
-    Raises NotSetUp for an empty database, Refused for one of another schema, LockTimeout, DatabaseFailed.
+    Waits for locks for ``WAIT_SECONDS`` where nothing else is said. Raises NotSetUp for an empty database, Refused for
+    one of another schema, LockTimeout, DatabaseFailed.
     """
+    wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
     try:
         with writing(database, wait_seconds) as connection, connection.begin():
             if not database.is_sqlite:
