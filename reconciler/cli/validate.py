@@ -72,9 +72,14 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
         )
     elif not options.quiet:
         told = ", ".join(f"{count} resources{f' in {name}' if name else ''}" for name, count in checked.counts.items())
-        behind = f" All {references} references to secrets resolve." if checks.resolve else ""
+        behind = (
+            f" {_BEHIND.get(references, f'All {references} references to secrets resolve.')}" if checks.resolve else ""
+        )
         print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
     return 0
+
+
+_BEHIND = {0: "It refers to no secret.", 1: "Its reference to a secret resolves."}
 
 
 class Checked(NamedTuple):
