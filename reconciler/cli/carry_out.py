@@ -15,6 +15,7 @@ from reconciler.apply.execute import execute
 from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Terms
 from reconciler.cli import git
+from reconciler.cli.asking import approve
 from reconciler.cli.keys import signing_key
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_json
@@ -151,11 +152,7 @@ def _ask(plan: Plan, stdin_is_read: bool) -> None:
             hint="say --auto-approve, or review a plan first: `reconciler plan --out FILE`, `reconciler apply FILE --auto-approve`",
         )
     where = f" in {plan.environment}" if plan.environment else ""
-    click.echo(
-        f"\nDo you want to perform these actions{where}? Only 'yes' is accepted.\n  Enter a value: ", nl=False, err=True
-    )
-    if sys.stdin.readline().strip() != "yes":
-        raise Refused("approval was declined; nothing was written", code="approval-declined")
+    approve(f"\nDo you want to perform these actions{where}?")
 
 
 def _report(plan: Plan, outcome: Outcome, options: Options) -> None:

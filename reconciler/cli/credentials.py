@@ -58,8 +58,10 @@ def checking(command: Callable[..., Any]) -> Callable[..., Any]:
 def run_checks(
     workspace: Workspace, environment: str | None, checks: Checks, bodies: Bodies, locate: Locate, may_ask: bool = True
 ) -> list[Found]:
-    """Every reference with what is behind it; none where nobody asked. Raises CredentialUnresolved or IntegrityFailed for those that do not resolve,
-    ReconcilerError for what does not answer."""
+    """Every reference with what is behind it; none where nobody asked.
+
+    Raises CredentialUnresolved or IntegrityFailed for those that do not resolve, ReconcilerError for what does not answer.
+    """
     if not checks.resolve:
         return []
     found = resolved(workspace, environment, bodies := [*bodies])

@@ -11,8 +11,7 @@ from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.kinds.table import BY_PLURAL, KINDS
-from reconciler.render.style import safe
-from reconciler.render.width import cells, padded
+from reconciler.render.table import table
 
 COLUMNS = {"address": "ADDRESS", "project": "PROJECT", "changed_by": "CHANGED BY", "changed_at": "CHANGED AT"}
 
@@ -68,12 +67,7 @@ def show_rows(rows: list[dict[str, Any]], options: Options) -> None:
     if options.format == "json":
         print_json({"format_version": "1.0", "resources": rows})
         return
-    shown = [{key: safe(row[key] or "-") for key in COLUMNS} for row in rows]
-    if rows and not options.quiet:
-        shown.insert(0, COLUMNS)
-    widths = [max((cells(row[key]) for row in shown), default=0) for key in [*COLUMNS][:-1]]
-    for row in shown:
-        line = "  ".join(map(padded, row.values(), [*widths, 0]))
-        print_lines([line], options.style)
+    heads = [*COLUMNS.values()] if rows and not options.quiet else []
+    print_lines(table(heads, [[row[key] or "-" for key in COLUMNS] for row in rows]), options.style)
     if not rows and not options.quiet:
         click.echo("Nothing is live here.", err=True)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.asking import says_yes
 from reconciler.cli.workspace import Workspace
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.model.address import Address
-from reconciler.model.body import Body
 from reconciler.model.live import Live
 
 if TYPE_CHECKING:
+    from reconciler.cli.credentials import Bodies
     from reconciler.credentials.check import Found
     from reconciler.probe.ask import Health
     from reconciler.probe.calls import Pair
-
-Bodies = Iterable[tuple[Address, Body]]
 
 
 def probe(workspace: Workspace, live: Live, found: Iterable[Found], bodies: Bodies, may_ask: bool) -> list[Problem]:
@@ -51,7 +49,7 @@ def probe(workspace: Workspace, live: Live, found: Iterable[Found], bodies: Bodi
             continue
         for pair in sorted(pairs - applied, key=str):
             if pair not in confirmed:
-                confirmed[pair] = may_ask and _confirmed(workspace, address, pair)
+                confirmed[pair] = may_ask and _confirmed(address, pair)
         if not all(confirmed[pair] for pair in pairs - applied):
             skipped.append(address)
             continue
@@ -70,14 +68,9 @@ def probe(workspace: Workspace, live: Live, found: Iterable[Found], bodies: Bodi
     ]
 
 
-def _confirmed(workspace: Workspace, address: Address, pair: Pair) -> bool:
+def _confirmed(address: Address, pair: Pair) -> bool:
     what = f"the secret of {pair.reference}" if pair.reference else "a request without a credential"
-    click.echo(
-        f"{address} is not live like this yet. Send {what} to {pair.origin}? Only 'yes' is accepted.\n  Enter a value: ",
-        nl=False,
-        err=True,
-    )
-    return sys.stdin.readline().strip() == "yes"
+    return says_yes(f"{address} is not live like this yet. Send {what} to {pair.origin}?")
 
 
 def _tell(workspace: Workspace, found: Mapping[Address, Health], skipped: Iterable[Address]) -> None:

@@ -1,17 +1,20 @@
-"""Rows of texts turned into aligned lines below a heading."""
+"""Rows of texts turned into aligned lines, below a heading or without one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.render.style import safe
+from reconciler.render.width import cells, padded
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    lines = [[head.upper() for head in heads], *([_cell(text) for text in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Without ``heads`` there is no heading. Columns are as wide as their widest cell on a terminal."""
+    lines = [[head.upper() for head in heads]] if heads else []
+    lines += [[_cell(text) for text in row] for row in rows]
+    widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
+    for row in lines:
+        yield "  ".join(map(padded, row, [*widths[:-1], 0])).rstrip()
 
 
 def _cell(text: str) -> str:

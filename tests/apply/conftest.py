@@ -31,15 +31,6 @@ max_client_conn = 200
 """
 
 
-@pytest.fixture(scope="session")
-def postgres_server(postgres_server: str) -> str:
-    """Not waiting for the disk: processes are killed here, the machine is not."""
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-    return postgres_server
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

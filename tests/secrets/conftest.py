@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from reconciler.secrets import fetch
@@ -15,15 +14,6 @@ from tests.conftest import Db, new_postgres_database
 from tests.secrets.support import Kept
 from tests.secrets.vault_server import VaultServer, serving
 from tests.store.support import set_up
-
-
-@pytest.fixture(scope="session")
-def postgres_server(postgres_server: str) -> str:
-    """Not waiting for the disk: processes are killed here, the machine is not."""
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-    return postgres_server
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli.asking import approve
 from reconciler.cli.keys import needed_ring
 from reconciler.cli.options import common, print_json
 from reconciler.cli.secrets.place import parse_name, place
@@ -162,9 +163,7 @@ def delete_command(options: Options, name: str, auto_approve: bool, allow_refere
             raise Refused(
                 "there is nobody to ask: stdin is no terminal", code="approval-impossible", hint="--auto-approve"
             )
-        click.echo(f"This destroys {name} for good. Only 'yes' is accepted.\n  Enter a value: ", nl=False, err=True)
-        if sys.stdin.readline().strip() != "yes":
-            raise Refused("approval was declined; nothing was written", code="approval-declined")
+        approve(f"This destroys {name} for good.")
     gone = store.delete(where.database, found, where.actor)
     if options.format == "json":
         print_json({"format_version": "1.0", "deleted": gone, "secret": as_json(found)})
