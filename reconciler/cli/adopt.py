@@ -19,7 +19,7 @@ from reconciler.model.address import Address
 from reconciler.model.configuration import Adoption, Configuration
 from reconciler.model.live import Live
 from reconciler.model.plan import Selection
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 from reconciler.planner.make import Setting, make_plan
 from reconciler.planner.normal import normal
@@ -73,4 +73,4 @@ def _as_it_is(address: Address, live: Live) -> Resource:
             Problem("live-invalid", f"{address} is not a valid {address.kind} as it is", str(address), hint=hint),
             *spec,
         )
-    return Resource(address, spec)
+    return resource_of(address, spec)

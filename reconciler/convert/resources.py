@@ -13,7 +13,7 @@ from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, dotted, drop, get, has, leaves
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 
 MAX_REPAIRS = 50
@@ -36,16 +36,17 @@ class Draft:
 def settle(drafts: list[Draft], hidden: re.Pattern[str] | None) -> dict[Address, Spec]:
     """The resources that may be written down; what is left out is told of the nodes that it was made of."""
     found: dict[Address, Resource] = {}
+    specs: dict[Address, Spec] = {}
     by_address = {draft.address: draft for draft in drafts}
     for draft in drafts:
         spec = _parsed(draft, hidden)
         if spec is not None:
-            found[draft.address] = Resource(draft.address, spec)
+            found[draft.address], specs[draft.address] = resource_of(draft.address, spec), spec
     while wrong := {address: why for address in found if (why := next(_faults(found[address], found), None))}:
         for address, why in wrong.items():
             del found[address]
             _leave_out(by_address[address], why)
-    return {address: resource.spec for address, resource in found.items()}
+    return {address: specs[address] for address in found}
 
 
 def _faults(resource: Resource, found: dict[Address, Resource]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from reconciler.model.address import Address
 from reconciler.model.configuration import Adoption, Configuration
 from reconciler.model.history import Generation, History
 from reconciler.model.live import Live
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 
 
@@ -147,4 +147,4 @@ def _resource(address: Address, managed: Managed) -> Resource:
                 hint="write it anew in the configuration, or roll back with --target for the others",
             )
         )
-    return Resource(address, spec, authored=managed.explicit)
+    return resource_of(address, spec, explicit=managed.explicit)

@@ -16,7 +16,7 @@ from reconciler.load.project import Project
 from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, resource_of
 from reconciler.model.secret_ref import references_in
 from reconciler.model.spec import Spec
 from reconciler.secrets.policy import Policy, refusal
@@ -46,7 +46,7 @@ def build_resources(
         body = _with_defaults(draft, project, variables, problems)
         spec = parse(KINDS[address.kind], body, address)
         if isinstance(spec, Spec):
-            resources[address] = Resource(address, spec, draft.place)
+            resources[address] = resource_of(address, spec, draft.place)
             continue
         if not draft.in_base and any(p.code == "missing-field" for p in spec):
             problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))

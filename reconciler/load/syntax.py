@@ -15,6 +15,8 @@ CONFLICT = re.compile(rb"^<{7}(?: |\r?$)", re.MULTILINE)
 # What libyaml calls control characters.
 STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
+DEEP = "exceeded maximum nesting depth"  # newer releases of libyaml bound it themselves, as they scan ahead
+
 # What libyaml says | what we say | the hint
 SAYINGS = """
 mapping values are not allowed in this context | a ':' is not allowed here | \
@@ -95,6 +97,8 @@ def syntax_problem(error: MarkedYAMLError, data: bytes, file: str) -> Problem:
     lines = data.splitlines()
     line = lines[mark.line].decode().removeprefix("\ufeff") if mark.line < len(lines) else ""
     place = Place(file, mark.line + 1, mark.column + 1)
+    if said.startswith(DEEP):
+        return Problem("too-deep", "far too many levels inside each other", place=place)
     if mark.line >= len(lines) > 0:  # behind the last line there is nothing to show
         place = Place(file, len(lines), len(lines[-1].decode()) + 1)
     if "tab character" in said or ("cannot start any token" in said and line[mark.column : mark.column + 1] == "\t"):

@@ -23,7 +23,12 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """BLAKE2b-128 of the canonical JSON, as 32 hexadecimal digits."""
-    return blake2b(canonical(value).encode(), digest_size=16).hexdigest()
+    return digest_of_text(canonical(value))
+
+
+def digest_of_text(text: str) -> str:
+    """The same of what is canonical JSON already."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def get(body: Any, path: Path, default: Any = None) -> Any:

@@ -7,35 +7,44 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
+import orjson
+
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
-from reconciler.model.body import Body, digest
+from reconciler.model.body import Body, canonical, digest_of_text
 from reconciler.model.spec import Spec, explicit_paths
 
 
 @dataclass(frozen=True)
 class Resource:
-    """An address and its validated spec. Two resources are equal wherever they were written."""
+    """An address and its normalised body, as canonical JSON. Two resources are equal wherever they were written."""
 
     address: Address
-    spec: Spec
+    text: str
     source: Place | None = field(default=None, compare=False)
-    authored: frozenset[Path] | None = field(default=None, compare=False)
-    """The explicit paths where the spec can't tell them: it was read back whole, defaults included."""
+    explicit: frozenset[Path] = field(default=frozenset(), compare=False)
+    """The paths that the author wrote; what is missing here was filled by a default."""
 
     @cached_property
     def body(self) -> Body:
-        """The normalised body; never change it in place."""
-        return self.spec.normalised()
+        """Never change it in place."""
+        body: Body = orjson.loads(self.text)
+        return body
 
     @cached_property
     def digest(self) -> str:
-        return digest(self.body)
+        return digest_of_text(self.text)
 
-    @cached_property
-    def explicit(self) -> frozenset[Path]:
-        """The paths that the author wrote; what is missing here was filled by a default."""
-        return frozenset(explicit_paths(self.spec)) if self.authored is None else self.authored
+
+def resource_of(
+    address: Address, spec: Spec, source: Place | None = None, explicit: frozenset[Path] | None = None
+) -> Resource:
+    """A resource of a validated spec; ``explicit`` where the spec can't tell what was written: it was read back whole."""
+    body = spec.normalised()
+    written = frozenset(explicit_paths(spec)) if explicit is None else explicit
+    made = Resource(address, canonical(body), source, written)
+    made.__dict__["body"] = body  # as good as read again
+    return made
 
 
 State: TypeAlias = Mapping[Address, Resource]

@@ -20,7 +20,7 @@ from reconciler.model.body import leaves, put
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Selection
-from reconciler.model.resource import Resource
+from reconciler.model.resource import resource_of
 from reconciler.model.spec import Spec
 from reconciler.planner.make import Setting, make_plan
 from reconciler.store.reading import read_live
@@ -39,13 +39,13 @@ def configuration() -> Configuration:
         address = Address("acme", kind, (variant or "it").replace("_", "-"))
         spec = parse(KINDS[kind], body, address)
         assert isinstance(spec, Spec)
-        resources[address] = Resource(address, spec)
+        resources[address] = resource_of(address, spec)
     named = {r.address for a, x in resources.items() for r in KINDS[a.kind].references_of("acme", x.body)}
     for address in sorted(named - resources.keys()):
         body = MINIMAL[(address.kind, {"connector": "custom", "datasource": "custom"}[address.kind])]
         spec = parse(KINDS[address.kind], body, address)
         assert isinstance(spec, Spec)
-        resources[address] = Resource(address, spec)
+        resources[address] = resource_of(address, spec)
     return Configuration("shop", None, dict(sorted(resources.items())), external=frozenset({"connector/thing"}))
 
 

@@ -8,7 +8,7 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 
 REF = "vault://kv/acme/thing#key"
@@ -94,5 +94,5 @@ def checked(kind: str, name: str, **bodies: dict[str, Any]) -> list[Problem]:
     for key, raw in bodies.items():
         other_kind, _, other_name = key.partition("_")
         where = address(other_kind, other_name)
-        state[where] = Resource(where, spec(other_kind, raw))
+        state[where] = resource_of(where, spec(other_kind, raw))
     return list(KINDS[kind].check(state[address(kind, name)], state.get))

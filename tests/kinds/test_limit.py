@@ -10,7 +10,7 @@ import pytest
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
-from reconciler.model.resource import Resource
+from reconciler.model.resource import resource_of
 from reconciler.model.spec import Spec
 
 from .support import address, body, found, minimal, one
@@ -41,7 +41,7 @@ def test_wrong_targets(target: Any, code: str) -> None:
 def test_a_limit_has_no_limit_as_its_target() -> None:
     spec = parse(KINDS["limit"], minimal("limit", "", target="limit/a"), address("limit"))
     assert isinstance(spec, Spec)  # so that a circle of limits can be told as one
-    (problem,) = KINDS["limit"].check(Resource(address("limit"), spec), lambda _address: None)
+    (problem,) = KINDS["limit"].check(resource_of(address("limit"), spec), lambda _address: None)
     assert (problem.code, problem.path) == ("invalid-target", ("target",))
 
 

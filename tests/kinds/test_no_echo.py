@@ -15,7 +15,7 @@ from reconciler.kinds.parse import is_public, parse
 from reconciler.kinds.schema import Shape, fields_of
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import put
-from reconciler.model.resource import Resource
+from reconciler.model.resource import resource_of
 
 from .support import CANARY, MINIMAL, address, minimal
 
@@ -143,7 +143,7 @@ def _try(kind: str, raw: Any) -> None:
             assert public or CANARY not in _text(problem)
             assert problem.message
     else:
-        resource = Resource(address(kind), result)
+        resource = resource_of(address(kind), result)
         assert isinstance(parse(KINDS[kind], resource.body, address(kind)), type(result))
         assert list(KINDS[kind].check(resource, {resource.address: resource}.get)) is not None
         assert resource.digest

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from reconciler.kinds.schema import Shape, fields_of
 from reconciler.kinds.table import BY_PLURAL, KINDS
-from reconciler.model.resource import Resource
+from reconciler.model.resource import resource_of
 
 from .support import MINIMAL, address, body, spec
 
@@ -37,7 +37,7 @@ def test_a_normalised_body_is_a_fixed_point(kind: str, variant: str) -> None:
 @pytest.mark.parametrize(("kind", "variant"), MINIMAL)
 def test_explicit_paths_are_what_was_written(kind: str, variant: str) -> None:
     raw = MINIMAL[kind, variant]
-    resource = Resource(address(kind), spec(kind, raw))
+    resource = resource_of(address(kind), spec(kind, raw))
     assert {path[0] for path in resource.explicit} == set(raw)
 
 

@@ -17,7 +17,7 @@ from reconciler.model.body import Body, canonical, digest
 from reconciler.model.configuration import Adoption, Configuration, Ignore, Move, Removal
 from reconciler.model.live import Applied, DatabaseState, Live, Owner, ProjectRow, Row
 from reconciler.model.plan import Cause, Change, Plan, Selection, Touch
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 from reconciler.planner.make import EVERYTHING, Setting, make_plan
 
@@ -38,7 +38,7 @@ def at(text: str) -> Address:
 def resource(entry: str, raw: Body) -> Resource:
     spec = parse(KINDS[at(entry).kind], raw, at(entry))
     assert isinstance(spec, Spec), spec
-    return Resource(at(entry), spec)
+    return resource_of(at(entry), spec)
 
 
 def body(entry: str, raw: Body) -> Body:

@@ -20,7 +20,7 @@ from reconciler.load.load import load
 from reconciler.load.project import without_file
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
-from reconciler.model.resource import Resource
+from reconciler.model.resource import resource_of
 from reconciler.model.spec import Spec
 
 from .bodies import TENANT, Body, Dice, Number, Pick, common, connector, datasource, integration
@@ -195,7 +195,7 @@ def direct(desired: Desired, project: str = "shop") -> Configuration:
     for address, body in bodies(desired):
         spec = parse(BY_PLURAL[address.kind + "s"], body, address)
         assert isinstance(spec, Spec), (address, body, spec)
-        found[address] = Resource(address, spec)
+        found[address] = resource_of(address, spec)
     return Configuration(project, None, found)
 
 

@@ -22,7 +22,7 @@ from reconciler.load.discover import manifests_below, overlay_manifests, project
 from reconciler.load.project import FILE_NAME, ProjectFile, read_project
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind
-from reconciler.model.resource import Resource
+from reconciler.model.resource import resource_of
 from reconciler.model.spec import Spec
 from reconciler.plan.document import PlanDocument
 from reconciler.render.schema_parts import Parts
@@ -303,7 +303,7 @@ def _tool(kind: str, body: Any) -> set[str]:
     found = parse(KINDS[kind], body, address)
     if isinstance(found, tuple):
         return {problem.code for problem in found}
-    resource = Resource(address, found)
+    resource = resource_of(address, found)
     dangling = {ref.address.kind for ref in KINDS[kind].references_of("acme", resource.body)} - set(KINDS)
     return {problem.code for problem in KINDS[kind].check(resource, lambda _: None)} | dangling
 
