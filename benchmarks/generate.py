@@ -16,7 +16,18 @@ from pathlib import Path
 PER_TENANT = 100
 _REGIONS = ("eu", "us", "ap", "sa")
 _TEAMS = ("payments", "search", "support", "growth", "risk")
-_TABLES = ("orders", "customers", "invoices", "tickets", "products", "events", "sessions", "refunds", "carts", "returns")
+_TABLES = (
+    "orders",
+    "customers",
+    "invoices",
+    "tickets",
+    "products",
+    "events",
+    "sessions",
+    "refunds",
+    "carts",
+    "returns",
+)
 _CLASSES = ("public", "internal", "confidential", "restricted")
 SHARES = {"integrations": 5, "connectors": 10, "datasources": 20, "templates": 40, "limits": 25}
 """How many of each kind a tenant has."""
@@ -62,7 +73,9 @@ def _datasource(i: int) -> str:
             f"    tables: [public.{one}, public.{other}]\n{lead}"
         )
     if i < 17:
-        return f"  data-{i:02}:\n    type: api\n    connector: api-{4 + i % 4:02}\n    paths: [/items/*, /items]\n{lead}"
+        return (
+            f"  data-{i:02}:\n    type: api\n    connector: api-{4 + i % 4:02}\n    paths: [/items/*, /items]\n{lead}"
+        )
     return f"  data-{i:02}:\n    type: file\n    connector: files-09\n    prefix: reports/{i}/\n{lead}"
 
 
@@ -94,7 +107,9 @@ def _limit(i: int) -> str:
 def _resource(kind: str, i: int, tenant: int) -> str:
     if kind == "templates":
         return _template(i, tenant)
-    return {"integrations": _integration, "connectors": _connector, "datasources": _datasource, "limits": _limit}[kind](i)
+    return {"integrations": _integration, "connectors": _connector, "datasources": _datasource, "limits": _limit}[kind](
+        i
+    )
 
 
 def _documents(tenant: int, parts: int) -> Iterator[str]:

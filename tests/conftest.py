@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -19,6 +20,10 @@ import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = tempfile.mkdtemp(prefix="reconciler-cache-")
+"""Tests read with a cache, as people do, and leave none behind in the home of whoever runs them."""
+os.environ["RECONCILER_CACHE_DIR"] = CACHE
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
         k: v for k, v in os.environ.items() if not k.startswith(("RECONCILER_", "GIT_", "PG", "GITHUB_", "GITLAB_"))
     }
     kept.pop("CI", None)
-    return {**kept, "RECONCILER_ACTOR": "tester", **(extra or {})}
+    return {**kept, "RECONCILER_ACTOR": "tester", "RECONCILER_CACHE_DIR": CACHE, **(extra or {})}
 
 
 def reconciler(

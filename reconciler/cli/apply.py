@@ -26,7 +26,7 @@ from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Refused, UsageError
 from reconciler.load.discover import SUFFIXES
-from reconciler.load.load import STDIN
+from reconciler.load.paths import STDIN
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Plan
 from reconciler.plan.file import read_plan

@@ -15,7 +15,7 @@ import click
 from reconciler.cli.keys import ring, signing_key
 from reconciler.cli.workspace import Workspace, actor, with_places
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
-from reconciler.load.load import Loaded
+from reconciler.load.loaded import Loaded
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fingerprint import Fingerprints, Seen
@@ -131,9 +131,9 @@ def located(loaded: Loaded) -> Locate:
 
 
 def bodies_of(loaded: Loaded) -> Bodies:
-    """The resources that are selected; all of them where no path was given."""
+    """The resources that are selected, one by one; all of them where no path was given."""
     resources = loaded.configuration.resources
-    return [(a, r.body) for a, r in resources.items() if loaded.selected is None or a in loaded.selected]
+    return ((a, r.body) for a, r in resources.items() if loaded.selected is None or a in loaded.selected)
 
 
 def fingerprints(workspace: Workspace, found: Iterable[Found]) -> Fingerprints:

@@ -17,7 +17,8 @@ from reconciler.layout.difference import difference
 from reconciler.layout.files import files_of_paths, files_of_project
 from reconciler.layout.format import formatted
 from reconciler.load.discover import real
-from reconciler.load.load import STDIN, no_collector
+from reconciler.load.load import no_collector
+from reconciler.load.paths import STDIN
 from reconciler.load.source import Source, read_source, read_stdin
 from reconciler.render.problems import errors_json
 from reconciler.render.style import safe

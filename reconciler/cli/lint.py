@@ -17,7 +17,7 @@ from reconciler.errors import ConfigurationInvalid, Place, Problems, UsageError
 from reconciler.lint.allow import Judged, about_comments, judge
 from reconciler.lint.find import SEVERITIES, Finding, findings_in, findings_of
 from reconciler.lint.read import Rules, described, read_rules
-from reconciler.load.load import Loaded
+from reconciler.load.loaded import Loaded
 from reconciler.model.address import Address
 from reconciler.plan.convert import to_document
 from reconciler.plan.file import read_plan
@@ -94,7 +94,7 @@ def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules
         wanted = (one for one in found if _is_wanted(one, loaded, options))
         runs[environment] = judge(wanted, loaded)
 
-    checked = check(workspace, paths, visit)
+    checked = check(workspace, paths, visit, thoroughly=True)
     # who looks at a part can't say that a comment is not needed elsewhere
     whole = not (paths or options.tenants or options.targets or (options.env and len(workspace.environments) > 1))
     return checked, [*_in_environments(runs), *about_comments(runs.values(), rules, whole)]

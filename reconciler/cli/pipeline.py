@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from reconciler.render.github import outputs
-from reconciler.render.markdown import plan_markdown
-
 
 def in_repository(document: dict[str, Any]) -> dict[str, Any]:
     """The document of a plan or of problems with its files named from the top of the git repository.
@@ -24,6 +21,9 @@ def in_repository(document: dict[str, Any]) -> dict[str, Any]:
 
 def write_step_files(document: dict[str, Any]) -> None:
     """Appends a plan to GitHub's summary and outputs of a step, where the environment names their files."""
+    from reconciler.render.github import outputs
+    from reconciler.render.markdown import plan_markdown
+
     summary, output = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_OUTPUT")
     if summary:
         _append(summary, plan_markdown(document) + "\n")

@@ -10,7 +10,7 @@ import click
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
 from reconciler.cli.keys import signing_key
-from reconciler.cli.options import common_with, print_json, print_lines
+from reconciler.cli.options import common_with, print_changes, print_json, print_lines
 from reconciler.cli.pipeline import in_repository, write_step_files
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
@@ -20,7 +20,7 @@ from reconciler.model.plan import Action, Blocker, Plan
 from reconciler.plan.convert import blocker_document, to_document
 from reconciler.plan.file import write_plan
 from reconciler.render.formats import PLAN_FORMATS
-from reconciler.render.plan_text import NO_CHANGES, also_lines, plan_text, summary_line
+from reconciler.render.plan_text import NO_CHANGES, also_lines, foot_text, head_text, summary_line
 
 
 @click.command("plan")
@@ -92,7 +92,9 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
     elif options.quiet:
         print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES], options.style)
     else:
-        print_lines(plan_text(plan, options.style, foreseen(plan, guards)), options.style)
+        print_lines(head_text(plan, options.style), options.style)
+        print_changes(plan.changes, options.style)
+        print_lines(foot_text(plan, options.style, foreseen(plan, guards)), options.style)
 
 
 def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> Iterable[Blocker]:

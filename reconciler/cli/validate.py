@@ -23,7 +23,8 @@ from reconciler.errors import (
     Refused,
     UsageError,
 )
-from reconciler.load.load import STDIN, Loaded
+from reconciler.load.loaded import Loaded
+from reconciler.load.paths import STDIN
 from reconciler.load.source import shown_name
 from reconciler.render.formats import PROBLEM_FORMATS
 from reconciler.render.problems import errors_json
@@ -111,7 +112,10 @@ def _report(form: str, checked: Checked, command: str = "reconciler validate") -
 
 
 def check(
-    workspace: Workspace, paths: tuple[str, ...], visit: Callable[[str | None, Loaded], None] | None = None
+    workspace: Workspace,
+    paths: tuple[str, ...],
+    visit: Callable[[str | None, Loaded], None] | None = None,
+    thoroughly: bool = False,
 ) -> Checked:
     """Loads the environment that was named, or all; ``visit`` sees each that is valid, and may raise what is wrong with it.
 
@@ -125,7 +129,7 @@ def check(
     wanted: list[str | None] = [environment] if environment else [*workspace.environments] or [None]
     for name in wanted:
         try:
-            loaded = workspace.load(name)
+            loaded = workspace.load(name, thoroughly)
             configuration = loaded.configuration
             found.counts[name] = len(configuration.resources)
             found.files.update((shown_name(Path(file)), None) for file in configuration.files if file)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -21,9 +20,12 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.terminal import width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.discover import find_project_file
-from reconciler.load.load import DEFAULT_PROJECT, STDIN, Loaded, load
+from reconciler.load.load import load
+from reconciler.load.loaded import DEFAULT_PROJECT, Loaded
+from reconciler.load.paths import STDIN
 from reconciler.load.project import Project, read_project, without_file
 from reconciler.model.address import Address, is_name
+from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live
 from reconciler.model.plan import Change, Plan, Revision, Selection
 from reconciler.render.style import Style
@@ -71,7 +73,7 @@ def actor() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"[:120]
+    return f"{user}@{os.uname().nodename}"[:120]
 
 
 class Workspace:
@@ -105,10 +107,10 @@ class Workspace:
             )
         return given
 
-    def load(self, environment: str | None) -> Loaded:
+    def load(self, environment: str | None, thoroughly: bool = False) -> Loaded:
         progress = self.options.progress
         with progress.stage("Reading the configuration"):
-            return load(self.project, environment, self.paths, self.name, progress.count)
+            return load(self.project, environment, self.paths, self.name, progress.count, thoroughly)
 
     def database(self, environment: str | None) -> Database:
         """Flag, environment variable, environment, project; a file below the project without any of them."""
@@ -130,21 +132,25 @@ class Workspace:
             )
         return found
 
-    def read_live(self, database: Database, loaded: Loaded | None, every_tenant: bool = False) -> Live:
+    def read_live(
+        self, database: Database, loaded: Loaded | None, every_tenant: bool = False, whole: bool = True
+    ) -> Live:
+        """Not ``whole``: only what is not as the configuration wants it."""
         from reconciler.store.reading import read_live
         from reconciler.store.schema import require_usable
 
         tenants = (
             None
             if every_tenant
-            else {address.tenant for address in loaded.configuration.resources}
+            else {name.partition("/")[0] for name in loaded.configuration.digests}
             if loaded
             else set()
         )
         if tenants is not None:
             tenants |= set(self.options.tenants) | {Address.parse(t).tenant for t in self.options.targets if _parses(t)}
         with self.options.progress.stage("Reading the live state"):
-            live = read_live(database, self.name, tenants)
+            wanted = {} if whole or loaded is None else unmoved(loaded.configuration)
+            live = read_live(database, self.name, tenants, wanted, whole)
         require_usable(live.state, database)
         return live
 
@@ -157,7 +163,8 @@ class Workspace:
     def selection(self, live: Live, loaded: Loaded | None = None, no_delete: bool = False) -> Selection:
         """Raises UsageError for a tenant or a target that neither files nor live state know."""
         wanted = loaded.configuration.resources if loaded else {}
-        known = {*wanted, *live.rows, *live.applied}
+        narrowed = self.options.targets or self.options.tenants or (loaded is not None and loaded.selected is not None)
+        known = {*wanted, *live.rows, *live.applied} if narrowed else set()
         targets = set()
         for text in self.options.targets:
             address = parse_address(text)
@@ -198,7 +205,7 @@ class Workspace:
         environment = self.environment(required=True)
         loaded = self.load(environment)
         database = self.database(environment)
-        live = self.read_live(database, loaded)
+        live = self.read_live(database, loaded, whole=False)
         plan = self._compare(loaded, live, database.display, no_delete)
         return self._with_undone(plan, database), loaded, database
 
@@ -236,6 +243,13 @@ class Workspace:
             setting = Setting(where, now().date(), __version__, self.revision(loaded))
             plan = make_plan(loaded.configuration, live, setting, selection)
         return replace(plan, changes=tuple(with_places(change, loaded) for change in plan.changes))
+
+
+def unmoved(configuration: Configuration) -> Mapping[str, str]:
+    """The digests of what no ``moved`` entry names: whether a move is done is judged by what was applied."""
+    moved = {str(address) for move in configuration.moves for address in (move.old, move.new)}
+    digests = configuration.digests
+    return {name: digest for name, digest in digests.items() if name not in moved} if moved else digests
 
 
 def with_places(change: Change, loaded: Loaded) -> Change:

@@ -14,7 +14,7 @@ from reconciler.load.discover import (
     real,
     yaml_below,
 )
-from reconciler.load.load import no_such_path
+from reconciler.load.paths import no_such_path
 from reconciler.load.project import Project
 from reconciler.load.source import shown_name
 

@@ -12,7 +12,7 @@ from reconciler.lint.comments import FORM, Allowance, allowances
 from reconciler.lint.find import Finding
 from reconciler.lint.read import COMMENT, OWN, UNUSED, Rules
 from reconciler.load.draft import Draft
-from reconciler.load.load import Loaded
+from reconciler.load.loaded import Loaded
 from reconciler.load.source import Source
 from reconciler.model.address import Address
 

@@ -16,7 +16,7 @@ from reconciler.load.project import Project
 from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
-from reconciler.model.resource import Resource, resource_of
+from reconciler.model.resource import Resource, State, resource_of
 from reconciler.model.secret_ref import references_in
 from reconciler.model.spec import Spec
 from reconciler.secrets.policy import Policy, refusal
@@ -24,6 +24,10 @@ from reconciler.secrets.policy import Policy, refusal
 Count: TypeAlias = Callable[[int, int, str], None]
 """Is told how many of how many of what are done."""
 COUNTED = 512
+
+
+def quietly(done: int, total: int, what: str) -> None:
+    """For who wants to be told of no progress."""
 
 
 def build_resources(
@@ -99,10 +103,15 @@ def check_resources(
     collector: Collector,
     is_external: Callable[[Address], bool],
     problems: list[Problem],
+    everything: State | None = None,
 ) -> None:
-    """References that point nowhere, circles, and the rules of the kinds."""
+    """References that point nowhere, circles, and the rules of the kinds.
+
+    ``everything`` is what these may refer to where they are not all there is.
+    """
     edges: dict[Address, list[Address]] = {}
     known = Known(resources)
+    around = resources if everything is None else everything
     for address, resource in resources.items():
         kind, draft = KINDS[address.kind], collector.drafts[address]
         edges[address] = []
@@ -110,14 +119,17 @@ def check_resources(
             target = reference.address
             edges[address].append(target)
             found = collector.drafts.get(target)
-            missing = not is_external(target) if found is None else target not in resources and found.body is None
+            if found is None:
+                missing = target not in around and not is_external(target)
+            else:
+                missing = target not in resources and found.body is None
             if missing:
                 message = f"{address} refers to {target}, which is not declared"
                 problem = Problem(
                     "dangling-reference", message, str(address), reference.path, hint=known.instead_of(target)
                 )
                 problems.append(draft.locate(problem))
-        faults = (replace(problem, address=str(address)) for problem in kind.check(resource, resources.get))
+        faults = (replace(problem, address=str(address)) for problem in kind.check(resource, around.get))
         problems.extend(draft.locate(problem) for problem in faults)
     _circles(edges, collector, problems)
 

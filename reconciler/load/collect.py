@@ -30,10 +30,11 @@ class Collector:
         self.drafts: dict[Address, Draft] = {}
         self.entries: list[Entry] = []
         self.tenants: set[str] = set()
+        self.files: set[str] = set()
         self._variables = variables
         self._default_tenant = default_tenant
         self._problems = problems
-        self._nodes = 0
+        self.nodes = 0
         self._layer_of: dict[Address, tuple[int, Layer]] = {}
 
     def add(self, source: Source, layer_number: int = 0) -> None:
@@ -78,8 +79,8 @@ class Collector:
                     (key,),
                 )
         tenants = self._tenants(source, document)
-        self._nodes += document.size * len(tenants)
-        if self._nodes > MAX_NODES:
+        self.nodes += document.size * len(tenants)
+        if self.nodes > MAX_NODES:
             message = f"written for {len(tenants)} tenants, this makes more than {MAX_NODES:,} values in all"
             return self._report(source, document, Problem("too-many-nodes", message, on_key=True), ("tenants",))
         for tenant in tenants:

@@ -69,8 +69,13 @@ def _unreadable(error: OSError, problems: Problems) -> None:
 def contained(paths: Iterable[Path], root: Path, problems: Problems) -> list[Path]:
     """The paths that stay inside ``root``; a problem for each that a symbolic link leads out."""
     kept, inside = [], real(root)
+    folders: dict[str, bool] = {}
     for path in paths:
-        if real(path).is_relative_to(inside):
+        folder = os.path.dirname(path)
+        if folder not in folders:
+            folders[folder] = real(folder).is_relative_to(inside)
+        # in a folder that is inside, only a link leads out
+        if folders[folder] if not os.path.islink(path) else real(path).is_relative_to(inside):
             kept.append(path)
         else:
             name = shown_name(path)

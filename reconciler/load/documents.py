@@ -28,10 +28,10 @@ from reconciler.errors import Place, Problem
 from reconciler.load.faults import Stop
 from reconciler.load.keys import MERGE, UNUSABLE, Anchor, Keys
 from reconciler.load.scalars import LEADS, STANDARD, unknown_tag
+from reconciler.load.syntax import MAX_DEPTH as MAX_DEPTH
 from reconciler.load.syntax import character_problem, encoding_problem, syntax_problem, tab_problem, unreadable
 
 MAX_BYTES = 128 * 1024 * 1024
-MAX_DEPTH = 64
 FREE_NODES = 250_000  # aliases and merges may add this many nodes ...
 NODES_PER_NODE = 10  # ... and this many for each node that is written out
 MAX_TAG_DIRECTIVES = 100  # libyaml compares each with each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from yaml.error import MarkedYAMLError
@@ -15,6 +16,7 @@ CONFLICT = re.compile(rb"^<{7}(?: |\r?$)", re.MULTILINE)
 # What libyaml calls control characters.
 STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
+MAX_DEPTH = 64
 DEEP = "exceeded maximum nesting depth"  # newer releases of libyaml bound it themselves, as they scan ahead
 
 # What libyaml says | what we say | the hint
@@ -98,7 +100,10 @@ def syntax_problem(error: MarkedYAMLError, data: bytes, file: str) -> Problem:
     line = lines[mark.line].decode().removeprefix("\ufeff") if mark.line < len(lines) else ""
     place = Place(file, mark.line + 1, mark.column + 1)
     if said.startswith(DEEP):
-        return Problem("too-deep", "far too many levels inside each other", place=place)
+        # libyaml is far ahead by then: the place is where our own bound was passed, as far as brackets tell
+        opened_at = [found.start() for found in islice(re.finditer(r"[\[{]", data.decode()), MAX_DEPTH + 1)]
+        place = place_after(data.decode()[: opened_at[MAX_DEPTH]], file) if len(opened_at) > MAX_DEPTH else place
+        return Problem("too-deep", f"more than {MAX_DEPTH} levels inside each other", place=place)
     if mark.line >= len(lines) > 0:  # behind the last line there is nothing to show
         place = Place(file, len(lines), len(lines[-1].decode()) + 1)
     if "tab character" in said or ("cannot start any token" in said and line[mark.column : mark.column + 1] == "\t"):

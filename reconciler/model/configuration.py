@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import digest, dotted
-from reconciler.model.resource import Resource, State
+from reconciler.model.resource import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,17 @@ class Configuration:
     files: tuple[str, ...] = ()
 
     @property
+    def digests(self) -> Mapping[str, str]:
+        """The digest of every resource, by its address as text."""
+        known: Mapping[str, str] | None = getattr(self.resources, "digests", None)
+        return {str(a): one.digest for a, one in self.resources.items()} if known is None else known
+
+    @property
     def digest(self) -> str:
         """Depends on what is wanted only: not on files, their order, or how the text is written."""
-        resources: Mapping[Address, Resource] = self.resources
         return digest(
             {
-                "resources": {str(a): resources[a].digest for a in sorted(resources)},
+                "resources": self.digests,
                 "moved": sorted([str(m.old), str(m.new)] for m in self.moves),
                 "removed": sorted([str(r.address), r.destroy] for r in self.removals),
                 "adopt": sorted([str(a.address), a.from_project or ""] for a in self.adoptions),

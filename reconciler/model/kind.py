@@ -65,7 +65,10 @@ class Kind:
     def references_of(self, tenant: str, body: Mapping[str, Any]) -> Iterator[Reference]:
         """The resources that a body names, in the same tenant; malformed values are passed over."""
         for ref in self.references:
-            for path, value in _walk(body, ref.path, ()):
+            one = ref.path[0]
+            # most references are a field of the body itself, and this is asked for every resource
+            places = _walk(body, ref.path, ()) if len(ref.path) > 1 or one == "*" else ((ref.path, body.get(one)),)
+            for path, value in places:
                 if not isinstance(value, str) or value in ref.literals:
                     continue
                 kind, _, name = (ref.kind, "", value) if ref.kind else value.partition("/")

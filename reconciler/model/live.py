@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -103,9 +103,17 @@ class Live:
     applied: Mapping[Address, Applied] = field(default_factory=frozen)
     owners: Mapping[Address, Owner] = field(default_factory=frozen)
     deletions: Mapping[Address, Touch] = field(default_factory=frozen)
+    settled: Set[str] = frozenset()
+    """Addresses as text of what is live, ours, as it was applied and as it is wanted: not in ``rows`` nor in ``applied``."""
+
+    def holds(self, address: Address) -> bool:
+        """Whether anything is live at this address."""
+        return address in self.rows or str(address) in self.settled
 
     def owns(self, address: Address) -> bool:
         """Whether this project applied the very row that is live: the address alone proves nothing."""
+        if self.settled and str(address) in self.settled:
+            return True
         row, applied = self.rows.get(address), self.applied.get(address)
         return row is not None and applied is not None and row.uid == applied.uid
 

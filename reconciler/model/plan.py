@@ -32,6 +32,9 @@ class Action(Enum):
     ADOPT = "adopt"
     FORGET = "forget"
 
+    __hash__ = object.__hash__
+    """There is one object of each: Enum's own hash is slower, and asked for several times a change."""
+
     @property
     def symbol(self) -> str:
         return _SYMBOLS[self]
@@ -39,7 +42,7 @@ class Action(Enum):
     @property
     def destroys(self) -> bool:
         """Whether the resource's present uid ends: what guards and protection are about."""
-        return self in {Action.DELETE, Action.REPLACE}
+        return self is Action.DELETE or self is Action.REPLACE
 
 
 _SYMBOLS = {

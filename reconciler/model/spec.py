@@ -16,7 +16,13 @@ class Part(BaseModel):
     """A map inside a spec; unknown keys, coercion and values outside the bounds are errors."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, validate_default=False, defer_build=True
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        validate_default=False,
+        defer_build=True,
     )
 
     def normalised(self) -> Body:

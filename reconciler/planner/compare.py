@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 from reconciler.errors import ConfigurationInvalid, Path, Problem
 from reconciler.kinds.table import KINDS
@@ -50,7 +51,13 @@ def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
 
 
 def _explicit(wanted: Resource, idle: Address | None) -> tuple[Path, ...]:
-    return tuple(sorted(wanted.explicit | ({mark(idle)} if idle else set()), key=str))
+    return _sorted(wanted.explicit | {mark(idle)} if idle else wanted.explicit)
+
+
+@lru_cache(maxsize=4096)
+def _sorted(paths: frozenset[Path]) -> tuple[Path, ...]:
+    """Resources of one type mostly write the same fields: they share one value."""
+    return tuple(sorted(paths, key=str))
 
 
 def compare(wanted: Resource, sides: Sides, configuration: Configuration, today: date) -> Change | None:

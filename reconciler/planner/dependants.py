@@ -5,33 +5,42 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
+from reconciler.model.configuration import Configuration
 from reconciler.model.plan import Dependant
-from reconciler.model.resource import State
+from reconciler.planner.links import links_of
 
 MOST = 1000
 """More than a reader looks at; the plan says of no more."""
 
 
-def dependants_of(changed: Iterable[Address], resources: State) -> tuple[Dependant, ...]:
+def dependants_of(changed: Iterable[Address], configuration: Configuration) -> tuple[Dependant, ...]:
     """The nearest first, then by address; each with what it refers to of all that is told here."""
-    there = {*changed}
-    if not there:
+    there = {*map(str, changed)}
+    # where everything changes, nothing depends on it from outside
+    if not there or (len(there) >= len(configuration.resources) and configuration.digests.keys() <= there):
         return ()
-    refers: dict[Address, list[Address]] = {}
-    needed_by: dict[Address, list[Address]] = defaultdict(list)
-    for address, resource in resources.items():
-        kind = KINDS[address.kind]
-        if address in there or not kind.references:
-            continue
-        refers[address] = [*dict.fromkeys(r.address for r in kind.references_of(address.tenant, resource.body))]
-        for target in refers[address]:
-            needed_by[target].append(address)
-    found: dict[Address, None] = {}
-    step = sorted({d for address in there for d in needed_by.get(address, ())})
+    refers: dict[str, dict[str, None]] = defaultdict(dict)
+    needed_by: dict[str, list[str]] = defaultdict(list)
+    for name, target in links_of(configuration):
+        if name not in there:
+            refers[name][target] = None
+            needed_by[target].append(name)
+    found: dict[str, None] = {}
+    step = _in_order(d for name in there for d in needed_by.get(name, ()))
     while step and len(found) < MOST:
         found.update(dict.fromkeys(step[: MOST - len(found)]))
-        step = sorted({d for address in step for d in needed_by.get(address, ()) if d not in found})
+        step = _in_order(d for name in step for d in needed_by.get(name, ()) if d not in found)
     known = there | found.keys()
-    return tuple(Dependant(address, tuple(t for t in refers[address] if t in known)) for address in found)
+    return tuple(
+        Dependant(_address(name), tuple(_address(target) for target in refers[name] if target in known))
+        for name in found
+    )
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    return sorted({*names}, key=_address)
+
+
+def _address(name: str) -> Address:
+    return Address(*name.split("/"))

@@ -45,6 +45,7 @@ class Past:
 
 
 EVERYTHING = Selection()
+_BEGINS = frozenset({Action.CREATE, Action.REPLACE})
 
 
 def make_plan(
@@ -71,13 +72,13 @@ def make_plan(
         database_state=live.state.value,
         configuration=configuration.digest,
         tool_version=setting.tool_version,
-        changes=tuple(replace(change, risks=risks_of(change)) for change in ordered(changes)),
+        changes=tuple(_with_risks(change) for change in ordered(changes)),
         unchanged=unchanged,
-        owned=sum(live.owns(address) for address in live.applied),
+        owned=len(live.settled) + sum(live.owns(address) for address in live.applied),
         desired_empty=not configuration.resources,
         partial=selection.is_partial or not selection.deletes,
         revision=setting.revision,
-        dependants=dependants_of({change.address for change in changes}, configuration.resources),
+        dependants=dependants_of({change.address for change in changes}, configuration),
         notes=tuple(_notes(configuration, live, setting.today)),
         outside=tuple(
             found
@@ -101,8 +102,8 @@ def _changes(
     refused: list[Problem] = []
     invalid: list[Problem] = []
     skipped: set[Address] = set()
-    unchanged = 0
-    for address, wanted in sorted(configuration.resources.items()):
+    unchanged = _settled(live, selection)
+    for address in _unsettled(configuration, live):
         # a move is selected whole, with those that make room for it or take its place
         group = groups.get(address)
         if not (selection.selects(address) if group is None else any(map(selection.selects, group))):
@@ -111,6 +112,7 @@ def _changes(
         # a name that its resource leaves in this plan is free
         row = live.rows.get(previous or address) if previous or address not in moves else None
         try:
+            wanted = configuration.resources[address]
             if row is None:
                 change: Change | None = create(wanted, live, idle.get(address))
             else:
@@ -125,8 +127,8 @@ def _changes(
             if change is not None and change.action is Action.REPLACE and not selection.replaces:
                 skipped |= group or {address}
             elif change is not None:
-                begins = change.action in {Action.CREATE, Action.REPLACE}
-                changes.append(replace(change, restored_uid=uids.get(address)) if begins else change)
+                brought_back = uids.get(address) if change.action in _BEGINS else None
+                changes.append(replace(change, restored_uid=brought_back) if brought_back else change)
     if refused:
         raise Refused(*refused)
     if invalid:
@@ -134,6 +136,25 @@ def _changes(
     changes = [change for change in changes if change.address not in skipped]
     changes.extend(_removals(configuration, live, selection, past))
     return changes, unchanged
+
+
+def _with_risks(change: Change) -> Change:
+    risks = risks_of(change)
+    return replace(change, risks=risks) if risks else change
+
+
+def _unsettled(configuration: Configuration, live: Live) -> list[Address]:
+    """What has to be looked at, in key order."""
+    if not live.settled:
+        return sorted(configuration.resources)
+    return sorted(Address(*name.split("/")) for name in configuration.digests.keys() - live.settled)
+
+
+def _settled(live: Live, selection: Selection) -> int:
+    """How many of the selected resources are as they are wanted, by their digests alone."""
+    if not selection.is_partial:
+        return len(live.settled)
+    return sum(selection.selects(Address(*name.split("/"))) for name in live.settled)
 
 
 def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None, idle: Address | None) -> Sides:
@@ -207,9 +228,12 @@ def _conflict(wanted: Resource, owner: str | None) -> Problem:
 
 def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
     deleted = {c.address for c in plan.changes if c.action is Action.DELETE}
+    if not deleted:
+        return ()
     before = {address.tenant for address in live.applied if live.owns(address)}
     after = {address.tenant for address in live.applied if live.owns(address) and address not in deleted}
     after |= {change.address.tenant for change in plan.changes if change.after is not None}
+    after |= {name.partition("/")[0] for name in live.settled}
     return tuple(sorted(before - after))
 
 
@@ -240,9 +264,9 @@ def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:
 
 
 def _notes(configuration: Configuration, live: Live, today: date) -> Iterator[str]:
-    known = (configuration.resources, live.rows)
+    known = (configuration.digests, map(str, live.rows))
     for rule in configuration.ignore:
         if rule.until is not None and today > rule.until:
             yield f"the ignore rule for {rule.field} of {rule.address} ended on {rule.until.isoformat()}: it no longer counts"
-        elif not any(fnmatchcase(str(address), rule.address) for addresses in known for address in addresses):
+        elif not any(fnmatchcase(name, rule.address) for names in known for name in names):
             yield f"the ignore rule for {rule.field} of {rule.address} matches no resource"

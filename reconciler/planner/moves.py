@@ -50,7 +50,7 @@ def _came_from(old: Address, applied: Applied, directly: bool) -> bool:
 
 
 def _fits(old: Address, new: Address, found: dict[Address, Address], desired: Configuration, live: Live) -> bool:
-    free = new not in live.rows or new in found
+    free = not live.holds(new) or new in found
     return new in desired.resources and free and (old not in desired.resources or old in found.values())
 
 

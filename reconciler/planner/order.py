@@ -15,7 +15,7 @@ def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
     depth = _depths({address: _needs(change) for address, change in by_address.items()})
 
     def key(change: Change) -> tuple[int, int, Address]:
-        if change.action in {Action.DELETE, Action.FORGET}:
+        if change.action is Action.DELETE or change.action is Action.FORGET:
             return 1, -depth[change.address], change.address
         return 0, depth[change.address], change.address
 

@@ -10,6 +10,7 @@ from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, Blocker, Plan
+from reconciler.planner.links import links_of
 from reconciler.planner.normal import raw_body
 
 
@@ -25,14 +26,14 @@ def unmet_references(plan: Plan, configuration: Configuration, live: Live) -> It
             continue
         for reference in KINDS[change.address.kind].references_of(change.address.tenant, change.after):
             target = reference.address
-            if target in made or (target in live.rows and target not in gone):
+            if target in made or (target not in gone and live.holds(target)):
                 continue
             if _is_external(target, configuration):
                 yield _external(change.address, target, target in gone)
             else:
                 left_out.append(_left_out(change.address, target, "which is not live and is not selected", target))
     let_go = {c.address for c in plan.changes if c.action is Action.FORGET}
-    for address, target in sorted(_dependants(gone, live)):
+    for address, target in sorted({*_dependants(gone, live), *_settled_dependants(gone, configuration, live)}):
         if address in made or address in gone:
             continue
         owner = live.owner(address)
@@ -73,6 +74,16 @@ def _left_out(address: Address, target: Address, what: str, missing: Address) ->
         address=str(address),
         hint=f"select both: add --target {missing}, or its file where files were named",
     )
+
+
+def _settled_dependants(
+    gone: set[Address], configuration: Configuration, live: Live
+) -> Iterator[tuple[Address, Address]]:
+    """The same of what is settled, whose live bodies are those of the configuration."""
+    wanted = {str(address): address for address in gone} if live.settled else {}
+    for name, target in links_of(configuration) if wanted else ():
+        if target in wanted and name in live.settled:
+            yield Address(*name.split("/")), wanted[target]
 
 
 def _dependants(gone: set[Address], live: Live) -> Iterator[tuple[Address, Address]]:

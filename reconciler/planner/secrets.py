@@ -75,6 +75,6 @@ def with_rotated(
     return replace(
         plan,
         changes=tuple(ordered([*changes.values()])),
-        dependants=dependants_of(changes, configuration.resources),
+        dependants=dependants_of(changes, configuration),
         unchanged=plan.unchanged - added,
     )

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, TypeAlias
-
-from reconciler.render.github import plan_github, problems_github
-from reconciler.render.gitlab import plan_gitlab, problems_gitlab
-from reconciler.render.html.page import drift_html, plan_html
-from reconciler.render.junit import problems_junit
-from reconciler.render.markdown import drift_markdown, plan_markdown
-from reconciler.render.sarif import problems_sarif
 
 Render: TypeAlias = Callable[[dict[str, Any]], str]
 
+
+def _by(module: str, function: str) -> Render:
+    """A renderer that is imported when it is used: a command offers many formats and prints one."""
+
+    def render(document: dict[str, Any]) -> str:
+        found: Render = getattr(import_module(f"reconciler.render.{module}"), function)
+        return found(document)
+
+    return render
+
+
 PLAN_FORMATS: Mapping[str, Render] = {
-    "markdown": plan_markdown,
-    "html": plan_html,
-    "github": plan_github,
-    "gitlab": plan_gitlab,
+    "markdown": _by("markdown", "plan_markdown"),
+    "html": _by("html.page", "plan_html"),
+    "github": _by("github", "plan_github"),
+    "gitlab": _by("gitlab", "plan_gitlab"),
 }
 """From what ``plan.convert.to_document`` makes; ``--format`` of plan and show offers these names."""
 
-DRIFT_FORMATS: Mapping[str, Render] = {"markdown": drift_markdown, "html": drift_html}
+DRIFT_FORMATS: Mapping[str, Render] = {
+    "markdown": _by("markdown", "drift_markdown"),
+    "html": _by("html.page", "drift_html"),
+}
 """From what ``render.drift_text.drift_json`` makes, with the plan's document as ``pending`` where that was asked for."""
 
 PROBLEM_FORMATS: Mapping[str, Render] = {
-    "github": problems_github,
-    "gitlab": problems_gitlab,
-    "sarif": problems_sarif,
-    "junit": problems_junit,
+    "github": _by("github", "problems_github"),
+    "gitlab": _by("gitlab", "problems_gitlab"),
+    "sarif": _by("sarif", "problems_sarif"),
+    "junit": _by("junit", "problems_junit"),
 }
 """From what ``render.problems.errors_json`` makes, with the names of all ``files``; validate and lint offer these names.
 

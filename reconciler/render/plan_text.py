@@ -31,6 +31,8 @@ REASONS = {
     "taken-over-since": "because it was taken over after that generation",
     "uid-changed": "because it was deleted and made anew after that generation: the earlier one comes back",
 }
+_BARE = frozenset({Action.MOVE, Action.FORGET, Action.ADOPT})
+"""Actions that say everything in their title, unless fields change too."""
 _TOLD = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
 """Risks that the rest of the text says already."""
 _SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
@@ -38,6 +40,13 @@ _SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
 
 def plan_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
     """The lines of the whole plan; ``refusals`` are what an apply would be refused for."""
+    yield from head_text(plan, style)
+    yield from changes_text(plan.changes, style)
+    yield from foot_text(plan, style, refusals)
+
+
+def head_text(plan: Plan, style: Style) -> Iterator[str]:
+    """What stands above the changes."""
     yield _header(plan)
     yield ""
     yield from _outside(plan.outside, style)
@@ -46,9 +55,17 @@ def plan_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Ite
     else:
         yield "reconciler will perform the following actions:"
         yield ""
-        for change in plan.changes:
-            yield from change_text(change, style)
-            yield ""
+
+
+def changes_text(changes: Iterable[Change], style: Style) -> Iterator[str]:
+    for change in changes:
+        yield from change_text(change, style)
+        yield ""
+
+
+def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
+    """What stands below the changes."""
+    if plan.changes:
         yield summary_line(plan)
         yield from also_lines(plan)
     for note in plan.notes:
@@ -93,7 +110,7 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
         title = f"{change.address} {_WORDS[change.action]}"
     yield style.paint(f"  # {title}", "bold")
     yield from (f"  # ({remark})" for remark in _remarks(change))
-    if change.action in {Action.MOVE, Action.FORGET, Action.ADOPT} and not change.fields:
+    if not change.fields and change.action in _BARE:
         return
     symbol = change.action.symbol.rjust(3)
     yield f"{style.paint(symbol, colour)} {change.address.kind} {value_text(change.address.name)} {{"
@@ -122,11 +139,12 @@ def _remarks(change: Change) -> Iterator[str]:
 
 
 def _whole(body: Body, symbol: str, style: Style) -> Iterator[str]:
-    shown = {key: value for key, value in body.items() if value not in ("", {}, [])}
+    shown = {key: value for key, value in body.items() if value or (value is not None and value not in ("", {}, []))}
     width = max((len(key) for key in shown), default=0)
+    sign = f"      {style.paint(symbol, OP_COLOURS[symbol])} "
     for key in sorted(shown):
         text = shown[key]
-        lead = f"      {style.paint(symbol, OP_COLOURS[symbol])} {key.ljust(width)} ="
+        lead = f"{sign}{key.ljust(width)} ="
         if isinstance(text, str) and "\n" in text:
             yield f"{lead} <<-EOT"
             yield from (f"            {safe(line)}" for line in text.splitlines())

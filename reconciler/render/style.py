@@ -21,11 +21,14 @@ COLOURS = {
     Action.ADOPT: "cyan",
     Action.FORGET: "magenta",
 }
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 OP_COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 
 
 def safe(text: str) -> str:
     """No control, direction or invisible character of somebody's configuration reaches a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -54,4 +57,4 @@ class Style:
 
 def value_text(value: Any) -> str:
     """One JSON value on one line, as configuration would write it."""
-    return safe(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    return safe(_JSON.encode(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
 from reconciler.store.audit import Chain, read_chain
 from reconciler.store.connect import exists, reading
-from reconciler.store.rows import at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
+from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
 from reconciler.store.schema import revision, state_of
+from reconciler.store.settled import read_settled
 from reconciler.store.url import Database
 
 _MOMENT = {
@@ -23,10 +24,22 @@ _MOMENT = {
 }
 
 
-def read_live(database: Database, project: str, tenants: Iterable[str] | None = None) -> Live:
+MANY = 20_000
+"""Addresses; above that, reading everything is cheaper than asking for each."""
+
+
+def read_live(
+    database: Database,
+    project: str,
+    tenants: Iterable[str] | None = None,
+    wanted: Mapping[str, str] | None = None,
+    whole: bool = True,
+) -> Live:
     """The rows of ``tenants`` and of every tenant that ``project`` applied something to; None reads all tenants.
 
-    A database that is missing, empty, or of another schema yields a Live without rows and says so in its state.
+    Not ``whole``: what is as it was applied, and as ``wanted`` where that gives digests by name, is only named as
+    settled, and nothing else of it is read. A database that is missing, empty, or of another schema yields a Live without
+    rows and says so in its state.
     """
     if not exists(database):
         return Live(DatabaseState.MISSING)
@@ -37,13 +50,19 @@ def read_live(database: Database, project: str, tenants: Iterable[str] | None = 
         where = in_tenants(connection, {*(tenants or ()), *_own_tenants(connection, project)})
         if tenants is None:
             where = ("1 = 1", {})
+        settled: set[str] = set()
+        if not whole:
+            settled, others = read_settled(connection, project, where, wanted)
+            if len(others) < MANY:
+                where = at_addresses(connection, others)
         return Live(
             state,
             read_project(connection, project),
-            frozen(read_rows(connection, where)),
-            frozen(read_applied(connection, project, where)),
+            frozen(read_rows(connection, where, but=settled)),
+            frozen(read_applied(connection, project, where, but=settled)),
             frozen(read_owners(connection, project, where)),
-            frozen(_read_deletions(connection, project)),
+            frozen(_read_deletions(connection, project, where)),
+            frozenset(settled),
         )
 
 
@@ -53,14 +72,15 @@ def _own_tenants(connection: Connection, project: str) -> set[str]:
     )
 
 
-def _read_deletions(connection: Connection, project: str) -> dict[Address, Touch]:
+def _read_deletions(connection: Connection, project: str, where: Where) -> dict[Address, Touch]:
     """Who deleted rows that we applied: tombstones of the very uids that we know."""
     sql = (
         f"SELECT t.tenant, t.kind, t.name, t.deleted_by, {_MOMENT[connection.dialect.name]} FROM tombstones t "
-        "JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (t.tenant, t.kind, t.name, t.uid) "
-        "WHERE a.project = :project ORDER BY t.row_version"
+        "JOIN applied r ON (r.tenant, r.kind, r.name, r.uid) = (t.tenant, t.kind, t.name, t.uid) "
+        f"WHERE r.project = :project AND {where[0]} ORDER BY t.row_version"
     )
-    return {Address(t, k, n): Touch(by, at) for t, k, n, by, at in connection.execute(text(sql), {"project": project})}
+    records = connection.execute(text(sql), {"project": project, **where[1]})
+    return {Address(t, k, n): Touch(by, at) for t, k, n, by, at in records}
 
 
 class Status(NamedTuple):

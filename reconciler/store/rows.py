@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from hashlib import blake2b
 from typing import Any
 
@@ -55,8 +55,9 @@ def at_addresses(connection: Connection, addresses: Iterable[Address]) -> Where:
     )
 
 
-def read_rows(connection: Connection, where: Where, lock: str = "") -> dict[Address, Row]:
-    """Live rows in key order; ``lock`` is "", "UPDATE" or "SHARE" (SQLite's writer already holds everything)."""
+def read_rows(connection: Connection, where: Where, lock: str = "", but: Set[str] = frozenset()) -> dict[Address, Row]:
+    """Live rows in key order, without those that ``but`` names; ``lock`` is "", "UPDATE" or "SHARE" (SQLite's writer
+    already holds everything)."""
     suffix = f" FOR {lock}" if lock and connection.dialect.name != "sqlite" else ""
     sql = (
         f"SELECT {_row_columns(connection)} FROM resources r WHERE {where[0]} ORDER BY r.tenant, r.kind, r.name{suffix}"
@@ -65,7 +66,8 @@ def read_rows(connection: Connection, where: Where, lock: str = "") -> dict[Addr
     rows = {}
     for record in connection.execute(text(sql), where[1]):
         row = _row(tuple(record), hashed_here)
-        rows[row.address] = row
+        if not but or str(row.address) not in but:
+            rows[row.address] = row
     return rows
 
 
@@ -79,10 +81,12 @@ def _row(record: Sequence[Any], hashed_here: bool) -> Row:
     return Row(Address(tenant, kind, name), uid, spec, spec_version, row_version, project, stored, touch)
 
 
-def read_applied(connection: Connection, project: str, where: Where) -> dict[Address, Applied]:
+def read_applied(
+    connection: Connection, project: str, where: Where, but: Set[str] = frozenset()
+) -> dict[Address, Applied]:
     sql = f"SELECT {_APPLIED} FROM applied r WHERE r.project = :project AND {where[0]}"
     found = (_applied(tuple(record)) for record in connection.execute(text(sql), {"project": project, **where[1]}))
-    return {applied.address: applied for applied in found}
+    return {applied.address: applied for applied in found if not but or str(applied.address) not in but}
 
 
 def _applied(record: Sequence[Any]) -> Applied:

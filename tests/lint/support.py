@@ -12,7 +12,7 @@ from reconciler.lint.condition import Condition
 from reconciler.lint.evaluate import Subject, World, holds
 from reconciler.lint.find import Finding, findings_in
 from reconciler.lint.read import Rules, read_rules
-from reconciler.load.load import Loaded
+from reconciler.load.loaded import Loaded
 from tests.load.support import HEAD, loaded, open_project
 
 CONNECTOR = "connectors:\n  db: {type: sql, dialect: postgresql, dsn: vault://kv/acme/db#dsn}\n"

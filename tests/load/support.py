@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Problems, ReconcilerError
-from reconciler.load.load import Loaded, load
+from reconciler.load.build import quietly
+from reconciler.load.load import load, no_collector
+from reconciler.load.loaded import Loaded
 from reconciler.load.project import FILE_NAME, Project, read_project, without_file
+from reconciler.load.quick import load_quickly
 
 HEAD = "version: 1\ntenant: acme\n"
 DSN = "vault://kv/acme/db#dsn"
@@ -34,10 +38,34 @@ def open_project(folder: Path) -> Project:
 def loaded(
     folder: Path, files: Mapping[str, str], environment: str | None = None, paths: Sequence[str] | None = None
 ) -> Loaded:
-    """What the files say; ``paths`` are all of the folder where there is no project."""
+    """What the files say; ``paths`` are all of the folder where there is no project.
+
+    By both ways, which have to agree: in what they give, in where it stands, and in whether they give anything.
+    """
     write(folder, files)
     project = open_project(folder)
-    return load(project, environment, paths if paths is not None else [] if project.has_file else [str(folder)])
+    given = paths if paths is not None else [] if project.has_file else [str(folder)]
+    with no_collector():
+        quick = load_quickly(project, environment, given, None, quietly)
+        again = load_quickly(project, environment, given, None, quietly)  # from the cache
+    whole = load(project, environment, given, thoroughly=True)
+    for other in (quick, again):
+        if other is not None:
+            assert_same(other, whole)
+    return whole
+
+
+def assert_same(quick: Loaded, whole: Loaded) -> None:
+    """The same configuration, selection and places, by either way."""
+    mine, theirs = quick.configuration, whole.configuration
+    assert [*mine.resources] == [*theirs.resources]
+    assert mine.digest == theirs.digest
+    for address, resource in theirs.resources.items():
+        found = mine.resources[address]
+        assert (found, found.source, found.explicit) == (resource, resource.source, resource.explicit)
+        assert quick.place_of(address, ("labels",)) == whole.place_of(address, ("labels",))
+    assert replace(mine, resources={}) == replace(theirs, resources={})
+    assert (quick.selected, quick.deletes) == (whole.selected, whole.deletes)
 
 
 def bodies(found: Loaded) -> dict[str, Any]:

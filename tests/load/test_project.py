@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.load.load import Loaded
+from reconciler.load.loaded import Loaded
 from tests.load.support import HEAD, bodies, loaded, write
 
 

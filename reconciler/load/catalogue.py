@@ -1,0 +1,72 @@
+"""Extracts turned into a State that makes a resource when it is asked for: unchanged ones cost their name and digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from reconciler.kinds.table import KINDS
+from reconciler.load.extract import Extract
+from reconciler.model.address import Address
+from reconciler.model.resource import Resource
+
+
+class Catalogue(Mapping[Address, Resource]):
+    """``extracts`` with the name of the file and the lines above each; ``others`` are resources that no extract has."""
+
+    def __init__(self, extracts: Sequence[tuple[Extract, str, int]], others: Mapping[Address, Resource]) -> None:
+        self._extracts = extracts
+        self._others = others
+        names = [*chain.from_iterable(extract.names for extract, _, _ in extracts), *map(str, others)]
+        digests = chain.from_iterable(extract.digests for extract, _, _ in extracts)
+        self.digests = dict(zip(names, chain(digests, (one.digest for one in others.values())), strict=True))
+        """By name, the address as text."""
+        self.has_duplicates = len(self.digests) != len(names)
+        self._places: dict[str, tuple[int, int]] | None = None
+
+    def where(self, name: str) -> tuple[int, int] | None:
+        """The number of the extract that has a resource, and its position there."""
+        if self._places is None:
+            self._places = {
+                each: (number, position)
+                for number, (extract, _, _) in enumerate(self._extracts)
+                for position, each in enumerate(extract.names)
+            }
+        return self._places.get(name)
+
+    def __getitem__(self, address: Address) -> Resource:
+        if (other := self._others.get(address)) is not None:
+            return other
+        found = self.where(str(address))
+        if found is None:
+            raise KeyError(address)
+        extract, file, before = self._extracts[found[0]]
+        return extract.resource(found[1], file, before)
+
+    def __contains__(self, address: object) -> bool:
+        return str(address) in self.digests
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def __iter__(self) -> Iterator[Address]:
+        """In key order."""
+        return iter(sorted(addresses(self.digests)))
+
+    def names_of(self, number: int) -> list[str]:
+        return self._extracts[number][0].names
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """Who refers to whom, as addresses in text."""
+        for extract, _, _ in self._extracts:
+            names, linked = extract.names, extract.linked
+            yield from zip((names[i] for i in linked.sources), linked.targets, strict=True)
+
+        for address, resource in self._others.items():
+            kind = KINDS[address.kind]
+            for reference in kind.references_of(address.tenant, resource.body):
+                yield str(address), str(reference.address)
+
+
+def addresses(names: Iterable[str]) -> list[Address]:
+    return [Address(*name.split("/")) for name in names]

@@ -1,0 +1,53 @@
+"""The bytes of a YAML file, cut between its documents: what is read, cached and read again apart from the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+
+SMALL = 64 * 1024
+"""A file of fewer bytes stays whole."""
+LEAST = 16 * 1024
+"""Documents are put together until they have so many bytes: each chunk has its price too."""
+_CUT = re.compile(rb"\n(?=---(?:[ \t\r\n]|\Z))")
+_BOUND = re.compile(rb"[&]|\n(?:%|\.\.\.)|\A(?:\xef\xbb\xbf)?%")
+"""What may make one document mean something in another one, or in its budget: anchors, directives, ends of documents."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole documents of one file; ``before`` is how many lines stand above them."""
+
+    file: str
+    data: bytes
+    before: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for equal bytes, wherever they stand."""
+        return blake2b(self.data, digest_size=20).hexdigest()
+
+    @property
+    def in_place(self) -> bytes:
+        """The bytes with empty lines for those above, so that positions are those of the file."""
+        return b"\n" * self.before + self.data
+
+
+def chunks(file: str, data: bytes) -> Iterator[Chunk]:
+    """At least one; together they are the file. A marker of a document at the beginning of a line ends every scalar, so
+    that a cut before it changes the meaning of nothing: in a quoted text it is an error either way."""
+    if len(data) < SMALL or _BOUND.search(data):
+        yield Chunk(file, data)
+        return
+    start = lines = 0
+    for cut in _CUT.finditer(data):
+        if cut.end() - start < LEAST:
+            continue
+        part = data[start : cut.end()]
+        yield Chunk(file, part, lines)
+        lines += part.count(b"\n")
+        start = cut.end()
+    yield Chunk(file, data[start:], lines)

@@ -1,0 +1,143 @@
+"""A chunk of a file turned into what it declares, validated apart from everything else, as bytes; and those bytes read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from reconciler.errors import Path, Place
+from reconciler.model.address import Address
+from reconciler.model.resource import Resource
+
+
+class Links(NamedTuple):
+    """What a chunk's resources refer to: the resource at position ``sources[i]`` names ``targets[i]``."""
+
+    sources: list[int]
+    targets: list[str]
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Resources by position, in three parts that are parsed when they are needed; each part is a JSON document.
+
+    ``head``: names (addresses as text), digests, how many values the chunk holds, and what other chunks may decide: the
+    targets that it does not declare, and the positions of resources whose rules need more than the chunk. ``links``:
+    references. ``tail``: the bodies as canonical JSON, the places of their names, and which paths the author wrote.
+    """
+
+    head: bytes | memoryview
+    links: bytes | memoryview
+    tail: bytes | memoryview
+
+    @cached_property
+    def _head(self) -> Any:
+        return orjson.loads(self.head)
+
+    @property
+    def names(self) -> list[str]:
+        names: list[str] = self._head["names"]
+        return names
+
+    @property
+    def digests(self) -> list[str]:
+        digests: list[str] = self._head["digests"]
+        return digests
+
+    @property
+    def nodes(self) -> int:
+        """The size in values, as ``Document.size`` counts it, once for each tenant."""
+        nodes: int = self._head["nodes"]
+        return nodes
+
+    @property
+    def outward(self) -> list[str]:
+        """Targets of references that the chunk does not declare itself."""
+        outward: list[str] = self._head["outward"]
+        return outward
+
+    @property
+    def open(self) -> list[int]:
+        """Positions of the resources whose rules need more than the chunk."""
+        positions: list[int] = self._head["open"]
+        return positions
+
+    @property
+    def says_nothing(self) -> bool:
+        return not self.nodes
+
+    @cached_property
+    def linked(self) -> Links:
+        return Links(**orjson.loads(self.links))
+
+    @cached_property
+    def _tail(self) -> Any:
+        return orjson.loads(self.tail)
+
+    def resource(self, position: int, file: str, before: int) -> Resource:
+        """``file`` is the file's name and ``before`` the lines above the chunk."""
+        tail = self._tail
+        address = Address(*self.names[position].split("/"))
+        line = tail["lines"][position]
+        place = Place(file, None if line is None else line + before, tail["columns"][position])
+        shape = _shape(tail["shapes"][tail["explicit"][position]])
+        made = Resource(address, tail["texts"][position], place, shape)
+        made.__dict__["digest"] = self.digests[position]
+        return made
+
+    @property
+    def parts(self) -> tuple[bytes | memoryview, bytes | memoryview, bytes | memoryview]:
+        return self.head, self.links, self.tail
+
+    def pack(self) -> bytes:
+        """As one text of bytes; ``unpacked`` reads it."""
+        lengths = b"".join(len(part).to_bytes(8, "little") for part in self.parts)
+        return b"".join((lengths, *self.parts))
+
+
+def unpacked(data: bytes) -> Extract:
+    view, at, parts = memoryview(data), 24, []
+    for number in range(3):
+        length = int.from_bytes(view[number * 8 : number * 8 + 8], "little")
+        parts.append(view[at : at + length])
+        at += length
+    return Extract(*parts)
+
+
+def checksums(extract: Extract) -> tuple[int, int]:
+    """CRC-32 of what is always read, and of the tail: a damaged file is no file."""
+    return crc32(extract.links, crc32(extract.head)), crc32(extract.tail)
+
+
+@lru_cache(maxsize=4096)
+def _shape(text: str) -> frozenset[Path]:
+    return frozenset(tuple(path) for path in orjson.loads(text))
+
+
+def made_of(resources: list[Resource], nodes: int, links: Links, outward: list[str], open_: list[int]) -> Extract:
+    """The columns of resources whose places count from the beginning of their chunk."""
+    shapes: dict[str, int] = {}
+    head = {
+        "names": [str(r.address) for r in resources],
+        "digests": [r.digest for r in resources],
+        "nodes": nodes,
+        "outward": outward,
+        "open": open_,
+    }
+    tail: dict[str, Any] = {
+        "texts": [r.text for r in resources],
+        "lines": [r.source.line if r.source else None for r in resources],
+        "columns": [r.source.column if r.source else None for r in resources],
+        "explicit": [shapes.setdefault(_shape_text(r.explicit), len(shapes)) for r in resources],
+    }
+    tail["shapes"] = [*shapes]  # in the order of their numbers
+    return Extract(orjson.dumps(head), orjson.dumps(links._asdict()), orjson.dumps(tail))
+
+
+@lru_cache(maxsize=4096)
+def _shape_text(explicit: frozenset[Path]) -> str:
+    return orjson.dumps(sorted((list(path) for path in explicit), key=str)).decode()

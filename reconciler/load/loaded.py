@@ -1,0 +1,61 @@
+"""What loading gives: a Configuration, what of it was asked for, and where its fields are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciler.errors import Path, Place
+from reconciler.load.draft import Draft
+from reconciler.load.entries import Entries
+from reconciler.load.project import ExternalEntry, Project
+from reconciler.load.source import Source
+from reconciler.model.address import Address
+from reconciler.model.configuration import Configuration
+from reconciler.model.resource import State
+
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration, which of its addresses the given paths hold (None: no paths were given), and where fields stand.
+
+    ``sources`` are all files that were read, the project's own among them, where they were asked for.
+    """
+
+    configuration: Configuration
+    selected: frozenset[Address] | None
+    deletes: bool
+    drafts: Mapping[Address, Draft]
+    sources: tuple[Source, ...] = ()
+
+    def place_of(self, address: Address, path: Path) -> Place | None:
+        """Where a field is written; the file's positions are composed when they are first asked for."""
+        draft = self.drafts.get(address)
+        return draft.place_of(path) if draft is not None else None
+
+
+def configured(
+    project: Project,
+    environment: str | None,
+    name: str | None,
+    resources: State,
+    entries: Entries,
+    files: Iterable[str],
+) -> Configuration:
+    """What the files want, with what the project's own file says."""
+    settings = project.settings
+    external = {e.address if isinstance(e, ExternalEntry) else e for e in settings.external}
+    return Configuration(
+        project=name or settings.project or DEFAULT_PROJECT,
+        environment=environment,
+        resources=resources,
+        moves=tuple(entries.moves),
+        removals=tuple(entries.removals),
+        adoptions=tuple(entries.adoptions),
+        external=frozenset(entries.external | external),
+        ignore=project.ignore_rules(),
+        guards=project.guards(),
+        files=tuple(files),
+    )

@@ -1,0 +1,97 @@
+"""A chunk turned into its extract by the way that reports problems: whatever it reports, there is no extract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.errors import Problem, Problems
+from reconciler.kinds.table import KINDS
+from reconciler.load.build import build_resources, check_secrets, quietly
+from reconciler.load.chunks import Chunk
+from reconciler.load.collect import Collector
+from reconciler.load.extract import Extract, Links, made_of
+from reconciler.load.project import Project
+from reconciler.load.source import parse_source
+from reconciler.model.address import Address
+from reconciler.model.kind import Kind
+from reconciler.model.resource import Resource
+from reconciler.secrets.policy import Policy
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a chunk means depends on besides its bytes and this program."""
+
+    project: Project
+    variables: Mapping[str, Any]
+    policy: Policy
+
+
+def extract(chunk: Chunk, frame: Frame) -> Extract | None:
+    """None for what has a problem, and for ``moved`` and other lists, whose entries concern other files."""
+    problems = Problems()
+    collector = Collector(frame.variables, frame.project.settings.default_tenant, problems.found)
+    collector.add(parse_source(chunk.file, chunk.data, problems))
+    if problems.found or collector.entries:
+        return None
+    resources = build_resources(collector, frame.project, frame.variables, problems.found, quietly)
+    check_secrets(resources, collector, frame.policy, problems.found)
+    found = _links(resources)
+    if problems.found or found is None:
+        return None
+    return made_of([*resources.values()], collector.nodes, *found)
+
+
+def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
+    """None where a rule is broken, or where resources could refer to each other in a circle."""
+    links, outward, open_ = Links([], []), dict[str, None](), list[int]()
+    for position, (address, resource) in enumerate(resources.items()):
+        kind = KINDS[address.kind]
+        for reference in kind.references_of(address.tenant, resource.body):
+            if reference.address.kind in CIRCULAR and address.kind in CIRCULAR:
+                return None
+            links.sources.append(position)
+            links.targets.append(str(reference.address))
+            if reference.address not in resources:
+                outward[str(reference.address)] = None
+        known = _Known(resources)
+        problems = [*kind.check(resource, known)]
+        if known.asked_further:
+            open_.append(position)
+        elif problems:
+            return None
+    return links, [*outward], open_
+
+
+class _Known:
+    """Finds what the chunk declares; remembers whether anybody asked for something else."""
+
+    def __init__(self, resources: Mapping[Address, Resource]) -> None:
+        self._resources = resources
+        self.asked_further = False
+
+    def __call__(self, address: Address) -> Resource | None:
+        found = self._resources.get(address)
+        self.asked_further |= found is None
+        return found
+
+
+def _reached(start: Kind) -> set[str]:
+    """The kinds that resources of this one may refer to, over however many steps."""
+    found: set[str] = set()
+    stack = [start]
+    while stack:
+        targets = {name for ref in stack.pop().references for name in ([ref.kind] if ref.kind else KINDS)}
+        stack += [KINDS[name] for name in targets - found if name in KINDS]
+        found |= targets
+    return found
+
+
+CIRCULAR = frozenset(name for name, kind in KINDS.items() if name in _reached(kind))
+"""Kinds of which one resource may lead back to itself: only a look at all files tells whether one does."""
+
+
+def problems_of(resource: Resource, lookup: Any) -> list[Problem]:
+    return [*KINDS[resource.address.kind].check(resource, lookup)]

@@ -1,0 +1,83 @@
+"""One pass over keys and digests turned into what needs no further look, and the addresses that do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.store.rows import Where
+
+_NAME = "r.tenant || '/' || r.kind || '/' || r.name"
+_OURS = "a.project = :project AND (a.tenant, a.kind, a.name) = (r.tenant, r.kind, r.name)"
+
+
+class Settled(NamedTuple):
+    """``names`` (addresses as text) are live, ours, as applied and as wanted; ``others`` are all other live or applied ones."""
+
+    names: set[str]
+    others: set[Address]
+
+
+def read_settled(connection: Connection, project: str, where: Where, wanted: Mapping[str, str] | None) -> Settled:
+    """``wanted`` has the digest of each name; None takes whatever is as it was applied.
+
+    The database is believed only where it vouches for a digest: PostgreSQL by ``digest_of = md5(spec::text)``; what
+    SQLite holds is hashed here. A body of another ``spec_version`` than today's is never settled.
+    """
+    versions = ", ".join(f"'{kind.name}:{kind.spec_version}'" for kind in KINDS.values())
+    current = f"r.spec_version = a.spec_version AND r.kind || ':' || r.spec_version IN ({versions})"
+    scan = _sqlite if connection.dialect.name == "sqlite" else _postgresql
+    records = scan(connection, project, where, current)
+    found = {name: digest for name, digest, _ in records if digest is not None}
+    # as sets of pairs, since this is done for every resource of a project
+    names = {*found} if wanted is None else {name for name, _ in found.items() & wanted.items()}
+    others = {Address(*name.split("/", 2)) for name, _, _ in records if name not in names}
+    others.update(_lost(connection, project, where, sum(owned for _, _, owned in records)))
+    return Settled(names, others)
+
+
+def _postgresql(connection: Connection, project: str, where: Where, current: str) -> Any:
+    sql = (
+        f"SELECT {_NAME}, CASE WHEN r.digest = a.digest AND {current} AND r.digest_of = md5(r.spec::text) "
+        f"THEN r.digest END, a.uid IS NOT NULL FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
+    )
+    return _records(connection, sql, {"project": project, **where[1]})
+
+
+def _sqlite(connection: Connection, project: str, where: Where, current: str) -> Sequence[Any]:
+    sql = (
+        f"SELECT {_NAME}, r.digest = a.digest AND {current}, r.digest, a.uid IS NOT NULL, r.spec "
+        f"FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
+    )
+    return [
+        (name, digest if agreed and _is_digest(digest, spec) else None, owned)
+        for name, agreed, digest, owned, spec in _records(connection, sql, {"project": project, **where[1]})
+    ]
+
+
+def _is_digest(digest: str, spec: object) -> bool:
+    return isinstance(spec, str) and blake2b(spec.encode(), digest_size=16).hexdigest() == digest
+
+
+def _records(connection: Connection, sql: str, parameters: dict[str, Any]) -> Any:
+    """Plain tuples of the driver's cursor, without what SQLAlchemy wraps around each."""
+    cursor: Any = connection.execute(text(sql), parameters).cursor
+    return cursor if connection.dialect.name == "sqlite" else cursor.fetchall()
+
+
+def _lost(connection: Connection, project: str, where: Where, ours: int) -> Iterator[Address]:
+    """What was applied and is not live any more, not as that life; looked for only where the counts say that there is any."""
+    parameters = {"project": project, **where[1]}
+    count = text(f"SELECT count(*) FROM applied r WHERE r.project = :project AND {where[0]}")
+    if connection.execute(count, parameters).scalar_one() == ours:
+        return
+    sql = text(
+        f"SELECT r.tenant, r.kind, r.name FROM applied r WHERE r.project = :project AND {where[0]} AND NOT EXISTS "
+        "(SELECT 1 FROM resources l WHERE (l.tenant, l.kind, l.name, l.uid) = (r.tenant, r.kind, r.name, r.uid))"
+    )
+    yield from (Address(*record) for record in connection.execute(sql, parameters))
