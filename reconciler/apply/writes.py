@@ -8,7 +8,7 @@ from uuid import uuid4
 from reconciler.errors import Path, Place
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
-from reconciler.model.body import Body, canonical, digest
+from reconciler.model.body import Body, canonical, digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import Action, Change
 from reconciler.store.transaction import HistoryEntry, Transaction, Written
@@ -65,9 +65,9 @@ def _body(change: Change) -> Body:
 
 
 def _written(change: Change, uids: Mapping[Address, str]) -> Written:
-    body = _body(change)
+    text = canonical(_body(change))
     version = KINDS[change.address.kind].spec_version
-    return Written(change.address, uids[change.address], canonical(body), digest(body), version)
+    return Written(change.address, uids[change.address], text, digest_of_text(text), version)
 
 
 def _heals(change: Change) -> bool:
@@ -79,14 +79,14 @@ def _heals(change: Change) -> bool:
 def _applied(
     change: Change, uids: Mapping[Address, str], applied: Mapping[Address, Applied], generation: int
 ) -> Applied:
-    body = _body(change)
+    text = canonical(_body(change))
     known = applied.get(change.previous or change.address)
     return Applied(
         change.address,
         uids[change.address],
-        canonical(body),
+        text,
         KINDS[change.address.kind].spec_version,
-        digest(body),
+        digest_of_text(text),
         generation,
         frozenset(change.explicit),
         str(change.previous) if change.previous else known.moved_from if known else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits; the one place where errors become text or JSON and exit codes."""
+    # A command builds much and drops little before it ends; Python's cyclic collector would walk it again and again.
+    gc.disable()
     # not list(...): the module of the command `list` has that name here once it is imported
     scrub_output()
     sys.exit(run([*(sys.argv[1:] if arguments is None else arguments)]))

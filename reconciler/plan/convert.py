@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
-from reconciler.errors import IntegrityFailed, Place
+from reconciler.errors import IntegrityFailed, Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest, dotted
 from reconciler.model.plan import (
@@ -26,10 +28,7 @@ from reconciler.plan.document import (
     FORMAT_VERSION,
     NAMES,
     DriftDocument,
-    FieldDocument,
     PlanDocument,
-    ResourceChangeDocument,
-    SourceDocument,
 )
 
 _ACTIONS = {
@@ -62,7 +61,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "tenants_gone": list(plan.tenants_gone),
         "revision": {"commit": plan.revision.commit, "dirty": plan.revision.dirty} if plan.revision else None,
         "summary": summary(plan),
-        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_changes": [change_document(change) for change in plan.changes],
         "resource_drift": [_drift(change) for change in plan.outside],
         "dependants": [
             {"address": str(d.address), "refers_to": [str(a) for a in d.refers_to]} for d in plan.dependants
@@ -91,7 +90,7 @@ def summary(plan: Plan) -> dict[str, int]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> dict[str, Any]:
     address = change.address
     return {
         "address": str(address),
@@ -218,7 +217,7 @@ def _plan(parsed: PlanDocument) -> Plan:
         database_state=parsed.database_state,
         configuration=parsed.configuration,
         tool_version=parsed.tool_version,
-        changes=tuple(_read_change(change) for change in parsed.resource_changes),
+        changes=tuple(read_change(one.model_dump()) for one in parsed.resource_changes),
         outside=tuple(_read_drift(change) for change in parsed.resource_drift),
         unchanged=parsed.summary.unchanged,
         owned=parsed.owned,
@@ -237,43 +236,65 @@ def _plan(parsed: PlanDocument) -> Plan:
     )
 
 
-def _read_change(read: ResourceChangeDocument) -> Change:
-    address = Address.parse(read.address)
-    if (address.tenant, address.kind, address.name) != (read.tenant, read.type, read.name):
+def from_envelope(envelope: dict[str, Any]) -> Plan | None:
+    """The plan of a document without its changes; None where it is none."""
+    try:
+        return _plan(PlanDocument.model_validate(envelope))
+    except (ValidationError, ValueError):
+        return None
+
+
+def read_change(read: dict[str, Any]) -> Change:
+    """Of a valid ``ResourceChangeDocument``, as plain values. Raises ValueError for what is no address."""
+    address = Address.parse(read["address"])
+    if [*address] != [read["tenant"], read["type"], read["name"]]:
         raise ValueError("address")
+    body, outside = read["change"], read["outside"]
     return Change(
         address=address,
-        action=Action(read.action),
-        before=read.change.before,
-        after=read.change.after,
-        fields=_read_fields(read.fields),
-        previous=Address.parse(read.previous_address) if read.previous_address else None,
-        adopted_from=read.adopted_from,
-        reason=read.action_reason,
-        outside=Touch(read.outside.by, read.outside.at) if read.outside else None,
-        uid=read.uid,
-        restored_uid=read.restored_uid,
-        row_version=read.row_version,
-        explicit=tuple(tuple(path) for path in read.explicit),
-        source=_read_place(read.source),
-        unchanged=read.unchanged_fields,
-        risks=tuple(read.risks),
+        action=Action(read["action"]),
+        before=body["before"],
+        after=body["after"],
+        fields=_read_fields(read["fields"]),
+        previous=Address.parse(read["previous_address"]) if read["previous_address"] else None,
+        adopted_from=read["adopted_from"],
+        reason=read["action_reason"],
+        outside=Touch(outside["by"], outside["at"]) if outside else None,
+        uid=read["uid"],
+        restored_uid=read["restored_uid"],
+        row_version=read["row_version"],
+        explicit=_read_paths(orjson.dumps(read["explicit"])),
+        source=_read_place(read["source"]),
+        unchanged=read["unchanged_fields"],
+        risks=tuple(read["risks"]),
     )
 
 
-def _read_fields(fields: list[FieldDocument]) -> tuple[FieldChange, ...]:
+@lru_cache(maxsize=4096)
+def _read_paths(text: bytes) -> tuple[Path, ...]:
+    """Changes of one type mostly have the same: they share one value."""
+    return tuple(tuple(path) for path in orjson.loads(text))
+
+
+def _read_fields(fields: list[dict[str, Any]]) -> tuple[FieldChange, ...]:
     return tuple(
-        FieldChange(tuple(f.path), f.op, f.before, f.after, Cause(f.cause), _read_place(f.source)) for f in fields
+        FieldChange(tuple(f["path"]), f["op"], f["before"], f["after"], Cause(f["cause"]), _read_place(f["source"]))
+        for f in fields
     )
 
 
-def _read_place(read: SourceDocument | None) -> Place | None:
-    return Place(read.file, read.line, read.column) if read else None
+def _read_place(read: dict[str, Any] | None) -> Place | None:
+    return Place(read["file"], read["line"], read["column"]) if read else None
 
 
 def _read_drift(read: DriftDocument) -> OutsideChange:
     op = "deleted" if read.change.actions == ["delete"] else "changed"
     touch = Touch(read.by, read.at)
     return OutsideChange(
-        Address.parse(read.address), op, read.change.before, read.change.after, _read_fields(read.fields), touch
+        Address.parse(read.address),
+        op,
+        read.change.before,
+        read.change.after,
+        _read_fields([f.model_dump() for f in read.fields]),
+        touch,
     )

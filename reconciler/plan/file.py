@@ -7,14 +7,15 @@ import os
 import tempfile
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from reconciler.errors import IntegrityFailed, ReconcilerError
 from reconciler.failpoints import hit
-from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
-from reconciler.plan.convert import from_document, to_document
+from reconciler.plan import stream
+from reconciler.plan.convert import from_document
 
 MAX_BYTES = 2 * 1024**3
 _PURPOSE = b"reconciler plan file, format 1"
@@ -30,17 +31,18 @@ def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> 
 
     Raises ReconcilerError where it can't be written, also where ``path`` is a device or a folder.
     """
-    document = to_document(plan)
-    if key is not None:
-        document["hmac"] = {"key": key[0], "value": _mac(key[1], document["digest"])}
     try:
         if path.exists() and not path.is_file():
             # a rename would put a file in place of /dev/null
             raise ReconcilerError(f"can't write the plan to {path}: it is not a file", code="plan-not-written")
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(canonical(document) + "\n")
+            with os.fdopen(handle, "wb") as file:
+                digest, digest_at, mac_at = stream.write(plan, file, key[0] if key else None)
+                for place, text in ((digest_at, digest), (mac_at, _mac(key[1], digest) if key else "")):
+                    if text:
+                        file.seek(place)
+                        file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
             hit("before_plan_rename")
@@ -58,7 +60,9 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise IntegrityFailed(f"{path} is too large for a plan", code="plan-malformed")
-        document = orjson.loads(path.read_bytes())
+        data = path.read_bytes()
+        found = stream.read(data)
+        document: Any = None if found else orjson.loads(data)
     except OSError as error:
         raise ReconcilerError(f"can't read the plan {path}: {error.strerror}", code="plan-not-read") from None
     except (orjson.JSONDecodeError, RecursionError):
@@ -67,9 +71,8 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
             code="plan-malformed",
             hint="make the plan again with `reconciler plan --out FILE`",
         ) from None
-    plan = from_document(document)
+    plan, digest, signature = found or (from_document(document), document["digest"], document.get("hmac"))
     if keys:
-        signature = document.get("hmac")
         if signature is None:
             raise IntegrityFailed(
                 "the plan is not signed, and a key is configured",
@@ -77,7 +80,7 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
                 hint="make the plan where the same key is configured",
             )
         key = keys.get(signature["key"])
-        if key is None or not hmac.compare_digest(_mac(key, document["digest"]), signature["value"]):
+        if key is None or not hmac.compare_digest(_mac(key, digest), signature["value"]):
             raise IntegrityFailed(
                 "the plan's signature does not match",
                 code="plan-signature",

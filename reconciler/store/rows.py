@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -127,10 +128,17 @@ def project_row(record: Sequence[Any]) -> ProjectRow:
     return ProjectRow(name, lineage, environment, generation, commit)
 
 
-def paths_to_json(paths: Iterable[Path]) -> str:
+@lru_cache(maxsize=4096)
+def _json_of(paths: frozenset[Path] | tuple[Path, ...]) -> str:
+    """Resources of one type mostly write the same paths."""
     return orjson.dumps(sorted((list(path) for path in paths), key=str)).decode()
 
 
+def paths_to_json(paths: Iterable[Path]) -> str:
+    return _json_of(paths if isinstance(paths, frozenset) else tuple(paths))
+
+
+@lru_cache(maxsize=4096)
 def paths_from_json(text_: str) -> frozenset[Path]:
     """None of them where somebody damaged the text: they tell whose doing a difference is, and nothing else."""
     try:

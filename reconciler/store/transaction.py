@@ -15,6 +15,7 @@ from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store.audit import append
+from reconciler.store.bulk import MANY, copied, may_stage, staged
 from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.outbox import enqueue
 from reconciler.store.retention import prune
@@ -56,6 +57,12 @@ class HistoryEntry:
     spec_version: int = 1
     sources: tuple[tuple[Path, str], ...] = ()
     """Where each of the fields that changed was written."""
+
+
+_CHANGE = (
+    *("project", "generation", "position", "tenant", "kind", "name", "action", "previous", "uid"),
+    *("before", "after", "explicit", "source", "cause", "spec_version", "sources"),
+)
 
 
 class Transaction:
@@ -166,6 +173,27 @@ class Transaction:
         )
 
     def insert(self, rows: Sequence[Written]) -> None:
+        if may_stage(self._connection, len(rows)):
+            columns = (
+                "tenant text",
+                "kind text",
+                "name text",
+                "uid text",
+                "spec text",
+                "spec_version int",
+                "digest text",
+            )
+            values = ((*row.address, row.uid, row.text, row.spec_version, row.digest) for row in rows)
+            staged(
+                self._connection,
+                columns,
+                values,
+                "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, digest, digest_of, created_by) "
+                "SELECT tenant, kind, name, uid, CAST(spec AS jsonb), spec_version, :project, digest, "
+                "md5(CAST(spec AS jsonb)::text), :actor FROM pg_temp.staged",
+                {"project": self._project, "actor": self._actor},
+            )
+            return
         self._run(
             "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, digest, digest_of, created_by) "
             f"VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :project, :digest, {self._digest_of}, :actor)",
@@ -217,13 +245,42 @@ class Transaction:
         )
 
     def remember(self, applied: Sequence[Applied]) -> None:
-        self._run(
+        into = (
             "INSERT INTO applied (project, tenant, kind, name, uid, spec, spec_version, digest, explicit, generation, "
-            "moved_from, source) VALUES (:project, :tenant, :kind, :name, :uid, :spec, :spec_version, :digest, :explicit, "
-            ":generation, :moved_from, :source) ON CONFLICT (project, tenant, kind, name) DO UPDATE SET uid = excluded.uid, "
+            "moved_from, source)"
+        )
+        instead = (
+            "ON CONFLICT (project, tenant, kind, name) DO UPDATE SET uid = excluded.uid, "
             "spec = excluded.spec, spec_version = excluded.spec_version, digest = excluded.digest, "
             "explicit = excluded.explicit, generation = excluded.generation, moved_from = excluded.moved_from, "
-            "source = excluded.source",
+            "source = excluded.source"
+        )
+        if may_stage(self._connection, len(applied)):
+            columns = (
+                *("tenant text", "kind text", "name text", "uid text", "spec text", "spec_version int", "digest text"),
+                *("explicit text", "generation bigint", "moved_from text", "source text"),
+            )
+            values = (
+                (
+                    *a.address,
+                    a.uid,
+                    a.text,
+                    a.spec_version,
+                    a.digest,
+                    paths_to_json(a.explicit),
+                    a.generation,
+                    a.moved_from,
+                    a.source,
+                )
+                for a in applied
+            )
+            names = ", ".join(column.split()[0] for column in columns)
+            sql = f"{into} SELECT :project, {names} FROM pg_temp.staged {instead}"
+            staged(self._connection, columns, values, sql, {"project": self._project})
+            return
+        self._run(
+            f"{into} VALUES (:project, :tenant, :kind, :name, :uid, :spec, :spec_version, :digest, :explicit, "
+            f":generation, :moved_from, :source) {instead}",
             [
                 {
                     "project": self._project,
@@ -249,30 +306,24 @@ class Transaction:
             f"INSERT INTO generations (project, {columns}) VALUES (:project, {values})",
             {"project": self._project, **generation},
         )
-        self._run(
-            "INSERT INTO changes (project, generation, position, tenant, kind, name, action, previous, uid, before, after, "
-            "explicit, source, cause, spec_version, sources) VALUES (:project, :generation, :position, :tenant, :kind, :name, :action, :previous, "
-            ":uid, :before, :after, :explicit, :source, :cause, :spec_version, :sources)",
-            [
-                {
-                    "project": self._project,
-                    "generation": generation["number"],
-                    "position": position,
-                    **e.address._asdict(),
-                    "action": e.action,
-                    "previous": e.previous,
-                    "uid": e.uid,
-                    "before": None if e.before is None else canonical(e.before),
-                    "after": None if e.after is None else canonical(e.after),
-                    "explicit": paths_to_json(e.explicit),
-                    "source": e.source,
-                    "cause": e.cause,
-                    "spec_version": e.spec_version,
-                    "sources": canonical([[list(path), place] for path, place in e.sources]) if e.sources else None,
-                }
-                for position, e in enumerate(entries, 1)
-            ],
+        entered = (
+            (
+                *(self._project, generation["number"], position, *e.address, e.action, e.previous, e.uid),
+                None if e.before is None else canonical(e.before),
+                None if e.after is None else canonical(e.after),
+                *(paths_to_json(e.explicit), e.source, e.cause, e.spec_version),
+                canonical([[list(path), place] for path, place in e.sources]) if e.sources else None,
+            )
+            for position, e in enumerate(entries, 1)
         )
+        if not self._sqlite and len(entries) >= MANY:
+            copied(self._connection, "changes", _CHANGE, entered)
+        else:
+            named = ", ".join(f":{column}" for column in _CHANGE)
+            self._run(
+                f"INSERT INTO changes ({', '.join(_CHANGE)}) VALUES ({named})",
+                [dict(zip(_CHANGE, values, strict=True)) for values in entered],
+            )
         self._run(
             "UPDATE projects SET generation = :number, git_commit = COALESCE(:commit, git_commit), environment = :environment "
             "WHERE name = :project",

@@ -1,0 +1,159 @@
+"""A plan into its canonical JSON piece by piece, and such bytes back: no more than a few hundred changes are text at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, BinaryIO, TypeAlias
+
+import orjson
+from pydantic import ValidationError
+
+from reconciler.model.plan import Change, Plan
+from reconciler.plan.convert import change_document, from_envelope, read_change, summary, to_document
+from reconciler.plan.document import ResourceChangeDocument
+from reconciler.processes import in_processes
+
+Signature: TypeAlias = dict[str, str]
+CHANGES = "resource_changes"
+APART = ("digest", "hmac")
+"""What the digest is not about: it stands in the middle of the text, and is known at its end."""
+NOTHING = "0" * 64
+BATCH = 200
+ROUND = 500
+MANY = 5_000
+"""Changes; below that, other processes cost more time than they save."""
+_BEGIN = b'"resource_changes":['
+_END = b'],"resource_drift":'
+_CUT = b'},{"action":"'
+
+
+def canonical_bytes(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def write(plan: Plan, file: BinaryIO, key_id: str | None) -> tuple[str, int, int]:
+    """Writes it with room for its digest, and for a signature where there is a ``key_id``.
+
+    Returns the digest, the offset of the 64 digits for it, and that of the signature's.
+    """
+    envelope = envelope_of(plan)
+    parts: dict[str, Any] = {**envelope, "digest": NOTHING}
+    if key_id is not None:
+        parts["hmac"] = {"key": key_id, "value": NOTHING}
+    content, places = sha256(), {}
+    lead = hashed_lead = b"{"
+    for name in sorted(parts):
+        text = b"[" if name == CHANGES else canonical_bytes(parts[name])
+        file.write(lead + canonical_bytes(name) + b":" + text)
+        if name in APART:
+            places[name] = file.tell() - len(NOTHING) - (1 if name == "digest" else 2)
+        else:
+            content.update(hashed_lead + canonical_bytes(name) + b":" + text)
+            hashed_lead = b","
+        if name == CHANGES:
+            for piece in _changes(plan.changes):
+                file.write(piece)
+                content.update(piece)
+            file.write(b"]")
+            content.update(b"]")
+        lead = b","
+    file.write(b"}\n")
+    content.update(b"}")
+    return content.hexdigest(), places["digest"], places.get("hmac", 0)
+
+
+def envelope_of(plan: Plan) -> dict[str, Any]:
+    """The document without its changes and its digest; its summary counts them."""
+    document = to_document(replace(plan, changes=()))
+    del document["digest"]
+    return {**document, "summary": summary(plan)}
+
+
+def _changes(changes: Sequence[Change]) -> Iterator[bytes]:
+    """The elements, with commas between them."""
+    batches = [range(at, min(at + BATCH, len(changes))) for at in range(0, len(changes), BATCH)]
+
+    def work(batch: range) -> bytes:
+        return b",".join(canonical_bytes(change_document(changes[number])) for number in batch)
+
+    lead = b""
+    for first in range(0, len(batches), ROUND):
+        some = batches[first : first + ROUND]
+        for text in in_processes(some, work) if len(changes) >= MANY else map(work, some):
+            yield lead + (text or b"")
+            lead = b","
+
+
+def read(data: bytes | memoryview) -> tuple[Plan, str, Signature | None] | None:
+    """The plan, its digest and its signature, of text that this module wrote, to the byte; None for any other text, which may still be a plan.
+
+    Every change is built and written again: what comes out has to be the very bytes, and so does the rest. So what the
+    text says twice agrees, and its digest may be taken of the bytes as they are.
+    """
+    whole = bytes(data).rstrip(b"\n")
+    begin, end = whole.find(_BEGIN), whole.rfind(_END)
+    if begin < 0 or end < begin + len(_BEGIN):
+        return None
+    begin += len(_BEGIN)
+    slices = _elements(whole, begin, end)
+    try:
+        envelope = orjson.loads(whole[:begin] + whole[end:])
+    except ValueError:
+        return None
+    plan = from_envelope(envelope)
+    if plan is None or not _rewritten(whole, slices):
+        return None
+    changes = tuple(read_change(orjson.loads(whole[at:to])) for at, to in slices)
+    plan = replace(plan, changes=changes)
+    apart = {name: envelope.get(name) for name in APART if name in envelope}
+    expected = canonical_bytes({**envelope_of(plan), **apart})
+    if expected != whole[:begin] + whole[end:] or _digest(whole, envelope) != envelope["digest"]:
+        return None
+    return plan, envelope["digest"], envelope.get("hmac")
+
+
+def _elements(whole: bytes, begin: int, end: int) -> list[tuple[int, int]]:
+    """Where each change stands. A cut inside of a change (a body may hold anything) leaves no JSON, and is noticed."""
+    found: list[tuple[int, int]] = []
+    at = begin
+    while at < end:
+        cut = whole.find(_CUT, at, end)
+        to = end if cut < 0 else cut + 1
+        found.append((at, to))
+        at = to + 1
+    return found
+
+
+def _rewritten(whole: bytes, slices: Sequence[tuple[int, int]]) -> bool:
+    """Whether every element is of the right form, and what this module makes of the change that it tells."""
+    batches = [slices[at : at + BATCH] for at in range(0, len(slices), BATCH)]
+
+    def work(batch: Sequence[tuple[int, int]]) -> bytes | None:
+        try:
+            return b"" if all(_is_rewritten(whole[at:to]) for at, to in batch) else None
+        except (ValidationError, ValueError):
+            return None
+
+    results = in_processes(batches, work) if len(slices) >= MANY else map(work, batches)
+    return all(result is not None for result in results)
+
+
+def _is_rewritten(text: bytes) -> bool:
+    document = orjson.loads(text)
+    ResourceChangeDocument.model_validate(document)
+    return canonical_bytes(change_document(read_change(document))) == text
+
+
+def _digest(whole: bytes, envelope: dict[str, Any]) -> str:
+    content = sha256()
+    at = 0
+    for name in APART:
+        if name in envelope:
+            text = canonical_bytes(name) + b":" + canonical_bytes(envelope[name]) + b","
+            place = whole.find(text, at, whole.find(_BEGIN))
+            content.update(whole[at:place])
+            at = place + len(text)
+    content.update(memoryview(whole)[at:])
+    return content.hexdigest()
