@@ -30,6 +30,8 @@ class Place:
     column: int | None = None
 
     def __str__(self) -> str:
+        if self.line is not None and self.column is not None:
+            return f"{self.file}:{self.line}:{self.column}"
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
 

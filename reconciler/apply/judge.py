@@ -81,11 +81,11 @@ def _right_database(plan: Plan, project: ProjectRow) -> None:
 
 def _lock(plan: Plan, transaction: Transaction) -> Locked:
     touched = {change.address for change in plan.changes} | {c.previous for c in plan.changes if c.previous}
-    rows = transaction.rows(touched, "UPDATE")
+    rows, applied = transaction.touched(touched)
     vacated = frozenset(
         c.previous for c in plan.changes if c.previous and c.previous in rows and rows[c.previous].uid == c.uid
     )
-    return Locked(rows, transaction.applied(touched), transaction.owners(touched), vacated)
+    return Locked(rows, applied, transaction.owners(rows), vacated)
 
 
 def _renamed(plan: Plan, verdicts: Mapping[Address, Verdict], transaction: Transaction) -> Iterator[Address]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from reconciler.apply.terms import Terms
-from reconciler.model.body import canonical, digest, dotted
+from reconciler.model.body import canonical, digest_of_text, dotted
 from reconciler.model.notification import APPLY, Event, event
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.store.transaction import HistoryEntry
@@ -62,7 +62,10 @@ def audit_entry(
     plan: Plan, terms: Terms, outcome: Outcome, entries: Sequence[HistoryEntry], pruned: int | None
 ) -> dict[str, Any]:
     """The body of the trail's entry; docs/audit.md describes it. ``pruned`` is history's new horizon, if it moved."""
-    changes = [[str(e.address), e.action, e.before and digest(e.before), e.after and digest(e.after)] for e in entries]
+    changes = [
+        [str(e.address), e.action, e.before and digest_of_text(e.before), e.after and digest_of_text(e.after)]
+        for e in entries
+    ]
     horizon = {} if pruned is None else {"history_pruned_up_to": pruned}
     return {
         "at": _now(),

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -82,7 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.disable()
     # not list(...): the module of the command `list` has that name here once it is imported
     scrub_output()
-    sys.exit(run([*(sys.argv[1:] if arguments is None else arguments)]))
+    code = run([*(sys.argv[1:] if arguments is None else arguments)])
+    if arguments is None and "RECONCILER_DEBUG" not in os.environ:
+        # a process of our own: taking a hundred thousand objects apart one by one would only keep people waiting
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -72,7 +72,7 @@ def _find(workspace: Workspace) -> Drift:
 
     environment = workspace.environment(required=True)
     database = workspace.database(environment)
-    live = workspace.read_live(database, None)
+    live = workspace.read_live(database, None, whole=False)
     if live.project is None:
         raise ReconcilerError(
             f"the project {workspace.name!r} has applied nothing to {database.display}",

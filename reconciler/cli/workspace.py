@@ -135,7 +135,7 @@ class Workspace:
     def read_live(
         self, database: Database, loaded: Loaded | None, every_tenant: bool = False, whole: bool = True
     ) -> Live:
-        """Not ``whole``: only what is not as the configuration wants it."""
+        """Not ``whole``: only what is not as it was applied, and as the configuration wants it where there is one."""
         from reconciler.store.reading import read_live
         from reconciler.store.schema import require_usable
 
@@ -149,7 +149,7 @@ class Workspace:
         if tenants is not None:
             tenants |= set(self.options.tenants) | {Address.parse(t).tenant for t in self.options.targets if _parses(t)}
         with self.options.progress.stage("Reading the live state"):
-            wanted = {} if whole or loaded is None else unmoved(loaded.configuration)
+            wanted = None if whole or loaded is None else unmoved(loaded.configuration)
             live = read_live(database, self.name, tenants, wanted, whole)
         require_usable(live.state, database)
         return live
@@ -164,7 +164,9 @@ class Workspace:
         """Raises UsageError for a tenant or a target that neither files nor live state know."""
         wanted = loaded.configuration.resources if loaded else {}
         narrowed = self.options.targets or self.options.tenants or (loaded is not None and loaded.selected is not None)
-        known = {*wanted, *live.rows, *live.applied} if narrowed else set()
+        known: set[Address] = set()
+        if narrowed:
+            known = {*wanted, *live.rows, *live.applied, *(Address(*name.split("/")) for name in live.settled)}
         targets = set()
         for text in self.options.targets:
             address = parse_address(text)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
-from reconciler.model.body import Body, canonical
+from reconciler.model.body import canonical
 from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store.audit import append
-from reconciler.store.bulk import MANY, copied, may_stage, staged
+from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
 from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.outbox import enqueue
 from reconciler.store.retention import prune
@@ -30,8 +29,7 @@ from reconciler.store.rows import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A row as it is to be: the whole body as canonical JSON, and its digest."""
 
     address: Address
@@ -41,15 +39,24 @@ class Written:
     spec_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One change as history keeps it."""
+class Remembered(NamedTuple):
+    """What `applied` is to say of a row: what was written, what of it somebody wrote down and where, and its past."""
+
+    written: Written
+    explicit: Iterable[Path]
+    generation: int
+    moved_from: str | None = None
+    source: str | None = None
+
+
+class HistoryEntry(NamedTuple):
+    """One change as history keeps it; bodies as canonical JSON."""
 
     address: Address
     action: str
     uid: str
-    before: Body | None
-    after: Body | None
+    before: str | None
+    after: str | None
     cause: str
     previous: str | None = None
     explicit: tuple[Any, ...] = ()
@@ -63,6 +70,23 @@ _CHANGE = (
     *("project", "generation", "position", "tenant", "kind", "name", "action", "previous", "uid"),
     *("before", "after", "explicit", "source", "cause", "spec_version", "sources"),
 )
+
+
+_WRITTEN = ("tenant text", "kind text", "name text", "uid text", "spec text", "spec_version int", "digest text")
+_APPLIED = (*_WRITTEN, "explicit text", "generation bigint", "moved_from text", "source text")
+"""Columns with their types."""
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    return [column.split()[0] for column in columns]
+
+
+def _values(row: Written) -> tuple[Any, ...]:
+    return (*row.address, row.uid, row.text, row.spec_version, row.digest)
+
+
+def _applied_values(one: Remembered) -> tuple[Any, ...]:
+    return (*_values(one.written), paths_to_json(one.explicit), one.generation, one.moved_from, one.source)
 
 
 class Transaction:
@@ -116,6 +140,11 @@ class Transaction:
         """Live rows, locked in key order; ``lock`` is UPDATE (to write) or SHARE (to rely on)."""
         return read_rows(self._connection, at_addresses(self._connection, addresses), lock)
 
+    def touched(self, addresses: Iterable[Address]) -> tuple[dict[Address, Row], dict[Address, Applied]]:
+        """Live rows, locked to be written, and what was applied last at the same addresses."""
+        where = at_addresses(self._connection, addresses)
+        return read_rows(self._connection, where, "UPDATE"), read_applied(self._connection, self._project, where)
+
     def applied(self, addresses: Iterable[Address]) -> dict[Address, Applied]:
         return read_applied(self._connection, self._project, at_addresses(self._connection, addresses))
 
@@ -166,6 +195,14 @@ class Transaction:
         self._run(sql, [{"tenant": r.address.tenant, "uid": r.uid, "new": new.name} for r, new in moves])
 
     def update(self, rows: Sequence[Written]) -> None:
+        same = "(r.tenant, r.kind, r.name, r.uid) = (s.tenant, s.kind, s.name, s.uid)"
+        if self._stages(len(rows)):
+            sql = (
+                "UPDATE resources AS r SET spec = CAST(s.spec AS jsonb), spec_version = s.spec_version, project = :project, "
+                f"digest = s.digest, digest_of = md5(CAST(s.spec AS jsonb)::text) FROM pg_temp.staged s WHERE {same}"
+            )
+            staged(self._connection, _WRITTEN, map(_values, rows), sql, {"project": self._project})
+            return
         self._run(
             f"UPDATE resources SET spec = {self._json}, spec_version = :spec_version, project = :project, digest = :digest, "
             f"digest_of = {self._digest_of} WHERE tenant = :tenant AND kind = :kind AND name = :name AND uid = :uid",
@@ -173,46 +210,31 @@ class Transaction:
         )
 
     def insert(self, rows: Sequence[Written]) -> None:
-        if may_stage(self._connection, len(rows)):
-            columns = (
-                "tenant text",
-                "kind text",
-                "name text",
-                "uid text",
-                "spec text",
-                "spec_version int",
-                "digest text",
+        into = "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, digest_of)"
+        if self._sqlite:
+            given = (self._project, self._actor)
+            sql = f"{into} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+            run_many(self._connection, sql, [(*_values(row), *given) for row in rows])
+            return
+        parameters = {"project": self._project, "actor": self._actor}
+        if self._stages(len(rows)):
+            sql = (
+                f"{into} SELECT tenant, kind, name, uid, body, spec_version, digest, :project, :actor, md5(body::text) "
+                "FROM (SELECT *, CAST(spec AS jsonb) AS body FROM pg_temp.staged OFFSET 0) s"
             )
-            values = ((*row.address, row.uid, row.text, row.spec_version, row.digest) for row in rows)
-            staged(
-                self._connection,
-                columns,
-                values,
-                "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, digest, digest_of, created_by) "
-                "SELECT tenant, kind, name, uid, CAST(spec AS jsonb), spec_version, :project, digest, "
-                "md5(CAST(spec AS jsonb)::text), :actor FROM pg_temp.staged",
-                {"project": self._project, "actor": self._actor},
-            )
+            staged(self._connection, _WRITTEN, map(_values, rows), sql, parameters)
             return
         self._run(
-            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, digest, digest_of, created_by) "
-            f"VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :project, :digest, {self._digest_of}, :actor)",
+            f"{into} VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :digest, :project, :actor, {self._digest_of})",
             self._parameters(rows),
         )
 
+    def _stages(self, count: int) -> bool:
+        return may_stage(self._connection, count)
+
     def _parameters(self, rows: Sequence[Written]) -> list[dict[str, Any]]:
-        return [
-            {
-                **row.address._asdict(),
-                "uid": row.uid,
-                "spec": row.text,
-                "spec_version": row.spec_version,
-                "digest": row.digest,
-                "project": self._project,
-                "actor": self._actor,
-            }
-            for row in rows
-        ]
+        given = {"project": self._project, "actor": self._actor}
+        return [{**dict(zip(_names(_WRITTEN), _values(row), strict=True)), **given} for row in rows]
 
     def adopt(self, addresses: Sequence[Address]) -> None:
         self._set_owner(addresses, self._project)
@@ -244,7 +266,13 @@ class Transaction:
             [{**address._asdict(), "project": project or self._project} for address in addresses],
         )
 
-    def remember(self, applied: Sequence[Applied]) -> None:
+    def remember(self, applied: Sequence[Remembered], known: Container[Address]) -> None:
+        """``known`` are the addresses of which something was applied before: only those need to be looked for."""
+        fresh = [one for one in applied if one.written.address not in known]
+        if not self._sqlite and len(fresh) >= MANY:
+            columns = ("project", *_names(_APPLIED))
+            copied(self._connection, "applied", columns, ((self._project, *_applied_values(one)) for one in fresh))
+            applied = [one for one in applied if one.written.address in known]
         into = (
             "INSERT INTO applied (project, tenant, kind, name, uid, spec, spec_version, digest, explicit, generation, "
             "moved_from, source)"
@@ -255,48 +283,20 @@ class Transaction:
             "explicit = excluded.explicit, generation = excluded.generation, moved_from = excluded.moved_from, "
             "source = excluded.source"
         )
-        if may_stage(self._connection, len(applied)):
-            columns = (
-                *("tenant text", "kind text", "name text", "uid text", "spec text", "spec_version int", "digest text"),
-                *("explicit text", "generation bigint", "moved_from text", "source text"),
+        given = {"project": self._project}
+        if self._sqlite:
+            marks = ", ".join("?" * (len(_APPLIED) + 1))
+            rows = [(self._project, *_applied_values(a)) for a in applied]
+            run_many(self._connection, f"{into} VALUES ({marks}) {instead}", rows)
+        elif self._stages(len(applied)):
+            sql = f"{into} SELECT :project, {', '.join(_names(_APPLIED))} FROM pg_temp.staged {instead}"
+            staged(self._connection, _APPLIED, map(_applied_values, applied), sql, given)
+        else:
+            named = ", ".join(f":{name}" for name in _names(_APPLIED))
+            self._run(
+                f"{into} VALUES (:project, {named}) {instead}",
+                [{**dict(zip(_names(_APPLIED), _applied_values(a), strict=True)), **given} for a in applied],
             )
-            values = (
-                (
-                    *a.address,
-                    a.uid,
-                    a.text,
-                    a.spec_version,
-                    a.digest,
-                    paths_to_json(a.explicit),
-                    a.generation,
-                    a.moved_from,
-                    a.source,
-                )
-                for a in applied
-            )
-            names = ", ".join(column.split()[0] for column in columns)
-            sql = f"{into} SELECT :project, {names} FROM pg_temp.staged {instead}"
-            staged(self._connection, columns, values, sql, {"project": self._project})
-            return
-        self._run(
-            f"{into} VALUES (:project, :tenant, :kind, :name, :uid, :spec, :spec_version, :digest, :explicit, "
-            f":generation, :moved_from, :source) {instead}",
-            [
-                {
-                    "project": self._project,
-                    **a.address._asdict(),
-                    "uid": a.uid,
-                    "spec": a.text,
-                    "spec_version": a.spec_version,
-                    "digest": a.digest,
-                    "explicit": paths_to_json(a.explicit),
-                    "generation": a.generation,
-                    "moved_from": a.moved_from,
-                    "source": a.source,
-                }
-                for a in applied
-            ],
-        )
 
     def record(self, generation: dict[str, Any], entries: Sequence[HistoryEntry]) -> None:
         """Writes the generation (columns of its table) and its changes; moves the project's row to it."""
@@ -309,21 +309,20 @@ class Transaction:
         entered = (
             (
                 *(self._project, generation["number"], position, *e.address, e.action, e.previous, e.uid),
-                None if e.before is None else canonical(e.before),
-                None if e.after is None else canonical(e.after),
+                *(e.before, e.after),
                 *(paths_to_json(e.explicit), e.source, e.cause, e.spec_version),
                 canonical([[list(path), place] for path, place in e.sources]) if e.sources else None,
             )
             for position, e in enumerate(entries, 1)
         )
-        if not self._sqlite and len(entries) >= MANY:
+        into = f"INSERT INTO changes ({', '.join(_CHANGE)}) VALUES"
+        if self._sqlite:
+            run_many(self._connection, f"{into} ({', '.join('?' * len(_CHANGE))})", [*entered])
+        elif len(entries) >= MANY:
             copied(self._connection, "changes", _CHANGE, entered)
         else:
             named = ", ".join(f":{column}" for column in _CHANGE)
-            self._run(
-                f"INSERT INTO changes ({', '.join(_CHANGE)}) VALUES ({named})",
-                [dict(zip(_CHANGE, values, strict=True)) for values in entered],
-            )
+            self._run(f"{into} ({named})", [dict(zip(_CHANGE, values, strict=True)) for values in entered])
         self._run(
             "UPDATE projects SET generation = :number, git_commit = COALESCE(:commit, git_commit), environment = :environment "
             "WHERE name = :project",

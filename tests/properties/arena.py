@@ -15,6 +15,8 @@ import psycopg
 from reconciler.apply.execute import execute
 from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Terms
+from reconciler.cli.workspace import unmoved
+from reconciler.errors import ReconcilerError
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live
@@ -58,11 +60,24 @@ class Arena:
         """Every row of every table, all columns."""
         return {table: sorted(self.sql(f"SELECT * FROM {table}"), key=str) for table in self.tables()}
 
-    def live(self, configuration: Configuration) -> Live:
-        return read_live(self.database, configuration.project, {address.tenant for address in configuration.resources})
+    def live(self, configuration: Configuration, whole: bool = True) -> Live:
+        tenants = {address.tenant for address in configuration.resources}
+        return read_live(self.database, configuration.project, tenants, unmoved(configuration), whole)
 
     def plan(self, configuration: Configuration, selection: Selection = EVERYTHING) -> Plan:
-        return make_plan(configuration, self.live(configuration), SETTING, selection)
+        """The plan of everything that is live; that of keys and digests, which commands make, has to be the same."""
+        try:
+            quick: Plan | str = make_plan(configuration, self.live(configuration, whole=False), SETTING, selection)
+        except ReconcilerError as error:
+            quick = str(error)
+        try:
+            plan = make_plan(configuration, self.live(configuration), SETTING, selection)
+        except ReconcilerError as error:
+            if quick != str(error):
+                raise AssertionError(f"by keys and digests: {quick}") from error
+            raise
+        assert quick == plan
+        return plan
 
     def apply(self, plan: Plan, terms: Terms = TERMS) -> Outcome:
         return execute(plan, self.database, terms)
