@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import NamedTuple
 
-from reconciler.kinds import connector, datasource, integration, limit, template
 from reconciler.model.kind import Kind
 
-_ALL = (integration.KIND, connector.KIND, datasource.KIND, template.KIND, limit.KIND)
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+class _Line(NamedTuple):
+    """The plural, and the ``spec_version`` as the kind's own module says it too."""
+
+    plural: str
+    spec_version: int
+
+
+_LINES: Mapping[str, _Line] = {
+    "integration": _Line("integrations", 1),
+    "connector": _Line("connectors", 1),
+    "datasource": _Line("datasources", 1),
+    "template": _Line("templates", 1),
+    "limit": _Line("limits", 1),
+}
+"""By the name of the kind, which is that of its module."""
+
+SPEC_VERSIONS: Mapping[str, int] = {name: line.spec_version for name, line in _LINES.items()}
+
+
+class _Kinds(Mapping[str, Kind]):
+    """Imports a kind when it is asked for: building its specs takes longer than many a command needs for its work."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._found: dict[str, Kind] = {}
+
+    def __getitem__(self, key: str) -> Kind:
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = import_module(f"reconciler.kinds.{self._names[key]}").KIND
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+KINDS: Mapping[str, Kind] = _Kinds({name: name for name in _LINES})
 """Every kind by its singular name, as addresses write it."""
 
-BY_PLURAL: Mapping[str, Kind] = MappingProxyType({kind.plural: kind for kind in _ALL})
+BY_PLURAL: Mapping[str, Kind] = _Kinds({line.plural: name for name, line in _LINES.items()})
 """Every kind by its plural, as YAML writes it."""

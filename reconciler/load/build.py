@@ -68,7 +68,7 @@ def _no_base(draft: Draft, base: Known, consequence: str) -> Problem:
 
 
 def _check_defaults(project: Project, problems: list[Problem]) -> None:
-    for kind in KINDS.values():
+    for kind in KINDS.values() if project.settings.defaults else ():
         found = project.defaults(kind.name)
         known = sorted({name for variant in kind.variants.values() for name in variant.model_fields})
         for field in found[1] if found else ():
@@ -81,7 +81,7 @@ def _check_defaults(project: Project, problems: list[Problem]) -> None:
 
 def _with_defaults(draft: Draft, project: Project, variables: Mapping[str, Any], problems: list[Problem]) -> Any:
     """Puts the project's defaults below the other layers, as far as this type of resource has those fields."""
-    found = project.defaults(draft.address.kind)
+    found = project.defaults(draft.address.kind) if project.settings.defaults else None
     body = draft.body
     if found is None or project.source is None or not isinstance(body, dict):
         return body

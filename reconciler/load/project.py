@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote
@@ -71,7 +72,7 @@ def _date(text: str) -> str:
 
 def _variables(value: dict[str, Any]) -> dict[str, Any]:
     """No secrets, at whatever depth, and nothing that would have to be replaced in turn."""
-    _FREE.validate_python(value)
+    _free().validate_python(value)
     found = [path for path, item in leaves(value) if "${" in canonical(item)]
     if found:
         error = fail("variable-syntax", "a variable's value holds no ${...}: variables are replaced once")
@@ -96,7 +97,12 @@ def _form(value: Any) -> str:
     return "map" if isinstance(value, dict | Part) else "text"
 
 
-_FREE = TypeAdapter(FreeMap)
+@cache
+def _free() -> TypeAdapter[dict[str, Any]]:
+    """Built for the first project with variables."""
+    return TypeAdapter(FreeMap)
+
+
 _PATTERN = re.compile(r"(?:[a-z0-9*?-]+/)?[a-z*?]+/[a-z0-9*?-]+")
 DatabaseUrl = Annotated[ShortText, AfterValidator(no_variables), AfterValidator(_database), Private()]
 ExternalPattern = Annotated[Plain, AfterValidator(_external)]

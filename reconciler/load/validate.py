@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from reconciler.errors import Problem, Problems
@@ -46,11 +47,12 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
 
 def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
     """None where a rule is broken, or where resources could refer to each other in a circle."""
+    circles = circular()
     links, outward, open_ = Links([], []), dict[str, None](), list[int]()
     for position, (address, resource) in enumerate(resources.items()):
         kind = KINDS[address.kind]
         for reference in kind.references_of(address.tenant, resource.body):
-            if reference.address.kind in CIRCULAR and address.kind in CIRCULAR:
+            if reference.address.kind in circles and address.kind in circles:
                 return None
             links.sources.append(position)
             links.targets.append(str(reference.address))
@@ -89,8 +91,10 @@ def _reached(start: Kind) -> set[str]:
     return found
 
 
-CIRCULAR = frozenset(name for name, kind in KINDS.items() if name in _reached(kind))
-"""Kinds of which one resource may lead back to itself: only a look at all files tells whether one does."""
+@cache
+def circular() -> frozenset[str]:
+    """Kinds of which one resource may lead back to itself: only a look at all files tells whether one does."""
+    return frozenset(name for name, kind in KINDS.items() if name in _reached(kind))
 
 
 def problems_of(resource: Resource, lookup: Any) -> list[Problem]:

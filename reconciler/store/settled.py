@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from reconciler.kinds.table import KINDS
+from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
 from reconciler.store.rows import Where
 
@@ -29,7 +29,7 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     The database is believed only where it vouches for a digest: PostgreSQL by ``digest_of = md5(spec::text)``; what
     SQLite holds is hashed here. A body of another ``spec_version`` than today's is never settled.
     """
-    versions = ", ".join(f"'{kind.name}:{kind.spec_version}'" for kind in KINDS.values())
+    versions = ", ".join(f"'{kind}:{version}'" for kind, version in SPEC_VERSIONS.items())
     current = f"r.spec_version = a.spec_version AND r.kind || ':' || r.spec_version IN ({versions})"
     scan = _sqlite if connection.dialect.name == "sqlite" else _postgresql
     records = scan(connection, project, where, current)

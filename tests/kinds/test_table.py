@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from reconciler.kinds.schema import Shape, fields_of
-from reconciler.kinds.table import BY_PLURAL, KINDS
+from reconciler.kinds.table import BY_PLURAL, KINDS, SPEC_VERSIONS
 from reconciler.model.resource import resource_of
 
 from .support import MINIMAL, address, body, spec
@@ -96,3 +96,8 @@ def test_identity_and_health_fields_exist(kind: Any) -> None:
     assert set(kind.identity) | set(kind.health_fields) <= fields
     assert all(ref.path[0] in fields for ref in kind.references)
     assert kind.discriminator is None or kind.discriminator in kind.identity
+
+
+def test_the_table_says_what_the_kinds_say() -> None:
+    assert {kind.name: kind.spec_version for kind in KINDS.values()} == SPEC_VERSIONS
+    assert [(plural, kind.name) for plural, kind in BY_PLURAL.items()] == [(k.plural, k.name) for k in KINDS.values()]
