@@ -44,7 +44,7 @@ def revision(folder: Path, files: Iterable[str]) -> Revision | None:
         return None
     code, status = _git(folder, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", ".")
     top = Path(_git(folder, "rev-parse", "--show-toplevel")[1].strip() or folder)
-    loaded = {Path(name).resolve() for name in files}
+    loaded = {Path(name).resolve() for name in files} if status else set()
     dirty = any(
         (top / entry[3:]).resolve() in loaded or (entry[:2].strip() == "D" and entry.endswith((".yaml", ".yml")))
         for entry in status.split("\0")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path as FilePath
 
 from reconciler.kinds.table import KINDS
 from reconciler.load.extract import Extract
+from reconciler.load.source import shown_name
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource
 
 
 class Catalogue(Mapping[Address, Resource]):
-    """``extracts`` with the name of the file and the lines above each; ``others`` are resources that no extract has."""
+    """``extracts`` with the file and the lines above each; ``others`` are resources that no extract has."""
 
     def __init__(self, extracts: Sequence[tuple[Extract, str, int]], others: Mapping[Address, Resource]) -> None:
         self._extracts = extracts
@@ -22,6 +24,7 @@ class Catalogue(Mapping[Address, Resource]):
         self.digests = dict(zip(names, chain(digests, (one.digest for one in others.values())), strict=True))
         """By name, the address as text."""
         self.has_duplicates = len(self.digests) != len(names)
+        self._shown: dict[str, str] = {}
         self._places: dict[str, tuple[int, int]] | None = None
 
     def where(self, name: str) -> tuple[int, int] | None:
@@ -41,7 +44,9 @@ class Catalogue(Mapping[Address, Resource]):
         if found is None:
             raise KeyError(address)
         extract, file, before = self._extracts[found[0]]
-        return extract.resource(found[1], file, before)
+        if file not in self._shown:
+            self._shown[file] = shown_name(FilePath(file))
+        return extract.resource(found[1], self._shown[file], before)
 
     def __contains__(self, address: object) -> bool:
         return str(address) in self.digests

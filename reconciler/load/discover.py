@@ -105,7 +105,13 @@ def project_manifests(project: Project, problems: Problems) -> list[Path]:
     # with --project the project's file may have any name, and files of rules stand where they like
     own = {real(project.source.path)} if project.source else set()
     own |= {real(project.root / name) for name in project.settings.lint.rules}
-    return contained((path for path in found if not own or real(path) not in own), project.root, problems)
+    names = {path.name for path in own}
+    return contained(
+        # another name leads there only by a link
+        (path for path in found if not ((path.name in names or os.path.islink(path)) and real(path) in own)),
+        project.root,
+        problems,
+    )
 
 
 def _overlay_folders(project: Project) -> set[Path]:

@@ -68,7 +68,7 @@ def load_quickly(
     entries = Entries(
         collector.entries, {*resources, *_named(plain, extracts)} if collector.entries else set(), problems.found
     )
-    catalogue = Catalogue([(extracts[p.key], shown_name(FilePath(p.file)), p.before) for p in plain], resources)
+    catalogue = Catalogue([(extracts[p.key], p.file, p.before) for p in plain], resources)
     if problems.found or catalogue.has_duplicates or (not catalogue and not collector.entries):
         return None
     paths_read = [str(path) for group in given.groups for path, _ in group]

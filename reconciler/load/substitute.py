@@ -24,19 +24,31 @@ class Substitution:
             self._values["tenant"] = tenant
 
     def apply(self, value: Any, problems: list[Problem], path: Path = ()) -> Any:
-        """A copy with every reference replaced; a scalar that is nothing but one keeps the variable's type."""
+        """With every reference replaced; a scalar that is nothing but one keeps the variable's type.
+
+        What holds no reference is the same object, what holds one a copy: most values hold none.
+        """
         if isinstance(value, str):
             return self._scalar(value, problems, path) if "${" in value else value
         if isinstance(value, dict):
+            items, copied = value.items(), None
             problems.extend(
                 Problem("variable-in-key", "a key can't hold ${...}", path=(*path, key), on_key=True)
                 for key in value
                 if "${" in key
             )
-            return {key: self.apply(item, problems, (*path, key)) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.apply(item, problems, (*path, index)) for index, item in enumerate(value)]
-        return value
+        elif isinstance(value, list):
+            items, copied = enumerate(value), None  # type: ignore[assignment]
+        else:
+            return value
+        for key, item in items:
+            kind = type(item)
+            if (kind is str and "${" in item) or kind is dict or kind is list:
+                replaced = self.apply(item, problems, (*path, key))
+                if replaced is not item:
+                    copied = value.copy() if copied is None else copied
+                    copied[key] = replaced
+        return value if copied is None else copied
 
     def _scalar(self, text: str, problems: list[Problem], path: Path) -> Any:
         whole = _TOKEN.fullmatch(text)

@@ -46,9 +46,10 @@ class Spec(Part):
 
 def explicit_paths(model: BaseModel, prefix: Path = ()) -> Iterator[Path]:
     """The paths that somebody wrote, in contrast to those that a default filled; lists count as one value."""
+    fields = type(model).__pydantic_fields__
     for attribute in sorted(model.model_fields_set):
         value: Any = getattr(model, attribute)
-        field = type(model).model_fields[attribute].alias or attribute
+        field = fields[attribute].alias or attribute
         if isinstance(value, BaseModel):
             yield from explicit_paths(value, (*prefix, field))
         elif isinstance(value, dict) and value:

@@ -103,9 +103,9 @@ def read(data: bytes | memoryview) -> tuple[Plan, str, Signature | None] | None:
     except ValueError:
         return None
     plan = from_envelope(envelope)
-    if plan is None or not _rewritten(whole, slices):
+    changes = _rewritten(whole, slices) if plan is not None else None
+    if plan is None or changes is None:
         return None
-    changes = tuple(read_change(orjson.loads(whole[at:to])) for at, to in slices)
     plan = replace(plan, changes=changes)
     apart = {name: envelope.get(name) for name in APART if name in envelope}
     expected = canonical_bytes({**envelope_of(plan), **apart})
@@ -126,24 +126,38 @@ def _elements(whole: bytes, begin: int, end: int) -> list[tuple[int, int]]:
     return found
 
 
-def _rewritten(whole: bytes, slices: Sequence[tuple[int, int]]) -> bool:
-    """Whether every element is of the right form, and what this module makes of the change that it tells."""
-    batches = [slices[at : at + BATCH] for at in range(0, len(slices), BATCH)]
+def _rewritten(whole: bytes, slices: Sequence[tuple[int, int]]) -> tuple[Change, ...] | None:
+    """The changes, if every element is of the right form, and what this module makes of the change that it tells."""
+    batches = [range(at, min(at + BATCH, len(slices))) for at in range(0, len(slices), BATCH)]
+    read_here: dict[int, list[Change]] = {}
 
-    def work(batch: Sequence[tuple[int, int]]) -> bytes | None:
+    def work(batch: range) -> bytes | None:
         try:
-            return b"" if all(_is_rewritten(whole[at:to]) for at, to in batch) else None
+            found = [_change(whole[at:to]) for at, to in (slices[number] for number in batch)]
         except (ValidationError, ValueError):
             return None
+        read_here[batch.start] = found  # of use where this process did it; another one's are read again
+        return b""
 
     results = in_processes(batches, work) if len(slices) >= MANY else map(work, batches)
-    return all(result is not None for result in results)
+    if any(result is None for result in results):
+        return None
+    return tuple(
+        change
+        for batch in batches
+        for change in read_here.get(batch.start)
+        or [read_change(orjson.loads(whole[slice(*slices[number])])) for number in batch]
+    )
 
 
-def _is_rewritten(text: bytes) -> bool:
+def _change(text: bytes) -> Change:
+    """Raises ValueError where the text is not what it would be written as."""
     document = orjson.loads(text)
     ResourceChangeDocument.model_validate(document)
-    return canonical_bytes(change_document(read_change(document))) == text
+    change = read_change(document)
+    if canonical_bytes(change_document(change)) != text:
+        raise ValueError("not as it would be written")
+    return change
 
 
 def _digest(whole: bytes, envelope: dict[str, Any]) -> str:
