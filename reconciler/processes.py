@@ -65,12 +65,15 @@ def in_processes(
 
 
 def _start(take: int, answers: FileIO, batches: Sequence[range], items: Sequence[K], work: Work[K]) -> int:
+    parent = os.getpid()
     process = os.fork()
     if process:
         return process
     try:  # the child: it must not return, nor write what this process had not flushed yet
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for number in _tickets(take):
+            if os.getppid() != parent:
+                break  # it was killed: nobody wants the rest
             records = []
             for index in batches[number]:
                 found = work(items[index])

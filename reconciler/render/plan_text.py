@@ -153,7 +153,8 @@ def _whole(body: Body, symbol: str, style: Style) -> Iterator[str]:
             yield f"{lead} {{"
             inner = max(len(name) for name in text)
             yield from (
-                f"            {safe(name).ljust(inner)} = {value_text(_bare(item))}" for name, item in text.items()
+                f"            {safe(name).ljust(inner)} = {value_text(_bare(item))}"
+                for name, item in sorted(text.items())
             )
             yield "        }"
         else:

@@ -32,6 +32,7 @@ def sessions() -> list[str]:
     bin_folder = str(Path(sys.executable).parent)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("RECONCILER_")}
     env = {**kept, "PATH": f"{bin_folder}:{os.environ['PATH']}", "RECONCILER_ACTOR": "you", "NO_COLOR": "1"}
+    env["RECONCILER_CACHE_DIR"] = ""
     shown = []
     with tempfile.TemporaryDirectory() as folder:
         where = folder
