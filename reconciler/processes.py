@@ -15,6 +15,11 @@ K = TypeVar("K")
 Work = Callable[[K], bytes | None]
 _TICKET = struct.Struct("<H")
 _RECORD = struct.Struct("<Iq")
+BATCH = 200
+ROUND = 500
+"""Batches whose results are held at a time."""
+MANY = 5_000
+"""Items; below that, processes of their own cost more time than they save."""
 _MOST = 4096
 """Tickets, so that all of them fit into a pipe at once."""
 
@@ -62,6 +67,18 @@ def in_processes(
                 os.waitpid(process, 0)
             answers.close()
     return [results[index] if index in results else work(items[index]) for index in range(len(items))]
+
+
+def in_batches(items: Sequence[K], work: Work[Sequence[K]]) -> Iterator[bytes | None]:
+    """What ``work`` returns for each batch of the items, in their order; here alone where they are few.
+
+    For results that are large together: no more than those of a round are held at a time.
+    """
+    few = len(items) < MANY
+    batches = [items[at : at + BATCH] for at in range(0, len(items), BATCH)]
+    for first in range(0, len(batches), ROUND):
+        some = batches[first : first + ROUND]
+        yield from map(work, some) if few else in_processes(some, work)
 
 
 def _start(take: int, answers: FileIO, batches: Sequence[range], items: Sequence[K], work: Work[K]) -> int:

@@ -13,7 +13,7 @@ import orjson
 from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.workspace import Options
 from reconciler.model.plan import Change
-from reconciler.processes import in_processes
+from reconciler.processes import in_batches
 from reconciler.render.style import Style
 
 FORMATS = ("text", "json")
@@ -94,22 +94,9 @@ def print_changes(changes: Sequence[Change], style: Style) -> None:
     """The same of a plan's changes, by several processes where there are many."""
     from reconciler.render.plan_text import changes_text
 
-    if len(changes) < MANY:
-        print_lines(changes_text(changes, style), style)
-        return
-
-    def work(batch: range) -> bytes:
-        lines = changes_text((changes[number] for number in batch), style)
+    def work(batch: Sequence[Change]) -> bytes:
+        lines = changes_text(batch, style)
         return "".join(f"{part}\n" for line in lines for part in style.lines(line)).encode(errors="surrogatepass")
 
-    batches = [range(at, min(at + BATCH, len(changes))) for at in range(0, len(changes), BATCH)]
-    for first in range(0, len(batches), ROUND):
-        for text in in_processes(batches[first : first + ROUND], work):
-            click.echo((text or b"").decode(errors="surrogatepass"), nl=False)
-
-
-MANY = 5_000
-"""Changes; below that, other processes cost more time than they save."""
-BATCH = 200
-ROUND = 500
-"""Batches whose text is held at a time."""
+    for text in in_batches(changes, work):
+        click.echo((text or b"").decode(errors="surrogatepass"), nl=False)

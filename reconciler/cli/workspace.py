@@ -166,7 +166,7 @@ class Workspace:
         narrowed = self.options.targets or self.options.tenants or (loaded is not None and loaded.selected is not None)
         known: set[Address] = set()
         if narrowed:
-            known = {*wanted, *live.rows, *live.applied, *(Address(*name.split("/")) for name in live.settled)}
+            known = {*wanted, *live.rows, *live.applied, *map(Address.of, live.settled)}
         targets = set()
         for text in self.options.targets:
             address = parse_address(text)

@@ -19,7 +19,7 @@ def find_drift(
 ) -> Drift:
     """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose."""
     findings = []
-    clean = sum(selection.selects(Address(*name.split("/"))) for name in live.settled)
+    clean = sum(selection.selects(Address.of(name)) for name in live.settled)
     for address in sorted(live.applied):
         if not selection.selects(address):
             continue

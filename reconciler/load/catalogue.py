@@ -74,4 +74,4 @@ class Catalogue(Mapping[Address, Resource]):
 
 
 def addresses(names: Iterable[str]) -> list[Address]:
-    return [Address(*name.split("/")) for name in names]
+    return [Address.of(name) for name in names]

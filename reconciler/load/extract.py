@@ -81,7 +81,7 @@ class Extract:
     def resource(self, position: int, file: str, before: int) -> Resource:
         """``file`` is the file's name and ``before`` the lines above the chunk."""
         tail = self._tail
-        address = Address(*self.names[position].split("/"))
+        address = Address.of(self.names[position])
         line = tail["lines"][position]
         place = Place(file, None if line is None else line + before, tail["columns"][position])
         shape = _shape(tail["shapes"][tail["explicit"][position]])

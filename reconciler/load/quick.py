@@ -213,7 +213,7 @@ def _judged(
             looked[str(address)] = digests.get(str(address), "")
             return catalogue.get(address)
 
-        resource = catalogue[Address(*name.split("/"))]
+        resource = catalogue[Address.of(name)]
         if problems_of(resource, lookup):
             return None
         return orjson.dumps([resource.digest, *(part for pair in looked.items() for part in pair)])

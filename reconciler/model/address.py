@@ -26,6 +26,11 @@ class Address(NamedTuple):
         return f"{self.tenant}/{self.kind}/{self.name}"
 
     @classmethod
+    def of(cls, name: str) -> Address:
+        """What ``str()`` made of an address; nothing is checked, since this is done for every resource."""
+        return cls(*name.split("/"))
+
+    @classmethod
     def parse(cls, text: str) -> Address:
         """``tenant/kind/name`` with a singular kind; raises ValueError otherwise (the kind is not looked up)."""
         parts = text.split("/")

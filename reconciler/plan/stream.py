@@ -13,17 +13,13 @@ from pydantic import ValidationError
 from reconciler.model.plan import Change, Plan
 from reconciler.plan.convert import change_document, from_envelope, read_change, summary, to_document
 from reconciler.plan.document import ResourceChangeDocument
-from reconciler.processes import in_processes
+from reconciler.processes import BATCH, MANY, in_batches, in_processes
 
 Signature: TypeAlias = dict[str, str]
 CHANGES = "resource_changes"
 APART = ("digest", "hmac")
 """What the digest is not about: it stands in the middle of the text, and is known at its end."""
 NOTHING = "0" * 64
-BATCH = 200
-ROUND = 500
-MANY = 5_000
-"""Changes; below that, other processes cost more time than they save."""
 _BEGIN = b'"resource_changes":['
 _END = b'],"resource_drift":'
 _CUT = b'},{"action":"'
@@ -73,17 +69,14 @@ def envelope_of(plan: Plan) -> dict[str, Any]:
 
 def _changes(changes: Sequence[Change]) -> Iterator[bytes]:
     """The elements, with commas between them."""
-    batches = [range(at, min(at + BATCH, len(changes))) for at in range(0, len(changes), BATCH)]
 
-    def work(batch: range) -> bytes:
-        return b",".join(canonical_bytes(change_document(changes[number])) for number in batch)
+    def work(batch: Sequence[Change]) -> bytes:
+        return b",".join(canonical_bytes(change_document(change)) for change in batch)
 
     lead = b""
-    for first in range(0, len(batches), ROUND):
-        some = batches[first : first + ROUND]
-        for text in in_processes(some, work) if len(changes) >= MANY else map(work, some):
-            yield lead + (text or b"")
-            lead = b","
+    for text in in_batches(changes, work):
+        yield lead + (text or b"")
+        lead = b","
 
 
 def read(data: bytes | memoryview) -> tuple[Plan, str, Signature | None] | None:

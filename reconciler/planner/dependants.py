@@ -33,14 +33,10 @@ def dependants_of(changed: Iterable[Address], configuration: Configuration) -> t
         step = _in_order(d for name in step for d in needed_by.get(name, ()) if d not in found)
     known = there | found.keys()
     return tuple(
-        Dependant(_address(name), tuple(_address(target) for target in refers[name] if target in known))
+        Dependant(Address.of(name), tuple(Address.of(target) for target in refers[name] if target in known))
         for name in found
     )
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    return sorted({*names}, key=_address)
-
-
-def _address(name: str) -> Address:
-    return Address(*name.split("/"))
+    return sorted({*names}, key=Address.of)

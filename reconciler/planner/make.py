@@ -147,14 +147,14 @@ def _unsettled(configuration: Configuration, live: Live) -> list[Address]:
     """What has to be looked at, in key order."""
     if not live.settled:
         return sorted(configuration.resources)
-    return sorted(Address(*name.split("/")) for name in configuration.digests.keys() - live.settled)
+    return sorted(Address.of(name) for name in configuration.digests.keys() - live.settled)
 
 
 def _settled(live: Live, selection: Selection) -> int:
     """How many of the selected resources are as they are wanted, by their digests alone."""
     if not selection.is_partial:
         return len(live.settled)
-    return sum(selection.selects(Address(*name.split("/"))) for name in live.settled)
+    return sum(selection.selects(Address.of(name)) for name in live.settled)
 
 
 def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None, idle: Address | None) -> Sides:

@@ -83,7 +83,7 @@ def _settled_dependants(
     wanted = {str(address): address for address in gone} if live.settled else {}
     for name, target in links_of(configuration) if wanted else ():
         if target in wanted and name in live.settled:
-            yield Address(*name.split("/")), wanted[target]
+            yield Address.of(name), wanted[target]
 
 
 def _dependants(gone: set[Address], live: Live) -> Iterator[tuple[Address, Address]]:

@@ -14,6 +14,7 @@ from reconciler.model.body import canonical
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.plan import stream
 from reconciler.plan.convert import to_document
+from reconciler.processes import MANY
 
 from .plans import PLANS
 
@@ -54,7 +55,7 @@ def many(count: int) -> Plan:
 
 
 def test_many_changes_over_several_processes() -> None:
-    plan = many(stream.MANY + 1)
+    plan = many(MANY + 1)
     data = written(plan)
     assert data == (canonical(to_document(plan)) + "\n").encode()
     found = stream.read(data)
@@ -62,7 +63,7 @@ def test_many_changes_over_several_processes() -> None:
     assert found[0].changes == plan.changes
 
 
-@pytest.mark.parametrize("count", [3, stream.MANY])
+@pytest.mark.parametrize("count", [3, MANY])
 def test_any_other_byte_is_noticed(count: int) -> None:
     data = written(many(count))
     for at in range(1, len(data) - 1, max(1, len(data) // 60)):
