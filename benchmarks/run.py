@@ -44,7 +44,9 @@ class Bench:
         self.cache = folder / "cache"
         self.database = database or f"sqlite:///{folder}/state-{count}.db"
         self.plan = folder / f"saved-{count}.plan"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RECONCILER_", "CI"))}
+        # as installed: compiled once, output in blocks
+        unlike = ("RECONCILER_", "CI", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(unlike)}
         own = {"RECONCILER_DATABASE_URL": self.database, "RECONCILER_CACHE_DIR": str(self.cache), "PYTHONPATH": ROOT}
         self.environment = {**kept, **own}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from reconciler.model.address import Address
-from reconciler.model.body import digest
+from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Owner, Row
 from reconciler.model.plan import Action, Change
 from reconciler.planner.normal import normal
@@ -51,8 +51,8 @@ def decide(change: Change, locked: Locked) -> Verdict:
     return _rewrite(change, locked)
 
 
-def _is(row: Row, body: object) -> bool:
-    return body is not None and normal(row).digest == digest(body)
+def _is(row: Row, text: str | None) -> bool:
+    return text is not None and normal(row).digest == digest_of_text(text)
 
 
 def _create(change: Change, locked: Locked) -> Verdict:
@@ -61,11 +61,11 @@ def _create(change: Change, locked: Locked) -> Verdict:
         return Verdict.WRITE
     if locked.owner(change.address):
         return Verdict.NOT_OURS
-    return Verdict.DONE if locked.owns(change.address) and _is(row, change.after) else Verdict.STALE
+    return Verdict.DONE if locked.owns(change.address) and _is(row, change.new_text) else Verdict.STALE
 
 
 def _as_planned(change: Change, row: Row) -> bool:
-    return row.uid == change.uid and row.row_version == change.row_version and _is(row, change.before)
+    return row.uid == change.uid and row.row_version == change.row_version and _is(row, change.old_text)
 
 
 def _delete(change: Change, locked: Locked) -> Verdict:
@@ -103,10 +103,10 @@ def _rewrite(change: Change, locked: Locked) -> Verdict:
     """Update, replace, move and adopt."""
     here = locked.rows.get(change.address)
     if here is not None and locked.owns(change.address) and _arrived(change, here, locked):
-        known = locked.applied[change.address].digest == digest(change.after)
+        known = locked.applied[change.address].digest == digest_of_text(change.new_text or "")
         # a secret behind a reference leaves no trace in the body: only who wrote the row last tells whether it is done
         due = any(field.op == "secret" for field in change.fields) and here.row_version == change.row_version
-        if _is(here, change.after) and known and not due:
+        if _is(here, change.new_text) and known and not due:
             return Verdict.DONE
     place = change.previous or change.address
     row = locked.rows.get(place)

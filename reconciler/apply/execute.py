@@ -16,6 +16,7 @@ from reconciler.errors import LockTimeout, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
 from reconciler.model.plan import Plan
+from reconciler.planner.needs import Needs
 from reconciler.store.failures import ConnectionLost, Contended, LockNotHad
 from reconciler.store.schema import upgrade
 from reconciler.store.session import NothingToDo, Writer, transaction
@@ -32,7 +33,7 @@ def _quiet(message: str) -> None:
 
 def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], None] = _quiet) -> Outcome:
     """Applies in one transaction. Raises PlanStale, Refused, LockTimeout, IntegrityFailed or OutcomeUnknown."""
-    check(plan)
+    needs = check(plan)
     apply_id = str(uuid4())
     if not plan.changes:
         return Outcome(apply_id, None)
@@ -42,7 +43,7 @@ def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], 
         _set_up(database, deadline)
     for attempt in range(ATTEMPTS):
         try:
-            return _attempt(plan, database, terms, writer, deadline, tell)
+            return _attempt(plan, needs, database, terms, writer, deadline, tell)
         except Contended:
             if time.monotonic() > deadline or attempt == ATTEMPTS - 1:
                 break
@@ -64,12 +65,18 @@ def _set_up(database: Database, deadline: float) -> None:
 
 
 def _attempt(
-    plan: Plan, database: Database, terms: Terms, writer: Writer, deadline: float, tell: Callable[[str], None]
+    plan: Plan,
+    needs: Needs,
+    database: Database,
+    terms: Terms,
+    writer: Writer,
+    deadline: float,
+    tell: Callable[[str], None],
 ) -> Outcome:
     try:
         with transaction(database, writer, deadline, tell) as under_lock:
             project = under_lock.project_row
-            ruling = judge(plan, terms.approval.saved, terms, under_lock, project)
+            ruling = judge(plan, needs, terms, under_lock, project)
             if not ruling.writes:
                 raise NothingToDo
             entries = write(

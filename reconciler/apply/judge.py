@@ -14,6 +14,7 @@ from reconciler.model.address import Address
 from reconciler.model.live import ProjectRow, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
+from reconciler.planner.needs import Needs
 from reconciler.planner.normal import normal
 from reconciler.planner.risks import risks_of
 from reconciler.store.transaction import Transaction
@@ -27,8 +28,8 @@ class Ruling:
     locked: Locked
 
 
-def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, project: ProjectRow) -> Ruling:
-    """Raises Refused or PlanStale, with every reason; nothing has been written yet."""
+def judge(plan: Plan, needs: Needs, terms: Terms, transaction: Transaction, project: ProjectRow) -> Ruling:
+    """``needs`` is what each change refers to. Raises Refused or PlanStale, with every reason; nothing has been written yet."""
     _right_database(plan, project)
     locked = _lock(plan, transaction)
     verdicts = {change.address: decide(change, locked) for change in plan.changes}
@@ -41,9 +42,9 @@ def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, proje
         if verdicts[c.address] in {Verdict.WRITE, Verdict.LOST}
     )
     checks: tuple[Callable[[], None], ...] = (
-        lambda: _references(plan, writes, locked, transaction),
+        lambda: _references(plan, writes, needs, locked, transaction),
         lambda: _lives(writes, transaction),
-        lambda: _may(plan, writes, locked, terms, saved, transaction, project),
+        lambda: _may(plan, writes, locked, terms, transaction, project),
     )
     for check in checks if writes else ():
         try:
@@ -60,7 +61,7 @@ def judge(plan: Plan, saved: bool, terms: Terms, transaction: Transaction, proje
 
 
 def _forgetting(change: Change) -> Change:
-    return replace(change, action=Action.FORGET, after=change.before, reason=DELETED_OUTSIDE)
+    return replace(change, action=Action.FORGET, new=change.old, reason=DELETED_OUTSIDE)
 
 
 def _right_database(plan: Plan, project: ProjectRow) -> None:
@@ -120,17 +121,17 @@ def _stale(address: Address) -> Problem:
     )
 
 
-def _references(plan: Plan, writes: tuple[Change, ...], locked: Locked, transaction: Transaction) -> None:
+def _references(plan: Plan, writes: tuple[Change, ...], needs: Needs, locked: Locked, transaction: Transaction) -> None:
     """Somebody may have deleted a target meanwhile, or added a dependant."""
-    made = {c.address for c in writes if c.after is not None and c.action is not Action.FORGET}
+    made = {c.address for c in writes if c.new is not None and c.action is not Action.FORGET}
     gone = {c.address for c in writes if c.action is Action.DELETE} | {c.previous for c in writes if c.previous}
     gone -= made
     needed = {
-        reference.address: change.address
+        target: change.address
         for change in writes
-        if change.after is not None and change.action is not Action.FORGET
-        for reference in KINDS[change.address.kind].references_of(change.address.tenant, change.after)
-        if reference.address not in made
+        if change.new is not None and change.action is not Action.FORGET
+        for target in needs[change.address]
+        if target not in made
     }
     found = {address for address in needed if address in locked.rows}
     for _ in range(2):  # what was replaced while we waited for its lock is another row now: only a second look sees it
@@ -209,7 +210,6 @@ def _may(
     writes: tuple[Change, ...],
     locked: Locked,
     terms: Terms,
-    saved: bool,
     transaction: Transaction,
     project: ProjectRow,
 ) -> None:
@@ -229,7 +229,7 @@ def _may(
         owned=sum(owned.values()),
         owned_after=sum(after.values()),
         tenants_gone=tuple(sorted(t for t in deleting if owned.get(t) and not after.get(t))),
-        unseen=tuple(c.address for c in writes if unattended and _unseen(c, locked, saved)),
+        unseen=tuple(c.address for c in writes if unattended and _unseen(c, locked, terms.approval.saved)),
         diverged=terms.diverged(project.commit or "") if unattended else "",
         # judging bodies takes time under the lock: only where a guard asks for it
         risks={risk: c.address for c in reversed(writes) for risk in risks_of(c)} if terms.guards.refuse else {},

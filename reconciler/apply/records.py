@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.apply.terms import Terms
 from reconciler.model.body import canonical, digest_of_text, dotted
 from reconciler.model.notification import APPLY, Event, event
-from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.plan import Action, Change, Plan, count
 from reconciler.store.transaction import HistoryEntry
 
 
@@ -27,15 +27,12 @@ class Outcome:
 
 
 def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> Outcome:
-    def count(*actions: Action) -> int:
-        return sum(change.action in actions for change in written)
-
     return Outcome(
         apply_id,
         generation,
-        count(Action.CREATE, Action.REPLACE),
-        count(Action.UPDATE),
-        count(Action.DELETE, Action.REPLACE),
+        count(written, Action.CREATE, Action.REPLACE),
+        count(written, Action.UPDATE),
+        count(written, Action.DELETE, Action.REPLACE),
     )
 
 

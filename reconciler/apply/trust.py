@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import orjson
+
 from reconciler.errors import IntegrityFailed, Problem
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
-from reconciler.model.body import canonical
+from reconciler.model.address import Address
+from reconciler.model.body import Body, canonical
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.spec import Spec
-from reconciler.processes import in_processes
+from reconciler.planner.needs import Needs, refers_to
+from reconciler.processes import BATCH, in_batches
 
 _SHAPES = {
     # before, after, previous: must be there (True), must not (False), may (None)
@@ -24,9 +28,13 @@ _SHAPES = {
 }
 
 
-def check(plan: Plan) -> None:
-    """Every ``after`` is validated again, and has to be what its spec normalises to. Raises IntegrityFailed."""
-    problems = [problem for change in _doubtful(plan.changes) for problem in _problems(change)]
+def check(plan: Plan) -> Needs:
+    """Every ``after`` is validated again, and has to be what its spec normalises to. Raises IntegrityFailed.
+
+    Returns what the bodies refer to, since they have been read for this.
+    """
+    needs, doubtful = _checked(plan.changes)
+    problems = [problem for change in doubtful for problem in _problems(change, change.after)]
     addresses = [change.address for change in plan.changes]
     previous = [change.previous for change in plan.changes if change.previous]
     restored = [(change.address.tenant, change.restored_uid) for change in plan.changes if change.restored_uid]
@@ -40,48 +48,58 @@ def check(plan: Plan) -> None:
     )
     if problems:
         raise IntegrityFailed(*problems)
+    return needs
 
 
 _BODY_STAYS = frozenset({Action.MOVE, Action.ADOPT})
-BATCH = 200
-MANY = 2_000
-"""Changes; below that, other processes cost more time than they save."""
 
 
-def _doubtful(changes: Sequence[Change]) -> Iterator[Change]:
-    """Those among which something is wrong; found in several processes where there are many."""
-    batches = [changes[at : at + BATCH] for at in range(0, len(changes), BATCH)]
+def _checked(changes: Sequence[Change]) -> tuple[Needs, list[Change]]:
+    """What each refers to, and those among which something is wrong; by several processes where there are many."""
 
     def work(batch: Sequence[Change]) -> bytes | None:
-        return None if any(True for change in batch for _ in _problems(change)) else b""
+        bodies = [change.after for change in batch]
+        if any(True for change, body in zip(batch, bodies, strict=True) for _ in _problems(change, body)):
+            return None
+        return orjson.dumps([[*map(str, refers_to(c.address, body))] for c, body in zip(batch, bodies, strict=True)])
 
-    results = in_processes(batches, work) if len(changes) >= MANY else [None] * len(batches)
-    for batch, result in zip(batches, results, strict=True):
-        if result is None:
-            yield from batch
+    needs: dict[Address, list[Address]] = {}
+    doubtful: list[Change] = []
+    known = {str(change.address): change.address for change in changes}
+    at = 0
+    for found in in_batches(changes, work):
+        batch = changes[at : at + BATCH]
+        at += BATCH
+        if found is None:
+            doubtful += batch
+            continue
+        for change, targets in zip(batch, orjson.loads(found), strict=True):
+            needs[change.address] = [known.get(target) or Address.of(target) for target in targets]
+    return needs, doubtful
 
 
-def _problems(change: Change) -> Iterator[Problem]:
+def _problems(change: Change, body: Body | None) -> Iterator[Problem]:
+    """``body`` is what the change leaves."""
     address = str(change.address)
     kind = KINDS.get(change.address.kind)
     if kind is None:
         yield Problem("plan-malformed", f"{address}: this reconciler knows no kind {change.address.kind!r}", address)
         return
-    for value, rule in zip((change.before, change.after, change.previous), _SHAPES[change.action], strict=True):
+    for value, rule in zip((change.old, change.new, change.previous), _SHAPES[change.action], strict=True):
         if rule is not None and (value is not None) is not rule:
             yield Problem("plan-malformed", f"{address}: this is not the form of a {change.action.value}", address)
             return
-    if change.action in _BODY_STAYS and canonical(change.before) != canonical(change.after):
+    if change.action in _BODY_STAYS and change.old != change.new:
         yield Problem("plan-malformed", f"{address}: a {change.action.value} must not change the body", address)
     if change.previous and (change.previous.tenant, change.previous.kind) != (
         change.address.tenant,
         change.address.kind,
     ):
         yield Problem("plan-malformed", f"{address}: a move stays in its tenant and kind", address)
-    if change.after is None or change.action is Action.FORGET:
+    if change.new is None or change.action is Action.FORGET:
         return
-    spec = parse(kind, change.after, change.address)
+    spec = parse(kind, body, change.address)
     if not isinstance(spec, Spec):
         yield Problem("plan-malformed", f"{address}: what the plan would write is not a valid {kind.name}", address)
-    elif canonical(spec.normalised()) != canonical(change.after):
+    elif canonical(spec.normalised()) != change.new:
         yield Problem("plan-malformed", f"{address}: what the plan would write is not in its normal form", address)

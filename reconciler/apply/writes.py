@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 
 from reconciler.errors import Path, Place
-from reconciler.kinds.table import KINDS
+from reconciler.kinds.table import KINDS, SPEC_VERSIONS
 from reconciler.model.address import Address
-from reconciler.model.body import canonical, digest_of_text
+from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import Action, Change
 from reconciler.store.transaction import HistoryEntry, Remembered, Transaction, Written
@@ -25,12 +25,15 @@ def write(
 ) -> list[HistoryEntry]:
     """Writes all of them; returns what history shall keep. Deletes come before moves onto their names."""
     uids = {c.address: _uid(c) for c in changes}
-    texts = {c.address: canonical(c.after) for c in changes if c.after is not None}
-    digests = {address: digest_of_text(text) for address, text in texts.items()}
+    texts = {c.address: c.new_text for c in changes if c.new_text is not None}
+
+    rows_written = {
+        here: Written(here, uids[here], text, digest_of_text(text), SPEC_VERSIONS[here.kind])
+        for here, text in texts.items()
+    }
 
     def written(change: Change) -> Written:
-        here, version = change.address, KINDS[change.address.kind].spec_version
-        return Written(here, uids[here], texts[here], digests[here], version)
+        return rows_written[change.address]
 
     by_action: dict[Action, list[Change]] = {action: [] for action in Action}
     for change in changes:
@@ -97,12 +100,12 @@ def _entry(change: Change, uid: str, after: str | None) -> HistoryEntry:
         address=change.address,
         action=change.action.value,
         uid=uid,
-        before=None if change.before is None else canonical(change.before),
+        before=change.old_text,
         after=None if change.is_lost else after,
         cause=change.cause.value,
         previous=str(change.previous) if change.previous else None,
         explicit=change.explicit,
         source=_source(change.source),
-        spec_version=KINDS[change.address.kind].spec_version,
+        spec_version=SPEC_VERSIONS[change.address.kind],
         sources=tuple((field.path, str(field.source)) for field in change.fields if field.source),
     )

@@ -81,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits; the one place where errors become text or JSON and exit codes."""
     # A command builds much and drops little before it ends; Python's cyclic collector would walk it again and again.
     gc.disable()
+    # None of pydantic's plugins has a say in what is valid here; looking for them takes 10 ms.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # not list(...): the module of the command `list` has that name here once it is imported
     scrub_output()
     code = run([*(sys.argv[1:] if arguments is None else arguments)])

@@ -19,10 +19,10 @@ from reconciler.load.loaded import Loaded
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fingerprint import Fingerprints, Seen
-from reconciler.model.plan import Plan
 
 if TYPE_CHECKING:
     from reconciler.credentials.check import Found
+    from reconciler.model.plan import Plan
     from reconciler.secrets.fetch import Fetched, Opened
     from reconciler.secrets.resolve import Resolver
     from reconciler.store.url import Database

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.workspace import Options
-from reconciler.model.plan import Change
 from reconciler.processes import in_batches
 from reconciler.render.style import Style
+
+if TYPE_CHECKING:
+    from reconciler.model.plan import Change
 
 FORMATS = ("text", "json")
 

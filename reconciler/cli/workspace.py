@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import orjson
 
 from reconciler import __version__
-from reconciler.cli import git
 from reconciler.cli.progress import Progress
 from reconciler.cli.terminal import width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
@@ -26,11 +25,11 @@ from reconciler.load.paths import STDIN
 from reconciler.load.project import Project, read_project, without_file
 from reconciler.model.address import Address, is_name
 from reconciler.model.configuration import Configuration
-from reconciler.model.live import Live
-from reconciler.model.plan import Change, Plan, Revision, Selection
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
+    from reconciler.model.live import Live
+    from reconciler.model.plan import Change, Plan, Revision, Selection
     from reconciler.store.url import Database
 
 DEFAULT_DATABASE = "sqlite:///.reconciler/state.db"
@@ -155,6 +154,8 @@ class Workspace:
         return live
 
     def revision(self, loaded: Loaded) -> Revision | None:
+        from reconciler.cli import git
+
         files = [*loaded.configuration.files]
         if self.project.source:
             files.append(self.project.source.name)
@@ -162,6 +163,8 @@ class Workspace:
 
     def selection(self, live: Live, loaded: Loaded | None = None, no_delete: bool = False) -> Selection:
         """Raises UsageError for a tenant or a target that neither files nor live state know."""
+        from reconciler.model.plan import Selection
+
         wanted = loaded.configuration.resources if loaded else {}
         narrowed = self.options.targets or self.options.tenants or (loaded is not None and loaded.selected is not None)
         known: set[Address] = set()
@@ -256,7 +259,7 @@ def unmoved(configuration: Configuration) -> Mapping[str, str]:
 
 def with_places(change: Change, loaded: Loaded) -> Change:
     """With the place of each field that is to change: of a resource that is there, its own lines are what matters."""
-    if not change.fields or change.after is None:
+    if not change.fields or change.new is None:
         return change
     places = (loaded.place_of(change.address, field.path) for field in change.fields)
     return replace(

@@ -161,10 +161,11 @@ class Collector:
 
     def _for_tenant(self, source: Source, document: Document, tenant: str, number: int) -> None:
         substitution = Substitution(self._variables, tenant)
-        for plural, kind in BY_PLURAL.items():
+        for plural in BY_PLURAL:
             named = document.value.get(plural)
             if named is None:
                 continue
+            kind = BY_PLURAL[plural]
             if not isinstance(named, dict):
                 self._report(
                     source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path as FilePath
+from types import MappingProxyType
 
 from reconciler.errors import Place, Problem, Problems
 from reconciler.load.build import Count, build_resources, check_resources, check_secrets
@@ -16,7 +17,6 @@ from reconciler.load.paths import STDIN, files_of, files_of_project, held_by, is
 from reconciler.load.project import Project
 from reconciler.load.source import Source, read_source, read_stdin, shown_name
 from reconciler.model.address import Address
-from reconciler.model.live import frozen
 
 CAUSES = frozenset(
     {"not-a-number", "number-range", "unknown-tag", "invalid-tag", "undefined-alias", "recursive-alias"}
@@ -41,7 +41,7 @@ def load_thoroughly(
     resources = build_resources(collector, project, variables, problems.found, count)
     entries = Entries(collector.entries, _declared(collector), problems.found)
     files = [source.path for group in groups for source in group]
-    configuration = configured(project, environment, name, frozen(resources), entries, files)
+    configuration = configured(project, environment, name, MappingProxyType(resources), entries, files)
     check_resources(resources, collector, configuration.is_external, problems.found)
     check_secrets(resources, collector, project.secret_policy(environment), problems.found)
     own = [project.source] if project.source else []

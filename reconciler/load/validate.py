@@ -47,12 +47,11 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
 
 def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
     """None where a rule is broken, or where resources could refer to each other in a circle."""
-    circles = circular()
     links, outward, open_ = Links([], []), dict[str, None](), list[int]()
     for position, (address, resource) in enumerate(resources.items()):
         kind = KINDS[address.kind]
         for reference in kind.references_of(address.tenant, resource.body):
-            if reference.address.kind in circles and address.kind in circles:
+            if leads_back(address.kind) and leads_back(reference.address.kind):
                 return None
             links.sources.append(position)
             links.targets.append(str(reference.address))
@@ -92,9 +91,9 @@ def _reached(start: Kind) -> set[str]:
 
 
 @cache
-def circular() -> frozenset[str]:
-    """Kinds of which one resource may lead back to itself: only a look at all files tells whether one does."""
-    return frozenset(name for name, kind in KINDS.items() if name in _reached(kind))
+def leads_back(kind: str) -> bool:
+    """Whether resources of this kind may lead back to themselves: only a look at all files tells whether one does."""
+    return kind in KINDS and kind in _reached(KINDS[kind])
 
 
 def problems_of(resource: Resource, lookup: Any) -> list[Problem]:

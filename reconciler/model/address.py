@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
 NAME_MAX = 63
+_PART = rf"(?=.{{1,{NAME_MAX}}}(?:/|\Z))[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ADDRESS = re.compile(rf"{_PART}/{_PART}/{_PART}\Z")
 NAME_RULE = "lower-case letters, digits and hyphens, starting and ending with a letter or digit, at most 63 characters"
 
 
@@ -33,7 +35,6 @@ class Address(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Address:
         """``tenant/kind/name`` with a singular kind; raises ValueError otherwise (the kind is not looked up)."""
-        parts = text.split("/")
-        if len(parts) != 3 or not all(is_name(part) for part in parts):
+        if _ADDRESS.match(text) is None:
             raise ValueError("expected tenant/kind/name, e.g. acme/integration/openai-prod")
-        return cls(*parts)
+        return cls(*text.split("/"))

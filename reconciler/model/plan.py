@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import orjson
 
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
-from reconciler.model.body import Body
+from reconciler.model.body import Body, canonical
 
 
 class Action(Enum):
@@ -108,13 +111,15 @@ class Blocker:
 class Change:
     """One address: what happens, from what to what, why, and what has to hold in the database until then.
 
-    ``risks`` are names of ``model.risk``, for whoever reads the plan: an apply judges anew. ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
+    ``old`` and ``new`` are canonical JSON (a body that is given becomes it): a plan of a hundred thousand changes holds
+    no hundred thousand trees. ``risks`` are names of ``model.risk``, for whoever reads the plan: an apply judges anew.
+    ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
     """
 
     address: Address
     action: Action
-    before: Body | None
-    after: Body | None
+    old: str | Body | None
+    new: str | Body | None
     fields: tuple[FieldChange, ...] = ()
     previous: Address | None = None
     adopted_from: str | None = None
@@ -127,6 +132,29 @@ class Change:
     unchanged: int = 0
     restored_uid: str | None = None
     risks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("old", "new"):
+            if isinstance(value := getattr(self, name), dict):
+                object.__setattr__(self, name, canonical(value))
+
+    @property
+    def old_text(self) -> str | None:
+        return cast("str | None", self.old)
+
+    @property
+    def new_text(self) -> str | None:
+        return cast("str | None", self.new)
+
+    @property
+    def before(self) -> Body | None:
+        """The body, read anew each time."""
+        return None if self.old is None else orjson.loads(cast(str, self.old))
+
+    @property
+    def after(self) -> Body | None:
+        """The body, read anew each time."""
+        return None if self.new is None else orjson.loads(cast(str, self.new))
 
     @property
     def is_lost(self) -> bool:
@@ -141,13 +169,18 @@ class Change:
     @property
     def cause(self) -> Cause:
         """The causes of all fields as one; a change without fields is outside's or the configuration's."""
-        causes = {field.cause for field in self.fields}
-        if not causes:
+        if not self.fields:
             return Cause.OUTSIDE if self.outside else Cause.CONFIGURATION
+        causes = {field.cause for field in self.fields}
         if len(causes) == 1:
             return causes.pop()
         outside = any(cause.is_outside for cause in causes)
         return Cause.BOTH if outside else Cause.CONFIGURATION
+
+
+def count(changes: Iterable[Change], *actions: Action) -> int:
+    """How many of the changes are of one of these actions."""
+    return sum(map([change.action for change in changes].count, actions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +258,7 @@ class Plan:
     blockers: tuple[Blocker, ...] = ()
 
     def count(self, *actions: Action) -> int:
-        return sum(change.action in actions for change in self.changes)
+        return count(self.changes, *actions)
 
     @property
     def added(self) -> int:

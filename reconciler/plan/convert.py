@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from reconciler.errors import IntegrityFailed, Path, Place
 from reconciler.model.address import Address
-from reconciler.model.body import canonical, digest, dotted
+from reconciler.model.body import canonical, digest_of_text, dotted
 from reconciler.model.plan import (
     Action,
     Blocker,
@@ -111,8 +111,8 @@ def change_document(change: Change) -> dict[str, Any]:
         "uid": change.uid,
         "restored_uid": change.restored_uid,
         "row_version": change.row_version,
-        "before_digest": None if change.before is None else digest(change.before),
-        "after_digest": None if change.after is None else digest(change.after),
+        "before_digest": None if change.old_text is None else digest_of_text(change.old_text),
+        "after_digest": None if change.new_text is None else digest_of_text(change.new_text),
         "explicit": [list(path) for path in change.explicit],
         "source": place_document(change.source),
     }
@@ -253,8 +253,8 @@ def read_change(read: dict[str, Any]) -> Change:
     return Change(
         address=address,
         action=Action(read["action"]),
-        before=body["before"],
-        after=body["after"],
+        old=body["before"],
+        new=body["after"],
         fields=_read_fields(read["fields"]),
         previous=Address.parse(read["previous_address"]) if read["previous_address"] else None,
         adopted_from=read["adopted_from"],
@@ -263,7 +263,7 @@ def read_change(read: dict[str, Any]) -> Change:
         uid=read["uid"],
         restored_uid=read["restored_uid"],
         row_version=read["row_version"],
-        explicit=_read_paths(orjson.dumps(read["explicit"])),
+        explicit=paths_of(canonical(read["explicit"])),
         source=_read_place(read["source"]),
         unchanged=read["unchanged_fields"],
         risks=tuple(read["risks"]),
@@ -271,9 +271,12 @@ def read_change(read: dict[str, Any]) -> Change:
 
 
 @lru_cache(maxsize=4096)
-def _read_paths(text: bytes) -> tuple[Path, ...]:
-    """Changes of one type mostly have the same: they share one value."""
-    return tuple(tuple(path) for path in orjson.loads(text))
+def paths_of(text: str) -> tuple[Path, ...]:
+    """Of JSON; raises ValueError for what holds no paths. Changes of one type mostly have the same: they share one value."""
+    paths = orjson.loads(text)
+    if type(paths) is not list or not all(type(path) is list and {*map(type, path)} <= {str, int} for path in paths):
+        raise ValueError("paths")
+    return tuple(tuple(path) for path in paths)
 
 
 def _read_fields(fields: list[dict[str, Any]]) -> tuple[FieldChange, ...]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from reconciler.model.plan import Change, Plan
 from reconciler.plan.convert import change_document, from_envelope, read_change, summary, to_document
+from reconciler.plan.creation import Record, change_of, record_of
 from reconciler.plan.document import ResourceChangeDocument
 from reconciler.processes import BATCH, MANY, in_batches, in_processes
 
@@ -129,28 +130,32 @@ def _rewritten(whole: bytes, slices: Sequence[tuple[int, int]]) -> tuple[Change,
             found = [_change(whole[at:to]) for at, to in (slices[number] for number in batch)]
         except (ValidationError, ValueError):
             return None
-        read_here[batch.start] = found  # of use where this process did it; another one's are read again
-        return b""
+        # of use where this process did it; of another one's the records come back, which are quickly read
+        read_here[batch.start] = [change for change, _ in found]
+        return orjson.dumps([record for _, record in found])
 
     results = in_processes(batches, work) if len(slices) >= MANY else map(work, batches)
-    if any(result is None for result in results):
-        return None
-    return tuple(
-        change
-        for batch in batches
-        for change in read_here.get(batch.start)
-        or [read_change(orjson.loads(whole[slice(*slices[number])])) for number in batch]
-    )
+    changes: list[Change] = []
+    for batch, result in zip(batches, results, strict=True):
+        if result is None:
+            return None
+        changes += read_here.get(batch.start) or (
+            read_change(orjson.loads(whole[slice(*slices[number])])) if record is None else change_of(record)
+            for number, record in zip(batch, orjson.loads(result), strict=True)
+        )
+    return tuple(changes)
 
 
-def _change(text: bytes) -> Change:
+def _change(text: bytes) -> tuple[Change, Record | None]:
     """Raises ValueError where the text is not what it would be written as."""
     document = orjson.loads(text)
-    ResourceChangeDocument.model_validate(document)
-    change = read_change(document)
+    record = record_of(document)
+    if record is None:
+        ResourceChangeDocument.model_validate(document)
+    change = read_change(document) if record is None else change_of(record)
     if canonical_bytes(change_document(change)) != text:
         raise ValueError("not as it would be written")
-    return change
+    return change, record
 
 
 def _digest(whole: bytes, envelope: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
         wanted.address,
         Action.CREATE,
         None,
-        wanted.body,
+        wanted.text,
         reason=DELETED_OUTSIDE if gone else "",
         outside=live.deletions.get(wanted.address, Touch()) if gone else None,
         explicit=_explicit(wanted, idle),

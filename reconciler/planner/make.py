@@ -18,10 +18,11 @@ from reconciler.planner.compare import Sides, compare, create, outside_change, r
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
 from reconciler.planner.moves import active_moves, idle_moves, linked
+from reconciler.planner.needs import needs_of
 from reconciler.planner.normal import normal
 from reconciler.planner.order import ordered
 from reconciler.planner.references import unmet_references
-from reconciler.planner.risks import risks_of
+from reconciler.planner.risks import with_risks
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def make_plan(
     require_environment(live.project, configuration.project, configuration.environment)
     past = past or Past(active_moves(configuration, live), {})
     changes, unchanged = _changes(configuration, live, setting, selection, past)
+    needs = needs_of(changes, configuration)
     plan = Plan(
         project=configuration.project,
         environment=configuration.environment,
@@ -72,7 +74,7 @@ def make_plan(
         database_state=live.state.value,
         configuration=configuration.digest,
         tool_version=setting.tool_version,
-        changes=tuple(_with_risks(change) for change in ordered(changes)),
+        changes=ordered(with_risks(changes), needs),
         unchanged=unchanged,
         owned=len(live.settled) + sum(live.owns(address) for address in live.applied),
         desired_empty=not configuration.resources,
@@ -87,7 +89,7 @@ def make_plan(
         ),
     )
     plan = replace(plan, tenants_gone=_tenants_gone(plan, live))
-    unmet = tuple(unmet_references(plan, configuration, live))
+    unmet = tuple(unmet_references(plan, needs, configuration, live))
     return replace(plan, blockers=(*_protected(plan), *_elsewhere(plan, live), *unmet))
 
 
@@ -136,11 +138,6 @@ def _changes(
     changes = [change for change in changes if change.address not in skipped]
     changes.extend(_removals(configuration, live, selection, past))
     return changes, unchanged
-
-
-def _with_risks(change: Change) -> Change:
-    risks = risks_of(change)
-    return replace(change, risks=risks) if risks else change
 
 
 def _unsettled(configuration: Configuration, live: Live) -> list[Address]:
@@ -232,18 +229,14 @@ def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
         return ()
     before = {address.tenant for address in live.applied if live.owns(address)}
     after = {address.tenant for address in live.applied if live.owns(address) and address not in deleted}
-    after |= {change.address.tenant for change in plan.changes if change.after is not None}
+    after |= {change.address.tenant for change in plan.changes if change.new is not None}
     after |= {name.partition("/")[0] for name in live.settled}
     return tuple(sorted(before - after))
 
 
 def _protected(plan: Plan) -> Iterator[Blocker]:
     for change in plan.changes:
-        if (
-            (change.action.destroys or change.lets_go)
-            and change.before is not None
-            and change.before.get("protected") is True
-        ):
+        if (change.action.destroys or change.lets_go) and (change.before or {}).get("protected") is True:
             yield Blocker(
                 "protected",
                 f"{change.address} is protected, and this plan would {change.action.value} it",

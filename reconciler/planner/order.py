@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.plan import Action, Change
+from reconciler.planner.needs import Needs
 
 
-def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
+def ordered(changes: Iterable[Change], needs: Needs) -> tuple[Change, ...]:
     """The same changes always give the same order, whatever order they come in."""
-    by_address = {change.address: change for change in changes}
-    depth = _depths({address: _needs(change) for address, change in by_address.items()})
+    depth = _depths(needs)
 
     def key(change: Change) -> tuple[int, int, Address]:
         if change.action is Action.DELETE or change.action is Action.FORGET:
             return 1, -depth[change.address], change.address
         return 0, depth[change.address], change.address
 
-    return tuple(sorted(by_address.values(), key=key))
+    return tuple(sorted(changes, key=key))
 
 
-def _needs(change: Change) -> list[Address]:
-    body = change.after if change.after is not None else change.before
-    kind = KINDS.get(change.address.kind)
-    if kind is None or body is None:
-        return []
-    return [reference.address for reference in kind.references_of(change.address.tenant, body)]
-
-
-def _depths(needs: Mapping[Address, list[Address]]) -> dict[Address, int]:
+def _depths(needs: Needs) -> dict[Address, int]:
     """How many steps of dependencies stand below each; linear, without recursion, a circle counts once."""
     depth: dict[Address, int] = {}
     for start in sorted(needs):

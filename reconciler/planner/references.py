@@ -11,21 +11,21 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, Blocker, Plan
 from reconciler.planner.links import links_of
+from reconciler.planner.needs import Needs
 from reconciler.planner.normal import raw_body
 
 
-def unmet_references(plan: Plan, configuration: Configuration, live: Live) -> Iterator[Blocker]:
+def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, live: Live) -> Iterator[Blocker]:
     """Yields what only other projects can mend; raises ConfigurationInvalid for what this selection leaves out."""
-    made = {c.address for c in plan.changes if c.after is not None and c.action is not Action.FORGET}
+    made = {c.address for c in plan.changes if c.new is not None and c.action is not Action.FORGET}
     gone = {c.address for c in plan.changes if c.action is Action.DELETE}
     gone |= {c.previous for c in plan.changes if c.previous}
     gone -= made
     left_out: list[Problem] = []
     for change in plan.changes:
-        if change.after is None or change.action is Action.FORGET:
+        if change.new is None or change.action is Action.FORGET:
             continue
-        for reference in KINDS[change.address.kind].references_of(change.address.tenant, change.after):
-            target = reference.address
+        for target in needs[change.address]:
             if target in made or (target not in gone and live.holds(target)):
                 continue
             if _is_external(target, configuration):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
+
+import orjson
 
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, leaves
 from reconciler.model.plan import Action, Change
 from reconciler.model.risk import ABSENT, RISKS, RiskRule
 from reconciler.model.secret_ref import SCHEMES
+from reconciler.processes import in_batches
 
 _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
 
@@ -18,6 +23,17 @@ def risks_of(change: Change) -> tuple[str, ...]:
     """The names, gravest first; nothing of the change's own ``risks`` counts."""
     found = {*_of_action(change), *_of_bodies(change)}
     return tuple(name for name in RISKS if name in found)
+
+
+def with_risks(changes: Sequence[Change]) -> Iterator[Change]:
+    """The same changes with their risks; judged by several processes where they are many."""
+
+    def work(batch: Sequence[Change]) -> bytes:
+        return orjson.dumps([risks_of(change) for change in batch])
+
+    found = chain.from_iterable(orjson.loads(text or b"[]") for text in in_batches(changes, work))
+    for change, risks in zip(changes, found, strict=True):
+        yield replace(change, risks=tuple(risks)) if risks else change
 
 
 def _of_action(change: Change) -> Iterator[str]:
@@ -33,13 +49,16 @@ def _of_action(change: Change) -> Iterator[str]:
 def _of_bodies(change: Change) -> Iterator[str]:
     if change.action in {Action.FORGET, Action.ADOPT, Action.MOVE}:
         return
+    rules = KINDS[change.address.kind].risks
+    if change.old is None and not any(rule.whole for rule in rules):
+        return  # nothing is judged of a creation: its body stays text
     before, after = change.before, change.after
     if before is not None and after is not None:
         if before.get("protected") is True and after.get("protected") is not True:
             yield "protection-removed"
         if _secrets(before) != _secrets(after) or any(field.op == "secret" for field in change.fields):
             yield "credential-changed"
-    for rule in KINDS[change.address.kind].risks:
+    for rule in rules:
         if rule.whole or (before is not None and after is not None):
             yield from _judged(rule, before, after, change.action is Action.REPLACE)
 

@@ -13,6 +13,7 @@ from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
 from reconciler.planner.dependants import dependants_of
+from reconciler.planner.needs import needs_of
 from reconciler.planner.normal import normal
 from reconciler.planner.order import ordered
 from reconciler.planner.risks import risks_of
@@ -58,9 +59,9 @@ def with_rotated(
                 unchanged=len(body),
             )
             added += 1
-        known = {field.path for field in change.fields}
+        known, after = {field.path for field in change.fields}, change.after
         fields = tuple(
-            FieldChange(path, "secret", get(change.after, path), get(change.after, path), Cause.CONFIGURATION)
+            FieldChange(path, "secret", get(after, path), get(after, path), Cause.CONFIGURATION)
             for path in places
             if path not in known
         )
@@ -74,7 +75,7 @@ def with_rotated(
         return plan
     return replace(
         plan,
-        changes=tuple(ordered([*changes.values()])),
+        changes=ordered(changes.values(), needs_of(changes.values(), configuration)),
         dependants=dependants_of(changes, configuration),
         unchanged=plan.unchanged - added,
     )

@@ -9,9 +9,18 @@ from reconciler.diff.items import item_changes
 from reconciler.diff.lines import line_changes
 from reconciler.model.body import Body, dotted
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
-from reconciler.render.style import COLOURS, OP_COLOURS, Style, safe, value_text
+from reconciler.render.style import OP_COLOURS, Style, safe, value_text
 
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
+_COLOURS = {
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.REPLACE: "red",
+    Action.DELETE: "red",
+    Action.MOVE: "cyan",
+    Action.ADOPT: "cyan",
+    Action.FORGET: "magenta",
+}
 _WORDS = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in-place",
@@ -103,7 +112,7 @@ def also_lines(plan: Plan) -> Iterator[str]:
 
 
 def change_text(change: Change, style: Style) -> Iterator[str]:
-    colour = COLOURS[change.action]
+    colour = _COLOURS[change.action]
     if change.action is Action.MOVE:
         title = f"{change.previous} has moved to {change.address}"
     else:
@@ -134,7 +143,7 @@ def _remarks(change: Change) -> Iterator[str]:
         yield f"changed outside by {safe(change.outside.by)} at {change.outside.at}"
     if risks := [risk for risk in change.risks if risk not in _TOLD]:
         yield f"risks: {', '.join(risks)}"
-    if (change.before or {}).get("protected") is True and change.action.destroys:
+    if change.action.destroys and (change.before or {}).get("protected") is True:
         yield "protected: an apply would be refused"
 
 

@@ -7,20 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from reconciler.model.plan import Action
 from reconciler.render.width import LEAST, cut, wrapped
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "magenta": 35, "bold": 1, "dim": 2}
-COLOURS = {
-    Action.CREATE: "green",
-    Action.UPDATE: "yellow",
-    Action.REPLACE: "red",
-    Action.DELETE: "red",
-    Action.MOVE: "cyan",
-    Action.ADOPT: "cyan",
-    Action.FORGET: "magenta",
-}
 _JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 OP_COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 

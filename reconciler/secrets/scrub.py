@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 MASK = "(secret)"
 SHORTEST = 6
 """Characters; a shorter value stands in half of all words, and masking it would tell what it is."""
-NOISY = ("boto3", "botocore", "urllib3", "requests", "hvac", "httpx", "httpcore", "psycopg", "sqlalchemy", "alembic")
+NOISY = ("boto3", "botocore", "urllib3", "requests", "hvac", "httpx", "httpcore", "psycopg", "sqlalchemy")
 """Loggers of clients; some of them write whole answers, and URLs with what is in them."""
 
 _values: set[str] = set()  # of the whole process: what is written last knows nothing of who resolved what

@@ -56,6 +56,20 @@ def at_addresses(connection: Connection, addresses: Iterable[Address]) -> Where:
     )
 
 
+def peopled(connection: Connection, project: str, tenants: Set[str]) -> set[str]:
+    """Those of the tenants in which anything is live, or was applied by the project: no address of another is looked for."""
+    names: Any = sorted(tenants)
+    if connection.dialect.name == "sqlite":
+        source, names = "SELECT value AS tenant FROM json_each(:tenants)", orjson.dumps(names).decode()
+    else:
+        source = "SELECT unnest(CAST(:tenants AS text[])) AS tenant"
+    sql = (
+        f"SELECT t.tenant FROM ({source}) t WHERE EXISTS (SELECT 1 FROM resources r WHERE r.tenant = t.tenant) "
+        "OR EXISTS (SELECT 1 FROM applied a WHERE a.project = :project AND a.tenant = t.tenant)"
+    )
+    return set(connection.execute(text(sql), {"tenants": names, "project": project}).scalars())
+
+
 def read_rows(connection: Connection, where: Where, lock: str = "", but: Set[str] = frozenset()) -> dict[Address, Row]:
     """Live rows in key order, without those that ``but`` names; ``lock`` is "", "UPDATE" or "SHARE" (SQLite's writer
     already holds everything)."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Refused
 from reconciler.model.live import DatabaseState
 from reconciler.store.connect import set_wait, writing
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
+from reconciler.store.migrations import MIGRATIONS, migrate
 from reconciler.store.url import Database
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = (*MIGRATIONS,)
 """Every revision that this tool knows, oldest first; the last is the current one."""
 
 _SETUP_LOCK = 7_248_911_350_112_634_113  # any constant: concurrent set-ups of one database queue behind it
@@ -119,18 +118,5 @@ def _upgraded(
     if state is not DatabaseState.CURRENT:
         if only_empty or state is DatabaseState.NEWER:
             require_usable(state, database)
-        _migrate(connection)
+        migrate(connection, before)
     return before, REVISIONS[-1]
-
-
-def _migrate(connection: Connection) -> None:
-    # imported here: alembic takes longer to load than most commands take to run
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option(
-        "script_location", str(resources.files("reconciler.store") / "migrations").replace("%", "%%")
-    )
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")

@@ -22,6 +22,7 @@ from reconciler.store.rows import (
     PROJECT_COLUMNS,
     at_addresses,
     paths_to_json,
+    peopled,
     project_row,
     read_applied,
     read_owners,
@@ -142,7 +143,9 @@ class Transaction:
 
     def touched(self, addresses: Iterable[Address]) -> tuple[dict[Address, Row], dict[Address, Applied]]:
         """Live rows, locked to be written, and what was applied last at the same addresses."""
-        where = at_addresses(self._connection, addresses)
+        wanted = {*addresses}
+        there = peopled(self._connection, self._project, {address.tenant for address in wanted})
+        where = at_addresses(self._connection, (address for address in wanted if address.tenant in there))
         return read_rows(self._connection, where, "UPDATE"), read_applied(self._connection, self._project, where)
 
     def applied(self, addresses: Iterable[Address]) -> dict[Address, Applied]:

@@ -22,8 +22,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import alembic.command  # noqa: F401  (imported once, here, and not by every fork)
-
 from reconciler.failpoints import NAMES
 from reconciler.model.plan import Plan
 from reconciler.store.url import Database

@@ -26,7 +26,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import alembic.command  # noqa: F401  (imported once, here, and not by every fork)
 import psycopg
 
 from reconciler.apply.execute import execute
@@ -210,7 +209,7 @@ class Races:
                 while True:
                     row = read_live(self.database, "shop", ["acme"]).rows[address]
                     after = {**row.raw, "requests": row.raw["requests"] + 1}
-                    change = replace(base.changes[0], before=row.raw, after=after, row_version=row.row_version)
+                    change = replace(base.changes[0], old=row.raw, new=after, row_version=row.row_version)
                     try:
                         if execute(replace(base, changes=(change,)), self.database, terms(120.0)).generation:
                             break

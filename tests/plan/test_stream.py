@@ -74,6 +74,6 @@ def test_any_other_byte_is_noticed(count: int) -> None:
 def test_a_body_that_looks_like_changes_is_no_change() -> None:
     plan = many(2)
     odd = {"config": [{"action": "create"}, {"action": "delete"}], "resource_changes": [], "resource_drift": []}
-    changes = (plan.changes[0], replace(plan.changes[1], after=odd))
+    changes = (plan.changes[0], replace(plan.changes[1], new=odd))
     found = stream.read(written(replace(plan, changes=changes)))
     assert found is None or found[0].changes == changes

@@ -143,7 +143,7 @@ def test_any_plan(made: Plan) -> None:
 def test_five_thousand_changes_fit_the_budget(budget: int) -> None:
     body = {"target": "tenant", "per": "day", "requests": 5, "description": "x" * 200}
     many = [Change(Address(f"t{n % 60}", "limit", f"n{n}"), Action.CREATE, None, body) for n in range(5000)]
-    many[4321] = replace(many[4321], action=Action.DELETE, before=body, after=None, risks=("deletes",))
+    many[4321] = replace(many[4321], action=Action.DELETE, old=body, new=None, risks=("deletes",))
     text = plan_markdown(to_document(plan(*many)), budget)
     assert len(text) <= budget
     if budget > 2_000:

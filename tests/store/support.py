@@ -13,12 +13,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from alembic import command
-from alembic.config import Config
 
-import reconciler.store.migrations
 from reconciler.cli import run
 from reconciler.store.connect import writing
+from reconciler.store.migrations import migrate
 from reconciler.store.url import Database, parse_database
 from tests.conftest import Db, Ran, command_environment
 
@@ -60,13 +58,10 @@ def database_of(db: Db) -> Database:
     return parse_database(db.url, Path("/"))
 
 
-def set_up(db: Db, revision: str = "head") -> None:
+def set_up(db: Db, revision: str | None = None) -> None:
     """The schema as of some revision, as an older reconciler would have left it."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(reconciler.store.migrations.__file__).parent))
     with writing(database_of(db), 10, create=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        migrate(connection, None, revision)
 
 
 def tables(db: Db) -> list[str]:

@@ -1,11 +1,6 @@
 """The outbox of notifications, and up to which generation a project's history was pruned."""
 
-from alembic import op
-
-revision = "0003"
-down_revision = "0002"
-branch_labels = None
-depends_on = None
+from sqlalchemy import Connection
 
 _WORDS = {
     "postgresql": {
@@ -27,17 +22,12 @@ CREATE TABLE outbox (
 """
 
 
-def upgrade() -> None:
-    bind = op.get_bind()
-    bind.exec_driver_sql(_OUTBOX.format(**_WORDS[bind.dialect.name]))
-    bind.exec_driver_sql("CREATE INDEX outbox_by_destination ON outbox (project, destination, seq)")
+def upgrade(connection: Connection) -> None:
+    connection.exec_driver_sql(_OUTBOX.format(**_WORDS[connection.dialect.name]))
+    connection.exec_driver_sql("CREATE INDEX outbox_by_destination ON outbox (project, destination, seq)")
     # of the bodies before and after; what was written until now is all of the first version
-    bind.exec_driver_sql("ALTER TABLE changes ADD COLUMN spec_version INTEGER NOT NULL DEFAULT 1")
+    connection.exec_driver_sql("ALTER TABLE changes ADD COLUMN spec_version INTEGER NOT NULL DEFAULT 1")
     # where the changed fields were written: JSON, a list of [path, "file:line:column"]
-    bind.exec_driver_sql("ALTER TABLE changes ADD COLUMN sources TEXT")
+    connection.exec_driver_sql("ALTER TABLE changes ADD COLUMN sources TEXT")
     # the newest generation whose changes were pruned; 0: history is whole
-    bind.exec_driver_sql("ALTER TABLE projects ADD COLUMN horizon BIGINT NOT NULL DEFAULT 0")
-
-
-def downgrade() -> None:
-    raise NotImplementedError("restore a backup instead")
+    connection.exec_driver_sql("ALTER TABLE projects ADD COLUMN horizon BIGINT NOT NULL DEFAULT 0")

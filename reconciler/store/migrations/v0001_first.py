@@ -4,12 +4,7 @@ Columns with defaults let people insert (tenant, kind, name, spec) by plain SQL.
 from a counter that never repeats; ``changed_by`` and tombstones say who and when where nothing else does.
 """
 
-from alembic import op
-
-revision = "0001"
-down_revision = None
-branch_labels = None
-depends_on = None
+from sqlalchemy import Connection
 
 _NOW = {"postgresql": "now()", "sqlite": "(strftime('%Y-%m-%dT%H:%M:%SZ','now'))"}
 _UID = {
@@ -107,8 +102,8 @@ END""",
 ]
 
 
-def upgrade() -> None:
-    dialect = op.get_bind().dialect.name
+def upgrade(connection: Connection) -> None:
+    dialect = connection.dialect.name
     words = {
         "now": _NOW[dialect],
         "uid": _UID[dialect],
@@ -118,8 +113,4 @@ def upgrade() -> None:
     }
     statements = [part for part in _TABLES.format(**words).split(";\n") if part.strip()]
     for statement in statements + (_POSTGRESQL if dialect == "postgresql" else _SQLITE):
-        op.get_bind().exec_driver_sql(statement.rstrip().rstrip(";"))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("restore a backup instead")
+        connection.exec_driver_sql(statement.rstrip().rstrip(";"))

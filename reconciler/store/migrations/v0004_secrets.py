@@ -1,11 +1,6 @@
 """Sealed secrets, the keys that sealed them, and what is known of the secrets behind references."""
 
-from alembic import op
-
-revision = "0004"
-down_revision = "0003"
-branch_labels = None
-depends_on = None
+from sqlalchemy import Connection
 
 _WORDS = {
     "postgresql": {"moment": "TIMESTAMPTZ", "now": "now()", "bytes": "BYTEA"},
@@ -29,11 +24,6 @@ _TABLES = (
 )
 
 
-def upgrade() -> None:
-    bind = op.get_bind()
+def upgrade(connection: Connection) -> None:
     for table in _TABLES:
-        bind.exec_driver_sql(table.format(**_WORDS[bind.dialect.name]))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("restore a backup instead")
+        connection.exec_driver_sql(table.format(**_WORDS[connection.dialect.name]))

@@ -1,11 +1,6 @@
 """The audit trail: an append-only chain and its head; triggers refuse every change of what is written."""
 
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
+from sqlalchemy import Connection
 
 _TABLES = [
     "CREATE TABLE audit (seq BIGINT PRIMARY KEY, body TEXT NOT NULL, key_id TEXT, hash TEXT NOT NULL)",
@@ -27,11 +22,6 @@ _SQLITE = [
 ]
 
 
-def upgrade() -> None:
-    bind = op.get_bind()
-    for statement in _TABLES + (_POSTGRESQL if bind.dialect.name == "postgresql" else _SQLITE):
-        bind.exec_driver_sql(statement)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("restore a backup instead")
+def upgrade(connection: Connection) -> None:
+    for statement in _TABLES + (_POSTGRESQL if connection.dialect.name == "postgresql" else _SQLITE):
+        connection.exec_driver_sql(statement)
