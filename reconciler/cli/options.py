@@ -16,7 +16,7 @@ from reconciler.processes import in_batches
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
-    from reconciler.model.plan import Change
+    from reconciler.model.plan import Change, Plan
 
 FORMATS = ("text", "json")
 
@@ -83,6 +83,15 @@ def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Call
 def print_json(document: Any) -> None:
     """One document, indented, keys in their order."""
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_plan(plan: Plan) -> None:
+    """A plan's document the same way, in pieces."""
+    from reconciler.plan.indented import indented
+
+    for piece in indented(plan):
+        click.echo(piece.decode(), nl=False)
+    click.echo()
 
 
 def print_lines(lines: Iterable[str], style: Style) -> None:

@@ -10,15 +10,13 @@ import click
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
 from reconciler.cli.keys import signing_key
-from reconciler.cli.options import common_with, print_changes, print_json, print_lines
+from reconciler.cli.options import common_with, print_changes, print_lines, print_plan
 from reconciler.cli.pipeline import in_repository, write_step_files
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
-from reconciler.plan.convert import blocker_document, to_document
-from reconciler.plan.file import write_plan
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.plan_text import NO_CHANGES, also_lines, foot_text, head_text, summary_line
 
@@ -72,6 +70,8 @@ def command(
         if found:
             plan = with_rotated_secrets(workspace, plan, loaded, database, fingerprints(workspace, found))
     if out is not None:
+        from reconciler.plan.file import write_plan
+
         write_plan(plan, out, signing_key(workspace.project))
     show_plan(plan, options, loaded.configuration.guards)
     if out is not None and options.format == "text" and not options.quiet:
@@ -82,8 +82,10 @@ def command(
 def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
     """The plan in the format that was asked for."""
     if options.format == "json":
-        print_json(to_document(plan))
+        print_plan(plan)
     elif options.format in PLAN_FORMATS:
+        from reconciler.plan.convert import blocker_document, to_document
+
         document = in_repository(to_document(plan))
         document["blockers"] += [blocker_document(blocker) for blocker in foreseen(plan, guards)]
         click.echo(PLAN_FORMATS[options.format](document))

@@ -135,6 +135,10 @@ class Workspace:
         self, database: Database, loaded: Loaded | None, every_tenant: bool = False, whole: bool = True
     ) -> Live:
         """Not ``whole``: only what is not as it was applied, and as the configuration wants it where there is one."""
+        if database.is_missing:
+            from reconciler.model.live import DatabaseState, Live
+
+            return Live(DatabaseState.MISSING)
         from reconciler.store.reading import read_live
         from reconciler.store.schema import require_usable
 
@@ -216,9 +220,11 @@ class Workspace:
 
     def _with_undone(self, plan: Plan, database: Database) -> Plan:
         """Says when what was rolled back or reverted last would come again."""
+        if not plan.changes or not plan.generation:
+            return plan
         from reconciler.store.history import read_last
 
-        last = read_last(database, self.name) if plan.changes and plan.generation else None
+        last = read_last(database, self.name)
         if last is None or last.operation not in {"rollback", "revert"}:
             return plan
         note = (

@@ -150,12 +150,13 @@ def _change(text: bytes) -> tuple[Change, Record | None]:
     """Raises ValueError where the text is not what it would be written as."""
     document = orjson.loads(text)
     record = record_of(document)
-    if record is None:
-        ResourceChangeDocument.model_validate(document)
-    change = read_change(document) if record is None else change_of(record)
+    if record is not None and canonical_bytes(change_document(change := change_of(record))) == text:
+        return change, record
+    ResourceChangeDocument.model_validate(document)
+    change = read_change(document)
     if canonical_bytes(change_document(change)) != text:
         raise ValueError("not as it would be written")
-    return change, record
+    return change, None
 
 
 def _digest(whole: bytes, envelope: dict[str, Any]) -> str:

@@ -71,6 +71,7 @@ def exists(database: Database) -> bool:
 
 
 def _postgresql(database: Database, patience: Patience | None) -> Engine:
+    assert database.url is not None
     engine = create_engine(
         database.url,
         poolclass=NullPool,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 EXPECTED = "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host:5432/database"
 
@@ -19,15 +20,25 @@ MASK = "***"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A parsed URL. ``path`` is SQLite's file; ``display`` carries no password."""
+    """``url`` is PostgreSQL's, ``path`` SQLite's file; ``display`` carries no password."""
 
-    url: URL
+    url: URL | None
     path: Path | None
     display: str
 
     @property
     def is_sqlite(self) -> bool:
         return self.path is not None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there surely is nothing to open."""
+        try:
+            return self.path is not None and not self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
 
     @property
     def is_shared(self) -> bool:
@@ -38,26 +49,34 @@ class Database:
 def parse_database(url: str, folder: Path) -> Database:
     """Relative SQLite paths start at ``folder``. Raises UsageError, which never repeats the URL's password."""
     text = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url.strip())
+    if text.startswith("sqlite:"):
+        return _sqlite(text, folder)
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         parsed = make_url(text)
     except (ArgumentError, ValueError):
         raise UsageError("the database URL can't be read", code="database-url", hint=f"expected {EXPECTED}") from None
-    if parsed.drivername == "sqlite":
-        if parsed.host or parsed.query or not parsed.database or parsed.database == ":memory:":
-            raise UsageError(
-                "the database URL names no SQLite file",
-                code="database-url",
-                hint="expected sqlite:///relative/path.db or sqlite:////absolute/path.db; memory can't be shared by plan and apply",
-            )
-        name = unquote(text.removeprefix("sqlite:///"))  # SQLAlchemy decodes %20 from 2.1 on, and not before
-        path = Path(folder, name).resolve()
-        return Database(parsed, path, f"sqlite:///{_short(path)}")
     if parsed.drivername == "postgresql+psycopg":
         return _postgresql(parsed)
     scheme = parsed.drivername.partition("+")[0]
     raise UsageError(
         f"databases of the type {scheme!r} are not supported", code="database-url", hint=f"expected {EXPECTED}"
     )
+
+
+def _sqlite(text: str, folder: Path) -> Database:
+    """Read here: where the file is not there yet, nothing of SQLAlchemy is needed."""
+    name = text.removeprefix("sqlite:///")
+    if name == text or "?" in name or name in {"", ":memory:"}:
+        raise UsageError(
+            "the database URL names no SQLite file",
+            code="database-url",
+            hint="expected sqlite:///relative/path.db or sqlite:////absolute/path.db; memory can't be shared by plan and apply",
+        )
+    path = Path(folder, unquote(name)).resolve()
+    return Database(None, path, f"sqlite:///{_short(path)}")
 
 
 def _postgresql(parsed: URL) -> Database:
