@@ -37,6 +37,7 @@ COMMANDS = {
     "export": "Write the live resources that the project owns to stdout.",
     "history": "List the project's generations, or show what one of them changed.",
     "blame": "Say for each field which generation, person, commit and line gave it its value.",
+    "access": "Say what callers may do, and test it.",
     "explain": "Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.",
     "convert": "Turn other tools' configuration into manifests.",
     "completion": "Print the completion script for SHELL.",

@@ -19,7 +19,7 @@ from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
 TENANT = "tenant"
-TARGETS = ("integration", "connector", "datasource", "template")
+TARGETS = ("integration", "connector", "datasource", "template", "caller")
 
 
 def _target(text: str) -> str:
@@ -33,9 +33,10 @@ def _target(text: str) -> str:
 
 def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     """The kind of the target is judged here and not in the spec, so that a circle of limits is told as one too."""
-    if resource.body["target"].startswith("limit/"):
+    kind = resource.body["target"].partition("/")[0]
+    if kind in {"limit", "policy", "plane"}:
         hint = f"limit the tenant, or one of {', '.join(TARGETS)}"
-        yield Problem("invalid-target", "a limit can't be the target of a limit", path=("target",), hint=hint)
+        yield Problem("invalid-target", f"a {kind} can't be the target of a limit", path=("target",), hint=hint)
 
 
 class Limit(Spec):

@@ -22,6 +22,9 @@ _LINES: Mapping[str, _Line] = {
     "datasource": _Line("datasources", 1),
     "template": _Line("templates", 1),
     "limit": _Line("limits", 1),
+    "caller": _Line("callers", 1),
+    "policy": _Line("policies", 1),
+    "plane": _Line("planes", 1),
 }
 """By the name of the kind, which is that of its module."""
 

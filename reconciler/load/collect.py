@@ -17,7 +17,9 @@ from reconciler.load.source import Source
 from reconciler.load.substitute import Substitution
 from reconciler.model.address import NAME_RULE, Address, is_name
 
-KEYS = ("version", "tenant", "tenants", *BY_PLURAL, *LISTS)
+ELSEWHERE = ("access_tests",)
+"""May stand in a manifest, and is read by another command."""
+KEYS = ("version", "tenant", "tenants", *BY_PLURAL, *LISTS, *ELSEWHERE)
 NOWHERE = Place("")
 MAX_NODES = 10_000_000
 _PUBLIC = {("tenant",), ("tenants",), ("version",)}

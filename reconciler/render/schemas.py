@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from reconciler.access.expected import Tests
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
 from reconciler.load.project import ProjectFile
@@ -128,6 +129,7 @@ def _manifest(name: str, description: str, kinds: Mapping[str, Kind], mode: Mode
             },
             **resources,
             **_lists(bare_name, variable),
+            **parts.part(Tests, PLAIN)["properties"],
         },
         "if": {"required": ["tenants"]},
         "then": {"properties": {"tenant": False}},

@@ -46,6 +46,9 @@ MINIMAL: dict[tuple[str, str], dict[str, Any]] = {
     ("template", "sql"): {"type": "sql", "datasource": "sales", "sql": "SELECT 1"},
     ("template", "http"): {"type": "http", "connector": "crm", "method": "GET", "path": "/v1/orders"},
     ("limit", ""): {"target": "tenant", "per": "month", "requests": 1000},
+    ("caller", ""): {"auth": {"api_key": {"max_age_days": 30}}},
+    ("policy", ""): {"effect": "deny", "subjects": "any", "actions": "any", "targets": "any"},
+    ("plane", ""): {"datasources": ["sales"], "actions": {"query": "template/top"}},
 }
 
 

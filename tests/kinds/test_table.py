@@ -15,12 +15,22 @@ from reconciler.model.resource import resource_of
 
 from .support import MINIMAL, address, body, spec
 
+PLURALS = {
+    "integration": "integrations",
+    "connector": "connectors",
+    "datasource": "datasources",
+    "template": "templates",
+    "limit": "limits",
+    "caller": "callers",
+    "policy": "policies",
+    "plane": "planes",
+}
 VARIANTS = [(kind.name, name, model) for kind in KINDS.values() for name, model in kind.variants.items()]
 
 
 def test_the_kinds_stand_in_the_order_of_the_documentation() -> None:
-    assert list(KINDS) == ["integration", "connector", "datasource", "template", "limit"]
-    assert list(BY_PLURAL) == ["integrations", "connectors", "datasources", "templates", "limits"]
+    assert list(KINDS) == [*PLURALS]
+    assert list(BY_PLURAL) == [*PLURALS.values()]
     assert all(BY_PLURAL[kind.plural] is kind for kind in KINDS.values())
 
 

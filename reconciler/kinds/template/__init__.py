@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.errors import Problem
-from reconciler.kinds.risks import CAPS, READ_ONLY, named
+from reconciler.kinds.risks import CAPS, READ_ONLY, grown, named
 from reconciler.kinds.template import http, parameter, sql
 from reconciler.model.kind import Kind, Lookup, RefField
 from reconciler.model.resource import Resource
@@ -33,5 +33,7 @@ KIND = Kind(
         *(RiskRule((f,), named("statement-changed")) for f in ("sql", "method", "path", "query", "headers", "body")),
         *(RiskRule((field,), named("access-widened")) for field in ("datasource", "connector")),
         RiskRule(("parameters", "*"), parameter.risks),
+        RiskRule(("shared_with",), grown(empty_is_all=False)),
+        RiskRule(("action",), named("access-widened")),
     ),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from reconciler.errors import Path, Problem
+from reconciler.kinds.rules import Fault
 from reconciler.kinds.template.parameter import Parameter, ParameterName
 from reconciler.kinds.wording import near
+from reconciler.model.access import SharedWith, ToolName
 from reconciler.model.address import Address
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
@@ -26,6 +28,23 @@ class Template(Spec):
         default_factory=dict,
         description="The values that a caller gives, by name. A template uses exactly the parameters that it declares.",
     )
+    tool_name: ToolName | None = Field(
+        None, description="The name of the tool that agents see, where it is not to be the template's own."
+    )
+    action: Literal["search", "list"] | None = Field(
+        None,
+        description="What it does, where that is more than `query` (SQL) or `retrieve` (GET and HEAD); for what only reads.",
+    )
+    shared_with: SharedWith | None = Field(
+        None, description="Projects whose policies may allow this, besides those of the project that declares it."
+    )
+
+
+def action_faults(template: Template, reads: bool) -> Iterator[Fault]:
+    """Only what changes nothing may be called a search or a list."""
+    if template.action is not None and not reads:
+        message = "this writes, and is judged as `write`; `action` is for templates that only read"
+        yield Fault(("action",), "conflicting-fields", message, "leave it out")
 
 
 def used_as_declared(

@@ -13,7 +13,8 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
 from reconciler.kinds.connector.http import Method
 from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
-from reconciler.kinds.template.common import Template, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.template.action import SAFE_METHODS
+from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.json_schema import schema_faults
 from reconciler.model.fields import FreeJson, Name, Private, ShortText, Text, fail
 from reconciler.model.kind import Lookup
@@ -120,6 +121,7 @@ class Http(Template):
                     ("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself"
                 )
         yield from self._array_faults()
+        yield from action_faults(self, self.method in SAFE_METHODS)
 
     def _array_faults(self) -> Iterator[Fault]:
         places = [("path",), *(("headers", name) for name in self.headers)]

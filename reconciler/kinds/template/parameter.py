@@ -17,6 +17,9 @@ from reconciler.model.fields import ItemSet, Text, fail, free_json
 from reconciler.model.risk import ABSENT
 from reconciler.model.spec import Part
 
+Origin: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=256, pattern=r"^(claims\.[A-Za-z0-9_:/.-]+|caller\.name)$")
+]
 ScalarType: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid"]
 _NUMBERS = {"integer", "number"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
@@ -78,6 +81,12 @@ class Parameter(Part):
     max_length: Annotated[int, Field(ge=1, le=65536)] | None = Field(
         None, description="string: the most characters. array: the most items."
     )
+    origin: Origin | None = Field(
+        None,
+        alias="from",
+        description="Where the value comes from, if not from the call: `claims.NAME` of the caller's token, or `caller.name`. "
+        "The caller can't give it then; where the claim is missing, the call is denied.",
+    )
     pattern: LinearPattern | None = Field(
         None, description="string: a regular expression that the whole value has to match; no look-around."
     )
@@ -96,9 +105,14 @@ class Parameter(Part):
             yield Fault(("items",), "missing-field", "`items` is required for an array: the type of each item")
         if self.type != "array" and self.items is not None:
             yield Fault(("items",), "conflicting-fields", f"`items` has no meaning for the type {self.type}")
+        if self.origin is not None:
+            for name in ("default", "nullable"):
+                if getattr(self, name) not in {None, False}:
+                    message = f"`{name}` has no meaning beside `from`: without the value, the call is denied"
+                    yield Fault((name,), "conflicting-fields", message, "leave it out")
         yield from self._bound_faults()
         # a set has no positions, so the first fault stands for the list
-        wrong = next(filter(None, (self._wrong(value, with_enum=False) for value in self.enum or ())), None)
+        wrong = next(filter(None, (self.wrong(value, with_enum=False) for value in self.enum or ())), None)
         if wrong:
             yield Fault(("enum",), "parameter-mismatch", f"in one of the values: {wrong}")
         if self.default is not None:
@@ -130,12 +144,12 @@ class Parameter(Part):
                 yield Fault(("default",), "parameter-mismatch", f"the default has more than {self.max_length} items")
         values = default if self.type == "array" else (default,)
         for index, value in enumerate(values):
-            message = self._wrong(value)
+            message = self.wrong(value)
             if message:
                 path = ("default", index) if self.type == "array" else ("default",)
                 yield Fault(path, "parameter-mismatch", message)
 
-    def _wrong(self, value: Any, with_enum: bool = True) -> str | None:
+    def wrong(self, value: Any, with_enum: bool = True) -> str | None:
         """Why a single value is none that this parameter allows."""
         if not is_of(self.scalar, value):
             return f"expected a value of the type {self.scalar}"
@@ -193,6 +207,8 @@ def risks(before: Any, after: Any) -> Iterator[str]:
         yield "access-widened"
     if before.get("type") != after.get("type"):
         yield "statement-changed"
+    if before.get("from") is not None and before.get("from") != after.get("from"):
+        yield "access-widened"
 
 
 def _negated(value: Any) -> Any:

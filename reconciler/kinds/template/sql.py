@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.errors import Path, Problem
-from reconciler.kinds.rules import Bytes, Rows, Seconds
-from reconciler.kinds.template.common import Template, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.rules import Bytes, Rows, Seconds, settle
+from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.names import covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect, position
@@ -53,6 +53,10 @@ class Sql(Template):
     timeout_seconds: Seconds | None = Field(
         None, description="How long it may take, in seconds. Without it, the connector's bound counts."
     )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, action_faults(self, self.read_only))
 
 
 def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:

@@ -1,0 +1,120 @@
+"""All that is known, at one generation, turned into tenants that are compiled when somebody asks about them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from reconciler.access.rule import Rule, rule_of
+from reconciler.kinds.parse import parse, upgrade
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.known import Known, Text
+from reconciler.model.spec import Spec
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a call may go through: a valid, normalised body, and what evidence says of it."""
+
+    known: Known
+    body: Body
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        labels: Mapping[str, str] = self.body["labels"]
+        return labels
+
+
+@dataclass
+class Tenant:
+    """One tenant's resources by ``kind/name``; each is read when it is asked for, and the policies once."""
+
+    name: str
+    resources: Mapping[str, Known]
+    decisions: dict[Any, Any] = field(default_factory=dict)
+    """Remembered as long as the snapshot counts."""
+    _read: dict[str, Resource | None] = field(default_factory=dict)
+
+    def resource(self, name: str) -> Resource | None:
+        """None for what is not live, or not valid: nobody can use that."""
+        if name not in self._read:
+            known = self.resources.get(name)
+            body = None if known is None else valid(known.address, known.live)
+            self._read[name] = None if known is None or body is None else Resource(known, body)
+        return self._read[name]
+
+    def names(self, kind: str) -> list[str]:
+        """``kind/name`` of all that is live of a kind, sorted."""
+        return sorted(
+            name for name, known in self.resources.items() if known.address.kind == kind and known.live is not None
+        )
+
+    @cached_property
+    def allows(self) -> tuple[Rule, ...]:
+        """An allow counts only as it was applied."""
+        return tuple(
+            rule_of(name, known.project, body)
+            for name, known in self._policies
+            if known.settled and (body := valid(known.address, known.live)) is not None and body["effect"] == "allow"
+        )
+
+    @cached_property
+    def denies(self) -> tuple[Rule, ...]:
+        """A deny counts at once, whoever made it; and one that was applied counts until an apply takes it back."""
+        found = []
+        for name, known in self._policies:
+            bodies = [valid(known.address, text) for text in (known.live, known.applied)]
+            found += [rule_of(name, known.project, body) for body in bodies if body and body["effect"] == "deny"]
+        return tuple(found)
+
+    @cached_property
+    def broken(self) -> str | None:
+        """A policy of which nobody can say what it denies: nothing is allowed in this tenant until it is mended."""
+        unread = (
+            n for n, known in self._policies if known.live is not None and valid(known.address, known.live) is None
+        )
+        return next(unread, None)
+
+    @property
+    def _policies(self) -> list[tuple[str, Known]]:
+        return sorted((name, known) for name, known in self.resources.items() if known.address.kind == "policy")
+
+
+def valid(address: Address, text: Text | None) -> Body | None:
+    """The body as this program's specs write it; None where it is none of theirs (anybody may write into the database)."""
+    kind = KINDS.get(address.kind)
+    if kind is None or text is None or text.spec_version > kind.spec_version:
+        return None
+    try:
+        raw = orjson.loads(text.json)
+        spec = parse(kind, upgrade(kind, raw, text.spec_version), address) if isinstance(raw, dict) else ()
+    except Exception:
+        # a step of an upgrade may count on what somebody has taken out of the body by hand
+        return None
+    return spec.normalised() if isinstance(spec, Spec) else None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is in force, by tenant; ``generation`` says by project which apply it comes from."""
+
+    tenants: Mapping[str, Tenant]
+    generations: Mapping[str, int] = field(default_factory=dict)
+
+    def tenant(self, name: str) -> Tenant:
+        """One that is not there has nothing in it: it looks like any other that denies."""
+        return self.tenants.get(name) or Tenant(name, {})
+
+
+def snapshot_of(known: Iterable[Known], generations: Mapping[str, int] | None = None) -> Snapshot:
+    found: dict[str, dict[str, Known]] = defaultdict(dict)
+    for one in known:
+        found[one.address.tenant][f"{one.address.kind}/{one.address.name}"] = one
+    return Snapshot({name: Tenant(name, resources) for name, resources in found.items()}, generations or {})

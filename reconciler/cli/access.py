@@ -1,0 +1,102 @@
+"""``access``: what callers may do, explained for one call, and tested for many; nothing outside is asked for anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.access.decide import Ask, Decision, decide, subject_of
+from reconciler.access.expected import Case, cases_of, judge
+from reconciler.access.known import known_of
+from reconciler.access.snapshot import Snapshot, snapshot_of
+from reconciler.cli import complete
+from reconciler.cli.options import common, common_with, print_json, print_lines
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import Problems, UsageError
+from reconciler.load.source import read_source
+from reconciler.model.access import ACTIONS
+from reconciler.render.access import decision_json, decision_text, verdicts_json, verdicts_junit, verdicts_text
+
+
+@click.group("access")
+def command() -> None:
+    """Say what callers may do, and test it."""
+
+
+@command.command("explain")
+@click.argument("target", metavar="TARGET")
+@click.option("--caller", metavar="C", required=True, help="The caller's name.")
+@click.option("--role", "roles", metavar="ROLE", multiple=True, help="A role that its token gives; may be repeated.")
+@click.option("--action", type=click.Choice(ACTIONS), help="The action of a plane.")
+@click.option("--offline", is_flag=True, help="Judge the files in place of what is live.")
+@common
+def explain_command(
+    options: Options, target: str, caller: str, roles: tuple[str, ...], action: str | None, offline: bool
+) -> int:
+    """Say what would happen if a caller asked for TARGET, and why.
+
+    TARGET is [TENANT/]template/NAME or [TENANT/]plane/NAME. What is live counts, unless --offline says that the files do.
+    """
+    workspace = Workspace(options, ())
+    tenant_name, short = _target(target, options, workspace)
+    snapshot = _of_files(workspace) if offline else _of_database(workspace)
+    tenant = snapshot.tenant(tenant_name)
+    subject = subject_of(tenant, caller, frozenset(roles))
+    decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, Ask(short, action))
+    if options.format == "json":
+        print_json(decision_json(caller, short, decision))
+    else:
+        print_lines(decision_text(caller, short, decision, options.style), options.style)
+    return 0
+
+
+@command.command("test")
+@click.argument("files", nargs=-1, metavar="FILE...", required=True, shell_complete=complete.files)
+@common_with("junit")
+def test_command(options: Options, files: tuple[str, ...]) -> int:
+    """Hold the `access_tests` of FILEs against the policies of the project's files; exit 1 if one fails.
+
+    Neither a database nor anything else is asked.
+    """
+    workspace = Workspace(options, ())
+    snapshot, problems = _of_files(workspace), Problems()
+    cases: list[Case] = []
+    for file in files:
+        source = read_source(Path(file), problems)
+        if source is not None:
+            cases += cases_of(source, workspace.project.settings.default_tenant, problems)
+    problems.raise_if_any()
+    if not cases:
+        raise UsageError("these files hold no `access_tests`", hint="see `reconciler explain`, or docs/access.md")
+    verdicts = [judge(case, snapshot) for case in cases]
+    if options.format == "json":
+        print_json(verdicts_json(verdicts))
+    elif options.format == "junit":
+        click.echo(verdicts_junit(verdicts))
+    else:
+        print_lines(verdicts_text(verdicts, options.style), options.style)
+    return int(not all(verdict.passed for verdict in verdicts))
+
+
+def _of_files(workspace: Workspace) -> Snapshot:
+    return snapshot_of(known_of(workspace.load(workspace.environment(required=True)).configuration))
+
+
+def _of_database(workspace: Workspace) -> Snapshot:
+    from reconciler.store.known import read_known
+
+    return snapshot_of(read_known(workspace.database(workspace.environment(required=True))))
+
+
+def _target(text: str, options: Options, workspace: Workspace) -> tuple[str, str]:
+    parts = text.split("/")
+    if len(parts) == 3:
+        return parts[0], "/".join(parts[1:])
+    tenant = options.tenants[0] if len(options.tenants) == 1 else workspace.project.settings.default_tenant
+    if len(parts) != 2 or tenant is None:
+        raise UsageError(
+            f"{text} names no target of a tenant",
+            hint="write TENANT/template/NAME or TENANT/plane/NAME, or name the tenant by --tenant",
+        )
+    return tenant, text

@@ -1,0 +1,73 @@
+"""The kind `plane`: one name for several datasources and the actions on them, for callers that ask by purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from reconciler.errors import Problem
+from reconciler.kinds.risks import grown, named
+from reconciler.kinds.template.action import action_of
+from reconciler.model.access import Action, SharedWith
+from reconciler.model.address import Address
+from reconciler.model.fields import AnyReference, ItemSet, Name
+from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.resource import Resource
+from reconciler.model.risk import RiskRule
+from reconciler.model.spec import Spec
+
+Actions: TypeAlias = Annotated[dict[Action, AnyReference], Field(min_length=1, max_length=10)]
+
+
+class Plane(Spec):
+    """A purpose, the data that belongs to it, and what runs for each action."""
+
+    datasources: Annotated[ItemSet[Name], Field(min_length=1)] = Field(
+        description="The datasources that belong to it; what runs here reads no others."
+    )
+    actions: Actions = Field(
+        description="What runs for each action, e.g. `query: template/top-customers`. The action has to be the one that "
+        "follows from what runs."
+    )
+    shared_with: SharedWith | None = Field(
+        None, description="Projects whose policies may allow this, besides those of the project that declares it."
+    )
+
+
+def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    address, body = resource.address, resource.body
+    for action, reference in body["actions"].items():
+        path = ("actions", action)
+        kind, _, name = reference.partition("/")
+        if kind != "template":
+            message = f"a plane runs templates, and {reference} is none"
+            yield Problem("invalid-target", message, str(address), path, expected="template/NAME")
+            continue
+        template = lookup(Address(address.tenant, kind, name))
+        if template is None:
+            continue
+        if (does := action_of(template.body)) != action:
+            message = f"{template.address} does not {action}: its action is {does}"
+            yield Problem("action-mismatch", message, str(address), path, expected=does, hint=f"write `{does}:`")
+        datasource = template.body.get("datasource")
+        if datasource is None or datasource not in body["datasources"]:
+            reads = f"the datasource {datasource}" if datasource else "no datasource but a connector"
+            message = f"{template.address} uses {reads}, which this plane does not list"
+            yield Problem("not-in-plane", message, str(address), path, expected=", ".join(body["datasources"]))
+
+
+KIND = Kind(
+    name="plane",
+    plural="planes",
+    summary="One name for several datasources and the actions on them.",
+    variants={"": Plane},
+    references=(RefField(("datasources", "*"), "datasource"), RefField(("actions", "*"), None)),
+    check=_check,
+    risks=(
+        RiskRule(("datasources",), grown(empty_is_all=False)),
+        RiskRule(("actions",), named("access-widened")),
+        RiskRule(("shared_with",), grown(empty_is_all=False)),
+    ),
+)

@@ -1,0 +1,128 @@
+"""The kind `policy`: what callers may do with what, or must not. Deny wins; nothing is allowed that no policy allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from reconciler.kinds.rules import Fault, settle
+from reconciler.model.access import Action, Classification, Role, TargetPattern
+from reconciler.model.body import Body
+from reconciler.model.fields import ItemSet, Labels, fail
+from reconciler.model.kind import Kind
+from reconciler.model.risk import RiskRule
+from reconciler.model.spec import Part, Spec
+
+
+def _form(value: Any) -> str:
+    return "text" if isinstance(value, str) else "list" if isinstance(value, list | tuple) else "map"
+
+
+def _caller(text: str) -> str:
+    if not frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*?").issuperset(text):
+        raise fail("invalid-pattern", "expected a caller's name; * stands for any text and ? for one letter")
+    return text
+
+
+CallerPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_caller)]
+
+
+class Subjects(Part):
+    """The callers that the policy is about: all that is given has to fit, and of a list one item."""
+
+    callers: ItemSet[CallerPattern] = Field((), description="Names of callers, with * and ? as patterns.")
+    roles: ItemSet[Role] = Field((), description="Roles; a caller has to have one of them.")
+    labels: Labels = Field(default_factory=dict, description="Labels; a caller has to have all of them.")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        return settle(self, _nothing(self, "callers"))
+
+
+class Targets(Part):
+    """What the policy is about: all that is given has to fit, and of a list one item."""
+
+    names: ItemSet[TargetPattern] = Field((), description="kind/name, e.g. `template/sales-*`.")
+    labels: Labels = Field(default_factory=dict, description="Labels; the target has to have all of them.")
+    classification: ItemSet[Classification] = Field(
+        (),
+        description="How sensitive the data is that the call reads. Data without a classification fits every deny, and no allow.",
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        return settle(self, _nothing(self, "names"))
+
+
+def _nothing(part: Part, field: str) -> Iterator[Fault]:
+    if not any(getattr(part, name) for name in type(part).model_fields):
+        yield Fault((field,), "missing-field", "this fits nothing; write `any` where everything is meant")
+
+
+def _some(items: tuple[str, ...]) -> tuple[str, ...]:
+    if not items:
+        raise fail("too_short", "expected at least one action, or `any`")
+    return items
+
+
+Any_: TypeAlias = Annotated[Literal["any"], Tag("text")]
+SubjectsOrAny: TypeAlias = Annotated[Any_ | Annotated[Subjects, Tag("map")], Discriminator(_form)]
+TargetsOrAny: TypeAlias = Annotated[Any_ | Annotated[Targets, Tag("map")], Discriminator(_form)]
+ActionsOrAny: TypeAlias = Annotated[
+    Any_ | Annotated[ItemSet[Action], AfterValidator(_some), Tag("list")], Discriminator(_form)
+]
+
+
+class Policy(Spec):
+    """Allows or denies; there are no conditions and no code, and order never matters."""
+
+    effect: Literal["allow", "deny"] = Field(
+        description="`allow` is judged by what the caller names; `deny` by everything that stands behind it, and wins."
+    )
+    subjects: SubjectsOrAny = Field(description="Which callers: `any`, or a map of `callers`, `roles` and `labels`.")
+    actions: ActionsOrAny = Field(description="What they do with it: `any`, or a list.")
+    targets: TargetsOrAny = Field(description="With what: `any`, or a map of `names`, `labels` and `classification`.")
+
+
+def _covers(wide: Any, narrow: Any) -> bool:
+    """Whether all that the one selects is surely selected by the other too."""
+    if wide == "any" or wide == narrow:
+        return True
+    if narrow == "any":
+        return False
+    if isinstance(wide, Mapping):
+        return all(not wide.get(key) or _key_covers(key, wide[key], narrow.get(key)) for key in wide)
+    return {*narrow} <= {*wide}
+
+
+def _key_covers(key: str, wide: Any, narrow: Any) -> bool:
+    if not narrow:
+        return False
+    return bool(wide.items() <= narrow.items() if key == "labels" else {*narrow} <= {*wide})
+
+
+def _risks(before: Body | None, after: Body | None) -> Iterator[str]:
+    """An allow that covers more, or a deny that covers less."""
+    old = before if before and before.get("effect") == "allow" else None
+    new = after if after and after.get("effect") == "allow" else None
+    if new is not None and not _within(new, old):
+        yield "access-widened"
+    old = before if before and before.get("effect") == "deny" else None
+    new = after if after and after.get("effect") == "deny" else None
+    if old is not None and not _within(old, new):
+        yield "access-widened"
+
+
+def _within(narrow: Body, wide: Body | None) -> bool:
+    return wide is not None and all(_covers(wide[key], narrow[key]) for key in ("subjects", "actions", "targets"))
+
+
+KIND = Kind(
+    name="policy",
+    plural="policies",
+    summary="What callers may do with what, or must not.",
+    variants={"": Policy},
+    risks=(RiskRule((), _risks, whole=True),),
+)

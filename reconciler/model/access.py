@@ -1,0 +1,56 @@
+"""The words of access: what a call does, how sensitive data is, and what a policy may name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from reconciler.model.fields import ItemSet, Name, ShortText, fail
+
+ACTIONS = ("query", "retrieve", "search", "list", "invoke", "write")
+"""What a call does. It follows from the target: a caller never says it."""
+
+CLASSIFICATIONS = ("public", "internal", "confidential", "restricted")
+"""The least sensitive first."""
+
+TARGETS = ("template", "plane", "datasource", "connector", "integration")
+"""The kinds that a policy may name: what a caller asks for, and what stands behind it."""
+
+if TYPE_CHECKING:
+    Action = str
+    Classification = str
+else:
+    Action = Literal[ACTIONS]
+    Classification = Literal[CLASSIFICATIONS]
+
+
+def _tool_name(text: str) -> str:
+    if "_" not in text and text.islower():
+        raise fail(
+            "invalid-name", "expected a name with an underscore or a capital, so that it is no other template's name"
+        )
+    if "__" in text:
+        raise fail("invalid-name", "two underscores stand between a connector and its tool; write one")
+    return text
+
+
+def _pattern(text: str) -> str:
+    kind, _, name = text.partition("/")
+    letters = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*?")
+    if not name or not letters.issuperset(name) or not (kind in TARGETS or kind == "*"):
+        raise fail(
+            "invalid-pattern",
+            f"expected kind/name, e.g. template/sales-*; the kind is * or one of {', '.join(TARGETS)}, "
+            "and in the name * stands for any text and ? for one letter",
+        )
+    return text
+
+
+ToolName: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$"), AfterValidator(_tool_name)
+]
+"""The form that MCP's clients take, and that no template's name has."""
+Role: TypeAlias = ShortText
+TargetPattern: TypeAlias = Annotated[str, Field(min_length=3, max_length=127), AfterValidator(_pattern)]
+SharedWith: TypeAlias = ItemSet[Name]

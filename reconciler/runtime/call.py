@@ -1,0 +1,78 @@
+"""The nouns of a call as connectors see it: what is to be done, what came back, why it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from reconciler.access.snapshot import Resource
+
+Resolve = Callable[[str, str], Awaitable[str]]
+"""From a tenant and a reference to the secret behind it; raises Failed where there is none."""
+
+
+class Permits(NamedTuple):
+    """What the operator of the server permits beyond what is public: networks, and folders of SQLite files."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    sqlite_roots: tuple[Path, ...] = ()
+
+
+class Surroundings(NamedTuple):
+    """What a connector is opened with. ``control`` recognises the control database, which no template may reach:
+    SQLite's (device, inode), PostgreSQL's (system identifier, name of the database)."""
+
+    resolve: Resolve
+    permits: Permits
+    control: frozenset[tuple[Any, Any]] = frozenset()
+
+
+@dataclass(slots=True)
+class Call:
+    """One call, decided and within its limits. ``values`` has every parameter (None is NULL), ``body`` what an http
+    template sends; ``deadline`` is in the event loop's time. A connector sets ``effect`` before the outside may see a byte."""
+
+    tenant: str
+    template: Resource
+    datasource: Resource | None
+    connector: Resource
+    values: Mapping[str, Any]
+    deadline: float
+    body: Any = None
+    effect: bool = field(default=False)
+
+
+class Answer(NamedTuple):
+    """``content`` is JSON as Python values; ``size`` its bytes as they came; ``cut``: there was more than the cap on rows."""
+
+    content: Any
+    rows: int | None
+    size: int
+    cut: bool = False
+
+
+class Failed(Exception):
+    """``outcome`` is failure, timeout, blocked or unknown (it may have had an effect); ``code`` a stable word for
+    evidence and the agent. The text never holds a secret, a value, or what the other side said."""
+
+    def __init__(self, code: str, message: str, outcome: str = "failure") -> None:
+        super().__init__(message)
+        self.code = code
+        self.outcome = outcome
+
+
+class Connection(Protocol):
+    """A way to one connector of one tenant; made when it is first used, closed when nobody did for a while."""
+
+    async def run(self, call: Call) -> Answer:
+        """Raises Failed, and nothing else; ends what it began when it is cancelled."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+Open = Callable[[str, Resource, Surroundings], Awaitable[Connection]]
+"""From a tenant and its connector; raises Failed."""

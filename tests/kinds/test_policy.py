@@ -1,0 +1,78 @@
+"""Policies: what they may say, and which changes widen access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.model.address import Address
+from reconciler.model.plan import Action, Change
+from reconciler.planner.risks import risks_of
+
+from .support import body, found, minimal
+
+ALLOW = {
+    "effect": "allow",
+    "subjects": {"roles": ["analyst"]},
+    "actions": ["query"],
+    "targets": {"names": ["template/sales-*"], "labels": {"team": "sales"}},
+}
+DENY = ALLOW | {"effect": "deny"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"effect": "Allow"}, ("invalid-choice", ("effect",))),
+        ({"subjects": {}}, ("missing-field", ("subjects", "callers"))),
+        ({"subjects": {"callers": ["a b"]}}, ("invalid-pattern", ("subjects", "callers"))),
+        ({"subjects": {"role": ["a"]}}, ("unknown-field", ("subjects", "role"))),
+        ({"targets": {}}, ("missing-field", ("targets", "names"))),
+        ({"targets": {"names": ["sales"]}}, ("invalid-pattern", ("targets", "names"))),
+        ({"targets": {"names": ["caller/x"]}}, ("invalid-pattern", ("targets", "names"))),
+        ({"targets": {"classification": ["secret"]}}, ("invalid-choice", ("targets", "classification"))),
+        ({"actions": []}, ("too-short", ("actions",))),
+        ({"actions": ["delete"]}, ("invalid-choice", ("actions", 0))),
+        ({"condition": "hour < 18"}, ("unknown-field", ("condition",))),
+    ],
+)
+def test_wrong_policies(fields: dict[str, Any], problem: tuple[str, Any]) -> None:
+    codes = {
+        (code, path[:2] if len(path) > 2 else path) for code, path in found("policy", minimal("policy", "", **fields))
+    }
+    assert problem in codes
+
+
+def risks(before: dict[str, Any] | None, after: dict[str, Any] | None) -> set[str]:
+    old, new = (None if raw is None else body("policy", raw) for raw in (before, after))
+    action = Action.UPDATE if old and new else Action.CREATE if new else Action.DELETE
+    return {*risks_of(Change(Address("acme", "policy", "x"), action, old, new))} - {"deletes"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "widens"),
+    [
+        (None, ALLOW, True),
+        (ALLOW, None, False),
+        (None, DENY, False),
+        (DENY, None, True),
+        (DENY, ALLOW, True),
+        (ALLOW, DENY, False),
+        (ALLOW, ALLOW | {"subjects": "any"}, True),
+        (ALLOW | {"subjects": "any"}, ALLOW, False),
+        (ALLOW, ALLOW | {"subjects": {"roles": ["analyst", "admin"]}}, True),
+        (ALLOW, ALLOW | {"subjects": {"roles": ["analyst"], "callers": ["bot"]}}, False),
+        (ALLOW, ALLOW | {"subjects": {"callers": ["bot"]}}, True),
+        (ALLOW, ALLOW | {"actions": ["query", "write"]}, True),
+        (ALLOW, ALLOW | {"actions": "any"}, True),
+        (ALLOW, ALLOW | {"targets": {"names": ["template/sales-*"]}}, True),
+        (ALLOW, ALLOW | {"targets": {**ALLOW["targets"], "classification": ["public"]}}, False),
+        (ALLOW, ALLOW | {"targets": {**ALLOW["targets"], "labels": {"team": "sales", "a": "b"}}}, False),
+        (DENY, DENY | {"subjects": {"roles": ["analyst"], "callers": ["bot"]}}, True),
+        (DENY, DENY | {"subjects": {"roles": ["analyst", "admin"]}}, False),
+        (DENY, DENY | {"targets": "any"}, False),
+    ],
+)
+def test_what_widens(before: Any, after: Any, widens: bool) -> None:
+    assert risks(before, after) == ({"access-widened"} if widens else set())
