@@ -12,7 +12,7 @@ from reconciler.errors import Refused
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, digest
 from reconciler.model.kind import Kind
-from reconciler.planner import compare, normal, order, references
+from reconciler.planner import compare, needs, normal, references
 
 from .support import CUSTOM, SQL, World, at, body, causes, change, plan, told, wish
 
@@ -52,7 +52,7 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> Kind:
 
     kind = replace(KINDS["connector"], spec_version=3, upgrades={1: first, 2: second})
     table = MappingProxyType({**KINDS, "connector": kind})
-    for module in (normal, compare, order, references):
+    for module in (normal, compare, needs, references):
         monkeypatch.setattr(module, "KINDS", table)
     return kind
 

@@ -132,7 +132,21 @@ def test_every_risk_can_be_found() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", ["x", [1], {"a": "b"}, -1, True, None, {"a": {"requires_approval": 7}}])
 def test_whatever_somebody_wrote_into_a_row_is_judged(kind: str, value: Any) -> None:
-    wanted = {"connector": SQL, "integration": OPENAI, "datasource": DATA, "template": ASKS, "limit": MONTH}[kind]
+    wanted = {
+        "connector": SQL,
+        "integration": OPENAI,
+        "datasource": DATA,
+        "template": ASKS,
+        "limit": MONTH,
+        "caller": {"roles": ["a"], "auth": {"jwt": {"issuer": "corp", "claims": {"azp": "bot"}}}},
+        "policy": {
+            "effect": "allow",
+            "subjects": {"roles": ["a"]},
+            "actions": ["query"],
+            "targets": {"names": ["*/x"]},
+        },
+        "plane": {"datasources": ["d"], "actions": {"query": "template/t"}},
+    }[kind]
     good = body(kind, wanted)
     for field in (*good, "tools", "base_url", "network_exceptions", "allowed_methods", "auth", "parameters"):
         for broken in ({**good, field: value}, {field: value}):
