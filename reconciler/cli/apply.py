@@ -21,8 +21,8 @@ from reconciler.cli.credentials import (
     run_checks,
     with_rotated_secrets,
 )
-from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common
+from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Refused, UsageError
 from reconciler.load.discover import SUFFIXES

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import orjson
 
-from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common, print_json
+from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import IntegrityFailed, Problem, ReconcilerError
 from reconciler.files import write_atomically

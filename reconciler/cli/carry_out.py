@@ -16,10 +16,10 @@ from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Terms
 from reconciler.cli import git
 from reconciler.cli.asking import approve
-from reconciler.cli.keys import signing_key
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_json
 from reconciler.cli.plan import foreseen, show_plan
+from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import Problem, Refused
 from reconciler.guards.check import Allowances

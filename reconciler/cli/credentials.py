@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from reconciler.cli.keys import ring, signing_key
+from reconciler.cli.signing import ring, signing_key
 from reconciler.cli.workspace import Workspace, actor, with_places
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
 from reconciler.load.loaded import Loaded

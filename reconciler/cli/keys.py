@@ -1,63 +1,107 @@
-"""Finds the keys that sign plans and hold secrets: the environment's, or the project's ``secrets``."""
+"""``keys``: the keys by which callers prove who they are; told once, kept nowhere, revoked for good."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+import click
 
-from reconciler.errors import Refused
-from reconciler.load.project import Project
-from reconciler.secrets.keys import Keys, read_keys
-
-if TYPE_CHECKING:
-    from reconciler.secrets.ring import Ring
-
-NO_KEY = (
-    "make one with `reconciler secrets keys create --out FILE`, then name it in RECONCILER_KEY_FILE; "
-    "or name a Vault transit key in RECONCILER_TRANSIT_KEY (mount/name)"
-)
+from reconciler.access.snapshot import snapshot_of
+from reconciler.cli.options import common, print_json
+from reconciler.cli.secrets.place import place
+from reconciler.cli.workspace import Options
+from reconciler.errors import Refused, UsageError
+from reconciler.model.address import NAME_RULE, is_name
+from reconciler.model.status import CallerKey
+from reconciler.render.table import table
 
 
-def key_file(project: Project | None) -> Path | None:
-    """RECONCILER_KEY_FILE, or ``secrets.keys``; None where neither is said."""
-    given = os.environ.get("RECONCILER_KEY_FILE")
-    if given:
-        return Path(given)
-    if project is not None and project.settings.secrets.keys:
-        return project.root / project.settings.secrets.keys
-    return None
+@click.group("keys")
+def command() -> None:
+    """Issue, list and revoke the keys of callers."""
 
 
-def known_keys(project: Project | None) -> Keys | None:
-    """None where no key file is configured."""
-    file = key_file(project)
-    return read_keys(file) if file else None
+@command.command("issue")
+@click.argument("caller", metavar="TENANT/CALLER")
+@common
+def issue_command(options: Options, caller: str) -> int:
+    """Make a key for a caller, and print it: nothing can show it again.
+
+    A caller has two active keys at most, so that one can take the other's place without a gap. How long a key is good for
+    is `auth.api_key.max_age_days` of the caller.
+    """
+    from reconciler.store.known import read_known
+    from reconciler.store.status import issue
+
+    tenant, name = _caller(caller)
+    where = place(options)
+    known = snapshot_of(read_known(where.database)).tenant(tenant).resource(f"caller/{name}")
+    if known is None:
+        raise Refused(
+            f"there is no caller {caller}", code="unknown-caller", hint="declare it under `callers`, and apply that"
+        )
+    by_key = known.body["auth"].get("api_key")
+    if by_key is None:
+        raise Refused(
+            f"{caller} does not prove who it is by a key",
+            code="no-api-key",
+            hint="write `auth: {api_key: {max_age_days: 90}}` at the caller, and apply that",
+        )
+    key, kept = issue(where.database, tenant, name, by_key["max_age_days"], where.actor)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "key": key, **_shown(kept, "")})
+        return 0
+    click.echo(key)
+    click.echo(f"This is the only time that this key is shown. It is good until {kept.expires_at}.", err=True)
+    return 0
 
 
-def signing_key(project: Project) -> tuple[str, bytes] | None:
-    """The primary key and its id."""
-    keys = known_keys(project)
-    return (keys.primary, keys.by_id[keys.primary]) if keys else None
+@command.command("list")
+@click.argument("caller", metavar="TENANT/CALLER")
+@common
+def list_command(options: Options, caller: str) -> int:
+    """List the keys of a caller: never the keys themselves."""
+    from datetime import UTC, datetime
+
+    from reconciler.store.status import keys_of, moment
+
+    tenant, name = _caller(caller)
+    now = moment(datetime.now(UTC))
+    found = [_shown(key, now) for key in keys_of(place(options).database, tenant, name)]
+    if options.format == "json":
+        print_json({"format_version": "1.0", "keys": found})
+    elif not found:
+        click.echo(f"{caller} has no keys.")
+    else:
+        columns = ("id", "state", "created_at", "created_by", "expires_at")
+        click.echo("\n".join(table(columns, [[str(key[column]) for column in columns] for key in found])))
+    return 0
 
 
-def ring(project: Project) -> Ring | None:
-    """The keys that hold secrets; None where none is configured. Raises CredentialUnresolved, UsageError."""
-    from reconciler.secrets.fetch import Outside
-    from reconciler.secrets.ring import ring_of
+@command.command("revoke")
+@click.argument("caller", metavar="TENANT/CALLER")
+@click.argument("key", metavar="ID")
+@common
+def revoke_command(options: Options, caller: str, key: str) -> int:
+    """Revoke a key for good: no apply and no rollback brings it back. In force everywhere within a second."""
+    from reconciler.store.status import revoke
 
-    keys = known_keys(project)
-    name = os.environ.get("RECONCILER_TRANSIT_KEY") or project.settings.secrets.transit
-    if not name:
-        return ring_of(keys, None)
-    from reconciler.secrets.transit import TransitKey
+    tenant, name = _caller(caller)
+    where = place(options)
+    done = revoke(where.database, tenant, name, key, where.actor)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "revoked": key, "changed": done})
+    else:
+        click.echo(f"Revoked the key {key} of {caller}." if done else f"The key {key} of {caller} was revoked already.")
+    return 0
 
-    return ring_of(keys, TransitKey(name, Outside(os.environ, float(project.settings.secrets.timeout_seconds))))
+
+def _caller(text: str) -> tuple[str, str]:
+    tenant, _, name = text.partition("/")
+    if not (is_name(tenant) and is_name(name)):
+        raise UsageError("expected TENANT/CALLER", code="invalid-name", hint=NAME_RULE)
+    return tenant, name
 
 
-def needed_ring(project: Project) -> Ring:
-    """The same; raises Refused where no key is configured."""
-    found = ring(project)
-    if found is None:
-        raise Refused("there is no key to seal secrets with", code="key-missing", hint=NO_KEY)
-    return found
+def _shown(key: CallerKey, now: str) -> dict[str, str | None]:
+    told = {name: value for name, value in key._asdict().items() if name not in {"digest", "uid"}}
+    state = "revoked" if key.revoked_at else "active" if key.is_active(now) else "expired"
+    return {**told, "state": state}

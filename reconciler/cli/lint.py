@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.pipeline import in_repository
+from reconciler.cli.signing import known_keys
 from reconciler.cli.validate import Checked, check, tell_problems
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ConfigurationInvalid, Place, Problems, UsageError

@@ -9,9 +9,9 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
-from reconciler.cli.keys import signing_key
 from reconciler.cli.options import common_with, print_changes, print_lines, print_plan
 from reconciler.cli.pipeline import in_repository, write_step_files
+from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, refusals

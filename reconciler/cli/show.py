@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.keys import known_keys
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.plan import show_plan
+from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds.lifecycle import Status as Health

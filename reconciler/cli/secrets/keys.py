@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.keys import NO_KEY, key_file, known_keys, needed_ring, ring
 from reconciler.cli.options import common, print_json
 from reconciler.cli.secrets.place import Place, place
+from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, ring
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, Refused, UsageError
 from reconciler.model.stored_secret import StoredSecret

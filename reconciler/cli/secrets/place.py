@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reconciler.cli.keys import signing_key
+from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import UsageError
 from reconciler.model.address import NAME_RULE, is_name

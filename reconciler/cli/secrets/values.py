@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from reconciler.cli.asking import approve
-from reconciler.cli.keys import needed_ring
 from reconciler.cli.options import common, print_json
 from reconciler.cli.secrets.place import parse_name, place
+from reconciler.cli.signing import needed_ring
 from reconciler.cli.workspace import Options, now
 from reconciler.errors import Refused, UsageError
 from reconciler.model.stored_secret import MOST_BYTES, TYPES, StoredSecret

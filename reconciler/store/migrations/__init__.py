@@ -12,6 +12,7 @@ MIGRATIONS: Mapping[str, str] = {
     "0002": "v0002_audit",
     "0003": "v0003_outbox",
     "0004": "v0004_secrets",
+    "0005": "v0005_status",
 }
 """The module of each revision, oldest first; its ``upgrade(connection)`` makes the one before into it."""
 

@@ -1,0 +1,63 @@
+"""Finds the keys that sign plans and hold secrets: the environment's, or the project's ``secrets``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.errors import Refused
+from reconciler.load.project import Project
+from reconciler.secrets.keys import Keys, read_keys
+
+if TYPE_CHECKING:
+    from reconciler.secrets.ring import Ring
+
+NO_KEY = (
+    "make one with `reconciler secrets keys create --out FILE`, then name it in RECONCILER_KEY_FILE; "
+    "or name a Vault transit key in RECONCILER_TRANSIT_KEY (mount/name)"
+)
+
+
+def key_file(project: Project | None) -> Path | None:
+    """RECONCILER_KEY_FILE, or ``secrets.keys``; None where neither is said."""
+    given = os.environ.get("RECONCILER_KEY_FILE")
+    if given:
+        return Path(given)
+    if project is not None and project.settings.secrets.keys:
+        return project.root / project.settings.secrets.keys
+    return None
+
+
+def known_keys(project: Project | None) -> Keys | None:
+    """None where no key file is configured."""
+    file = key_file(project)
+    return read_keys(file) if file else None
+
+
+def signing_key(project: Project) -> tuple[str, bytes] | None:
+    """The primary key and its id."""
+    keys = known_keys(project)
+    return (keys.primary, keys.by_id[keys.primary]) if keys else None
+
+
+def ring(project: Project) -> Ring | None:
+    """The keys that hold secrets; None where none is configured. Raises CredentialUnresolved, UsageError."""
+    from reconciler.secrets.fetch import Outside
+    from reconciler.secrets.ring import ring_of
+
+    keys = known_keys(project)
+    name = os.environ.get("RECONCILER_TRANSIT_KEY") or project.settings.secrets.transit
+    if not name:
+        return ring_of(keys, None)
+    from reconciler.secrets.transit import TransitKey
+
+    return ring_of(keys, TransitKey(name, Outside(os.environ, float(project.settings.secrets.timeout_seconds))))
+
+
+def needed_ring(project: Project) -> Ring:
+    """The same; raises Refused where no key is configured."""
+    found = ring(project)
+    if found is None:
+        raise Refused("there is no key to seal secrets with", code="key-missing", hint=NO_KEY)
+    return found

@@ -1,0 +1,25 @@
+"""``unfreeze``: what was frozen, taken into use again."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.freeze import parse_target, say
+from reconciler.cli.options import common
+from reconciler.cli.secrets.place import place
+from reconciler.cli.workspace import Options
+
+
+@click.command("unfreeze")
+@click.argument("target", metavar="TARGET")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit trail.")
+@common
+def command(options: Options, target: str, reason: str) -> int:
+    """Lift the freeze of TARGET.
+
+    A freeze of something above it stays in force.
+    """
+    from reconciler.store.status import unfreeze
+
+    where = place(options)
+    return say(options, target, "unfrozen", unfreeze(where.database, parse_target(target), reason, where.actor))
