@@ -1,0 +1,83 @@
+"""What waits to be written together, as the rows that it becomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from reconciler.runtime.ledger.entries import PERIODS, Denial, Intent, Outcome
+from reconciler.runtime.ledger.judge import Judged
+
+
+class Batch(NamedTuple):
+    """Written in one transaction: all of it is durable, or nothing is."""
+
+    intents: Sequence[Intent] = ()
+    outcomes: Sequence[Outcome] = ()
+    denials: Sequence[Denial] = ()
+
+
+class Backend(Protocol):
+    """A store of one sort."""
+
+    async def flush(self, batch: Batch) -> Judged:
+        """Judges the intents by the limits and writes everything. Raises whatever the database says; then nothing is written."""
+        ...
+
+    async def sweep(self, grace: float, keep_seconds: float) -> int:
+        """Says ``unknown`` of what has no outcome ``grace`` seconds after it should have ended; returns how many. Removes
+        what is older than ``keep_seconds``, and counters of windows that are over."""
+        ...
+
+    async def setting(self, name: str, value: str) -> str:
+        """What is kept under a name; ``value`` where nothing was."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def old_windows(now: float) -> tuple[str, str]:
+    """Windows of at most an hour that begin before the first are over; those of days and months before the second."""
+    short, long = (time.strftime(PERIODS["second"], time.gmtime(now - ago)) for ago in (7200, 40 * 86400))
+    return short, long
+
+
+OLD_WINDOWS = "period <> '' AND (period < {long} OR (length(period) >= 13 AND period < {short}))"
+
+
+def intent_row(intent: Intent, now: float) -> tuple[Any, ...]:
+    return (
+        *(
+            intent.id,
+            now,
+            now + intent.seconds,
+            intent.tenant,
+            intent.caller,
+            intent.run,
+            intent.target,
+            intent.connector,
+        ),
+        *(intent.action, intent.values, intent.policy, intent.generation, int(intent.drifted)),
+    )
+
+
+def outcome_row(outcome: Outcome, now: float) -> tuple[Any, ...]:
+    return outcome.id, now, outcome.outcome, outcome.rows, outcome.size, outcome.duration_ms, outcome.code
+
+
+def denial_row(denial: Denial, now: float) -> tuple[Any, ...]:
+    return (
+        *(denial.id, now, denial.tenant, denial.caller, denial.target, denial.reason, denial.policy),
+        *(denial.generation, denial.times),
+    )
+
+
+def slot_rows(intents: Sequence[Intent], now: float, grace: float = 5.0) -> list[tuple[Any, ...]]:
+    """A slot ends by itself a little after its call has to."""
+    return [
+        (level.tenant, level.target, intent.id, now + intent.seconds + grace)
+        for intent in intents
+        for level in intent.levels
+        if not level.per
+    ]

@@ -1,0 +1,103 @@
+"""The nouns of evidence and limits: what is written before a call, after it, and instead of it."""
+
+from __future__ import annotations
+
+import calendar
+import secrets
+import time
+from typing import NamedTuple
+
+UNITS = ("requests", "concurrent")
+PERIODS = {
+    "second": "%Y-%m-%dT%H:%M:%S",
+    "minute": "%Y-%m-%dT%H:%M",
+    "hour": "%Y-%m-%dT%H",
+    "day": "%Y-%m-%d",
+    "month": "%Y-%m",
+}
+"""Fixed windows in UTC: how each is called, of the database's clock. Up to twice the limit may pass at an edge."""
+
+
+class Level(NamedTuple):
+    """One limit that a call counts against. What is counted is keyed by tenant, target, unit and period: another name
+    of the limit resets nothing. ``per`` is "" for ``concurrent``; ``warns``: above it, the call passes all the same."""
+
+    tenant: str
+    target: str
+    unit: str
+    per: str
+    cap: int
+    warns: bool = False
+
+
+class Intent(NamedTuple):
+    """What is about to be done; durable before the outside sees a byte. ``seconds`` is when it is over at the latest."""
+
+    id: str
+    tenant: str
+    caller: str
+    run: str
+    target: str
+    connector: str
+    action: str
+    values: str
+    policy: str
+    generation: int
+    drifted: bool
+    seconds: float
+    levels: tuple[Level, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """``outcome`` is success, failure, timeout, blocked or unknown; ``code`` says more of what was no success."""
+
+    id: str
+    outcome: str
+    rows: int | None
+    size: int
+    duration_ms: int
+    code: str = ""
+
+
+class Denial(NamedTuple):
+    """A call that was not let through; ``times``: so many alike within a minute."""
+
+    id: str
+    tenant: str
+    caller: str
+    target: str
+    reason: str
+    policy: str
+    generation: int
+    times: int = 1
+
+
+class Refused(NamedTuple):
+    """The limit that a call would have passed, and when it may be tried again."""
+
+    level: Level
+    retry_after: int
+
+
+def new_id() -> str:
+    """Sorts by time: 48 bits of milliseconds, then 80 random bits, as 32 hexadecimal digits (as in UUIDv7)."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def window(level: Level, now: float) -> str:
+    return time.strftime(PERIODS[level.per], time.gmtime(now)) if level.per else ""
+
+
+_LENGTHS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+def wait(level: Level, now: float) -> int:
+    """Seconds until the window ends, rounded up; 1 for what runs at the same time."""
+    if not level.per:
+        return 1
+    if level.per == "month":
+        at = time.gmtime(now)
+        year, month = (at.tm_year + 1, 1) if at.tm_mon == 12 else (at.tm_year, at.tm_mon + 1)
+        return max(1, int(calendar.timegm((year, month, 1, 0, 0, 0)) - now) + 1)
+    length = _LENGTHS[level.per]
+    return max(1, int(length - now % length + 0.999))

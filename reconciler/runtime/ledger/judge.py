@@ -1,0 +1,50 @@
+"""Calls that wait together, and what is used of each limit: turned into who passes; all levels of a call, or none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from reconciler.runtime.ledger.entries import Intent, Level, Refused, wait, window
+
+Key = tuple[str, str, str, str]
+"""Tenant, target, unit, and the window (or "" for what runs at the same time)."""
+
+
+class Judged(NamedTuple):
+    """``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call."""
+
+    admitted: list[Intent]
+    refused: dict[str, Refused]
+    used: Mapping[Key, int]
+    over: dict[str, list[Level]]
+
+
+def key_of(level: Level, now: float) -> Key:
+    return level.tenant, level.target, level.unit, window(level, now)
+
+
+def keys_of(intents: Iterable[Intent], now: float) -> list[Key]:
+    """Every counter that these calls count in, in the one order in which all lock them."""
+    return sorted({key_of(level, now) for intent in intents for level in intent.levels})
+
+
+def judge(intents: Iterable[Intent], used: Mapping[Key, int], now: float) -> Judged:
+    """In the order in which they came. A refusal spends nothing anywhere."""
+    added: Counter[Key] = Counter()
+    admitted, refused, over = [], {}, {}
+    for intent in intents:
+        full = [
+            level for level in intent.levels if used.get(key_of(level, now), 0) + added[key_of(level, now)] >= level.cap
+        ]
+        stops = [level for level in full if not level.warns]
+        if stops:
+            # whoever comes back has to find all of them free
+            refused[intent.id] = Refused(stops[0], max(wait(level, now) for level in stops))
+            continue
+        if full:
+            over[intent.id] = full
+        admitted.append(intent)
+        added.update({key_of(level, now) for level in intent.levels})
+    return Judged(admitted, refused, added, over)

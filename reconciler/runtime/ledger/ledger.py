@@ -1,0 +1,178 @@
+"""``Ledger``: calls that wait become durable intents together; the next flush starts when the last one has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from typing import NamedTuple
+
+from reconciler.failpoints import hit
+from reconciler.runtime.ledger.batch import Backend, Batch
+from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, new_id
+
+log = logging.getLogger("reconciler.runtime")
+WAIT_SECONDS = 0.25
+"""No intent on the disk by then: no access."""
+MOST_WAITING = 2_000
+MOST_TOGETHER = 500
+SWEEP_SECONDS, GRACE_SECONDS = 15.0, 10.0
+ONE_BY_ONE = 10
+"""Denials of one caller and target within a minute that are told one by one; more are counted."""
+
+
+class Unavailable(Exception):
+    """Evidence can't be written: there is no access."""
+
+
+class Admitted(NamedTuple):
+    """``warned`` are the limits that the call has passed all the same."""
+
+    warned: tuple[Level, ...] = ()
+
+
+class _Waiting(NamedTuple):
+    intent: Intent
+    answer: asyncio.Future[Admitted | Refused]
+
+
+class Ledger:
+    """Evidence and limits of one process."""
+
+    def __init__(self, backend: Backend, keep_seconds: float) -> None:
+        self._backend, self._keep = backend, keep_seconds
+        self._waiting: deque[_Waiting] = deque()
+        self._outcomes: deque[Outcome] = deque()
+        self._denials: deque[Denial] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted: dict[tuple[str, str, str, str], list[float]] = {}
+        self.open: set[str] = set()
+        """Calls whose intent is durable and that have no outcome yet: nothing else may reach a connector."""
+        self.failures = 0
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._flushing()), asyncio.create_task(self._sweeping())]
+
+    async def admit(self, intent: Intent) -> Admitted | Refused:
+        """Durable when it returns Admitted. Raises Unavailable."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("too many calls wait for evidence")
+        waiting = _Waiting(intent, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._wake.set()
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(waiting.answer), WAIT_SECONDS)
+        except TimeoutError:
+            self._give_up(waiting)
+            raise Unavailable("evidence was not written in time") from None
+        except asyncio.CancelledError:
+            self._give_up(waiting)
+            raise
+        if isinstance(answer, Admitted):
+            hit("after_intent")
+            self.open.add(intent.id)
+        return answer
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        """It may still be written, by a flush that has begun: then its evidence says that nothing was done."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(waiting)
+            return
+
+        def late(answer: asyncio.Future[Admitted | Refused]) -> None:
+            if not answer.cancelled() and answer.exception() is None and isinstance(answer.result(), Admitted):
+                self.settle(Outcome(waiting.intent.id, "blocked", None, 0, 0, "late"))
+
+        waiting.answer.add_done_callback(late)
+
+    def settle(self, outcome: Outcome) -> None:
+        """What came of a call; written with the next flush."""
+        hit("before_outcome")
+        self.open.discard(outcome.id)
+        self._outcomes.append(outcome)
+        self._wake.set()
+
+    def deny(self, denial: Denial) -> None:
+        """One by one up to a point; then alike ones of a minute are counted, and told as one."""
+        key = (denial.tenant, denial.caller, denial.target, denial.reason)
+        now = time.monotonic()
+        begun, count = self._counted.get(key, [now, 0.0])
+        if now - begun >= 60:
+            begun, count = now, 0.0
+        self._counted[key] = [begun, count + 1]
+        if count < ONE_BY_ONE:
+            self._denials.append(denial)
+            self._wake.set()
+
+    def _tell_counted(self, all_: bool = False) -> None:
+        now = time.monotonic()
+        for key, (begun, count) in [*self._counted.items()]:
+            if all_ or now - begun >= 60:
+                del self._counted[key]
+                if count > ONE_BY_ONE:
+                    tenant, caller, target, reason = key
+                    more = int(count) - ONE_BY_ONE
+                    self._denials.append(Denial(new_id(), tenant, caller, target, reason, "", 0, more))
+                    self._wake.set()
+
+    async def _flushing(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting or self._outcomes or self._denials:
+                if not await self._flush():
+                    await asyncio.sleep(0.1)  # outcomes and denials wait for the database to come back
+
+    async def _flush(self) -> bool:
+        waiting = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
+        outcomes = [self._outcomes.popleft() for _ in range(min(MOST_TOGETHER, len(self._outcomes)))]
+        denials = [self._denials.popleft() for _ in range(min(MOST_TOGETHER, len(self._denials)))]
+        try:
+            judged = await self._backend.flush(Batch([one.intent for one in waiting], outcomes, denials))
+        except Exception as error:
+            # all who wait are denied; what was done has to be told later, and is kept
+            self.failures += 1
+            log.error("evidence was not written: %s", type(error).__name__)
+            self._outcomes.extendleft(reversed(outcomes))
+            self._denials.extendleft(reversed(denials))
+            for one in waiting:
+                if not one.answer.done():
+                    one.answer.set_exception(Unavailable("evidence was not written"))
+                    one.answer.exception()
+            return False
+        for one in waiting:
+            refused = judged.refused.get(one.intent.id)
+            if not one.answer.done():
+                one.answer.set_result(refused or Admitted(tuple(judged.over.get(one.intent.id, ()))))
+        return True
+
+    async def _sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._tell_counted()
+            try:
+                await self._backend.sweep(GRACE_SECONDS, self._keep)
+            except Exception as error:
+                log.error("evidence was not swept: %s", type(error).__name__)
+
+    async def values_key(self) -> bytes:
+        """The key of the hashes of values: the same for all servers of one store, and of no use without it."""
+        import secrets
+
+        return bytes.fromhex(await self._backend.setting("values_key", secrets.token_hex(32)))
+
+    async def close(self, seconds: float = 5.0) -> None:
+        """Writes what waits, within bounds."""
+        self._tell_counted(all_=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._waiting or self._outcomes or self._denials:
+                    self._wake.set()
+                    await asyncio.sleep(0.01)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._backend.close()

@@ -1,0 +1,160 @@
+"""The runtime's store in PostgreSQL: each flush a handful of set-based statements in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+from reconciler.runtime.ledger.batch import (
+    OLD_WINDOWS,
+    Batch,
+    denial_row,
+    intent_row,
+    old_windows,
+    outcome_row,
+    slot_rows,
+)
+from reconciler.runtime.ledger.judge import Judged, Key, judge, keys_of
+from reconciler.runtime.ledger.schema import EXISTS, statements
+
+_LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
+_NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
+_SECONDS = 5.0
+_INTENT = ("text", "float8", "float8", *("text",) * 8, "bigint", "int")
+_OUTCOME = ("text", "float8", "text", "bigint", "bigint", "bigint", "text")
+_DENIAL = ("text", "float8", *("text",) * 5, "bigint", "bigint")
+
+
+class Postgresql:
+    """One connection, that is given up after any error."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+
+    async def flush(self, batch: Batch) -> Judged:
+        async with self._turn:
+            return await self._in_transaction(_flush, batch)  # type: ignore[no-any-return]
+
+    async def sweep(self, grace: float, keep_seconds: float) -> int:
+        async with self._turn:
+            return await self._in_transaction(_sweep, grace, keep_seconds)  # type: ignore[no-any-return]
+
+    async def setting(self, name: str, value: str) -> str:
+        async with self._turn:
+            return str(await self._in_transaction(_setting, name, value))
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _in_transaction(self, work: Any, *arguments: Any) -> Any:
+        connection = self._connection or await opened(self._url)
+        self._connection = connection
+        try:
+            async with connection.transaction():
+                return await work(connection, *arguments)
+        except BaseException:
+            # whether it was written is not known: nobody may go on with this connection
+            self._connection = None
+            connection.terminate()
+            raise
+
+
+async def opened(url: str) -> Any:
+    # no statement is named: it would not survive a proxy that pools transactions
+    connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS, statement_cache_size=0)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        if not await connection.fetchval(EXISTS["postgresql"]):
+            for statement in statements("postgresql"):
+                await connection.execute(statement)
+    return connection
+
+
+def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
+    return [[row[at] for row in rows] for at in range(count)]
+
+
+async def _add(connection: Any, table: str, types: Sequence[str], rows: Sequence[Sequence[Any]], end: str = "") -> None:
+    if rows:
+        marks = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(types, 1))
+        await connection.execute(
+            f"INSERT INTO {table} SELECT * FROM unnest({marks}) {end}", *_columns(rows, len(types))
+        )
+
+
+async def _flush(connection: Any, batch: Batch) -> Judged:
+    now: float = await connection.fetchval(_NOW)
+    keys = keys_of(batch.intents, now)
+    judged = judge(batch.intents, await _used(connection, keys, now), now)
+    used = [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"]
+    if used:
+        await connection.execute(
+            "UPDATE counters c SET n = c.n + u.n FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
+            "AS u (tenant, target, unit, period, n) WHERE (c.tenant, c.target, c.unit, c.period) = "
+            "(u.tenant, u.target, u.unit, u.period)",
+            *_columns(used, 5),
+        )
+    await _add(connection, "slots", ("text", "text", "text", "float8"), slot_rows(judged.admitted, now))
+    await _add(connection, "intents", _INTENT, [intent_row(one, now) for one in judged.admitted])
+    await _add(
+        connection, "outcomes", _OUTCOME, [outcome_row(o, now) for o in batch.outcomes], "ON CONFLICT DO NOTHING"
+    )
+    if batch.outcomes:
+        await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
+    await _add(connection, "denials", _DENIAL, [denial_row(one, now) for one in batch.denials])
+    return judged
+
+
+async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, int]:
+    """Every counter, locked in the order of the keys; slots are counted under the lock of theirs."""
+    if not keys:
+        return {}
+    columns = _columns(keys, 4)
+    given = "unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant, target, unit, period)"
+    await connection.execute(
+        f"INSERT INTO counters SELECT k.*, 0 FROM {given} ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING", *columns
+    )
+    locked = await connection.fetch(
+        f"SELECT c.tenant, c.target, c.unit, c.period, c.n FROM counters c WHERE (c.tenant, c.target, c.unit, c.period) IN "
+        f"(SELECT k.* FROM {given}) ORDER BY 1, 2, 3, 4 FOR UPDATE",
+        *columns,
+    )
+    used: dict[Key, int] = {(tenant, target, unit, period): n for tenant, target, unit, period, n in locked}
+    slots = [key for key in keys if key[2] == "concurrent"]
+    if slots:
+        counted = await connection.fetch(
+            "SELECT tenant, target, count(*) FROM slots WHERE ends > $3 AND (tenant, target) IN "
+            "(SELECT * FROM unnest($1::text[], $2::text[])) GROUP BY tenant, target",
+            *_columns(slots, 2),
+            now,
+        )
+        used.update(dict.fromkeys(slots, 0))
+        used.update({(tenant, target, "concurrent", ""): n for tenant, target, n in counted})
+    return used
+
+
+async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
+    now: float = await connection.fetchval(_NOW)
+    done = await connection.execute(
+        "INSERT INTO outcomes SELECT id, $1, 'unknown', NULL, 0, 0, 'no-outcome' FROM intents i WHERE ends < $2 "
+        "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.id = i.id) ON CONFLICT DO NOTHING",
+        now,
+        now - grace,
+    )
+    await connection.execute("DELETE FROM slots WHERE ends < $1", now)
+    short, long = old_windows(now)
+    await connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='$1', short='$2')}", long, short)
+    for table in ("outcomes", "intents", "denials"):
+        await connection.execute(f"DELETE FROM {table} WHERE at < $1", now - keep_seconds)
+    return int(done.rpartition(" ")[2])
+
+
+async def _setting(connection: Any, name: str, value: str) -> str:
+    await connection.execute("INSERT INTO settings VALUES ($1, $2) ON CONFLICT DO NOTHING", name, value)
+    return str(await connection.fetchval("SELECT value FROM settings WHERE name = $1", name))

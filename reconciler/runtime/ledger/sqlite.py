@@ -1,0 +1,138 @@
+"""The runtime's store in a SQLite file of its own: one thread writes, each flush one transaction on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.runtime.ledger.batch import (
+    OLD_WINDOWS,
+    Batch,
+    denial_row,
+    intent_row,
+    old_windows,
+    outcome_row,
+    slot_rows,
+)
+from reconciler.runtime.ledger.judge import Judged, Key, judge, keys_of
+from reconciler.runtime.ledger.schema import EXISTS, statements
+
+T = TypeVar("T")
+BUSY_SECONDS = 2.0
+_NOW = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+
+
+class Sqlite:
+    """Everything on one connection, in one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._connection: sqlite3.Connection | None = None
+
+    async def flush(self, batch: Batch) -> Judged:
+        return await self._do(lambda connection: _flush(connection, batch))
+
+    async def sweep(self, grace: float, keep_seconds: float) -> int:
+        return await self._do(lambda connection: _sweep(connection, grace, keep_seconds))
+
+    async def setting(self, name: str, value: str) -> str:
+        return await self._do(lambda connection: _setting(connection, name, value))
+
+    async def close(self) -> None:
+        def end() -> None:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, end)
+        self._thread.shutdown()
+
+    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_transaction, work)
+
+    def _in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection or opened(self._path)
+        self._connection = connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            found = work(connection)
+            connection.execute("COMMIT")
+            return found
+        except BaseException:
+            # whether it was written is not known: nobody may go on with this connection
+            connection.close()
+            self._connection = None
+            raise
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The file with its tables; it is made for its owner alone."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # an intent has to survive a power cut, or it is none
+    connection.execute("BEGIN IMMEDIATE")
+    if not connection.execute(EXISTS["sqlite"]).fetchone()[0]:
+        for statement in statements("sqlite"):
+            connection.execute(statement)
+    connection.execute("COMMIT")
+    return connection
+
+
+def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
+    now: float = connection.execute(_NOW).fetchone()[0]
+    used: dict[Key, int] = {}
+    for key in keys_of(batch.intents, now):
+        tenant, target, unit, _ = key
+        if unit == "concurrent":
+            sql = "SELECT count(*) FROM slots WHERE tenant = ? AND target = ? AND ends > ?"
+            used[key] = connection.execute(sql, (tenant, target, now)).fetchone()[0]
+        else:
+            sql = "SELECT n FROM counters WHERE (tenant, target, unit, period) = (?, ?, ?, ?)"
+            row = connection.execute(sql, key).fetchone()
+            used[key] = row[0] if row else 0
+    judged = judge(batch.intents, used, now)
+    connection.executemany(
+        "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"],
+    )
+    connection.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", slot_rows(judged.admitted, now))
+    connection.executemany(
+        f"INSERT INTO intents VALUES ({', '.join('?' * 13)})", [intent_row(one, now) for one in judged.admitted]
+    )
+    connection.executemany(
+        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [outcome_row(one, now) for one in batch.outcomes],
+    )
+    connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
+    connection.executemany(
+        f"INSERT INTO denials VALUES ({', '.join('?' * 9)})", [denial_row(one, now) for one in batch.denials]
+    )
+    return judged
+
+
+def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) -> int:
+    now: float = connection.execute(_NOW).fetchone()[0]
+    found = connection.execute(
+        "INSERT INTO outcomes SELECT id, ?, 'unknown', NULL, 0, 0, 'no-outcome' FROM intents i WHERE ends < ? "
+        "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.id = i.id)",
+        (now, now - grace),
+    ).rowcount
+    connection.execute("DELETE FROM slots WHERE ends < ?", (now,))
+    short, long = old_windows(now)
+    connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='?', short='?')}", (long, short))
+    for table in ("outcomes", "intents", "denials"):
+        connection.execute(f"DELETE FROM {table} WHERE at < ?", (now - keep_seconds,))
+    return found
+
+
+def _setting(connection: sqlite3.Connection, name: str, value: str) -> str:
+    connection.execute("INSERT INTO settings VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
+    return str(connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()[0])
