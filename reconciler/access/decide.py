@@ -22,6 +22,9 @@ REASONS = {
     "suspended": "something behind the target is suspended",
     "access-roles": "the caller has none of the datasource's `access_roles`",
     "action-mismatch": "the target does something else than the call says",
+    "frozen": "an operator has frozen it",
+    "claim-missing": "the caller's token lacks a claim that a parameter comes from",
+    "check-failed": "it could not be decided",
     "policy-broken": "a policy in the database is not valid: what it denies can't be told",
 }
 """Every reason, in words. A caller never learns it; evidence and operators do."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -111,6 +111,16 @@ class Snapshot:
     def tenant(self, name: str) -> Tenant:
         """One that is not there has nothing in it: it looks like any other that denies."""
         return self.tenants.get(name) or Tenant(name, {})
+
+    @cached_property
+    def by_issuer(self) -> Mapping[str, Sequence[tuple[str, str, Body]]]:
+        """Callers that prove who they are by a token: tenant, name and what the token has to say, by issuer."""
+        found: dict[str, list[tuple[str, str, Body]]] = defaultdict(list)
+        for name, tenant in sorted(self.tenants.items()):
+            for caller in map(tenant.resource, tenant.names("caller")):
+                if caller is not None and caller.known.settled and (jwt := caller.body["auth"].get("jwt")):
+                    found[jwt["issuer"]].append((name, caller.known.address.name, jwt))
+        return found
 
 
 def snapshot_of(known: Iterable[Known], generations: Mapping[str, int] | None = None) -> Snapshot:

@@ -39,6 +39,8 @@ COMMANDS = {
     "blame": "Say for each field which generation, person, commit and line gave it its value.",
     "access": "Say what callers may do, and test it.",
     "keys": "Issue, list and revoke the keys of callers.",
+    "serve": "Let agents use what was applied, and nothing else.",
+    "evidence": "Read what agents did, and what they were refused.",
     "freeze": "Take TARGET out of use, in force everywhere within a second.",
     "unfreeze": "Lift the freeze of TARGET.",
     "explain": "Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.",

@@ -12,6 +12,8 @@ from reconciler.load.project import FILE_NAME, Include, Project
 from reconciler.load.source import shown_name
 
 SUFFIXES = (".yaml", ".yml")
+SETTINGS = frozenset({FILE_NAME, "serve.yaml"})
+"""Names of files that are no manifests: the project's own, and that of whoever runs a server."""
 MAX_STARS = 2  # how often `**` may stand in a glob: each one multiplies the ways through the folders
 
 
@@ -32,7 +34,7 @@ def real(path: Path | str) -> Path:
 
 
 def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ()) -> list[Path]:
-    """Every YAML file in a folder; hidden ones, ``reconciler.yaml``, nested projects and ``skip`` are left out."""
+    """Every YAML file in a folder; hidden ones, files of settings, nested projects and ``skip`` are left out."""
     left_out = {real(path) for path in skip}
     found = []
     for here, folders, files in os.walk(folder, onerror=lambda error: _unreadable(error, problems)):
@@ -47,7 +49,7 @@ def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ())
         found += [
             base / name
             for name in sorted(files)
-            if name.endswith(SUFFIXES) and not name.startswith(".") and name != FILE_NAME
+            if name.endswith(SUFFIXES) and not name.startswith(".") and name not in SETTINGS
         ]
     return found
 
@@ -133,7 +135,7 @@ def _matches(project: Project, index: int, entry: str | Include, problems: Probl
     if pattern.count("**") > MAX_STARS:
         return refuse("invalid-glob", f"has `**` more than {MAX_STARS} times")
     try:
-        found = sorted(path for path in project.root.glob(pattern) if path.is_file() and path.name != FILE_NAME)
+        found = sorted(path for path in project.root.glob(pattern) if path.is_file() and path.name not in SETTINGS)
     except (ValueError, OSError, NotImplementedError, IndexError) as error:
         return refuse("invalid-glob", f"is not a usable glob: {error}")
     if not found and not (isinstance(entry, Include) and entry.optional):

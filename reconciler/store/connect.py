@@ -142,12 +142,18 @@ def reading(database: Database) -> Iterator[Connection]:
 
 @contextmanager
 def _reading(database: Database) -> Iterator[Connection]:
+    with translated(database), readable(database) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def readable(database: Database) -> Iterator[Connection]:
+    """A connection for reading transactions, one after the other, that the caller begins; raises what SQLAlchemy does."""
     engine = _sqlite(database, "ro", READ_WAIT) if database.is_sqlite else _postgresql(database, None)
-    with translated(database), engine.connect() as connection:
+    with engine.connect() as connection:
         if not database.is_sqlite:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with connection.begin():
-            yield connection
+        yield connection
 
 
 @contextmanager

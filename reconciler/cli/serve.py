@@ -1,0 +1,103 @@
+"""``serve``: the governed runtime, for agents over MCP and HTTP; they use what was applied, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from reconciler.cli.credentials import resolver_of
+from reconciler.cli.options import common
+from reconciler.cli.signing import signing_key
+from reconciler.cli.workspace import Options, Workspace
+from reconciler.errors import ReconcilerError, Refused, UsageError
+from reconciler.model.address import is_name
+from reconciler.store.url import Database, parse_database
+
+STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
+DEFAULT_STORE = "sqlite:///.reconciler/runtime.db"
+
+
+@click.command("serve")
+@click.option(
+    "--config",
+    "config",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The server's own settings, e.g. serve.yaml. Without it: loopback, port 8080.",
+)
+@click.option("--store", metavar="URL", help=f"The runtime's own database (also {STORE_VARIABLE}).")
+@click.option("--stdio", metavar="TENANT/CALLER", help="Serve MCP on stdin and stdout, for this caller alone.")
+@common
+def command(options: Options, config: Path | None, store: str | None, stdio: str | None) -> int:
+    """Let agents use what was applied, and nothing else.
+
+    Agents prove who they are by a key (`reconciler keys issue`) or a token, over MCP (/mcp) and HTTP (/v1). Every call is
+    decided by policies, counted against limits, and in evidence before anything outside is asked.
+    """
+    try:
+        from reconciler.runtime.config import ServeFile, permits_of, read_serve
+        from reconciler.runtime.serve import Plan, log_as_json, resolving, serve, serve_stdio
+    except ModuleNotFoundError as error:
+        raise ReconcilerError(
+            f"serving needs more than this installation has: {error.name}",
+            code="not-installed",
+            hint="pip install 'reconciler[serve]'",
+        ) from None
+    from reconciler.runtime.call import Failed, Surroundings
+    from reconciler.runtime.surfaces.operators import Places
+
+    workspace = Workspace(options, ())
+    environment = workspace.environment(required=True)
+    settings = ServeFile(version=1) if config is None else read_serve(config)
+    folder = workspace.project.root if config is None else config.resolve().parent
+    places = Places(
+        workspace.database(environment), store_of(store, settings.store, folder), signing_key(workspace.project)
+    )
+    if (places.control.path is not None and places.control.path == places.store.path) or _same_server(*places[:2]):
+        raise Refused(
+            "the runtime's store and the database of the configuration are the same",
+            code="store-not-apart",
+            hint=f"name another by --store or {STORE_VARIABLE}",
+        )
+    if places.store.path is not None:
+        places.store.path.parent.mkdir(parents=True, exist_ok=True)
+    resolver = resolver_of(workspace, environment, "serve")
+    around = Surroundings(resolving(resolver.resolve), permits_of(settings, folder), _control(places.control))
+    log_as_json()
+    plan = Plan(settings, places, around)
+    try:
+        if stdio is not None:
+            tenant, _, caller = stdio.partition("/")
+            if not (is_name(tenant) and is_name(caller)):
+                raise UsageError("expected --stdio TENANT/CALLER")
+            asyncio.run(serve_stdio(plan, tenant, caller))
+        else:
+            asyncio.run(serve(plan, lambda text: click.echo(text, err=True)))
+    except Failed as error:
+        raise ReconcilerError(str(error), code=error.code) from None
+    return 0
+
+
+def store_of(given: str | None, said: str | None, folder: Path) -> Database:
+    return parse_database(given or os.environ.get(STORE_VARIABLE) or said or DEFAULT_STORE, folder)
+
+
+def _same_server(control: Database, store: Database) -> bool:
+    if control.url is None or store.url is None:
+        return False
+    one, other = ((url.host, url.port, url.database, url.query.get("host")) for url in (control.url, store.url))
+    return bool(one == other)
+
+
+def _control(database: Database) -> frozenset[tuple[object, object]]:
+    """How connectors recognise the control database."""
+    if database.path is not None:
+        try:
+            status = database.path.stat()
+        except OSError:
+            return frozenset()
+        return frozenset({(status.st_dev, status.st_ino)})
+    return frozenset({(None, database.url.database if database.url else None)})

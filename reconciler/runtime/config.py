@@ -1,0 +1,135 @@
+"""``serve.yaml``: what belongs to whoever runs the server, and never to a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path as FilePath
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, ValidationError, model_validator
+
+from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
+from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.schema import shown
+from reconciler.kinds.wording import problem_of
+from reconciler.load.source import read_source
+from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, ShortText, Text, Url
+from reconciler.model.spec import Part
+from reconciler.runtime.call import Permits
+
+FILE_NAME = "serve.yaml"
+Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Asymmetric ones only: who can verify a token must not be able to make one."""
+
+
+class Listener(Part):
+    """Where requests are taken."""
+
+    host: Host = Field("127.0.0.1", description="The address to listen at.")
+    port: Port = Field(8080, description="The port to listen at.")
+    allowed_hosts: ItemSet[ShortText] = Field(
+        (),
+        description="Values of the Host header that are taken, besides the loopback's names, e.g. `agents.example.com`.",
+    )
+    allowed_origins: ItemSet[ShortText] = Field(
+        (),
+        description="Values of the Origin header that are taken, for browsers; requests without one come from programs.",
+    )
+
+
+class Issuer(Part):
+    """Whose tokens are trusted, and for whom they have to be made."""
+
+    jwks_url: Url = Field(description="Where its public keys are, as a JSON Web Key Set.")
+    issuer: ShortText = Field(description="The `iss` that its tokens carry.")
+    audience: ShortText = Field(description="The `aud` that its tokens have to carry: this server's name there.")
+    algorithms: Annotated[ItemSet[Algorithm], Field(min_length=1)] = Field(
+        ("RS256",), description="The ways in which it signs."
+    )
+
+
+class OperatorToken(Part):
+    """A token of operators: its digest, and what it is good for."""
+
+    sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the token, as 64 hexadecimal digits: the token itself stands nowhere."
+    )
+    scopes: Annotated[ItemSet[Literal["evidence", "operate", "approve"]], Field(min_length=1)] = Field(
+        description="What it may do: read evidence, operate (freeze, explain), or approve."
+    )
+    tenants: ItemSet[Name] = Field((), description="The tenants that it is for. Empty: all of them.")
+
+
+class Operators(Listener):
+    """The operators' listener; without it there is none."""
+
+    port: Port = Field(8081, description="The port to listen at.")
+    tokens: Annotated[dict[Name, OperatorToken], Field(min_length=1, max_length=1000)] = Field(
+        description="Who may ask, by names of your own."
+    )
+
+
+class PermitSettings(Part):
+    """What tenants may use beyond what is public: their YAML chooses among it."""
+
+    networks: ItemSet[Cidr] = Field((), description="Private networks that connectors' `network_exceptions` may name.")
+    sqlite_roots: ItemSet[Text] = Field((), description="Folders whose SQLite files connectors may open.")
+
+
+class ServeFile(Part):
+    """The settings of one server."""
+
+    version: Literal[1] = Field(description="Version of this format: 1.")
+    store: ShortText | None = Field(
+        None,
+        description="URL of the runtime's own store, e.g. `sqlite:///runtime.db`; RECONCILER_RUNTIME_URL wins. Never the "
+        "database of the configuration.",
+    )
+    agents: Listener = Field(default_factory=Listener, description="The listener for agents.")
+    operators: Operators | None = Field(
+        None, description="The listener for operators, metrics among it; off without this."
+    )
+    issuers: dict[Name, Issuer] = Field(
+        default_factory=dict, description="Issuers of tokens, as callers' `auth.jwt` names them."
+    )
+    permits: PermitSettings = Field(
+        default_factory=PermitSettings, description="What tenants may use beyond what is public."
+    )
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = Field(400, description="How many days evidence is kept.")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.operators and (self.operators.host, self.operators.port) == (self.agents.host, self.agents.port):
+            yield Fault(("operators", "port"), "conflicting-fields", "operators and agents have listeners of their own")
+
+
+def permits_of(settings: ServeFile, folder: FilePath) -> Permits:
+    roots = tuple((folder / root).resolve() for root in settings.permits.sqlite_roots)
+    return Permits(tuple(ip_network(text) for text in settings.permits.networks), roots)
+
+
+def read_serve(path: FilePath) -> ServeFile:
+    """Raises ConfigurationInvalid with every problem and its place."""
+    problems = Problems()
+    source = read_source(path, problems)
+    problems.raise_if_any()
+    if source is None or len(source.documents) != 1:
+        place = Place(str(path), 1, 1)
+        hint = "write one document that says `version: 1`"
+        raise ConfigurationInvalid(
+            Problem("serve-file", f"{path} holds no settings, or several", place=place, hint=hint)
+        )
+    raw = source.documents[0].value
+    try:
+        return ServeFile.model_validate(raw)
+    except ValidationError as error:
+        found = []
+        for detail in error.errors(include_input=False, include_url=False):
+            problem = replace(problem_of(ServeFile, raw, detail, ""), address=None)
+            found.append(source.locate(problem, 0, problem.path, lambda place: shown((ServeFile,), raw, place)))
+        raise ConfigurationInvalid(*map(source.masking, found)) from None

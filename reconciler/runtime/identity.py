@@ -1,0 +1,70 @@
+"""A credential of a request turned into the caller that it proves; the tenant follows from it, and from nothing else."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from reconciler.runtime.source import InForce
+from reconciler.store.status import digest, moment
+
+
+class Caller(NamedTuple):
+    """Who asks: proved. ``key`` is the id of its API key, "" where a token proved it; ``roles`` are those of the token."""
+
+    tenant: str
+    name: str
+    key: str = ""
+    roles: frozenset[str] = frozenset()
+    claims: Mapping[str, Any] = MappingProxyType({})
+
+
+def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:
+    """None for whatever is not an active key of a caller that is live, as it was applied, and takes keys."""
+    parts = text.split("_", 2)
+    key = in_force.status.keys.get(parts[1]) if len(parts) == 3 and parts[0] == "rk" else None
+    if key is None or not hmac.compare_digest(digest(parts[2]), key.digest) or not key.is_active(moment(now)):
+        return None
+    caller = in_force.snapshot.tenant(key.tenant).resource(f"caller/{key.caller}")
+    if caller is None or caller.known.uid != key.uid or not caller.known.settled:
+        return None
+    taken = caller.body["auth"].get("api_key")
+    if taken is None:
+        return None
+    # what the caller's spec says now counts, also for keys that were issued under a longer term
+    age = timedelta(days=taken["max_age_days"])
+    if moment(now - age) >= key.created_at:
+        return None
+    return Caller(key.tenant, key.caller, key.id)
+
+
+def by_claims(in_force: InForce, issuer: str, claims: Mapping[str, Any]) -> Caller | None:
+    """Of a verified token: exactly one caller over all tenants has to ask for what it says."""
+    found = []
+    for tenant, name, jwt in in_force.snapshot.by_issuer.get(issuer, ()):
+        if all(_says(claims, claim, value) for claim, value in jwt["claims"].items()):
+            found.append(Caller(tenant, name, "", _roles(jwt, claims), MappingProxyType(dict(claims))))
+    return found[0] if len(found) == 1 else None
+
+
+def _says(claims: Mapping[str, Any], claim: str, value: str) -> bool:
+    said = claims.get(claim)
+    return said == value or (isinstance(said, list) and value in said)
+
+
+def _roles(jwt: Mapping[str, Any], claims: Mapping[str, Any]) -> frozenset[str]:
+    source = jwt.get("roles_from")
+    said = claims.get(source["claim"]) if source else None
+    listed = said if isinstance(said, list) else [said]
+    return (
+        frozenset(source["map"][one] for one in listed if isinstance(one, str) and one in source["map"])
+        if source
+        else frozenset()
+    )
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

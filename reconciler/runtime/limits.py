@@ -1,0 +1,56 @@
+"""A tenant's limits, and its connectors' own rates, turned into the levels that one call counts against."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from reconciler.access.decide import Decision
+from reconciler.access.snapshot import Resource, Tenant
+from reconciler.runtime.ledger.entries import Level
+
+TENANT = "tenant"
+
+
+def levels_of(tenant: Tenant, caller: str, decision: Decision) -> tuple[Level, ...]:
+    """The tenant's, the caller's, and those of everything that the call goes through."""
+    by_target = _compiled(tenant)
+    names = [TENANT, f"caller/{caller}", *(_name(one) for one in decision.chain)]
+    found = [level for name in names for level in by_target.get(name, ())]
+    return tuple(found + [level for one in decision.chain for level in _own(tenant.name, one)])
+
+
+def _name(one: Resource) -> str:
+    return f"{one.known.address.kind}/{one.known.address.name}"
+
+
+def _own(tenant: str, one: Resource) -> Sequence[Level]:
+    rate = one.body.get("rate_limit") if one.known.address.kind == "connector" else None
+    return [Level(tenant, f"{_name(one)}#rate", "requests", "minute", rate)] if isinstance(rate, int) else []
+
+
+def _compiled(tenant: Tenant) -> Mapping[str, Sequence[Level]]:
+    found: Mapping[str, Sequence[Level]] | None = tenant.decisions.get("limits")
+    if found is None:
+        by_target: dict[str, list[Level]] = defaultdict(list)
+        for name in tenant.names("limit"):
+            limit = tenant.resource(name)
+            for level in _levels(tenant.name, limit) if limit else _nothing(tenant.name):
+                by_target[level.target].append(level)
+        found = tenant.decisions["limits"] = dict(by_target)
+    return found
+
+
+def _levels(tenant: str, limit: Resource) -> Sequence[Level]:
+    body, levels = limit.body, []
+    warns = body["on_exceed"] == "warn"
+    if body.get("requests") is not None:
+        levels.append(Level(tenant, body["target"], "requests", body["per"], body["requests"], warns))
+    if body.get("concurrent") is not None:
+        levels.append(Level(tenant, body["target"], "concurrent", "", body["concurrent"], warns))
+    return levels
+
+
+def _nothing(tenant: str) -> Sequence[Level]:
+    """A limit that somebody broke by hand says nothing that one could hold to: nothing passes until it is mended."""
+    return [Level(tenant, TENANT, "concurrent", "", 0)]

@@ -1,0 +1,273 @@
+"""The one choke point: who asks for what with which values, turned into a decided, limited, recorded call, or into a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from reconciler.access.decide import Ask, Decision, decide, subject_of, tools_of
+from reconciler.access.rule import Subject
+from reconciler.access.snapshot import Resource, Tenant
+from reconciler.access.values import Identity, NoClaim, Unfit, values_of
+from reconciler.failpoints import hit
+from reconciler.model.body import canonical
+from reconciler.model.status import Status
+from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.identity import Caller
+from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, new_id
+from reconciler.runtime.ledger.ledger import Ledger, Unavailable
+from reconciler.runtime.limits import levels_of
+from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.pools import Pools
+from reconciler.runtime.source import InForce, Source, Stale
+
+SLACK_SECONDS = 5.0
+"""Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
+
+
+class Done(NamedTuple):
+    """A call that succeeded."""
+
+    evidence_id: str
+    answer: Answer
+    warned: tuple[str, ...] = ()
+
+
+class Refusal(Exception):
+    """Why there is no result, as far as a caller may know: ``code`` is one of
+
+    not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
+    (``retry_after`` in seconds), unavailable (evidence or what is in force), or a connector's own code, with ``outcome``.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        evidence_id: str = "",
+        unfit: tuple[Unfit, ...] = (),
+        retry_after: int | None = None,
+        outcome: str = "",
+    ) -> None:
+        super().__init__(code)
+        self.code, self.evidence_id, self.unfit = code, evidence_id, unfit
+        self.retry_after, self.outcome = retry_after, outcome
+
+
+@dataclass
+class _Running:
+    task: asyncio.Task[Answer]
+    caller: Caller
+    chain: tuple[Resource, ...]
+    frozen: bool = False
+
+
+class Mediator:
+    """``values_key`` is that of the hashes of values in evidence."""
+
+    def __init__(self, source: Source, ledger: Ledger, pools: Pools, values_key: bytes, metrics: Metrics) -> None:
+        self._source, self._ledger, self._pools, self._values_key = source, ledger, pools, values_key
+        self._metrics = metrics
+        self._running: dict[str, _Running] = {}
+
+    async def access(self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "") -> Done:
+        """Raises Refusal."""
+        in_force = self._in_force()
+        tenant = in_force.snapshot.tenant(caller.tenant)
+        decision = self._decide(in_force, tenant, caller, ask)
+        evidence_id = new_id()
+        if not decision.allowed:
+            raise self._denied(evidence_id, in_force, caller, ask, decision)
+        template = next(one for one in decision.chain if one.known.address.kind == "template")
+        try:
+            values = values_of(template.body, arguments, Identity(caller.name, caller.claims))
+        except NoClaim:
+            raise self._denied(evidence_id, in_force, caller, ask, decision._replace(reason="claim-missing")) from None
+        if isinstance(values, tuple):
+            self._deny(evidence_id, in_force, caller, ask, decision._replace(reason="invalid-values"))
+            raise Refusal("invalid-values", evidence_id, unfit=values)
+        call = _call(caller.tenant, decision, template, values, arguments)
+        intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
+        warned = await self._admit(intent, in_force, caller, ask, decision)
+        answer = await self._execute(intent, caller, decision, call)
+        return Done(evidence_id, answer, warned)
+
+    def tools(self, caller: Caller) -> dict[str, Resource]:
+        """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
+        in_force = self._in_force()
+        tenant = in_force.snapshot.tenant(caller.tenant)
+        subject = subject_of(tenant, caller.name, caller.roles)
+        if isinstance(subject, str):
+            return {}
+        found = {}
+        for name, target in tools_of(tenant, subject).items():
+            decision = self._decide(in_force, tenant, caller, Ask(target))
+            if decision.allowed:
+                found[name] = decision.chain[0]
+        return found
+
+    def target_of(self, caller: Caller, tool: str) -> str:
+        """The target behind a tool's name; of what is not there, one that is not there either."""
+        found = self.tools(caller).get(tool)
+        return f"template/{found.known.address.name}" if found else f"template/{tool}"
+
+    def cancel_frozen(self, in_force: InForce) -> None:
+        """Ends what runs and is frozen now."""
+        for running in self._running.values():
+            if frozen_by(in_force.status, running.caller, running.chain):
+                running.frozen = True
+                running.task.cancel()
+
+    def _in_force(self) -> InForce:
+        try:
+            return self._source.current()
+        except Stale:
+            raise Refusal("unavailable", retry_after=1) from None
+
+    def _decide(self, in_force: InForce, tenant: Tenant, caller: Caller, ask: Ask) -> Decision:
+        try:
+            subject: Subject | str = subject_of(tenant, caller.name, caller.roles)
+            decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, ask)
+            if frozen := frozen_by(in_force.status, caller, decision.chain):
+                return decision._replace(allowed=False, reason="frozen", policy=frozen)
+            return decision
+        except Exception:
+            # a check that raises is no explicit allow
+            return Decision(False, "check-failed")
+
+    def _denied(self, evidence_id: str, in_force: InForce, caller: Caller, ask: Ask, decision: Decision) -> Refusal:
+        self._deny(evidence_id, in_force, caller, ask, decision)
+        return Refusal("not-found", evidence_id)
+
+    def _deny(self, evidence_id: str, in_force: InForce, caller: Caller, ask: Ask, decision: Decision) -> None:
+        generation = _generation(in_force, decision)
+        target = _shown(ask)
+        denial = Denial(
+            evidence_id, caller.tenant, caller.name, target, decision.reason, decision.policy or "", generation
+        )
+        self._metrics.calls["denied"] += 1
+        self._ledger.deny(denial)
+
+    def _intent(
+        self,
+        evidence_id: str,
+        in_force: InForce,
+        tenant: Tenant,
+        caller: Caller,
+        ask: Ask,
+        decision: Decision,
+        call: Call,
+        run: str,
+    ) -> Intent:
+        said = canonical([caller.tenant, _shown(ask), dict(call.values), call.body])
+        return Intent(
+            id=evidence_id,
+            tenant=caller.tenant,
+            caller=caller.name,
+            run=run[:128],
+            target=_shown(ask),
+            connector=f"connector/{call.connector.known.address.name}",
+            action=decision.action or "",
+            values=hmac.new(self._values_key, said.encode(), sha256).hexdigest(),
+            policy=decision.policy or "",
+            generation=_generation(in_force, decision),
+            drifted=decision.drifted,
+            seconds=call.deadline - asyncio.get_running_loop().time() + SLACK_SECONDS,
+            levels=levels_of(tenant, caller.name, decision),
+        )
+
+    async def _admit(
+        self, intent: Intent, in_force: InForce, caller: Caller, ask: Ask, decision: Decision
+    ) -> tuple[str, ...]:
+        try:
+            admitted = await self._ledger.admit(intent)
+        except Unavailable:
+            raise Refusal("unavailable", retry_after=1) from None
+        if isinstance(admitted, Refused):
+            level = admitted.level
+            reason = f"limit:{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
+            self._deny(intent.id, in_force, caller, ask, decision._replace(reason=reason))
+            raise Refusal("limit-exceeded", intent.id, retry_after=admitted.retry_after)
+        return tuple(
+            f"{level.target}: {level.unit}{f' per {level.per}' if level.per else ''}" for level in admitted.warned
+        )
+
+    async def _execute(self, intent: Intent, caller: Caller, decision: Decision, call: Call) -> Answer:
+        begun = time.monotonic()
+
+        def settle(outcome: str, answer: Answer | None = None, code: str = "") -> None:
+            took = round((time.monotonic() - begun) * 1000)
+            rows, size = (answer.rows, answer.size) if answer else (None, 0)
+            self._metrics.calls[outcome] += 1
+            self._ledger.settle(Outcome(intent.id, outcome, rows, size, took, code))
+
+        task = asyncio.create_task(self._within(intent.id, call))
+        running = self._running[intent.id] = _Running(task, caller, decision.chain)
+        try:
+            answer = await asyncio.shield(task)
+            hit("after_effect")
+        except Failed as error:
+            settle(error.outcome, code=error.code)
+            raise Refusal(error.code, intent.id, outcome=error.outcome) from None
+        except asyncio.CancelledError:
+            outcome = (
+                "unknown" if call.effect and decision.action == "write" else "blocked" if running.frozen else "failure"
+            )
+            settle(outcome, code="frozen" if running.frozen else "cancelled")
+            if running.frozen:
+                raise Refusal("frozen", intent.id, outcome=outcome) from None
+            task.cancel()
+            raise
+        except Exception:
+            settle("unknown" if call.effect else "failure", code="internal-error")
+            raise Refusal("internal-error", intent.id, outcome="unknown" if call.effect else "failure") from None
+        finally:
+            del self._running[intent.id]
+        settle("success", answer)
+        return answer
+
+    async def _within(self, evidence_id: str, call: Call) -> Answer:
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                return await self._pools.run(evidence_id, call)
+        except TimeoutError:
+            writes = (
+                call.effect
+                and call.template.body.get("read_only") is not True
+                and call.template.body.get("method") not in {"GET", "HEAD"}
+            )
+            raise Failed("timeout", "it took too long", "unknown" if writes else "timeout") from None
+
+
+def frozen_by(status: Status, caller: Caller, chain: tuple[Resource, ...]) -> str | None:
+    """The freeze that stops a call; None where there is none."""
+    if not status.frozen:
+        return None
+    own = ["platform", f"tenant/{caller.tenant}", f"{caller.tenant}/caller/{caller.name}", f"key/{caller.key}"]
+    return next((one for one in (*own, *(str(each.known.address) for each in chain)) if one in status.frozen), None)
+
+
+def _shown(ask: Ask) -> str:
+    return f"{ask.target}:{ask.action}" if ask.target.startswith("plane/") and ask.action else ask.target
+
+
+def _generation(in_force: InForce, decision: Decision) -> int:
+    """Of the project that owns the target."""
+    owner = decision.chain[0].known.project if decision.chain else None
+    return in_force.snapshot.generations.get(owner or "", 0)
+
+
+def _call(
+    tenant: str, decision: Decision, template: Resource, values: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Call:
+    by_kind = {one.known.address.kind: one for one in decision.chain}
+    connector = by_kind["connector"]
+    bounds = [one.body.get("timeout_seconds") for one in (template, connector)]
+    seconds = min([bound for bound in bounds if bound is not None], default=30)
+    deadline = asyncio.get_running_loop().time() + seconds
+    body = arguments.get("body") if template.body.get("body") is not None else None
+    return Call(tenant, template, by_kind.get("datasource"), connector, values, deadline, body)

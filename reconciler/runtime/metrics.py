@@ -1,0 +1,37 @@
+"""What happened, counted, and told in Prometheus's text format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+_HELP = {
+    "reconciler_calls_total": ("counter", "Calls by how they ended."),
+    "reconciler_refused_requests_total": ("counter", "Requests that came no further than the door, by why."),
+    "reconciler_evidence_failures_total": ("counter", "Flushes of evidence that failed."),
+    "reconciler_calls_open": ("gauge", "Calls that are under way."),
+    "reconciler_snapshot_fresh": ("gauge", "1 while what is in force is known."),
+}
+
+
+class Metrics:
+    """Names and labels hold no tenant's words: only what this program says."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def text(self, gauges: Mapping[str, float]) -> str:
+        counted = {
+            "reconciler_calls_total": ("outcome", self.calls),
+            "reconciler_refused_requests_total": ("reason", self.refused),
+        }
+        lines = []
+        for name, (kind, help_) in _HELP.items():
+            lines += [f"# HELP {name} {help_}", f"# TYPE {name} {kind}"]
+            if name in counted:
+                label, values = counted[name]
+                lines += [f'{name}{{{label}="{value}"}} {n}' for value, n in sorted(values.items())]
+            else:
+                lines.append(f"{name} {gauges.get(name, 0):g}")
+        return "\n".join(lines) + "\n"

@@ -1,0 +1,85 @@
+"""Ways to connectors, one for each tenant and life of a connector: opened when first used, closed when nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.access.snapshot import Resource
+from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Surroundings
+
+IDLE_SECONDS = 60.0
+MOST = 200
+Key = tuple[str, str, str]
+
+
+@dataclass
+class _Way:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    connection: Connection | None = None
+    users: int = 0
+    used: float = 0.0
+
+
+class Pools:
+    """``may_run`` says whether a call was admitted: without a durable intent nothing goes anywhere."""
+
+    def __init__(self, opens: Mapping[str, Open], around: Surroundings, may_run: Callable[[str], bool]) -> None:
+        self._opens, self._around, self._may_run = opens, around, may_run
+        self._ways: dict[Key, _Way] = {}
+
+    async def run(self, evidence_id: str, call: Call) -> Answer:
+        """Raises Failed."""
+        if not self._may_run(evidence_id):
+            raise Failed("not-admitted", "no intent was recorded for this call", "blocked")
+        key = _key(call.tenant, call.connector)
+        way = self._ways.setdefault(key, _Way())
+        way.users += 1
+        try:
+            async with way.lock:
+                if way.connection is None:
+                    await self._make_room()
+                    way.connection = await self._open(call.tenant, call.connector)
+            return await way.connection.run(call)
+        finally:
+            way.users -= 1
+            way.used = time.monotonic()
+
+    async def _open(self, tenant: str, connector: Resource) -> Connection:
+        opens = self._opens.get(connector.body["type"])
+        if opens is None:
+            raise Failed(
+                "not-supported", f"connectors of the type {connector.body['type']} can't be used yet", "blocked"
+            )
+        return await opens(tenant, connector, self._around)
+
+    async def _make_room(self) -> None:
+        idle = sorted((way.used, key) for key, way in self._ways.items() if way.connection and not way.users)
+        for _, key in idle[: max(0, len(self._ways) - MOST + 1)]:
+            await self._close(self._ways.pop(key))
+
+    async def close_idle(self) -> None:
+        """Also those of connectors that have changed: nobody uses them any more."""
+        before = time.monotonic() - IDLE_SECONDS
+        for key, way in [*self._ways.items()]:
+            if not way.users and way.used < before:
+                del self._ways[key]
+                await self._close(way)
+
+    async def close(self) -> None:
+        ways, self._ways = [*self._ways.values()], {}
+        for way in ways:
+            await self._close(way)
+
+    async def _close(self, way: _Way) -> None:
+        if way.connection is not None:
+            with contextlib.suppress(Exception):
+                await way.connection.close()
+
+
+def _key(tenant: str, connector: Resource) -> Key:
+    live = connector.known.live
+    return tenant, connector.known.uid, live.json if live else ""

@@ -1,0 +1,99 @@
+"""The control database, turned into the snapshot in force: looked at four times a second, and nothing when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from reconciler.access.snapshot import Snapshot, snapshot_of
+from reconciler.model.status import Status
+from reconciler.store.watch import Pulse, Watch, World
+
+log = logging.getLogger("reconciler.runtime")
+POLL_SECONDS = 0.25
+FRESH_SECONDS = 5.0
+"""A snapshot that was not confirmed for so long denies everything."""
+WHOLE_SECONDS = 60.0
+"""What no counter tells (a trigger that somebody took out) is seen by reading everything."""
+
+
+class Stale(Exception):
+    """What is in force is not known: there is no access."""
+
+
+class InForce(NamedTuple):
+    """One snapshot and the status that goes with it."""
+
+    snapshot: Snapshot
+    status: Status
+
+
+class Source:
+    """``changed`` is called after each new snapshot, in the event loop."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.changed: Callable[[InForce], None] = lambda _in_force: None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="source")
+        self._in_force: InForce | None = None
+        self._pulse: Pulse | None = None
+        self._again: int | None = None
+        self._confirmed = 0.0
+        self._whole = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Raises what the database says: a server that knows nothing does not start."""
+        await self._load()
+        self._task = asyncio.create_task(self._polling())
+
+    def current(self) -> InForce:
+        """Raises Stale."""
+        if self._in_force is None or time.monotonic() - self._confirmed > FRESH_SECONDS:
+            raise Stale("what is in force was not confirmed for too long")
+        return self._in_force
+
+    @property
+    def is_fresh(self) -> bool:
+        return self._in_force is not None and time.monotonic() - self._confirmed <= FRESH_SECONDS
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._watch.close)
+        self._thread.shutdown()
+
+    async def _polling(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self._look()
+            except Exception as error:
+                log.error("the control database can't be read: %s", type(error).__name__)
+
+    async def _look(self) -> None:
+        asked = time.monotonic()
+        pulse: Pulse = await asyncio.get_running_loop().run_in_executor(self._thread, self._watch.pulse)
+        known = self._pulse
+        moved = known is None or pulse.moves != known.moves or pulse.inode != known.inode
+        ended = self._again is not None and pulse.oldest >= self._again
+        if moved or ended or asked - self._whole > WHOLE_SECONDS:
+            await self._load()
+        else:
+            self._confirmed = asked
+
+    async def _load(self) -> None:
+        asked = time.monotonic()
+        world: World = await asyncio.get_running_loop().run_in_executor(self._thread, self._watch.world)
+        self._again = world.pulse.next if world.pulse.oldest < world.pulse.next else None
+        self._pulse = world.pulse
+        self._in_force = InForce(snapshot_of(world.known, world.generations), world.status)
+        self._confirmed = self._whole = asked
+        self.changed(self._in_force)

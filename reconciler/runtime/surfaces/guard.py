@@ -1,0 +1,108 @@
+"""What every request goes through: its Host and Origin, its size, and who it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reconciler.runtime.config import Listener
+from reconciler.runtime.surfaces.problem import problem
+
+MOST_BYTES = 1024 * 1024
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
+Prove = Callable[[Request], Awaitable[Any]]
+
+
+class Guard:
+    """``prove`` turns a request into who it comes from, None for nobody; found again in ``scope["who"]``."""
+
+    def __init__(self, app: ASGIApp, listener: Listener, prove: Prove, refused: Callable[[str], None]) -> None:
+        self._app, self._prove, self._refused = app, prove, refused
+        self._hosts = frozenset({*LOOPBACK, *(host.lower() for host in listener.allowed_hosts)})
+        self._origins = frozenset(listener.allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        answer = self._foreign(request)
+        if answer is None and scope["path"] not in OPEN:
+            try:
+                scope["who"] = await self._prove(request)
+            except Exception:
+                scope["who"] = None
+            if scope["who"] is None:
+                self._refused("unauthenticated")
+                answer = problem(401, "unauthenticated", "Say who you are.", {"WWW-Authenticate": "Bearer"})
+        if answer is not None:
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, _bounded(receive), send)
+
+    def _foreign(self, request: Request) -> Response | None:
+        host = request.headers.get("host", "").lower()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if name not in self._hosts and host not in self._hosts:
+            self._refused("host")
+            return problem(421, "wrong-host", "This server does not answer under that name.")
+        origin = request.headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            self._refused("origin")
+            return problem(403, "wrong-origin", "Pages of that origin may not ask here.")
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MOST_BYTES:
+            return problem(413, "too-large", f"A request has at most {MOST_BYTES} bytes.")
+        return None
+
+
+class TooLarge(Exception):
+    """More came than was announced, or allowed."""
+
+
+def _bounded(receive: Receive) -> Receive:
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MOST_BYTES:
+            raise TooLarge
+        return message
+
+    return bounded
+
+
+class BadRequest(Exception):
+    """What came is no JSON object."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.answer = problem(status, code, detail)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request; an empty one is an empty object. Raises BadRequest."""
+    try:
+        body = await request.body()
+    except TooLarge:
+        raise BadRequest(413, "too-large", f"A request has at most {MOST_BYTES} bytes.") from None
+    if not body:
+        return {}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BadRequest(415, "wrong-media-type", "Send JSON, as application/json.")
+    try:
+        found = orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError):
+        raise BadRequest(400, "invalid-json", "This is no JSON.") from None
+    if not isinstance(found, dict):
+        raise BadRequest(400, "invalid-json", "Send a JSON object.")
+    return found

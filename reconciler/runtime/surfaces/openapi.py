@@ -1,0 +1,172 @@
+"""The HTTP APIs described for programs (OpenAPI 3.1): what each route takes and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler import __version__
+from reconciler.model.access import ACTIONS
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 64}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "evidence_id": {"type": "string"},
+        "outcome": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+_TOOL = {
+    "type": "object",
+    "required": ["name", "description", "action", "read_only", "input_schema"],
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "action": {"enum": [*ACTIONS]},
+        "read_only": {"type": "boolean"},
+        "input_schema": {"type": "object"},
+    },
+}
+_CALL = {
+    "type": "object",
+    "properties": {"arguments": {"type": "object", "description": "The values, by parameter."}},
+    "additionalProperties": False,
+}
+_DONE = {
+    "type": "object",
+    "required": ["evidence_id", "result", "rows", "cut"],
+    "properties": {
+        "evidence_id": {"type": "string"},
+        "result": {},
+        "rows": {"type": ["integer", "null"]},
+        "cut": {"type": "boolean", "description": "Whether there was more than the cap on rows."},
+        "warnings": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_PAGED = [
+    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
+    {"name": "cursor", "in": "query", "schema": {"type": "string", "maxLength": 1024}},
+]
+
+
+def _path(name: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": schema or _NAME}
+
+
+def _answers(schema: dict[str, Any], *codes: int) -> dict[str, Any]:
+    refused = {
+        "description": "Why not.",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    told = {"200": {"description": "Done.", "content": {"application/json": {"schema": schema}}}}
+    return told | {str(code): refused for code in (401, 403, 413, 421, 500, 503, *codes)}
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": False, "content": {"application/json": {"schema": schema}}}
+
+
+def _list(name: str, item: dict[str, Any]) -> dict[str, Any]:
+    properties = {name: {"type": "array", "items": item}, "next_cursor": {"type": "string"}}
+    return {"type": "object", "required": [name], "properties": properties}
+
+
+_CALLING = (400, 404, 415, 422, 429, 502, 504)
+_RUN = {"name": "X-Run-Id", "in": "header", "schema": {"type": "string", "maxLength": 128}}
+_AGENTS = {
+    "/v1/tools": {
+        "get": {
+            "summary": "The tools that you may call.",
+            "parameters": _PAGED,
+            "responses": _answers(_list("tools", _TOOL), 400),
+        }
+    },
+    "/v1/tools/{name}": {
+        "get": {"summary": "One of them.", "parameters": [_path("name")], "responses": _answers(_TOOL, 404)}
+    },
+    "/v1/tools/{name}/call": {
+        "post": {
+            "summary": "Call it.",
+            "parameters": [_path("name"), _RUN],
+            "requestBody": _body(_CALL),
+            "responses": _answers(_DONE, *_CALLING),
+        }
+    },
+    "/v1/planes/{name}/{action}": {
+        "post": {
+            "summary": "Do something on a plane.",
+            "parameters": [_path("name"), _path("action"), _RUN],
+            "requestBody": _body(_CALL),
+            "responses": _answers(_DONE, *_CALLING),
+        }
+    },
+}
+_TENANT = _path("tenant")
+_ANY: dict[str, Any] = {"type": "object"}
+_EXPLAIN = {
+    "type": "object",
+    "required": ["caller", "target"],
+    "properties": {"caller": _NAME, "target": {"type": "string"}, "action": {"type": ["string", "null"]}},
+}
+_FREEZE = {
+    "type": "object",
+    "required": ["target", "reason"],
+    "properties": {"target": {"type": "string"}, "reason": {"type": "string", "minLength": 1, "maxLength": 1024}},
+}
+_TOP = "/v1/tenants/{tenant}"
+_OPERATORS = {
+    f"{_TOP}/evidence": {
+        "get": {
+            "summary": "What was done and refused, the newest first.",
+            "parameters": [_TENANT, *_PAGED, {"name": "caller", "in": "query", "schema": _NAME}],
+            "responses": _answers(_list("evidence", _ANY), 400),
+        }
+    },
+    f"{_TOP}/evidence/{{id}}": {
+        "get": {"summary": "One of it.", "parameters": [_TENANT, _path("id")], "responses": _answers(_ANY, 404)}
+    },
+    f"{_TOP}/limits": {"get": {"summary": "What is counted.", "parameters": [_TENANT], "responses": _answers(_ANY)}},
+    f"{_TOP}/access/explain": {
+        "post": {
+            "summary": "What would happen, and why.",
+            "parameters": [_TENANT],
+            "requestBody": _body(_EXPLAIN),
+            "responses": _answers(_ANY, 400, 415, 422),
+        }
+    },
+    f"{_TOP}/freezes": {
+        "get": {"summary": "What is frozen.", "parameters": [_TENANT], "responses": _answers(_ANY)},
+        "post": {
+            "summary": "Take something out of use.",
+            "parameters": [_TENANT],
+            "requestBody": _body(_FREEZE),
+            "responses": _answers(_ANY, 400, 415, 422),
+        },
+        "delete": {
+            "summary": "Take it into use again.",
+            "parameters": [_TENANT],
+            "requestBody": _body(_FREEZE),
+            "responses": _answers(_ANY, 400, 415, 422),
+        },
+    },
+}
+
+
+def openapi(listener: str) -> dict[str, Any]:
+    """Of the listener for ``agents`` or ``operators``."""
+    paths = _AGENTS if listener == "agents" else _OPERATORS
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"reconciler, for {listener}", "version": __version__},
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {"Problem": _PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }

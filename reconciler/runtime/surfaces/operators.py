@@ -1,0 +1,171 @@
+"""The operators' HTTP API: evidence, freezes, explanations; nothing here declares anything, since that is in git."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of
+from reconciler.model.status import FREEZABLE
+from reconciler.runtime.config import Operators, OperatorToken
+from reconciler.runtime.ledger import reading
+from reconciler.runtime.source import Source
+from reconciler.runtime.surfaces.agents import answering
+from reconciler.runtime.surfaces.guard import json_object
+from reconciler.runtime.surfaces.pages import asked, cursor_of
+from reconciler.runtime.surfaces.problem import Json, problem
+from reconciler.store.secrets import Actor
+from reconciler.store.status import freeze, freezes, unfreeze
+from reconciler.store.url import Database
+
+DECLARED = ("integrations", "connectors", "datasources", "templates", "limits", "callers", "policies", "planes")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Operator(NamedTuple):
+    """Who asks, and what for; ``tenants`` are all where none is named."""
+
+    name: str
+    token: OperatorToken
+
+    def may(self, scope: str, tenant: str | None) -> bool:
+        for_tenant = not self.token.tenants or (tenant is not None and tenant in self.token.tenants)
+        return scope in self.token.scopes and for_tenant
+
+
+class Places(NamedTuple):
+    """The control database, the runtime's store, and the key of the audit trail."""
+
+    control: Database
+    store: Database
+    audit_key: tuple[str, bytes] | None
+
+
+def proving(settings: Operators) -> Callable[[Request], Awaitable[Operator | None]]:
+    async def prove(request: Request) -> Operator | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = sha256(token.strip().encode()).hexdigest()
+        found = None
+        for name, one in settings.tokens.items():
+            if compare_digest(given, one.sha256) and scheme.lower() == "bearer":
+                found = Operator(name, one)
+        return found
+
+    return prove
+
+
+def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[Route]:
+    async def list_evidence(request: Request) -> Response:
+        tenant = request.path_params["tenant"]
+        limit, before = asked(request)
+        caller = request.query_params.get("caller")
+        found = await asyncio.to_thread(reading.evidence, places.store, (tenant,), limit + 1, before, caller)
+        more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
+        return Json({"evidence": found[:limit], **more})
+
+    async def tell_evidence(request: Request) -> Response:
+        tenant, identity = request.path_params["tenant"], request.path_params["id"]
+        found = await asyncio.to_thread(reading.one, places.store, identity, (tenant,))
+        return Json(found) if found else problem(404, "not-found", "There is no such evidence.")
+
+    async def explain(request: Request) -> Response:
+        body = await json_object(request)
+        caller, target, action = (body.get(name) for name in ("caller", "target", "action"))
+        if not isinstance(caller, str) or not isinstance(target, str) or not isinstance(action, str | None):
+            return problem(422, "invalid-values", "Give `caller` and `target`, and a plane's `action`.")
+        tenant = source.current().snapshot.tenant(request.path_params["tenant"])
+        subject = subject_of(tenant, caller)
+        decision = (
+            Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, Ask(target, action))
+        )
+        return Json(_decision(decision))
+
+    async def list_freezes(request: Request) -> Response:
+        tenant = request.path_params["tenant"]
+        found = await asyncio.to_thread(freezes, places.control)
+        return Json({"freezes": [one._asdict() for one in found if _is_of(one.target, tenant)]})
+
+    async def change_freeze(request: Request) -> Response:
+        body = await json_object(request)
+        target, reason = body.get("target"), body.get("reason")
+        tenant = request.path_params["tenant"]
+        if (
+            not isinstance(target, str)
+            or not _is_of(target, tenant)
+            or not isinstance(reason, str)
+            or not reason.strip()
+        ):
+            kinds = ", ".join(FREEZABLE)
+            return problem(
+                422,
+                "invalid-values",
+                f"Give a `reason`, and as `target` tenant/{tenant} or {tenant}/KIND/NAME ({kinds}).",
+            )
+        operator: Operator = request.scope["who"]
+        does = freeze if request.method == "POST" else unfreeze
+        actor = Actor(f"operator:{operator.name}", places.audit_key)
+        changed = await asyncio.to_thread(does, places.control, target, reason[:1024], actor)
+        return Json({"target": target, "frozen": request.method == "POST", "changed": changed})
+
+    async def counted(request: Request) -> Response:
+        found = await asyncio.to_thread(reading.usage, places.store, request.path_params["tenant"])
+        return Json({"counters": found})
+
+    async def declared(_request: Request) -> Response:
+        return problem(405, "declared-in-git", "This is declared in git: change it there, and apply.", {"Allow": "GET"})
+
+    async def told(request: Request) -> Response:
+        if not request.scope["who"].may("operate", None) and not request.scope["who"].may("evidence", None):
+            return _forbidden()
+        return PlainTextResponse(metrics(), media_type="text/plain; version=0.0.4")
+
+    def of(scope: str, handler: Handler) -> Handler:
+        async def allowed(request: Request) -> Response:
+            if not request.scope["who"].may(scope, request.path_params["tenant"]):
+                return _forbidden()
+            return await handler(request)
+
+        return answering(allowed)
+
+    top = "/v1/tenants/{tenant}"
+    changes = ["POST", "PUT", "PATCH", "DELETE"]
+    return [
+        Route("/metrics", answering(told)),
+        Route(f"{top}/evidence", of("evidence", list_evidence)),
+        Route(f"{top}/evidence/{{id}}", of("evidence", tell_evidence)),
+        Route(f"{top}/limits", of("evidence", counted)),
+        Route(f"{top}/access/explain", of("operate", explain), methods=["POST"]),
+        Route(f"{top}/freezes", of("operate", list_freezes)),
+        Route(f"{top}/freezes", of("operate", change_freeze), methods=["POST", "DELETE"]),
+        *(Route(f"{top}/{plural}", of("operate", declared), methods=changes) for plural in DECLARED),
+        *(Route(f"{top}/{plural}/{{name}}", of("operate", declared), methods=changes) for plural in DECLARED),
+    ]
+
+
+def _forbidden() -> Response:
+    return problem(403, "forbidden", "This token is not for that.")
+
+
+def _is_of(target: str, tenant: str) -> bool:
+    parts = target.split("/")
+    return target == f"tenant/{tenant}" or (len(parts) == 3 and parts[0] == tenant and parts[1] in FREEZABLE)
+
+
+def _decision(decision: Decision) -> Mapping[str, Any]:
+    return {
+        "decision": "allow" if decision.allowed else "deny",
+        "reason": decision.reason,
+        "message": REASONS.get(decision.reason, decision.reason),
+        "policy": decision.policy,
+        "action": decision.action,
+        "classification": decision.classification,
+        "chain": [str(one.known.address) for one in decision.chain],
+        "drifted": decision.drifted,
+    }

@@ -1,0 +1,50 @@
+"""Refusals turned into HTTP's problem details (RFC 9457), which say no more than a caller may know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from reconciler.runtime.mediator import Refusal
+
+_STATUS: Mapping[str, tuple[int, str]] = {
+    "not-found": (404, "There is nothing of this name that you may use."),
+    "invalid-values": (422, "The values are not what this takes."),
+    "limit-exceeded": (429, "A limit is used up."),
+    "unavailable": (503, "It can't be done safely at the moment."),
+    "frozen": (503, "This was taken out of use while it ran."),
+    "timeout": (504, "The other side took too long."),
+}
+
+
+class Json(Response):
+    """An answer in JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+class ProblemJson(Json):
+    media_type = "application/problem+json"
+
+
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
+    told = {"type": f"urn:reconciler:problem:{code}", "title": detail, "status": status, "code": code}
+    kept = {key: value for key, value in more.items() if value not in (None, "", [])}
+    return ProblemJson({**told, **kept}, status, headers)
+
+
+def of_refusal(refusal: Refusal) -> ProblemJson:
+    status, detail = _STATUS.get(refusal.code, (502, "The other side did not do what was asked."))
+    if refusal.outcome == "unknown":
+        detail = "Whether this was done is not known; it is not repeated by itself."
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
+    errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
+    return problem(
+        status, refusal.code, detail, headers, evidence_id=refusal.evidence_id, outcome=refusal.outcome, errors=errors
+    )

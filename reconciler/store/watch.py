@@ -1,0 +1,119 @@
+"""Looks at a database again and again, for whoever has to know at once that something has changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import Refused
+from reconciler.model.known import Known
+from reconciler.model.live import DatabaseState
+from reconciler.model.status import Status
+from reconciler.store.connect import exists, readable
+from reconciler.store.failures import translated
+from reconciler.store.known import known_in
+from reconciler.store.schema import require_usable, state_of
+from reconciler.store.status import status_in
+from reconciler.store.url import Database
+
+T = TypeVar("T")
+_PULSE = {
+    "sqlite": "SELECT n, (SELECT n FROM status_counter), (SELECT group_concat(name || ' ' || generation) FROM projects), "
+    "(SELECT count(*) || max(COALESCE(suspended_at, '')) FROM statuses), 0, 0 FROM row_counter",
+    # a number is drawn before its transaction commits: what is under way when we look has to be looked at once more
+    "postgresql": "SELECT (SELECT last_value FROM resource_row_version), (SELECT n FROM status_counter), "
+    "(SELECT string_agg(name || ' ' || generation, ',' ORDER BY name) FROM projects), "
+    "(SELECT count(*) || COALESCE(max(suspended_at)::text, '') FROM statuses), "
+    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
+}
+
+
+class Pulse(NamedTuple):
+    """What moves with every change; two alike mean that nothing changed in between that had been committed."""
+
+    moves: tuple[Any, ...]
+    oldest: int
+    """The oldest transaction that was under way (PostgreSQL)."""
+    next: int
+    inode: tuple[int, int]
+
+
+class World(NamedTuple):
+    """All of one moment."""
+
+    pulse: Pulse
+    known: list[Known]
+    status: Status
+    generations: dict[str, int]
+
+
+class Watch:
+    """One connection, for one thread at a time; it is opened again after any error."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+        self._inode = (0, 0)
+
+    def pulse(self) -> Pulse:
+        """Raises whatever the database says, as errors that a user may see."""
+        return self._look(_pulse)
+
+    def world(self) -> World:
+        def whole(connection: Connection, inode: tuple[int, int]) -> World:
+            # first, so that what changes while the rest is read is seen by the next pulse
+            pulse = _pulse(connection, inode)
+            sql = text("SELECT name, generation FROM projects")
+            generations = {name: generation for name, generation in connection.execute(sql)}  # noqa: C416
+            return World(pulse, [*known_in(connection)], status_in(connection), generations)
+
+        return self._look(whole)
+
+    def close(self) -> None:
+        self._connection = None
+        self._stack.close()
+
+    def _look(self, work: Callable[[Connection, tuple[int, int]], T]) -> T:
+        try:
+            if self._inode != (inode := self._file()):
+                self.close()  # another file has taken its place: a backup that was restored
+                self._inode = inode
+            with translated(self._database):
+                connection = self._connection or self._open()
+                self._connection = connection
+                with connection.begin():  # each look sees a moment of its own
+                    return work(connection, inode)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> Connection:
+        if not exists(self._database):
+            raise Refused(
+                f"{self._database.display} is not there", code="database-missing", hint="apply something first"
+            )
+        connection = self._stack.enter_context(readable(self._database))
+        with connection.begin():
+            state = state_of(connection)
+        require_usable(state, self._database)
+        if state is not DatabaseState.CURRENT:
+            raise Refused(f"{self._database.display} is empty", code="database-empty", hint="apply something first")
+        return connection
+
+    def _file(self) -> tuple[int, int]:
+        if self._database.path is None:
+            return 0, 0
+        try:
+            status = self._database.path.stat()
+        except OSError:
+            return 0, 0
+        return status.st_dev, status.st_ino
+
+
+def _pulse(connection: Connection, inode: tuple[int, int]) -> Pulse:
+    *moves, oldest, following = connection.execute(text(_PULSE[connection.dialect.name])).one()
+    return Pulse(tuple(moves), oldest, following, inode)
