@@ -46,6 +46,11 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "http": "datasource: api\nmethod: GET\npath: /orders/{id}\nparameters:\n  id: {type: integer, min: 1}",
     },
     "limit": {"": "target: integration/openai\nper: month\ncost_usd: 2500.00"},
+    "caller": {"": "roles: [analyst]\nauth:\n  api_key: {max_age_days: 90}"},
+    "policy": {
+        "": "effect: allow\nsubjects: {roles: [analyst]}\nactions: [query, retrieve]\ntargets: {names: [template/*]}"
+    },
+    "plane": {"": "datasources: [database]\nactions:\n  query: template/sql"},
 }
 
 
