@@ -61,17 +61,11 @@ def _nothing(part: Part, field: str) -> Iterator[Fault]:
         yield Fault((field,), "missing-field", "this fits nothing; write `any` where everything is meant")
 
 
-def _some(items: tuple[str, ...]) -> tuple[str, ...]:
-    if not items:
-        raise fail("too_short", "expected at least one action, or `any`")
-    return items
-
-
 Any_: TypeAlias = Annotated[Literal["any"], Tag("text")]
 SubjectsOrAny: TypeAlias = Annotated[Any_ | Annotated[Subjects, Tag("map")], Discriminator(_form)]
 TargetsOrAny: TypeAlias = Annotated[Any_ | Annotated[Targets, Tag("map")], Discriminator(_form)]
 ActionsOrAny: TypeAlias = Annotated[
-    Any_ | Annotated[ItemSet[Action], AfterValidator(_some), Tag("list")], Discriminator(_form)
+    Any_ | Annotated[Annotated[ItemSet[Action], Field(min_length=1)], Tag("list")], Discriminator(_form)
 ]
 
 

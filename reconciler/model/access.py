@@ -26,7 +26,7 @@ else:
 
 
 def _tool_name(text: str) -> str:
-    if "_" not in text and text.islower():
+    if "_" not in text and text == text.lower():
         raise fail(
             "invalid-name", "expected a name with an underscore or a capital, so that it is no other template's name"
         )

@@ -16,10 +16,13 @@ from reconciler.kinds.connector.mcp import Command
 from reconciler.kinds.connector.stream import Broker
 from reconciler.kinds.datasource import ApiPath
 from reconciler.kinds.limit import TARGETS, TENANT, Limit
+from reconciler.kinds.policy import CallerPattern
 from reconciler.kinds.template.http import UrlPath
 from reconciler.kinds.template.parameter import ParameterName
 from reconciler.load.plain import Plain as PlainSetting
 from reconciler.load.project import DatabaseUrl, Day
+from reconciler.model.access import TARGETS as POLICY_TARGETS
+from reconciler.model.access import TargetPattern, ToolName
 from reconciler.model.address import NAME, NAME_RULE
 from reconciler.model.fields import AnyReference, Cidr, Host, ItemSet, Name, Secret, Url
 from reconciler.model.secret_ref import EXAMPLE, SCHEMES
@@ -76,6 +79,17 @@ FACTS: dict[Callable[..., Any], Fact] = {
         "expected a URL that begins with https:// or http://, without user, password, query and fragment",
     ),
     _own(Host): Fact("host", r"^(?:/[^\s:@]*|[^\s/@]+)$", "expected a host's name or address, without scheme and user"),
+    _own(ToolName): Fact(
+        "tool_name",
+        r"^(?=.*[_A-Z])(?!.*__)[A-Za-z0-9_-]+$",
+        "expected letters, digits, _ and -, with one _ or a capital at least, and no two _ beside each other",
+    ),
+    _own(TargetPattern): Fact(
+        "target_pattern",
+        rf"^(?:\*|{'|'.join(POLICY_TARGETS)})/[a-z0-9*?-]+$",
+        "expected kind/name, such as template/sales-*",
+    ),
+    _own(CallerPattern): Fact("caller_pattern", "^[a-z0-9*?-]+$", "expected a caller's name; * and ? are patterns"),
     _own(Cidr): Fact("cidr", r"^[0-9A-Fa-f.:]+(?:/[0-9.]+)?$", "expected a network such as 10.20.0.0/16"),
     _own(HeaderName): Fact("header_name", r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "expected the name of a header"),
     _own(Command): Fact("command", r"""^[^\s;|&<>$`'"]+$""", "expected one program; arguments go into `args`"),

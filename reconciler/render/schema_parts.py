@@ -72,7 +72,9 @@ class Parts:
     def position(self, annotation: Any, metadata: Iterable[Any], mode: Mode, *, nullable: bool) -> Schema:
         """A place for a value: what it may be, and whether a variable or null may stand there."""
         options = [*self._options(annotation, tuple(metadata), mode)]
-        if mode.variables and not any(map(values.takes_variables, options)):
+        # one constant alone is a tag; beside something else it is one of the values
+        tag = len(options) == 1 and "const" in options[0]
+        if mode.variables and not tag and not any(map(values.takes_variables, options)):
             options.append(self.variable())
         return alternatives([*options, NULL] if nullable else options)
 

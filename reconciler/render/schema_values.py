@@ -132,8 +132,8 @@ def alternatives(options: Iterable[Schema]) -> Schema:
 
 
 def takes_variables(option: Schema) -> bool:
-    """Whether text with a variable fits already, or must not stand here: a tag is never a variable."""
-    return option in ({}, VARIABLE) or "const" in option or (option.get("type") == "string" and "pattern" not in option)
+    """Whether text with a variable fits already."""
+    return option in ({}, VARIABLE) or (option.get("type") == "string" and "pattern" not in option)
 
 
 def summary_of(model: type[BaseModel]) -> str:

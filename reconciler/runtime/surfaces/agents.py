@@ -65,8 +65,8 @@ def answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
             return of_refusal(refusal)
         except BadRequest as error:
             return error.answer
-        except BadCursor as error:
-            return problem(400, "invalid-page", str(error))
+        except BadCursor:
+            return problem(400, "invalid-page", "`limit` is from 1 to 200, and `cursor` what an earlier page said.")
 
     return answer
 

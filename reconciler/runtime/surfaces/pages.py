@@ -20,12 +20,12 @@ def asked(request: Request) -> tuple[int, str]:
     """``limit`` and what ``cursor`` says, "" at the beginning. Raises BadCursor."""
     limit = request.query_params.get("limit", str(MOST))
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST):
-        raise BadCursor(f"`limit` is a number from 1 to {MOST}.")
+        raise BadCursor
     cursor = request.query_params.get("cursor", "")
     try:
         return int(limit), urlsafe_b64decode(cursor.encode("ascii")).decode()
     except (binascii.Error, ValueError):
-        raise BadCursor("`cursor` is what an earlier page said as `next_cursor`.") from None
+        raise BadCursor from None
 
 
 def cursor_of(key: str) -> str:
