@@ -1,0 +1,188 @@
+"""HTTP APIs: a call turned into one request to an address that was judged when it was dialled, and its answer into JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from reconciler.access.snapshot import Resource
+from reconciler.runtime.addresses import checked, refused
+from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
+from reconciler.runtime.connectors.http_request import Request, request_of
+
+_PASSING = frozenset({429, 502, 503, 504})
+_REFUSING = frozenset({401, 403})
+_PIECE = 65536
+_MASK = "***"
+LONGEST_WAIT = 10.0
+
+
+async def open_http(tenant: str, connector: Resource, around: Surroundings) -> Connection:
+    """Reaches nobody yet."""
+    return _Http(connector, around)
+
+
+class _Judged(AbstractResolver):
+    """aiohttp's question for addresses, answered with those that were judged; nothing is remembered."""
+
+    def __init__(self, connector: Mapping[str, Any], around: Surroundings) -> None:
+        self._connector, self._around = connector, around
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await checked(host, port, self._around.permits, self._connector["network_exceptions"])
+        return [_result(host, address, port) for address in found]
+
+    async def close(self) -> None:
+        return None
+
+
+def _result(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return {"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": flags}
+
+
+class _Http:
+    """One session: connections are kept, cookies and redirects are not."""
+
+    def __init__(self, connector: Resource, around: Surroundings) -> None:
+        self._body, self._around = connector.body, around
+        self._session: aiohttp.ClientSession | None = None
+
+    async def run(self, call: Call) -> Answer:
+        request = await request_of(call, self._around.resolve)
+        again = request.is_safe and self._body["retries"]
+        for attempt in range(again + 1):
+            last = attempt == again
+            try:
+                answer, status, wait = await self._once(call, request)
+            except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError) as error:
+                if (failed := _behind(error)) is not None:
+                    raise failed from None  # the address was refused inside of the client
+                if last:
+                    outcome = "unknown" if call.effect and not request.is_safe else "failure"
+                    raise Failed("unreachable", "the API can't be reached, or ended the connection", outcome) from None
+                wait = 0.2 * 2**attempt
+            else:
+                if status in _REFUSING and request.is_safe and attempt == 0 and self._body["auth"]["type"] != "none":
+                    request = await request_of(call, self._around.resolve)
+                    answer, status, _ = await self._once(call, request)
+                if last or status not in _PASSING:
+                    return answer
+            if asyncio.get_running_loop().time() + wait >= call.deadline:
+                raise Failed("timeout", "it took too long", "timeout")
+            await asyncio.sleep(wait)
+        raise AssertionError
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _once(self, call: Call, request: Request) -> tuple[Answer, int, float]:
+        """The answer, its status, and how long to wait before trying again, where one may."""
+        session = self._session = self._session or self._open()
+        most = min(
+            call.template.body.get("max_response_bytes") or self._body["max_response_bytes"],
+            self._body["max_response_bytes"],
+        )
+        call.effect = True
+        async with session.request(
+            request.method, _as_it_is(request.url), headers=request.headers, data=request.body, allow_redirects=False
+        ) as response:
+            data = b""
+            async for piece in response.content.iter_chunked(_PIECE):
+                data += piece
+                if len(data) > most:
+                    response.close()
+                    raise Failed("too-large", "the response is larger than allowed", _after(request))
+            content = {"status": response.status, "body": _content(data, response, request)}
+            wait = response.headers.get("Retry-After", "")
+            seconds = float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 5 else 0.2
+            return Answer(content, None, len(data)), response.status, min(seconds, LONGEST_WAIT)
+
+    def _open(self) -> aiohttp.ClientSession:
+        dialler = aiohttp.TCPConnector(
+            resolver=_Judged(self._body, self._around),
+            use_dns_cache=False,
+            limit=20,
+            socket_factory=self._socket,
+            force_close=False,
+        )
+        return aiohttp.ClientSession(
+            connector=dialler,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+            auto_decompress=True,
+            raise_for_status=False,
+            skip_auto_headers=("User-Agent",),
+            read_bufsize=_PIECE,
+        )
+
+    def _socket(self, info: Any) -> socket.socket:
+        """aiohttp asks no resolver about IP literals: whatever is dialled is judged here once more."""
+        family, kind, protocol, _, address = info
+        if why := refused(address[0], address[1], self._around.permits, self._body["network_exceptions"]):
+            raise OSError("refused") from Failed(
+                "address-refused", f"that address may not be reached: {why}", "blocked"
+            )
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
+
+
+def _behind(error: BaseException | None) -> Failed | None:
+    while error is not None and not isinstance(error, Failed):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _as_it_is(url: str) -> Any:
+    import yarl
+
+    return yarl.URL(url, encoded=True)
+
+
+def _after(request: Request) -> str:
+    return "failure" if request.is_safe else "unknown"
+
+
+def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) -> Any:
+    kind = response.content_type.lower()
+    try:
+        text = data.decode(response.charset or "utf-8")
+    except (LookupError, UnicodeDecodeError):
+        raise Failed("invalid-response", "the response is no text", _after(request)) from None
+    text = scrubbed(text, request.secrets)
+    if not text:
+        return None
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise Failed("invalid-response", "the response is no JSON, and says that it is", _after(request)) from None
+    if kind.startswith("text/"):
+        return text
+    raise Failed("invalid-response", "the response is neither JSON nor text", _after(request))
+
+
+def scrubbed(text: str, secrets: Sequence[str]) -> str:
+    """Without what was sent as a credential, as it was or as URLs and JSON write it."""
+    for secret in secrets:
+        for form in (
+            secret,
+            quote(secret, safe=""),
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+        ):
+            text = text.replace(form, _MASK)
+    return text
