@@ -363,7 +363,8 @@ def test_a_victim_on_this_machine_hears_nothing(host: str) -> None:
         connection = await open_http("acme", http, Surroundings(resolve, Permits()))
         with pytest.raises(Failed) as caught:
             await connection.run(call(http, template, {}))
-        assert caught.value.outcome == "blocked"
+        # an odd spelling may be no host at all for the client, before anybody resolves it
+        assert caught.value.outcome == ("failure" if host.isdigit() else "blocked")
         await connection.close()
         victim.close()
 

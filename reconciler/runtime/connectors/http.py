@@ -7,15 +7,16 @@ import json
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from reconciler.access.snapshot import Resource
 from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.http_request import Request, request_of
+from reconciler.secrets.scrub import SHORTEST, forms
 
 _PASSING = frozenset({429, 502, 503, 504})
 _REFUSING = frozenset({401, 403})
@@ -147,9 +148,7 @@ def _behind(error: BaseException | None) -> Failed | None:
 
 
 def _as_it_is(url: str) -> Any:
-    import yarl
-
-    return yarl.URL(url, encoded=True)
+    return URL(url, encoded=True)
 
 
 def _after(request: Request) -> str:
@@ -176,13 +175,8 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
 
 
 def scrubbed(text: str, secrets: Sequence[str]) -> str:
-    """Without what was sent as a credential, as it was or as URLs and JSON write it."""
+    """Without what was sent as a credential, in any form in which programs write it."""
     for secret in secrets:
-        for form in (
-            secret,
-            quote(secret, safe=""),
-            json.dumps(secret)[1:-1],
-            json.dumps(secret, ensure_ascii=False)[1:-1],
-        ):
+        for form in sorted({form for form in forms(secret) if len(form) >= SHORTEST}, key=len, reverse=True):
             text = text.replace(form, _MASK)
     return text
