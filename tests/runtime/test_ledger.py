@@ -137,7 +137,7 @@ def test_what_is_old_goes(db: Db) -> None:
             ledger.settle(done(one))
         ledger.deny(Denial(new_id(), "acme", "bot", "template/x", "no-policy", "", 1))
         await asyncio.sleep(0.1)
-        db.sql("UPDATE counters SET period = '2020-01-01T00:00:00' WHERE period LIKE '%T%'")
+        db.sql("UPDATE counters SET period = '2020-01-01T00:00:00' WHERE length(period) = 19")
         await ledger._backend.sweep(10.0, 1e9)
         assert [period for (period,) in db.sql("SELECT period FROM counters")] == [
             time.strftime("%Y-%m", time.gmtime())
@@ -264,7 +264,7 @@ def test_processes_together_admit_exactly_what_is_allowed(db: Db) -> None:
     """64 that ask in 4 processes, against 100 at three levels: each asks ten times."""
     command = [sys.executable, "-m", "tests.campaigns.admissions", "--url", db.url, "--tasks", "16", "--calls", "10"]
     environment = command_environment({"PYTHONPATH": str(ROOT)})
-    made_before(db)
+    _made_before(db)
     asked = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     counted = [json.loads(process.communicate(timeout=120)[0]) for process in asked]
     assert sum(one["admitted"] for one in counted) == 100
@@ -273,7 +273,7 @@ def test_processes_together_admit_exactly_what_is_allowed(db: Db) -> None:
     assert len(ids(db, "intents")) == 100
 
 
-def made_before(db: Db) -> None:
+def _made_before(db: Db) -> None:
     async def nothing(_ledger: Ledger) -> None:
         await _ledger.values_key()
 

@@ -52,6 +52,7 @@ class Ledger:
         self.open: set[str] = set()
         """Calls whose intent is durable and that have no outcome yet: nothing else may reach a connector."""
         self.failures = 0
+        self._flushes = False
 
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._flushing()), asyncio.create_task(self._sweeping())]
@@ -123,7 +124,10 @@ class Ledger:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting or self._outcomes or self._denials:
-                if not await self._flush():
+                self._flushes = True
+                written = await self._flush()
+                self._flushes = False
+                if not written:
                     await asyncio.sleep(0.1)  # outcomes and denials wait for the database to come back
 
     async def _flush(self) -> bool:
@@ -169,7 +173,7 @@ class Ledger:
         self._tell_counted(all_=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._waiting or self._outcomes or self._denials:
+                while self._waiting or self._outcomes or self._denials or self._flushes:
                     self._wake.set()
                     await asyncio.sleep(0.01)
         for task in self._tasks:

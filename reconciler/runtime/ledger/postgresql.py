@@ -90,6 +90,12 @@ async def _add(connection: Any, table: str, types: Sequence[str], rows: Sequence
 
 async def _flush(connection: Any, batch: Batch) -> Judged:
     now: float = await connection.fetchval(_NOW)
+    # first, since what has ended makes room
+    await _add(
+        connection, "outcomes", _OUTCOME, [outcome_row(o, now) for o in batch.outcomes], "ON CONFLICT DO NOTHING"
+    )
+    if batch.outcomes:
+        await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
     keys = keys_of(batch.intents, now)
     judged = judge(batch.intents, await _used(connection, keys, now), now)
     used = [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"]
@@ -102,11 +108,6 @@ async def _flush(connection: Any, batch: Batch) -> Judged:
         )
     await _add(connection, "slots", ("text", "text", "text", "float8"), slot_rows(judged.admitted, now))
     await _add(connection, "intents", _INTENT, [intent_row(one, now) for one in judged.admitted])
-    await _add(
-        connection, "outcomes", _OUTCOME, [outcome_row(o, now) for o in batch.outcomes], "ON CONFLICT DO NOTHING"
-    )
-    if batch.outcomes:
-        await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
     await _add(connection, "denials", _DENIAL, [denial_row(one, now) for one in batch.denials])
     return judged
 

@@ -88,6 +88,12 @@ def opened(path: Path) -> sqlite3.Connection:
 
 def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
     now: float = connection.execute(_NOW).fetchone()[0]
+    # first, since what has ended makes room
+    connection.executemany(
+        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [outcome_row(one, now) for one in batch.outcomes],
+    )
+    connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
     used: dict[Key, int] = {}
     for key in keys_of(batch.intents, now):
         tenant, target, unit, _ = key
@@ -107,11 +113,6 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
     connection.executemany(
         f"INSERT INTO intents VALUES ({', '.join('?' * 13)})", [intent_row(one, now) for one in judged.admitted]
     )
-    connection.executemany(
-        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [outcome_row(one, now) for one in batch.outcomes],
-    )
-    connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
     connection.executemany(
         f"INSERT INTO denials VALUES ({', '.join('?' * 9)})", [denial_row(one, now) for one in batch.denials]
     )
