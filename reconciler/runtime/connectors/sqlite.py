@@ -100,6 +100,8 @@ def _answer(connection: sqlite3.Connection, call: Call, sql: str, ends: float, m
     connection.set_progress_handler(lambda: time.monotonic() >= ends, _STEPS)
     if may_write:
         connection.execute("BEGIN IMMEDIATE")
+    # SQLite makes these as if by a change of the schema, which nothing may do later
+    connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
     connection.set_authorizer(_authorizer(may_write))
     statement = bound(sql, "sqlite", "?")
     cursor = connection.execute(statement.sql, [_value(typed(call, name)) for name in statement.names])
