@@ -25,7 +25,7 @@ class Links(NamedTuple):
 class Extract:
     """Resources by position, in three parts that are parsed when they are needed; each part is a JSON document.
 
-    ``head``: names (addresses as text), digests, how many values the chunk holds, and what other chunks may decide: the
+    ``head``: names (addresses as text), digests, how many values the chunk holds and how many are copies, and what other chunks may decide: the
     targets that it does not declare, and the positions of resources whose rules need more than the chunk. ``links``:
     references. ``tail``: the bodies as canonical JSON, the places of their names, and which paths the author wrote.
     """
@@ -53,6 +53,12 @@ class Extract:
         """The size in values, as ``Document.size`` counts it, once for each tenant."""
         nodes: int = self._head["nodes"]
         return nodes
+
+    @property
+    def copies(self) -> int:
+        """Of these, those beside what somebody wrote: for a document's further tenants."""
+        copies: int = self._head["copies"]
+        return copies
 
     @property
     def outward(self) -> list[str]:
@@ -118,13 +124,16 @@ def _shape(text: str) -> frozenset[Path]:
     return frozenset(tuple(path) for path in orjson.loads(text))
 
 
-def made_of(resources: list[Resource], nodes: int, links: Links, outward: list[str], open_: list[int]) -> Extract:
+def made_of(
+    resources: list[Resource], nodes: int, copies: int, links: Links, outward: list[str], open_: list[int]
+) -> Extract:
     """The columns of resources whose places count from the beginning of their chunk."""
     shapes: dict[str, int] = {}
     head = {
         "names": [str(r.address) for r in resources],
         "digests": [r.digest for r in resources],
         "nodes": nodes,
+        "copies": copies,
         "outward": outward,
         "open": open_,
     }

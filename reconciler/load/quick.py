@@ -19,7 +19,7 @@ from reconciler.load.build import Count, build_resources, check_resources, check
 from reconciler.load.cache import Pack, Ruling, pack_file, read_pack, used, write_pack
 from reconciler.load.catalogue import Catalogue, addresses
 from reconciler.load.chunks import Chunk, chunks
-from reconciler.load.collect import MAX_NODES, Collector
+from reconciler.load.collect import MAX_COPIES, Collector
 from reconciler.load.documents import MAX_BYTES
 from reconciler.load.entries import Entries
 from reconciler.load.extract import Extract, unpacked
@@ -58,7 +58,7 @@ def load_quickly(
     frame = Frame(project, project.variables(environment), project.secret_policy(environment))
     pieces = [chunk for path, data in given.groups[0] for chunk in chunks(str(path), data)]
     extracts = _extracted(pieces, known, frame, count)
-    if sum(one.nodes for one in extracts.values()) > MAX_NODES:
+    if sum(one.copies for one in extracts.values()) > MAX_COPIES:
         return None
     if (given.held is not None or not project.has_file) and any(one.says_nothing for one in extracts.values()):
         return None  # it may be an error that a path holds nothing

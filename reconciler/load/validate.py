@@ -42,7 +42,7 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     found = _links(resources)
     if problems.found or found is None:
         return None
-    return made_of([*resources.values()], collector.nodes, *found)
+    return made_of([*resources.values()], collector.nodes, collector.copies, *found)
 
 
 def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
