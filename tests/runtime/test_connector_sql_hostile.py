@@ -49,8 +49,39 @@ SELECT 1 -- ) x; DROP TABLE customers
 TABLE customers; DELETE FROM customers
 """.strip().splitlines()
 FUNCTIONS = {
-    "postgresql": ["pg_read_file('/etc/passwd')", "pg_ls_dir('/')", "pg_terminate_backend(1)", "pg_notify('a','b')", "lo_import('/etc/passwd')", "dblink('host=127.0.0.1','SELECT", "1')", "set_config('role','postgres',false)", "pg_sleep(9)", "pg_advisory_lock(1)", "query_to_xml('DELETE", "FROM", "customers',true,true,'')", 'U&"pg\\005fsleep"(9)', "pg_catalog.pg_sleep(9)", '"pg_sleep"(9)', "pg_reload_conf()", "pg_logical_emit_message(true,'a','b')", "nextval('s')"],
-    "sqlite": ["load_extension('x')", "readfile('/etc/passwd')", "writefile('/tmp/x','y')", "randomblob(1000000000)", "zeroblob(1000000000)", "fts3_tokenizer('a')", "sqlite_version()", "total_changes()", "edit('x')", "sqlite_compileoption_get(1)"],
+    "postgresql": [
+        "pg_read_file('/etc/passwd')",
+        "pg_ls_dir('/')",
+        "pg_terminate_backend(1)",
+        "pg_notify('a','b')",
+        "lo_import('/etc/passwd')",
+        "dblink('host=127.0.0.1','SELECT",
+        "1')",
+        "set_config('role','postgres',false)",
+        "pg_sleep(9)",
+        "pg_advisory_lock(1)",
+        "query_to_xml('DELETE",
+        "FROM",
+        "customers',true,true,'')",
+        'U&"pg\\005fsleep"(9)',
+        "pg_catalog.pg_sleep(9)",
+        '"pg_sleep"(9)',
+        "pg_reload_conf()",
+        "pg_logical_emit_message(true,'a','b')",
+        "nextval('s')",
+    ],
+    "sqlite": [
+        "load_extension('x')",
+        "readfile('/etc/passwd')",
+        "writefile('/tmp/x','y')",
+        "randomblob(1000000000)",
+        "zeroblob(1000000000)",
+        "fts3_tokenizer('a')",
+        "sqlite_version()",
+        "total_changes()",
+        "edit('x')",
+        "sqlite_compileoption_get(1)",
+    ],
 }
 
 

@@ -1,0 +1,110 @@
+"""`access test` and `access explain`: what files expect of policies, and what would happen and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from tests.conftest import Db, reconciler
+from tests.runtime.worlds import WORLD, apply
+from tests.store.support import cli_on
+
+
+def project(folder: Path, tests: dict[str, Any], world: dict[str, Any] | None = None) -> Path:
+    (folder / "acme.yaml").write_text(yaml.safe_dump(world or WORLD))
+    file = folder / "tests.yaml"
+    file.write_text(yaml.safe_dump({"version": 1, "tenant": "acme", "access_tests": tests}, sort_keys=False))
+    return file
+
+
+ALLOWED = {
+    "caller": "bot",
+    "target": "template/top",
+    "arguments": {"region": "eu"},
+    "expect": "allow",
+    "by": "policy/read",
+}
+
+
+def test_expectations_that_hold(folder: Path) -> None:
+    project(
+        folder,
+        {
+            "reads": ALLOWED,
+            "surface": {"caller": "bot", "tools": ["add", "top"]},
+            "nobody": {"caller": "other", "target": "template/top", "expect": "deny"},
+            "nothing": {"caller": "other", "tools": []},
+            "plane": {"caller": "bot", "target": "plane/desk", "action": "query", "expect": "deny"},
+        },
+    )
+    done = reconciler("access", "test", "tests.yaml", cwd=folder).ok()
+    assert "5 tests, 0 failed." in done.out
+    assert "ok    reads: allow: a policy allows it, and none denies it (policy/read)" in done.out
+    reconciler("validate", cwd=folder).ok()  # the file is a manifest as well, and says nothing there
+
+
+FAILS: list[tuple[str, dict[str, Any], str]] = [
+    ("denied", {"caller": "bot", "target": "template/top", "expect": "deny"}, "expected deny"),
+    ("by", {**ALLOWED, "by": "policy/other"}, "expected allow by policy/other"),
+    ("more", {"caller": "bot", "tools": ["top"]}, "sees add as well"),
+    ("less", {"caller": "bot", "tools": ["add", "top", "more"]}, "does not see more"),
+    ("values", {**ALLOWED, "arguments": {"region": "x" * 30, "a": 1}}, "a: there is no such parameter"),
+]
+
+
+@pytest.mark.parametrize(("name", "test", "message"), FAILS)
+def test_expectations_that_do_not(folder: Path, name: str, test: dict[str, Any], message: str) -> None:
+    project(folder, {name: test})
+    done = reconciler("access", "test", "tests.yaml", cwd=folder).ok(1)
+    assert f"FAILED {name} (tests.yaml:4:3)" in done.out
+    assert message in done.out
+    document = reconciler("access", "test", "tests.yaml", "--format", "json", cwd=folder).ok(1).json
+    assert [(one["name"], one["passed"], one["line"]) for one in document["tests"]] == [(name, False, 4)]
+    tree = ElementTree.fromstring(reconciler("access", "test", "tests.yaml", "--format", "junit", cwd=folder).ok(1).out)
+    assert (tree.get("tests"), tree.get("failures")) == ("1", "1")
+    failure = tree.find(".//testcase/failure")
+    assert failure is not None
+    assert message in str(failure.get("message"))
+
+
+@pytest.mark.parametrize(
+    ("test", "code"),
+    [
+        ({"caller": "bot"}, "missing-field"),
+        ({"caller": "bot", "target": "template/top"}, "missing-field"),
+        ({"caller": "bot", "tools": [], "expect": "allow"}, "conflicting-fields"),
+        ({"caller": "bot", "target": "template/top", "expect": "maybe"}, "invalid-choice"),
+        ({"caller": "bot", "target": "template/top", "expect": "allow", "more": 1}, "unknown-field"),
+    ],
+)
+def test_files_that_are_wrong(folder: Path, test: dict[str, Any], code: str) -> None:
+    project(folder, {"wrong": test})
+    assert f"[{code}]" in reconciler("access", "test", "tests.yaml", cwd=folder).ok(3).err
+
+
+def test_a_file_without_tests_is_no_success(folder: Path) -> None:
+    project(folder, {})
+    (folder / "empty.yaml").write_text("version: 1\ntenant: acme\n")
+    assert "hold no `access_tests`" in reconciler("access", "test", "empty.yaml", cwd=folder).ok(64).err
+
+
+def test_explain_by_files_and_by_what_is_live(db: Db, folder: Path) -> None:
+    run = cli_on(db.url, folder)
+    apply(db, folder, WORLD)
+    asked = ("access", "explain", "acme/template/top", "--caller", "bot")
+    for more in ((), ("--offline",)):
+        told = run(*asked, *more).ok().out
+        assert "bot is allowed to query template/top: a policy allows it, and none denies it." in told
+        assert "decided by:      policy/read" in told
+        assert "classification:  internal" in told
+    by_hand = '{"effect": "deny", "subjects": "any", "actions": "any", "targets": "any"}'
+    db.sql(f"INSERT INTO resources (tenant, kind, name, spec) VALUES ('acme', 'policy', 'stop', '{by_hand}')")
+    assert run(*asked, "--offline", "--format", "json").ok().json["decision"] == "allow"
+    told = run(*asked, "--format", "json").ok().json
+    assert (told["decision"], told["reason"], told["policy"]) == ("deny", "denied", "policy/stop")
+    assert run("access", "explain", "template/top", "--caller", "bot").ok(64)
+    assert "there is no such target" in run("access", "explain", "acme/template/no", "--caller", "bot").ok().out
