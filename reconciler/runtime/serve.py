@@ -17,7 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from reconciler.runtime.call import Failed, Resolve, Surroundings
 from reconciler.runtime.config import Listener, ServeFile
@@ -155,11 +155,22 @@ def agents_app(plan: Plan, parts: Running) -> Any:
         *agents.routes(parts.mediator),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
-        Mount("/mcp", app=manager.handle_request),
+        Route("/mcp", _Asgi(manager.handle_request)),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=agents.HANDLERS)
+    app.router.redirect_slashes = False
     tokens = Tokens(plan.settings.issuers)
     return Guard(app, plan.settings.agents, _proving(parts.source, tokens), _counting(parts.metrics))
+
+
+class _Asgi:
+    """An application at one path: no redirect to another spelling of it, which would name a host that the client said."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
 
 
 def operators_app(plan: Plan, parts: Running) -> Any:
@@ -179,6 +190,7 @@ def operators_app(plan: Plan, parts: Running) -> Any:
         Route("/openapi.json", _document(openapi("operators"))),
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
+    app.router.redirect_slashes = False
     prove = operators.proving(plan.settings.operators)
     return Guard(app, plan.settings.operators, prove, _counting(parts.metrics))
 

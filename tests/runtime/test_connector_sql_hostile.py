@@ -164,6 +164,23 @@ def test_sqlite_refuses_them_without_the_filter_too(tmp_path: Path, monkeypatch:
         assert isinstance(answer, Failed), function
 
 
+def test_a_function_that_writes_writes_nothing(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query calls it, so its form is good: only the server's READ ONLY stands in its way."""
+    unfiltered(monkeypatch)
+    place = postgresql_place(postgres_server)
+    place.sql(
+        "CREATE FUNCTION gone() RETURNS int LANGUAGE sql VOLATILE SECURITY DEFINER AS 'DELETE FROM customers; SELECT 1'"
+    )
+    before = state(place)
+    # ROLLBACK takes a deletion back; what a sequence gave stays given
+    place.sql("CREATE SEQUENCE numbers")
+    place.sql("GRANT ALL ON SEQUENCE numbers TO agent")
+    for sql in ("SELECT gone() AS x", "SELECT nextval('numbers') AS x"):
+        assert isinstance(by_hand(place, sql), Failed), sql
+    assert state(place) == before
+    assert place.sql("SELECT last_value, is_called FROM numbers") == [(1, False)]
+
+
 def payloads(count: int) -> list[str]:
     pieces = [
         *(

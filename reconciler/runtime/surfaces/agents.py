@@ -39,13 +39,13 @@ def routes(mediator: Mediator) -> list[Route]:
         who = _who(request)
         arguments = await _arguments(request)
         target = mediator.target_of(who, request.path_params["name"])
-        return _done(await mediator.access(who, Ask(target), arguments, request.headers.get(RUN, "")))
+        return _done(await mediator.access(who, Ask(target), arguments, _run(request)))
 
     async def call_plane(request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]
         arguments = await _arguments(request)
         ask = Ask(f"plane/{name}", action if action in ACTIONS else "none")
-        return _done(await mediator.access(_who(request), ask, arguments, request.headers.get(RUN, "")))
+        return _done(await mediator.access(_who(request), ask, arguments, _run(request)))
 
     return [
         Route("/v1/tools", answering(list_tools)),
@@ -72,10 +72,10 @@ def answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
 
 
 async def _nothing_here(_request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
-    return problem(
-        405 if status == 405 else 404, "method-not-allowed" if status == 405 else "not-found", "There is nothing here."
-    )
+    if getattr(error, "status_code", 404) == 405:
+        allowed = getattr(error, "headers", None)
+        return problem(405, "method-not-allowed", "This does not take that method.", allowed)
+    return problem(404, "not-found", "There is nothing here.")
 
 
 async def _defect(_request: Request, _error: Exception) -> Response:
@@ -89,6 +89,13 @@ HANDLERS: Mapping[Any, Any] = {404: _nothing_here, 405: _nothing_here, Exception
 def _who(request: Request) -> Caller:
     who: Caller = request.scope["who"]
     return who
+
+
+def _run(request: Request) -> str:
+    run = request.headers.get(RUN, "")
+    if len(run) > 128 or not run.isprintable():
+        raise BadRequest(400, "invalid-run", "X-Run-Id has at most 128 plain characters.")
+    return run
 
 
 async def _arguments(request: Request) -> dict[str, Any]:

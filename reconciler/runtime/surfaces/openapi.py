@@ -67,8 +67,8 @@ def _answers(schema: dict[str, Any], *codes: int) -> dict[str, Any]:
     return told | {str(code): refused for code in (401, 403, 413, 421, 500, 503, *codes)}
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": False, "content": {"application/json": {"schema": schema}}}
+def _body(schema: dict[str, Any], required: bool = False) -> dict[str, Any]:
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def _list(name: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -106,12 +106,13 @@ _AGENTS = {
         }
     },
 }
-_TENANT = _path("tenant")
+_WORD = {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"}
+_TENANT = _path("tenant", _WORD)
 _ANY: dict[str, Any] = {"type": "object"}
 _EXPLAIN = {
     "type": "object",
     "required": ["caller", "target"],
-    "properties": {"caller": _NAME, "target": {"type": "string"}, "action": {"type": ["string", "null"]}},
+    "properties": {"caller": _WORD, "target": {"type": "string"}, "action": {"type": ["string", "null"]}},
 }
 _FREEZE = {
     "type": "object",
@@ -123,35 +124,37 @@ _OPERATORS = {
     f"{_TOP}/evidence": {
         "get": {
             "summary": "What was done and refused, the newest first.",
-            "parameters": [_TENANT, *_PAGED, {"name": "caller", "in": "query", "schema": _NAME}],
-            "responses": _answers(_list("evidence", _ANY), 400),
+            "parameters": [_TENANT, *_PAGED, {"name": "caller", "in": "query", "schema": _WORD}],
+            "responses": _answers(_list("evidence", _ANY), 400, 404),
         }
     },
     f"{_TOP}/evidence/{{id}}": {
         "get": {"summary": "One of it.", "parameters": [_TENANT, _path("id")], "responses": _answers(_ANY, 404)}
     },
-    f"{_TOP}/limits": {"get": {"summary": "What is counted.", "parameters": [_TENANT], "responses": _answers(_ANY)}},
+    f"{_TOP}/limits": {
+        "get": {"summary": "What is counted.", "parameters": [_TENANT], "responses": _answers(_ANY, 404)}
+    },
     f"{_TOP}/access/explain": {
         "post": {
             "summary": "What would happen, and why.",
             "parameters": [_TENANT],
-            "requestBody": _body(_EXPLAIN),
-            "responses": _answers(_ANY, 400, 415, 422),
+            "requestBody": _body(_EXPLAIN, True),
+            "responses": _answers(_ANY, 400, 404, 415, 422),
         }
     },
     f"{_TOP}/freezes": {
-        "get": {"summary": "What is frozen.", "parameters": [_TENANT], "responses": _answers(_ANY)},
+        "get": {"summary": "What is frozen.", "parameters": [_TENANT], "responses": _answers(_ANY, 404)},
         "post": {
             "summary": "Take something out of use.",
             "parameters": [_TENANT],
-            "requestBody": _body(_FREEZE),
-            "responses": _answers(_ANY, 400, 415, 422),
+            "requestBody": _body(_FREEZE, True),
+            "responses": _answers(_ANY, 400, 404, 415, 422),
         },
         "delete": {
             "summary": "Take it into use again.",
             "parameters": [_TENANT],
-            "requestBody": _body(_FREEZE),
-            "responses": _answers(_ANY, 400, 415, 422),
+            "requestBody": _body(_FREEZE, True),
+            "responses": _answers(_ANY, 400, 404, 415, 422),
         },
     },
 }

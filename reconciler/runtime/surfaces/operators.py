@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of
+from reconciler.model.address import is_name
 from reconciler.model.status import FREEZABLE
 from reconciler.runtime.config import Operators, OperatorToken
 from reconciler.runtime.ledger import reading
@@ -66,6 +67,8 @@ def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[R
         tenant = request.path_params["tenant"]
         limit, before = asked(request)
         caller = request.query_params.get("caller")
+        if caller is not None and not is_name(caller):
+            return problem(400, "invalid-values", "`caller` is a caller's name.")
         found = await asyncio.to_thread(reading.evidence, places.store, (tenant,), limit + 1, before, caller)
         more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
         return Json({"evidence": found[:limit], **more})
@@ -78,7 +81,12 @@ def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[R
     async def explain(request: Request) -> Response:
         body = await json_object(request)
         caller, target, action = (body.get(name) for name in ("caller", "target", "action"))
-        if not isinstance(caller, str) or not isinstance(target, str) or not isinstance(action, str | None):
+        if (
+            not is_name(caller)
+            or not isinstance(caller, str)
+            or not isinstance(target, str)
+            or not isinstance(action, str | None)
+        ):
             return problem(422, "invalid-values", "Give `caller` and `target`, and a plane's `action`.")
         tenant = source.current().snapshot.tenant(request.path_params["tenant"])
         subject = subject_of(tenant, caller)
@@ -88,6 +96,8 @@ def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[R
         return Json(_decision(decision))
 
     async def list_freezes(request: Request) -> Response:
+        if request.method != "GET":
+            return await change_freeze(request)
         tenant = request.path_params["tenant"]
         found = await asyncio.to_thread(freezes, places.control)
         return Json({"freezes": [one._asdict() for one in found if _is_of(one.target, tenant)]})
@@ -128,7 +138,10 @@ def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[R
 
     def of(scope: str, handler: Handler) -> Handler:
         async def allowed(request: Request) -> Response:
-            if not request.scope["who"].may(scope, request.path_params["tenant"]):
+            tenant = request.path_params["tenant"]
+            if not is_name(tenant):
+                return problem(404, "not-found", "There is no such tenant.")
+            if not request.scope["who"].may(scope, tenant):
                 return _forbidden()
             return await handler(request)
 
@@ -142,8 +155,7 @@ def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[R
         Route(f"{top}/evidence/{{id}}", of("evidence", tell_evidence)),
         Route(f"{top}/limits", of("evidence", counted)),
         Route(f"{top}/access/explain", of("operate", explain), methods=["POST"]),
-        Route(f"{top}/freezes", of("operate", list_freezes)),
-        Route(f"{top}/freezes", of("operate", change_freeze), methods=["POST", "DELETE"]),
+        Route(f"{top}/freezes", of("operate", list_freezes), methods=["GET", "POST", "DELETE"]),
         *(Route(f"{top}/{plural}", of("operate", declared), methods=changes) for plural in DECLARED),
         *(Route(f"{top}/{plural}/{{name}}", of("operate", declared), methods=changes) for plural in DECLARED),
     ]

@@ -1,0 +1,45 @@
+"""Each law's guard taken out of a copy of the program: the test that is about it has to turn red."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, command_environment
+
+LAWS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "laws" / "laws.yaml").read_text())
+
+
+def test_every_law_has_one() -> None:
+    assert {name.partition("-")[0] for name in LAWS} == {str(number) for number in range(1, 9)}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_without_its_guard_the_suite_is_red(name: str, tmp_path: Path) -> None:
+    law = LAWS[name]
+    for part in ("reconciler", "tests"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / law["file"]
+    text = file.read_text()
+    assert text.count(law["guard"]) == 1, "the guard is no longer written like this"
+    file.write_text(text.replace(law["guard"], law["without"]))
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-x", "-p", "no:cacheprovider", law["test"]]
+    command += ["-k", law["chosen"]] if "chosen" in law else []
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=command_environment({"PYTHONPATH": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-1000:]
+    assert " failed" in done.stdout
