@@ -20,6 +20,9 @@ NAMES = (
     "after_commit",
     "before_plan_rename",
     "after_plan_rename",
+    "after_intent",
+    "after_effect",
+    "before_outcome",
 )
 
 _hits: Counter[str] = Counter()
