@@ -4,7 +4,7 @@
     python -m benchmarks.serve --calls 20000       more of it
 
 CPU is that of the server's process alone; agents run in this one. Sixteen agents ask at once, each the next call when
-its last one was answered. MCP Toolbox is measured where `toolbox` is on the PATH; where it is not, the table says so.
+its last one was answered.
 """
 
 from __future__ import annotations

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.errors import Path, Place
 from reconciler.kinds.table import KINDS, SPEC_VERSIONS
 from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
-from reconciler.model.plan import Action, Change
+from reconciler.model.plan import Action, Cause, Change
 from reconciler.store.transaction import HistoryEntry, Remembered, Transaction, Written
 
+_ACTION_WORDS = {action: action.value for action in Action}
+_CAUSE_WORDS = {cause: cause.value for cause in Cause}
 _REMEMBERED = {Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT}
 
 
@@ -24,7 +26,8 @@ def write(
     generation: int,
 ) -> list[HistoryEntry]:
     """Writes all of them; returns what history shall keep. Deletes come before moves onto their names."""
-    uids = {c.address: _uid(c) for c in changes}
+    fresh = iter(new_uids(len(changes)))
+    uids = {c.address: _uid(c, fresh) for c in changes}
     texts = {c.address: c.new_text for c in changes if c.new_text is not None}
 
     rows_written = {
@@ -64,17 +67,24 @@ def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
     return {address: paths for address, paths in fields.items() if paths}
 
 
-def new_uid() -> str:
-    """A random UUID (version 4, RFC 9562) as text; the library's takes three times as long, for every creation."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+def new_uids(count: int) -> list[str]:
+    """Random UUIDs (version 4, RFC 9562) as text; the library's take several times as long, for every creation."""
+    digits = os.urandom(16 * count).hex()
+    return [_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32)]
+
+
+def _uuid(digits: str) -> str:
+    variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _uid(change: Change) -> str:
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+def _uid(change: Change, fresh: Iterator[str]) -> str:
     """A creation or replacement begins a new life, unless it brings one back."""
-    if change.action in {Action.CREATE, Action.REPLACE}:
-        return change.restored_uid or new_uid()
+    if change.action is Action.CREATE or change.action is Action.REPLACE:
+        return change.restored_uid or next(fresh)
     return change.uid or ""
 
 
@@ -96,16 +106,17 @@ def _source(place: Place | None) -> str | None:
 
 def _entry(change: Change, uid: str, after: str | None) -> HistoryEntry:
     """A row that somebody else deleted is not one that we let go of: nothing is left of it."""
+    # by position: this is done for every change
     return HistoryEntry(
-        address=change.address,
-        action=change.action.value,
-        uid=uid,
-        before=change.old_text,
-        after=None if change.is_lost else after,
-        cause=change.cause.value,
-        previous=str(change.previous) if change.previous else None,
-        explicit=change.explicit,
-        source=_source(change.source),
-        spec_version=SPEC_VERSIONS[change.address.kind],
-        sources=tuple((field.path, str(field.source)) for field in change.fields if field.source),
+        change.address,
+        _ACTION_WORDS[change.action],
+        uid,
+        change.old_text,
+        None if change.is_lost else after,
+        _CAUSE_WORDS[change.cause],
+        str(change.previous) if change.previous else None,
+        change.explicit,
+        _source(change.source),
+        SPEC_VERSIONS[change.address.kind],
+        tuple((field.path, str(field.source)) for field in change.fields if field.source) if change.fields else (),
     )

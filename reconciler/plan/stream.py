@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from reconciler.model.plan import Change, Plan
 from reconciler.plan.convert import change_document, from_envelope, read_change, summary, to_document
-from reconciler.plan.creation import Record, change_of, record_of
+from reconciler.plan.creation import Record, change_of, record_from, record_of, written
 from reconciler.plan.document import ResourceChangeDocument
 from reconciler.processes import BATCH, MANY, in_batches, in_processes
 
@@ -72,12 +72,17 @@ def _changes(changes: Sequence[Change]) -> Iterator[bytes]:
     """The elements, with commas between them."""
 
     def work(batch: Sequence[Change]) -> bytes:
-        return b",".join(canonical_bytes(change_document(change)) for change in batch)
+        return b",".join(map(_text, batch))
 
     lead = b""
     for text in in_batches(changes, work):
         yield lead + (text or b"")
         lead = b","
+
+
+def _text(change: Change) -> bytes:
+    record = record_from(change)
+    return canonical_bytes(change_document(change)) if record is None else written(record)
 
 
 def read(data: bytes | memoryview) -> tuple[Plan, str, Signature | None] | None:
@@ -150,8 +155,10 @@ def _change(text: bytes) -> tuple[Change, Record | None]:
     """Raises ValueError where the text is not what it would be written as."""
     document = orjson.loads(text)
     record = record_of(document)
-    if record is not None and canonical_bytes(change_document(change := change_of(record))) == text:
-        return change, record
+    if record is not None:
+        change = change_of(record)  # first, since it says whether there is an address
+        if written(record) == text:
+            return change, record
     ResourceChangeDocument.model_validate(document)
     change = read_change(document)
     if canonical_bytes(change_document(change)) != text:

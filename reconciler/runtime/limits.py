@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reconciler.access.decide import Decision
 from reconciler.access.snapshot import Resource, Tenant
@@ -18,6 +19,29 @@ def levels_of(tenant: Tenant, caller: str, decision: Decision) -> tuple[Level, .
     names = [TENANT, f"caller/{caller}", *(_name(one) for one in decision.chain)]
     found = [level for name in names for level in by_target.get(name, ())]
     return tuple(found + [level for one in decision.chain for level in _own(tenant.name, one)])
+
+
+def declared(tenant: Tenant, caller: str | None = None) -> list[Level]:
+    """The tenant's own limits: all of them, or those that are about one caller and everybody."""
+    levels = [level for found in _compiled(tenant).values() for level in found]
+    wanted = levels if caller is None else [one for one in levels if one.target in {TENANT, f"caller/{caller}"}]
+    return sorted(wanted)
+
+
+def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[dict[str, Any]]:
+    """As both APIs tell it."""
+    return [
+        {
+            "target": level.target,
+            "unit": level.unit,
+            "period": level.per or None,
+            "limit": level.cap,
+            "used": n,
+            "percent": round(100 * n / level.cap, 1) if level.cap else 100.0,
+            "on_exceed": "warn" if level.warns else "block",
+        }
+        for level, n in zip(levels, used, strict=True)
+    ]
 
 
 def _name(one: Resource) -> str:

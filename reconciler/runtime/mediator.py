@@ -21,7 +21,7 @@ from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.identity import Caller
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
-from reconciler.runtime.limits import levels_of
+from reconciler.runtime.limits import declared, levels_of, status_of
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.source import InForce, Source, Stale
@@ -109,6 +109,14 @@ class Mediator:
             if decision.allowed:
                 found[name] = decision.chain[0]
         return found
+
+    async def limits(self, tenant: str, caller: str | None = None) -> list[dict[str, Any]]:
+        """What is used of a tenant's limits, or of those that are about one caller. Raises Refusal."""
+        levels = declared(self._in_force().snapshot.tenant(tenant), caller)
+        try:
+            return status_of(levels, await self._ledger.used(levels)) if levels else []
+        except Unavailable:
+            raise Refusal("unavailable", retry_after=1) from None
 
     def target_of(self, caller: Caller, tool: str) -> str:
         """The target behind a tool's name; of what is not there, one that is not there either."""

@@ -185,7 +185,7 @@ def operators_app(plan: Plan, parts: Running) -> Any:
         return parts.metrics.text(gauges)
 
     routes = [
-        *operators.routes(parts.source, plan.places, metrics),
+        *operators.routes(parts.source, parts.mediator, plan.places, metrics),
         *_health(parts),
         Route("/openapi.json", _document(openapi("operators"))),
     ]

@@ -9,11 +9,13 @@ import orjson
 import pytest
 from hypothesis import given
 
+from reconciler.errors import Place
 from reconciler.model.address import Address
 from reconciler.model.body import canonical
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.plan import stream
-from reconciler.plan.convert import to_document
+from reconciler.plan.convert import change_document, to_document
+from reconciler.plan.creation import written as written_creation
 from reconciler.processes import MANY
 
 from .plans import PLANS
@@ -77,3 +79,21 @@ def test_a_body_that_looks_like_changes_is_no_change() -> None:
     changes = (plan.changes[0], replace(plan.changes[1], new=odd))
     found = stream.read(written(replace(plan, changes=changes)))
     assert found is None or found[0].changes == changes
+
+
+def test_a_creation_is_written_as_its_document_is() -> None:
+    """The quick way and the whole one agree, so that the quick one is taken."""
+    for source, risks, explicit in (
+        (None, (), ()),
+        (Place('a "b"/ü.yaml', 3, None), ("access-widened",), (("a", 0), ("b",))),
+        (Place("x.yaml", None, None), ("deletes", "limit-raised"), ()),
+    ):
+        body = {"text": 'ü"\\\n', "n": 1, "deep": {"z": [1, None], "a": 1.5}}
+        change = Change(
+            Address("acme", "limit", "l-1"), Action.CREATE, None, body, explicit=explicit, source=source, risks=risks
+        )
+        text = stream.canonical_bytes(change_document(change))
+        found, record = stream._change(text)
+        assert found == change
+        assert record is not None
+        assert written_creation(record) == text

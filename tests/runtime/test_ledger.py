@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,16 @@ def test_together_as_one_by_one(db: Db) -> None:
     async def work(ledger: Ledger) -> None:
         answers = await asyncio.gather(*(ledger.admit(intent(TENANT, CALLER)) for _ in range(50)))
         assert sum(isinstance(answer, Admitted) for answer in answers) == 3
+
+    running(db, work)
+
+
+def test_what_is_used_is_told(db: Db) -> None:
+    async def work(ledger: Ledger) -> None:
+        assert await ledger.used([SLOTS, TENANT]) == [0, 0]
+        await ledger.admit(intent(TENANT, SLOTS))
+        await ledger.admit(intent(TENANT))
+        assert await ledger.used([SLOTS, TENANT, CALLER]) == [1, 2, 0]
 
     running(db, work)
 
@@ -174,6 +184,9 @@ class Broken:
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         return 0
+
+    async def used(self, levels: Sequence[Level]) -> list[int]:
+        raise OSError
 
     async def setting(self, name: str, value: str) -> str:
         return value

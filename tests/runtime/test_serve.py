@@ -186,6 +186,12 @@ def test_limits_say_when_to_come_again(db: Db, folder: Path) -> None:
     document["limits"] = {"day": {"target": "tenant", "per": "day", "requests": 1}}
     with served(folder, db, document) as server:
         assert server.call("top", region="eu").status_code == 200
+        with server.client() as client:
+            own = client.get("/v1/limits").json()["limits"]
+        day = {"target": "tenant", "unit": "requests", "period": "day", "limit": 1, "used": 1, "percent": 100.0}
+        assert own == [{**day, "on_exceed": "block"}]
+        assert server.operator("/v1/tenants/acme/limits").json()["limits"] == own
+        assert server.operator("/v1/tenants/globex/limits").json()["limits"] == []
         answer = server.call("top", region="eu")
         assert (answer.status_code, answer.json()["code"]) == (429, "limit-exceeded")
         assert 0 < int(answer.headers["Retry-After"]) <= 86401

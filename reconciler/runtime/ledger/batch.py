@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from reconciler.runtime.ledger.entries import PERIODS, Denial, Intent, Outcome
+from reconciler.runtime.ledger.entries import PERIODS, Denial, Intent, Level, Outcome
 from reconciler.runtime.ledger.judge import Judged
 
 
@@ -28,6 +28,10 @@ class Backend(Protocol):
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         """Says ``unknown`` of what has no outcome ``grace`` seconds after it should have ended; returns how many. Removes
         what is older than ``keep_seconds``, and counters of windows that are over."""
+        ...
+
+    async def used(self, levels: Sequence[Level]) -> list[int]:
+        """What is used of each in the window of now; nothing is locked."""
         ...
 
     async def setting(self, name: str, value: str) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from reconciler.failpoints import hit
@@ -161,6 +162,13 @@ class Ledger:
                 await self._backend.sweep(GRACE_SECONDS, self._keep)
             except Exception as error:
                 log.error("evidence was not swept: %s", type(error).__name__)
+
+    async def used(self, levels: Sequence[Level]) -> list[int]:
+        """What is used of each. Raises Unavailable."""
+        try:
+            return await self._backend.used(levels)
+        except Exception:
+            raise Unavailable("limits can't be read") from None
 
     async def values_key(self) -> bytes:
         """The key of the hashes of values: the same for all servers of one store, and of no use without it."""

@@ -17,7 +17,8 @@ from reconciler.runtime.ledger.batch import (
     outcome_row,
     slot_rows,
 )
-from reconciler.runtime.ledger.judge import Judged, Key, judge, keys_of
+from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
 from reconciler.runtime.ledger.schema import EXISTS, statements
 
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
@@ -43,6 +44,10 @@ class Postgresql:
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         async with self._turn:
             return await self._in_transaction(_sweep, grace, keep_seconds)  # type: ignore[no-any-return]
+
+    async def used(self, levels: Sequence[Level]) -> list[int]:
+        async with self._turn:
+            return await self._in_transaction(_read, levels)  # type: ignore[no-any-return]
 
     async def setting(self, name: str, value: str) -> str:
         async with self._turn:
@@ -138,6 +143,22 @@ async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, i
         used.update(dict.fromkeys(slots, 0))
         used.update({(tenant, target, "concurrent", ""): n for tenant, target, n in counted})
     return used
+
+
+async def _read(connection: Any, levels: Sequence[Level]) -> list[int]:
+    now: float = await connection.fetchval(_NOW)
+    keys = [key_of(level, now) for level in levels]
+    given = (
+        "unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (tenant, target, unit, period, at)"
+    )
+    records = await connection.fetch(
+        "SELECT CASE WHEN k.unit = 'concurrent' THEN (SELECT count(*) FROM slots s WHERE (s.tenant, s.target) = (k.tenant, k.target) "
+        "AND s.ends > $5) ELSE COALESCE((SELECT c.n FROM counters c WHERE (c.tenant, c.target, c.unit, c.period) = "
+        f"(k.tenant, k.target, k.unit, k.period)), 0) END AS n FROM {given} ORDER BY k.at",
+        *_columns(keys, 4),
+        now,
+    )
+    return [int(record["n"]) for record in records]
 
 
 async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:

@@ -47,18 +47,6 @@ def one(database: Database, identity: str, tenants: tuple[str, ...] = ()) -> dic
     return None
 
 
-def usage(database: Database, tenant: str) -> list[dict[str, Any]]:
-    """What is counted of a tenant, in windows that are not removed yet, and how many slots are taken."""
-    with _opened(database) as connection:
-        counted = connection.execute(
-            text(
-                "SELECT target, unit, period, n FROM counters WHERE tenant = :tenant AND period <> '' ORDER BY 1, 2, 3"
-            ),
-            {"tenant": tenant},
-        )
-        return [record._asdict() for record in counted]
-
-
 @contextmanager
 def _opened(database: Database) -> Iterator[Connection]:
     if not exists(database):

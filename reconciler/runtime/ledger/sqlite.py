@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,8 @@ from reconciler.runtime.ledger.batch import (
     outcome_row,
     slot_rows,
 )
-from reconciler.runtime.ledger.judge import Judged, Key, judge, keys_of
+from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
 from reconciler.runtime.ledger.schema import EXISTS, statements
 
 T = TypeVar("T")
@@ -40,6 +41,15 @@ class Sqlite:
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         return await self._do(lambda connection: _sweep(connection, grace, keep_seconds))
+
+    async def used(self, levels: Sequence[Level]) -> list[int]:
+        def read(connection: sqlite3.Connection) -> list[int]:
+            now: float = connection.execute(_NOW).fetchone()[0]
+            keys = [key_of(level, now) for level in levels]
+            found = _used(connection, keys, now)
+            return [found[key] for key in keys]
+
+        return await self._do(read)
 
     async def setting(self, name: str, value: str) -> str:
         return await self._do(lambda connection: _setting(connection, name, value))
@@ -94,17 +104,7 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
         [outcome_row(one, now) for one in batch.outcomes],
     )
     connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
-    used: dict[Key, int] = {}
-    for key in keys_of(batch.intents, now):
-        tenant, target, unit, _ = key
-        if unit == "concurrent":
-            sql = "SELECT count(*) FROM slots WHERE tenant = ? AND target = ? AND ends > ?"
-            used[key] = connection.execute(sql, (tenant, target, now)).fetchone()[0]
-        else:
-            sql = "SELECT n FROM counters WHERE (tenant, target, unit, period) = (?, ?, ?, ?)"
-            row = connection.execute(sql, key).fetchone()
-            used[key] = row[0] if row else 0
-    judged = judge(batch.intents, used, now)
+    judged = judge(batch.intents, _used(connection, keys_of(batch.intents, now), now), now)
     connection.executemany(
         "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
         [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"],
@@ -117,6 +117,20 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
         f"INSERT INTO denials VALUES ({', '.join('?' * 9)})", [denial_row(one, now) for one in batch.denials]
     )
     return judged
+
+
+def _used(connection: sqlite3.Connection, keys: Sequence[Key], now: float) -> dict[Key, int]:
+    used: dict[Key, int] = {}
+    for key in keys:
+        tenant, target, unit, _ = key
+        if unit == "concurrent":
+            sql = "SELECT count(*) FROM slots WHERE tenant = ? AND target = ? AND ends > ?"
+            used[key] = connection.execute(sql, (tenant, target, now)).fetchone()[0]
+        else:
+            sql = "SELECT n FROM counters WHERE (tenant, target, unit, period) = (?, ?, ?, ?)"
+            row = connection.execute(sql, key).fetchone()
+            used[key] = row[0] if row else 0
+    return used
 
 
 def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) -> int:

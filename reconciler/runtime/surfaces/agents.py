@@ -47,7 +47,12 @@ def routes(mediator: Mediator) -> list[Route]:
         ask = Ask(f"plane/{name}", action if action in ACTIONS else "none")
         return _done(await mediator.access(_who(request), ask, arguments, _run(request)))
 
+    async def own_limits(request: Request) -> Response:
+        who = _who(request)
+        return Json({"limits": await mediator.limits(who.tenant, who.name)})
+
     return [
+        Route("/v1/limits", answering(own_limits)),
         Route("/v1/tools", answering(list_tools)),
         Route("/v1/tools/{name}", answering(tell_tool)),
         Route("/v1/tools/{name}/call", answering(call_tool), methods=["POST"]),

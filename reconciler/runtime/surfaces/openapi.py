@@ -76,9 +76,32 @@ def _list(name: str, item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": [name], "properties": properties}
 
 
+_LIMITS = {
+    "type": "object",
+    "required": ["limits"],
+    "properties": {
+        "limits": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["target", "unit", "period", "limit", "used", "percent", "on_exceed"],
+                "properties": {
+                    "target": {"type": "string"},
+                    "unit": {"enum": ["requests", "concurrent"]},
+                    "period": {"type": ["string", "null"]},
+                    "limit": {"type": "integer"},
+                    "used": {"type": "integer"},
+                    "percent": {"type": "number"},
+                    "on_exceed": {"enum": ["block", "warn"]},
+                },
+            },
+        }
+    },
+}
 _CALLING = (400, 404, 415, 422, 429, 502, 504)
 _RUN = {"name": "X-Run-Id", "in": "header", "schema": {"type": "string", "maxLength": 128}}
 _AGENTS = {
+    "/v1/limits": {"get": {"summary": "What you and your tenant have used.", "responses": _answers(_LIMITS)}},
     "/v1/tools": {
         "get": {
             "summary": "The tools that you may call.",
@@ -132,7 +155,7 @@ _OPERATORS = {
         "get": {"summary": "One of it.", "parameters": [_TENANT, _path("id")], "responses": _answers(_ANY, 404)}
     },
     f"{_TOP}/limits": {
-        "get": {"summary": "What is counted.", "parameters": [_TENANT], "responses": _answers(_ANY, 404)}
+        "get": {"summary": "What is used of the limits.", "parameters": [_TENANT], "responses": _answers(_LIMITS, 404)}
     },
     f"{_TOP}/access/explain": {
         "post": {

@@ -17,6 +17,7 @@ from reconciler.model.address import is_name
 from reconciler.model.status import FREEZABLE
 from reconciler.runtime.config import Operators, OperatorToken
 from reconciler.runtime.ledger import reading
+from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.source import Source
 from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
@@ -62,7 +63,7 @@ def proving(settings: Operators) -> Callable[[Request], Awaitable[Operator | Non
     return prove
 
 
-def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[Route]:
+def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable[[], str]) -> list[Route]:
     async def list_evidence(request: Request) -> Response:
         tenant = request.path_params["tenant"]
         limit, before = asked(request)
@@ -125,8 +126,7 @@ def routes(source: Source, places: Places, metrics: Callable[[], str]) -> list[R
         return Json({"target": target, "frozen": request.method == "POST", "changed": changed})
 
     async def counted(request: Request) -> Response:
-        found = await asyncio.to_thread(reading.usage, places.store, request.path_params["tenant"])
-        return Json({"counters": found})
+        return Json({"limits": await mediator.limits(request.path_params["tenant"])})
 
     async def declared(_request: Request) -> Response:
         return problem(405, "declared-in-git", "This is declared in git: change it there, and apply.", {"Allow": "GET"})
