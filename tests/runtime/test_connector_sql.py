@@ -372,6 +372,34 @@ def test_a_private_server_is_reached_only_where_both_permit_it(postgres_server: 
         assert answer.code == "address-refused"
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "2130706433", "0x7f.1", "[::ffff:7f00:1]", "0.0.0.0"]
+)
+def test_a_victim_hears_nothing_of_a_dial(host: str) -> None:
+    """By host, and by a connection string that only the secret's store has."""
+    heard: list[Any] = []
+
+    async def main() -> None:
+        victim = await asyncio.start_server(lambda reader, writer: heard.append(writer), "127.0.0.1", 0)
+        port = victim.sockets[0].getsockname()[1]
+
+        async def told(_tenant: str, _reference: str) -> str:
+            name = f"[{host.strip('[]')}]" if ":" in host else host
+            return f"postgresql://me:x@{name}:{port}/x?sslmode=disable"
+
+        common = {"type": "sql", "dialect": "postgresql", "ssl": "disable"}
+        by_dsn = resource("connector", {**common, "dsn": "env://DSN"})
+        for connector in (by_dsn, resource("connector", {**common, "host": host, "port": port, "database": "x"})):
+            connection = await open_sql("acme", connector, Surroundings(told, Permits()))
+            with pytest.raises(Failed):
+                await connection.run(call(connector, template("SELECT 1 AS one"), {}))
+            await connection.close()
+        victim.close()
+
+    asyncio.run(main())
+    assert not heard
+
+
 def test_dialects_that_come_later(tmp_path: Path) -> None:
     async def main() -> None:
         raw = {"type": "sql", "dialect": "mysql", "dsn": "env://TOKEN"}

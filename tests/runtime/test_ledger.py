@@ -124,6 +124,22 @@ def test_slots_are_given_back_and_end_by_themselves(db: Db, monkeypatch: pytest.
     running(db, work)
 
 
+def test_a_thousand_calls_that_were_killed_hold_no_slot(db: Db) -> None:
+    wide = SLOTS._replace(cap=1000)
+
+    async def work(ledger: Ledger) -> None:
+        # as a process leaves them that dies in the middle of all: admitted, over since a moment, never settled
+        answers = await asyncio.gather(*(ledger.admit(intent(wide, seconds=-4.0)) for _ in range(1000)))
+        assert all(isinstance(answer, Admitted) for answer in answers)
+        assert isinstance(await ledger.admit(intent(wide)), Refused)
+        await asyncio.sleep(1.3)
+        assert await ledger.used([wide]) == [0]
+        again = await asyncio.gather(*(ledger.admit(intent(wide)) for _ in range(1000)))
+        assert all(isinstance(answer, Admitted) for answer in again)
+
+    running(db, work)
+
+
 def test_what_nobody_ended_reads_unknown(db: Db) -> None:
     async def work(ledger: Ledger) -> None:
         lost, kept = intent(seconds=-11.0), intent()
