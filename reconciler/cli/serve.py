@@ -38,8 +38,8 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     decided by policies, counted against limits, and in evidence before anything outside is asked.
     """
     try:
-        from reconciler.runtime.config import ServeFile, permits_of, read_serve
-        from reconciler.runtime.serve import Plan, log_as_json, resolving, serve, serve_stdio
+        from reconciler.load.serve_file import ServeFile, read_serve
+        from reconciler.runtime.serve import Plan, log_as_json, permits_of, resolving, serve, serve_stdio
     except ModuleNotFoundError as error:
         raise ReconcilerError(
             f"serving needs more than this installation has: {error.name}",

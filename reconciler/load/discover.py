@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import Place, Problem, Problems
-from reconciler.load.project import FILE_NAME, Include, Project
+from reconciler.load.project import FILE_NAME, SERVE_FILE, Include, Project
 from reconciler.load.source import shown_name
 
 SUFFIXES = (".yaml", ".yml")
-SETTINGS = frozenset({FILE_NAME, "serve.yaml"})
+SETTINGS = frozenset({FILE_NAME, SERVE_FILE})
 """Names of files that are no manifests: the project's own, and that of whoever runs a server."""
 MAX_STARS = 2  # how often `**` may stand in a glob: each one multiplies the ways through the folders
 

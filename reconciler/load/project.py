@@ -43,6 +43,8 @@ from reconciler.model.spec import Part
 from reconciler.secrets.policy import Policy
 
 FILE_NAME = "reconciler.yaml"
+SERVE_FILE = "serve.yaml"
+"""Belongs to whoever runs a server; see ``load/serve_file.py``."""
 
 
 def _database(text: str) -> str:

@@ -12,6 +12,7 @@ from reconciler.access.expected import Tests
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
 from reconciler.load.project import ProjectFile
+from reconciler.load.serve_file import ServeFile
 from reconciler.model.fields import Name
 from reconciler.model.kind import Kind
 from reconciler.plan.document import PlanDocument
@@ -33,12 +34,13 @@ _ADDRESS: Schema = {"$ref": "#/$defs/address"}
 
 
 def schemas(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Schema]:
-    """Every schema by its name: manifest, overlay, project, rules, plan, and the kinds."""
+    """Every schema by its name: manifest, overlay, project, rules, serve, plan, and the kinds."""
     return {
         "manifest": _manifest("manifest", _MANIFEST, kinds, BASE),
         "overlay": _manifest("overlay", _OVERLAY, kinds, OVERLAY),
         "project": _project(kinds),
         "rules": _rules(),
+        "serve": _serve(),
         "plan": _plan(),
         **{name: _kind(kind) for name, kind in kinds.items()},
     }
@@ -72,6 +74,12 @@ def _rules() -> Schema:
     parts = Parts()
     body = parts.part(RuleFile, PLAIN)
     return _document("rules", body["description"], body, parts)
+
+
+def _serve() -> Schema:
+    parts = Parts()
+    body = parts.part(ServeFile, PLAIN)
+    return _document("serve", body["description"], body, parts)
 
 
 def _project(kinds: Mapping[str, Kind]) -> Schema:

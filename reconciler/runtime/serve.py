@@ -8,6 +8,8 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from reconciler.runtime.call import Failed, Resolve, Surroundings
-from reconciler.runtime.config import Listener, ServeFile
+from reconciler.load.serve_file import Listener, ServeFile
+from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.identity import Caller, by_claims, by_key, utc_now
 from reconciler.runtime.ledger.batch import Backend
@@ -66,6 +68,12 @@ def backend_of(store: Database) -> Backend:
         return Sqlite(store.path)
     assert store.url is not None
     return Postgresql(store.url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def permits_of(settings: ServeFile, folder: Path) -> Permits:
+    """Relative folders count from the one of the settings."""
+    roots = tuple((folder / root).resolve() for root in settings.permits.sqlite_roots)
+    return Permits(tuple(ip_network(text) for text in settings.permits.networks), roots)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from reconciler.runtime.config import Issuer
+from reconciler.load.serve_file import Issuer
 
 REFRESH_SECONDS, LEAST_SECONDS = 300.0, 10.0
 """Keys are fetched anew after the first; for a key that is not known, no more often than the second."""

@@ -42,7 +42,7 @@ def configuration() -> Configuration:
         resources[address] = resource_of(address, spec)
     named = {r.address for a, x in resources.items() for r in KINDS[a.kind].references_of("acme", x.body)}
     for address in sorted(named - resources.keys()):
-        body = MINIMAL[(address.kind, {"connector": "custom", "datasource": "custom"}[address.kind])]
+        body = MINIMAL[(address.kind, {"connector": "custom", "datasource": "custom", "template": "sql"}[address.kind])]
         spec = parse(KINDS[address.kind], body, address)
         assert isinstance(spec, Spec)
         resources[address] = resource_of(address, spec)

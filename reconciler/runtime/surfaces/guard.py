@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reconciler.runtime.config import Listener
+from reconciler.load.serve_file import Listener
 from reconciler.runtime.surfaces.problem import problem
 
 MOST_BYTES = 1024 * 1024

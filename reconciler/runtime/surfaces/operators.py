@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of
+from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
 from reconciler.model.status import FREEZABLE
-from reconciler.runtime.config import Operators, OperatorToken
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.source import Source

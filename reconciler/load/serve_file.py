@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path as FilePath
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -17,9 +16,7 @@ from reconciler.kinds.wording import problem_of
 from reconciler.load.source import read_source
 from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, ShortText, Text, Url
 from reconciler.model.spec import Part
-from reconciler.runtime.call import Permits
 
-FILE_NAME = "serve.yaml"
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric ones only: who can verify a token must not be able to make one."""
 
@@ -106,11 +103,6 @@ class ServeFile(Part):
     def _faults(self) -> Iterator[Fault]:
         if self.operators and (self.operators.host, self.operators.port) == (self.agents.host, self.agents.port):
             yield Fault(("operators", "port"), "conflicting-fields", "operators and agents have listeners of their own")
-
-
-def permits_of(settings: ServeFile, folder: FilePath) -> Permits:
-    roots = tuple((folder / root).resolve() for root in settings.permits.sqlite_roots)
-    return Permits(tuple(ip_network(text) for text in settings.permits.networks), roots)
 
 
 def read_serve(path: FilePath) -> ServeFile:
