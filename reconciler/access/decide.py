@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
 from reconciler.access.rule import Rule, Subject, Thing, allowed_by_class, denied_by_class, highest
 from reconciler.access.snapshot import Resource, Tenant
@@ -143,22 +144,29 @@ def _chain(tenant: Tenant, ask: Ask) -> tuple[Resource, ...] | str:
     return "unusable" if connector is None else (*chain, connector)
 
 
-def tools_of(tenant: Tenant, subject: Subject) -> dict[str, str]:
-    """The tools that a caller may call, by the name that agents see, sorted: each with its target.
+def tools(tenant: Tenant) -> Mapping[str, str]:
+    """Every template's target by the name that agents see. A name that two templates claim (two pipelines can bring that
+    about) is neither's."""
+    found: dict[str, str | None] | None = tenant.decisions.get("tools")
+    if found is None:
+        found = {}
+        for target in tenant.names("template"):
+            template = tenant.resource(target)
+            if template is not None:
+                name = template.body.get("tool_name") or template.known.address.name
+                found[name] = None if name in found else target
+        tenant.decisions["tools"] = found = {name: target for name, target in sorted(found.items()) if target}
+    named: Any = found
+    return cast("Mapping[str, str]", named)
 
-    A name that two templates claim (two pipelines can bring that about) is neither's.
-    """
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for target in tenant.names("template"):
-        template = tenant.resource(target)
-        if template is None:
-            continue
-        name = template.body.get("tool_name") or template.known.address.name
-        (taken.add(name) if name in found else found.__setitem__(name, target))
-    callable_ = {
-        name: target
-        for name, target in found.items()
-        if name not in taken and decide(tenant, subject, Ask(target)).allowed
-    }
-    return dict(sorted(callable_.items()))
+
+def tools_of(tenant: Tenant, subject: Subject) -> Mapping[str, str]:
+    """Those that a caller may call, and no others, sorted by name."""
+    key = ("tools", subject.name, subject.roles)
+    found: Mapping[str, str] | None = tenant.decisions.get(key)
+    if found is None:
+        allowed = {
+            name: target for name, target in tools(tenant).items() if decide(tenant, subject, Ask(target)).allowed
+        }
+        found = tenant.decisions[key] = allowed
+    return found

@@ -39,7 +39,7 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     """
     try:
         from reconciler.load.serve_file import ServeFile, read_serve
-        from reconciler.runtime.serve import Plan, log_as_json, permits_of, resolving, serve, serve_stdio
+        from reconciler.runtime.serve import Plan, log_as_json, permits_of, resolving, run_loop, serve, serve_stdio
     except ModuleNotFoundError as error:
         raise ReconcilerError(
             f"serving needs more than this installation has: {error.name}",
@@ -75,7 +75,7 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
                 raise UsageError("expected --stdio TENANT/CALLER")
             asyncio.run(serve_stdio(plan, tenant, caller))
         else:
-            asyncio.run(serve(plan, lambda text: click.echo(text, err=True)))
+            run_loop(serve(plan, lambda text: click.echo(text, err=True)))
     except Failed as error:
         raise ReconcilerError(str(error), code=error.code) from None
     return 0

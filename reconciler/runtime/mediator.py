@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from reconciler.access.decide import Ask, Decision, decide, subject_of, tools_of
+from reconciler.access.decide import Ask, Decision, decide, subject_of, tools, tools_of
 from reconciler.access.rule import Subject
 from reconciler.access.snapshot import Resource, Tenant
 from reconciler.access.values import Identity, NoClaim, Unfit, values_of
@@ -119,9 +119,8 @@ class Mediator:
             raise Refusal("unavailable", retry_after=1) from None
 
     def target_of(self, caller: Caller, tool: str) -> str:
-        """The target behind a tool's name; of what is not there, one that is not there either."""
-        found = self.tools(caller).get(tool)
-        return f"template/{found.known.address.name}" if found else f"template/{tool}"
+        """The target behind the name that agents see; of what is not there, one that is not there either."""
+        return tools(self._in_force().snapshot.tenant(caller.tenant)).get(tool) or f"tool/{tool}"
 
     def cancel_frozen(self, in_force: InForce) -> None:
         """Ends what runs and is frozen now."""

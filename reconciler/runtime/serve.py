@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -273,6 +273,16 @@ def resolving(resolve: Callable[[str, str], Any]) -> Resolve:
         return str(secret.reveal())
 
     return resolved
+
+
+def run_loop(work: Coroutine[Any, Any, None]) -> None:
+    """In uvloop, where there is one: it halves what the network costs."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
 
 
 class JsonLog(logging.Formatter):

@@ -306,6 +306,31 @@ def test_planes_and_tools(db: Db, folder: Path) -> None:
     in_world(db, folder, work, allowed)
 
 
+def test_a_tool_has_one_name(db: Db, folder: Path) -> None:
+    """Where a template says how its tool is called, its own name is none; a name that two claim is neither's."""
+    named = copy.deepcopy(WORLD)
+    named["templates"]["top"]["tool_name"] = "top_customers"
+
+    async def work(world: World) -> None:
+        assert [*world.mediator.tools(BOT)] == ["add", "top_customers"]
+        assert world.mediator.target_of(BOT, "top_customers") == "template/top"
+        for name in ("top", "nothing"):
+            assert (await refused(world, BOT, Ask(world.mediator.target_of(BOT, name)), EU)).code == "not-found"
+        db.sql(
+            "UPDATE resources SET spec = "
+            + (
+                "json_set(spec, '$.tool_name', 'top_customers')"
+                if db.is_sqlite
+                else "jsonb_set(spec, '{tool_name}', '\"top_customers\"')"
+            )
+            + " WHERE name = 'add'"
+        )
+        await asyncio.sleep(0.6)
+        assert [*world.mediator.tools(BOT)] == []
+
+    in_world(db, folder, work, named)
+
+
 def test_values_from_who_calls(db: Db, folder: Path) -> None:
     mine = copy.deepcopy(WORLD)
     mine["templates"]["top"]["parameters"]["region"] = {"type": "string", "from": "claims.region"}
