@@ -21,7 +21,7 @@ from tests.store.support import cli_on
 
 def test_what_was_seen_outside_is_in_evidence(db: Db, folder: Path) -> None:
     """The bounded default of tests/campaigns/serve_kills.py."""
-    found = campaign(db, folder, rounds=8, seed=5)
+    found = campaign(db, folder, rounds=4, seed=5)
     assert found["seen"] > 0
     assert (found["seen_without_intent"], found["seen_twice"]) == ([], [])
     assert "running" not in found["outcomes"]
