@@ -26,7 +26,7 @@ def evidence(
     database: Database, tenants: tuple[str, ...], limit: int, before: str = "", caller: str | None = None
 ) -> list[dict[str, Any]]:
     """Of these tenants (all where none is named), older than the id ``before``. Raises what a reader may see."""
-    with _opened(database) as connection:
+    with _opened(database, tenants) as connection:
         where, parameters = _where(tenants, before, caller)
         parameters["limit"] = limit
         found = []
@@ -38,7 +38,7 @@ def evidence(
 
 def one(database: Database, identity: str, tenants: tuple[str, ...] = ()) -> dict[str, Any] | None:
     """One piece of evidence by its id; None where there is none for these tenants."""
-    with _opened(database) as connection:
+    with _opened(database, tenants) as connection:
         for sql, shown in ((_INTENTS, _call), (_DENIALS, _denial)):
             record = connection.execute(text(f"{sql} WHERE i.id = :id"), {"id": identity}).first()
             if record is not None:
@@ -48,13 +48,16 @@ def one(database: Database, identity: str, tenants: tuple[str, ...] = ()) -> dic
 
 
 @contextmanager
-def _opened(database: Database) -> Iterator[Connection]:
+def _opened(database: Database, tenants: tuple[str, ...] = ()) -> Iterator[Connection]:
+    """On PostgreSQL a role that may see one tenant only says which: the one that is asked about."""
     if not exists(database):
         hint = "`reconciler serve` makes it; name it by --store or RECONCILER_RUNTIME_URL"
         raise ReconcilerError(f"{database.display} is not there", code="evidence-missing", hint=hint)
     with reading(database) as connection:
         if not connection.execute(text(EXISTS[connection.dialect.name])).scalar():
             raise ReconcilerError(f"{database.display} holds no evidence", code="evidence-missing")
+        if not database.is_sqlite and len(tenants) == 1:
+            connection.execute(text("SELECT set_config('reconciler.tenant', :tenant, true)"), {"tenant": tenants[0]})
         yield connection
 
 

@@ -27,6 +27,26 @@ TABLES = (
   reason TEXT NOT NULL, policy TEXT NOT NULL, generation BIGINT NOT NULL, n BIGINT NOT NULL)""",
     "CREATE INDEX denials_by_tenant ON denials (tenant, id)",
 )
+_TENANT = "NULLIF(current_setting('reconciler.tenant', true), '')"
+_OWN = {
+    "intents": f"tenant = {_TENANT}",
+    "denials": f"tenant = {_TENANT}",
+    # what may be seen of an outcome is what may be seen of its intent
+    "outcomes": "EXISTS (SELECT 1 FROM intents i WHERE i.id = outcomes.id)",
+    "counters": f"tenant = {_TENANT}",
+    "slots": f"tenant = {_TENANT}",
+}
+SECURITY = tuple(
+    statement
+    for table, own in _OWN.items()
+    for statement in (
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",  # without it, policies don't hold for the owner at all
+        f"CREATE POLICY server ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)",
+        f"CREATE POLICY reader ON {table} FOR SELECT USING ({own})",
+    )
+)
+"""PostgreSQL: who is not the server sees one tenant, the one that its transaction says, and nothing without saying one."""
 REALS = {"sqlite": "REAL", "postgresql": "DOUBLE PRECISION"}
 EXISTS = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE name = 'runtime_schema'",
@@ -35,4 +55,5 @@ EXISTS = {
 
 
 def statements(dialect: str) -> list[str]:
-    return [table.format(real=REALS[dialect]) for table in TABLES]
+    made = [table.format(real=REALS[dialect]) for table in TABLES]
+    return [*made, *SECURITY] if dialect == "postgresql" else made

@@ -1,0 +1,151 @@
+"""Evidence read back: by tenant, by caller, page by page; on PostgreSQL by a role that may see one tenant only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, new_id
+from reconciler.runtime.ledger.ledger import Ledger
+from reconciler.runtime.ledger.reading import evidence, one
+from reconciler.runtime.serve import backend_of
+from reconciler.store.secrets import Actor
+from reconciler.store.status import freeze
+from reconciler.store.url import parse_database
+from reconciler.store.watch import Watch
+from tests.conftest import ROOT, Db, new_postgres_database
+from tests.runtime.worlds import WORLD, apply
+from tests.store.support import cli_on
+
+
+def filled(url: str) -> dict[str, list[str]]:
+    """Two tenants: of each three calls and a denial; the ids by tenant, the oldest first."""
+    found: dict[str, list[str]] = {"acme": [], "globex": []}
+
+    async def main() -> None:
+        ledger = Ledger(backend_of(parse_database(url, Path("/"))), 1e9)
+        ledger.start()
+        for number in range(3):
+            for tenant in found:
+                identity = new_id()
+                caller = f"bot{number}"
+                await ledger.admit(
+                    Intent(
+                        identity,
+                        tenant,
+                        caller,
+                        "",
+                        "template/t",
+                        "connector/c",
+                        "query",
+                        "h",
+                        "policy/p",
+                        1,
+                        False,
+                        9.0,
+                    )
+                )
+                ledger.settle(Outcome(identity, "success", 1, 2, 3))
+                found[tenant].append(identity)
+        for tenant in found:
+            found[tenant].append(new_id())
+            ledger.deny(Denial(found[tenant][-1], tenant, "bot0", "template/x", "no-policy", "", 1))
+        await ledger.close()
+
+    asyncio.run(main())
+    return found
+
+
+def test_read_back(db: Db, folder: Path) -> None:
+    ids = filled(db.url)
+    store = parse_database(db.url, Path("/"))
+    for tenant, theirs in ids.items():
+        assert [row["id"] for row in evidence(store, (tenant,), 100)] == theirs[::-1]
+        assert [row["id"] for row in evidence(store, (tenant,), 2)] == theirs[:1:-1]
+        assert [row["id"] for row in evidence(store, (tenant,), 100, before=theirs[2])] == theirs[1::-1]
+        assert [row["id"] for row in evidence(store, (tenant,), 100, caller="bot0")] == [theirs[3], theirs[0]]
+        assert one(store, theirs[0], (tenant,)) is not None
+    assert len(evidence(store, (), 100)) == 8
+    assert one(store, ids["acme"][0], ("globex",)) is None
+    run = cli_on(db.url, folder)
+    told = run("evidence", "list", "--tenant", "acme", "--store", db.url, "--format", "json").ok().json
+    assert [row["id"] for row in told["evidence"]] == ids["acme"][::-1]
+    shown = run("evidence", "show", ids["acme"][3], "--store", db.url).ok().out
+    assert "no-policy" in shown
+    assert "[unknown-evidence]" in run("evidence", "show", "0" * 32, "--store", db.url).ok(1).err
+
+
+def test_without_a_store_it_says_how_to_name_one(db: Db, folder: Path) -> None:
+    answer = cli_on(db.url, folder)("evidence", "list", "--store", f"sqlite:///{folder}/none.db").ok(1)
+    assert "RECONCILER_RUNTIME_URL" in answer.err
+
+
+def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
+    url = new_postgres_database(postgres_server)
+    ids = filled(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "DO $$ BEGIN CREATE ROLE evidence_reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        )
+        connection.execute("GRANT SELECT ON runtime_schema, intents, outcomes, denials, counters TO evidence_reader")
+    parts = conninfo_to_dict(url)
+    reader = f"postgresql://evidence_reader@/{parts['dbname']}?host={parts['host']}"
+
+    def seen(connection: psycopg.Connection[Any], table: str) -> int:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[call-overload,index]
+
+    with psycopg.connect(reader) as connection:
+        for table in ("intents", "outcomes", "denials"):
+            assert seen(connection, table) == 0
+        connection.execute("SET LOCAL reconciler.tenant = 'acme'")
+        assert [seen(connection, table) for table in ("intents", "outcomes", "denials")] == [3, 3, 1]
+        connection.rollback()
+        assert seen(connection, "intents") == 0  # the setting reads '' now, and not NULL
+        for statement in ("INSERT INTO denials SELECT * FROM denials", "DELETE FROM intents", "TRUNCATE intents"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)  # type: ignore[arg-type]
+            connection.rollback()
+    store = parse_database(reader, Path("/"))
+    assert [row["id"] for row in evidence(store, ("acme",), 100)] == ids["acme"][::-1]
+    assert evidence(store, (), 100) == []
+    told = cli_on(url, folder)("evidence", "list", "--tenant", "globex", "--store", reader, "--format", "json").ok()
+    assert [row["id"] for row in json.loads(told.out)["evidence"]] == ids["globex"][::-1]
+
+
+def test_the_documented_grants_are_enough_and_no_more(postgres_server: str, folder: Path) -> None:
+    """Of the server, on the database of the configuration: as docs/operations.md writes them."""
+    url = new_postgres_database(postgres_server)
+    apply(Db(url), folder, WORLD)
+    text = (ROOT / "docs" / "operations.md").read_text()
+    block = next(part for part in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "reconciler_loader" in part)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS reconciler_loader")
+        connection.execute(block)
+    parts = conninfo_to_dict(url)
+    loader = f"postgresql://reconciler_loader@/{parts['dbname']}?host={parts['host']}"
+    watch = Watch(parse_database(loader, Path("/")))
+    world = watch.world()
+    assert {one.address.kind for one in world.known} >= {"caller", "policy", "template"}
+    assert all(one.settled for one in world.known)
+    watch.close()
+    assert freeze(parse_database(loader, Path("/")), "tenant/acme", "incident", Actor("server"))
+    with psycopg.connect(loader) as connection:
+        for statement in (
+            "DELETE FROM resources",
+            "UPDATE resources SET spec = '{}'",
+            "INSERT INTO caller_keys (id) VALUES ('x')",
+            "DELETE FROM audit",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)  # type: ignore[arg-type]
+            connection.rollback()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP OWNED BY reconciler_loader")
+        connection.execute("DROP ROLE reconciler_loader")
