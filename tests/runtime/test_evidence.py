@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, new_id
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.ledger.reading import evidence, one
+from reconciler.runtime.ledger.schema import month_of
 from reconciler.runtime.serve import backend_of
 from reconciler.store.secrets import Actor
 from reconciler.store.status import freeze
@@ -31,6 +33,7 @@ def filled(url: str) -> dict[str, list[str]]:
 
     async def main() -> None:
         ledger = Ledger(backend_of(parse_database(url, Path("/"))), 1e9)
+        await ledger.values_key()  # as a server does: the store is there before anybody asks
         ledger.start()
         for number in range(3):
             for tenant in found:
@@ -117,6 +120,46 @@ def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
     assert evidence(store, (), 100) == []
     told = cli_on(url, folder)("evidence", "list", "--tenant", "globex", "--store", reader, "--format", "json").ok()
     assert [row["id"] for row in json.loads(told.out)["evidence"]] == ids["globex"][::-1]
+
+
+def test_months_are_partitions_that_come_and_go(postgres_server: str) -> None:
+    url = new_postgres_database(postgres_server)
+    filled(url)
+    db = Db(url)
+
+    def months() -> list[str]:
+        names = db.sql(
+            "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' AND left(relname, 8) = 'intents_' ORDER BY 1"
+        )
+        return [name for (name,) in names]
+
+    now, following = (month_of(time.time(), ahead)[0] for ahead in (0, 1))
+    assert months() == [f"intents_{now}", f"intents_{following}", "intents_rest"]
+    assert db.sql(f"SELECT count(*) FROM intents_{now}") == [(6,)]
+    name, first, behind = month_of(time.time(), -14)
+    db.sql(f"CREATE TABLE intents_{name} PARTITION OF intents FOR VALUES FROM ('{first}') TO ('{behind}')")
+    db.sql(f"DROP TABLE denials_{following}")
+
+    async def sweep() -> None:
+        backend = backend_of(parse_database(url, Path("/")))
+        await backend.sweep(10.0, 400 * 86400.0)
+        await backend.close()
+
+    asyncio.run(sweep())
+    assert months() == [f"intents_{now}", f"intents_{following}", "intents_rest"]
+    assert db.sql(f"SELECT count(*) FROM denials_{following}") == [(0,)]
+    assert len(evidence(parse_database(url, Path("/")), (), 100)) == 8
+
+
+@pytest.mark.parametrize(
+    ("at", "ahead", "name"),
+    [(1_767_225_599.0, 0, "2025_12"), (1_767_225_599.0, 1, "2026_01"), (1_767_225_600.0, -1, "2025_12")],
+)
+def test_months(at: float, ahead: int, name: str) -> None:
+    found, first, behind = month_of(at, ahead)
+    assert found == name
+    assert first < f"{int(at * 1_000_000):014x}" < behind or ahead
+    assert behind == month_of(at, ahead + 1)[1]
 
 
 def test_the_documented_grants_are_enough_and_no_more(postgres_server: str, folder: Path) -> None:

@@ -40,6 +40,7 @@ def done(one: Intent, outcome: str = "success") -> Outcome:
 def running(db: Db, work: Callable[[Ledger], Awaitable[None]], keep: float = 1e9) -> None:
     async def main() -> None:
         ledger = Ledger(backend_of(parse_database(db.url, Path("/"))), keep)
+        await ledger.values_key()  # as a server does: the store is there before anybody asks
         ledger.start()
         try:
             await work(ledger)

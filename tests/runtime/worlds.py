@@ -122,6 +122,7 @@ async def world(db: Db, folder: Path, document: dict[str, Any] | None = None) ->
     metrics = Metrics()
     mediator = Mediator(source, ledger, pools, b"k" * 32, metrics)
     source.changed = mediator.cancel_frozen
+    await ledger.values_key()
     ledger.start()
     try:
         yield World(db, folder, outside, source, ledger, mediator, metrics)

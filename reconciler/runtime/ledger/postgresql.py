@@ -19,7 +19,7 @@ from reconciler.runtime.ledger.batch import (
 )
 from reconciler.runtime.ledger.entries import Level
 from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
-from reconciler.runtime.ledger.schema import EXISTS, statements
+from reconciler.runtime.ledger.schema import EXISTS, PARTITIONED, month_of, partitions, statements
 
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
 _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
@@ -78,6 +78,7 @@ async def opened(url: str) -> Any:
         if not await connection.fetchval(EXISTS["postgresql"]):
             for statement in statements("postgresql"):
                 await connection.execute(statement)
+        await _make_months(connection, await connection.fetchval(_NOW))
     return connection
 
 
@@ -172,9 +173,41 @@ async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
     await connection.execute("DELETE FROM slots WHERE ends < $1", now)
     short, long = old_windows(now)
     await connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='$1', short='$2')}", long, short)
-    for table in ("outcomes", "intents", "denials"):
-        await connection.execute(f"DELETE FROM {table} WHERE at < $1", now - keep_seconds)
+    await _keep_months(connection, now, now - keep_seconds)
     return int(done.rpartition(" ")[2])
+
+
+async def _months(connection: Any) -> set[str]:
+    found = await connection.fetch(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = ANY($1::regclass[])",
+        [*PARTITIONED],
+    )
+    return {row["relname"] for row in found}
+
+
+async def _make_months(connection: Any, now: float) -> None:
+    """What a server that was away for long has put into the rest stays there: its month gets no partition any more."""
+    there = await _months(connection)
+    for one in partitions(now):
+        if one.name in there:
+            continue
+        sql = f"SELECT EXISTS (SELECT 1 FROM {one.table}_rest WHERE id >= $1 AND id < $2)"
+        if not await connection.fetchval(sql, one.first, one.behind):
+            await connection.execute(
+                f"CREATE TABLE {one.name} PARTITION OF {one.table} FOR VALUES FROM ('{one.first}') TO ('{one.behind}')"
+            )
+
+
+async def _keep_months(connection: Any, now: float, oldest: float) -> None:
+    """Makes the partitions that will be needed, drops those that are over, and removes what is old in the others."""
+    await _make_months(connection, now)
+    last = month_of(oldest)[0]
+    for name in sorted(await _months(connection)):
+        table, _, month = name.partition("_")
+        if month < last and table in PARTITIONED:
+            await connection.execute(f"DROP TABLE {name}")
+    for table in PARTITIONED:
+        await connection.execute(f"DELETE FROM {table} WHERE at < $1", oldest)
 
 
 async def _setting(connection: Any, name: str, value: str) -> str:

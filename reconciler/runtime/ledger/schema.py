@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
+import time
+from typing import NamedTuple
+
 REVISION = "1"
 TABLES = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
@@ -15,16 +19,16 @@ TABLES = (
   tenant TEXT NOT NULL, target TEXT NOT NULL, id TEXT NOT NULL, ends {real} NOT NULL, PRIMARY KEY (tenant, target, id))""",
     "CREATE INDEX slots_by_id ON slots (id)",
     """CREATE TABLE intents (
-  id TEXT PRIMARY KEY, at {real} NOT NULL, ends {real} NOT NULL, tenant TEXT NOT NULL, caller TEXT NOT NULL, run TEXT NOT NULL,
+  id {id} PRIMARY KEY, at {real} NOT NULL, ends {real} NOT NULL, tenant TEXT NOT NULL, caller TEXT NOT NULL, run TEXT NOT NULL,
   target TEXT NOT NULL, connector TEXT NOT NULL, action TEXT NOT NULL, value_hash TEXT NOT NULL, policy TEXT NOT NULL,
-  generation BIGINT NOT NULL, drifted INTEGER NOT NULL)""",
+  generation BIGINT NOT NULL, drifted INTEGER NOT NULL){parts}""",
     "CREATE INDEX intents_by_tenant ON intents (tenant, id)",
     """CREATE TABLE outcomes (
-  id TEXT PRIMARY KEY, at {real} NOT NULL, outcome TEXT NOT NULL, result_rows BIGINT, size BIGINT NOT NULL,
-  duration_ms BIGINT NOT NULL, code TEXT NOT NULL)""",
+  id {id} PRIMARY KEY, at {real} NOT NULL, outcome TEXT NOT NULL, result_rows BIGINT, size BIGINT NOT NULL,
+  duration_ms BIGINT NOT NULL, code TEXT NOT NULL){parts}""",
     """CREATE TABLE denials (
-  id TEXT PRIMARY KEY, at {real} NOT NULL, tenant TEXT NOT NULL, caller TEXT NOT NULL, target TEXT NOT NULL,
-  reason TEXT NOT NULL, policy TEXT NOT NULL, generation BIGINT NOT NULL, n BIGINT NOT NULL)""",
+  id {id} PRIMARY KEY, at {real} NOT NULL, tenant TEXT NOT NULL, caller TEXT NOT NULL, target TEXT NOT NULL,
+  reason TEXT NOT NULL, policy TEXT NOT NULL, generation BIGINT NOT NULL, n BIGINT NOT NULL){parts}""",
     "CREATE INDEX denials_by_tenant ON denials (tenant, id)",
 )
 _TENANT = "NULLIF(current_setting('reconciler.tenant', true), '')"
@@ -55,5 +59,39 @@ EXISTS = {
 
 
 def statements(dialect: str) -> list[str]:
-    made = [table.format(real=REALS[dialect]) for table in TABLES]
-    return [*made, *SECURITY] if dialect == "postgresql" else made
+    """Everything that a new store needs, but for the partitions of months to come."""
+    if dialect != "postgresql":
+        return [table.format(real=REALS[dialect], id="TEXT", parts="") for table in TABLES]
+    made = [
+        table.format(real=REALS[dialect], id='TEXT COLLATE "C"', parts=" PARTITION BY RANGE (id)") for table in TABLES
+    ]
+    rest = [f"CREATE TABLE {table}_rest PARTITION OF {table} DEFAULT" for table in PARTITIONED]
+    return [*made, *rest, *SECURITY]
+
+
+PARTITIONED = ("intents", "outcomes", "denials")
+"""PostgreSQL: by months. An id begins with its time, so that it is the key of a row and of its partition at once."""
+
+
+def month_of(now: float, ahead: int = 0) -> tuple[str, str, str]:
+    """The name of a month's partitions, the first id in it, and the first behind it."""
+    at = time.gmtime(now)
+    months = at.tm_year * 12 + at.tm_mon - 1 + ahead
+    begins, ends = (calendar.timegm((month // 12, month % 12 + 1, 1, 0, 0, 0)) for month in (months, months + 1))
+    year, month = divmod(months, 12)
+    return f"{year:04d}_{month + 1:02d}", f"{begins * 1_000_000:014x}", f"{ends * 1_000_000:014x}"
+
+
+class Partition(NamedTuple):
+    """Of one table, for one month: its name, the first id in it, and the first behind it."""
+
+    table: str
+    name: str
+    first: str
+    behind: str
+
+
+def partitions(now: float) -> list[Partition]:
+    """Those that have to be there: of this month and of the next one."""
+    months = [month_of(now), month_of(now, 1)]
+    return [Partition(table, f"{table}_{name}", *bounds) for name, *bounds in months for table in PARTITIONED]
