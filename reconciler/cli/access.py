@@ -26,7 +26,7 @@ def command() -> None:
 
 @command.command("explain")
 @click.argument("target", metavar="TARGET")
-@click.option("--caller", metavar="C", required=True, help="The caller's name.")
+@click.option("--caller", metavar="C", required=True, help="The caller's name, or TENANT/NAME.")
 @click.option("--role", "roles", metavar="ROLE", multiple=True, help="A role that its token gives; may be repeated.")
 @click.option("--action", type=click.Choice(ACTIONS), help="The action of a plane.")
 @click.option("--offline", is_flag=True, help="Judge the files in place of what is live.")
@@ -36,11 +36,13 @@ def explain_command(
 ) -> int:
     """Say what would happen if a caller asked for TARGET, and why.
 
-    TARGET is [TENANT/]template/NAME or [TENANT/]plane/NAME. What is live counts, unless --offline says that the files do.
+    TARGET is [TENANT/]template/NAME or [TENANT/]plane/NAME; the tenant may be left out where there is one only. What is live
+    counts, unless --offline says that the files do.
     """
     workspace = Workspace(options, ())
-    tenant_name, short = _target(target, options, workspace)
     snapshot = _of_files(workspace) if offline else _of_database(workspace)
+    of_caller, _, caller = caller.rpartition("/")
+    tenant_name, short = _target(target, of_caller, options, workspace, snapshot)
     tenant = snapshot.tenant(tenant_name)
     subject = subject_of(tenant, caller, frozenset(roles))
     decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, Ask(short, action))
@@ -89,14 +91,16 @@ def _of_database(workspace: Workspace) -> Snapshot:
     return snapshot_of(read_known(workspace.database(workspace.environment(required=True))))
 
 
-def _target(text: str, options: Options, workspace: Workspace) -> tuple[str, str]:
+def _target(text: str, of_caller: str, options: Options, workspace: Workspace, snapshot: Snapshot) -> tuple[str, str]:
+    """The tenant and ``kind/name``: as it is written, as the caller is, as --tenant says, or the only one."""
     parts = text.split("/")
     if len(parts) == 3:
         return parts[0], "/".join(parts[1:])
-    tenant = options.tenants[0] if len(options.tenants) == 1 else workspace.project.settings.default_tenant
-    if len(parts) != 2 or tenant is None:
+    named = [of_caller] if of_caller else [*options.tenants] or [workspace.project.settings.default_tenant or ""]
+    tenants = [name for name in named if name] or [*snapshot.tenants]
+    if len(parts) != 2 or len(tenants) != 1:
         raise UsageError(
             f"{text} names no target of a tenant",
             hint="write TENANT/template/NAME or TENANT/plane/NAME, or name the tenant by --tenant",
         )
-    return tenant, text
+    return tenants[0], text

@@ -78,19 +78,26 @@ def list_command(options: Options, caller: str) -> int:
 
 @command.command("revoke")
 @click.argument("caller", metavar="TENANT/CALLER")
-@click.argument("key", metavar="ID")
+@click.argument("key", metavar="[ID]", required=False)
 @common
-def revoke_command(options: Options, caller: str, key: str) -> int:
-    """Revoke a key for good: no apply and no rollback brings it back. In force everywhere within a second."""
-    from reconciler.store.status import revoke
+def revoke_command(options: Options, caller: str, key: str | None) -> int:
+    """Revoke a key for good, or without ID all that are active: no apply and no rollback brings one back.
+
+    In force everywhere within a second.
+    """
+    from reconciler.store.status import keys_of, revoke
 
     tenant, name = _caller(caller)
     where = place(options)
-    done = revoke(where.database, tenant, name, key, where.actor)
+    chosen = [key] if key else [one.id for one in keys_of(where.database, tenant, name) if one.revoked_at is None]
+    revoked = [one for one in chosen if revoke(where.database, tenant, name, one, where.actor)]
     if options.format == "json":
-        print_json({"format_version": "1.0", "revoked": key, "changed": done})
-    else:
-        click.echo(f"Revoked the key {key} of {caller}." if done else f"The key {key} of {caller} was revoked already.")
+        print_json({"format_version": "1.0", "revoked": revoked})
+        return 0
+    for one in revoked:
+        click.echo(f"Revoked the key {one} of {caller}.")
+    if not revoked:
+        click.echo(f"The key {key} of {caller} was revoked already." if key else f"{caller} has no key to revoke.")
     return 0
 
 

@@ -106,5 +106,15 @@ def test_explain_by_files_and_by_what_is_live(db: Db, folder: Path) -> None:
     assert run(*asked, "--offline", "--format", "json").ok().json["decision"] == "allow"
     told = run(*asked, "--format", "json").ok().json
     assert (told["decision"], told["reason"], told["policy"]) == ("deny", "denied", "policy/stop")
-    assert run("access", "explain", "template/top", "--caller", "bot").ok(64)
+    for short in (
+        ("template/top", "--caller", "bot"),
+        ("template/top", "--caller", "acme/bot"),
+        ("template/top", "--tenant", "acme", "--caller", "bot"),
+    ):
+        assert run("access", "explain", *short, "--format", "json").ok().json["policy"] == "policy/stop"
+    assert "names no target" in run("access", "explain", "top", "--caller", "bot").ok(64).err
+    more = {**WORLD, "tenant": "globex"}
+    (folder / "globex.yaml").write_text(yaml.safe_dump(more))
+    run("apply", "--auto-approve").ok()
+    assert "names no target" in run("access", "explain", "template/top", "--caller", "bot").ok(64).err
     assert "there is no such target" in run("access", "explain", "acme/template/no", "--caller", "bot").ok().out

@@ -31,9 +31,12 @@ def test_issued_listed_revoked(db: Db, folder: Path) -> None:
     assert secret not in str(db.sql("SELECT * FROM caller_keys"))
     assert f"Revoked the key {identity}" in run("keys", "revoke", BOT, identity).ok().out
     assert "was revoked already" in run("keys", "revoke", BOT, identity).ok().out
+    assert "has no key to revoke" in run("keys", "revoke", "acme/other").ok().out
     states = {one["id"]: one["state"] for one in run("keys", "list", BOT, "--format", "json").ok().json["keys"]}
     assert states == {identity: "revoked", second["id"]: "active"}
     run("keys", "issue", BOT).ok()
+    gone = run("keys", "revoke", BOT, "--format", "json").ok().json["revoked"]
+    assert (len(gone), second["id"] in gone) == (2, True)
     run("audit", "verify").ok()
     assert [n for (n,) in db.sql("SELECT n FROM status_counter")] >= [4]
 
