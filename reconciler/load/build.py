@@ -132,6 +132,24 @@ def check_resources(
         faults = (replace(problem, address=str(address)) for problem in kind.check(resource, around.get))
         problems.extend(draft.locate(problem) for problem in faults)
     _circles(edges, collector, problems)
+    _twins(resources, collector, problems)
+
+
+def _twins(resources: Mapping[Address, Resource], collector: Collector, problems: list[Problem]) -> None:
+    """The same value where each has to have its own: told at the later of two, which names the first."""
+    seen: dict[tuple[str, str, str, Any], Address] = {}
+    for address in sorted(resources):
+        for field in KINDS[address.kind].unique:
+            value = resources[address].body.get(field)
+            first = (
+                seen.setdefault((address.tenant, address.kind, field, value), address) if value is not None else address
+            )
+            if first != address:
+                related = collector.drafts[first].locate(Problem("duplicate-value", "", str(first), (field,))).place
+                message = f"{first} has the same `{field}`; each needs its own"
+                problem = Problem("duplicate-value", message, str(address), (field,))
+                located = collector.drafts[address].locate(problem)
+                problems.append(replace(located, related=((str(first), related),) if related else ()))
 
 
 def check_secrets(

@@ -46,10 +46,12 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
 
 
 def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
-    """None where a rule is broken, or where resources could refer to each other in a circle."""
+    """None where a rule is broken, or where it takes all files to say: circles, and values that each has to itself."""
     links, outward, open_ = Links([], []), dict[str, None](), list[int]()
     for position, (address, resource) in enumerate(resources.items()):
         kind = KINDS[address.kind]
+        if any(resource.body.get(field) is not None for field in kind.unique):
+            return None  # whether another one has the same shows only a look at all files
         for reference in kind.references_of(address.tenant, resource.body):
             if leads_back(address.kind) and leads_back(reference.address.kind):
                 return None

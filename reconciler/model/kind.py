@@ -47,6 +47,7 @@ class Kind:
     Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of
     spec_version n into one of n + 1. ``check`` sees the whole desired state and yields problems with paths.
     A change in one of ``health_fields`` clears the status ``error``. ``risks`` judge what a change does to a body.
+    No two resources of a tenant have the same value in a field of ``unique``.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Kind:
     upgrades: Mapping[int, Callable[[Body], Body]] = field(default_factory=dict)
     health_fields: tuple[str, ...] = ()
     risks: tuple[RiskRule, ...] = ()
+    unique: tuple[str, ...] = ()
 
     def references_of(self, tenant: str, body: Mapping[str, Any]) -> Iterator[Reference]:
         """The resources that a body names, in the same tenant; malformed values are passed over."""

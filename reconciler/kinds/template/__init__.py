@@ -25,6 +25,7 @@ KIND = Kind(
     variants={"sql": sql.Sql, "http": http.Http},
     discriminator="type",
     identity=("type",),
+    unique=("tool_name",),
     references=(RefField(("datasource",), "datasource"), RefField(("connector",), "connector")),
     check=_check,
     risks=(
