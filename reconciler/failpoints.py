@@ -20,10 +20,10 @@ NAMES = (
     "after_commit",
     "before_plan_rename",
     "after_plan_rename",
-    "after_intent",
-    "after_effect",
-    "before_outcome",
 )
+"""Of the commands that plan and apply."""
+SERVE_NAMES = ("after_intent", "after_effect", "before_outcome")
+"""Of a call that ``serve`` mediates."""
 
 _hits: Counter[str] = Counter()
 
@@ -39,8 +39,9 @@ def parse(setting: str) -> tuple[str, str, int]:
     if action == "sleep":
         seconds, _, count = count.partition(":")
         action = f"sleep:{float(seconds)}"
-    if name not in NAMES or action.partition(":")[0] not in {"kill", "raise", "sleep"}:
-        raise ValueError(f"expected name:kill|raise|sleep:<s>[:n] with a name of {', '.join(NAMES)}")
+    names = NAMES + SERVE_NAMES
+    if name not in names or action.partition(":")[0] not in {"kill", "raise", "sleep"}:
+        raise ValueError(f"expected name:kill|raise|sleep:<s>[:n] with a name of {', '.join(names)}")
     return name, action, int(count or 1)
 
 

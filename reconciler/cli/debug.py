@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.failpoints import NAMES
+from reconciler.failpoints import NAMES, SERVE_NAMES
 from reconciler.files import write_atomically
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ def command() -> None:
 
 
 @command.command("failpoints")
-def failpoints_command() -> int:
+@click.option("--serve", is_flag=True, help="Those of a call that serve mediates, instead.")
+def failpoints_command(serve: bool) -> int:
     """List the names for RECONCILER_FAILPOINT=name:kill|raise|sleep:<s>[:n]."""
-    for name in NAMES:
+    for name in SERVE_NAMES if serve else NAMES:
         click.echo(name)
     return 0
 

@@ -25,12 +25,12 @@ from typing import Any
 
 import httpx
 
+from reconciler.failpoints import SERVE_NAMES
 from tests.conftest import Db
 from tests.runtime.servers import free_port, settings, start
 from tests.runtime.worlds import apply
 from tests.store.support import cli_on
 
-POINTS = ("after_intent", "after_effect", "before_outcome")
 AGENTS = 8
 
 
@@ -123,7 +123,7 @@ def campaign(db: Db, folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     settings(folder, agents, operators)
     ended: Counter[str] = Counter()
     for number in range(rounds):
-        point = (None, *POINTS)[number % 4]
+        point = (None, *SERVE_NAMES)[number % 4]
         env = {"RECONCILER_FAILPOINT": f"{point}:kill:{chosen.randint(1, 60)}"} if point else {}
         process = start(folder, db, agents, operators, env)
         timer = threading.Timer(chosen.uniform(0.05, 0.6), lambda p=process: os.killpg(p.pid, signal.SIGKILL))  # type: ignore[misc]

@@ -193,5 +193,7 @@ def test_failpoints_are_listed(tmp_path: Path) -> None:
         "before_lock", "after_lock", "before_stmt", "after_stmt", "before_audit", "after_audit", "before_commit",
         "after_commit", "before_plan_rename", "after_plan_rename",
     ]  # fmt: skip
+    served = reconciler("debug", "failpoints", "--serve", cwd=tmp_path).ok().out.split()
+    assert served == ["after_intent", "after_effect", "before_outcome"]
     wrong = reconciler("validate", cwd=tmp_path, env={"RECONCILER_FAILPOINT": "nowhere:kill"})
     assert "Traceback" not in wrong.text

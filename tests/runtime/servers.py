@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,12 @@ class Served:
     def call(self, tool: str, **arguments: Any) -> httpx.Response:
         with self.client() as client:
             return client.post(f"/v1/tools/{tool}/call", json={"arguments": arguments})
+
+    def until(self, true: Callable[[], bool], seconds: float = 5.0) -> None:
+        ends = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < ends, "it did not come to that"
+            time.sleep(0.05)
 
     def operator(self, path: str, token: str = OPERATOR) -> httpx.Response:
         return httpx.get(f"{self.operators}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=20)

@@ -172,10 +172,10 @@ def test_a_freeze_ends_what_runs_and_stops_what_comes(db: Db, folder: Path) -> N
         await asyncio.to_thread(
             apply, world.db, world.folder, changed(limits={"x": {"target": "tenant", "concurrent": 9}})
         )
-        await asyncio.sleep(0.6)
+        await world.look()
         assert (await refused(world, BOT, TOP, EU)).code == "not-found"  # no apply lifts a freeze
         await asyncio.to_thread(world.command, "unfreeze", "acme/connector/warehouse", "--reason", "over")
-        await asyncio.sleep(0.6)
+        await world.look()
         world.outside.does = lambda call: Answer([], 0, 2)
         await world.mediator.access(BOT, TOP, EU)
 
@@ -188,7 +188,7 @@ def test_a_freeze_ends_what_runs_and_stops_what_comes(db: Db, folder: Path) -> N
 def test_everything_that_can_be_frozen(db: Db, folder: Path, target: str) -> None:
     async def work(world: World) -> None:
         await asyncio.to_thread(world.command, "freeze", target, "--reason", "x")
-        await asyncio.sleep(0.6)
+        await world.look()
         assert (await refused(world, BOT, TOP, EU)).code == "not-found"
         assert [one["policy"] for one in await world.evidence()] == [target]
 
@@ -202,7 +202,7 @@ def test_what_was_applied_is_in_force_within_a_second(db: Db, folder: Path) -> N
     async def work(world: World) -> None:
         await world.mediator.access(BOT, TOP, EU)
         await asyncio.to_thread(apply, world.db, world.folder, gone)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.95)
         assert (await refused(world, BOT, TOP, EU)).code == "not-found"
 
     in_world(db, folder, work)
@@ -242,7 +242,7 @@ def test_what_is_changed_by_hand(db: Db, folder: Path, sql: str, reason: str) ->
 
     async def work(world: World) -> None:
         db.sql(statement)
-        await asyncio.sleep(0.6)
+        await world.look()
         assert (await refused(world, BOT, TOP, EU)).code == "not-found"
         assert [one["reason"] for one in await world.evidence()] == [reason]
 
@@ -253,7 +253,7 @@ def test_other_kinds_obey_what_is_live_and_evidence_says_so(db: Db, folder: Path
     async def work(world: World) -> None:
         cast = ("", "") if db.is_sqlite else ("::text", "::jsonb")
         db.sql(f"UPDATE resources SET spec = (replace(spec{cast[0]}, '20', '3')){cast[1]} WHERE name = 'top'")
-        await asyncio.sleep(0.6)
+        await world.look()
         assert (await refused(world, BOT, TOP, {"region": "long"})).code == "invalid-values"
         await world.mediator.access(BOT, TOP, EU)
         assert (await world.evidence())[0]["drifted"] is True
@@ -262,7 +262,7 @@ def test_other_kinds_obey_what_is_live_and_evidence_says_so(db: Db, folder: Path
 
 
 def test_what_is_in_force_has_to_be_known(db: Db, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "FRESH_SECONDS", 0.7)
+    monkeypatch.setattr(source_module, "FRESH_SECONDS", 1.5)
 
     async def work(world: World) -> None:
         await world.mediator.access(BOT, TOP, EU)
@@ -271,11 +271,11 @@ def test_what_is_in_force_has_to_be_known(db: Db, folder: Path, monkeypatch: pyt
             raise OSError
 
         monkeypatch.setattr(world.source._watch, "pulse", broken)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)
         assert (await refused(world, BOT, TOP, EU)).code == "unavailable"
         assert not world.source.is_fresh
         monkeypatch.undo()
-        await asyncio.sleep(0.6)
+        await world.look()
         await world.mediator.access(BOT, TOP, EU)
 
     in_world(db, folder, work)
@@ -325,7 +325,7 @@ def test_a_tool_has_one_name(db: Db, folder: Path) -> None:
             )
             + " WHERE name = 'add'"
         )
-        await asyncio.sleep(0.6)
+        await world.look()
         assert [*world.mediator.tools(BOT)] == []
 
     in_world(db, folder, work, named)

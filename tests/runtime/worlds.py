@@ -96,6 +96,10 @@ class World:
         await asyncio.sleep(0.05)
         return await asyncio.to_thread(evidence, parse_database(self.store.url, Path("/")), ("acme",), 100)
 
+    async def look(self) -> None:
+        """What the source does four times a second, now."""
+        await self.source._look()
+
     async def until(self, true: Callable[[], bool], seconds: float = 2.0) -> None:
         async with asyncio.timeout(seconds):
             while not true():

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import stat
+import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from reconciler.runtime.connectors.sql_common import bound, caps_of, checked, to
 
 _STEPS = 1000
 """Of SQLite's machine between two looks at the clock."""
+_PATTERN = 1000
+"""The longest pattern of LIKE and GLOB: nothing interrupts one match, and it costs the text's length times this."""
 _NAMES = """
     abs avg ceil ceiling coalesce char count cos sin tan concat concat_ws date datetime time julianday strftime timediff
     unixepoch degrees radians exp floor format printf glob group_concat hex ifnull iif instr json json_array
@@ -30,6 +35,19 @@ _NAMES = """
 _FUNCTIONS = frozenset(_NAMES.split())
 _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_TRANSACTION})
+_UNDONE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+"""Of COMMIT: these leave nothing behind. After another (the disk failed) nobody knows."""
+_NO_DATABASE = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY}
+)
 
 
 async def open_sqlite(tenant: str, connector: Resource, around: Surroundings) -> Connection:
@@ -37,67 +55,133 @@ async def open_sqlite(tenant: str, connector: Resource, around: Surroundings) ->
     name = connector.body.get("database")
     if connector.body.get("dsn") is not None:
         name = (await around.resolve(tenant, connector.body["dsn"])).removeprefix("sqlite:///")
-    path = Path(str(name)).resolve()
-    if not any(path.is_relative_to(root) for root in around.permits.sqlite_roots):
+    path, roots = str(Path(str(name)).absolute()), [str(root.resolve()) for root in around.permits.sqlite_roots]
+    _permitted(path, roots)
+    return _Sqlite(path, roots, around.control, connector.body["pool_size"])
+
+
+def _permitted(path: str, roots: Sequence[str]) -> str:
+    """Where the path leads to at this moment."""
+    real = os.path.realpath(path)
+    if not any(os.path.commonpath((real, root)) == root for root in roots):
         raise Failed("file-not-permitted", "the operator of this server does not permit that folder", "blocked")
-    return _Sqlite(path, around.control)
+    return real
+
+
+class _Turn:
+    """Whether a call may go on: of who cancels and who commits, the first one wins."""
+
+    def __init__(self, ends: float) -> None:
+        self.ends = ends
+        self._lock, self._stopped = threading.Lock(), False
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def over(self) -> bool:
+        return self._stopped or time.monotonic() >= self.ends
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.go_on()
+
+    def go_on(self) -> None:
+        if self._stopped:
+            raise Failed("cancelled", "it was cancelled")
+
+    def commit(self, call: Call) -> None:
+        """From here on it may have an effect."""
+        with self._lock:
+            self.go_on()
+            call.effect = True
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+        if self._connection is not None:
+            try:
+                self._connection.interrupt()
+            except sqlite3.ProgrammingError:
+                return  # it has ended by itself
 
 
 class _Sqlite:
-    """One thread, and in it one connection for each call: SQLite opens a file in tens of microseconds."""
+    """Threads, and in them one connection for each call: SQLite opens a file in tens of microseconds."""
 
-    def __init__(self, path: Path, control: frozenset[tuple[Any, Any]]) -> None:
-        self._path, self._control = path, control
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="sqlite")
+    def __init__(self, path: str, roots: Sequence[str], control: frozenset[tuple[Any, Any]], threads: int) -> None:
+        self._path, self._roots, self._control = path, roots, control
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
 
     async def run(self, call: Call) -> Answer:
         loop = asyncio.get_running_loop()
-        opened: list[sqlite3.Connection] = []
-        ends = time.monotonic() + call.deadline - loop.time()
-        work = loop.run_in_executor(self._threads, self._run, call, ends, opened)
+        turn = _Turn(time.monotonic() + call.deadline - loop.time())
+        work = loop.run_in_executor(self._threads, self._run, call, turn)
         try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            for connection in opened:
-                connection.interrupt()
+            # a match of LIKE can't be interrupted: the thread may take longer, whoever waits does not
+            async with asyncio.timeout_at(call.deadline):
+                return await asyncio.shield(work)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            turn.stop()  # before anybody asks for the effect: it can't come later any more
+            work.cancel()
+            if isinstance(error, TimeoutError):
+                raise Failed("timeout", "it took too long", "unknown" if call.effect else "timeout") from None
             raise
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
 
-    def _run(self, call: Call, ends: float, opened: list[sqlite3.Connection]) -> Answer:
-        sql, may_write = checked(call), writes(call)
-        connection = self._open(may_write)
-        opened.append(connection)
+    def _run(self, call: Call, turn: _Turn) -> Answer:
         try:
-            return _answer(connection, call, sql, ends, may_write)
+            turn.go_on()
+            sql, may_write = checked(call), writes(call)
+            connection = self._open(may_write, turn)
+            try:
+                turn.begin(connection)
+                return _answer(connection, call, sql, turn, may_write)
+            finally:
+                connection.close()
         except sqlite3.Error as error:
-            raise _failed(error, time.monotonic() >= ends) from None
-        finally:
-            connection.close()
+            raise _failed(error, turn, call.effect) from None
+        except (UnicodeError, OverflowError):
+            raise Failed("invalid-value", "a value is none that SQLite can keep") from None
 
-    def _open(self, may_write: bool) -> sqlite3.Connection:
-        try:
-            status = os.stat(self._path)
-        except OSError:
-            raise Failed("unreachable", "the file is not there") from None
-        if (status.st_dev, status.st_ino) in self._control:
+    def _open(self, may_write: bool, turn: _Turn) -> sqlite3.Connection:
+        # each time anew: a file that was permitted may have become a link to one that is not
+        real = _permitted(self._path, self._roots)
+        identity = _identity(real)
+        if identity in self._control:
             raise Failed("control-database", "the database of the configuration is nothing for templates", "blocked")
-        name = f"file:{quote(str(self._path))}?mode={'rw' if may_write else 'ro'}"
+        name = f"file:{quote(real)}?mode={'rw' if may_write else 'ro'}"
+        wait = max(0.0, min(1.0, turn.ends - time.monotonic()))
+        connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False, timeout=wait)
         try:
-            return sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False, timeout=1.0)
-        except sqlite3.Error:
-            raise Failed("unreachable", "the file can't be opened") from None
+            # no file of our own to be sure of: closing one would drop the locks that SQLite has on it in this process
+            if _identity(real) != identity:
+                raise Failed("file-not-permitted", "the file was exchanged while it was opened", "blocked")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
-def _answer(connection: sqlite3.Connection, call: Call, sql: str, ends: float, may_write: bool) -> Answer:
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        raise Failed("unreachable", "the file is not there") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise Failed("unreachable", "that is no file")
+    return status.st_dev, status.st_ino
+
+
+def _answer(connection: sqlite3.Connection, call: Call, sql: str, turn: _Turn, may_write: bool) -> Answer:
     caps = caps_of(call)
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(caps.size + 1024, 2**30))
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 200_000)
     connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200)
-    connection.set_progress_handler(lambda: time.monotonic() >= ends, _STEPS)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _PATTERN)
+    connection.set_progress_handler(lambda: turn.over, _STEPS)
     if may_write:
         connection.execute("BEGIN IMMEDIATE")
     # SQLite makes these as if by a change of the schema, which nothing may do later
@@ -108,12 +192,12 @@ def _answer(connection: sqlite3.Connection, call: Call, sql: str, ends: float, m
     answer = told([column[0] for column in cursor.description or ()], cursor, caps)
     if not may_write:
         return answer
-    changed = cursor.rowcount
+    changed, described = cursor.rowcount, cursor.description
     cursor.close()
     connection.set_authorizer(None)
-    call.effect = True
+    turn.commit(call)
     connection.execute("COMMIT")
-    return answer if cursor.description else Answer({"changed": changed}, changed, 0)
+    return answer if described else Answer({"changed": changed}, changed, 0)
 
 
 def _value(value: Any) -> Any:
@@ -137,12 +221,20 @@ def _authorizer(may_write: bool) -> Any:
     return authorize
 
 
-def _failed(error: sqlite3.Error, late: bool) -> Failed:
+def _failed(error: sqlite3.Error, turn: _Turn, effect: bool) -> Failed:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if effect and code not in _UNDONE:
+        return Failed("commit-failed", "nobody knows whether it was written", "unknown")
+    if code in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY} and time.monotonic() >= turn.ends:
+        return Failed("timeout", "it took too long", "timeout")
     if code == sqlite3.SQLITE_INTERRUPT:
-        return Failed("timeout", "it took too long", "timeout") if late else Failed("cancelled", "it was cancelled")
+        return Failed("cancelled", "it was cancelled")
     if code == sqlite3.SQLITE_AUTH:
         return Failed("statement-refused", "the statement does something that is not allowed here", "blocked")
     if code == sqlite3.SQLITE_TOOBIG:
         return too_large()
-    return Failed("query-failed", f"the database refused the statement ({getattr(error, 'sqlite_errorname', 'error')})")
+    name = getattr(error, "sqlite_errorname", "error")
+    if code in _NO_DATABASE:
+        why = "the file can't be used; in WAL mode its folder has to be writable, too"
+        return Failed("unreachable", f"{why} ({name})")
+    return Failed("query-failed", f"the database refused the statement ({name})")
