@@ -13,7 +13,8 @@ import asyncpg  # type: ignore[import-untyped]
 from reconciler.access.snapshot import Resource
 from reconciler.runtime.addresses import checked as checked_addresses
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
-from reconciler.runtime.connectors.sql import Target, fitted, spelled, target_of, tls_of, told_of
+from reconciler.runtime.connectors.dsn import Target, target_of, tls_of
+from reconciler.runtime.connectors.postgresql_values import fitted, spelled, told_of
 from reconciler.runtime.connectors.sql_common import Caps, bound, caps_of, checked, typed, writes
 
 CONNECT_SECONDS, CLEAN_SECONDS = 5.0, 1.0
