@@ -39,7 +39,9 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     """
     try:
         from reconciler.load.serve_file import ServeFile, read_serve
-        from reconciler.runtime.serve import Plan, log_as_json, permits_of, resolving, run_loop, serve, serve_stdio
+        from reconciler.runtime.logs import log_as_json
+        from reconciler.runtime.running import Plan, permits_of, resolving
+        from reconciler.runtime.serve import run_loop, serve, serve_stdio
     except ModuleNotFoundError as error:
         raise ReconcilerError(
             f"serving needs more than this installation has: {error.name}",
@@ -62,10 +64,8 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
             code="store-not-apart",
             hint=f"name another by --store or {STORE_VARIABLE}",
         )
-    if places.store.path is not None:
-        places.store.path.parent.mkdir(parents=True, exist_ok=True)
     resolver = resolver_of(workspace, environment, "serve")
-    around = Surroundings(resolving(resolver.resolve), permits_of(settings, folder), _control(places.control))
+    around = Surroundings(*resolving(resolver), permits_of(settings, folder))
     log_as_json()
     plan = Plan(settings, places, around)
     try:
@@ -90,14 +90,3 @@ def _same_server(control: Database, store: Database) -> bool:
         return False
     one, other = ((url.host, url.port, url.database, url.query.get("host")) for url in (control.url, store.url))
     return bool(one == other)
-
-
-def _control(database: Database) -> frozenset[tuple[object, object]]:
-    """How connectors recognise the control database."""
-    if database.path is not None:
-        try:
-            status = database.path.stat()
-        except OSError:
-            return frozenset()
-        return frozenset({(status.st_dev, status.st_ino)})
-    return frozenset({(None, database.url.database if database.url else None)})

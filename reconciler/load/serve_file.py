@@ -75,6 +75,15 @@ class PermitSettings(Part):
     sqlite_roots: ItemSet[Text] = Field((), description="Folders whose SQLite files connectors may open.")
 
 
+class Alarm(Part):
+    """When the server says that its store needs room: in its log once an hour, and as a metric."""
+
+    store_gib: Annotated[float, Field(gt=0)] = Field(20.0, description="More than this in the store, in GiB.")
+    free_gib: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Less than this left where a SQLite file lies, in GiB."
+    )
+
+
 class ServeFile(Part):
     """The settings of one server."""
 
@@ -95,6 +104,7 @@ class ServeFile(Part):
         default_factory=PermitSettings, description="What tenants may use beyond what is public."
     )
     keep_days: Annotated[int, Field(ge=1, le=3650)] = Field(400, description="How many days evidence is kept.")
+    alarm: Alarm = Field(default_factory=Alarm, description="When the server says that its store needs room.")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

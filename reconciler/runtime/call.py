@@ -22,10 +22,14 @@ class Permits(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What a connector is opened with. ``control`` recognises the control database, which no template may reach:
-    SQLite's (device, inode), PostgreSQL's (system identifier, name of the database)."""
+    """What a connector is opened with. ``resolve_anew`` asks for a secret past what was kept of it, once it was refused.
+
+    ``control`` recognises the databases of the configuration and of the runtime, which no template may reach: SQLite's
+    (device, inode) and ("path", path), PostgreSQL's (system identifier, name of the database).
+    """
 
     resolve: Resolve
+    resolve_anew: Resolve
     permits: Permits
     control: frozenset[tuple[Any, Any]] = frozenset()
 

@@ -19,11 +19,12 @@ from reconciler.model.body import canonical
 from reconciler.model.status import Status
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.identity import Caller
-from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, new_id
+from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import declared, levels_of, status_of
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
+from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.source import InForce, Source, Stale
 
 SLACK_SECONDS = 5.0
@@ -36,13 +37,17 @@ class Done(NamedTuple):
     evidence_id: str
     answer: Answer
     warned: tuple[str, ...] = ()
+    replayed: bool = False
+    """It was done before, for the same Idempotency-Key: this is what came of it then."""
 
 
 class Refusal(Exception):
     """Why there is no result, as far as a caller may know: ``code`` is one of
 
     not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
-    (``retry_after`` in seconds), unavailable (evidence or what is in force), or a connector's own code, with ``outcome``.
+    (``retry_after`` in seconds), unavailable (evidence or what is in force), key-reused, still-running, outcome-unknown
+    and result-not-kept (what became of the call that had the same Idempotency-Key, whose evidence is named), or a
+    connector's own code, with ``outcome``.
     """
 
     def __init__(
@@ -74,8 +79,10 @@ class Mediator:
         self._metrics = metrics
         self._running: dict[str, _Running] = {}
 
-    async def access(self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "") -> Done:
-        """Raises Refusal."""
+    async def access(
+        self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "", key: str = ""
+    ) -> Done:
+        """A write with an Idempotency-Key is done once, and its result told again. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         decision = self._decide(in_force, tenant, caller, ask)
@@ -92,9 +99,16 @@ class Mediator:
             raise Refusal("invalid-values", evidence_id, unfit=values)
         call = _call(caller.tenant, decision, template, values, arguments)
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
-        warned = await self._admit(intent, in_force, caller, ask, decision)
-        answer = await self._execute(intent, caller, decision, call)
-        return Done(evidence_id, answer, warned)
+        repeat = None
+        if key and decision.action == "write":
+            repeat = Repeat(self._values_key, caller.tenant, caller.name, key)
+            intent = intent._replace(repeat=repeat.digest)
+        admitted = await self._admit(intent, in_force, caller, ask, decision)
+        if isinstance(admitted, Repeated):
+            self._deny(evidence_id, in_force, caller, ask, decision._replace(reason=f"repeated:{admitted.id}"))
+            return _again(admitted, repeat)
+        answer = await self._execute(intent, caller, decision, call, repeat)
+        return Done(evidence_id, answer, admitted)
 
     def tools(self, caller: Caller) -> dict[str, Resource]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
@@ -189,11 +203,14 @@ class Mediator:
 
     async def _admit(
         self, intent: Intent, in_force: InForce, caller: Caller, ask: Ask, decision: Decision
-    ) -> tuple[str, ...]:
+    ) -> tuple[str, ...] | Repeated:
+        """The limits that warn."""
         try:
             admitted = await self._ledger.admit(intent)
         except Unavailable:
             raise Refusal("unavailable", retry_after=1) from None
+        if isinstance(admitted, Repeated):
+            return admitted
         if isinstance(admitted, Refused):
             level = admitted.level
             reason = f"limit:{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
@@ -203,14 +220,17 @@ class Mediator:
             f"{level.target}: {level.unit}{f' per {level.per}' if level.per else ''}" for level in admitted.warned
         )
 
-    async def _execute(self, intent: Intent, caller: Caller, decision: Decision, call: Call) -> Answer:
+    async def _execute(
+        self, intent: Intent, caller: Caller, decision: Decision, call: Call, repeat: Repeat | None
+    ) -> Answer:
         begun = time.monotonic()
 
         def settle(outcome: str, answer: Answer | None = None, code: str = "") -> None:
             took = round((time.monotonic() - begun) * 1000)
             rows, size = (answer.rows, answer.size) if answer else (None, 0)
             self._metrics.calls[outcome] += 1
-            self._ledger.settle(Outcome(intent.id, outcome, rows, size, took, code))
+            kept = repeat.seal(intent.id, answer) if repeat and answer else None
+            self._ledger.settle(Outcome(intent.id, outcome, rows, size, took, code, kept))
 
         task = asyncio.create_task(self._within(intent.id, call))
         running = self._running[intent.id] = _Running(task, caller, decision.chain)
@@ -248,6 +268,20 @@ class Mediator:
                 and call.template.body.get("method") not in {"GET", "HEAD"}
             )
             raise Failed("timeout", "it took too long", "unknown" if writes else "timeout") from None
+
+
+def _again(repeated: Repeated, repeat: Repeat | None) -> Done:
+    """What a call with the same key came to. Raises Refusal."""
+    if repeated.state == "done":
+        answer = repeat.opened(repeated.id, repeated.kept) if repeat and repeated.kept else None
+        if answer is None:
+            raise Refusal("result-not-kept", repeated.id, outcome="success")
+        return Done(repeated.id, answer, replayed=True)
+    if repeated.state == "running":
+        raise Refusal("still-running", repeated.id, retry_after=1)
+    if repeated.state == "reused":
+        raise Refusal("key-reused", repeated.id)
+    raise Refusal("outcome-unknown", repeated.id, outcome="unknown")
 
 
 def frozen_by(status: Status, caller: Caller, chain: tuple[Resource, ...]) -> str | None:

@@ -10,6 +10,12 @@ _HELP = {
     "reconciler_refused_requests_total": ("counter", "Requests that came no further than the door, by why."),
     "reconciler_evidence_failures_total": ("counter", "Flushes of evidence that failed."),
     "reconciler_calls_open": ("gauge", "Calls that are under way."),
+    "reconciler_store_bytes": ("gauge", "What the runtime's store takes up."),
+    "reconciler_store_free_bytes": ("gauge", "What is left where it lies; -1 where the server can't know."),
+    "reconciler_store_alarm": (
+        "gauge",
+        "1 while the store has more, or less is left, than `alarm` in serve.yaml says.",
+    ),
     "reconciler_snapshot_fresh": ("gauge", "1 while what is in force is known."),
 }
 
@@ -33,5 +39,5 @@ class Metrics:
                 label, values = counted[name]
                 lines += [f'{name}{{{label}="{value}"}} {n}' for value, n in sorted(values.items())]
             else:
-                lines.append(f"{name} {gauges.get(name, 0):g}")
+                lines.append(f"{name} {gauges.get(name, 0):.15g}")
         return "\n".join(lines) + "\n"

@@ -6,13 +6,10 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from ipaddress import ip_network
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
@@ -21,17 +18,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from reconciler.load.serve_file import Listener, ServeFile
-from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
-from reconciler.runtime.connectors.table import CONNECTORS
+from reconciler.errors import ReconcilerError
+from reconciler.load.serve_file import Listener
+from reconciler.runtime.call import Failed
 from reconciler.runtime.identity import Caller, by_claims, by_key, utc_now
-from reconciler.runtime.ledger.batch import Backend
-from reconciler.runtime.ledger.ledger import Ledger
-from reconciler.runtime.ledger.postgresql import Postgresql
-from reconciler.runtime.ledger.sqlite import Sqlite
-from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
-from reconciler.runtime.pools import Pools
+from reconciler.runtime.running import Plan, Running, running
 from reconciler.runtime.source import Source, Stale
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.guard import Guard
@@ -39,68 +31,9 @@ from reconciler.runtime.surfaces.mcp import mcp_server
 from reconciler.runtime.surfaces.openapi import openapi
 from reconciler.runtime.surfaces.problem import Json
 from reconciler.runtime.tokens import Tokens
-from reconciler.store.url import Database
-from reconciler.store.watch import Watch
 
 log = logging.getLogger("reconciler.runtime")
-IDLE_LOOK_SECONDS = 15.0
 GRACE_SECONDS = 10
-
-
-class Plan(NamedTuple):
-    """All that a server is made of."""
-
-    settings: ServeFile
-    places: operators.Places
-    around: Surroundings
-
-
-class Running(NamedTuple):
-    source: Source
-    ledger: Ledger
-    pools: Pools
-    mediator: Mediator
-    metrics: Metrics
-
-
-def backend_of(store: Database) -> Backend:
-    if store.path is not None:
-        return Sqlite(store.path)
-    assert store.url is not None
-    return Postgresql(store.url.set(drivername="postgresql").render_as_string(hide_password=False))
-
-
-def permits_of(settings: ServeFile, folder: Path) -> Permits:
-    """Relative folders count from the one of the settings."""
-    roots = tuple((folder / root).resolve() for root in settings.permits.sqlite_roots)
-    return Permits(tuple(ip_network(text) for text in settings.permits.networks), roots)
-
-
-@contextlib.asynccontextmanager
-async def running(plan: Plan) -> AsyncIterator[Running]:
-    """Everything but listeners: what a server and a stdio server have in common."""
-    metrics = Metrics()
-    ledger = Ledger(backend_of(plan.places.store), plan.settings.keep_days * 86400.0)
-    pools = Pools(CONNECTORS, plan.around, ledger.open.__contains__)
-    source = Source(Watch(plan.places.control))
-    await source.start()
-    mediator = Mediator(source, ledger, pools, await ledger.values_key(), metrics)
-    source.changed = mediator.cancel_frozen
-    ledger.start()
-    idle = asyncio.create_task(_closing_idle(pools))
-    try:
-        yield Running(source, ledger, pools, mediator, metrics)
-    finally:
-        idle.cancel()
-        await source.close()
-        await ledger.close()
-        await pools.close()
-
-
-async def _closing_idle(pools: Pools) -> None:
-    while True:
-        await asyncio.sleep(IDLE_LOOK_SECONDS)
-        await pools.close_idle()
 
 
 async def serve(plan: Plan, told: Callable[[str], None]) -> None:
@@ -109,7 +42,8 @@ async def serve(plan: Plan, told: Callable[[str], None]) -> None:
         listeners = [(plan.settings.agents, agents_app(plan, parts), "agents")]
         if plan.settings.operators is not None:
             listeners.append((plan.settings.operators, operators_app(plan, parts), "operators"))
-        servers = [uvicorn.Server(_uvicorn(listener, app)) for listener, app, _ in listeners]
+        sockets = [_bound(listener) for listener, _, _ in listeners]
+        servers = [uvicorn.Server(_uvicorn(app)) for _, app, _ in listeners]
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -118,26 +52,35 @@ async def serve(plan: Plan, told: Callable[[str], None]) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        tasks = [asyncio.create_task(_served(server)) for server in servers]
+        tasks = [asyncio.create_task(_served(*pair)) for pair in zip(servers, sockets, strict=True)]
         for task, (listener, _, name) in zip(tasks, listeners, strict=True):
             task.add_done_callback(lambda _task: stop())
             told(f"Listening for {name} at http://{listener.host}:{listener.port}")
         await asyncio.gather(*tasks)
 
 
-async def _served(server: uvicorn.Server) -> None:
+async def _served(server: uvicorn.Server, bound: socket.socket) -> None:
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    await server.serve(sockets=[bound])
+
+
+def _bound(listener: Listener) -> socket.socket:
+    """Raises ReconcilerError."""
+    host = str(listener.host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        await server.serve()
-    except SystemExit:
-        raise RuntimeError("a listener could not be opened: is the port taken?") from None
+        return socket.create_server((host, listener.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ReconcilerError(
+            f"can't listen at {host}:{listener.port}: {error.strerror or error}",
+            code="listener-unusable",
+            hint="choose another `host` or `port` in serve.yaml (--config)",
+        ) from None
 
 
-def _uvicorn(listener: Listener, app: Any) -> uvicorn.Config:
+def _uvicorn(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=str(listener.host),
-        port=listener.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -188,6 +131,9 @@ def operators_app(plan: Plan, parts: Running) -> Any:
         gauges = {
             "reconciler_calls_open": float(len(parts.ledger.open)),
             "reconciler_snapshot_fresh": float(parts.source.is_fresh),
+            "reconciler_store_bytes": float(parts.ledger.space.used),
+            "reconciler_store_free_bytes": float(-1 if parts.ledger.space.free is None else parts.ledger.space.free),
+            "reconciler_store_alarm": float(parts.ledger.is_short_of_space),
             "reconciler_evidence_failures_total": float(parts.ledger.failures),
         }
         return parts.metrics.text(gauges)
@@ -261,20 +207,6 @@ async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
             await server.run(read, write, server.create_initialization_options())
 
 
-def resolving(resolve: Callable[[str, str], Any]) -> Resolve:
-    """A resolver that blocks, in threads; nothing of why it failed goes further than its code."""
-    from reconciler.errors import ReconcilerError
-
-    async def resolved(tenant: str, reference: str) -> str:
-        try:
-            secret = await asyncio.to_thread(resolve, tenant, reference)
-        except ReconcilerError:
-            raise Failed("credential-unresolved", "a credential could not be had") from None
-        return str(secret.reveal())
-
-    return resolved
-
-
 def run_loop(work: Coroutine[Any, Any, None]) -> None:
     """In uvloop, where there is one: it halves what the network costs."""
     try:
@@ -283,18 +215,3 @@ def run_loop(work: Coroutine[Any, Any, None]) -> None:
         asyncio.run(work)
     else:
         uvloop.run(work)
-
-
-class JsonLog(logging.Formatter):
-    """One object a line; nothing of arguments or tracebacks, which may hold what agents said."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        told = {"at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"), "level": record.levelname.lower()}
-        return orjson.dumps({**told, "logger": record.name, "message": record.getMessage()}).decode()
-
-
-def log_as_json() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLog())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("reconciler").setLevel(logging.INFO)

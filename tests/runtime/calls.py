@@ -35,7 +35,7 @@ async def resolve(_tenant: str, reference: str) -> str:
 
 
 def around(*roots: Path, control: frozenset[tuple[Any, Any]] = frozenset()) -> Surroundings:
-    return Surroundings(resolve, Permits(LOOPBACK, roots), control)
+    return Surroundings(resolve, resolve, Permits(LOOPBACK, roots), control)
 
 
 def call(

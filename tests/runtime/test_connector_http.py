@@ -303,16 +303,17 @@ def test_a_method_that_the_connector_does_not_allow() -> None:
 
 
 def test_a_refused_credential_is_fetched_once_more() -> None:
-    given = iter(["old-token", "new-token"])
+    async def kept(_tenant: str, _reference: str) -> str:
+        return "old-token"
 
-    async def changing(_tenant: str, _reference: str) -> str:
-        return next(given)
+    async def anew(_tenant: str, _reference: str) -> str:
+        return "new-token"
 
     async def judges(request: web.Request) -> web.StreamResponse:
         good = request.headers["Authorization"] == "Bearer new-token"
         return web.json_response({}, status=200 if good else 401)
 
-    surroundings = around()._replace(resolve=changing)
+    surroundings = around()._replace(resolve=kept, resolve_anew=anew)
     answer, server, _ = asked(
         judges, {"path": "/x"}, connector={"auth": {"type": "bearer", "token": "env://T"}}, surroundings=surroundings
     )
@@ -338,7 +339,7 @@ def test_names_that_change_between_two_looks(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("reconciler.runtime.addresses._NEVER", ())
         http = resource("connector", {"type": "http", "base_url": f"http://rebind.example:{port}", "retries": 0})
         template = resource("template", {"type": "http", "connector": "it", "method": "GET", "path": "/x"})
-        nobody = Surroundings(resolve, Permits())
+        nobody = Surroundings(resolve, resolve, Permits())
         for _ in range(1000):
             connection = await open_http("acme", http, nobody)
             with pytest.raises((Failed, TimeoutError)):
@@ -360,7 +361,7 @@ def test_a_victim_on_this_machine_hears_nothing(host: str) -> None:
         port = victim.sockets[0].getsockname()[1]
         http = resource("connector", {"type": "http", "base_url": f"http://{host}:{port}", "retries": 0})
         template = resource("template", {"type": "http", "connector": "it", "method": "GET", "path": "/x"})
-        connection = await open_http("acme", http, Surroundings(resolve, Permits()))
+        connection = await open_http("acme", http, Surroundings(resolve, resolve, Permits()))
         with pytest.raises(Failed) as caught:
             await connection.run(call(http, template, {}))
         # an odd spelling may be no host at all for the client, before anybody resolves it

@@ -86,7 +86,7 @@ def postgresql_place(server: str) -> Place:
         "ssl": "disable",
         "network_exceptions": [{"cidr": "127.0.0.0/8", "port": 5432}],
     }
-    return Place("postgresql", raw, Surroundings(resolve, Permits(LOOPBACK)), sql)
+    return Place("postgresql", raw, Surroundings(resolve, resolve, Permits(LOOPBACK)), sql)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -628,7 +628,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_private_server_is_reached_only_where_both_permit_it(postgres_server: str) -> None:
     place = postgresql_place(postgres_server)
     for permits, exceptions in ((Permits(), place.raw["network_exceptions"]), (Permits(LOOPBACK), [])):
-        place.around = Surroundings(resolve, permits)
+        place.around = Surroundings(resolve, resolve, permits)
         answer = ran(place, "SELECT 1 AS one", connector={"network_exceptions": exceptions})
         assert isinstance(answer, Failed)
         assert answer.code == "address-refused"
@@ -652,7 +652,7 @@ def test_a_victim_hears_nothing_of_a_dial(host: str) -> None:
         common = {"type": "sql", "dialect": "postgresql", "ssl": "disable"}
         by_dsn = resource("connector", {**common, "dsn": "env://DSN"})
         for connector in (by_dsn, resource("connector", {**common, "host": host, "port": port, "database": "x"})):
-            connection = await open_sql("acme", connector, Surroundings(told, Permits()))
+            connection = await open_sql("acme", connector, Surroundings(told, told, Permits()))
             with pytest.raises(Failed):
                 await connection.run(call(connector, template("SELECT 1 AS one"), {}))
             await connection.close()

@@ -493,7 +493,7 @@ def meeting(stranger: Stranger, raw: dict[str, Any], resolving: Any = resolve) -
         connector = resource(
             "connector", {"type": "sql", "dialect": "postgresql", "network_exceptions": exceptions, **place, **raw}
         )
-        connection = await open_sql("acme", connector, Surroundings(resolved, Permits(LOOPBACK)))
+        connection = await open_sql("acme", connector, Surroundings(resolved, resolved, Permits(LOOPBACK)))
         try:
             with pytest.raises(Failed) as caught:
                 await connection.run(call(connector, template("SELECT 1 AS one"), {}, 3.0))

@@ -17,7 +17,7 @@ from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, new_id
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.ledger.reading import evidence, one
 from reconciler.runtime.ledger.schema import month_of
-from reconciler.runtime.serve import backend_of
+from reconciler.runtime.running import backend_of
 from reconciler.store.secrets import Actor
 from reconciler.store.status import freeze
 from reconciler.store.url import parse_database

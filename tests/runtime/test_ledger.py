@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from reconciler.runtime.ledger import ledger as module
-from reconciler.runtime.ledger.batch import Batch
+from reconciler.runtime.ledger.batch import Batch, Space
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, new_id, wait, window
 from reconciler.runtime.ledger.judge import Judged, judge, key_of
 from reconciler.runtime.ledger.ledger import Admitted, Ledger, Unavailable
-from reconciler.runtime.serve import backend_of
+from reconciler.runtime.running import backend_of
 from reconciler.store.url import parse_database
 from tests.conftest import ROOT, Db, command_environment
 
@@ -126,7 +126,7 @@ def test_slots_are_given_back_and_end_by_themselves(db: Db, monkeypatch: pytest.
 
 
 async def admitted(ledger: Ledger, level: Level, seconds: float) -> int:
-    """Of a thousand calls, fifty at a time: on a slow machine, too, the evidence of fifty is written in time."""
+    """Of a thousand calls, fifty at a time."""
     count = 0
     for _ in range(20):
         answers = await asyncio.gather(*(ledger.admit(intent(level, seconds=seconds)) for _ in range(50)))
@@ -134,7 +134,8 @@ async def admitted(ledger: Ledger, level: Level, seconds: float) -> int:
     return count
 
 
-def test_a_thousand_calls_that_were_killed_hold_no_slot(db: Db) -> None:
+def test_a_thousand_calls_that_were_killed_hold_no_slot(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 10.0)  # a busy machine is not what this is about
     wide = SLOTS._replace(cap=1000)
 
     async def work(ledger: Ledger) -> None:
@@ -144,6 +145,29 @@ def test_a_thousand_calls_that_were_killed_hold_no_slot(db: Db) -> None:
         while await ledger.used([wide]) != [0]:  # five seconds after the call has to be over
             await asyncio.sleep(0.2)
         assert await admitted(ledger, wide, seconds=30.0) == 1000
+
+    running(db, work)
+
+
+def test_a_store_that_is_almost_full_says_so(db: Db, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(ledger: Ledger) -> None:
+        async with asyncio.timeout(5):
+            while not ledger.space.used:
+                await asyncio.sleep(0.01)
+        assert ledger.space.used > 10_000
+        assert (ledger.space.free is not None) == db.is_sqlite
+        assert not ledger.is_short_of_space
+        for alarm, short in ((Space(10_000, 0), True), (Space(2**60, 2**60), db.is_sqlite), (Space(2**60, 1), False)):
+            ledger._alarm = Space(2**60, 0)
+            await ledger._look_at_space()
+            caplog.clear()
+            ledger._alarm = alarm
+            for _ in range(3):
+                await ledger._look_at_space()
+            assert ledger.is_short_of_space == short
+            told = [one.getMessage() for one in caplog.records]
+            assert len(told) == short, told  # once an hour
+            assert all("when it is full there is no access" in text for text in told)
 
     running(db, work)
 

@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -150,12 +151,28 @@ def test_operators_are_apart(db: Db, folder: Path) -> None:
         metrics = server.operator("/metrics").text
         assert 'reconciler_calls_total{outcome="success"} 1' in metrics
         assert "acme" not in metrics
+        assert int(metrics.partition("\nreconciler_store_bytes ")[2].partition("\n")[0]) > 10_000
+        assert "\nreconciler_store_alarm 0\n" in metrics
         headers = {"Authorization": f"Bearer {OPERATOR}"}
         with httpx.Client(base_url=server.operators, headers=headers) as client:
             told = client.post(
                 "/v1/tenants/acme/access/explain", json={"caller": "bot", "target": "template/top"}
             ).json()
             assert (told["decision"], told["policy"]) == ("allow", "policy/read")
+            (listed,) = client.get("/v1/tenants/acme/connectors").json()["connectors"]
+            assert (listed["name"], listed["type"], listed["project"], listed["generation"]) == (
+                "warehouse",
+                "sql",
+                "shop",
+                1,
+            )
+            assert (listed["drifted"], listed["suspended"], listed["frozen"]) == (False, False, False)
+            assert client.get("/v1/tenants/acme/connectors/warehouse").json()["spec"]["dialect"] == "sqlite"
+            assert client.get("/v1/tenants/acme/connectors/none").status_code == 404
+            assert client.get("/v1/tenants/globex/connectors").json() == {"connectors": []}
+            pages = [client.get("/v1/tenants/acme/templates?limit=1").json()]
+            pages.append(client.get(f"/v1/tenants/acme/templates?limit=1&cursor={pages[0]['next_cursor']}").json())
+            assert [one["name"] for told in pages for one in told["templates"]] == ["add", "top"]
             refused = client.put("/v1/tenants/acme/connectors/warehouse", json={})
             assert (refused.status_code, refused.json()["code"]) == (405, "declared-in-git")
             body = {"target": "acme/template/top", "reason": "incident"}
@@ -306,3 +323,14 @@ def test_it_says_what_keeps_it_from_starting(db: Db, folder: Path) -> None:
     assert "serve.yaml:2:10" in wrong
     assert "did you mean `port`?" in wrong
     assert "[store-not-apart]" in run("serve", "--store", db.url).ok(6).err
+    apply(db, folder, world_with_data(folder))
+    (folder / "bad.db").write_text("this is no database, and is longer than a header has to be" * 20)
+    for store in (f"sqlite:///{folder}/bad.db", f"sqlite:///{folder}", "postgresql://nobody:sesame@127.0.0.1:1/none"):
+        said = run("serve", "--store", store).ok(1).err
+        assert "can't be used as the runtime's store" in said
+        assert "sesame" not in said
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        (folder / "serve.yaml").write_text(f"version: 1\nagents: {{port: {taken.getsockname()[1]}}}\n")
+        said = run("serve", "--config", "serve.yaml").ok(1)
+        assert "[listener-unusable]" in said.err
+        assert "Listening" not in said.err

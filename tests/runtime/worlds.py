@@ -18,7 +18,7 @@ from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
-from reconciler.runtime.serve import backend_of
+from reconciler.runtime.running import backend_of
 from reconciler.runtime.source import Source
 from reconciler.store.url import parse_database
 from reconciler.store.watch import Watch
@@ -120,7 +120,7 @@ async def world(db: Db, folder: Path, document: dict[str, Any] | None = None) ->
     await asyncio.to_thread(apply, db, folder, document or WORLD)
     outside = Outside()
     ledger = Ledger(backend_of(parse_database(f"sqlite:///{folder}/runtime.db", Path("/"))), 1e9)
-    pools = Pools({"sql": outside.open}, Surroundings(nobody, Permits()), ledger.open.__contains__)
+    pools = Pools({"sql": outside.open}, Surroundings(nobody, nobody, Permits()), ledger.open.__contains__)
     source = Source(Watch(parse_database(db.url, Path("/"))))
     await source.start()
     metrics = Metrics()

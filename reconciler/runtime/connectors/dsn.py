@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from reconciler.runtime.call import Failed, Surroundings
+from reconciler.runtime.call import Failed, Resolve
 
 _MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 """From what protects nothing to what protects most."""
@@ -29,15 +29,15 @@ class Target(NamedTuple):
 
 
 async def target_of(
-    tenant: str, body: Mapping[str, Any], around: Surroundings, schemes: Collection[str], port: int
+    tenant: str, body: Mapping[str, Any], resolve: Resolve, schemes: Collection[str], port: int
 ) -> Target:
     """Secrets are fetched here, at the last moment; ``port`` is the usual one. Raises Failed."""
     if body.get("dsn") is None:
-        password = await around.resolve(tenant, body["password"]) if body.get("password") else None
+        password = await resolve(tenant, body["password"]) if body.get("password") else None
         return Target(
             body["host"], body.get("port") or port, body["database"], body.get("username"), password, body["ssl"]
         )
-    text = await around.resolve(tenant, body["dsn"])
+    text = await resolve(tenant, body["dsn"])
     try:
         return _of_dsn(text, schemes, port, body["ssl"])
     except ValueError:

@@ -75,7 +75,7 @@ class _Http:
                 wait = 0.2 * 2**attempt
             else:
                 if status in _REFUSING and request.is_safe and attempt == 0 and self._body["auth"]["type"] != "none":
-                    request = await request_of(call, self._around.resolve)
+                    request = await request_of(call, self._around.resolve_anew)
                     answer, status, _ = await self._once(call, request)
                 if last or status not in _PASSING:
                     return answer

@@ -26,6 +26,10 @@ _WHO = """SELECT EXISTS (
     AND (pg_catalog.pg_has_role(current_user, g.oid, 'MEMBER') OR pg_catalog.pg_has_role(session_user, g.oid, 'MEMBER'))
   ) AS privileged, EXISTS (
     SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'reconciler_schema' AND relkind IN ('r', 'p')
+  ) OR EXISTS (
+    SELECT 1 FROM pg_catalog.pg_class
+    WHERE relname IN ('runtime_schema', 'intents', 'outcomes', 'denials') AND relkind IN ('r', 'p')
+    GROUP BY relnamespace HAVING pg_catalog.count(*) = 4
   ) AS ours, pg_catalog.current_database()::text AS database"""
 _GROUPS = [
     "pg_read_server_files",
@@ -106,14 +110,14 @@ class _Postgresql:
         return _Open(await self._dialled(), until)
 
     async def _dialled(self) -> Any:
-        for again in (True, False):
-            target = await target_of(self._tenant, self._body, self._around, _SCHEMES, 5432)
+        for last, resolve in ((False, self._around.resolve), (True, self._around.resolve_anew)):
+            target = await target_of(self._tenant, self._body, resolve, _SCHEMES, 5432)
             try:
                 return await _opened(target, self._body, self._around)
             except Failed:
                 raise
             except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-                if not again:  # it may have been replaced a moment ago
+                if last:  # it may have been replaced a moment ago
                     raise Failed("credential-refused", "the database refuses the credential") from None
             except asyncpg.PostgresError as error:
                 raise Failed("unreachable", f"the database refuses a connection ({error.sqlstate})") from None
@@ -188,7 +192,11 @@ async def _refuse(connection: Any, around: Surroundings) -> None:
         raise Failed("privileged-role", "the role may do more than reading and writing tables", "blocked")
     servers = {str(server) for server, name in around.control if server is not None and name == who["database"]}
     if who["ours"] or (servers and await _server(connection) in servers):
-        raise Failed("control-database", "the database of the configuration is nothing for templates", "blocked")
+        raise Failed(
+            "control-database",
+            "the databases of the configuration and of this server are nothing for templates",
+            "blocked",
+        )
 
 
 async def _server(connection: Any) -> str | None:

@@ -148,8 +148,9 @@ class _Sqlite:
         # each time anew: a file that was permitted may have become a link to one that is not
         real = _permitted(self._path, self._roots)
         identity = _identity(real)
-        if identity in self._control:
-            raise Failed("control-database", "the database of the configuration is nothing for templates", "blocked")
+        if identity in self._control or ("path", real) in self._control:
+            what = "the databases of the configuration and of this server are nothing for templates"
+            raise Failed("control-database", what, "blocked")
         name = f"file:{quote(real)}?mode={'rw' if may_write else 'ro'}"
         wait = max(0.0, min(1.0, turn.ends - time.monotonic()))
         connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False, timeout=wait)

@@ -18,6 +18,13 @@ class Batch(NamedTuple):
     denials: Sequence[Denial] = ()
 
 
+class Space(NamedTuple):
+    """In bytes; ``free`` is what is left where the store lies, None where nobody here can know."""
+
+    used: int
+    free: int | None = None
+
+
 class Backend(Protocol):
     """A store of one sort."""
 
@@ -36,6 +43,10 @@ class Backend(Protocol):
 
     async def setting(self, name: str, value: str) -> str:
         """What is kept under a name; ``value`` where nothing was."""
+        ...
+
+    async def space(self) -> Space:
+        """What the store takes up."""
         ...
 
     async def close(self) -> None: ...

@@ -46,10 +46,13 @@ class Intent(NamedTuple):
     drifted: bool
     seconds: float
     levels: tuple[Level, ...] = ()
+    repeat: str = ""
+    """What the caller's Idempotency-Key was turned into; "" where there is none."""
 
 
 class Outcome(NamedTuple):
-    """``outcome`` is success, failure, timeout, blocked or unknown; ``code`` says more of what was no success."""
+    """``outcome`` is success, failure, timeout, blocked or unknown; ``code`` says more of what was no success; ``kept`` is
+    the sealed result, for whoever sends the same again."""
 
     id: str
     outcome: str
@@ -57,6 +60,7 @@ class Outcome(NamedTuple):
     size: int
     duration_ms: int
     code: str = ""
+    kept: bytes | None = None
 
 
 class Denial(NamedTuple):
@@ -77,6 +81,14 @@ class Refused(NamedTuple):
 
     level: Level
     retry_after: int
+
+
+class Repeated(NamedTuple):
+    """What a call with the same key has come to: done, running, unknown, or it was another call (reused)."""
+
+    state: str
+    id: str
+    kept: bytes | None = None
 
 
 def new_id() -> str:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from reconciler.runtime.ledger.entries import Intent, Level, Refused, wait, window
+from reconciler.runtime.ledger.entries import Intent, Level, Refused, Repeated, wait, window
 
 Key = tuple[str, str, str, str]
 """Tenant, target, unit, and the window (or "" for what runs at the same time)."""
 
 
 class Judged(NamedTuple):
-    """``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call."""
+    """``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call; ``repeated`` what
+    was sent before, by call."""
 
     admitted: list[Intent]
     refused: dict[str, Refused]
     used: Mapping[Key, int]
     over: dict[str, list[Level]]
+    repeated: Mapping[str, Repeated] = MappingProxyType({})
 
 
 def key_of(level: Level, now: float) -> Key:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from reconciler.failpoints import hit
-from reconciler.runtime.ledger.batch import Backend, Batch
-from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, new_id
+from reconciler.runtime.ledger.batch import Backend, Batch, Space
+from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, new_id
 
 log = logging.getLogger("reconciler.runtime")
 WAIT_SECONDS = 0.25
@@ -22,6 +23,10 @@ MOST_TOGETHER = 500
 SWEEP_SECONDS, GRACE_SECONDS = 15.0, 10.0
 ONE_BY_ONE = 10
 """Denials of one caller and target within a minute that are told one by one; more are counted."""
+
+
+ALARM = Space(20 * 2**30, 2**30)
+TELL_AGAIN_SECONDS = 3600.0
 
 
 class Unavailable(Exception):
@@ -34,16 +39,21 @@ class Admitted(NamedTuple):
     warned: tuple[Level, ...] = ()
 
 
+Judgement = Admitted | Refused | Repeated
+
+
 class _Waiting(NamedTuple):
     intent: Intent
-    answer: asyncio.Future[Admitted | Refused]
+    answer: asyncio.Future[Judgement]
 
 
 class Ledger:
-    """Evidence and limits of one process."""
+    """Evidence and limits of one process; ``alarm`` is what the store may have and what has to be left."""
 
-    def __init__(self, backend: Backend, keep_seconds: float) -> None:
-        self._backend, self._keep = backend, keep_seconds
+    def __init__(self, backend: Backend, keep_seconds: float, alarm: Space = ALARM) -> None:
+        self._backend, self._keep, self._alarm = backend, keep_seconds, alarm
+        self.space = Space(0)
+        self._told_at = -math.inf
         self._waiting: deque[_Waiting] = deque()
         self._outcomes: deque[Outcome] = deque()
         self._denials: deque[Denial] = deque()
@@ -58,7 +68,7 @@ class Ledger:
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._flushing()), asyncio.create_task(self._sweeping())]
 
-    async def admit(self, intent: Intent) -> Admitted | Refused:
+    async def admit(self, intent: Intent) -> Judgement:
         """Durable when it returns Admitted. Raises Unavailable."""
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("too many calls wait for evidence")
@@ -84,7 +94,7 @@ class Ledger:
             self._waiting.remove(waiting)
             return
 
-        def late(answer: asyncio.Future[Admitted | Refused]) -> None:
+        def late(answer: asyncio.Future[Judgement]) -> None:
             if not answer.cancelled() and answer.exception() is None and isinstance(answer.result(), Admitted):
                 self.settle(Outcome(waiting.intent.id, "blocked", None, 0, 0, "late"))
 
@@ -149,19 +159,38 @@ class Ledger:
                     one.answer.exception()
             return False
         for one in waiting:
-            refused = judged.refused.get(one.intent.id)
+            stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id)
             if not one.answer.done():
-                one.answer.set_result(refused or Admitted(tuple(judged.over.get(one.intent.id, ()))))
+                one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
         return True
 
     async def _sweeping(self) -> None:
         while True:
+            await self._look_at_space()
             await asyncio.sleep(SWEEP_SECONDS)
             self._tell_counted()
             try:
                 await self._backend.sweep(GRACE_SECONDS, self._keep)
             except Exception as error:
                 log.error("evidence was not swept: %s", type(error).__name__)
+
+    async def _look_at_space(self) -> None:
+        """A store that is full ends all access: whoever runs the server has to hear of it before."""
+        with contextlib.suppress(Exception):  # one that can't be asked is told of by what is written into it
+            self.space = await self._backend.space()
+        if not self.is_short_of_space:
+            self._told_at = -math.inf
+        elif time.monotonic() - self._told_at >= TELL_AGAIN_SECONDS:
+            self._told_at = time.monotonic()
+            free = "" if self.space.free is None else f", and {self.space.free:,} are free where it lies"
+            log.error(
+                "the runtime's store has %s bytes%s; when it is full there is no access", f"{self.space.used:,}", free
+            )
+
+    @property
+    def is_short_of_space(self) -> bool:
+        free = self.space.free
+        return self.space.used > self._alarm.used or (free is not None and free < (self._alarm.free or 0))
 
     async def used(self, levels: Sequence[Level]) -> list[int]:
         """What is used of each. Raises Unavailable."""

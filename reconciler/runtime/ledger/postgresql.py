@@ -11,14 +11,25 @@ import asyncpg  # type: ignore[import-untyped]
 from reconciler.runtime.ledger.batch import (
     OLD_WINDOWS,
     Batch,
+    Space,
     denial_row,
     intent_row,
     old_windows,
     outcome_row,
     slot_rows,
 )
-from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.entries import Intent, Level
 from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.repeats import (
+    FOUND,
+    REPEAT_SECONDS,
+    Row,
+    Sorted,
+    claim_rows,
+    kept_rows,
+    keys_given,
+    sort_out,
+)
 from reconciler.runtime.ledger.schema import EXISTS, PARTITIONED, month_of, partitions, statements
 
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
@@ -53,6 +64,10 @@ class Postgresql:
         async with self._turn:
             return str(await self._in_transaction(_setting, name, value))
 
+    async def space(self) -> Space:
+        async with self._turn:
+            return Space(await self._in_transaction(_size))
+
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
@@ -75,9 +90,10 @@ async def opened(url: str) -> Any:
     connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS, statement_cache_size=0)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        if not await connection.fetchval(EXISTS["postgresql"]):
-            for statement in statements("postgresql"):
-                await connection.execute(statement)
+        is_there = await connection.fetchval(EXISTS["postgresql"])
+        version = int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
+        for statement in statements("postgresql", version):
+            await connection.execute(statement)
         await _make_months(connection, await connection.fetchval(_NOW))
     return connection
 
@@ -102,8 +118,12 @@ async def _flush(connection: Any, batch: Batch) -> Judged:
     )
     if batch.outcomes:
         await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
-    keys = keys_of(batch.intents, now)
-    judged = judge(batch.intents, await _used(connection, keys, now), now)
+    kept = kept_rows(batch.outcomes)
+    if kept:
+        await connection.executemany("UPDATE repeats SET kept = $1 WHERE id = $2", kept)
+    sorted_ = sort_out(batch.intents, await _repeats(connection, batch.intents, now), now)
+    keys = keys_of(sorted_.fresh, now)
+    judged = judge(sorted_.fresh, await _used(connection, keys, now), now)
     used = [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"]
     if used:
         await connection.execute(
@@ -112,10 +132,43 @@ async def _flush(connection: Any, batch: Batch) -> Judged:
             "(u.tenant, u.target, u.unit, u.period)",
             *_columns(used, 5),
         )
+    if sorted_.claimed:
+        await _claim(connection, sorted_, judged, now)
     await _add(connection, "slots", ("text", "text", "text", "float8"), slot_rows(judged.admitted, now))
     await _add(connection, "intents", _INTENT, [intent_row(one, now) for one in judged.admitted])
     await _add(connection, "denials", _DENIAL, [denial_row(one, now) for one in batch.denials])
-    return judged
+    return judged._replace(repeated=sorted_.repeated)
+
+
+async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> list[Row]:
+    """Locked in the order of their keys, whether they were there or not: of two servers, one waits for the other."""
+    keys = keys_given(intents)
+    if not keys:
+        return []
+    columns = _columns(keys, 3)
+    given = "unnest($1::text[], $2::text[], $3::text[]) AS k (tenant, caller, key)"
+    await connection.execute(
+        f"INSERT INTO repeats SELECT k.*, '', '', $4::float8 FROM {given} ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
+        *columns,
+        now,
+    )
+    within = f"(r.tenant, r.caller, r.key) IN (SELECT k.* FROM {given})"
+    await connection.execute(
+        f"SELECT 1 FROM repeats r WHERE {within} ORDER BY tenant, caller, key FOR UPDATE", *columns
+    )
+    # a statement of its own: it sees what was committed while the locks were waited for
+    return [Row(*record) for record in await connection.fetch(f"{FOUND} WHERE {within} AND r.id <> ''", *columns)]
+
+
+async def _claim(connection: Any, sorted_: Sorted, judged: Judged, now: float) -> None:
+    """Keys of calls that were refused belong to nobody."""
+    given = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) AS k (t, c, key, request, id, at)"
+    await connection.execute(
+        f"UPDATE repeats r SET request = k.request, id = k.id, at = k.at, kept = NULL FROM {given} "
+        "WHERE (r.tenant, r.caller, r.key) = (k.t, k.c, k.key)",
+        *_columns(claim_rows(sorted_, judged.admitted, now), 6),
+    )
+    await connection.execute("DELETE FROM repeats WHERE id = '' AND at = $1", now)
 
 
 async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, int]:
@@ -171,6 +224,7 @@ async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
         now - grace,
     )
     await connection.execute("DELETE FROM slots WHERE ends < $1", now)
+    await connection.execute("DELETE FROM repeats WHERE at < $1", now - REPEAT_SECONDS)
     short, long = old_windows(now)
     await connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='$1', short='$2')}", long, short)
     await _keep_months(connection, now, now - keep_seconds)
@@ -208,6 +262,10 @@ async def _keep_months(connection: Any, now: float, oldest: float) -> None:
             await connection.execute(f"DROP TABLE {name}")
     for table in PARTITIONED:
         await connection.execute(f"DELETE FROM {table} WHERE at < $1", oldest)
+
+
+async def _size(connection: Any) -> int:
+    return int(await connection.fetchval("SELECT pg_database_size(current_database())"))
 
 
 async def _setting(connection: Any, name: str, value: str) -> str:

@@ -6,10 +6,11 @@ import calendar
 import time
 from typing import NamedTuple
 
-REVISION = "1"
-TABLES = (
+from reconciler.errors import Refused
+
+_FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
-    f"INSERT INTO runtime_schema VALUES ('{REVISION}')",
+    "INSERT INTO runtime_schema VALUES ('1')",
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE counters (
   tenant TEXT NOT NULL, target TEXT NOT NULL, unit TEXT NOT NULL, period TEXT NOT NULL, n BIGINT NOT NULL,
@@ -31,6 +32,12 @@ TABLES = (
   reason TEXT NOT NULL, policy TEXT NOT NULL, generation BIGINT NOT NULL, n BIGINT NOT NULL){parts}""",
     "CREATE INDEX denials_by_tenant ON denials (tenant, id)",
 )
+_REPEATS = (
+    """CREATE TABLE repeats (
+  tenant TEXT NOT NULL, caller TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, id TEXT NOT NULL, at {real} NOT NULL,
+  kept {bytes}, PRIMARY KEY (tenant, caller, key))""",
+    "CREATE INDEX repeats_by_id ON repeats (id)",
+)
 _TENANT = "NULLIF(current_setting('reconciler.tenant', true), '')"
 _OWN = {
     "intents": f"tenant = {_TENANT}",
@@ -40,33 +47,58 @@ _OWN = {
     "counters": f"tenant = {_TENANT}",
     "slots": f"tenant = {_TENANT}",
 }
-SECURITY = tuple(
-    statement
-    for table, own in _OWN.items()
-    for statement in (
+
+
+def _security(table: str, own: str) -> tuple[str, ...]:
+    """PostgreSQL: who is not the server sees one tenant, the one that its transaction says, and nothing without saying one."""
+    return (
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",  # without it, policies don't hold for the owner at all
         f"CREATE POLICY server ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)",
         f"CREATE POLICY reader ON {table} FOR SELECT USING ({own})",
     )
-)
-"""PostgreSQL: who is not the server sees one tenant, the one that its transaction says, and nothing without saying one."""
+
+
 REALS = {"sqlite": "REAL", "postgresql": "DOUBLE PRECISION"}
+BYTES = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 EXISTS = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE name = 'runtime_schema'",
     "postgresql": "SELECT count(*) FROM pg_class c WHERE relname = 'runtime_schema' AND pg_table_is_visible(c.oid)",
 }
 
 
-def statements(dialect: str) -> list[str]:
-    """Everything that a new store needs, but for the partitions of months to come."""
+def statements(dialect: str, version: int) -> list[str]:
+    """Everything that a store of that version (0: a new one) needs, but for the partitions of months to come.
+
+    Raises Refused for a store that a newer program has made.
+    """
+    if version > REVISION:
+        raise Refused(
+            f"the runtime's store is of version {version}, and this program knows versions up to {REVISION}",
+            code="store-newer",
+            hint="serve with the newer release, or name another store",
+        )
+    steps = [_first(dialect), _second(dialect)]
+    made = [statement for step in steps[version:] for statement in step]
+    return [*made, f"UPDATE runtime_schema SET version = '{REVISION}'"] if made else []
+
+
+REVISION = 2
+
+
+def _first(dialect: str) -> list[str]:
     if dialect != "postgresql":
-        return [table.format(real=REALS[dialect], id="TEXT", parts="") for table in TABLES]
+        return [table.format(real=REALS[dialect], id="TEXT", parts="") for table in _FIRST]
     made = [
-        table.format(real=REALS[dialect], id='TEXT COLLATE "C"', parts=" PARTITION BY RANGE (id)") for table in TABLES
+        table.format(real=REALS[dialect], id='TEXT COLLATE "C"', parts=" PARTITION BY RANGE (id)") for table in _FIRST
     ]
     rest = [f"CREATE TABLE {table}_rest PARTITION OF {table} DEFAULT" for table in PARTITIONED]
-    return [*made, *rest, *SECURITY]
+    return [*made, *rest, *(one for table, own in _OWN.items() for one in _security(table, own))]
+
+
+def _second(dialect: str) -> list[str]:
+    made = [table.format(real=REALS[dialect], bytes=BYTES[dialect]) for table in _REPEATS]
+    return [*made, *(_security("repeats", f"tenant = {_TENANT}") if dialect == "postgresql" else ())]
 
 
 PARTITIONED = ("intents", "outcomes", "denials")

@@ -8,19 +8,30 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shutil import disk_usage
 from typing import TypeVar
 
 from reconciler.runtime.ledger.batch import (
     OLD_WINDOWS,
     Batch,
+    Space,
     denial_row,
     intent_row,
     old_windows,
     outcome_row,
     slot_rows,
 )
-from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.entries import Intent, Level
 from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.repeats import (
+    FOUND,
+    REPEAT_SECONDS,
+    Row,
+    claim_rows,
+    kept_rows,
+    keys_given,
+    sort_out,
+)
 from reconciler.runtime.ledger.schema import EXISTS, statements
 
 T = TypeVar("T")
@@ -53,6 +64,15 @@ class Sqlite:
 
     async def setting(self, name: str, value: str) -> str:
         return await self._do(lambda connection: _setting(connection, name, value))
+
+    async def space(self) -> Space:
+        def look() -> Space:
+            files = [Path(f"{self._path}{end}") for end in ("", "-wal")]
+            return Space(
+                sum(file.stat().st_size for file in files if file.exists()), disk_usage(self._path.parent).free
+            )
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 
     async def close(self) -> None:
         def end() -> None:
@@ -89,9 +109,10 @@ def opened(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # an intent has to survive a power cut, or it is none
     connection.execute("BEGIN IMMEDIATE")
-    if not connection.execute(EXISTS["sqlite"]).fetchone()[0]:
-        for statement in statements("sqlite"):
-            connection.execute(statement)
+    is_there = connection.execute(EXISTS["sqlite"]).fetchone()[0]
+    version = int(connection.execute("SELECT version FROM runtime_schema").fetchone()[0]) if is_there else 0
+    for statement in statements("sqlite", version):
+        connection.execute(statement)
     connection.execute("COMMIT")
     return connection
 
@@ -104,7 +125,11 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
         [outcome_row(one, now) for one in batch.outcomes],
     )
     connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
-    judged = judge(batch.intents, _used(connection, keys_of(batch.intents, now), now), now)
+    connection.executemany("UPDATE repeats SET kept = ? WHERE id = ?", kept_rows(batch.outcomes))
+    sorted_ = sort_out(batch.intents, _repeats(connection, batch.intents, now), now)
+    judged = judge(sorted_.fresh, _used(connection, keys_of(sorted_.fresh, now), now), now)
+    claims = claim_rows(sorted_, judged.admitted, now)
+    connection.executemany(f"INSERT OR REPLACE INTO repeats VALUES ({', '.join('?' * 6)}, NULL)", claims)
     connection.executemany(
         "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
         [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"],
@@ -116,7 +141,14 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
     connection.executemany(
         f"INSERT INTO denials VALUES ({', '.join('?' * 9)})", [denial_row(one, now) for one in batch.denials]
     )
-    return judged
+    return judged._replace(repeated=sorted_.repeated)
+
+
+def _repeats(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> list[Row]:
+    found = []
+    for key in keys_given(intents):
+        found += connection.execute(f"{FOUND} WHERE (r.tenant, r.caller, r.key) = (?, ?, ?)", key).fetchall()
+    return [Row(*row) for row in found]
 
 
 def _used(connection: sqlite3.Connection, keys: Sequence[Key], now: float) -> dict[Key, int]:
@@ -143,6 +175,7 @@ def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) ->
     connection.execute("DELETE FROM slots WHERE ends < ?", (now,))
     short, long = old_windows(now)
     connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='?', short='?')}", (long, short))
+    connection.execute("DELETE FROM repeats WHERE at < ?", (now - REPEAT_SECONDS,))
     for table in ("outcomes", "intents", "denials"):
         connection.execute(f"DELETE FROM {table} WHERE at < ?", (now - keep_seconds,))
     return found

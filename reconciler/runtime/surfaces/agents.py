@@ -39,13 +39,13 @@ def routes(mediator: Mediator) -> list[Route]:
         who = _who(request)
         arguments = await _arguments(request)
         target = mediator.target_of(who, request.path_params["name"])
-        return _done(await mediator.access(who, Ask(target), arguments, _run(request)))
+        return _done(await mediator.access(who, Ask(target), arguments, _run(request), _key(request)))
 
     async def call_plane(request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]
         arguments = await _arguments(request)
         ask = Ask(f"plane/{name}", action if action in ACTIONS else "none")
-        return _done(await mediator.access(_who(request), ask, arguments, _run(request)))
+        return _done(await mediator.access(_who(request), ask, arguments, _run(request), _key(request)))
 
     async def own_limits(request: Request) -> Response:
         who = _who(request)
@@ -103,6 +103,14 @@ def _run(request: Request) -> str:
     return run
 
 
+def _key(request: Request) -> str:
+    """A write that is sent again with the same key is not done again."""
+    key = request.headers.get("idempotency-key", "").strip()
+    if len(key) > 255 or not (key.isascii() and key.isprintable()):
+        raise BadRequest(400, "invalid-key", "Idempotency-Key has at most 255 plain characters.")
+    return key
+
+
 async def _arguments(request: Request) -> dict[str, Any]:
     body = await json_object(request)
     arguments = body.get("arguments", {})
@@ -117,4 +125,5 @@ async def _arguments(request: Request) -> dict[str, Any]:
 def _done(done: Done) -> Response:
     answer = done.answer
     told = {"evidence_id": done.evidence_id, "result": answer.content, "rows": answer.rows, "cut": answer.cut}
-    return Json({**told, **({"warnings": [*done.warned]} if done.warned else {})})
+    headers = {"Idempotency-Replayed": "true"} if done.replayed else None
+    return Json({**told, **({"warnings": [*done.warned]} if done.warned else {})}, headers=headers)

@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler import __version__
 from reconciler.model.access import ACTIONS
+from reconciler.runtime.surfaces.declared import PLURALS
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
 _PROBLEM = {
@@ -98,8 +99,15 @@ _LIMITS = {
         }
     },
 }
-_CALLING = (400, 404, 415, 422, 429, 502, 504)
+_CALLING = (400, 404, 409, 415, 422, 429, 502, 504)
 _RUN = {"name": "X-Run-Id", "in": "header", "schema": {"type": "string", "maxLength": 128}}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "A write that is sent again with the same key within a day is not done again: its result is told once "
+    "more (Idempotency-Replayed: true), or 409 where it still runs or nobody knows what became of it.",
+}
 _AGENTS = {
     "/v1/limits": {"get": {"summary": "What you and your tenant have used.", "responses": _answers(_LIMITS)}},
     "/v1/tools": {
@@ -115,7 +123,7 @@ _AGENTS = {
     "/v1/tools/{name}/call": {
         "post": {
             "summary": "Call it.",
-            "parameters": [_path("name"), _RUN],
+            "parameters": [_path("name"), _RUN, _KEY],
             "requestBody": _body(_CALL),
             "responses": _answers(_DONE, *_CALLING),
         }
@@ -123,7 +131,7 @@ _AGENTS = {
     "/v1/planes/{name}/{action}": {
         "post": {
             "summary": "Do something on a plane.",
-            "parameters": [_path("name"), _path("action"), _RUN],
+            "parameters": [_path("name"), _path("action"), _RUN, _KEY],
             "requestBody": _body(_CALL),
             "responses": _answers(_DONE, *_CALLING),
         }
@@ -181,6 +189,37 @@ _OPERATORS = {
         },
     },
 }
+
+_DECLARED = {
+    "type": "object",
+    "required": ["name", "type", "project", "generation", "drifted", "suspended", "frozen"],
+    "properties": {
+        "name": {"type": "string"},
+        "type": {"type": ["string", "null"]},
+        "project": {"type": ["string", "null"], "description": "Whose it is; null for what somebody made by hand."},
+        "generation": {"type": "integer", "description": "The project's apply that is in force."},
+        "drifted": {"type": "boolean", "description": "Whether it is other than it was applied."},
+        "suspended": {"type": "boolean"},
+        "frozen": {"type": "boolean"},
+        "spec": {"type": "object"},
+    },
+}
+for _plural, _kind in PLURALS.items():
+    _OPERATORS[f"{_TOP}/{_plural}/{{name}}"] = {
+        "get": {
+            "summary": f"One {_kind}, with its spec.",
+            "parameters": [_TENANT, _path("name")],
+            "responses": _answers(_DECLARED, 404),
+        }
+    }
+    if _plural != "limits":
+        _OPERATORS[f"{_TOP}/{_plural}"] = {
+            "get": {
+                "summary": f"What of the kind {_kind} is in force.",
+                "parameters": [_TENANT, *_PAGED],
+                "responses": _answers(_list(_plural, _DECLARED), 400, 404),
+            }
+        }
 
 
 def openapi(listener: str) -> dict[str, Any]:

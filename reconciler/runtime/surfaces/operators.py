@@ -19,6 +19,7 @@ from reconciler.model.status import FREEZABLE
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.source import Source
+from reconciler.runtime.surfaces import declared
 from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
 from reconciler.runtime.surfaces.pages import asked, cursor_of
@@ -27,7 +28,6 @@ from reconciler.store.secrets import Actor
 from reconciler.store.status import freeze, freezes, unfreeze
 from reconciler.store.url import Database
 
-DECLARED = ("integrations", "connectors", "datasources", "templates", "limits", "callers", "policies", "planes")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -128,9 +128,6 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
     async def counted(request: Request) -> Response:
         return Json({"limits": await mediator.limits(request.path_params["tenant"])})
 
-    async def declared(_request: Request) -> Response:
-        return problem(405, "declared-in-git", "This is declared in git: change it there, and apply.", {"Allow": "GET"})
-
     async def told(request: Request) -> Response:
         if not request.scope["who"].may("operate", None) and not request.scope["who"].may("evidence", None):
             return _forbidden()
@@ -148,7 +145,6 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         return answering(allowed)
 
     top = "/v1/tenants/{tenant}"
-    changes = ["POST", "PUT", "PATCH", "DELETE"]
     return [
         Route("/metrics", answering(told)),
         Route(f"{top}/evidence", of("evidence", list_evidence)),
@@ -156,8 +152,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         Route(f"{top}/limits", of("evidence", counted)),
         Route(f"{top}/access/explain", of("operate", explain), methods=["POST"]),
         Route(f"{top}/freezes", of("operate", list_freezes), methods=["GET", "POST", "DELETE"]),
-        *(Route(f"{top}/{plural}", of("operate", declared), methods=changes) for plural in DECLARED),
-        *(Route(f"{top}/{plural}/{{name}}", of("operate", declared), methods=changes) for plural in DECLARED),
+        *declared.routes(source, top, of),
     ]
 
 

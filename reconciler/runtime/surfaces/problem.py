@@ -17,6 +17,10 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "unavailable": (503, "It can't be done safely at the moment."),
     "frozen": (503, "This was taken out of use while it ran."),
     "timeout": (504, "The other side took too long."),
+    "key-reused": (422, "This Idempotency-Key belongs to another call; take a new one."),
+    "still-running": (409, "The call with this Idempotency-Key has not ended yet."),
+    "outcome-unknown": (409, "Whether the call with this Idempotency-Key was done is not known."),
+    "result-not-kept": (409, "The call with this Idempotency-Key was done; its result is not kept."),
 }
 
 
@@ -41,7 +45,7 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 def of_refusal(refusal: Refusal) -> ProblemJson:
     status, detail = _STATUS.get(refusal.code, (502, "The other side did not do what was asked."))
-    if refusal.outcome == "unknown":
+    if refusal.outcome == "unknown" and refusal.code not in _STATUS:
         detail = "Whether this was done is not known; it is not repeated by itself."
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
     errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]

@@ -1,0 +1,48 @@
+"""An agent's Idempotency-Key turned into what the store may know of it, and results sealed so that it takes the key to open them."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from reconciler.runtime.call import Answer
+
+MOST_KEPT = 1024 * 1024
+"""Bytes of a result. Of a larger one, only that it was done is kept."""
+
+
+class Repeat:
+    """One key of one caller. ``secret`` is the store's; without the agent's key it opens nothing."""
+
+    def __init__(self, secret: bytes, tenant: str, caller: str, key: str) -> None:
+        self._known = hmac.new(secret, orjson.dumps([tenant, caller, key]), sha256).digest()
+
+    @property
+    def digest(self) -> str:
+        return self._derived(b"digest").hex()
+
+    def seal(self, evidence_id: str, answer: Answer) -> bytes | None:
+        """AES-256-GCM: nonce and ciphertext, bound to the evidence; None for what is too large to be kept."""
+        text = orjson.dumps([answer.content, answer.rows, answer.size, answer.cut])
+        if len(text) > MOST_KEPT:
+            return None
+        nonce = os.urandom(12)
+        return nonce + AESGCM(self._derived(b"seal")).encrypt(nonce, text, evidence_id.encode())
+
+    def opened(self, evidence_id: str, kept: bytes) -> Answer | None:
+        """None for what was not sealed by this key for this evidence."""
+        try:
+            text = AESGCM(self._derived(b"seal")).decrypt(kept[:12], kept[12:], evidence_id.encode())
+            found: list[Any] = orjson.loads(text)
+        except (InvalidTag, ValueError):
+            return None
+        return Answer(*found)
+
+    def _derived(self, use: bytes) -> bytes:
+        return hmac.new(self._known, use, sha256).digest()

@@ -1,0 +1,124 @@
+"""A control database, a store and settings turned into the parts of a server, without any way in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.errors import ReconcilerError
+from reconciler.load.serve_file import ServeFile
+from reconciler.model.secret_ref import SecretRef
+from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
+from reconciler.runtime.connectors.table import CONNECTORS
+from reconciler.runtime.control import control_of
+from reconciler.runtime.ledger.batch import Backend, Space
+from reconciler.runtime.ledger.ledger import Ledger
+from reconciler.runtime.ledger.postgresql import Postgresql
+from reconciler.runtime.ledger.sqlite import Sqlite
+from reconciler.runtime.mediator import Mediator
+from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.pools import Pools
+from reconciler.runtime.source import Source
+from reconciler.runtime.surfaces.operators import Places
+from reconciler.secrets.resolve import Resolver, Wanted
+from reconciler.store.failures import DatabaseFailed
+from reconciler.store.url import Database
+from reconciler.store.watch import Watch
+
+IDLE_LOOK_SECONDS = 15.0
+
+
+class Plan(NamedTuple):
+    """All that a server is made of."""
+
+    settings: ServeFile
+    places: Places
+    around: Surroundings
+
+
+class Running(NamedTuple):
+    source: Source
+    ledger: Ledger
+    pools: Pools
+    mediator: Mediator
+    metrics: Metrics
+
+
+def backend_of(store: Database) -> Backend:
+    if store.path is not None:
+        return Sqlite(store.path)
+    assert store.url is not None
+    return Postgresql(store.url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def permits_of(settings: ServeFile, folder: Path) -> Permits:
+    """Relative folders count from the one of the settings."""
+    roots = tuple((folder / root).resolve() for root in settings.permits.sqlite_roots)
+    return Permits(tuple(ip_network(text) for text in settings.permits.networks), roots)
+
+
+@contextlib.asynccontextmanager
+async def running(plan: Plan) -> AsyncIterator[Running]:
+    """Everything but listeners: what a server and a stdio server have in common."""
+    metrics = Metrics()
+    alarm = Space(int(plan.settings.alarm.store_gib * 2**30), int(plan.settings.alarm.free_gib * 2**30))
+    ledger = Ledger(backend_of(plan.places.store), plan.settings.keep_days * 86400.0, alarm)
+    source = Source(Watch(plan.places.control))
+    await source.start()
+    values_key = await _opened(ledger, plan.places.store)  # from here on the store is there, and can be recognised
+    control = await asyncio.to_thread(control_of, plan.places.control, plan.places.store)
+    pools = Pools(CONNECTORS, plan.around._replace(control=control), ledger.open.__contains__)
+    mediator = Mediator(source, ledger, pools, values_key, metrics)
+    source.changed = mediator.cancel_frozen
+    ledger.start()
+    idle = asyncio.create_task(_closing_idle(pools))
+    try:
+        yield Running(source, ledger, pools, mediator, metrics)
+    finally:
+        idle.cancel()
+        await source.close()
+        await ledger.close()
+        await pools.close()
+
+
+async def _opened(ledger: Ledger, store: Database) -> bytes:
+    try:
+        if store.path is not None:
+            store.path.parent.mkdir(parents=True, exist_ok=True)
+        return await ledger.values_key()
+    except ReconcilerError:
+        raise
+    except Exception as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DatabaseFailed(
+            f"{store.display} can't be used as the runtime's store: {why}",
+            code="store-unusable",
+            hint="name another by --store or RECONCILER_RUNTIME_URL; without evidence there is no access",
+        ) from None
+
+
+async def _closing_idle(pools: Pools) -> None:
+    while True:
+        await asyncio.sleep(IDLE_LOOK_SECONDS)
+        await pools.close_idle()
+
+
+def resolving(resolver: Resolver) -> tuple[Resolve, Resolve]:
+    """A resolver that blocks, in threads: as it is kept, and anew. Nothing of why it failed goes further than its code."""
+
+    async def resolved(tenant: str, reference: str) -> str:
+        try:
+            secret = await asyncio.to_thread(resolver.resolve, tenant, reference)
+        except ReconcilerError:
+            raise Failed("credential-unresolved", "a credential could not be had") from None
+        return secret.reveal()
+
+    async def anew(tenant: str, reference: str) -> str:
+        resolver.forget(Wanted(tenant, SecretRef.parse(reference)))
+        return await resolved(tenant, reference)
+
+    return resolved, anew
