@@ -1,9 +1,10 @@
-"""Kills a server again and again while agents call: what the receiver saw has to be in evidence, and nothing stays open.
+"""Kills a server again and again while agents call: what the receiver saw has to be in evidence, and nothing twice.
 
     python -m tests.campaigns.serve_kills --rounds 500 --url sqlite:////tmp/x/state.db --folder /tmp/x
 
 A round starts `serve`, lets eight agents call an API that writes, and ends it by SIGKILL: at a random moment, or at a
-failpoint (`after_intent`, `after_effect`, `before_outcome`) that is passed for the n-th time.
+failpoint (`after_intent`, `after_effect`, `before_outcome`) that is passed for the n-th time. Agents who got no answer
+send the same again, with the same Idempotency-Key, once there is a server again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections import Counter
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -94,24 +96,36 @@ def world(port: int) -> dict[str, Any]:
     }
 
 
-async def calling(base: str, key: str, prefix: str, seconds: float) -> None:
-    """Until the server is gone; each call has a name of its own, as its value and as its run."""
+async def calling(base: str, key: str, prefix: str, seconds: float, lost: list[str]) -> Counter[str]:
+    """Until the server is gone; each call has a name of its own, as its value, its run and its Idempotency-Key.
+
+    ``lost`` are the calls that got no answer; those of before are sent again first, and what they are told is counted.
+    """
     ends = time.monotonic() + seconds
+    repeated, told = [*lost], Counter[str]()
+    lost.clear()
 
     async def agent(number: int) -> None:
         async with httpx.AsyncClient(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=5) as client:
-            call = 0
-            while time.monotonic() < ends:
-                name = f"{prefix}-{number}-{call}"
-                call += 1
+            names = (f"{prefix}-{number}-{call}" for call in count())
+            for name in chain(repeated[number::AGENTS], names):
+                if time.monotonic() > ends:
+                    return
                 try:
-                    await client.post(
-                        "/v1/tools/send/call", json={"arguments": {"id": name}}, headers={"X-Run-Id": name}
+                    answer = await client.post(
+                        "/v1/tools/send/call",
+                        json={"arguments": {"id": name}},
+                        headers={"X-Run-Id": name, "Idempotency-Key": name},
                     )
                 except httpx.HTTPError:
+                    lost.append(name)
                     return
+                if name in repeated:
+                    done = "replayed" if "Idempotency-Replayed" in answer.headers else "done"
+                    told[done if answer.status_code == 200 else answer.json()["code"]] += 1
 
     await asyncio.gather(*(agent(number) for number in range(AGENTS)))
+    return told
 
 
 def campaign(db: Db, folder: Path, rounds: int, seed: int) -> dict[str, Any]:
@@ -121,7 +135,8 @@ def campaign(db: Db, folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     key = cli_on(db.url, folder)("keys", "issue", "acme/bot").ok().out.strip()
     agents, operators = free_port(), free_port()
     settings(folder, agents, operators)
-    ended: Counter[str] = Counter()
+    ended, repeats = Counter[str](), Counter[str]()
+    lost: list[str] = []
     for number in range(rounds):
         point = (None, *SERVE_NAMES)[number % 4]
         env = {"RECONCILER_FAILPOINT": f"{point}:kill:{chosen.randint(1, 60)}"} if point else {}
@@ -129,14 +144,14 @@ def campaign(db: Db, folder: Path, rounds: int, seed: int) -> dict[str, Any]:
         timer = threading.Timer(chosen.uniform(0.05, 0.6), lambda p=process: os.killpg(p.pid, signal.SIGKILL))  # type: ignore[misc]
         if point is None:
             timer.start()
-        asyncio.run(calling(f"http://127.0.0.1:{agents}", key, f"r{number}", 3.0))
+        repeats += asyncio.run(calling(f"http://127.0.0.1:{agents}", key, f"r{number}", 3.0, lost))
         if process.poll() is None and point is not None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(20)
         timer.cancel()
         ended[point or "random"] += 1
     time.sleep(7.0)  # a call that began at the last moment is over by then
-    return _judged(folder, receiver, ended)
+    return {**_judged(folder, receiver, ended), "repeats": dict(repeats)}
 
 
 def _judged(folder: Path, receiver: Receiver, ended: Counter[str]) -> dict[str, Any]:
