@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from reconciler.access.snapshot import Resource
 from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
-from reconciler.runtime.connectors.postgresql import begin
+from reconciler.runtime.connectors.postgresql_session import begin
 from reconciler.runtime.connectors.sql import open_sql
 from tests.conftest import new_postgres_database
 from tests.runtime.calls import LOOPBACK, around, call, resolve, resource

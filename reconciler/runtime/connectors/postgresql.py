@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
@@ -14,8 +14,8 @@ from reconciler.access.snapshot import Resource
 from reconciler.runtime.addresses import checked as checked_addresses
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.dsn import Target, target_of, tls_of
-from reconciler.runtime.connectors.postgresql_values import fitted, spelled, told_of
-from reconciler.runtime.connectors.sql_common import Caps, bound, caps_of, checked, typed, writes
+from reconciler.runtime.connectors.postgresql_session import Session
+from reconciler.runtime.connectors.sql_common import checked, writes
 
 CONNECT_SECONDS, CLEAN_SECONDS = 5.0, 1.0
 IDLE_SECONDS, LIFE_SECONDS = 60.0, 300.0
@@ -42,12 +42,6 @@ _GROUPS = [
 
 
 _SCHEMES = frozenset({"postgresql", "postgres"})
-_UNTYPED = (asyncpg.IndeterminateDatatypeError, asyncpg.AmbiguousParameterError)
-
-
-class _Open(NamedTuple):
-    connection: Any
-    until: float
 
 
 async def open_postgresql(tenant: str, connector: Resource, around: Surroundings) -> Connection:
@@ -61,7 +55,7 @@ class _Postgresql:
     def __init__(self, tenant: str, connector: Resource, around: Surroundings) -> None:
         self._tenant, self._body, self._around = tenant, connector.body, around
         self._slots = asyncio.Semaphore(connector.body["pool_size"])
-        self._idle: list[tuple[float, _Open]] = []
+        self._idle: list[tuple[float, Session]] = []
         self._closed = False
 
     async def run(self, call: Call) -> Answer:
@@ -85,7 +79,7 @@ class _Postgresql:
         try:
             async with asyncio.timeout_at(call.deadline):
                 opened = await self._taken()
-                answer = await _answer(opened.connection, call, sql, may_write)
+                answer = await (opened.write(call, sql) if may_write else opened.read(call, sql))
             fit = True
             return answer
         except TimeoutError:
@@ -100,14 +94,14 @@ class _Postgresql:
             if opened is not None:
                 await self._back(opened, fit)
 
-    async def _taken(self) -> _Open:
+    async def _taken(self) -> Session:
         self._end_old(time.monotonic())
         while self._idle:
             _, opened = self._idle.pop()
             if not opened.connection.is_closed():
                 return opened
         until = time.monotonic() + LIFE_SECONDS
-        return _Open(await self._dialled(), until)
+        return Session(await self._dialled(), until)
 
     async def _dialled(self) -> Any:
         for last, resolve in ((False, self._around.resolve), (True, self._around.resolve_anew)):
@@ -125,24 +119,20 @@ class _Postgresql:
                 raise Failed("unreachable", "the database can't be reached") from None
         raise AssertionError
 
-    async def _back(self, opened: _Open, fit: bool) -> None:
-        """Into the pool as new, or ended. What still runs is cancelled: asyncpg waits for that before its next word."""
-        connection = opened.connection
+    async def _back(self, session: Session, fit: bool) -> None:
+        """Into the pool as new, or ended."""
         try:
             async with asyncio.timeout(CLEAN_SECONDS):
-                if not fit or connection.is_in_transaction():
-                    await connection.execute("ROLLBACK")
-                if fit:
-                    await connection.execute("DISCARD ALL")
+                await session.clean(fit)
         except Exception:
             fit = False  # it has its answer already, whatever becomes of the connection
         except BaseException:
-            connection.terminate()
+            session.connection.terminate()
             raise
         if fit and not self._closed:
-            self._idle.append((time.monotonic() + IDLE_SECONDS, opened))
+            self._idle.append((time.monotonic() + IDLE_SECONDS, session))
         else:
-            connection.terminate()  # whoever comes next gets one of which everything is known
+            session.connection.terminate()  # whoever comes next gets one of which everything is known
 
     def _end_old(self, now: float) -> None:
         idle, self._idle = self._idle, []
@@ -205,87 +195,6 @@ async def _server(connection: Any) -> str | None:
         return str(await connection.fetchval("SELECT system_identifier FROM pg_catalog.pg_control_system()"))
     except asyncpg.InsufficientPrivilegeError:
         return None
-
-
-async def _answer(connection: Any, call: Call, sql: str, may_write: bool) -> Answer:
-    """Ends before ROLLBACK, if it only reads."""
-    if may_write:
-        await _refuse_forms(connection, sql)
-    text, values, attributes = await _described(connection, call, sql, may_write)
-    seconds = call.deadline - asyncio.get_running_loop().time()
-    version = connection.get_server_version().major
-    await connection.execute(begin(max(1, int(seconds * 1000)), version, readonly=not may_write))
-    caps = caps_of(call)
-    if attributes:
-        names = ", ".join(f"c{number}" for number in range(len(attributes)))
-        source = f"reconciler_w reconciler_t ({names})" if may_write else f"(\n{text}\n) reconciler_t ({names})"
-        inside = f"WITH reconciler_w AS (\n{text}\n) " if may_write else ""
-        statement = await connection.prepare(inside + _measured(source, caps))
-        answer = told_of([text for (text,) in await statement.fetch(*values)], attributes, caps)
-    elif not may_write:
-        raise Failed("query-failed", "the statement has no columns")
-    else:
-        statement = await connection.prepare(text)
-        await statement.fetch(*values)
-        changed = int(statement.get_statusmsg().rpartition(" ")[2])
-        answer = Answer({"changed": changed}, changed, 0)
-    if may_write:
-        call.effect = True
-        if await connection.execute("COMMIT") != "COMMIT":
-            raise Failed("query-failed", "the database did not keep what was written")
-    return answer
-
-
-def begin(milliseconds: int, version: int, *, readonly: bool) -> str:
-    """A transaction that the server ends by itself; ``transaction_timeout`` ends the session, so it comes second."""
-    bounds = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
-    if version >= 17:
-        bounds["transaction_timeout"] = milliseconds + 500
-    settings = "; ".join(f"SET LOCAL {name} = {bound}" for name, bound in bounds.items())
-    return f"BEGIN{' READ ONLY' if readonly else ''}; {settings}; SET LOCAL bytea_output = hex"
-
-
-async def _refuse_forms(connection: Any, sql: str) -> None:
-    """Inside of WITH, the grammar has queries, INSERT, UPDATE, DELETE and MERGE: no DO, COPY, CALL or SET, whatever is sent.
-
-    Nothing is run. What is said about types, or about a WITH in there that writes, comes after the grammar has agreed.
-    """
-    try:
-        await connection.prepare(f"WITH reconciler_w AS (\n{bound(sql, 'postgresql', '$').sql}\n) SELECT 1")
-    except (asyncpg.FeatureNotSupportedError, *_UNTYPED):
-        return
-
-
-async def _described(connection: Any, call: Call, sql: str, may_write: bool) -> tuple[str, list[Any], Any]:
-    """The statement, its values as the server wants them, and its columns; what is prepared is one statement, and not run."""
-    statement = bound(sql, "postgresql", "$")
-
-    async def prepared(text: str) -> Any:
-        # inside of a subquery there is no other form of a statement than a query
-        return await connection.prepare(text if may_write else f"SELECT * FROM (\n{text}\n) reconciler_t")
-
-    try:
-        described = await prepared(statement.sql)
-        wanted = described.get_parameters()
-    except _UNTYPED:
-        described, wanted = None, [None] * len(statement.names)
-    given = [
-        fitted(number, call.template.body["parameters"][name], typed(call, name), one)
-        for number, (name, one) in enumerate(zip(statement.names, wanted, strict=True), 1)
-    ]
-    text = spelled(sql, "postgresql", dict(zip(statement.names, (mark for mark, _ in given), strict=True)))
-    if described is None or text != statement.sql:
-        described = await prepared(text)
-    return text, [value for _, value in given], described.get_attributes()
-
-
-def _measured(source: str, caps: Caps) -> str:
-    """Rows as JSON that the server has made and measured: a cell that is too large stays there, and NULL comes."""
-    rows = f"SELECT pg_catalog.to_json(t)::text AS j FROM (SELECT * FROM {source} LIMIT {caps.rows + 1}) t"
-    sizes = (
-        f"SELECT j, pg_catalog.sum(pg_catalog.octet_length(j)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM ({rows}) a"
-    )
-    return f"SELECT CASE WHEN total <= {caps.size} THEN j END FROM ({sizes}) b"
 
 
 def _failed(error: Exception, effect: bool) -> Failed:

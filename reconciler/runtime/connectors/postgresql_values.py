@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -79,23 +79,40 @@ def _takes(name: str, own: str, value: Any) -> bool:
     return name == own
 
 
-def told_of(texts: Sequence[str | None], attributes: Any, caps: Caps) -> Answer:
-    """Rows that the server told as objects of JSON, None for what was too large. Raises Failed."""
-    if None in texts[: caps.rows]:
+class Column(NamedTuple):
+    """``name`` is what the statement calls it, ``key`` what the server's objects do, ``kind`` its type's name."""
+
+    name: str
+    key: str
+    kind: str
+
+
+class Changed(Exception):
+    """What came has other columns than what was asked for."""
+
+
+def told_of(records: Sequence[Sequence[Any]], columns: Sequence[Column], caps: Caps) -> Answer:
+    """Rows that the server told first of all as objects of JSON, None for what was too large. Raises Failed, Changed."""
+    if any(record[0] is None for record in records[: caps.rows]):
         raise too_large()
+    kinds = [one.kind.removesuffix("[]") for one in columns]
     loads: Callable[[str], Any] = orjson.loads
-    if not all(one.type.name.removesuffix("[]") in _PLAIN for one in attributes):
+    if not _PLAIN.issuperset(kinds):
         loads = partial(json.loads, parse_float=Decimal, parse_int=_whole)
-    readers = [_READERS.get(one.type.name.removesuffix("[]")) for one in attributes]
+    readers = [(one.key, _READERS.get(kind)) for one, kind in zip(columns, kinds, strict=True)]
 
     def rows() -> Iterator[list[Any]]:
-        for text in texts:
-            # the one row too many only says that there are more; it may be too large as well
-            row = {} if text is None else loads(text)
-            yield [_each(read, value) for read, value in zip(readers, row.values(), strict=False)]
+        for record in records[: caps.rows]:
+            row = loads(record[0])
+            if len(row) != len(readers):
+                raise Changed
+            yield [row[key] if read is None else _each(read, row[key]) for key, read in readers]
+        yield from [[]] * (len(records) - caps.rows)  # one row too many only says that there are more
 
     try:
-        return told([one.name for one in attributes], rows(), caps)
+        return told([one.name for one in columns], rows(), caps)
+    except KeyError:
+        raise Changed from None
     except (TypeError, ValueError, RecursionError):
         raise Failed("unreadable-result", "the result is nothing that JSON can hold") from None
 
@@ -126,8 +143,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _each(read: Callable[[Any], Any] | None, value: Any) -> Any:
+def _each(read: Callable[[Any], Any], value: Any) -> Any:
     """Arrays are of any depth."""
-    if value is None or read is None:
+    if value is None:
         return value
     return [_each(read, one) for one in value] if isinstance(value, list) else read(value)

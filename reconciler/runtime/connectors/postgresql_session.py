@@ -1,0 +1,205 @@
+"""One connection to PostgreSQL: a statement and its values turned into an answer, and the connection into one that is as new."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import asyncpg  # type: ignore[import-untyped]
+
+from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.connectors.postgresql_values import Changed, Column, fitted, spelled, told_of
+from reconciler.runtime.connectors.sql_common import Bound, Caps, bound, caps_of, typed
+
+MOST_PREPARED = 64
+_UNTYPED = (asyncpg.IndeterminateDatatypeError, asyncpg.AmbiguousParameterError)
+_OTHER_SCHEMA = frozenset({"0A", "26", "42"})
+"""Classes of errors by which a server says that a statement does not fit any more what it was prepared for."""
+_AS_NEW = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); "
+    "DISCARD TEMP; DISCARD SEQUENCES"
+)
+"""DISCARD ALL, as PostgreSQL's manual spells it out, but for prepared statements: these are ours alone, since inside of a
+subquery nobody can say PREPARE."""
+
+
+class Spelled(NamedTuple):
+    """A statement as the server reads it, and its values as it wants them."""
+
+    text: str
+    values: Sequence[Any]
+
+
+@dataclass
+class Prepared:
+    """A query that the server has measured into rows of JSON; ``kinds`` are its columns' types as they were the first time."""
+
+    wanted: Sequence[Any]
+    text: str
+    statement: Any
+    columns: Sequence[Column]
+    kinds: Any = None
+
+
+class Session:
+    """``until`` is when it is given up, in monotonic time: roles and passwords change."""
+
+    def __init__(self, connection: Any, until: float) -> None:
+        self.connection, self.until = connection, until
+        self._version: int = connection.get_server_version().major
+        self._prepared: dict[tuple[str, Caps], Prepared] = {}
+
+    async def read(self, call: Call, sql: str) -> Answer:
+        """Ends before ROLLBACK. A query that was prepared before is asked for its columns' types and names each time."""
+        key = (sql, caps_of(call))
+        known = self._prepared.get(key)
+        if known is not None:
+            asked = _spelled(call, sql, bound(sql, "postgresql", "$"), known.wanted)
+            if asked.text == known.text:
+                try:
+                    return await self._rows(call, known, asked.values)
+                except Changed:
+                    await self.connection.execute("ROLLBACK")
+                    del self._prepared[key]
+        known, asked = await self._prepare(call, sql)
+        try:
+            answer = await self._rows(call, known, asked.values)
+        except Changed:
+            raise Failed("query-failed", "the database was changed while it was asked") from None
+        if len(self._prepared) >= MOST_PREPARED:
+            self._prepared.clear()
+        self._prepared[key] = known
+        return answer
+
+    async def write(self, call: Call, sql: str) -> Answer:
+        """Ends behind COMMIT."""
+        await self._refuse_forms(sql)
+        _, asked, described = await self._described(call, sql, "{}")
+        attributes = described.get_attributes()
+        await self._begin(call, readonly=False)
+        if attributes:
+            columns, aliases = _columns(attributes)
+            query = _measured(f"reconciler_w reconciler_t{aliases}", columns, caps_of(call))
+            statement = await self.connection.prepare(f"WITH reconciler_w AS (\n{asked.text}\n) {query}")
+            answer = told_of(await statement.fetch(*asked.values), columns, caps_of(call))
+        else:
+            statement = await self.connection.prepare(asked.text)
+            await statement.fetch(*asked.values)
+            changed = int(statement.get_statusmsg().rpartition(" ")[2])
+            answer = Answer({"changed": changed}, changed, 0)
+        call.effect = True
+        if await self.connection.execute("COMMIT") != "COMMIT":
+            raise Failed("query-failed", "the database did not keep what was written")
+        return answer
+
+    async def clean(self, fit: bool) -> None:
+        """What still runs is cancelled: asyncpg waits for that before its next word."""
+        begun = not fit or self.connection.is_in_transaction()
+        if fit:
+            await self.connection.execute(f"ROLLBACK; {_AS_NEW}" if begun else _AS_NEW)
+        elif begun:
+            await self.connection.execute("ROLLBACK")
+
+    async def _rows(self, call: Call, known: Prepared, values: Sequence[Any]) -> Answer:
+        """Raises Changed for a query that is not any more what it was when it was prepared."""
+        await self._begin(call, readonly=True)
+        try:
+            records = await known.statement.fetch(*values)
+        except asyncpg.PostgresError as error:
+            if known.kinds is not None and str(error.sqlstate)[:2] in _OTHER_SCHEMA:
+                raise Changed from None
+            raise
+        if records:
+            known.kinds = known.kinds or records[0][1]
+            if records[0][1] != known.kinds:
+                raise Changed
+        return told_of(records, known.columns, caps_of(call))
+
+    async def _prepare(self, call: Call, sql: str) -> tuple[Prepared, Spelled]:
+        # inside of a subquery there is no other form of a statement than a query
+        wanted, asked, described = await self._described(call, sql, "SELECT * FROM (\n{}\n) reconciler_t")
+        attributes = described.get_attributes()
+        if not attributes:
+            raise Failed("query-failed", "the statement has no columns")
+        columns, aliases = _columns(attributes)
+        query = _measured(f"(\n{asked.text}\n) reconciler_t{aliases}", columns, caps_of(call))
+        # of a name that nobody else has: a proxy may hand the server's connection to others in between
+        statement = await self.connection.prepare(query, name=f"reconciler_{secrets.token_hex(8)}")
+        return Prepared(wanted, asked.text, statement, columns), asked
+
+    async def _described(self, call: Call, sql: str, within: str) -> tuple[Sequence[Any], Spelled, Any]:
+        """The types that the server derived, too; what is prepared is one statement, and not run."""
+        statement = bound(sql, "postgresql", "$")
+        wanted: Sequence[Any]
+        try:
+            described = await self.connection.prepare(within.format(statement.sql))
+            wanted = described.get_parameters()
+        except _UNTYPED:
+            described, wanted = None, [None] * len(statement.names)
+        asked = _spelled(call, sql, statement, wanted)
+        if described is None or asked.text != statement.sql:
+            described = await self.connection.prepare(within.format(asked.text))
+        return wanted, asked, described
+
+    async def _begin(self, call: Call, *, readonly: bool) -> None:
+        seconds = call.deadline - asyncio.get_running_loop().time()
+        await self.connection.execute(begin(max(1, int(seconds * 1000)), self._version, readonly=readonly))
+
+    async def _refuse_forms(self, sql: str) -> None:
+        """Inside of WITH, the grammar has queries, INSERT, UPDATE, DELETE and MERGE: no DO, COPY, CALL or SET, whatever is sent.
+
+        Nothing is run. What is said about types, or about a WITH in there that writes, comes after the grammar has agreed.
+        """
+        try:
+            await self.connection.prepare(f"WITH reconciler_w AS (\n{bound(sql, 'postgresql', '$').sql}\n) SELECT 1")
+        except (asyncpg.FeatureNotSupportedError, *_UNTYPED):
+            return
+
+
+def begin(milliseconds: int, version: int, *, readonly: bool) -> str:
+    """A transaction that the server ends by itself; ``transaction_timeout`` ends the session, so it comes second."""
+    bounds = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
+    if version >= 17:
+        bounds["transaction_timeout"] = milliseconds + 500
+    settings = "; ".join(f"SET LOCAL {name} = {bound}" for name, bound in bounds.items())
+    return f"BEGIN{' READ ONLY' if readonly else ''}; {settings}; SET LOCAL bytea_output = hex"
+
+
+def _spelled(call: Call, sql: str, statement: Bound, wanted: Sequence[Any]) -> Spelled:
+    parameters = call.template.body["parameters"]
+    given = [
+        fitted(number, parameters[name], typed(call, name), one)
+        for number, (name, one) in enumerate(zip(statement.names, wanted, strict=True), 1)
+    ]
+    marks = [mark for mark, _ in given]
+    values = [value for _, value in given]
+    if all(mark == f"${number}" for number, mark in enumerate(marks, 1)):
+        return Spelled(statement.sql, values)
+    return Spelled(spelled(sql, "postgresql", dict(zip(statement.names, marks, strict=True))), values)
+
+
+def _columns(attributes: Sequence[Any]) -> tuple[list[Column], str]:
+    """Under their own names, where these are distinct; else under numbered ones, which is what is added to the query."""
+    names = [one.name for one in attributes]
+    if len({*names}) == len(names):
+        return [Column(one.name, one.name, one.type.name) for one in attributes], ""
+    columns = [Column(one.name, f"c{number}", one.type.name) for number, one in enumerate(attributes)]
+    return columns, f" ({', '.join(one.key for one in columns)})"
+
+
+def _measured(source: str, columns: Sequence[Column], caps: Caps) -> str:
+    """Rows as JSON that the server has made and measured: a cell that is too large stays there, and NULL comes.
+
+    The first row has the types of the columns besides.
+    """
+    quoted = [one.key.replace('"', '""') for one in columns]
+    kinds = ", ".join(f'pg_catalog.pg_typeof(t."{one}")::pg_catalog.oid' for one in quoted)
+    rows = f"SELECT pg_catalog.to_json(t.*)::text AS j, ARRAY[{kinds}] AS k FROM (SELECT * FROM {source} LIMIT {caps.rows + 1}) t"
+    sizes = (
+        "SELECT j, k, pg_catalog.sum(pg_catalog.octet_length(j)) OVER w AS total, pg_catalog.row_number() OVER w AS n "
+        f"FROM ({rows}) a WINDOW w AS (ROWS UNBOUNDED PRECEDING)"
+    )
+    return f"SELECT CASE WHEN total <= {caps.size} THEN j END, CASE WHEN n = 1 THEN k END FROM ({sizes}) b"
