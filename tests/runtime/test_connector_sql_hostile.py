@@ -208,7 +208,7 @@ def test_functions_that_reach_further(dialect: str, tmp_path: Path, postgres_ser
 def test_sqlite_reads_only_without_its_authorizer_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is opened for reading, and no other one can be attached."""
     unfiltered(monkeypatch)
-    monkeypatch.setattr("reconciler.runtime.connectors.sqlite._authorizer", lambda _may_write: None)
+    monkeypatch.setattr("reconciler.runtime.connectors.sqlite._authorizer", lambda **_: None)
     place = sqlite_place(tmp_path)
     before = state(place)
     for sql in FORMS:
@@ -220,7 +220,7 @@ def test_sqlite_reads_only_without_its_authorizer_too(tmp_path: Path, monkeypatc
 def test_sqlite_does_not_trust_a_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever made the file may have put a call into a view."""
     unfiltered(monkeypatch)
-    monkeypatch.setattr("reconciler.runtime.connectors.sqlite._authorizer", lambda _may_write: None)
+    monkeypatch.setattr("reconciler.runtime.connectors.sqlite._authorizer", lambda **_: None)
     place = sqlite_place(tmp_path)
     place.sql("CREATE VIEW innocent AS SELECT count(*) AS x FROM pragma_module_list")
     assert isinstance(by_hand(place, "SELECT count(*) AS x FROM pragma_module_list"), Answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -11,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -20,6 +21,7 @@ from reconciler.access.snapshot import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.sql_common import bound, caps_of, checked, told, too_large, typed, writes
 
+_BUSY_SECONDS = 1.0
 _STEPS = 1000
 """Of SQLite's machine between two looks at the clock."""
 _PATTERN = 1000
@@ -81,12 +83,19 @@ class _Turn:
         return self._stopped or time.monotonic() >= self.ends
 
     def begin(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self.go_on()
+        with self._lock:
+            self._connection = connection
+            self.go_on()
+        connection.set_progress_handler(lambda: self.over, _STEPS)
 
     def go_on(self) -> None:
         if self._stopped:
             raise Failed("cancelled", "it was cancelled")
+
+    def end(self) -> None:
+        """Whoever cancels from here on comes too late: the connection is another call's."""
+        with self._lock:
+            self._connection = None
 
     def commit(self, call: Call) -> None:
         """From here on it may have an effect."""
@@ -97,19 +106,26 @@ class _Turn:
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-        if self._connection is not None:
-            try:
-                self._connection.interrupt()
-            except sqlite3.ProgrammingError:
-                return  # it has ended by itself
+            if self._connection is not None:
+                with contextlib.suppress(sqlite3.ProgrammingError):  # it has ended by itself
+                    self._connection.interrupt()
+
+
+class _Kept(NamedTuple):
+    """A connection that can do nothing but read, of the file that it was opened on."""
+
+    connection: sqlite3.Connection
+    identity: tuple[int, int]
 
 
 class _Sqlite:
-    """Threads, and in them one connection for each call: SQLite opens a file in tens of microseconds."""
+    """Threads, and connections that only read, kept for whoever reads next; a write has one of its own."""
 
     def __init__(self, path: str, roots: Sequence[str], control: frozenset[tuple[Any, Any]], threads: int) -> None:
         self._path, self._roots, self._control = path, roots, control
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
+        self._idle: list[_Kept] = []
+        self._closed = False
 
     async def run(self, call: Call) -> Answer:
         loop = asyncio.get_running_loop()
@@ -127,37 +143,77 @@ class _Sqlite:
             raise
 
     async def close(self) -> None:
+        self._closed = True
         self._threads.shutdown(wait=False)
+        self._taken((0, 0))
+
+    def _taken(self, identity: tuple[int, int]) -> _Kept | None:
+        """A connection of that very file; those of a file that is there no more are closed."""
+        with contextlib.suppress(IndexError):  # of several threads, one gets the last
+            while kept := self._idle.pop():
+                if kept.identity == identity:
+                    return kept
+                kept.connection.close()
+        return None
 
     def _run(self, call: Call, turn: _Turn) -> Answer:
         try:
             turn.go_on()
-            sql, may_write = checked(call), writes(call)
-            connection = self._open(may_write, turn)
-            try:
-                turn.begin(connection)
-                return _answer(connection, call, sql, turn, may_write)
-            finally:
-                connection.close()
+            sql = checked(call)
+            return self._write(call, sql, turn) if writes(call) else self._read(call, sql, turn)
         except sqlite3.Error as error:
             raise _failed(error, turn, call.effect) from None
         except (UnicodeError, OverflowError):
             raise Failed("invalid-value", "a value is none that SQLite can keep") from None
 
-    def _open(self, may_write: bool, turn: _Turn) -> sqlite3.Connection:
-        # each time anew: a file that was permitted may have become a link to one that is not
+    def _write(self, call: Call, sql: str, turn: _Turn) -> Answer:
+        connection = self._open(*self._place(), "rw")
+        try:
+            turn.begin(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.set_authorizer(_authorizer(may_write=True))
+            return _written(connection, call, sql, turn)
+        finally:
+            connection.close()
+
+    def _read(self, call: Call, sql: str, turn: _Turn) -> Answer:
+        real, identity = self._place()
+        kept = self._taken(identity)
+        if kept is None:
+            kept = _Kept(self._open(real, identity, "ro"), identity)
+            kept.connection.set_authorizer(_authorizer(may_write=False))
+        fit = False
+        try:
+            turn.begin(kept.connection)
+            answer = _answer(kept.connection, call, sql)
+            fit = not kept.connection.in_transaction
+            return answer
+        finally:
+            turn.end()
+            if fit and not self._closed:
+                self._idle.append(kept)
+            else:
+                kept.connection.close()
+
+    def _place(self) -> tuple[str, tuple[int, int]]:
+        """Each time anew: a file that was permitted may have become a link to one that is not."""
         real = _permitted(self._path, self._roots)
         identity = _identity(real)
         if identity in self._control or ("path", real) in self._control:
             what = "the databases of the configuration and of this server are nothing for templates"
             raise Failed("control-database", what, "blocked")
-        name = f"file:{quote(real)}?mode={'rw' if may_write else 'ro'}"
-        wait = max(0.0, min(1.0, turn.ends - time.monotonic()))
-        connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False, timeout=wait)
+        return real, identity
+
+    def _open(self, real: str, identity: tuple[int, int], mode: str) -> sqlite3.Connection:
+        name = f"file:{quote(real)}?mode={mode}"
+        connection = sqlite3.connect(
+            name, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS
+        )
         try:
             # no file of our own to be sure of: closing one would drop the locks that SQLite has on it in this process
             if _identity(real) != identity:
                 raise Failed("file-not-permitted", "the file was exchanged while it was opened", "blocked")
+            _bounded(connection)
         except BaseException:
             connection.close()
             raise
@@ -174,25 +230,36 @@ def _identity(path: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _answer(connection: sqlite3.Connection, call: Call, sql: str, turn: _Turn, may_write: bool) -> Answer:
-    caps = caps_of(call)
+def _bounded(connection: sqlite3.Connection) -> None:
+    """What no statement may need more of."""
     connection.execute("PRAGMA trusted_schema=OFF")
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(caps.size + 1024, 2**30))
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 200_000)
     connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _PATTERN)
-    connection.set_progress_handler(lambda: turn.over, _STEPS)
-    if may_write:
-        connection.execute("BEGIN IMMEDIATE")
     # SQLite makes these as if by a change of the schema, which nothing may do later
-    connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
-    connection.set_authorizer(_authorizer(may_write))
+    for function in ("json_each", "json_tree"):
+        with contextlib.suppress(sqlite3.OperationalError):  # the file may have a table of that name
+            connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()
+
+
+def _run(connection: sqlite3.Connection, call: Call, sql: str) -> sqlite3.Cursor:
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(caps_of(call).size + 1024, 2**30))
     statement = bound(sql, "sqlite", "?")
-    cursor = connection.execute(statement.sql, [_value(typed(call, name)) for name in statement.names])
-    answer = told([column[0] for column in cursor.description or ()], cursor, caps)
-    if not may_write:
-        return answer
+    return connection.execute(statement.sql, [_value(typed(call, name)) for name in statement.names])
+
+
+def _answer(connection: sqlite3.Connection, call: Call, sql: str) -> Answer:
+    cursor = _run(connection, call, sql)
+    try:
+        return told([column[0] for column in cursor.description or ()], cursor, caps_of(call))
+    finally:
+        cursor.close()
+
+
+def _written(connection: sqlite3.Connection, call: Call, sql: str, turn: _Turn) -> Answer:
+    cursor = _run(connection, call, sql)
+    answer = told([column[0] for column in cursor.description or ()], cursor, caps_of(call))
     changed, described = cursor.rowcount, cursor.description
     cursor.close()
     connection.set_authorizer(None)
