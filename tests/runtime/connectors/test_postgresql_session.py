@@ -12,8 +12,8 @@ from reconciler.runtime.call import Answer, Connection, Failed
 from reconciler.runtime.connectors import postgresql_session
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import call
-from tests.runtime.test_connector_sql import Place, postgresql_place, template, with_connection
-from tests.runtime.test_connector_sql_hostile import unfiltered
+from tests.runtime.connectors.hostile import unfiltered
+from tests.runtime.connectors.support import Place, postgresql_place, template, with_connection
 
 ALL = template("SELECT * FROM things ORDER BY 1")
 ONE = template("SELECT * FROM things WHERE number = :number", {"number": {"type": "integer"}})

@@ -17,7 +17,7 @@ from reconciler.runtime.call import Answer, Connection, Failed
 from reconciler.runtime.connectors import sqlite
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import call
-from tests.runtime.test_connector_sql import sqlite_place, template, with_connection
+from tests.runtime.connectors.support import sqlite_place, template, with_connection
 
 LIST = {"ids": {"type": "array", "items": "integer"}}
 ASKED: list[tuple[Resource, dict[str, Any]]] = [

@@ -1,0 +1,130 @@
+"""Databases with a few customers, each with the connector of a role that may do little there, and one call of a template."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from reconciler.access.snapshot import Resource
+from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
+from reconciler.runtime.connectors.sql import open_sql
+from tests.conftest import new_postgres_database
+from tests.runtime.calls import LOOPBACK, around, call, resolve, resource
+
+TABLE = "CREATE TABLE customers (id INTEGER, name TEXT, region TEXT)"
+ROWS = [(1, "Ann", "eu"), (2, "Bob", "us"), (3, "Cid", "eu")]
+
+
+class Place:
+    """One database, with the connector of a role that may do little there."""
+
+    def __init__(
+        self, kind: str, raw: dict[str, Any], surroundings: Surroundings, sql: Callable[[str], list[Any]]
+    ) -> None:
+        self.kind, self.raw, self.around, self.sql = kind, raw, surroundings, sql
+
+    def connector(self, **more: Any) -> Resource:
+        return resource("connector", {**self.raw, **more})
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.kind == "sqlite"
+
+
+def sqlite_place(folder: Path) -> Place:
+    file = folder / "data.db"
+    connection = sqlite3.connect(file)
+    connection.execute(TABLE)
+    connection.executemany("INSERT INTO customers VALUES (?, ?, ?)", ROWS)
+    connection.commit()
+    connection.close()
+
+    def sql(statement: str) -> list[Any]:
+        opened = sqlite3.connect(file)
+        try:
+            found = opened.execute(statement).fetchall()
+            opened.commit()
+            return found
+        finally:
+            opened.close()
+
+    return Place("sqlite", {"type": "sql", "dialect": "sqlite", "database": str(file)}, around(folder.resolve()), sql)
+
+
+def postgresql_place(server: str) -> Place:
+    url = new_postgres_database(server)
+
+    def sql(statement: str) -> list[Any]:
+        with psycopg.connect(url) as connection:
+            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    sql(TABLE)
+    for row in ROWS:
+        sql(f"INSERT INTO customers VALUES {row}")
+    sql("DO $$ BEGIN CREATE ROLE agent LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    sql("GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO agent")
+    parts = conninfo_to_dict(url)
+    raw = {
+        "type": "sql",
+        "dialect": "postgresql",
+        "host": parts["host"],
+        "database": parts["dbname"],
+        "username": "agent",
+        "ssl": "disable",
+        "network_exceptions": [{"cidr": "127.0.0.0/8", "port": 5432}],
+    }
+    return Place("postgresql", raw, Surroundings(resolve, resolve, Permits(LOOPBACK)), sql)
+
+
+def template(sql: str, parameters: dict[str, Any] | None = None, **more: Any) -> Resource:
+    return resource("template", {"type": "sql", "datasource": "d", "sql": sql, "parameters": parameters or {}, **more})
+
+
+def with_connection(place: Place, work: Callable[[Connection, Resource], Awaitable[None]], **more: Any) -> None:
+    async def main() -> None:
+        connector = place.connector(**more)
+        connection = await open_sql("acme", connector, place.around)
+        try:
+            await work(connection, connector)
+        finally:
+            await connection.close()
+
+    asyncio.run(main())
+
+
+def ran(
+    place: Place,
+    sql: str,
+    values: dict[str, Any] | None = None,
+    parameters: dict[str, Any] | None = None,
+    seconds: float = 10.0,
+    connector: dict[str, Any] | None = None,
+    **more: Any,
+) -> Answer | Failed:
+    found: list[Answer | Failed] = []
+
+    async def work(connection: Connection, connector: Resource) -> None:
+        try:
+            found.append(
+                await connection.run(call(connector, template(sql, parameters, **more), values or {}, seconds))
+            )
+        except Failed as error:
+            found.append(error)
+
+    with_connection(place, work, **(connector or {}))
+    return found[0]
+
+
+def content(answer: Answer | Failed) -> Any:
+    assert isinstance(answer, Answer), (getattr(answer, "code", ""), answer)
+    return answer.content
+
+
+TEXT = {"type": "string"}
