@@ -140,7 +140,7 @@ def judge(case: Case, snapshot: Snapshot) -> Verdict:
 def _unfit(decision: Decision, test: Test) -> str:
     """What is wrong with the arguments; raises NoClaim where a claim is missing."""
     template = next(one for one in decision.chain if one.known.address.kind == "template")
-    values = values_of(template.body, test.arguments or {}, Identity(test.caller, test.claims))
+    values = values_of(template, test.arguments or {}, Identity(test.caller, test.claims))
     return "; ".join(f"{one.parameter}: {one.message}" for one in values) if isinstance(values, tuple) else ""
 
 

@@ -13,6 +13,7 @@ import orjson
 from reconciler.access.rule import Rule, rule_of
 from reconciler.kinds.parse import parse, upgrade
 from reconciler.kinds.table import KINDS
+from reconciler.kinds.template.parameter import Parameter
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.known import Known, Text
@@ -30,6 +31,15 @@ class Resource:
     def labels(self) -> Mapping[str, str]:
         labels: Mapping[str, str] = self.body["labels"]
         return labels
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """A template's, by name."""
+        return {name: Parameter.model_validate(_plain(raw)) for name, raw in self.body["parameters"].items()}
+
+
+def _plain(raw: Body) -> Any:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
 
 
 @dataclass

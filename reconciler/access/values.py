@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from reconciler.access.snapshot import Resource
 from reconciler.kinds.template.parameter import Parameter
-from reconciler.model.body import Body
 
 
 class Identity(NamedTuple):
@@ -28,21 +28,21 @@ class NoClaim(Exception):
     """A parameter comes from a claim that the caller's token does not have: the call is denied."""
 
 
-def values_of(body: Body, given: Mapping[str, Any], identity: Identity) -> dict[str, Any] | tuple[Unfit, ...]:
+def values_of(template: Resource, given: Mapping[str, Any], identity: Identity) -> dict[str, Any] | tuple[Unfit, ...]:
     """By parameter, every one of them; None is NULL. Values of strings are told by JSON's types, never converted.
 
     Raises NoClaim, which says nothing about the values: who may not call learns nothing of them.
     """
     found: dict[str, Any] = {}
     wrong: list[Unfit] = []
-    own = {name: Parameter.model_validate(_plain(raw)) for name, raw in body["parameters"].items()}
+    own = template.parameters
     for name, parameter in own.items():
         if parameter.origin is not None:
             found[name] = _of_identity(parameter.origin, identity)
             if fault := _fault(parameter, found[name]):
                 raise NoClaim(f"{name}: {fault}")
     for name in given:
-        if name not in own and not (name == "body" and body.get("body") is not None):
+        if name not in own and not (name == "body" and template.body.get("body") is not None):
             wrong.append(Unfit(name, "there is no such parameter"))
         elif name in own and own[name].origin is not None:
             wrong.append(Unfit(name, "this value comes from who calls, and can't be given"))
@@ -51,10 +51,6 @@ def values_of(body: Body, given: Mapping[str, Any], identity: Identity) -> dict[
             found[name], fault = _given(parameter, given, name)
             wrong += [Unfit(name, fault)] if fault else []
     return tuple(wrong) or found
-
-
-def _plain(raw: Any) -> Any:
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
 
 
 def _of_identity(origin: str, identity: Identity) -> Any:

@@ -7,7 +7,6 @@ import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from reconciler.access.decide import Ask, Decision, decide, subject_of, tools, tools_of
@@ -91,7 +90,7 @@ class Mediator:
             raise self._denied(evidence_id, in_force, caller, ask, decision)
         template = next(one for one in decision.chain if one.known.address.kind == "template")
         try:
-            values = values_of(template.body, arguments, Identity(caller.name, caller.claims))
+            values = values_of(template, arguments, Identity(caller.name, caller.claims))
         except NoClaim:
             raise self._denied(evidence_id, in_force, caller, ask, decision._replace(reason="claim-missing")) from None
         if isinstance(values, tuple):
@@ -193,7 +192,7 @@ class Mediator:
             target=_shown(ask),
             connector=f"connector/{call.connector.known.address.name}",
             action=decision.action or "",
-            values=hmac.new(self._values_key, said.encode(), sha256).hexdigest(),
+            values=hmac.digest(self._values_key, said.encode(), "sha256").hex(),
             policy=decision.policy or "",
             generation=_generation(in_force, decision),
             drifted=decision.drifted,

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -25,6 +26,7 @@ MOST_ACTIVE = 2
 _KEY = "id, tenant, caller, uid, digest, created_at, created_by, expires_at, revoked_at, revoked_by"
 
 
+@lru_cache(maxsize=1024)
 def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -47,6 +47,11 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[Judgement]
 
 
+def _give_up(answer: asyncio.Future[Judgement]) -> None:
+    if not answer.done():
+        answer.set_exception(Unavailable("evidence was not written in time"))
+
+
 class Ledger:
     """Evidence and limits of one process; ``alarm`` is what the store may have and what has to be left."""
 
@@ -72,33 +77,19 @@ class Ledger:
         """Durable when it returns Admitted. Raises Unavailable."""
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("too many calls wait for evidence")
-        waiting = _Waiting(intent, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(intent, loop.create_future())
         self._waiting.append(waiting)
         self._wake.set()
+        timer = loop.call_later(WAIT_SECONDS, _give_up, waiting.answer)
         try:
-            answer = await asyncio.wait_for(asyncio.shield(waiting.answer), WAIT_SECONDS)
-        except TimeoutError:
-            self._give_up(waiting)
-            raise Unavailable("evidence was not written in time") from None
-        except asyncio.CancelledError:
-            self._give_up(waiting)
-            raise
+            answer = await waiting.answer
+        finally:
+            timer.cancel()
         if isinstance(answer, Admitted):
             hit("after_intent")
             self.open.add(intent.id)
         return answer
-
-    def _give_up(self, waiting: _Waiting) -> None:
-        """It may still be written, by a flush that has begun: then its evidence says that nothing was done."""
-        with contextlib.suppress(ValueError):
-            self._waiting.remove(waiting)
-            return
-
-        def late(answer: asyncio.Future[Judgement]) -> None:
-            if not answer.cancelled() and answer.exception() is None and isinstance(answer.result(), Admitted):
-                self.settle(Outcome(waiting.intent.id, "blocked", None, 0, 0, "late"))
-
-        waiting.answer.add_done_callback(late)
 
     def settle(self, outcome: Outcome) -> None:
         """What came of a call; written with the next flush."""
@@ -143,6 +134,7 @@ class Ledger:
 
     async def _flush(self) -> bool:
         waiting = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
+        waiting = [one for one in waiting if not one.answer.done()]  # whoever has given up does not count
         outcomes = [self._outcomes.popleft() for _ in range(min(MOST_TOGETHER, len(self._outcomes)))]
         denials = [self._denials.popleft() for _ in range(min(MOST_TOGETHER, len(self._denials)))]
         try:
@@ -156,12 +148,14 @@ class Ledger:
             for one in waiting:
                 if not one.answer.done():
                     one.answer.set_exception(Unavailable("evidence was not written"))
-                    one.answer.exception()
             return False
         for one in waiting:
             stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id)
             if not one.answer.done():
                 one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
+            elif stopped is None:
+                # given up in the meantime: it was written, and its evidence says that nothing was done
+                self.settle(Outcome(one.intent.id, "blocked", None, 0, 0, "late"))
         return True
 
     async def _sweeping(self) -> None:

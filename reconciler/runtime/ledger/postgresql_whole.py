@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections import Counter
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
 from reconciler.runtime.ledger.batch import Batch, intent_row, outcome_row
-from reconciler.runtime.ledger.entries import Level, window
+from reconciler.runtime.ledger.entries import PERIODS
 
+LENGTHS = {per: len(time.strftime(form, time.gmtime(0))) for per, form in PERIODS.items()}
 _OUTCOMES = "id text, outcome text, result_rows bigint, size bigint, duration_ms bigint, code text"
 _COUNTERS = "tenant text, target text, unit text, length int, n bigint, cap bigint"
 _INTENTS = (
@@ -80,22 +82,14 @@ def _arguments(batch: Batch) -> list[list[Any]]:
 
 
 def _counters(batch: Batch) -> list[tuple[Any, ...]]:
-    """One for each counter of any window: how much is added, and the lowest cap."""
-    added: Counter[tuple[str, str, str, int]] = Counter()
-    caps: dict[tuple[str, str, str, int], int] = {}
+    """One for each counter: how much is added, and the lowest cap. What it is called is as long as its window's name."""
+    added: Counter[tuple[str, ...]] = Counter()
+    caps: dict[tuple[str, ...], int] = {}
     for intent in batch.intents:
-        keys = {
-            (level.tenant, level.target, level.unit, length(level)): level.cap
-            for level in sorted(intent.levels, key=lambda one: -one.cap)
-        }
-        added.update(keys.keys())
-        for key, cap in keys.items():
-            caps[key] = min(cap, caps.get(key, cap))
-    return [(*key, n, caps[key]) for key, n in sorted(added.items())]
-
-
-def length(level: Level) -> int:
-    return len(window(level, 0.0))
+        for level in intent.levels:
+            caps[level[:4]] = min(level.cap, caps.get(level[:4], level.cap))
+        added.update({level[:4] for level in intent.levels})
+    return [(*key[:3], LENGTHS[key[3]], n, caps[key]) for key, n in sorted(added.items())]
 
 
 def _columns(rows: list[tuple[Any, ...]], count: int) -> list[list[Any]]:
