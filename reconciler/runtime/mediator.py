@@ -30,6 +30,10 @@ SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
 
 
+_ENDED = {"frozen": "blocked", "timeout": "timeout", "cancelled": "failure"}
+"""What came of a call that was ended from here, and has changed nothing."""
+
+
 class Done(NamedTuple):
     """A call that succeeded."""
 
@@ -68,6 +72,11 @@ class _Running:
     caller: Caller
     chain: tuple[Resource, ...]
     frozen: bool = False
+    late: bool = False
+
+    def end_late(self) -> None:
+        self.late = True
+        self.task.cancel()
 
 
 class Mediator:
@@ -99,7 +108,7 @@ class Mediator:
         call = _call(caller.tenant, decision, template, values, arguments)
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
         repeat = None
-        if key and decision.action == "write":
+        if key and _may_write(call):
             repeat = Repeat(self._values_key, caller.tenant, caller.name, key)
             intent = intent._replace(repeat=repeat.digest)
         admitted = await self._admit(intent, in_force, caller, ask, decision)
@@ -231,8 +240,9 @@ class Mediator:
             kept = repeat.seal(intent.id, answer) if repeat and answer else None
             self._ledger.settle(Outcome(intent.id, outcome, rows, size, took, code, kept))
 
-        task = asyncio.create_task(self._within(intent.id, call))
+        task = asyncio.create_task(self._pools.run(intent.id, call))
         running = self._running[intent.id] = _Running(task, caller, decision.chain)
+        timer = asyncio.get_running_loop().call_at(call.deadline, running.end_late)
         try:
             answer = await asyncio.shield(task)
             hit("after_effect")
@@ -240,33 +250,27 @@ class Mediator:
             settle(error.outcome, code=error.code)
             raise Refusal(error.code, intent.id, outcome=error.outcome) from None
         except asyncio.CancelledError:
-            outcome = (
-                "unknown" if call.effect and decision.action == "write" else "blocked" if running.frozen else "failure"
-            )
-            settle(outcome, code="frozen" if running.frozen else "cancelled")
-            if running.frozen:
-                raise Refusal("frozen", intent.id, outcome=outcome) from None
+            code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
+            outcome = "unknown" if call.effect and _may_write(call) else _ENDED[code]
+            settle(outcome, code=code)
+            if code != "cancelled":
+                raise Refusal(code, intent.id, outcome=outcome) from None
             task.cancel()
             raise
         except Exception:
             settle("unknown" if call.effect else "failure", code="internal-error")
             raise Refusal("internal-error", intent.id, outcome="unknown" if call.effect else "failure") from None
         finally:
+            timer.cancel()
             del self._running[intent.id]
         settle("success", answer)
         return answer
 
-    async def _within(self, evidence_id: str, call: Call) -> Answer:
-        try:
-            async with asyncio.timeout_at(call.deadline):
-                return await self._pools.run(evidence_id, call)
-        except TimeoutError:
-            writes = (
-                call.effect
-                and call.template.body.get("read_only") is not True
-                and call.template.body.get("method") not in {"GET", "HEAD"}
-            )
-            raise Failed("timeout", "it took too long", "unknown" if writes else "timeout") from None
+
+def _may_write(call: Call) -> bool:
+    """Whatever a reviewer has called its action."""
+    body = call.template.body
+    return body.get("read_only") is not True and body.get("method") not in {"GET", "HEAD"}
 
 
 def _again(repeated: Repeated, repeat: Repeat | None) -> Done:

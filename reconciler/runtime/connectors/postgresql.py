@@ -60,15 +60,21 @@ class _Postgresql:
 
     async def run(self, call: Call) -> Answer:
         sql, may_write = checked(call), writes(call)
+        await self._slot(call)
+        try:
+            return await self._ran(call, sql, may_write)
+        finally:
+            self._slots.release()
+
+    async def _slot(self, call: Call) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()  # at once
+            return
         try:
             async with asyncio.timeout_at(call.deadline):
                 await self._slots.acquire()
         except TimeoutError:
             raise Failed("timeout", "all connections were in use for too long", "timeout") from None
-        try:
-            return await self._ran(call, sql, may_write)
-        finally:
-            self._slots.release()
 
     async def close(self) -> None:
         self._closed = True
