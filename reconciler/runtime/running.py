@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -75,6 +76,10 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     mediator = Mediator(source, ledger, pools, values_key, metrics)
     source.changed = mediator.cancel_frozen
     ledger.start()
+    # what is here now stays; what calls leave behind has to go, other than in a command that ends soon
+    gc.collect()
+    gc.freeze()
+    gc.enable()
     idle = asyncio.create_task(_closing_idle(pools))
     try:
         yield Running(source, ledger, pools, mediator, metrics)

@@ -209,6 +209,11 @@ async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:
     """In uvloop, where there is one: it halves what the network costs."""
+    with contextlib.suppress(ModuleNotFoundError):
+        import sniffio
+
+        # where it is there, anyio, which MCP's SDK is made of, asks it dozens of times a request, and it finds out slowly
+        sniffio.thread_local.name = "asyncio"
     try:
         import uvloop
     except ModuleNotFoundError:

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import jwt
+import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from mcp import ClientSession, StdioServerParameters
@@ -276,6 +277,27 @@ def test_tokens(db: Db, folder: Path) -> None:
         apply(db, folder, second)
         server.until(lambda: asked(issuer.token(groups=["crm"]))[0] == 401)  # two callers fit: it is neither
     issuer.server.shutdown()
+
+
+def test_calls_leave_nothing_behind(db: Db, folder: Path) -> None:
+    """MCP's sessions are full of circles, which only the cyclic collector takes apart."""
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+    body = {"jsonrpc": "2.0", "method": "tools/call", "id": 1}
+    body["params"] = {"name": "top", "arguments": {"region": "eu"}, "_meta": meta}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "top"}
+    headers["Accept"] = "application/json, text/event-stream"
+    with served(folder, db) as server, server.client(headers=headers) as client:
+        process = psutil.Process(server.process.pid)
+
+        def calls(count: int) -> int:
+            for _ in range(count):
+                answer = client.post("/mcp", json=body).json()
+                assert answer["result"]["structuredContent"]["result"] == [{"name": "Ann"}]
+            return process.memory_info().rss
+
+        calls(300)
+        before = calls(100)
+        assert calls(1500) - before < 4 * 2**20
 
 
 def test_stdio_for_one_caller(db: Db, folder: Path) -> None:
