@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import click
 
 from reconciler.cli.options import common, print_json
-from reconciler.cli.serve import STORE_VARIABLE, store_of
+from reconciler.cli.serve import STORE_VARIABLE, not_installed, store_of
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
 from reconciler.render.table import table
@@ -61,6 +62,33 @@ def show_command(options: Options, identity: str, store: str | None) -> int:
         width = max(map(len, found))
         for key, value in found.items():
             click.echo(f"{key.ljust(width)}  {'' if value is None else value}")
+    return 0
+
+
+@command.command("prepare")
+@click.option(
+    "--keep-days", type=click.IntRange(min=1), metavar="N", help="Remove what is older. Without it, nothing is removed."
+)
+@STORE
+@common
+def prepare_command(options: Options, keep_days: int | None, store: str | None) -> int:
+    """Make the store's tables and partitions, as the role that owns them.
+
+    A server whose role owns nothing there can add evidence and can't remove any: then this is what an owner runs, once
+    before the first start and after each upgrade, and every day.
+    """
+    try:
+        from reconciler.runtime.running import prepare
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
+    database = _database(options, store)
+    unknown = asyncio.run(prepare(database, keep_days))
+    if options.format == "json":
+        print_json({"format_version": "1.0", "store": database.display, "unknown": unknown})
+    else:
+        click.echo(f"{database.display} is ready.")
+        if unknown:
+            click.echo(f"Calls without an outcome that read `unknown` from now on: {unknown}.")
     return 0
 
 

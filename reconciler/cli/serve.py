@@ -17,6 +17,8 @@ from reconciler.model.address import is_name
 from reconciler.store.url import Database, parse_database
 
 STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
+EVIDENCE_VARIABLE = "RECONCILER_EVIDENCE_URL"
+"""The store once more, by a role that may read it: for operators, where the server's own role may not."""
 DEFAULT_STORE = "sqlite:///.reconciler/runtime.db"
 
 
@@ -43,11 +45,7 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
         from reconciler.runtime.running import Plan, permits_of, resolving
         from reconciler.runtime.serve import run_loop, serve, serve_stdio
     except ModuleNotFoundError as error:
-        raise ReconcilerError(
-            f"serving needs more than this installation has: {error.name}",
-            code="not-installed",
-            hint="pip install 'reconciler[serve]'",
-        ) from None
+        raise not_installed(error) from None
     from reconciler.runtime.call import Failed, Surroundings
     from reconciler.runtime.surfaces.operators import Places
 
@@ -55,8 +53,13 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     environment = workspace.environment(required=True)
     settings = ServeFile(version=1) if config is None else read_serve(config)
     folder = workspace.project.root if config is None else config.resolve().parent
+    own = store_of(store, settings.store, folder)
+    evidence = os.environ.get(EVIDENCE_VARIABLE)
     places = Places(
-        workspace.database(environment), store_of(store, settings.store, folder), signing_key(workspace.project)
+        workspace.database(environment),
+        own,
+        parse_database(evidence, folder) if evidence else own,
+        signing_key(workspace.project),
     )
     if (places.control.path is not None and places.control.path == places.store.path) or _same_server(*places[:2]):
         raise Refused(
@@ -79,6 +82,14 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     except Failed as error:
         raise ReconcilerError(str(error), code=error.code) from None
     return 0
+
+
+def not_installed(error: ModuleNotFoundError) -> ReconcilerError:
+    return ReconcilerError(
+        f"serving needs more than this installation has: {error.name}",
+        code="not-installed",
+        hint="pip install 'reconciler[serve]'",
+    )
 
 
 def store_of(given: str | None, said: str | None, folder: Path) -> Database:

@@ -17,7 +17,7 @@ from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.control import control_of
 from reconciler.runtime.ledger.batch import Backend, Space
-from reconciler.runtime.ledger.ledger import Ledger
+from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.ledger.postgresql import Postgresql
 from reconciler.runtime.ledger.sqlite import Sqlite
 from reconciler.runtime.mediator import Mediator
@@ -31,6 +31,7 @@ from reconciler.store.url import Database
 from reconciler.store.watch import Watch
 
 IDLE_LOOK_SECONDS = 15.0
+NEVER_DAYS = 36_500
 
 
 class Plan(NamedTuple):
@@ -104,6 +105,19 @@ async def _opened(ledger: Ledger, store: Database) -> bytes:
             code="store-unusable",
             hint="name another by --store or RECONCILER_RUNTIME_URL; without evidence there is no access",
         ) from None
+
+
+async def prepare(store: Database, keep_days: int | None) -> int:
+    """A store that has all it needs, with nothing older than ``keep_days`` in it; returns how many calls are ``unknown`` now.
+
+    Raises DatabaseFailed.
+    """
+    ledger = Ledger(backend := backend_of(store), 0.0)
+    await _opened(ledger, store)
+    try:
+        return await backend.sweep(GRACE_SECONDS, (keep_days or NEVER_DAYS) * 86400.0)
+    finally:
+        await backend.close()
 
 
 async def _closing_idle(pools: Pools) -> None:

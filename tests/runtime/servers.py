@@ -96,7 +96,7 @@ def settings(folder: Path, agents: int, operators: int, **more: Any) -> Path:
 
 
 def start(
-    folder: Path, db: Db, agents: int, operators: int, env: Mapping[str, str] | None = None
+    folder: Path, db: Db, agents: int, operators: int, env: Mapping[str, str] | None = None, store: str = ""
 ) -> subprocess.Popen[str]:
     log = (folder / "serve.log").open("a")
     process = subprocess.Popen(
@@ -108,7 +108,7 @@ def start(
             "--config",
             "serve.yaml",
             "--store",
-            f"sqlite:///{folder}/runtime.db",
+            store or f"sqlite:///{folder}/runtime.db",
         ],
         cwd=folder,
         env=command_environment(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,8 @@ from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.ledger.reading import evidence, one
 from reconciler.runtime.ledger.schema import month_of
 from reconciler.runtime.running import backend_of
-from reconciler.store.secrets import Actor
-from reconciler.store.status import freeze
 from reconciler.store.url import parse_database
-from reconciler.store.watch import Watch
-from tests.conftest import ROOT, Db, new_postgres_database
-from tests.runtime.worlds import WORLD, apply
+from tests.conftest import Db, new_postgres_database
 from tests.store.support import cli_on
 
 
@@ -160,35 +155,3 @@ def test_months(at: float, ahead: int, name: str) -> None:
     assert found == name
     assert first < f"{int(at * 1_000_000):014x}" < behind or ahead
     assert behind == month_of(at, ahead + 1)[1]
-
-
-def test_the_documented_grants_are_enough_and_no_more(postgres_server: str, folder: Path) -> None:
-    """Of the server, on the database of the configuration: as docs/operations.md writes them."""
-    url = new_postgres_database(postgres_server)
-    apply(Db(url), folder, WORLD)
-    text = (ROOT / "docs" / "operations.md").read_text()
-    block = next(part for part in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "reconciler_loader" in part)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS reconciler_loader")
-        connection.execute(block)
-    parts = conninfo_to_dict(url)
-    loader = f"postgresql://reconciler_loader@/{parts['dbname']}?host={parts['host']}"
-    watch = Watch(parse_database(loader, Path("/")))
-    world = watch.world()
-    assert {one.address.kind for one in world.known} >= {"caller", "policy", "template"}
-    assert all(one.settled for one in world.known)
-    watch.close()
-    assert freeze(parse_database(loader, Path("/")), "tenant/acme", "incident", Actor("server"))
-    with psycopg.connect(loader) as connection:
-        for statement in (
-            "DELETE FROM resources",
-            "UPDATE resources SET spec = '{}'",
-            "INSERT INTO caller_keys (id) VALUES ('x')",
-            "DELETE FROM audit",
-        ):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(statement)  # type: ignore[arg-type]
-            connection.rollback()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP OWNED BY reconciler_loader")
-        connection.execute("DROP ROLE reconciler_loader")

@@ -276,6 +276,11 @@ def test_a_store_of_the_first_version_is_taken_over(db: Db) -> None:
 
     with_ledgers(db, work)
     db.sql("DROP TABLE repeats")
+    if not db.is_sqlite:
+        for table in ("intents", "outcomes", "denials", "counters", "slots"):
+            db.sql(f"DROP POLICY writer ON {table}")
+        for table in ("intents", "outcomes"):
+            db.sql(f"DROP POLICY writer_looks ON {table}")
     db.sql("UPDATE runtime_schema SET version = '1'")
     with_ledgers(db, work)
     assert db.sql("SELECT version FROM runtime_schema") == [(str(REVISION),)]

@@ -33,7 +33,7 @@ from reconciler.runtime.ledger.repeats import (
     keys_given,
     sort_out,
 )
-from reconciler.runtime.ledger.schema import EXISTS, PARTITIONED, month_of, partitions, statements
+from reconciler.runtime.ledger.schema import EXISTS, OWNS, PARTITIONED, month_of, partitions, statements
 
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
 _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
@@ -53,6 +53,7 @@ class Postgresql:
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._whole: Any = None
+        self._owns = False
         self._judges_until = 0.0
 
     async def flush(self, batch: Batch) -> Judged:
@@ -78,7 +79,10 @@ class Postgresql:
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         async with self._turn:
-            return await self._in_transaction(_sweep, grace, keep_seconds)  # type: ignore[no-any-return]
+            found: int = await self._in_transaction(_sweep, grace)
+            if self._owns:
+                await self._in_transaction(_keep_months, keep_seconds)
+            return found
 
     async def used(self, levels: Sequence[Level]) -> list[int]:
         async with self._turn:
@@ -108,6 +112,7 @@ class Postgresql:
     async def _connected(self) -> Any:
         if self._connection is None:
             self._connection, self._whole = await opened(self._url), None
+            self._owns = await self._connection.fetchval(OWNS)
         return self._connection
 
     def _give_up(self, connection: Any) -> None:
@@ -125,7 +130,8 @@ async def opened(url: str) -> Any:
         version = int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
         for statement in statements("postgresql", version):
             await connection.execute(statement)
-        await _make_months(connection, await connection.fetchval(_NOW))
+        if await connection.fetchval(OWNS):
+            await _make_months(connection, await connection.fetchval(_NOW))
     return connection
 
 
@@ -246,7 +252,7 @@ async def _read(connection: Any, levels: Sequence[Level]) -> list[int]:
     return [int(record["n"]) for record in records]
 
 
-async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
+async def _sweep(connection: Any, grace: float) -> int:
     now: float = await connection.fetchval(_NOW)
     done = await connection.execute(
         "INSERT INTO outcomes SELECT id, $1, 'unknown', NULL, 0, 0, 'no-outcome' FROM intents i WHERE ends < $2 "
@@ -258,7 +264,6 @@ async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
     await connection.execute("DELETE FROM repeats WHERE at < $1", now - REPEAT_SECONDS)
     short, long = old_windows(now)
     await connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='$1', short='$2')}", long, short)
-    await _keep_months(connection, now, now - keep_seconds)
     return int(done.rpartition(" ")[2])
 
 
@@ -283,8 +288,10 @@ async def _make_months(connection: Any, now: float) -> None:
             )
 
 
-async def _keep_months(connection: Any, now: float, oldest: float) -> None:
+async def _keep_months(connection: Any, keep_seconds: float) -> None:
     """Makes the partitions that will be needed, drops those that are over, and removes what is old in the others."""
+    now: float = await connection.fetchval(_NOW)
+    oldest = now - keep_seconds
     await _make_months(connection, now)
     last = month_of(oldest)[0]
     for name in sorted(await _months(connection)):

@@ -61,6 +61,8 @@ def _security(table: str, own: str) -> tuple[str, ...]:
 
 REALS = {"sqlite": "REAL", "postgresql": "DOUBLE PRECISION"}
 BYTES = {"sqlite": "BLOB", "postgresql": "BYTEA"}
+OWNS = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class c WHERE relname = 'runtime_schema' AND pg_table_is_visible(c.oid)"
+"""PostgreSQL: whether this role may make partitions, and remove what is old."""
 EXISTS = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE name = 'runtime_schema'",
     "postgresql": "SELECT count(*) FROM pg_class c WHERE relname = 'runtime_schema' AND pg_table_is_visible(c.oid)",
@@ -78,12 +80,12 @@ def statements(dialect: str, version: int) -> list[str]:
             code="store-newer",
             hint="serve with the newer release, or name another store",
         )
-    steps = [_first(dialect), _second(dialect)]
+    steps = [_first(dialect), _second(dialect), _third(dialect)]
     made = [statement for step in steps[version:] for statement in step]
     return [*made, f"UPDATE runtime_schema SET version = '{REVISION}'"] if made else []
 
 
-REVISION = 2
+REVISION = 3
 
 
 def _first(dialect: str) -> list[str]:
@@ -99,6 +101,25 @@ def _first(dialect: str) -> list[str]:
 def _second(dialect: str) -> list[str]:
     made = [table.format(real=REALS[dialect], bytes=BYTES[dialect]) for table in _REPEATS]
     return [*made, *(_security("repeats", f"tenant = {_TENANT}") if dialect == "postgresql" else ())]
+
+
+def _third(dialect: str) -> list[str]:
+    """PostgreSQL: a role that may insert and does not own. Of what it added it sees the columns that it has a grant for."""
+    if dialect != "postgresql":
+        return []
+    # as a subquery it is asked once for a statement, and not for each row
+    may_add = "(SELECT has_table_privilege('{}', 'INSERT'))"
+    return [
+        *(f"CREATE POLICY writer ON {table} FOR INSERT WITH CHECK (true)" for table in PARTITIONED),
+        *(
+            f"CREATE POLICY writer_looks ON {table} FOR SELECT USING ({may_add.format(table)})"
+            for table in ("intents", "outcomes")
+        ),
+        *(
+            f"CREATE POLICY writer ON {table} USING ({may_add.format(table)}) WITH CHECK (true)"
+            for table in ("counters", "slots", "repeats")
+        ),
+    ]
 
 
 PARTITIONED = ("intents", "outcomes", "denials")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -13,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of
+from reconciler.errors import ReconcilerError
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
 from reconciler.model.status import FREEZABLE
@@ -28,6 +30,7 @@ from reconciler.store.secrets import Actor
 from reconciler.store.status import freeze, freezes, unfreeze
 from reconciler.store.url import Database
 
+log = logging.getLogger("reconciler.runtime")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -43,10 +46,11 @@ class Operator(NamedTuple):
 
 
 class Places(NamedTuple):
-    """The control database, the runtime's store, and the key of the audit trail."""
+    """The control database, the runtime's store as it is written and as it is read, and the key of the audit trail."""
 
     control: Database
     store: Database
+    evidence: Database
     audit_key: tuple[str, bytes] | None
 
 
@@ -70,13 +74,13 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         caller = request.query_params.get("caller")
         if caller is not None and not is_name(caller):
             return problem(400, "invalid-values", "`caller` is a caller's name.")
-        found = await asyncio.to_thread(reading.evidence, places.store, (tenant,), limit + 1, before, caller)
+        found = await asyncio.to_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, caller)
         more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
         return Json({"evidence": found[:limit], **more})
 
     async def tell_evidence(request: Request) -> Response:
         tenant, identity = request.path_params["tenant"], request.path_params["id"]
-        found = await asyncio.to_thread(reading.one, places.store, identity, (tenant,))
+        found = await asyncio.to_thread(reading.one, places.evidence, identity, (tenant,))
         return Json(found) if found else problem(404, "not-found", "There is no such evidence.")
 
     async def explain(request: Request) -> Response:
@@ -140,7 +144,12 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
                 return problem(404, "not-found", "There is no such tenant.")
             if not request.scope["who"].may(scope, tenant):
                 return _forbidden()
-            return await handler(request)
+            try:
+                return await handler(request)
+            except ReconcilerError as error:
+                # of a database: what it says is for the log
+                log.error("an operator was not answered: %s", error)
+                return problem(503, "unavailable", "It can't be read or written at the moment.", {"Retry-After": "5"})
 
         return answering(allowed)
 
