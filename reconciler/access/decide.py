@@ -101,7 +101,9 @@ def _decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
         return answer(False, "inactive")
     if not all(_has_role(subject, one) for one in read):
         return answer(False, "access-roles")
-    reach = {chain[0].known.project, *(chain[0].body.get("shared_with") or ())} - {None}
+    owner = chain[0].known.project
+    # whom it is shared with is for its owner to say: of what somebody made by hand, nobody says it
+    reach = set() if owner is None else {owner, *(chain[0].body.get("shared_with") or ())}
     for rule in tenant.allows:
         concerned = rule.project in reach and (rule.actions is None or does in rule.actions) and rule.about(subject)
         if concerned and allowed_by_class(rule, in_force) and rule.fits(things[0]):

@@ -73,7 +73,8 @@ def judged(world: World, caller: str, more_roles: set[str], target: str, action:
         body = policy.body
         if not body or not policy.settled or body["effect"] != "allow" or policy.project is None:
             continue
-        if policy.project != named.project and policy.project not in (named.body.get("shared_with") or []):
+        shared = (named.body.get("shared_with") or []) if named.project is not None else []
+        if policy.project != named.project and policy.project not in shared:
             continue
         if not about(body, caller, roles, who.body, does) or not names(body, target, named.body):
             continue
