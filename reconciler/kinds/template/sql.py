@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
@@ -99,31 +99,30 @@ def _statement_problems(resource: Resource, datasource: Resource, connector: Res
     elif connector.body["read_only"]:
         message = f"this template may write, and {connector.address} is read-only"
         yield Problem("connector-read-only", message, address, ("read_only",))
-    listed = _extent(datasource.body)
+    listed = extent(datasource.body)
     if listed and not statement.refused:
         yield from _table_problems(statement.tables, listed, datasource, connector, address)
 
 
-def _extent(datasource: dict[str, Any]) -> list[str]:
+def extent(datasource: Mapping[str, Any]) -> Sequence[str]:
     """The tables that a datasource names; a collection of vectors behind SQL is a table too."""
     return datasource.get("tables") or ([datasource["collection"]] if datasource["type"] == "vector" else [])
 
 
-def _table_problems(
-    tables: Any, listed: list[str], datasource: Resource, connector: Resource, address: str
-) -> Iterator[Problem]:
-    dialect, database = connector.body["dialect"], connector.body.get("database")
+def unlisted(tables: Any, listed: Sequence[str], connector: Mapping[str, Any]) -> Iterator[str]:
+    """The tables of a statement that a datasource does not list, as they are written."""
+    dialect, database = connector["dialect"], connector.get("database")
     allowed = [entry(text, dialect, database) for text in listed]
     for parts in tables:
         table = resolve(parts, dialect, database)
         if not any(covers(one, table) for one in allowed):
-            written = ".".join(part.text for part in parts)
-            message = f"the statement uses the table {written}, which {datasource.address} does not list"
-            yield Problem(
-                "table-not-in-datasource",
-                message,
-                address,
-                ("sql",),
-                expected=", ".join(listed),
-                hint=near(written, listed),
-            )
+            yield ".".join(part.text for part in parts)
+
+
+def _table_problems(
+    tables: Any, listed: Sequence[str], datasource: Resource, connector: Resource, address: str
+) -> Iterator[Problem]:
+    for written in unlisted(tables, listed, connector.body):
+        message = f"the statement uses the table {written}, which {datasource.address} does not list"
+        expected, hint = ", ".join(listed), near(written, listed)
+        yield Problem("table-not-in-datasource", message, address, ("sql",), expected=expected, hint=hint)

@@ -7,12 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from reconciler.kinds.template.placeholders import placeholders
+from reconciler.kinds.template.sql import extent, unlisted
 from reconciler.kinds.template.statement import inspect
 from reconciler.runtime.call import Answer, Call, Failed
 
@@ -45,9 +47,17 @@ def checked(call: Call) -> str:
     found = inspect(sql, call.connector.body["dialect"])
     if found.refused or (found.writes and not writes(call)):
         raise Failed("statement-refused", "the statement is none that may be run here", "blocked")
+    listed = extent(call.datasource.body) if call.datasource else ()
+    if listed and _reads_more(sql, tuple(listed), call.connector.body["dialect"], call.connector.body.get("database")):
+        raise Failed("statement-refused", "the statement reads tables that its datasource does not list", "blocked")
     if call.template.body["read_only"] is not True and call.connector.body["read_only"] is True:
         raise Failed("read-only", "the connector is read-only", "blocked")
     return sql
+
+
+@lru_cache(maxsize=2048)
+def _reads_more(sql: str, listed: tuple[str, ...], dialect: str, database: str | None) -> bool:
+    return any(unlisted(inspect(sql, dialect).tables, listed, {"dialect": dialect, "database": database}))
 
 
 class Bound(NamedTuple):

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from reconciler.runtime.call import Answer, Failed, Permits, Surroundings
+from reconciler.access.snapshot import Resource
+from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import LOOPBACK, around, call, resolve, resource
 from tests.runtime.connectors.support import (
+    Place,
     postgresql_place,
     ran,
     sqlite_place,
     template,
+    with_connection,
 )
 
 
@@ -138,3 +141,34 @@ def test_dialects_that_come_later(tmp_path: Path) -> None:
             await open_sql("acme", resource("connector", raw), around())
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("listed", "sql", "code"),
+    [
+        (["customers"], "SELECT name FROM customers", ""),
+        (["customers"], "SELECT count(*) AS n FROM customers c JOIN others o ON true", "statement-refused"),
+        (["customers"], "WITH customers AS (SELECT * FROM others) SELECT * FROM customers", "statement-refused"),
+        (["*"], "SELECT count(*) AS n FROM others", ""),
+        ([], "SELECT count(*) AS n FROM others", ""),
+    ],
+)
+def test_a_template_that_was_changed_by_hand_reads_what_its_datasource_lists(
+    place: Place, listed: list[str], sql: str, code: str
+) -> None:
+    place.sql("CREATE TABLE others (x INTEGER)")
+    if not place.is_sqlite:
+        place.sql("GRANT SELECT ON others TO agent")
+    source = resource("datasource", {"type": "database", "connector": "it", "tables": listed})
+
+    async def work(connection: Connection, connector: Resource) -> None:
+        asked = call(connector, template(sql), {})
+        asked.datasource = source
+        try:
+            await connection.run(asked)
+            said = ""
+        except Failed as error:
+            said = error.code
+        assert said == code
+
+    with_connection(place, work)
