@@ -156,9 +156,9 @@ def _counting(metrics: Metrics) -> Callable[[str], None]:
     return count
 
 
-def _proving(source: Source, tokens: Tokens) -> Callable[[Request], Any]:
-    async def prove(request: Request) -> Caller | None:
-        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+def _proving(source: Source, tokens: Tokens) -> Callable[[str], Any]:
+    async def prove(authorization: str) -> Caller | None:
+        scheme, _, credential = authorization.partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
             return None

@@ -52,10 +52,11 @@ def routes(mediator: Mediator) -> list[Route]:
         return Json({"limits": await mediator.limits(who.tenant, who.name)})
 
     return [
+        # the first, since each is looked at in turn
+        Route("/v1/tools/{name}/call", answering(call_tool), methods=["POST"]),
         Route("/v1/limits", answering(own_limits)),
         Route("/v1/tools", answering(list_tools)),
         Route("/v1/tools/{name}", answering(tell_tool)),
-        Route("/v1/tools/{name}/call", answering(call_tool), methods=["POST"]),
         Route("/v1/planes/{name}/{action}", answering(call_plane), methods=["POST"]),
     ]
 

@@ -54,9 +54,9 @@ class Places(NamedTuple):
     audit_key: tuple[str, bytes] | None
 
 
-def proving(settings: Operators) -> Callable[[Request], Awaitable[Operator | None]]:
-    async def prove(request: Request) -> Operator | None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+def proving(settings: Operators) -> Callable[[str], Awaitable[Operator | None]]:
+    async def prove(authorization: str) -> Operator | None:
+        scheme, _, token = authorization.partition(" ")
         given = sha256(token.strip().encode()).hexdigest()
         found = None
         for name, one in settings.tokens.items():
