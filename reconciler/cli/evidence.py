@@ -72,7 +72,7 @@ def show_command(options: Options, identity: str, store: str | None) -> int:
 @STORE
 @common
 def prepare_command(options: Options, keep_days: int | None, store: str | None) -> int:
-    """Make the store's tables and partitions, as the role that owns them.
+    """Make the store's tables and partitions, as their owner.
 
     A server whose role owns nothing there can add evidence and can't remove any: then this is what an owner runs, once
     before the first start and after each upgrade, and every day.
