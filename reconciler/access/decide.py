@@ -53,11 +53,12 @@ class Ask(NamedTuple):
 def decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
     """Pure, and the same within one snapshot; remembered there."""
     key = (subject.name, subject.roles, ask)
-    found = tenant.decisions.get(key)
+    found: Decision | None = tenant.decisions.get(key)
     if found is None:
-        found = tenant.decisions[key] = _decide(tenant, subject, ask)
-    decision: Decision = found
-    return decision
+        found = _decide(tenant, subject, ask)
+        if found.chain:  # of what is not there, anybody can make up any number of names
+            tenant.decisions[key] = found
+    return found
 
 
 def subject_of(tenant: Tenant, name: str, more_roles: frozenset[str] = frozenset()) -> Subject | str:

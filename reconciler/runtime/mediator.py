@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
 
 
+_TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ENDED = {"frozen": "blocked", "timeout": "timeout", "cancelled": "failure"}
 """What came of a call that was ended from here, and has changed nothing."""
 
@@ -142,7 +144,9 @@ class Mediator:
 
     def target_of(self, caller: Caller, tool: str) -> str:
         """The target behind the name that agents see; of what is not there, one that is not there either."""
-        return tools(self._in_force().snapshot.tenant(caller.tenant)).get(tool) or f"tool/{tool}"
+        found = tools(self._in_force().snapshot.tenant(caller.tenant)).get(tool)
+        # what an agent makes up may be anything, and goes into evidence
+        return found or f"tool/{tool if _TOOL.fullmatch(tool) else '?'}"
 
     def cancel_frozen(self, in_force: InForce) -> None:
         """Ends what runs and is frozen now."""

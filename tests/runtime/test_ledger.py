@@ -217,6 +217,21 @@ def test_denials_alike_are_counted(db: Db) -> None:
     assert [(target, rows, int(n)) for target, rows, n in counted] == [("template/x", 11, 25), ("template/y", 1, 1)]
 
 
+def test_a_caller_that_tries_everything_fills_nothing(db: Db) -> None:
+    async def work(ledger: Ledger) -> None:
+        for number in range(5000):
+            ledger.deny(Denial(new_id(), "acme", "bot", f"tool/x{number}", "unknown-target", "", 1))
+        ledger.deny(Denial(new_id(), "acme", "other", "tool/x", "unknown-target", "", 1))
+        assert len(ledger._counted) == 102
+        ledger._tell_counted(all_=True)
+        assert not ledger._counted
+        assert not ledger._different
+
+    running(db, work)
+    assert db.sql("SELECT caller, count(*) FROM denials GROUP BY caller ORDER BY 1") == [("bot", 101), ("other", 1)]
+    assert db.sql("SELECT n, reason FROM denials WHERE target = '*'") == [(4900, "many")]
+
+
 class Broken:
     """A store that does what it is told: fails, or hangs."""
 

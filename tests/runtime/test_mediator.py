@@ -343,3 +343,18 @@ def test_values_from_who_calls(db: Db, folder: Path) -> None:
         assert (await refused(world, told, TOP, {"region": "us"})).code == "invalid-values"
 
     in_world(db, folder, work, mine)
+
+
+def test_what_agents_make_up_is_not_kept(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        tenant = world.source.current().snapshot.tenant("acme")
+        await refused(world, BOT, TOP, {})
+        known = len(tenant.decisions)
+        for number in range(50):
+            await refused(world, BOT, Ask(f"template/x{number}"), {})
+        assert len(tenant.decisions) == known
+        for name in ("x" * 65, "x" * 10**6, "a\x1b[2J", "a/b", "", "ä"):
+            assert world.mediator.target_of(BOT, name) == "tool/?"
+        assert world.mediator.target_of(BOT, "get-orders.v2") == "tool/get-orders.v2"
+
+    in_world(db, folder, work)

@@ -7,8 +7,9 @@ import contextlib
 import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.failpoints import hit
@@ -23,6 +24,9 @@ MOST_TOGETHER = 500
 SWEEP_SECONDS, GRACE_SECONDS = 15.0, 10.0
 ONE_BY_ONE = 10
 """Denials of one caller and target within a minute that are told one by one; more are counted."""
+MOST_DIFFERENT = 100
+ANY = ("*", "many")
+"""Target and reason of what a caller tries beyond so many different ones within a minute."""
 
 
 ALARM = Space(20 * 2**30, 2**30)
@@ -40,6 +44,15 @@ class Admitted(NamedTuple):
 
 
 Judgement = Admitted | Refused | Repeated
+
+
+@dataclass
+class _Count:
+    """Denials that are alike, since a moment in monotonic time; ``told`` of them have evidence of their own."""
+
+    begun: float
+    count: int = 0
+    told: int = 0
 
 
 class _Waiting(NamedTuple):
@@ -64,7 +77,8 @@ class Ledger:
         self._denials: deque[Denial] = deque()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._counted: dict[tuple[str, str, str, str], list[float]] = {}
+        self._counted: dict[tuple[str, str, str, str], _Count] = {}
+        self._different: Counter[tuple[str, str]] = Counter()
         self.open: set[str] = set()
         """Calls whose intent is durable and that have no outcome yet: nothing else may reach a connector."""
         self.failures = 0
@@ -99,27 +113,40 @@ class Ledger:
         self._wake.set()
 
     def deny(self, denial: Denial) -> None:
-        """One by one up to a point; then alike ones of a minute are counted, and told as one."""
-        key = (denial.tenant, denial.caller, denial.target, denial.reason)
-        now = time.monotonic()
-        begun, count = self._counted.get(key, [now, 0.0])
-        if now - begun >= 60:
-            begun, count = now, 0.0
-        self._counted[key] = [begun, count + 1]
-        if count < ONE_BY_ONE:
+        """One by one up to a point; then alike ones of a minute are counted, and told as one, and so are those of a caller
+        that tries one thing after the other."""
+        own = (denial.tenant, denial.caller)
+        key = (*own, denial.target, denial.reason)
+        if key not in self._counted and self._different[own] >= MOST_DIFFERENT:
+            key = (*own, *ANY)
+        found = self._counted.get(key)
+        if found is None or time.monotonic() - found.begun >= 60:
+            self._tell(key)
+            found = self._counted[key] = _Count(time.monotonic())
+            self._different[own] += 1
+        found.count += 1
+        if found.told < ONE_BY_ONE and key[2:] != ANY:
+            found.told += 1
             self._denials.append(denial)
             self._wake.set()
 
     def _tell_counted(self, all_: bool = False) -> None:
         now = time.monotonic()
-        for key, (begun, count) in [*self._counted.items()]:
-            if all_ or now - begun >= 60:
-                del self._counted[key]
-                if count > ONE_BY_ONE:
-                    tenant, caller, target, reason = key
-                    more = int(count) - ONE_BY_ONE
-                    self._denials.append(Denial(new_id(), tenant, caller, target, reason, "", 0, more))
-                    self._wake.set()
+        for key in [key for key, found in self._counted.items() if all_ or now - found.begun >= 60]:
+            self._tell(key)
+
+    def _tell(self, key: tuple[str, str, str, str]) -> None:
+        """Of what was counted, what was not told one by one; the counting begins anew."""
+        found = self._counted.pop(key, None)
+        if found is None:
+            return
+        tenant, caller, target, reason = key
+        self._different[tenant, caller] -= 1
+        if not self._different[tenant, caller]:
+            del self._different[tenant, caller]
+        if found.count > found.told:
+            self._denials.append(Denial(new_id(), tenant, caller, target, reason, "", 0, found.count - found.told))
+            self._wake.set()
 
     async def _flushing(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from reconciler.access.decide import Ask
 from reconciler.access.values import Unfit
 from reconciler.model.access import ACTIONS
+from reconciler.model.address import is_name
 from reconciler.runtime.identity import Caller
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces.guard import BadRequest, json_object
@@ -44,7 +45,7 @@ def routes(mediator: Mediator) -> list[Route]:
     async def call_plane(request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]
         arguments = await _arguments(request)
-        ask = Ask(f"plane/{name}", action if action in ACTIONS else "none")
+        ask = Ask(f"plane/{name if is_name(name) else '?'}", action if action in ACTIONS else "none")
         return _done(await mediator.access(_who(request), ask, arguments, _run(request), _key(request)))
 
     async def own_limits(request: Request) -> Response:
