@@ -128,3 +128,11 @@ def content(answer: Answer | Failed) -> Any:
 
 
 TEXT = {"type": "string"}
+
+
+async def told(connection: Connection, connector: Resource, what: Resource, values: dict[str, Any]) -> Any:
+    """The content of the answer, or the code of the failure."""
+    try:
+        return (await connection.run(call(connector, what, values))).content
+    except Failed as error:
+        return error.code

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from reconciler.access.snapshot import Resource
-from reconciler.runtime.call import Answer, Connection, Failed
+from reconciler.runtime.call import Answer, Connection
 from reconciler.runtime.connectors import postgresql_session
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import call
 from tests.runtime.connectors.hostile import unfiltered
-from tests.runtime.connectors.support import Place, postgresql_place, template, with_connection
+from tests.runtime.connectors.support import Place, postgresql_place, template, told, with_connection
 
 ALL = template("SELECT * FROM things ORDER BY 1")
 ONE = template("SELECT * FROM things WHERE number = :number", {"number": {"type": "integer"}})
@@ -48,13 +48,6 @@ def place(postgres_server: str) -> Place:
     made.sql("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO agent")
     made.sql("GRANT SELECT ON things TO agent")
     return made
-
-
-async def told(connection: Connection, connector: Resource, what: Resource, values: dict[str, Any]) -> Any:
-    try:
-        return (await connection.run(call(connector, what, values))).content
-    except Failed as error:
-        return error.code
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from reconciler.access.snapshot import Resource
-from reconciler.runtime.call import Answer, Connection, Failed
+from reconciler.runtime.call import Answer, Connection
 from reconciler.runtime.connectors import sqlite
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import call
-from tests.runtime.connectors.support import sqlite_place, template, with_connection
+from tests.runtime.connectors.support import sqlite_place, template, told, with_connection
 
 LIST = {"ids": {"type": "array", "items": "integer"}}
 ASKED: list[tuple[Resource, dict[str, Any]]] = [
@@ -34,13 +34,6 @@ CHANGES = [
     "CREATE TABLE json_each (value)",
     "VACUUM",
 ]
-
-
-async def told(connection: Connection, connector: Resource, what: Resource, values: dict[str, Any]) -> Any:
-    try:
-        return (await connection.run(call(connector, what, values))).content
-    except Failed as error:
-        return error.code
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
