@@ -46,6 +46,10 @@ def in_processes(
     try:
         os.write(give, b"".join(_TICKET.pack(number) for number in range(len(batches))))
         os.close(give)
+        if helpers:
+            # so that every child has the modules and validators that this takes, and none makes its own
+            for index in batches[next(_tickets(take))]:
+                results[index] = work(items[index])
         for _ in range(helpers):
             # unbuffered, so that the child and this process share nothing but the file
             answers = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
