@@ -16,7 +16,7 @@ Work = Callable[[K], bytes | None]
 _TICKET = struct.Struct("<H")
 _RECORD = struct.Struct("<Iq")
 BATCH = 200
-ROUND = 500
+ROUND = 100
 """Batches whose results are held at a time."""
 MANY = 5_000
 """Items; below that, processes of their own cost more time than they save."""

@@ -17,7 +17,7 @@ from reconciler.apply.terms import Approval, Terms
 from reconciler.cli import git
 from reconciler.cli.asking import approve
 from reconciler.cli.notifying import deliver_waiting
-from reconciler.cli.options import print_json
+from reconciler.cli.options import print_beside_plan
 from reconciler.cli.plan import foreseen, show_plan
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
@@ -28,7 +28,6 @@ from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.notification import APPLY, subscribed
 from reconciler.model.plan import Plan
 from reconciler.model.risk import RISKS
-from reconciler.plan.convert import to_document
 from reconciler.plan.file import write_plan
 from reconciler.render.plan_text import NO_CHANGES
 from reconciler.store.url import Database
@@ -157,16 +156,14 @@ def _ask(plan: Plan, stdin_is_read: bool) -> None:
 
 def _report(plan: Plan, outcome: Outcome, options: Options) -> None:
     if options.format == "json":
-        print_json(
-            {
-                "format_version": "1.0",
-                "outcome": "applied" if outcome.generation else "no_changes",
-                "apply_id": outcome.apply_id,
-                "generation": outcome.generation,
-                "summary": {"add": outcome.added, "change": outcome.changed, "destroy": outcome.destroyed},
-                "plan": to_document(plan),
-            }
-        )
+        told = {
+            "format_version": "1.0",
+            "outcome": "applied" if outcome.generation else "no_changes",
+            "apply_id": outcome.apply_id,
+            "generation": outcome.generation,
+            "summary": {"add": outcome.added, "change": outcome.changed, "destroy": outcome.destroyed},
+        }
+        print_beside_plan(told, "plan", plan)
         return
     if plan.changes and not outcome.generation:
         click.echo(f"\n{NO_CHANGES} Somebody has applied this plan already.")

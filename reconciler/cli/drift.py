@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.notifying import tell_of
-from reconciler.cli.options import common_with, print_json, print_lines
+from reconciler.cli.options import common_with, print_beside_plan, print_json, print_lines, print_pieces
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.drift.find import find_drift
 from reconciler.drift.tell import drift_event
@@ -15,7 +15,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.files import write_atomically
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
-from reconciler.plan.convert import to_document
+from reconciler.plan.lazy import document_of
 from reconciler.planner.environment import require_environment
 from reconciler.render.drift_text import drift_json, drift_text
 from reconciler.render.formats import DRIFT_FORMATS
@@ -50,12 +50,13 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
         write_atomically(metrics, drift_metrics(drift, now().timestamp()))
     if options.format != "text":
         document = drift_json(drift)
-        if planned is not None:
-            document["pending"] = to_document(planned[0])
-        if options.format == "json":
+        if options.format == "json" and planned is not None:
+            print_beside_plan(document, "pending", planned[0])
+        elif options.format == "json":
             print_json(document)
         else:
-            click.echo(DRIFT_FORMATS[options.format](document))
+            apart = {} if planned is None else {"pending": document_of(planned[0])}
+            print_pieces(DRIFT_FORMATS[options.format]({**document, **apart}))
     else:
         print_lines(drift_text(drift, options.style), options.style)
         if planned is not None:

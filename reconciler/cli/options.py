@@ -94,6 +94,24 @@ def print_plan(plan: Plan) -> None:
     click.echo()
 
 
+def print_beside_plan(document: dict[str, Any], name: str, plan: Plan) -> None:
+    """``document``, which is not empty, and after its other keys the plan's own as ``name``, in pieces."""
+    from reconciler.plan.indented import indented
+
+    before = orjson.dumps(document, option=orjson.OPT_INDENT_2).removesuffix(b"\n}").decode()
+    click.echo(f'{before},\n  "{name}": ', nl=False)
+    for piece in indented(plan):
+        click.echo(piece.replace(b"\n", b"\n  ").decode(), nl=False)
+    click.echo("\n}")
+
+
+def print_pieces(pieces: Iterable[str]) -> None:
+    """One text, as long as it may be."""
+    for piece in pieces:
+        click.echo(piece, nl=False)
+    click.echo()
+
+
 def print_lines(lines: Iterable[str], style: Style) -> None:
     """Text for people; as wide as their terminal, if it is one. In pieces: a plan may have a million lines."""
     parts = (part for line in lines for part in style.lines(line))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from reconciler.plan.lazy import Mapped
+
 
 def in_repository(document: dict[str, Any]) -> dict[str, Any]:
     """The document of a plan or of problems with its files named from the top of the git repository.
@@ -52,7 +54,7 @@ def _below(document: dict[str, Any], folder: str) -> dict[str, Any]:
             for error in document["errors"]
         ]
     if "resource_changes" in document:
-        moved["resource_changes"] = [
-            {**change, "source": placed(change["source"])} for change in document["resource_changes"]
-        ]
+        moved["resource_changes"] = Mapped(
+            document["resource_changes"], lambda change: {**change, "source": placed(change["source"])}
+        )
     return moved

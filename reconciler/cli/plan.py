@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
-from reconciler.cli.options import common_with, print_changes, print_lines, print_plan
+from reconciler.cli.options import common_with, print_changes, print_lines, print_pieces, print_plan
 from reconciler.cli.pipeline import in_repository, write_step_files
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
@@ -84,11 +84,12 @@ def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
     if options.format == "json":
         print_plan(plan)
     elif options.format in PLAN_FORMATS:
-        from reconciler.plan.convert import blocker_document, to_document
+        from reconciler.plan.convert import blocker_document
+        from reconciler.plan.lazy import document_of
 
-        document = in_repository(to_document(plan))
+        document = in_repository(document_of(plan))
         document["blockers"] += [blocker_document(blocker) for blocker in foreseen(plan, guards)]
-        click.echo(PLAN_FORMATS[options.format](document))
+        print_pieces(PLAN_FORMATS[options.format](document))
         if options.format == "github":
             write_step_files(document)
     elif options.quiet:

@@ -1,12 +1,13 @@
-"""The tables of formats beside text and JSON: each turns a document (a dict that is ready for JSON) into text."""
+"""The tables of formats beside text and JSON: each turns a document (values as JSON has them) into text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
 
 Render: TypeAlias = Callable[[dict[str, Any]], str]
+Pieces: TypeAlias = Callable[[dict[str, Any]], Iterator[str]]
 
 
 def _by(module: str, function: str) -> Render:
@@ -19,17 +20,36 @@ def _by(module: str, function: str) -> Render:
     return render
 
 
-PLAN_FORMATS: Mapping[str, Render] = {
-    "markdown": _by("markdown", "plan_markdown"),
-    "html": _by("html.page", "plan_html"),
-    "github": _by("github", "plan_github"),
-    "gitlab": _by("gitlab", "plan_gitlab"),
-}
-"""From what ``plan.convert.to_document`` makes; ``--format`` of plan and show offers these names."""
+def _whole(module: str, function: str) -> Pieces:
+    """A renderer of short texts among those that give theirs in pieces."""
 
-DRIFT_FORMATS: Mapping[str, Render] = {
-    "markdown": _by("markdown", "drift_markdown"),
-    "html": _by("html.page", "drift_html"),
+    def render(document: dict[str, Any]) -> Iterator[str]:
+        yield _by(module, function)(document)
+
+    return render
+
+
+def _pieces(module: str, function: str) -> Pieces:
+    def render(document: dict[str, Any]) -> Iterator[str]:
+        found: Pieces = getattr(import_module(f"reconciler.render.{module}"), function)
+        return found(document)
+
+    return render
+
+
+PLAN_FORMATS: Mapping[str, Pieces] = {
+    "markdown": _whole("markdown", "plan_markdown"),
+    "html": _pieces("html.page", "plan_html"),
+    "github": _pieces("github", "plan_github"),
+    "gitlab": _whole("gitlab", "plan_gitlab"),
+}
+"""From what ``plan.lazy.document_of`` makes; ``--format`` of plan and show offers these names.
+
+A plan may have a million changes: a renderer goes through them and keeps what it needs of them, never all of what they say."""
+
+DRIFT_FORMATS: Mapping[str, Pieces] = {
+    "markdown": _whole("markdown", "drift_markdown"),
+    "html": _pieces("html.page", "drift_html"),
 }
 """From what ``render.drift_text.drift_json`` makes, with the plan's document as ``pending`` where that was asked for."""
 

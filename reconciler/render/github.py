@@ -6,7 +6,7 @@ Source of the forms: GitHub's "Workflow commands for GitHub Actions". A command 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.render.sentence import one_line, sentence
@@ -33,10 +33,16 @@ def problems_github(document: Mapping[str, Any]) -> str:
     return "\n".join(annotation(level, sentence(error), error["code"], error) for level, error in found)
 
 
-def plan_github(document: Mapping[str, Any]) -> str:
+def plan_github(document: Mapping[str, Any]) -> Iterator[str]:
     """A plan's document as annotations at the lines that are the reason, most serious first, and its summary."""
-    found = sorted(_annotations(document), key=lambda one: _ORDER.index(one[0]))
-    return "\n".join([*(line for _, line in found), summary(document)])
+    changes: Sequence[Mapping[str, Any]] = document["resource_changes"]
+    grave = [number for number, change in enumerate(changes) if change["action"] in _DESTRUCTIVE]
+    others = {*range(len(changes))}.difference(grave)
+    yield from (f"{line}\n" for line in _refusals(document))
+    for level, numbers in (("warning", grave), ("notice", sorted(others))):
+        for change in (changes[number] for number in numbers):
+            yield annotation(level, _told(change), f"plan: {change['action']}", change["source"]) + "\n"
+    yield summary(document)
 
 
 def summary(document: Mapping[str, Any]) -> str:
@@ -68,15 +74,15 @@ def annotation(level: str, message: str, title: str, place: Mapping[str, Any] | 
     return f"::{level} {told}::{_data(message)}"
 
 
-def _annotations(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    sources = {change["address"]: change["source"] for change in document["resource_changes"]}
-    for blocker in document["blockers"]:
+def _refusals(document: Mapping[str, Any]) -> Iterator[str]:
+    blockers = document["blockers"]
+    blocked = {blocker["address"] for blocker in blockers}
+    concerned = (change for change in document["resource_changes"] if change["address"] in blocked)
+    sources = {change["address"]: change["source"] for change in concerned} if blocked else {}
+    for blocker in blockers:
         hint = f"; next: {blocker['hint']}" if blocker["hint"] else ""
         message = f"an apply would be refused: {blocker['message']}{hint}"
-        yield "error", annotation("error", message, blocker["code"], sources.get(blocker["address"]))
-    for change in document["resource_changes"]:
-        level = "warning" if change["action"] in _DESTRUCTIVE else "notice"
-        yield level, annotation(level, _told(change), f"plan: {change['action']}", change["source"])
+        yield annotation("error", message, blocker["code"], sources.get(blocker["address"]))
 
 
 def _told(change: Mapping[str, Any]) -> str:

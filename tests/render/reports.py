@@ -10,6 +10,7 @@ from reconciler.errors import Place
 from reconciler.model.address import Address
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan, Revision, Touch
 from reconciler.plan.convert import to_document
+from reconciler.render.html import page
 
 OLD_SQL = """\
 SELECT c.name, sum(o.total) AS total
@@ -189,6 +190,15 @@ RISKS = {
     "acme/template/top-customers": ["statement-changed"],
     "acme/template/old-report": ["deletes"],
 }
+
+
+def plan_html(document: dict[str, Any]) -> str:
+    """The pieces of the page together."""
+    return "".join(page.plan_html(document))
+
+
+def drift_html(document: dict[str, Any]) -> str:
+    return "".join(page.drift_html(document))
 
 
 def document(plan: Plan, risks: dict[str, list[str]] | None = None) -> dict[str, Any]:

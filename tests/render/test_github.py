@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from reconciler.errors import Place, Problem
-from reconciler.render.github import outputs, plan_github, problems_github
+from reconciler.render import github
+from reconciler.render.github import outputs, problems_github
 from tests.render.hostile import EMPTY, TEXTS, document, hostile, plan
 
 _COMMAND = re.compile(r"^::(?P<name>[a-z-]+)(?: (?P<properties>.*?))?::(?P<data>.*)$")
+
+
+def plan_github(document: dict[str, Any]) -> str:
+    """The pieces together."""
+    return "".join(github.plan_github(document))
 
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:

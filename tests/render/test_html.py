@@ -21,11 +21,10 @@ from reconciler.model.plan import Action
 from reconciler.model.risk import RISKS
 from reconciler.render.html.diff import line_rows, parts
 from reconciler.render.html.graph import MOST, draw
-from reconciler.render.html.page import drift_html, plan_html
-from reconciler.render.html.rows import plan_rows
+from reconciler.render.html.rows import Head, Row, plan_rows
 from reconciler.render.html.words import ACTIONS, GRAVEST, QUIET
 from tests.conftest import Db, Run
-from tests.render.reports import drift, empty, hostile, huge, small
+from tests.render.reports import drift, drift_html, empty, hostile, huge, plan_html, small
 
 GOLDEN = Path(__file__).parent / "golden" / "plan.html"
 
@@ -95,8 +94,12 @@ def test_inside_of_svg_nothing_ends_it() -> None:
     assert {*tags.tags} == {"svg", "g", "a", "title", "rect", "text", "path"}
 
 
+def whole_rows(document: dict[str, Any]) -> list[Row]:
+    return [head.whole() for head in plan_rows(document)]
+
+
 def test_the_gravest_comes_first() -> None:
-    rows = plan_rows(small())
+    rows = whole_rows(small())
     assert [(row["g"], row["n"]) for row in rows[:5]] == [
         ("Blocked", "old-report"),
         ("Risky", "archive"),
@@ -112,7 +115,7 @@ def test_without_risks_in_the_document_nothing_is_risky() -> None:
     document = small()
     for change in document["resource_changes"]:
         del change["risks"]
-    assert "Risky" not in {row["g"] for row in plan_rows(document)}
+    assert "Risky" not in {row["g"] for row in whole_rows(document)}
 
 
 def test_every_action_has_words() -> None:
@@ -191,27 +194,28 @@ def test_json_is_compared_by_key() -> None:
 
 def test_the_drawing_is_bounded_and_says_what_it_leaves_out() -> None:
     document = huge(400)
-    rows = plan_rows(document)
-    bodies = {c["address"]: c["change"]["after"] for c in document["resource_changes"]}
-    graph = draw(rows, bodies)
+    graph = draw(plan_rows(document))
     assert (graph.nodes, graph.svg.count("<rect")) == (MOST, MOST)
     assert f"{graph.left_out} left out" in plan_html(document)
-    risky = sum(row["g"] == "Risky" for row in rows)
+    risky = sum(row["g"] == "Risky" for row in whole_rows(document))
     assert graph.svg.count("risky") == min(risky, MOST)
 
 
+def head(address: str, body: Any) -> Head:
+    return plan_rows(small())[0]._replace(address=address, body=lambda: body)
+
+
 def test_what_depends_on_a_change_is_drawn_too() -> None:
-    made = [{**plan_rows(small())[0], "a": "acme/connector/a"}]
-    graph = draw(made, {}, {"acme/datasource/b": ["acme/connector/a"], "acme/template/c": ["acme/datasource/b"]})
+    made = [head("acme/connector/a", None)]
+    graph = draw(made, {"acme/datasource/b": ["acme/connector/a"], "acme/template/c": ["acme/datasource/b"]})
     assert (graph.nodes, graph.svg.count('class="edge"')) == (3, 2)
 
 
 def test_a_circle_of_references_is_drawn_as_well() -> None:
     """A plan's file is untrusted: what validation refuses may stand in it."""
-    rows = [{**plan_rows(small())[0], "a": f"acme/limit/{name}"} for name in ("a", "b")]
-    bodies = {"acme/limit/a": {"target": "limit/b"}, "acme/limit/b": {"target": "limit/a"}}
+    heads = [head("acme/limit/a", {"target": "limit/b"}), head("acme/limit/b", {"target": "limit/a"})]
     assert KINDS["limit"].references
-    assert draw(rows, bodies).svg.count('class="edge"') == 2
+    assert draw(heads).svg.count('class="edge"') == 2
 
 
 def test_five_thousand_changes_stay_below_six_megabytes() -> None:

@@ -12,10 +12,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from reconciler.render.html.page import drift_html, plan_html
 from reconciler.render.html.text import UNSAFE
 from tests.render.browser import Pages, chromium, complaints_of, requests_of
-from tests.render.reports import OLD_SQL, drift, hostile, hostile_text, huge, small
+from tests.render.reports import OLD_SQL, drift, drift_html, hostile, hostile_text, huge, plan_html, small
 
 Open = Callable[[str], None]
 
@@ -189,7 +188,7 @@ def test_light_dark_and_back(browser: webdriver.Chrome, show: Open) -> None:
     media(browser, "prefers-color-scheme", "dark")
     assert paper() < 150
     button = browser.find_element(By.ID, "theme")
-    assert button.text == "Light"
+    wait(browser, lambda: button.text == "Light")  # told of the change with the next frame
     button.click()
     assert paper() > 600
     browser.refresh()

@@ -24,11 +24,11 @@ def document() -> dict[str, object]:
 
 
 def test_markdown(document: dict[str, object]) -> None:
-    assert f'! dsn = "{REF}" (secret changed)' in PLAN_FORMATS["markdown"](document).splitlines()
+    assert f'! dsn = "{REF}" (secret changed)' in "".join(PLAN_FORMATS["markdown"](document)).splitlines()
 
 
 def test_html(document: dict[str, object]) -> None:
-    page = PLAN_FORMATS["html"](document)
+    page = "".join(PLAN_FORMATS["html"](document))
     data = max(re.findall(r"<script[^>]*application/json[^>]*>(.*?)</script>", page, re.S), key=len)
     assert '"secret changed"' in json.dumps(json.loads(data))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from reconciler.kinds.table import KINDS
-from reconciler.render.html.rows import Row
+from reconciler.render.html.rows import Head
 from reconciler.render.html.text import plain
 from reconciler.render.html.words import ACTIONS
 
@@ -30,16 +29,14 @@ class Graph:
     height: int = 0
 
 
-def draw(rows: list[Row], bodies: Mapping[str, Any], dependants: Mapping[str, list[str]] | None = None) -> Graph:
-    """``rows`` are the changes in the order of reading; ``bodies`` are their bodies by address.
-
-    ``dependants`` stay as they are and refer to what changes.
-    """
-    changed = {row["a"]: row for row in reversed(rows)}
-    order = [*dict.fromkeys(row["a"] for row in rows)]
-    edges = {address: _needs(address, bodies.get(address)) for address in order}
-    edges |= {address: ends for address, ends in (dependants or {}).items() if address not in edges}
-    known = [*dict.fromkeys([*order, *(end for ends in edges.values() for end in ends), *edges])]
+def draw(heads: Sequence[Head], dependants: Mapping[str, list[str]] | None = None) -> Graph:
+    """``heads`` are those of the changes in the order of reading; ``dependants`` stay as they are and refer to what changes."""
+    changed = {head.address: head for head in reversed(heads)}
+    order = [*dict.fromkeys(head.address for head in heads)]
+    edges = {address: _needs(address, changed[address]) for address in order[: MOST + 1]}
+    edges |= {address: ends for address, ends in (dependants or {}).items() if address not in changed}
+    ends = (end for address in edges for end in edges[address]) if len(order) <= MOST else ()
+    known = [*dict.fromkeys([*order, *ends, *edges])]
     kept = known if len(known) <= MOST else order[:MOST]
     inside = set(kept)
     needs = {address: [end for end in edges.get(address, []) if end in inside] for address in kept}
@@ -56,9 +53,10 @@ def draw(rows: list[Row], bodies: Mapping[str, Any], dependants: Mapping[str, li
     return Graph("".join([*drawing, "</svg>"]), len(kept), len(known) - len(kept), height)
 
 
-def _needs(address: str, body: Any) -> list[str]:
+def _needs(address: str, head: Head) -> list[str]:
     tenant, _, rest = address.partition("/")
     kind = KINDS.get(rest.partition("/")[0])
+    body = head.body() if kind is not None and head.body is not None else None
     if kind is None or not isinstance(body, dict):
         return []
     return [*dict.fromkeys(str(reference.address) for reference in kind.references_of(tenant, body))]
@@ -131,20 +129,20 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
     return f'<path class="edge" d="M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"/>'
 
 
-def _node(address: str, row: Row | None, place: tuple[int, int]) -> str:
+def _node(address: str, head: Head | None, place: tuple[int, int]) -> str:
     _, _, rest = address.partition("/")
     kind, _, name = rest.partition("/")
     x, y = place
     short = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
-    action = row["act"] if row else "same"
+    action = head.action if head else "same"
     symbol, said = ACTIONS.get(action, ("", "does not change"))
-    marks = (["stopped"] if row["stop"] else []) + (["risky"] if row["risks"] else []) if row else []
+    marks = (["stopped"] if head.stop else []) + (["risky"] if head.risks else []) if head else []
     classes = " ".join(["node", action.replace(" ", "-"), *marks])
-    told = f"{address} {said}" + (f" ({', '.join(row['risks'])})" if row and row["risks"] else "")
+    told = f"{address} {said}" + (f" ({', '.join(head.risks)})" if head and head.risks else "")
     drawn = (
         f'<g class="{plain(classes)}" transform="translate({x} {y})"><title>{plain(told)}</title>'
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="6"/>'
         f'<text class="symbol" x="14" y="25">{plain(symbol)}</text>'
         f'<text class="kind" x="40" y="16">{plain(kind)}</text><text class="name" x="40" y="31">{plain(short)}</text></g>'
     )
-    return f'<a href="#q={quote(address, safe="", errors="replace")}">{drawn}</a>' if row else drawn
+    return f'<a href="#q={quote(address, safe="", errors="replace")}">{drawn}</a>' if head else drawn

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
 
+from reconciler.processes import in_batches
 from reconciler.render.html.graph import draw
-from reconciler.render.html.rows import Document, Row, drift_rows, plan_rows, words_of
+from reconciler.render.html.rows import Document, Head, drift_rows, plan_rows, words_of
 from reconciler.render.html.text import UNSAFE_IN_SCRIPT, embedded, plain, shown
 from reconciler.render.html.words import ACTIONS, risk_word
 from reconciler.render.plan_text import NO_CHANGES
@@ -22,35 +22,29 @@ _LISTED = 500
 _NEW = {"missing": "new and empty", "empty": "new and empty"}
 
 
-def plan_html(document: Document) -> str:
-    """``document`` is what ``plan.convert.to_document`` makes; a change's ``risks`` may be missing."""
-    return "\n".join(_page("Plan", document, [*_plan_head(document)], plan_rows(document), _bodies(document)))
+def plan_html(document: Document) -> Iterator[str]:
+    """The page in pieces; ``document`` is what ``plan.lazy.document_of`` makes; a change's ``risks`` may be missing."""
+    return _page("Plan", document, [*_plan_head(document)], plan_rows(document))
 
 
-def drift_html(document: Document) -> str:
+def drift_html(document: Document) -> Iterator[str]:
     """``document`` is what ``render.drift_text.drift_json`` makes, with a plan's document as ``pending`` or without."""
-    bodies = {found["address"]: found["after"] or found["before"] for found in document["findings"]}
-    rows = drift_rows(document)
-    pending = document.get("pending")
-    if pending is not None:
-        rows += [{**row, "g": f"Pending: {row['g'].lower()}"} for row in plan_rows({**pending, "resource_drift": []})]
-        bodies = _bodies(pending) | bodies
-    return "\n".join(_page("Drift", document, [*_drift_head(document)], rows, bodies))
+    return _page("Drift", document, [*_drift_head(document)], drift_rows(document))
 
 
-def _bodies(document: Document) -> dict[str, Any]:
-    return {
-        change["address"]: change["change"]["after"] or change["change"]["before"]
-        for change in document["resource_changes"]
-    }
-
-
-def _page(what: str, document: Document, head: list[str], rows: list[Row], bodies: dict[str, Any]) -> Iterator[str]:
+def _page(what: str, document: Document, head: list[str], rows: list[Head]) -> Iterator[str]:
     folder = files("reconciler.render.html")
     style = folder.joinpath("style.css").read_text(encoding="utf-8").strip()
     script = folder.joinpath("script.js").read_text(encoding="utf-8").strip()
+    yield from (f"{line}\n" for line in _shown(what, document, head, rows, style, script))
+    yield '<script type="application/json" id="data">'
+    yield from _data(rows)
+    yield f"</script>\n<script>{script}</script>\n</body>\n</html>"
+
+
+def _shown(what: str, document: Document, head: list[str], rows: list[Head], style: str, script: str) -> Iterator[str]:
+    """Everything that can be seen without scripts."""
     name = document["project"] + (f" · {document['environment']}" if document["environment"] else "")
-    data = {"unsafe": UNSAFE_IN_SCRIPT, **words_of(rows), "rows": rows}
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -60,15 +54,27 @@ def _page(what: str, document: Document, head: list[str], rows: list[Row], bodie
     yield '<a class="skip" href="#changes">Skip to the changes</a>'
     yield "<main>"
     yield from head
-    yield from _graph(rows, bodies, {one["address"]: one["refers_to"] for one in document.get("dependants", ())})
+    yield from _graph(rows, {one["address"]: one["refers_to"] for one in document.get("dependants", ())})
     if rows:
         yield _TOOLBAR
         yield '<section id="changes" tabindex="-1" aria-label="Changes"></section>'
         yield from _without_scripts(rows)
     yield "</main>"
     yield _FOOTER
-    yield f'<script type="application/json" id="data">{embedded(data)}</script>'
-    yield f"<script>{script}</script>\n</body>\n</html>"
+
+
+def _data(rows: list[Head]) -> Iterator[str]:
+    """The rows and their words as JSON, a few hundred rows at a time."""
+
+    def work(batch: Sequence[Head]) -> bytes:
+        return ",".join(embedded(head.whole()) for head in batch).encode(errors="surrogatepass")
+
+    yield embedded({"unsafe": UNSAFE_IN_SCRIPT, **words_of(rows), "rows": []}).removesuffix("]}")
+    lead = ""
+    for text in in_batches(rows, work):
+        yield lead + (text or b"").decode(errors="surrogatepass")
+        lead = ","
+    yield "]}"
 
 
 def _policy(style: str, script: str) -> str:
@@ -154,8 +160,8 @@ def _adds(blocker: Document) -> bool:
     return bool(blocker["address"]) and blocker["address"] not in blocker["message"]
 
 
-def _graph(rows: list[Row], bodies: dict[str, Any], dependants: dict[str, list[str]]) -> Iterator[str]:
-    graph = draw([row for row in rows if row["a"] in bodies], bodies, dependants)
+def _graph(rows: list[Head], dependants: dict[str, list[str]]) -> Iterator[str]:
+    graph = draw([head for head in rows if head.body is not None], dependants)
     if not graph.nodes:
         return
     left_out = f", {graph.left_out} left out" if graph.left_out else ""
@@ -169,12 +175,12 @@ def _graph(rows: list[Row], bodies: dict[str, Any], dependants: dict[str, list[s
     yield f'<div class="canvas" tabindex="0" role="region" aria-label="Drawing of dependencies">{graph.svg}</div></details>'
 
 
-def _without_scripts(rows: list[Row]) -> Iterator[str]:
+def _without_scripts(rows: list[Head]) -> Iterator[str]:
     yield "<noscript><p>Diffs and filters need scripts, which are off here. What changes:</p><ul>"
-    for row in rows[:_LISTED]:
-        risks = _in_brackets(", ".join(risk_word(risk) for risk in row["risks"]))
-        said = ACTIONS.get(row["act"], ("", row["act"]))[1]
-        yield f"<li><code>{shown(row['a'])}</code> {shown(said)}{shown(risks)}</li>"
+    for head in rows[:_LISTED]:
+        risks = _in_brackets(", ".join(risk_word(risk) for risk in head.risks))
+        said = ACTIONS.get(head.action, ("", head.action))[1]
+        yield f"<li><code>{shown(head.address)}</code> {shown(said)}{shown(risks)}</li>"
     if len(rows) > _LISTED:
         yield f"<li>and {len(rows) - _LISTED} more</li>"
     yield "</ul></noscript>"

@@ -1,5 +1,7 @@
 """The documents of plans and drift turned into the rows that the page's script shows, in the order of reading.
 
+A page may have a hundred thousand rows, so each has a head, which is kept, and is made whole when it is written.
+
 A row has short keys, since a page may hold thousands: ``a`` address, ``t`` tenant, ``k`` kind, ``n`` name, ``act``
 action, ``g`` section, ``risks``, ``stop`` what blocks it, ``why`` (pairs of a word and a text), ``c`` cause,
 ``un`` unchanged fields, ``f`` fields; a field has ``f`` name, ``op``, ``c`` cause, ``x`` remark, ``at`` where it is
@@ -8,8 +10,9 @@ written, ``d`` parts of its diff, ``s`` whether it comes from a default.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.model.risk import RISKS
 from reconciler.render.html.diff import parts
@@ -23,41 +26,80 @@ BLOCKED, RISKY, OTHER, OUTSIDE = "Blocked", "Risky", "Changes", "Changed outside
 _PLAIN: tuple[Any, ...] = ("", None, [], {})
 
 
-def plan_rows(document: Document) -> list[Row]:
+class Head(NamedTuple):
+    """What the page itself tells of a row; ``whole`` makes the row, ``body`` the body of the resource that it is about.
+
+    There is no ``body`` of what the plan tells and does not change.
+    """
+
+    address: str
+    action: str
+    risks: list[str]
+    stop: list[str]
+    whole: Callable[[], Row]
+    body: Callable[[], Any] | None
+
+
+def plan_rows(document: Document) -> list[Head]:
     """Blocked changes first, then risky ones, then the others, then what was changed outside."""
     blockers: dict[str, list[str]] = {}
     for blocker in document["blockers"]:
         if blocker["address"]:
             blockers.setdefault(blocker["address"], []).append(blocker["message"])
-    changes = document["resource_changes"]
-    rows = [_change(change, step, len(changes), blockers) for step, change in enumerate(changes, 1)]
-    return sorted(rows, key=_order) + [_outside(found) for found in document["resource_drift"]]
+    changes: Sequence[Document] = document["resource_changes"]
+    found: list[tuple[tuple[Any, ...], Head]] = []
+    for number, change in enumerate(changes):
+        risks = sorted((str(risk) for risk in change.get("risks", [])), key=risk_rank)
+        stop = blockers.get(change["address"], [])
+        whole, body = partial(_change, changes, number, risks, stop), partial(_body, changes, number)
+        found.append((_order(change, risks, stop), Head(change["address"], change["action"], risks, stop, whole, body)))
+    found.sort(key=lambda one: one[0])
+    return [*(head for _, head in found), *map(_outside, document["resource_drift"])]
 
 
-def drift_rows(document: Document) -> list[Row]:
-    return [_finding(finding) for finding in document["findings"]]
+def drift_rows(document: Document) -> list[Head]:
+    found = [*map(_finding, document["findings"])]
+    pending = document.get("pending")
+    if pending is None:
+        return found
+    planned = plan_rows({**pending, "resource_drift": []})
+    return found + [head._replace(whole=partial(_pending, head.whole)) for head in planned]
 
 
-def _order(row: Row) -> tuple[Any, ...]:
+def _pending(whole: Callable[[], Row]) -> Row:
+    row = whole()
+    return {**row, "g": f"Pending: {row['g'].lower()}"}
+
+
+def _group(risks: list[str], stop: list[str]) -> str:
+    return BLOCKED if stop else RISKY if {*risks} - QUIET else OTHER
+
+
+def _order(change: Document, risks: list[str], stop: list[str]) -> tuple[Any, ...]:
     """Sorting is stable: what is alike stays in the order in which it would be applied."""
-    gravest = min((risk_rank(risk) for risk in row["risks"]), default=99)
-    action = GRAVEST.index(row["act"]) if row["act"] in GRAVEST else 0
-    return [BLOCKED, RISKY, OTHER].index(row["g"]), gravest, -len(row["risks"]), row["c"] == "configuration", action
+    gravest = risk_rank(risks[0]) if risks else 99
+    action = GRAVEST.index(change["action"]) if change["action"] in GRAVEST else 0
+    group = [BLOCKED, RISKY, OTHER].index(_group(risks, stop))
+    return group, gravest, -len(risks), change["cause"] == "configuration", action
 
 
-def _change(change: Document, step: int, steps: int, blockers: dict[str, list[str]]) -> Row:
-    stop = blockers.get(change["address"], [])
-    risks = sorted((str(risk) for risk in change.get("risks", [])), key=risk_rank)
+def _change(changes: Sequence[Document], number: int, risks: list[str], stop: list[str]) -> Row:
+    change = changes[number]
     return {
         **_named(change, change["tenant"], change["action"]),
-        "g": BLOCKED if stop else RISKY if {*risks} - QUIET else OTHER,
+        "g": _group(risks, stop),
         "risks": risks,
         "stop": stop,
-        "why": [*_why(change), ["Step", f"{step} of {steps}"]],
+        "why": [*_why(change), ["Step", f"{number + 1} of {len(changes)}"]],
         "c": change["cause"],
         "un": change["unchanged_fields"],
         "f": [*_fields(change)],
     }
+
+
+def _body(changes: Sequence[Document], number: int) -> Any:
+    change = changes[number]["change"]
+    return change["after"] or change["before"]
 
 
 def _named(found: Document, tenant: str, action: str) -> Row:
@@ -122,24 +164,26 @@ def _field(field: Document, remark: str = "") -> Row:
     return {**row, "x": remark} if remark else row
 
 
-def _outside(found: Document) -> Row:
+def _outside(found: Document) -> Head:
     """What a plan says of a resource that somebody changed or deleted."""
     deleted = found["change"]["actions"] == ["delete"]
-    return {
+    row = {
         **_named(found, found["address"].partition("/")[0], "deleted outside" if deleted else "changed outside"),
         **_said_outside(found, found["change"]["before"] if deleted else None, None),
         "g": OUTSIDE,
     }
+    return Head(row["a"], row["act"], [], [], lambda: row, None)
 
 
-def _finding(found: Document) -> Row:
+def _finding(found: Document) -> Head:
     created, deleted = found["finding"] == "created", found["finding"] == "deleted"
     action = f"{found['finding']} outside"
-    return {
+    row = {
         **_named(found, found["tenant"], action),
         **_said_outside(found, found["before"] if deleted else None, found["after"] if created else None),
         "g": {"created": "Created outside", "deleted": "Deleted outside"}.get(found["finding"], "Changed outside"),
     }
+    return Head(row["a"], action, [], [], lambda: row, lambda: found["after"] or found["before"])
 
 
 def _said_outside(found: Document, lost: Document | None, gained: Document | None) -> Row:
@@ -152,11 +196,12 @@ def _said_outside(found: Document, lost: Document | None, gained: Document | Non
     return {"risks": [], "stop": [], "why": why, "c": "outside", "un": 0, "f": fields}
 
 
-def words_of(rows: list[Row]) -> Document:
+def words_of(heads: Sequence[Head]) -> Document:
     """The words that rows use by their stable names, for the page's script."""
-    risks = sorted({risk for row in rows for risk in row["risks"]}, key=lambda risk: (risk_rank(risk), risk))
+    risks = sorted({risk for head in heads for risk in head.risks}, key=lambda risk: (risk_rank(risk), risk))
+    used = {head.action for head in heads}
     return {
-        "actions": {name: ACTIONS[name] for name in ACTIONS if any(row["act"] == name for row in rows)},
+        "actions": {name: ACTIONS[name] for name in ACTIONS if name in used},
         "risks": {risk: risk_word(risk) for risk in risks},
         "causes": CAUSES,
     }

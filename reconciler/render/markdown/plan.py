@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from reconciler.model.risk import RISKS
@@ -28,20 +28,29 @@ def marker(document: Document) -> str:
 
 def plan_markdown(document: Document, budget: int = BUDGET) -> str:
     """Never longer than ``budget`` (2,000 at least): the least risky changes are shortened first, and counted."""
-    changes = sorted(document["resource_changes"], key=_gravity)
-    head = [marker(document), "", *_title(document), *_blockers(document), *_table(changes), *_risky(changes)]
+    changes: Sequence[Document] = document["resource_changes"]
+    gravity, risky = [], set[int]()
+    counted: dict[tuple[str, str], Counter[str]] = {}
+    for number, change in enumerate(changes):
+        gravity.append(_gravity(change))
+        counted.setdefault((change["tenant"], change["type"]), Counter())[change["action"]] += 1
+        if {*change["risks"]} - _QUIET:
+            risky.add(number)
+    order = sorted(range(len(changes)), key=gravity.__getitem__)
+    first = [number for number in order if number in risky]
+    head = [marker(document), "", *_title(document), *_blockers(document), *_table(counted), *_risky(changes, first)]
     tail = [*_outside(document), *_notes(document)]
     room = budget - _size(head) - _size(tail) - 300  # for what says how much was left out
     shown: list[str] = []
-    left: list[Document] = []
-    for change in changes:
-        block = ["", *_block(change)]
-        if not left and _size(block) <= room:
-            shown += block
-            room -= _size(block)
-        else:
-            left.append(change)
-    text = "\n".join([*head, *shown, *_left_out(left, room), *tail]).rstrip() + "\n"
+    fitting = 0
+    for number in order:
+        block = ["", *_block(changes[number])]
+        if _size(block) > room:
+            break
+        fitting += 1
+        shown += block
+        room -= _size(block)
+    text = "\n".join([*head, *shown, *_left_out(changes, order[fitting:], room), *tail]).rstrip() + "\n"
     return text if len(text) <= budget else _cut(text, budget)
 
 
@@ -83,26 +92,23 @@ def _blockers(document: Document) -> Iterator[str]:
         yield ""
 
 
-def _table(changes: list[Document]) -> list[str]:
-    if not changes:
+def _table(counted: Mapping[tuple[str, str], Counter[str]]) -> list[str]:
+    """How many changes of each action there are, by tenant and kind."""
+    if not counted:
         return []
-    counted: dict[tuple[str, str], Counter[str]] = {}
-    for change in changes:
-        counted.setdefault((change["tenant"], change["type"]), Counter())[change["action"]] += 1
     used = [action for action in SYMBOLS if any(counts[action] for counts in counted.values())]
     rows = [[tenant, kind, *(counts[a] or "" for a in used)] for (tenant, kind), counts in sorted(counted.items())]
     lines = table(["tenant", "kind", *used], rows[:_TOP], numbers_from=2)
     return [*lines, *([f"\n… and {len(rows) - _TOP} more rows."] if len(rows) > _TOP else []), ""]
 
 
-def _risky(changes: list[Document]) -> Iterator[str]:
-    """What somebody should look at before anything else, above the fold."""
-    found = [change for change in changes if {*change["risks"]} - _QUIET]
+def _risky(changes: Sequence[Document], found: Sequence[int]) -> Iterator[str]:
+    """What somebody should look at before anything else, above the fold; ``found`` are its numbers."""
     if not found:
         return
     yield f"**Look at {'these' if len(found) > 1 else 'this'} first**"
     yield ""
-    for change in found[:_TOP]:
+    for change in (changes[number] for number in found[:_TOP]):
         told = "; ".join(f"**{r}**: {RISKS[r]}" if r in RISKS else code(r) for r in change["risks"])
         yield f"- `{change['address']}` {TITLES[change['action']]}: {told}"
     if len(found) > _TOP:
@@ -131,18 +137,18 @@ def _block(change: Document) -> list[str]:
     return details(f"<code>{symbol}</code> {escape(change['address'])} {TITLES[change['action']]}", body)
 
 
-def _left_out(left: list[Document], room: int) -> Iterator[str]:
-    """The names of those that did not fit, as long as there is room for names."""
+def _left_out(changes: Sequence[Document], left: Sequence[int], room: int) -> Iterator[str]:
+    """The names of those that did not fit (``left`` are their numbers), as long as there is room for names."""
     if not left:
         return
     yield ""
     yield f"**{len(left)} more changes** did not fit here, the least risky ones:"
     yield ""
-    for number, change in enumerate(left):
+    for named, change in enumerate(changes[number] for number in left):
         line = f"- `{SYMBOLS[change['action']]}` {change['address']}"
         room -= len(line) + 1
         if room < 0:
-            yield f"- … and {len(left) - number} more: see the plan's text, JSON or HTML"
+            yield f"- … and {len(left) - named} more: see the plan's text, JSON or HTML"
             return
         yield line
 
