@@ -48,3 +48,16 @@ def octodns(folder: Path, count: int) -> list[str] | None:
         )
     )
     return [binary, "--config-file", "config.yaml", "--force"]
+
+
+def snowcap(folder: Path, count: int) -> list[str] | None:
+    """A plan of so many new roles, from YAML to text, Snowflake left out; None where SNOWCAP_PYTHON names no interpreter with it."""
+    python = os.environ.get("SNOWCAP_PYTHON")
+    if python is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yml").write_text(
+        "roles:\n"
+        + "".join(f"  - name: report_{i}\n    comment: reads the orders of region {i}\n" for i in range(count))
+    )
+    return [python, str(Path(__file__).with_name("snowcap_plan.py")), "config.yml"]

@@ -5,7 +5,7 @@
     python -m benchmarks.run --sizes 10000 --quick  less of it
 
 Terraform and octoDNS are measured where `terraform` and `octodns-sync` are on the PATH (or TERRAFORM and OCTODNS_SYNC name
-them); where they are not, the table says so.
+them), snowcap where SNOWCAP_PYTHON names an interpreter that has it; where they are not, the table says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import psycopg
 
 from benchmarks.generate import generate
 from benchmarks.measure import Figures, measure
-from benchmarks.peers import TERRAFORM_VERSION, octodns, terraform
+from benchmarks.peers import TERRAFORM_VERSION, octodns, snowcap, terraform
 from reconciler.processes import processors
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -128,19 +128,21 @@ def table(bench: Bench) -> Iterator[str]:
 def peers_table(folder: Path, quick: bool) -> Iterator[str]:
     yield "| | plan s (CPU) | apply s (CPU) |"
     yield "|---|---|---|"
-    for count in (1000,) if quick else (1000, 10_000, 50_000):
-        bench = Bench(folder, count, max(1, count // 100), None, 1)
+    for count, runs in ((1000, 7), (10_000, 3), (50_000, 1))[: 1 if quick else None]:
+        bench = Bench(folder, count, max(1, count // 100), None, runs)
         bench.empty()
         mine = bench.ours("plan", before=bench.forget_cache)
         yield f"| reconciler, {count:,} creations | {mine.wall:.2f} ({mine.cpu:.2f}) | |"
-        command = octodns(folder / f"octodns{count}", count)
-        if command is None:
-            yield "| octoDNS: not installed here | | |"
-            continue
-        theirs = measure(command, folder / f"octodns{count}", os.environ, 1)
-        yield f"| octoDNS, {count:,} creations | {theirs.wall:.2f} ({theirs.cpu:.2f}) | |"
+        for name, peer in (("octoDNS", octodns), ("snowcap", snowcap)):
+            place = folder / f"{name}{count}"
+            command = peer(place, count)
+            if command is None:
+                yield f"| {name}: not installed here | | |"
+                continue
+            theirs = measure(command, place, bench.environment, runs, memory=False)
+            yield f"| {name}, {count:,} creations | {theirs.wall:.2f} ({theirs.cpu:.2f}) | |"
     count = 200 if quick else 2000
-    bench = Bench(folder, count, 20, None, 3)
+    bench = Bench(folder, count, 20, None, 7)
     bench.empty()
     plan = bench.ours("plan", "--quiet", "--out", str(bench.plan), before=bench.forget_cache)
     apply = bench.ours("apply", "--quiet", "--auto-approve", str(bench.plan), before=bench.empty)
@@ -151,8 +153,8 @@ def peers_table(folder: Path, quick: bool) -> Iterator[str]:
         return
     init, planning, applying = commands
     subprocess.run(init, cwd=folder / "terraform", check=True, capture_output=True)
-    one = measure(planning, folder / "terraform", os.environ, 1)
-    two = measure(applying, folder / "terraform", os.environ, 1)
+    one = measure(planning, folder / "terraform", os.environ, 1, memory=False)
+    two = measure(applying, folder / "terraform", os.environ, 1, memory=False)
     yield f"| Terraform {TERRAFORM_VERSION}, {count:,} `terraform_data` | {one.wall:.2f} ({one.cpu:.2f}) | {two.wall:.2f} ({two.cpu:.2f}) |"
     yield f"| CPU of plan and apply, Terraform / reconciler | {(one.cpu + two.cpu) / (plan.cpu + apply.cpu):.0f} | |"
 
