@@ -215,9 +215,8 @@ class Transaction:
     def insert(self, rows: Sequence[Written]) -> None:
         into = "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, digest_of)"
         if self._sqlite:
-            given = (self._project, self._actor)
-            sql = f"{into} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
-            run_many(self._connection, sql, [(*_values(row), *given) for row in rows])
+            if rows:
+                self._insert_stamped(rows)
             return
         parameters = {"project": self._project, "actor": self._actor}
         if self._stages(len(rows)):
@@ -230,6 +229,18 @@ class Transaction:
         self._run(
             f"{into} VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :digest, :project, :actor, {self._digest_of})",
             self._parameters(rows),
+        )
+
+    def _insert_stamped(self, rows: Sequence[Written]) -> None:
+        """SQLite: with what its trigger gives to the rows of everybody else; see migration 0006."""
+        self._run("UPDATE row_counter SET n = n + :count", {"count": len(rows)})
+        last = int(self._connection.execute(text("SELECT n FROM row_counter")).scalar_one())
+        given = (self._project, self._actor, self._actor)
+        run_many(
+            self._connection,
+            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, changed_by, "
+            "row_version, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ','now'))",
+            [(*_values(row), *given, number) for number, row in enumerate(rows, last - len(rows) + 1)],
         )
 
     def _stages(self, count: int) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.conftest import Db
-from tests.store.support import set_up
+from tests.store.support import cli_on, set_up
 
 INSERT = "INSERT INTO resources (tenant, kind, name, spec) VALUES ('acme', 'limit', ?, ?)"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -150,3 +151,24 @@ def test_numbers_are_drawn_by_everybody_at_once(made: Db) -> None:
         thread.join()
     versions = [v for (v,) in made.sql("SELECT row_version FROM resources")]
     assert len(versions) == len(set(versions)) == 40
+
+
+def test_what_an_apply_inserts_is_stamped_like_what_anybody_inserts(made: Db, folder: Path) -> None:
+    """On SQLite an apply does it by itself; the trigger goes on stamping for everybody else, whatever they say."""
+    made.sql(INSERT, ["before", "{}"])
+    limits = {name: {"target": "tenant", "per": "day", "requests": 1} for name in ("one", "two", "three")}
+    (folder / "acme.yaml").write_text(json.dumps({"version": 1, "tenant": "acme", "limits": limits}))
+    cli_on(made.url, folder)("apply", "--auto-approve", RECONCILER_ACTOR="ci").ok()
+    made.sql(
+        "INSERT INTO resources (tenant, kind, name, spec, row_version, changed_by) VALUES ('acme', 'limit', 'after', '{}', 1, 'me')"
+    )
+    made.sql(INSERT, ["last", "{}"])
+    found = made.sql("SELECT name, row_version, changed_by, changed_at FROM resources ORDER BY row_version")
+    names = [name for name, *_ in found]
+    assert (names[0], {*names[1:4]}, names[4:]) == ("before", {*limits}, ["after", "last"])
+    assert len({version for _, version, *_ in found}) == 6
+    nobody = "unknown" if made.is_sqlite else "postgres"
+    assert [by for _, _, by, _ in found] == [nobody, "ci", "ci", "ci", nobody, nobody]
+    if made.is_sqlite:
+        assert all(datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ") for *_, at in found)
+        assert made.sql("SELECT n FROM row_counter") == [(found[-1][1],)]

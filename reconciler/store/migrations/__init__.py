@@ -13,6 +13,7 @@ MIGRATIONS: Mapping[str, str] = {
     "0003": "v0003_outbox",
     "0004": "v0004_secrets",
     "0005": "v0005_status",
+    "0006": "v0006_stamps",
 }
 """The module of each revision, oldest first; its ``upgrade(connection)`` makes the one before into it."""
 
