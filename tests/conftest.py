@@ -19,6 +19,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests import forked
+
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = tempfile.mkdtemp(prefix="reconciler-cache-")
 """Tests read with a cache, as people do, and leave none behind in the home of whoever runs them."""
@@ -61,6 +63,9 @@ def reconciler(
     *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
 ) -> Ran:
     """Runs the command line in a process of its own."""
+    if forked.may_fork(env):
+        done = forked.run(arguments, cwd, command_environment(env), stdin, timeout)
+        return Ran(done.returncode, done.stdout, done.stderr)
     done = subprocess.run(
         [sys.executable, "-m", "reconciler", *arguments],
         cwd=cwd,

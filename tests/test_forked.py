@@ -1,0 +1,87 @@
+"""Command lines that are forked say and do what those say and do that are started: other tests rely on that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests import forked
+from tests.conftest import Db, Ran, command_environment, reconciler
+
+LIMIT = {"target": "tenant", "per": "day", "requests": 1}
+STATEMENT = "SELECT id FROM orders WHERE region = :region"
+MANIFEST = {
+    "version": 1,
+    "tenant": "acme",
+    "limits": {"one": LIMIT, "größer": LIMIT},
+    "templates": {"t": {"type": "sql", "connector": "c", "sql": STATEMENT}},
+}
+
+
+def both(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> tuple[Ran, Ran]:
+    assert forked.may_fork(env)
+    started = subprocess.run(
+        [sys.executable, "-m", "reconciler", *arguments],
+        cwd=cwd,
+        env=command_environment(env),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return reconciler(*arguments, cwd=cwd, env=env, stdin=stdin), Ran(
+        started.returncode, started.stdout, started.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["plan", "--help"], 0),
+        (["no-such-command"], 64),
+        (["validate", "acme.yaml"], 3),
+        (["validate", "good.yaml", "--format", "json"], 0),
+        (["plan", "good.yaml"], 0),
+        (["plan", "good.yaml", "--detailed-exitcode", "--format", "json"], 2),
+        (["plan", "-", "--format", "markdown"], 0),
+        (["apply", "good.yaml"], 6),
+        (["drift"], 1),
+        (["explain", "limit.per"], 0),
+        (["schema", "kind-limit"], 64),
+        (["debug", "failpoints"], 0),
+    ],
+)
+def test_the_same_answer(db: Db, folder: Path, arguments: list[str], code: int) -> None:
+    good = json.dumps({"version": 1, "tenant": "acme", "limits": {"one": LIMIT}})
+    (folder / "acme.yaml").write_text(json.dumps(MANIFEST, ensure_ascii=False), encoding="utf-8")
+    (folder / "good.yaml").write_text(good)
+    env = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop"}
+    one, two = both(*arguments, cwd=folder, env=env, stdin=good)
+    assert one == two
+    assert one.code == code, one.text
+
+
+def test_what_an_interpreter_reads_at_its_start_gets_one() -> None:
+    assert forked.may_fork({"RECONCILER_PROJECT": "shop", "COLUMNS": "80"})
+    assert not forked.may_fork({"PYTHONHASHSEED": "1"})
+    assert not forked.may_fork({"LC_ALL": "C"})
+
+
+def test_killed_and_out_of_time(db: Db, folder: Path) -> None:
+    (folder / "good.yaml").write_text(json.dumps({"version": 1, "tenant": "acme", "limits": {"one": LIMIT}}))
+    env = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop"}
+    apply = ["apply", "good.yaml", "--auto-approve"]
+    assert reconciler(*apply, cwd=folder, env={**env, "RECONCILER_FAILPOINT": "before_commit:kill"}).code == -9
+    started = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        reconciler(*apply, cwd=folder, env={**env, "RECONCILER_FAILPOINT": "before_commit:sleep:60"}, timeout=2)
+    assert time.monotonic() - started < 30
+    assert reconciler(*apply, cwd=folder, env=env).ok().code == 0  # so the lock is free: nobody sleeps on it
