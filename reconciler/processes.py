@@ -46,7 +46,7 @@ def in_processes(
     try:
         os.write(give, b"".join(_TICKET.pack(number) for number in range(len(batches))))
         os.close(give)
-        if helpers:
+        if helpers > 0:
             # so that every child has the modules and validators that this takes, and none makes its own
             for index in batches[next(_tickets(take))]:
                 results[index] = work(items[index])

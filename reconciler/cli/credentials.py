@@ -15,13 +15,13 @@ import click
 from reconciler.cli.signing import ring, signing_key
 from reconciler.cli.workspace import Workspace, actor, with_places
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
-from reconciler.load.loaded import Loaded
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fingerprint import Fingerprints, Seen
 
 if TYPE_CHECKING:
     from reconciler.credentials.check import Found
+    from reconciler.load.loaded import Loaded
     from reconciler.model.plan import Plan
     from reconciler.secrets.fetch import Fetched, Opened
     from reconciler.secrets.resolve import Resolver

@@ -19,15 +19,14 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.terminal import width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.discover import find_project_file
-from reconciler.load.load import load
-from reconciler.load.loaded import DEFAULT_PROJECT, Loaded
 from reconciler.load.paths import STDIN
-from reconciler.load.project import Project, read_project, without_file
+from reconciler.load.project import DEFAULT_PROJECT, Project, read_project, without_file
 from reconciler.model.address import Address, is_name
 from reconciler.model.configuration import Configuration
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
+    from reconciler.load.loaded import Loaded
     from reconciler.model.live import Live
     from reconciler.model.plan import Change, Plan, Revision, Selection
     from reconciler.store.url import Database
@@ -107,6 +106,8 @@ class Workspace:
         return given
 
     def load(self, environment: str | None, thoroughly: bool = False) -> Loaded:
+        from reconciler.load.load import load
+
         progress = self.options.progress
         with progress.stage("Reading the configuration"):
             return load(self.project, environment, self.paths, self.name, progress.count, thoroughly)

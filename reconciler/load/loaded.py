@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from reconciler.errors import Path, Place
 from reconciler.load.draft import Draft
 from reconciler.load.entries import Entries
-from reconciler.load.project import ExternalEntry, Project
+from reconciler.load.project import DEFAULT_PROJECT, ExternalEntry, Project
 from reconciler.load.source import Source
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import State
-
-DEFAULT_PROJECT = "default"
 
 
 @dataclass(frozen=True, slots=True)

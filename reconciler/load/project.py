@@ -43,6 +43,8 @@ from reconciler.model.spec import Part
 from reconciler.secrets.policy import Policy
 
 FILE_NAME = "reconciler.yaml"
+DEFAULT_PROJECT = "default"
+"""Of who names none."""
 SERVE_FILE = "serve.yaml"
 """Belongs to whoever runs a server; see ``load/serve_file.py``."""
 

@@ -90,11 +90,11 @@ def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
     ids = filled(url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "DO $$ BEGIN CREATE ROLE evidence_reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            "DO $$ BEGIN CREATE ROLE evidence_watcher LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         )
-        connection.execute("GRANT SELECT ON runtime_schema, intents, outcomes, denials, counters TO evidence_reader")
+        connection.execute("GRANT SELECT ON runtime_schema, intents, outcomes, denials, counters TO evidence_watcher")
     parts = conninfo_to_dict(url)
-    reader = f"postgresql://evidence_reader@/{parts['dbname']}?host={parts['host']}"
+    reader = f"postgresql://evidence_watcher@/{parts['dbname']}?host={parts['host']}"
 
     def seen(connection: psycopg.Connection[Any], table: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[call-overload,index]
