@@ -7,8 +7,8 @@ import signal
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from io import FileIO
+from contextlib import ExitStack, suppress
+from io import BufferedReader, FileIO
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -16,8 +16,8 @@ Work = Callable[[K], bytes | None]
 _TICKET = struct.Struct("<H")
 _RECORD = struct.Struct("<Iq")
 BATCH = 200
-ROUND = 100
-"""Batches whose results are held at a time."""
+ROUND = 500
+"""Batches whose results stand in files at a time."""
 MANY = 5_000
 """Items; below that, processes of their own cost more time than they save."""
 _MOST = 4096
@@ -31,52 +31,60 @@ def processors() -> int:
 
 def in_processes(
     items: Sequence[K], work: Work[K], done: Callable[[int], None] = lambda _count: None
-) -> list[bytes | None]:
+) -> Iterator[bytes | None]:
     """What ``work`` returns for each item, in their order; ``done`` is told how many are finished, about.
 
     Children are forked, so they have everything that this process has, and nothing is sent to them but tickets: whoever
     is free takes the next one. What a child leaves undone (it was killed, say) is done here, where an error can be seen.
+    All is done before the first result is given; until they are asked for, results stand in files.
     """
     size = -(-len(items) // _MOST)
     batches = [range(at, min(len(items), at + size)) for at in range(0, len(items), size)] if items else []
     helpers = min(processors(), len(batches)) - 1 if hasattr(os, "fork") else 0
-    results: dict[int, bytes | None] = {}
     take, give = os.pipe()
-    children: list[tuple[int, FileIO]] = []
-    try:
-        os.write(give, b"".join(_TICKET.pack(number) for number in range(len(batches))))
-        os.close(give)
-        if helpers > 0:
-            # so that every child has the modules and validators that this takes, and none makes its own
-            for index in batches[next(_tickets(take))]:
-                results[index] = work(items[index])
-        for _ in range(helpers):
-            # unbuffered, so that the child and this process share nothing but the file
-            answers = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-            children.append((_start(take, answers, batches, items, work), answers))
-        for number in _tickets(take):
-            for index in batches[number]:
-                results[index] = work(items[index])
-            done(batches[number].stop)
-        while children:
-            process, answers = children.pop()
-            with answers:
-                os.waitpid(process, 0)
-                results.update(_read(answers))
-    finally:
-        os.close(take)
-        for process, answers in children:
-            with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
-            answers.close()
-    return [results[index] if index in results else work(items[index]) for index in range(len(items))]
+    children: list[int] = []
+    with ExitStack() as files:
+
+        def new_file() -> FileIO:
+            # unbuffered, so that a child and this process share nothing but the file
+            return files.enter_context(tempfile.TemporaryFile(buffering=0))
+
+        own = new_file()
+        all_files = [own]
+        try:
+            os.write(give, b"".join(_TICKET.pack(number) for number in range(len(batches))))
+            os.close(give)
+            if helpers > 0:
+                # so that every child has the modules and validators that this takes, and none makes its own
+                _do(batches[next(_tickets(take))], items, work, own)
+            for _ in range(helpers):
+                all_files.append(new_file())
+                children.append(_start(take, all_files[-1], batches, items, work))
+            for number in _tickets(take):
+                _do(batches[number], items, work, own)
+                done(batches[number].stop)
+            while children:
+                os.waitpid(children[-1], 0)
+                children.pop()
+        finally:
+            os.close(take)
+            for process in children:
+                with suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+                    os.waitpid(process, 0)
+        places = {index: (file, *place) for file in all_files for index, place in _places(file)}
+        for index in range(len(items)):
+            if index not in places:
+                yield work(items[index])
+                continue
+            file, at, length = places[index]
+            yield None if length < 0 else _exactly(file, at, length)
 
 
 def in_batches(items: Sequence[K], work: Work[Sequence[K]]) -> Iterator[bytes | None]:
     """What ``work`` returns for each batch of the items, in their order; here alone where they are few.
 
-    For results that are large together: no more than those of a round are held at a time.
+    For results that are large together: no more than those of a round stand in files at a time.
     """
     few = len(items) < MANY
     batches = [items[at : at + BATCH] for at in range(0, len(items), BATCH)]
@@ -95,13 +103,17 @@ def _start(take: int, answers: FileIO, batches: Sequence[range], items: Sequence
         for number in _tickets(take):
             if os.getppid() != parent:
                 break  # it was killed: nobody wants the rest
-            records = []
-            for index in batches[number]:
-                found = work(items[index])
-                records += [_RECORD.pack(index, -1 if found is None else len(found)), found or b""]
-            _write(answers, b"".join(records))
+            _do(batches[number], items, work, answers)
     finally:
         os._exit(0)
+
+
+def _do(batch: range, items: Sequence[K], work: Work[K], answers: FileIO) -> None:
+    records = []
+    for index in batch:
+        found = work(items[index])
+        records += [_RECORD.pack(index, -1 if found is None else len(found)), found or b""]
+    _write(answers, b"".join(records))
 
 
 def _write(file: FileIO, data: bytes) -> None:
@@ -115,15 +127,27 @@ def _tickets(take: int) -> Iterator[int]:
         yield _TICKET.unpack(ticket)[0]
 
 
-def _read(answers: FileIO) -> Iterator[tuple[int, bytes | None]]:
-    """The whole records; the last one may have been cut off."""
+def _places(answers: FileIO) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Where the results of whole records stand, and how long they are (-1: None); the last one may have been cut off."""
+    end = answers.seek(0, os.SEEK_END)
     answers.seek(0)
-    data = memoryview(answers.read())
+    reader = BufferedReader(answers)
     at = 0
-    while at + _RECORD.size <= len(data):
-        index, length = _RECORD.unpack_from(data, at)
+    while at + _RECORD.size <= end:
+        index, length = _RECORD.unpack(reader.read(_RECORD.size))
         at += _RECORD.size
-        if at + max(0, length) > len(data):
-            return
-        yield index, None if length < 0 else bytes(data[at : at + length])
-        at += max(0, length)
+        if at + max(0, length) > end:
+            break
+        yield index, (at, length)
+        at = reader.seek(max(0, length), os.SEEK_CUR)
+    reader.detach()
+
+
+def _exactly(file: FileIO, at: int, length: int) -> bytes:
+    data = os.pread(file.fileno(), length, at)
+    while len(data) < length:
+        more = os.pread(file.fileno(), length - len(data), at + len(data))
+        if not more:
+            raise EOFError("a temporary file became shorter")
+        data += more
+    return data

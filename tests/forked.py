@@ -1,6 +1,6 @@
 """Command lines as processes forked from one that has imported the program: real ones, without the half second of imports.
 
-A test's worker starts the parent once (``python -m tests.forked``), a process with a single thread that runs no command
+A test's worker starts the parent once (this file), a process with a single thread that runs no command
 itself. Each request brings arguments, environment, folder and files for the three standard streams; the answer is the
 exit status, negative for a signal, as subprocess says it. ``TEST_SPAWN=1`` starts every command line anew instead.
 """
@@ -59,10 +59,10 @@ class _Parent:
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="fork-", dir="/tmp")
         self._address = f"{self._folder}/socket"
-        # the end of its stdin is the end of this process
+        # -P: the program that is installed, which need not be the one beside the tests; its stdin's end is its own end
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forked", self._address],
-            cwd=Path(__file__).resolve().parent.parent,
+            [sys.executable, "-P", str(Path(__file__).resolve()), self._address],
+            cwd=self._folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

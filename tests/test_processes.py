@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from reconciler import processes
-from reconciler.processes import in_processes
+
+
+def in_processes(items: Sequence[int], work: Callable[[int], bytes | None]) -> list[bytes | None]:
+    return [*processes.in_processes(items, work)]
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +58,26 @@ def test_no_child_is_left_behind() -> None:
     before = _children()
     in_processes(range(50), lambda n: b"")
     assert _children() == before
+
+
+def test_whoever_stops_asking_leaves_nothing_behind() -> None:
+    before, files = _children(), len(os.listdir("/proc/self/fd"))
+    found = processes.in_processes(range(50), lambda n: b"x" * 100_000)
+    assert next(found) == b"x" * 100_000
+    assert _children() == before
+    del found
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_results_do_not_stay_in_memory() -> None:
+    tracemalloc.start()
+    total = sum(
+        len(text or b"") for text in processes.in_batches(range(processes.MANY), lambda batch: b"x" * 1_000_000)
+    )
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total == processes.MANY // processes.BATCH * 1_000_000
+    assert most < total / 4
 
 
 def _children() -> set[str]:
