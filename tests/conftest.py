@@ -63,9 +63,16 @@ def reconciler(
     *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
 ) -> Ran:
     """Runs the command line in a process of its own."""
-    if forked.may_fork(env):
-        done = forked.run(arguments, cwd, command_environment(env), stdin, timeout)
-        return Ran(done.returncode, done.stdout, done.stderr)
+    if not forked.may_fork(env):
+        return started(*arguments, cwd=cwd, env=env, stdin=stdin, timeout=timeout)
+    done = forked.run(arguments, cwd, command_environment(env), stdin, timeout)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def started(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 60
+) -> Ran:
+    """The same, by an interpreter of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "reconciler", *arguments],
         cwd=cwd,

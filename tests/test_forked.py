@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import forked
-from tests.conftest import Db, Ran, command_environment, reconciler
+from tests.conftest import Db, Ran, reconciler, started
 
 LIMIT = {"target": "tenant", "per": "day", "requests": 1}
 STATEMENT = "SELECT id FROM orders WHERE region = :region"
@@ -26,18 +25,8 @@ MANIFEST = {
 
 def both(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> tuple[Ran, Ran]:
     assert forked.may_fork(env)
-    started = subprocess.run(
-        [sys.executable, "-m", "reconciler", *arguments],
-        cwd=cwd,
-        env=command_environment(env),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return reconciler(*arguments, cwd=cwd, env=env, stdin=stdin), Ran(
-        started.returncode, started.stdout, started.stderr
-    )
+    one = reconciler(*arguments, cwd=cwd, env=env, stdin=stdin)
+    return one, started(*arguments, cwd=cwd, env=env, stdin=stdin)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +69,8 @@ def test_killed_and_out_of_time(db: Db, folder: Path) -> None:
     env = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop"}
     apply = ["apply", "good.yaml", "--auto-approve"]
     assert reconciler(*apply, cwd=folder, env={**env, "RECONCILER_FAILPOINT": "before_commit:kill"}).code == -9
-    started = time.monotonic()
+    began = time.monotonic()
     with pytest.raises(subprocess.TimeoutExpired):
         reconciler(*apply, cwd=folder, env={**env, "RECONCILER_FAILPOINT": "before_commit:sleep:60"}, timeout=2)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - began < 30
     assert reconciler(*apply, cwd=folder, env=env).ok().code == 0  # so the lock is free: nobody sleeps on it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,9 +89,7 @@ def print_plan(plan: Plan) -> None:
     """A plan's document the same way, in pieces."""
     from reconciler.plan.indented import indented
 
-    for piece in indented(plan):
-        click.echo(piece.decode(), nl=False)
-    click.echo()
+    print_pieces(piece.decode() for piece in indented(plan))
 
 
 def print_beside_plan(document: dict[str, Any], name: str, plan: Plan) -> None:
@@ -99,10 +97,8 @@ def print_beside_plan(document: dict[str, Any], name: str, plan: Plan) -> None:
     from reconciler.plan.indented import indented
 
     before = orjson.dumps(document, option=orjson.OPT_INDENT_2).removesuffix(b"\n}").decode()
-    click.echo(f'{before},\n  "{name}": ', nl=False)
-    for piece in indented(plan):
-        click.echo(piece.replace(b"\n", b"\n  ").decode(), nl=False)
-    click.echo("\n}")
+    inside = (piece.replace(b"\n", b"\n  ").decode() for piece in indented(plan))
+    print_pieces(chain([f'{before},\n  "{name}": '], inside, ["\n}"]))
 
 
 def print_pieces(pieces: Iterable[str]) -> None:

@@ -10,12 +10,11 @@ Render: TypeAlias = Callable[[dict[str, Any]], str]
 Pieces: TypeAlias = Callable[[dict[str, Any]], Iterator[str]]
 
 
-def _by(module: str, function: str) -> Render:
+def _by(module: str, function: str) -> Callable[[dict[str, Any]], Any]:
     """A renderer that is imported when it is used: a command offers many formats and prints one."""
 
-    def render(document: dict[str, Any]) -> str:
-        found: Render = getattr(import_module(f"reconciler.render.{module}"), function)
-        return found(document)
+    def render(document: dict[str, Any]) -> Any:
+        return getattr(import_module(f"reconciler.render.{module}"), function)(document)
 
     return render
 
@@ -29,18 +28,10 @@ def _whole(module: str, function: str) -> Pieces:
     return render
 
 
-def _pieces(module: str, function: str) -> Pieces:
-    def render(document: dict[str, Any]) -> Iterator[str]:
-        found: Pieces = getattr(import_module(f"reconciler.render.{module}"), function)
-        return found(document)
-
-    return render
-
-
 PLAN_FORMATS: Mapping[str, Pieces] = {
     "markdown": _whole("markdown", "plan_markdown"),
-    "html": _pieces("html.page", "plan_html"),
-    "github": _pieces("github", "plan_github"),
+    "html": _by("html.page", "plan_html"),
+    "github": _by("github", "plan_github"),
     "gitlab": _whole("gitlab", "plan_gitlab"),
 }
 """From what ``plan.lazy.document_of`` makes; ``--format`` of plan and show offers these names.
@@ -49,7 +40,7 @@ A plan may have a million changes: a renderer goes through them and keeps what i
 
 DRIFT_FORMATS: Mapping[str, Pieces] = {
     "markdown": _whole("markdown", "drift_markdown"),
-    "html": _pieces("html.page", "drift_html"),
+    "html": _by("html.page", "drift_html"),
 }
 """From what ``render.drift_text.drift_json`` makes, with the plan's document as ``pending`` where that was asked for."""
 

@@ -33,7 +33,7 @@ def draw(heads: Sequence[Head], dependants: Mapping[str, list[str]] | None = Non
     """``heads`` are those of the changes in the order of reading; ``dependants`` stay as they are and refer to what changes."""
     changed = {head.address: head for head in reversed(heads)}
     order = [*dict.fromkeys(head.address for head in heads)]
-    edges = {address: _needs(address, changed[address]) for address in order[: MOST + 1]}
+    edges = {address: _needs(address, changed[address]) for address in order[:MOST]}
     edges |= {address: ends for address, ends in (dependants or {}).items() if address not in changed}
     ends = (end for address in edges for end in edges[address]) if len(order) <= MOST else ()
     known = [*dict.fromkeys([*order, *ends, *edges])]
