@@ -121,7 +121,9 @@ def print_changes(changes: Sequence[Change], style: Style) -> None:
 
     def work(batch: Sequence[Change]) -> bytes:
         lines = changes_text(batch, style)
-        return "".join(f"{part}\n" for line in lines for part in style.lines(line)).encode(errors="surrogatepass")
+        if style.width is not None:
+            lines = (part for line in lines for part in style.lines(line))
+        return "\n".join((*lines, "")).encode(errors="surrogatepass")
 
     for text in in_batches(changes, work):
         click.echo((text or b"").decode(errors="surrogatepass"), nl=False)

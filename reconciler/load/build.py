@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from reconciler.errors import Problem
-from reconciler.kinds.parse import parse
+from reconciler.kinds.accept import Accepted, accept
 from reconciler.kinds.table import KINDS
 from reconciler.load.collect import Collector
 from reconciler.load.draft import Draft, Layer
@@ -16,9 +16,8 @@ from reconciler.load.project import Project
 from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
-from reconciler.model.resource import Resource, State, resource_of
+from reconciler.model.resource import Resource, State
 from reconciler.model.secret_ref import references_in
-from reconciler.model.spec import Spec
 from reconciler.secrets.policy import Policy, refusal
 
 Count: TypeAlias = Callable[[int, int, str], None]
@@ -48,13 +47,15 @@ def build_resources(
             problems.append(draft.locate(_no_base(draft, base, "there is nothing to remove")))
             continue
         body = _with_defaults(draft, project, variables, problems)
-        spec = parse(KINDS[address.kind], body, address)
-        if isinstance(spec, Spec):
-            resources[address] = resource_of(address, spec, draft.place)
+        found = accept(KINDS[address.kind], body, address)
+        if isinstance(found, Accepted):
+            resources[address] = Resource.known(
+                address, found.text, draft.place, found.explicit, found.digest, found.body
+            )
             continue
-        if not draft.in_base and any(p.code == "missing-field" for p in spec):
+        if not draft.in_base and any(p.code == "missing-field" for p in found):
             problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))
-        problems.extend(draft.locate(problem) for problem in spec)
+        problems.extend(draft.locate(problem) for problem in found)
     return resources
 
 

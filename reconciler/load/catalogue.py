@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path as FilePath
 
 from reconciler.kinds.table import KINDS
@@ -44,9 +45,22 @@ class Catalogue(Mapping[Address, Resource]):
         if found is None:
             raise KeyError(address)
         extract, file, before = self._extracts[found[0]]
+        return extract.resource(found[1], self._name(file), before)
+
+    def _name(self, file: str) -> str:
         if file not in self._shown:
             self._shown[file] = shown_name(FilePath(file))
-        return extract.resource(found[1], self._shown[file], before)
+        return self._shown[file]
+
+    def items(self) -> ItemsView[Address, Resource]:
+        return _Items(self)
+
+    def pairs(self) -> list[tuple[Address, Resource]]:
+        """All resources with their addresses, in key order; looking up each would take several times as long."""
+        found = [
+            pair for extract, file, before in self._extracts for pair in extract.resources(self._name(file), before)
+        ]
+        return sorted((*found, *self._others.items()), key=itemgetter(0))
 
     def __contains__(self, address: object) -> bool:
         return str(address) in self.digests
@@ -71,6 +85,13 @@ class Catalogue(Mapping[Address, Resource]):
             kind = KINDS[address.kind]
             for reference in kind.references_of(address.tenant, resource.body):
                 yield str(address), str(reference.address)
+
+
+class _Items(ItemsView[Address, Resource]):
+    _mapping: Catalogue
+
+    def __iter__(self) -> Iterator[tuple[Address, Resource]]:
+        yield from self._mapping.pairs()
 
 
 def addresses(names: Iterable[str]) -> list[Address]:

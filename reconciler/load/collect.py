@@ -193,7 +193,8 @@ class Collector:
                     )
                     continue
                 inner: list[Problem] = []
-                value = substitution.apply(body, inner) if document.has_variables else body
+                varies = document.has_variables and (plural, name) not in document.plain
+                value = substitution.apply(body, inner) if varies else body
                 address, layer = Address(tenant, kind.name, name), Layer(source, document.index, (plural, name), value)
                 for problem in inner:
                     draft = Draft(address, [layer], NOWHERE, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NoReturn, TypeAlias
 
@@ -49,6 +49,8 @@ class Document:
     key_places: Mapping[tuple[str, str], tuple[int, int]]
     has_variables: bool
     size: int = 0  # in nodes, those that aliases add included
+    plain: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
+    """Entries of the first level that are known to hold no variables."""
 
 
 def read_documents(data: bytes, file: str) -> tuple[list[Document], list[Problem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -86,14 +87,20 @@ class Extract:
 
     def resource(self, position: int, file: str, before: int) -> Resource:
         """``file`` is the file's name and ``before`` the lines above the chunk."""
-        tail = self._tail
-        address = Address.of(self.names[position])
-        line = tail["lines"][position]
+        tail, line = self._tail, self._tail["lines"][position]
         place = Place(file, None if line is None else line + before, tail["columns"][position])
         shape = _shape(tail["shapes"][tail["explicit"][position]])
-        made = Resource(address, tail["texts"][position], place, shape)
-        made.__dict__["digest"] = self.digests[position]
-        return made
+        address = Address.of(self.names[position])
+        return Resource.known(address, tail["texts"][position], place, shape, self.digests[position])
+
+    def resources(self, file: str, before: int) -> Iterator[tuple[Address, Resource]]:
+        """All of them, in the order of their positions."""
+        tail, shapes = self._tail, [*map(_shape, self._tail["shapes"])]
+        columns = (self.names, self.digests, tail["texts"], tail["lines"], tail["columns"], tail["explicit"])
+        for name, digest, text, line, column, shape in zip(*columns, strict=True):
+            address = Address.of(name)
+            place = Place(file, None if line is None else line + before, column)
+            yield address, Resource.known(address, text, place, shapes[shape], digest)
 
     @property
     def parts(self) -> tuple[bytes | memoryview, bytes | memoryview, bytes | memoryview]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from reconciler.errors import Problem, Problems
 from reconciler.kinds.table import KINDS
+from reconciler.kinds.targets import targets_of
+from reconciler.load.blocks import read_alike
 from reconciler.load.build import build_resources, check_secrets, quietly
 from reconciler.load.chunks import Chunk
 from reconciler.load.collect import Collector
 from reconciler.load.extract import Extract, Links, made_of
 from reconciler.load.project import Project
-from reconciler.load.source import parse_source
+from reconciler.load.source import Source, parse_source
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind
 from reconciler.model.resource import Resource
@@ -34,7 +36,9 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     """None for what has a problem, and for ``moved`` and other lists, whose entries concern other files."""
     problems = Problems()
     collector = Collector(frame.variables, frame.project.settings.default_tenant, problems.found)
-    collector.add(parse_source(chunk.file, chunk.data, problems))
+    alike = read_alike(chunk.data, chunk.file)
+    whole = Source(chunk.file, chunk.data, alike) if alike else parse_source(chunk.file, chunk.data, problems)
+    collector.add(whole)
     if problems.found or collector.entries:
         return None
     resources = build_resources(collector, frame.project, frame.variables, problems.found, quietly)
@@ -48,17 +52,19 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
 def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
     """None where a rule is broken, or where it takes all files to say: circles, and values that each has to itself."""
     links, outward, open_ = Links([], []), dict[str, None](), list[int]()
+    names = {*map(str, resources)}
     for position, (address, resource) in enumerate(resources.items()):
         kind = KINDS[address.kind]
-        if any(resource.body.get(field) is not None for field in kind.unique):
+        if kind.unique and any(resource.body.get(field) is not None for field in kind.unique):
             return None  # whether another one has the same shows only a look at all files
-        for reference in kind.references_of(address.tenant, resource.body):
-            if leads_back(address.kind) and leads_back(reference.address.kind):
+        for target in targets_of(address.kind, resource.text):
+            if leads_back(address.kind) and leads_back(target.partition("/")[0]):
                 return None
+            name = f"{address.tenant}/{target}"
             links.sources.append(position)
-            links.targets.append(str(reference.address))
-            if reference.address not in resources:
-                outward[str(reference.address)] = None
+            links.targets.append(name)
+            if name not in names:
+                outward[name] = None
         known = _Known(resources)
         problems = [*kind.check(resource, known)]
         if known.asked_further:

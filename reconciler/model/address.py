@@ -30,7 +30,7 @@ class Address(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Address:
         """What ``str()`` made of an address; nothing is checked, since this is done for every resource."""
-        return cls(*name.split("/"))
+        return tuple.__new__(cls, name.split("/"))
 
     @classmethod
     def parse(cls, text: str) -> Address:

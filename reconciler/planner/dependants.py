@@ -17,8 +17,7 @@ MOST = 1000
 def dependants_of(changed: Iterable[Address], configuration: Configuration) -> tuple[Dependant, ...]:
     """The nearest first, then by address; each with what it refers to of all that is told here."""
     there = {*map(str, changed)}
-    # where everything changes, nothing depends on it from outside
-    if not there or (len(there) >= len(configuration.resources) and configuration.digests.keys() <= there):
+    if not there:
         return ()
     refers: dict[str, dict[str, None]] = defaultdict(dict)
     needed_by: dict[str, list[str]] = defaultdict(list)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
+from operator import itemgetter
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
 from reconciler.kinds.table import KINDS
@@ -80,7 +81,10 @@ def make_plan(
         desired_empty=not configuration.resources,
         partial=selection.is_partial or not selection.deletes,
         revision=setting.revision,
-        dependants=dependants_of({change.address for change in changes}, configuration),
+        # where everything changes, nothing depends on it from outside
+        dependants=dependants_of({change.address for change in changes}, configuration)
+        if unchanged or selection.is_partial or not selection.replaces
+        else (),
         notes=tuple(_notes(configuration, live, setting.today)),
         outside=tuple(
             found
@@ -105,7 +109,7 @@ def _changes(
     invalid: list[Problem] = []
     skipped: set[Address] = set()
     unchanged = _settled(live, selection)
-    for address in _unsettled(configuration, live):
+    for address, wanted in _unsettled(configuration, live):
         # a move is selected whole, with those that make room for it or take its place
         group = groups.get(address)
         if not (selection.selects(address) if group is None else any(map(selection.selects, group))):
@@ -114,7 +118,6 @@ def _changes(
         # a name that its resource leaves in this plan is free
         row = live.rows.get(previous or address) if previous or address not in moves else None
         try:
-            wanted = configuration.resources[address]
             if row is None:
                 change: Change | None = create(wanted, live, idle.get(address))
             else:
@@ -140,11 +143,13 @@ def _changes(
     return changes, unchanged
 
 
-def _unsettled(configuration: Configuration, live: Live) -> list[Address]:
+def _unsettled(configuration: Configuration, live: Live) -> Iterable[tuple[Address, Resource]]:
     """What has to be looked at, in key order."""
+    resources = configuration.resources
     if not live.settled:
-        return sorted(configuration.resources)
-    return sorted(Address.of(name) for name in configuration.digests.keys() - live.settled)
+        return sorted(resources.items(), key=itemgetter(0))
+    names = configuration.digests.keys() - live.settled
+    return ((address, resources[address]) for address in sorted(map(Address.of, names)))
 
 
 def _settled(live: Live, selection: Selection) -> int:

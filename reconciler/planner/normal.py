@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.errors import ReconcilerError, Refused
-from reconciler.kinds.parse import parse, upgrade
+from reconciler.kinds.accept import Accepted, accept
+from reconciler.kinds.parse import upgrade
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, digest
 from reconciler.model.live import Applied, Row
-from reconciler.model.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,8 @@ def normal(stored: Row | Applied) -> Normal:
 
 def parsed(address: Address, raw: Body) -> Normal | None:
     """A body of the current ``spec_version`` as its spec writes it; None where it does not parse."""
-    spec = parse(KINDS[address.kind], raw, address)
-    if not isinstance(spec, Spec):
-        return None
-    body = spec.normalised()
-    return Normal(body, digest(body), True)
+    found = accept(KINDS[address.kind], raw, address)
+    return Normal(found.body, found.digest, True) if isinstance(found, Accepted) else None
 
 
 def raw_body(stored: Row | Applied) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from reconciler.model.address import Address
 from reconciler.model.plan import Action, Change
@@ -12,19 +13,30 @@ from reconciler.planner.needs import Needs
 def ordered(changes: Iterable[Change], needs: Needs) -> tuple[Change, ...]:
     """The same changes always give the same order, whatever order they come in."""
     depth = _depths(needs)
-
-    def key(change: Change) -> tuple[int, int, Address]:
+    steps: dict[tuple[int, int], list[Change]] = {}
+    for change in changes:
         if change.action is Action.DELETE or change.action is Action.FORGET:
-            return 1, -depth[change.address], change.address
-        return 0, depth[change.address], change.address
-
-    return tuple(sorted(changes, key=key))
+            step = 1, -depth[change.address]
+        else:
+            step = 0, depth[change.address]
+        steps.setdefault(step, []).append(change)
+    by_address = attrgetter("address")  # they mostly come in this order, so that this is nearly free
+    return tuple(change for step in sorted(steps) for change in sorted(steps[step], key=by_address))
 
 
 def _depths(needs: Needs) -> dict[Address, int]:
     """How many steps of dependencies stand below each; linear, without recursion, a circle counts once."""
     depth: dict[Address, int] = {}
     for start in sorted(needs):
+        deepest = -1
+        for target in needs[start]:
+            below = depth.get(target, -1)
+            if below < 0 and target in needs:
+                break
+            deepest = max(deepest, below)
+        else:  # everything below it is known
+            depth.setdefault(start, deepest + 1)
+            continue
         stack, open_ = [start], set[Address]()
         while stack:
             current = stack[-1]

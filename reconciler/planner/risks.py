@@ -16,24 +16,37 @@ from reconciler.model.risk import ABSENT, RISKS, RiskRule
 from reconciler.model.secret_ref import SCHEMES
 from reconciler.processes import in_batches
 
+_JUDGED_WHOLE = frozenset(kind.name for kind in KINDS.values() if any(rule.whole for rule in kind.risks))
+"""The kinds of which creations are judged, too."""
 _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
 
 
 def risks_of(change: Change) -> tuple[str, ...]:
     """The names, gravest first; nothing of the change's own ``risks`` counts."""
     found = {*_of_action(change), *_of_bodies(change)}
-    return tuple(name for name in RISKS if name in found)
+    return tuple(name for name in RISKS if name in found) if found else ()
 
 
-def with_risks(changes: Sequence[Change]) -> Iterator[Change]:
+def with_risks(changes: Sequence[Change]) -> list[Change]:
     """The same changes with their risks; judged by several processes where they are many."""
 
     def work(batch: Sequence[Change]) -> bytes:
         return orjson.dumps([risks_of(change) for change in batch])
 
-    found = chain.from_iterable(orjson.loads(text or b"[]") for text in in_batches(changes, work))
-    for change, risks in zip(changes, found, strict=True):
-        yield replace(change, risks=tuple(risks)) if risks else change
+    judged = [number for number, change in enumerate(changes) if not _has_none(change)]
+    found = chain.from_iterable(
+        orjson.loads(text or b"[]") for text in in_batches([changes[number] for number in judged], work)
+    )
+    all_changes = [*changes]
+    for number, risks in zip(judged, found, strict=True):
+        if risks:
+            all_changes[number] = replace(changes[number], risks=tuple(risks))
+    return all_changes
+
+
+def _has_none(change: Change) -> bool:
+    """Nothing is judged of most creations."""
+    return change.action is Action.CREATE and not change.adopted_from and change.address.kind not in _JUDGED_WHOLE
 
 
 def _of_action(change: Change) -> Iterator[str]:
@@ -49,9 +62,9 @@ def _of_action(change: Change) -> Iterator[str]:
 def _of_bodies(change: Change) -> Iterator[str]:
     if change.action in {Action.FORGET, Action.ADOPT, Action.MOVE}:
         return
+    if change.old is None and change.address.kind not in _JUDGED_WHOLE:
+        return  # its body stays text
     rules = KINDS[change.address.kind].risks
-    if change.old is None and not any(rule.whole for rule in rules):
-        return  # nothing is judged of a creation: its body stays text
     before, after = change.before, change.after
     if before is not None and after is not None:
         if before.get("protected") is True and after.get("protected") is not True:

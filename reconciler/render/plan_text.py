@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from reconciler.diff.items import item_changes
 from reconciler.diff.lines import line_changes
@@ -44,6 +47,8 @@ _BARE = frozenset({Action.MOVE, Action.FORGET, Action.ADOPT})
 """Actions that say everything in their title, unless fields change too."""
 _TOLD = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
 """Risks that the rest of the text says already."""
+LARGEST = 4096
+"""Characters of a body whose lines are remembered."""
 _SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
 
 
@@ -104,7 +109,12 @@ def also_lines(plan: Plan) -> Iterator[str]:
         "to forget": plan.count(Action.FORGET),
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
-    overwritten = sum(change.cause.is_outside for change in plan.changes if change.action is not Action.ADOPT)
+    overwritten = sum(
+        (bool(change.fields) or change.outside is not None)
+        and change.action is not Action.ADOPT
+        and change.cause.is_outside
+        for change in plan.changes
+    )
     if told:
         yield f"Also: {', '.join(told)}."
     if overwritten:
@@ -122,14 +132,19 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
     if not change.fields and change.action in _BARE:
         return
     symbol = change.action.symbol.rjust(3)
-    yield f"{style.paint(symbol, colour)} {change.address.kind} {value_text(change.address.name)} {{"
+    yield f"{style.paint(symbol, colour)} {change.address.kind} {_name(change.address.name)} {{"
     if change.action is Action.CREATE:
-        yield from _whole(change.after or {}, "+", style)
+        yield from _whole(change.new_text, "+", style)
     elif change.action is Action.DELETE:
-        yield from _whole(change.before or {}, "-", style)
+        yield from _whole(change.old_text, "-", style)
     else:
         yield from _fields(change, style)
     yield "    }"
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    return value_text(name)
 
 
 def _remarks(change: Change) -> Iterator[str]:
@@ -147,7 +162,18 @@ def _remarks(change: Change) -> Iterator[str]:
         yield "protected: an apply would be refused"
 
 
-def _whole(body: Body, symbol: str, style: Style) -> Iterator[str]:
+def _whole(text: str | None, symbol: str, style: Style) -> tuple[str, ...]:
+    """Every field of a body; tenants mostly have the same ones, so the lines of small ones are remembered."""
+    lines = _lines if text and len(text) <= LARGEST else _lines.__wrapped__
+    return lines(text or "{}", symbol, style)
+
+
+@lru_cache(maxsize=1024)
+def _lines(text: str, symbol: str, style: Style) -> tuple[str, ...]:
+    return tuple(_body(orjson.loads(text), symbol, style))
+
+
+def _body(body: Body, symbol: str, style: Style) -> Iterator[str]:
     shown = {key: value for key, value in body.items() if value or (value is not None and value not in ("", {}, []))}
     width = max((len(key) for key in shown), default=0)
     sign = f"      {style.paint(symbol, OP_COLOURS[symbol])} "

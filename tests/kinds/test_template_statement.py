@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.kinds.connector.sql import Dialect
+from reconciler.kinds.template import statement as module
 from reconciler.kinds.template.statement import inspect, position
 
 ALL = list(get_args(Dialect))
@@ -305,3 +306,48 @@ def test_positions() -> None:
 )
 def test_inspect_never_raises(words: list[str], dialect: str) -> None:
     inspect(" ".join(words), dialect)
+
+
+def test_statements_that_compare_with_other_integers_are_read_once() -> None:
+    module._read.cache_clear()
+    for number in (17, 18, 1900):
+        assert _tables(f"SELECT a FROM t WHERE customer = {number} AND n <{number} AND x = :x") == {"t"}
+    assert module._read.cache_info().misses == 1
+
+
+def test_what_is_found_is_told_of_the_very_text() -> None:
+    seven, hundred = (inspect(f"SELECT a FROM t WHERE n = {n} FROM FROM", "postgresql").refused[0] for n in (7, 100))
+    columns = [int(found.message.partition("column ")[2].split(" ")[0]) for found in (seven, hundred)]
+    assert columns[1] - columns[0] == 2
+
+
+NUMBERS = [
+    "1",
+    "17",
+    "1.5",
+    "1e5",
+    "0x1F",
+    "1_000",
+    "1abc",
+    "'1'",
+    '"t1"',
+    "t1",
+    "`t1`",
+    "[t1]",
+    "$1",
+    "a-1",
+    "a -1",
+    ":p",
+    "--1\n",
+    "/*1*/1",
+    "d-2.t",
+]
+FORMS = ["SELECT a FROM {} WHERE n = {}", "SELECT {} = {}, b FROM t", "SELECT a FROM t WHERE n >{} AND m<= {} LIMIT 5", "SELECT f(a => {}) FROM t, {}", "SELECT a FROM t WHERE a->{} = {}", "DELETE FROM t WHERE n = {} OR n ={}", "SELECT a FROM t WHERE n = {} FROM {}", "SELECT CAST(a AS ARRAY<{}>) FROM t WHERE n <> {}", "WITH x AS (SELECT {} AS n) SELECT n FROM x WHERE n ={}", "SELECT a FROM p.d={} WHERE b={}"]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(ALL), st.sampled_from(FORMS), st.sampled_from(NUMBERS), st.sampled_from(NUMBERS))
+def test_it_is_what_reading_each_gives(dialect: str, form: str, one: str, other: str) -> None:
+    for sql in (form.format(one, other), form.format(other, one)):
+        fresh = module._read.__wrapped__(module._without_placeholders(sql, dialect), dialect)
+        assert inspect.__wrapped__(sql, dialect) == fresh

@@ -10,6 +10,8 @@ from typing import NamedTuple
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # letters, digits, _ and whatever is not ASCII, said by what it is not: ranges of Unicode take 5 ms to compile
 _DOLLAR = re.compile(r"\$(?:[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*)?\$")
+_RUN = re.compile(r"(?:[A-Za-z0-9_]+(?![A-Za-z0-9_&'\"])|[ \n.,=<>+*%|!])+")
+"""What means nothing to any dialect but Oracle: words that are no prefix of a quote, spaces, most operators."""
 _UNICODE = re.compile(r"[uU]&[\"']")
 _ORACLE_QUOTE = re.compile(r"[nN]?[qQ]'(.)", re.DOTALL)
 _ORACLE_CLOSE = {"[": "]", "{": "}", "(": ")", "<": ">"}
@@ -95,6 +97,11 @@ class _Lexer:
         sql = self.sql
         while self.at < len(sql):
             start = self.at
+            if not self.traits.oracle_quote and (run := _RUN.match(sql, start)):
+                self.at = run.end()
+                last = len(run[0].rstrip())
+                self.before = start + last - 1 if last else self.before
+                continue
             if sql[start].isspace() or self._comment():
                 self.at = max(self.at, start + 1)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Bytes, Rows, Seconds, settle
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
-from reconciler.kinds.template.names import covers, entry, resolve
+from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect, position
 from reconciler.kinds.wording import near
@@ -109,14 +110,20 @@ def extent(datasource: Mapping[str, Any]) -> Sequence[str]:
     return datasource.get("tables") or ([datasource["collection"]] if datasource["type"] == "vector" else [])
 
 
-def unlisted(tables: Any, listed: Sequence[str], connector: Mapping[str, Any]) -> Iterator[str]:
+def unlisted(
+    tables: tuple[tuple[Part, ...], ...], listed: Sequence[str], connector: Mapping[str, Any]
+) -> tuple[str, ...]:
     """The tables of a statement that a datasource does not list, as they are written."""
-    dialect, database = connector["dialect"], connector.get("database")
+    return _unlisted(tables, tuple(listed), connector["dialect"], connector.get("database"))
+
+
+@lru_cache(maxsize=1024)
+def _unlisted(
+    tables: tuple[tuple[Part, ...], ...], listed: tuple[str, ...], dialect: str, database: str | None
+) -> tuple[str, ...]:
     allowed = [entry(text, dialect, database) for text in listed]
-    for parts in tables:
-        table = resolve(parts, dialect, database)
-        if not any(covers(one, table) for one in allowed):
-            yield ".".join(part.text for part in parts)
+    others = [parts for parts in tables if not any(covers(one, resolve(parts, dialect, database)) for one in allowed)]
+    return tuple(".".join(part.text for part in parts) for parts in others)
 
 
 def _table_problems(

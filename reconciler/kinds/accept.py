@@ -1,0 +1,56 @@
+"""A raw body turned into its normal form, or into its problems; equal bodies, which tenants mostly share, only once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from reconciler.errors import Path, Problem
+from reconciler.kinds.parse import parse
+from reconciler.model.address import Address
+from reconciler.model.body import Body, canonical, digest_of_text
+from reconciler.model.kind import Kind
+from reconciler.model.spec import Spec, explicit_paths
+
+LARGEST = 4096
+"""Characters of a body that is remembered, as Python writes it."""
+MOST = 4096
+"""Bodies that are remembered: tenants that are alike come one after the other, so a few are enough."""
+
+
+class Accepted(NamedTuple):
+    """The normal form, as canonical JSON and as values (never change them in place), and which paths the author wrote."""
+
+    text: str
+    body: Body
+    digest: str
+    explicit: frozenset[Path]
+
+
+_known: dict[tuple[str, str], Accepted] = {}
+
+
+def accept(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
+    """``raw`` is made of what a YAML or JSON file can hold. Never raises, as ``parse``."""
+    try:
+        # tells 1 from true and from "1", and a decimal from its text
+        key = kind.name, repr(raw)
+    except (RecursionError, ValueError):  # ValueError: an integer of thousands of digits
+        return _accepted(kind, raw, address)
+    found = _known.get(key)
+    if found is not None:
+        return found
+    made = _accepted(kind, raw, address)
+    if isinstance(made, Accepted) and len(key[1]) <= LARGEST:
+        if len(_known) >= MOST:
+            _known.clear()
+        _known[key] = made
+    return made
+
+
+def _accepted(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
+    spec = parse(kind, raw, address)
+    if not isinstance(spec, Spec):
+        return spec
+    body = spec.normalised()
+    text = canonical(body)
+    return Accepted(text, body, digest_of_text(text), frozenset(explicit_paths(spec)))

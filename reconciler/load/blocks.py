@@ -1,0 +1,192 @@
+"""The bytes of a chunk turned into its documents, where what stands below a name is read once for all equal texts.
+
+Tenants mostly have the same resources with other names, and reading YAML is a good part of what loading costs. A chunk is
+cut at the lines that begin an entry. What is not known yet is read, in one piece, by the way that reads everything, and
+remembered if the cut proves right: exactly the names that it found come back. Where one line may mean something for
+another one (anchors, merges, an open quote), nothing comes of the cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+from reconciler.load.documents import Document, read_documents
+
+LARGEST = 4096
+"""Bytes of a text that is remembered."""
+MOST = 8192
+"""Texts that are remembered: equal ones mostly stand near each other."""
+_ODD = (b"&", b"<<", b"\t", b"\r", b"\n%", b"\n...")
+"""What may give one line a meaning for another one, or end a line in another way."""
+_INDENT = re.compile(rb"\n( {1,8})[^ \n#]")
+_NO_VALUE = re.compile(rb" *(?:#[^\n]*)?(?:\n *(?:#[^\n]*)?)*")
+_COMMENTS = re.compile(rb"(?:\n *(?:#[^\n]*)?)*")
+_MARKER = re.compile(rb"\n--- *(?:\n *(?:#[^\n]*)?)*")
+
+
+class _Meaning(NamedTuple):
+    """A value, its size as ``Document.size`` counts it, and whether it holds variables."""
+
+    value: Any
+    size: int
+    varies: bool
+
+
+@dataclass(slots=True)
+class _Entry:
+    """``whole`` is its text from the line's beginning, ``text`` what stands behind its name."""
+
+    name: str
+    line: int
+    whole: bytes
+    text: bytes
+    meaning: _Meaning | None
+
+
+@dataclass(slots=True)
+class _Section:
+    """A key of the first level: with entries, or with a value that begins on its line."""
+
+    key: str
+    whole: bytes
+    has_value: bool
+    entries: dict[str, _Entry] = field(default_factory=dict)
+
+
+_known: dict[tuple[int, bytes], _Meaning] = {}
+
+
+def read_alike(data: bytes, file: str) -> list[Document] | None:
+    """What ``read_documents`` gives where it has nothing to report; None where the text has to be read as a whole."""
+    if not data.isascii() or not data.endswith(b"\n") or data[:1] in b"%." or any(odd in data for odd in _ODD):
+        return None
+    found = _INDENT.search(data)
+    cut = _cut(data, len(found[1])) if found else None
+    if cut is None or found is None:
+        return None
+    read, problems = read_documents(b"".join(_unknown(cut)), file)
+    if problems or len(read) != len(cut):
+        return None
+    indent = len(found[1])
+    if not all(_learn(sections, document.value, indent) for sections, document in zip(cut, read, strict=True)):
+        return None
+    return [_document(sections, document, indent) for sections, document in zip(cut, read, strict=True)]
+
+
+@cache
+def _lines(indent: int) -> re.Pattern[bytes]:
+    """The beginnings of lines with so many spaces or fewer; those of comments end nothing."""
+    return re.compile(rb"\n( {0,%d})(?=[^ \n#])(?:([a-z0-9][a-z0-9_-]*):(?=[ \n]))?" % indent)
+
+
+def _cut(data: bytes, indent: int) -> list[list[_Section]] | None:
+    """The sections of each document; None for what is not made of names and what stands below them."""
+    data = b"\n" + data
+    lines = [*_lines(indent).finditer(data)]
+    if not lines or not _COMMENTS.fullmatch(data, 0, lines[0].start()):
+        return None
+    ends = [*(line.start() for line in lines[1:]), len(data) - 1]
+    documents: list[list[_Section]] = [[]]
+    section: _Section | None = None
+    number = at = 0
+    for line, end in zip(lines, ends, strict=True):
+        start, name = line.start(), line[2]
+        number += data.count(b"\n", at, start + 1)
+        at = start + 1
+        if name is None:
+            if not _MARKER.fullmatch(data, start, end):
+                return None
+            if line is not lines[0]:
+                documents.append([])
+            section = None
+        elif not line[1]:
+            section = _Section(name.decode(), data[start:end], not _NO_VALUE.fullmatch(data, line.end(), end))
+            documents[-1].append(section)
+        elif section is None or section.has_value or len(line[1]) != indent:
+            return None
+        else:
+            text, key = data[line.end() : end], name.decode()
+            if key in section.entries:
+                return None
+            section.entries[key] = _Entry(key, number, data[start:end], text, _known.get((indent, text)))
+    return documents
+
+
+def _unknown(cut: list[list[_Section]]) -> Iterator[bytes]:
+    """The text without what is known; where nothing is, all of it but for comments at its beginning."""
+    for sections in cut:
+        yield b"\n---"
+        for section in sections:
+            unknown = [entry.whole for entry in section.entries.values() if entry.meaning is None]
+            if section.has_value or unknown or not section.entries:
+                yield section.whole
+                yield from unknown
+    yield b"\n"
+
+
+def _learn(sections: list[_Section], value: Any, indent: int) -> bool:
+    """Whether what was read are the very sections and entries of the cut; if so, what they mean is remembered."""
+    unknown = {
+        section.key: None if section.has_value else [e for e in section.entries.values() if e.meaning is None]
+        for section in sections
+        if section.has_value or any(entry.meaning is None for entry in section.entries.values())
+    }
+    if len({section.key for section in sections}) != len(sections) or not all(
+        section.has_value or section.entries for section in sections
+    ):
+        return False
+    if type(value) is not dict or [*value] != [*unknown]:
+        return False
+    for key, entries in unknown.items():
+        if entries is None and type(value[key]) is dict:
+            return False  # entries on one line
+        if entries is not None and (type(value[key]) is not dict or [*value[key]] != [e.name for e in entries]):
+            return False
+    for key, entries in unknown.items():
+        for entry in entries or ():
+            entry.meaning = _meaning(value[key][entry.name])
+            if len(entry.text) <= LARGEST:
+                if len(_known) >= MOST:
+                    _known.clear()
+                _known[indent, entry.text] = entry.meaning
+    return True
+
+
+def _meaning(value: Any) -> _Meaning:
+    parts: list[Any] = []
+    if type(value) is dict:
+        parts = [*value, *value.values()]
+    elif type(value) is list:
+        parts = value
+    elif type(value) is str:
+        return _Meaning(value, 1, "${" in value)
+    found = [_meaning(part) for part in parts]
+    return _Meaning(value, 1 + sum(one.size for one in found), any(one.varies for one in found))
+
+
+def _document(sections: list[_Section], read: Document, indent: int) -> Document:
+    value: dict[str, Any] = {}
+    places: dict[tuple[str, str], tuple[int, int]] = {}
+    plain: list[tuple[str, str]] = []
+    size, varies = 1, read.has_variables
+    for section in sections:
+        if section.has_value:
+            value[section.key] = read.value[section.key]
+            size += 1 + _meaning(value[section.key]).size
+            continue
+        value[section.key] = below = {}
+        size += 2
+        for entry in section.entries.values():
+            assert entry.meaning is not None
+            below[entry.name], more, variable = entry.meaning
+            places[section.key, entry.name] = (entry.line, indent + 1)
+            size += 1 + more
+            if variable:
+                varies = True
+            else:
+                plain.append((section.key, entry.name))
+    return Document(read.file, read.index, value, places, varies, size, frozenset(plain))
