@@ -229,7 +229,11 @@ def _may(
         owned=sum(owned.values()),
         owned_after=sum(after.values()),
         tenants_gone=tuple(sorted(t for t in deleting if owned.get(t) and not after.get(t))),
-        unseen=tuple(c.address for c in writes if unattended and _unseen(c, locked, terms.approval.saved)),
+        unseen=tuple(
+            c.address
+            for c in (writes if unattended and (locked.rows or locked.applied) else ())
+            if _unseen(c, locked, terms.approval.saved)
+        ),
         diverged=terms.diverged(project.commit or "") if unattended else "",
         # judging bodies takes time under the lock: only where a guard asks for it
         risks={risk: c.address for c in reversed(writes) for risk in risks_of(c)} if terms.guards.refuse else {},
@@ -242,7 +246,7 @@ def _may(
 
 
 def _protected(writes: tuple[Change, ...], locked: Locked) -> Iterator[Blocker]:
-    for change in writes:
+    for change in writes if locked.rows else ():
         row = locked.rows.get(change.previous or change.address)
         if row is not None and (change.action.destroys or change.lets_go) and normal(row).body.get("protected") is True:
             yield Blocker(

@@ -59,10 +59,7 @@ def audit_entry(
     plan: Plan, terms: Terms, outcome: Outcome, entries: Sequence[HistoryEntry], pruned: int | None
 ) -> dict[str, Any]:
     """The body of the trail's entry; docs/audit.md describes it. ``pruned`` is history's new horizon, if it moved."""
-    changes = [
-        [str(e.address), e.action, e.before and digest_of_text(e.before), e.after and digest_of_text(e.after)]
-        for e in entries
-    ]
+    changes = [[str(e.address), e.action, e.before and digest_of_text(e.before), e.digest] for e in entries]
     horizon = {} if pruned is None else {"history_pruned_up_to": pruned}
     return {
         "at": _now(),

@@ -9,11 +9,13 @@ from typing import cast
 import orjson
 
 from reconciler.errors import IntegrityFailed, Problem
-from reconciler.kinds.accept import Accepted, accept
+from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.model.address import Address
+from reconciler.model.body import canonical
 from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.spec import Spec
 from reconciler.planner.needs import Needs
 from reconciler.processes import BATCH, in_batches
 
@@ -59,7 +61,7 @@ def _checked(changes: Sequence[Change]) -> tuple[Needs, list[Change]]:
     """What each refers to, and those among which something is wrong; by several processes where there are many."""
 
     def work(batch: Sequence[Change]) -> bytes | None:
-        if any(True for change in batch for _ in _problems(change)):
+        if not all(_is_plain(change) or not any(True for _ in _problems(change)) for change in batch):
             return None
         return orjson.dumps([_targets(change) for change in batch])
 
@@ -86,8 +88,20 @@ def _targets(change: Change) -> list[str]:
 @lru_cache(maxsize=4096)
 def _is_normal(kind: str, text: str) -> bool | None:
     """Whether a body is what its spec normalises to; None where it is none of this kind at all."""
-    found = accept(KINDS[kind], orjson.loads(text), Address("", kind, ""))
-    return found.text == text if isinstance(found, Accepted) else None
+    spec = parse(KINDS[kind], orjson.loads(text), Address("", kind, ""))
+    return canonical(spec.normalised()) == text if isinstance(spec, Spec) else None
+
+
+def _is_plain(change: Change) -> bool:
+    """Whether there is nothing to say of a creation: most large plans are made of them."""
+    return (
+        change.action is Action.CREATE
+        and change.old is None
+        and change.previous is None
+        and change.new is not None
+        and change.address.kind in KINDS
+        and _is_normal(change.address.kind, cast(str, change.new)) is True
+    )
 
 
 def _problems(change: Change) -> Iterator[Problem]:

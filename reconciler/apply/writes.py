@@ -11,11 +11,13 @@ from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import Action, Cause, Change
+from reconciler.store.creations import Creation
+from reconciler.store.rows import paths_to_json
 from reconciler.store.transaction import HistoryEntry, Remembered, Transaction, Written
 
 _ACTION_WORDS = {action: action.value for action in Action}
 _CAUSE_WORDS = {cause: cause.value for cause in Cause}
-_REMEMBERED = {Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT}
+_REMEMBERED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT)
 
 
 def write(
@@ -28,25 +30,32 @@ def write(
     """Writes all of them; returns what history shall keep. Deletes come before moves onto their names."""
     fresh = iter(new_uids(len(changes)))
     uids = {c.address: _uid(c, fresh) for c in changes}
-    texts = {c.address: c.new_text for c in changes if c.new_text is not None}
-
     rows_written = {
-        here: Written(here, uids[here], text, digest_of_text(text), SPEC_VERSIONS[here.kind])
-        for here, text in texts.items()
+        c.address: Written(
+            c.address, uids[c.address], c.new_text, digest_of_text(c.new_text), SPEC_VERSIONS[c.address.kind]
+        )
+        for c in changes
+        if c.new_text is not None
     }
 
     def written(change: Change) -> Written:
         return rows_written[change.address]
 
+    created = [(n, c) for n, c in enumerate(changes, 1) if c.action is Action.CREATE and c.address not in applied]
+    if not transaction.stages(len(created)):
+        created = []
+    staged = {c.address for _, c in created}
     by_action: dict[Action, list[Change]] = {action: [] for action in Action}
     for change in changes:
-        by_action[change.action].append(change)
+        if change.address not in staged:
+            by_action[change.action].append(change)
 
     transaction.delete([rows[c.previous or c.address] for c in changes if c.action.destroys])
     moves = [(rows[c.previous], c.address) for c in changes if c.previous and not c.action.destroys]
     transaction.move(moves)
     transaction.update([written(c) for c in by_action[Action.UPDATE]])
     transaction.insert([written(c) for c in (*by_action[Action.CREATE], *by_action[Action.REPLACE])])
+    transaction.create([_creation(position, c, written(c)) for position, c in created], generation)
     transaction.adopt([c.address for c in by_action[Action.ADOPT] if c.adopted_from is not None])
     transaction.let_go([c.address for c in changes if c.lets_go])
     transaction.clear_errors([(c.address.tenant, uids[c.address]) for c in by_action[Action.UPDATE] if _heals(c)])
@@ -56,9 +65,10 @@ def write(
     for owner in sorted({c.adopted_from for c in changes if c.adopted_from}):
         transaction.forget_applied([c.address for c in changes if c.adopted_from == owner], owner)
     transaction.remember(
-        [_remembered(c, written(c), applied, generation) for c in changes if c.action in _REMEMBERED], applied
+        [_remembered(c, written(c), applied, generation) for action in _REMEMBERED for c in by_action[action]],
+        applied,
     )
-    return [_entry(c, uids[c.address], texts.get(c.address)) for c in changes]
+    return [_entry(c, uids[c.address], rows_written.get(c.address), c.address in staged) for c in changes]
 
 
 def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
@@ -104,19 +114,36 @@ def _source(place: Place | None) -> str | None:
     return str(place) if place else None
 
 
-def _entry(change: Change, uid: str, after: str | None) -> HistoryEntry:
+def _creation(position: int, change: Change, written: Written) -> Creation:
+    return Creation(
+        position,
+        *written.address,
+        written.uid,
+        written.text,
+        written.spec_version,
+        written.digest,
+        paths_to_json(change.explicit),
+        _source(change.source),
+        _CAUSE_WORDS[change.cause],
+    )
+
+
+def _entry(change: Change, uid: str, written: Written | None, staged: bool) -> HistoryEntry:
     """A row that somebody else deleted is not one that we let go of: nothing is left of it."""
+    after = None if change.is_lost else written
     # by position: this is done for every change
     return HistoryEntry(
         change.address,
         _ACTION_WORDS[change.action],
         uid,
         change.old_text,
-        None if change.is_lost else after,
+        after.text if after else None,
         _CAUSE_WORDS[change.cause],
         str(change.previous) if change.previous else None,
         change.explicit,
         _source(change.source),
         SPEC_VERSIONS[change.address.kind],
         tuple((field.path, str(field.source)) for field in change.fields if field.source) if change.fields else (),
+        after.digest if after else None,
+        staged,
     )

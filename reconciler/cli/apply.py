@@ -55,7 +55,7 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
             )
         plan, database, guards = _saved(workspace, saved)
         locate: Locate = lambda problem: problem  # noqa: E731 - a plan's lines may have moved since
-        bodies: Bodies = [(change.address, change.after) for change in plan.changes if change.after]
+        bodies: Bodies = ((change.address, body) for change in plan.changes if (body := change.after))
     else:
         plan, loaded, database = workspace.plan(no_delete)
         guards = loaded.configuration.guards

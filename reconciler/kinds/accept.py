@@ -27,10 +27,23 @@ class Accepted(NamedTuple):
 
 
 _known: dict[tuple[str, str], Accepted] = {}
+_seen: dict[int, tuple[Any, Kind, Accepted]] = {}
 
 
 def accept(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
     """``raw`` is made of what a YAML or JSON file can hold. Never raises, as ``parse``."""
+    before = _seen.get(id(raw))  # what was read once is one object
+    if before is not None and before[0] is raw and before[1] is kind:
+        return before[2]
+    found = _by_value(kind, raw, address)
+    if isinstance(found, Accepted) and type(raw) is dict:
+        if len(_seen) >= MOST:
+            _seen.clear()
+        _seen[id(raw)] = raw, kind, found
+    return found
+
+
+def _by_value(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
     try:
         # tells 1 from true and from "1", and a decimal from its text
         key = kind.name, repr(raw)

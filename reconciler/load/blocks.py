@@ -38,11 +38,11 @@ class _Meaning(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """``whole`` is its text from the line's beginning, ``text`` what stands behind its name."""
+    """``start`` is where its line begins, ``text`` what stands behind its name."""
 
     name: str
     line: int
-    whole: bytes
+    start: int
     text: bytes
     meaning: _Meaning | None
 
@@ -68,7 +68,7 @@ def read_alike(data: bytes, file: str) -> list[Document] | None:
     cut = _cut(data, len(found[1])) if found else None
     if cut is None or found is None:
         return None
-    read, problems = read_documents(b"".join(_unknown(cut)), file)
+    read, problems = read_documents(b"".join(_unknown(b"\n" + data, cut)), file)
     if problems or len(read) != len(cut):
         return None
     indent = len(found[1])
@@ -112,19 +112,20 @@ def _cut(data: bytes, indent: int) -> list[list[_Section]] | None:
             text, key = data[line.end() : end], name.decode()
             if key in section.entries:
                 return None
-            section.entries[key] = _Entry(key, number, data[start:end], text, _known.get((indent, text)))
+            section.entries[key] = _Entry(key, number, start, text, _known.get((indent, text)))
     return documents
 
 
-def _unknown(cut: list[list[_Section]]) -> Iterator[bytes]:
+def _unknown(data: bytes, cut: list[list[_Section]]) -> Iterator[bytes]:
     """The text without what is known; where nothing is, all of it but for comments at its beginning."""
     for sections in cut:
         yield b"\n---"
         for section in sections:
-            unknown = [entry.whole for entry in section.entries.values() if entry.meaning is None]
+            unknown = [entry for entry in section.entries.values() if entry.meaning is None]
             if section.has_value or unknown or not section.entries:
                 yield section.whole
-                yield from unknown
+            for entry in unknown:
+                yield data[entry.start : data.index(b":", entry.start) + 1] + entry.text
     yield b"\n"
 
 

@@ -137,7 +137,7 @@ def made_of(
     """The columns of resources whose places count from the beginning of their chunk."""
     shapes: dict[str, int] = {}
     head = {
-        "names": [str(r.address) for r in resources],
+        "names": ["/".join(r.address) for r in resources],
         "digests": [r.digest for r in resources],
         "nodes": nodes,
         "copies": copies,

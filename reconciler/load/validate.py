@@ -18,7 +18,7 @@ from reconciler.load.extract import Extract, Links, made_of
 from reconciler.load.project import Project
 from reconciler.load.source import Source, parse_source
 from reconciler.model.address import Address
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Kind, no_rules
 from reconciler.model.resource import Resource
 from reconciler.secrets.policy import Policy
 
@@ -53,8 +53,9 @@ def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], lis
     """None where a rule is broken, or where it takes all files to say: circles, and values that each has to itself."""
     links, outward, open_ = Links([], []), dict[str, None](), list[int]()
     names = {*map(str, resources)}
+    kinds = {name: KINDS[name] for name in {address.kind for address in resources}}
     for position, (address, resource) in enumerate(resources.items()):
-        kind = KINDS[address.kind]
+        kind = kinds[address.kind]
         if kind.unique and any(resource.body.get(field) is not None for field in kind.unique):
             return None  # whether another one has the same shows only a look at all files
         for target in targets_of(address.kind, resource.text):
@@ -65,6 +66,8 @@ def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], lis
             links.targets.append(name)
             if name not in names:
                 outward[name] = None
+        if kind.check is no_rules:
+            continue
         known = _Known(resources)
         problems = [*kind.check(resource, known)]
         if known.asked_further:

@@ -25,7 +25,7 @@ class Address(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.tenant}/{self.kind}/{self.name}"
+        return "/".join(self)
 
     @classmethod
     def of(cls, name: str) -> Address:

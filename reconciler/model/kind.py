@@ -36,7 +36,7 @@ class RefField:
     literals: frozenset[str] = frozenset()
 
 
-def _no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
+def no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
     return ()
 
 
@@ -57,7 +57,7 @@ class Kind:
     discriminator: str | None = None
     identity: tuple[str, ...] = ()
     references: tuple[RefField, ...] = ()
-    check: Callable[[Resource, Lookup], Iterable[Problem]] = _no_rules
+    check: Callable[[Resource, Lookup], Iterable[Problem]] = no_rules
     spec_version: int = 1
     upgrades: Mapping[int, Callable[[Body], Body]] = field(default_factory=dict)
     health_fields: tuple[str, ...] = ()

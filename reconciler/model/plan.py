@@ -134,9 +134,10 @@ class Change:
     risks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("old", "new"):
-            if isinstance(value := getattr(self, name), dict):
-                object.__setattr__(self, name, canonical(value))
+        if type(self.old) is dict:
+            object.__setattr__(self, "old", canonical(self.old))
+        if type(self.new) is dict:
+            object.__setattr__(self, "new", canonical(self.new))
 
     @property
     def old_text(self) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -15,29 +17,88 @@ from reconciler.plan.convert import paths_of
 
 Record = list[Any]
 """Address, body as canonical JSON, paths that were written as JSON, place, risks."""
+LARGEST = 4096
+"""Bytes of a body of which it is remembered that it is canonical."""
+_BETWEEN = (
+    b'{"action":"create","action_reason":"","address":"',
+    b'","adopted_from":null,"after_digest":"',
+    b'","before_digest":null,"cause":"configuration","change":{"actions":["create"],"after":',
+    b',"before":null},"explicit":',
+    b',"fields":[],"mode":"managed","name":"',
+    b'","outside":null,"previous_address":null,"restored_uid":null,"risks":',
+    b',"row_version":null,"source":',
+    b',"tenant":"',
+    b'","type":"',
+    b'","uid":null,"unchanged_fields":0}',
+)
+"""What creations have in common, as canonical JSON: before, between and behind their own values."""
+_NUMBER = rb"(null|0|[1-9][0-9]{0,8})"
+_FORM = re.compile(
+    b"".join(
+        chain.from_iterable(
+            zip(
+                map(re.escape, _BETWEEN),
+                (
+                    rb"([a-z0-9/-]+)",
+                    rb"([0-9a-f]{32})",
+                    rb"(\{.*\})",
+                    rb"(\[.*\])",
+                    rb"([a-z0-9-]+)",
+                    rb'(\[(?:"[a-z-]+"(?:,"[a-z-]+")*)?\])',
+                    rb'(null|\{"column":%b,"file":("(?:[^"\\]|\\.)+"),"line":%b\})' % (_NUMBER, _NUMBER),
+                    rb"([a-z0-9-]+)",
+                    rb"([a-z-]+)",
+                    b"",
+                ),
+                strict=True,
+            )
+        )
+    ),
+    re.DOTALL,
+)
+"""The same with what may stand there; what has other values is read in the ordinary way."""
 
 
-def record_of(read: dict[str, Any]) -> Record | None:
-    """None for what is no plain creation of the right form, which may still be a change of another sort.
+def record_of(text: bytes) -> Record | None:
+    """Of the very bytes that ``written`` makes of it; None for all other bytes, which may still be a change.
 
-    Only what a creation has of its own is looked at: that everything else is as in any creation shows when the change is
-    written again, to the byte.
+    Where a body ends is told by the body alone, since it has to be JSON: no text can be cut in two ways.
     """
-    try:
-        address, body, explicit = read["address"], read["change"]["after"], canonical(read["explicit"])
-        source, risks = read["source"], read["risks"]
-        place = source and [source["file"], source["line"], source["column"]]
-    except (KeyError, TypeError):
+    found = _FORM.fullmatch(text)
+    if found is None:
         return None
-    fits = (
-        read.get("action") == "create"
-        and type(address) is str
-        and type(body) is dict
-        and (place is None or (type(place) is list and _is_place(*place)))
-        and type(risks) is list
-        and all(type(risk) is str for risk in risks)
-    )
-    return [address, canonical(body), explicit, place, risks] if fits else None
+    address, digest, body, explicit, name, risks, source, column, file, line, tenant, kind = found.groups()
+    if b"/".join((tenant, kind, name)) != address or not _is_canonical(explicit):
+        return None
+    known = _digest if len(body) <= LARGEST else _digest.__wrapped__
+    if known(body) != digest.decode():
+        return None
+    if source == b"null":
+        place = None
+    elif _is_plain(file) or _is_canonical(file):
+        place = [orjson.loads(part) for part in (file, line, column)]
+    else:
+        return None
+    return [address.decode(), body.decode(), explicit.decode(), place, orjson.loads(risks)]
+
+
+def _is_plain(text: bytes) -> bool:
+    """Whether a JSON text has one form only."""
+    return text.isascii() and b"\\" not in text
+
+
+@lru_cache(maxsize=4096)
+def _is_canonical(text: bytes) -> bool:
+    try:
+        return canonical(orjson.loads(text)).encode() == text
+    except (ValueError, TypeError):
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _digest(body: bytes) -> str:
+    """Nothing for what is no canonical JSON; tenants mostly have the same bodies."""
+    return digest_of_text(body.decode()) if _is_canonical.__wrapped__(body) else ""
 
 
 def record_from(change: Change) -> Record | None:
@@ -67,41 +128,23 @@ def _paths(paths: tuple[Path, ...]) -> str:
     return canonical(paths)
 
 
-def _is_place(file: Any, line: Any, column: Any) -> bool:
-    return type(file) is str and type(line) in _NUMBER and type(column) in _NUMBER
-
-
-_NUMBER = {int, type(None)}
-
-
 def written(record: Record) -> bytes:
     """What ``change_document`` makes of the change, as canonical JSON: it differs between creations in these few places."""
     address, text, explicit, place, risks = record
     tenant, kind, name = address.split("/")
     source = b"null" if place is None else _place(place)
-    return b"".join(
-        (
-            b'{"action":"create","action_reason":"","address":"',
-            address.encode(),
-            b'","adopted_from":null,"after_digest":"',
-            digest_of_text(text).encode(),
-            b'","before_digest":null,"cause":"configuration","change":{"actions":["create"],"after":',
-            text.encode(),
-            b',"before":null},"explicit":',
-            explicit.encode(),
-            b',"fields":[],"mode":"managed","name":"',
-            name.encode(),
-            b'","outside":null,"previous_address":null,"restored_uid":null,"risks":',
-            orjson.dumps(risks) if risks else b"[]",
-            b',"row_version":null,"source":',
-            source,
-            b',"tenant":"',
-            tenant.encode(),
-            b'","type":"',
-            kind.encode(),
-            b'","uid":null,"unchanged_fields":0}',
-        )
+    values = (
+        address.encode(),
+        digest_of_text(text).encode(),
+        text.encode(),
+        explicit.encode(),
+        name.encode(),
+        orjson.dumps(risks) if risks else b"[]",
+        source,
+        tenant.encode(),
+        kind.encode(),
     )
+    return b"".join(chain.from_iterable(zip(_BETWEEN, values, strict=False))) + _BETWEEN[-1]
 
 
 def _place(place: list[Any]) -> bytes:

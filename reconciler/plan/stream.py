@@ -153,12 +153,10 @@ def _rewritten(whole: bytes, slices: Sequence[tuple[int, int]]) -> tuple[Change,
 
 def _change(text: bytes) -> tuple[Change, Record | None]:
     """Raises ValueError where the text is not what it would be written as."""
-    document = orjson.loads(text)
-    record = record_of(document)
+    record = record_of(text)
     if record is not None:
-        change = change_of(record)  # first, since it says whether there is an address
-        if written(record) == text:
-            return change, record
+        return change_of(record), record
+    document = orjson.loads(text)
     ResourceChangeDocument.model_validate(document)
     change = read_change(document)
     if canonical_bytes(change_document(change)) != text:

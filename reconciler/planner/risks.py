@@ -33,13 +33,16 @@ def with_risks(changes: Sequence[Change]) -> list[Change]:
     def work(batch: Sequence[Change]) -> bytes:
         return orjson.dumps([risks_of(change) for change in batch])
 
-    judged = [number for number, change in enumerate(changes) if not _has_none(change)]
-    found = chain.from_iterable(
-        orjson.loads(text or b"[]") for text in in_batches([changes[number] for number in judged], work)
-    )
+    alike: dict[Any, list[int]] = {}
+    for number, change in enumerate(changes):
+        if not _has_none(change):
+            creates = change.action is Action.CREATE and not change.adopted_from
+            alike.setdefault((change.address.kind, change.new) if creates else number, []).append(number)
+    judged = in_batches([changes[numbers[0]] for numbers in alike.values()], work)
+    found = chain.from_iterable(orjson.loads(text or b"[]") for text in judged)
     all_changes = [*changes]
-    for number, risks in zip(judged, found, strict=True):
-        if risks:
+    for numbers, risks in zip(alike.values(), found, strict=True):
+        for number in numbers if risks else ():
             all_changes[number] = replace(changes[number], risks=tuple(risks))
     return all_changes
 

@@ -47,4 +47,8 @@ class Style:
 
 def value_text(value: Any) -> str:
     """One JSON value on one line, as configuration would write it."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is list and {*map(type, value)} == {str}:  # an encoder of lists costs more than what it writes
+        return safe(f"[{', '.join(map(_JSON.encode, value))}]")
     return safe(_JSON.encode(value))

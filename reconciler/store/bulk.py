@@ -17,13 +17,13 @@ MANY = 500
 
 def may_stage(connection: Connection, count: int) -> bool:
     """Whether so many rows are better staged, and this role may make temporary tables."""
-    if count < MANY or connection.dialect.name != "postgresql":
-        return False
+    if count < MANY or connection.dialect.name == "sqlite":
+        return count >= MANY
     allowed = "SELECT has_database_privilege(current_database(), 'TEMP')"
     return bool(connection.execute(text(allowed)).scalar())
 
 
-def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
+def run_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """SQLite: a statement with ``?`` for each value of a row."""
     if rows:
         connection.exec_driver_sql(sql, rows)

@@ -13,8 +13,10 @@ from reconciler.model.body import canonical
 from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
+from reconciler.store import creations
 from reconciler.store.audit import append
 from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
+from reconciler.store.creations import Creation
 from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.outbox import enqueue
 from reconciler.store.retention import prune
@@ -65,6 +67,10 @@ class HistoryEntry(NamedTuple):
     spec_version: int = 1
     sources: tuple[tuple[Path, str], ...] = ()
     """Where each of the fields that changed was written."""
+    digest: str | None = None
+    """Of ``after``."""
+    staged: bool = False
+    """Whether a ``Creation`` says the same."""
 
 
 _CHANGE = (
@@ -103,6 +109,8 @@ class Transaction:
         """The project as it was when the lock was had."""
         self.number: str | None = None
         """What PostgreSQL calls this transaction; its outcome can be asked for when the connection is lost."""
+        self._staged = False
+        """Whether there are creations that history does not have yet."""
         self._digest_of = "NULL" if self._sqlite else "md5(CAST(:spec AS jsonb)::text)"
 
     def _run(self, sql: str, parameters: Sequence[dict[str, Any]] | dict[str, Any] = ()) -> None:
@@ -199,7 +207,7 @@ class Transaction:
 
     def update(self, rows: Sequence[Written]) -> None:
         same = "(r.tenant, r.kind, r.name, r.uid) = (s.tenant, s.kind, s.name, s.uid)"
-        if self._stages(len(rows)):
+        if not self._sqlite and self.stages(len(rows)):
             sql = (
                 "UPDATE resources AS r SET spec = CAST(s.spec AS jsonb), spec_version = s.spec_version, project = :project, "
                 f"digest = s.digest, digest_of = md5(CAST(s.spec AS jsonb)::text) FROM pg_temp.staged s WHERE {same}"
@@ -219,7 +227,7 @@ class Transaction:
                 self._insert_stamped(rows)
             return
         parameters = {"project": self._project, "actor": self._actor}
-        if self._stages(len(rows)):
+        if self.stages(len(rows)):
             sql = (
                 f"{into} SELECT tenant, kind, name, uid, body, spec_version, digest, :project, :actor, md5(body::text) "
                 "FROM (SELECT *, CAST(spec AS jsonb) AS body FROM pg_temp.staged OFFSET 0) s"
@@ -231,10 +239,24 @@ class Transaction:
             self._parameters(rows),
         )
 
+    def create(self, rows: list[Creation], generation: int) -> None:
+        """Many new rows, with what is remembered of them; history gets them by ``record``."""
+        if rows:
+            creations.stage(self._connection, rows)
+            creations.insert(self._connection, self._project, self._actor, self._numbered(len(rows)) - len(rows))
+            creations.remember(self._connection, self._project, generation)
+            self._staged = True
+
+    def _numbered(self, count: int) -> int:
+        """SQLite: the last of so many ``row_version`` for rows that the trigger leaves alone."""
+        if not self._sqlite:
+            return count
+        self._run("UPDATE row_counter SET n = n + :count", {"count": count})
+        return int(self._connection.execute(text("SELECT n FROM row_counter")).scalar_one())
+
     def _insert_stamped(self, rows: Sequence[Written]) -> None:
         """SQLite: with what its trigger gives to the rows of everybody else; see migration 0006."""
-        self._run("UPDATE row_counter SET n = n + :count", {"count": len(rows)})
-        last = int(self._connection.execute(text("SELECT n FROM row_counter")).scalar_one())
+        last = self._numbered(len(rows))
         given = (self._project, self._actor, self._actor)
         run_many(
             self._connection,
@@ -243,7 +265,8 @@ class Transaction:
             [(*_values(row), *given, number) for number, row in enumerate(rows, last - len(rows) + 1)],
         )
 
-    def _stages(self, count: int) -> bool:
+    def stages(self, count: int) -> bool:
+        """Whether so many rows are better written as one set."""
         return may_stage(self._connection, count)
 
     def _parameters(self, rows: Sequence[Written]) -> list[dict[str, Any]]:
@@ -302,7 +325,7 @@ class Transaction:
             marks = ", ".join("?" * (len(_APPLIED) + 1))
             rows = [(self._project, *_applied_values(a)) for a in applied]
             run_many(self._connection, f"{into} VALUES ({marks}) {instead}", rows)
-        elif self._stages(len(applied)):
+        elif self.stages(len(applied)):
             sql = f"{into} SELECT :project, {', '.join(_names(_APPLIED))} FROM pg_temp.staged {instead}"
             staged(self._connection, _APPLIED, map(_applied_values, applied), sql, given)
         else:
@@ -320,7 +343,9 @@ class Transaction:
             f"INSERT INTO generations (project, {columns}) VALUES (:project, {values})",
             {"project": self._project, **generation},
         )
-        entered = (
+        if self._staged:
+            creations.record(self._connection, self._project, generation["number"])
+        entered = [
             (
                 *(self._project, generation["number"], position, *e.address, e.action, e.previous, e.uid),
                 *(e.before, e.after),
@@ -328,11 +353,12 @@ class Transaction:
                 canonical([[list(path), place] for path, place in e.sources]) if e.sources else None,
             )
             for position, e in enumerate(entries, 1)
-        )
+            if not e.staged
+        ]
         into = f"INSERT INTO changes ({', '.join(_CHANGE)}) VALUES"
         if self._sqlite:
-            run_many(self._connection, f"{into} ({', '.join('?' * len(_CHANGE))})", [*entered])
-        elif len(entries) >= MANY:
+            run_many(self._connection, f"{into} ({', '.join('?' * len(_CHANGE))})", entered)
+        elif len(entered) >= MANY:
             copied(self._connection, "changes", _CHANGE, entered)
         else:
             named = ", ".join(f":{column}" for column in _CHANGE)
