@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from reconciler.plan.lazy import Mapped
-
 
 def in_repository(document: dict[str, Any]) -> dict[str, Any]:
     """The document of a plan or of problems with its files named from the top of the git repository.
@@ -39,6 +37,8 @@ def _append(file: str, text: str) -> None:
 
 
 def _below(document: dict[str, Any], folder: str) -> dict[str, Any]:
+    from reconciler.plan.lazy import Mapped
+
     def placed(place: dict[str, Any] | None) -> dict[str, Any] | None:
         return {**place, "file": named(place["file"])} if place and place["file"] else place
 

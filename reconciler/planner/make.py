@@ -65,7 +65,7 @@ def make_plan(
     require_environment(live.project, configuration.project, configuration.environment)
     past = past or Past(active_moves(configuration, live), {})
     changes, unchanged = _changes(configuration, live, setting, selection, past)
-    needs = needs_of(changes, configuration)
+    needs = needs_of(changes)
     plan = Plan(
         project=configuration.project,
         environment=configuration.environment,

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from reconciler.kinds.table import KINDS
+from reconciler.kinds.targets import targets_of
 from reconciler.model.address import Address
-from reconciler.model.body import Body
-from reconciler.model.configuration import Configuration
-from reconciler.model.plan import Action, Change
-from reconciler.planner.links import links_of
+from reconciler.model.plan import Change
 
 Needs: TypeAlias = Mapping[Address, list[Address]]
 
 
-def needs_of(changes: Collection[Change], configuration: Configuration) -> Needs:
-    """By address. Creations write what is declared, whose references are known: where they are most of the
-    configuration, no body is read for them."""
-    created = {str(change.address): change.address for change in changes if change.action is Action.CREATE}
-    indexed = len(created) * 4 > len(configuration.digests)
-    needs: dict[Address, list[Address]] = {
-        change.address: []
-        if indexed and change.action is Action.CREATE
-        else refers_to(change.address, change.after if change.new is not None else change.before)
-        for change in changes
-    }
-    known: dict[str, Address] = {**created}
-    for name, target in links_of(configuration) if indexed else ():
-        if (address := created.get(name)) is not None:
-            if target not in known:
-                known[target] = Address.of(target)
-            needs[address].append(known[target])
+def needs_of(changes: Iterable[Change]) -> Needs:
+    """By address."""
+    refers: dict[str, bool] = {}
+    needs: dict[Address, list[Address]] = {}
+    for change in changes:
+        tenant, kind, _ = address = change.address
+        text = change.old_text if change.new is None else change.new_text
+        if kind not in refers:
+            refers[kind] = kind in KINDS and bool(KINDS[kind].references)
+        found = targets_of(kind, text) if refers[kind] and text is not None else ()
+        needs[address] = [Address.of(f"{tenant}/{target}") for target in found]
     return needs
-
-
-def refers_to(address: Address, body: Body | None) -> list[Address]:
-    """What a body names."""
-    kind = KINDS.get(address.kind)
-    if kind is None or not kind.references:
-        return []
-    return [reference.address for reference in kind.references_of(address.tenant, body or {})]

@@ -23,9 +23,10 @@ def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, liv
     gone -= made
     left_out: list[Problem] = []
     for change in plan.changes:
-        if change.new is None or change.action is Action.FORGET:
+        targets = needs[change.address]
+        if not targets or change.new is None or change.action is Action.FORGET:
             continue
-        for target in needs[change.address]:
+        for target in targets:
             if target in made or (target not in gone and live.holds(target)):
                 continue
             if _is_external(target, configuration):

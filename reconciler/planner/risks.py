@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -16,8 +17,6 @@ from reconciler.model.risk import ABSENT, RISKS, RiskRule
 from reconciler.model.secret_ref import SCHEMES
 from reconciler.processes import in_batches
 
-_JUDGED_WHOLE = frozenset(kind.name for kind in KINDS.values() if any(rule.whole for rule in kind.risks))
-"""The kinds of which creations are judged, too."""
 _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
 
 
@@ -49,7 +48,12 @@ def with_risks(changes: Sequence[Change]) -> list[Change]:
 
 def _has_none(change: Change) -> bool:
     """Nothing is judged of most creations."""
-    return change.action is Action.CREATE and not change.adopted_from and change.address.kind not in _JUDGED_WHOLE
+    return change.action is Action.CREATE and not change.adopted_from and not _judges_creations(change.address.kind)
+
+
+@cache
+def _judges_creations(kind: str) -> bool:
+    return any(rule.whole for rule in KINDS[kind].risks)
 
 
 def _of_action(change: Change) -> Iterator[str]:
@@ -65,7 +69,7 @@ def _of_action(change: Change) -> Iterator[str]:
 def _of_bodies(change: Change) -> Iterator[str]:
     if change.action in {Action.FORGET, Action.ADOPT, Action.MOVE}:
         return
-    if change.old is None and change.address.kind not in _JUDGED_WHOLE:
+    if change.old is None and not _judges_creations(change.address.kind):
         return  # its body stays text
     rules = KINDS[change.address.kind].risks
     before, after = change.before, change.after

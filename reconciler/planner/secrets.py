@@ -75,7 +75,7 @@ def with_rotated(
         return plan
     return replace(
         plan,
-        changes=ordered(changes.values(), needs_of(changes.values(), configuration)),
+        changes=ordered(changes.values(), needs_of(changes.values())),
         dependants=dependants_of(changes, configuration),
         unchanged=plan.unchanged - added,
     )
