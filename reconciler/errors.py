@@ -14,15 +14,15 @@ ReconcilerError               1   any other failure
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 Path: TypeAlias = tuple[str | int, ...]
 """A place inside a body: keys and list positions, e.g. ``("auth", "token")`` or ``("models", 0)``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where something stands in a file; line and column count from 1."""
 
     file: str
@@ -35,8 +35,7 @@ class Place:
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong, where it is, what was expected, and what to do next.
 
     ``path`` is the place inside the resource's body; the loader turns it into a ``place``. ``excerpt`` is the
@@ -115,8 +114,7 @@ class UsageError(ReconcilerError):
     code = "wrong-usage"
 
 
-@dataclass(slots=True)
-class Problems:
+class Problems(Struct):
     """Collects problems, so that all of them are reported in one run."""
 
     found: list[Problem] = field(default_factory=list)

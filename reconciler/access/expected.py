@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias
 
+from msgspec.structs import replace
 from pydantic import Field, ValidationError, model_validator
 
 from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of, tools_of

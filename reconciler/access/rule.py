@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 from re import compile as compiled
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from reconciler.model.access import CLASSIFICATIONS
 from reconciler.model.body import Body
@@ -36,8 +37,7 @@ def _matcher(patterns: tuple[str, ...]) -> Any:
     return compiled("|".join(translate(pattern) for pattern in patterns)).match
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """None stands for any; ``project`` is the policy's owner, "" for nobody."""
 
     name: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from reconciler.access.rule import Rule, rule_of
 from reconciler.kinds.parse import parse, upgrade
@@ -20,8 +20,7 @@ from reconciler.model.known import Known, Text
 from reconciler.model.spec import Spec
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(Struct, frozen=True, dict=True):
     """What a call may go through: a valid, normalised body, and what evidence says of it."""
 
     known: Known
@@ -42,8 +41,7 @@ def _plain(raw: Body) -> Any:
     return {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
 
 
-@dataclass
-class Tenant:
+class Tenant(Struct, dict=True):
     """One tenant's resources by ``kind/name``; each is read when it is asked for, and the policies once."""
 
     name: str
@@ -111,8 +109,7 @@ def valid(address: Address, text: Text | None) -> Body | None:
     return spec.normalised() if isinstance(spec, Spec) else None
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, dict=True):
     """What is in force, by tenant; ``generation`` says by project which apply it comes from."""
 
     tenants: Mapping[str, Tenant]

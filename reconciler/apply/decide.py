@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
@@ -22,8 +23,7 @@ class Verdict(Enum):
     NOT_OURS = "not-ours"
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(Struct, frozen=True):
     """What the transaction read under its locks; ``vacated`` are the names that this plan's moves leave."""
 
     rows: Mapping[Address, Row]

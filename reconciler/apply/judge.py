@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.terms import Terms
@@ -20,8 +22,7 @@ from reconciler.planner.risks import risks_of
 from reconciler.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """The changes that have to be written, and what they were judged by."""
 
     writes: tuple[Change, ...]

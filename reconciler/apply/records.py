@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.apply.terms import Terms
 from reconciler.model.body import canonical, digest_of_text, dotted
@@ -15,8 +16,7 @@ from reconciler.model.plan import Action, Change, Plan, count
 from reconciler.store.transaction import HistoryEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What an apply did; ``generation`` is None if there was nothing left to do."""
 
     apply_id: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards, Retention
@@ -11,16 +12,14 @@ from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.plan import Revision
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """How this apply came to be: whether a person looks on, and whether the plan was saved for review before."""
 
     unattended: bool = False
     saved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What an apply goes by besides its plan."""
 
     actor: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from reconciler.apply.execute import execute
 from reconciler.apply.records import Outcome
@@ -35,8 +35,7 @@ from reconciler.store.url import Database
 UNGUARDED = Guards(None, 100, True)
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(Struct, frozen=True):
     """What was allowed on the command line, and by the project."""
 
     auto_approve: bool = False

@@ -7,10 +7,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli.signing import ring, signing_key
 from reconciler.cli.workspace import Workspace, actor, with_places

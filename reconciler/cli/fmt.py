@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from reconciler.cli.options import print_json
 from reconciler.cli.workspace import Options, Workspace
@@ -67,8 +67,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, project: str | None
     return result.exit_code(check)
 
 
-@dataclass
-class Result:
+class Result(Struct, dict=True):
     """What became of all files: name, text before and text after of those that change; what is wrong with the others."""
 
     checked: int = 0

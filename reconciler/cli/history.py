@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
+from msgspec.structs import asdict
 
 from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, checking, located, run_checks

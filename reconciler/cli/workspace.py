@@ -6,13 +6,15 @@ import getpass
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.progress import Progress
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_DATABASE = "sqlite:///.reconciler/state.db"
 
 
-@dataclass
-class Options:
+class Options(Struct, dict=True):
     """What every command may be given."""
 
     database: str | None = None
@@ -47,10 +48,10 @@ class Options:
     no_color: bool = False
     verbose: bool = False
     quiet: bool = False
-    progress: Progress = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.progress = Progress(not self.quiet, self.verbose)
+    @cached_property
+    def progress(self) -> Progress:
+        return Progress(not self.quiet, self.verbose)
 
     @property
     def style(self) -> Style:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.convert.ledger import Ledger, Node
 from reconciler.convert.names import Names
@@ -24,8 +25,7 @@ class NotOfThisFormat(Exception):
         self.path = path
 
 
-@dataclass(slots=True)
-class Conversion:
+class Conversion(Struct):
     """One input on its way; a format reads ``documents`` and calls ``add`` and ``left``."""
 
     source: Source
@@ -48,8 +48,7 @@ class Conversion:
         self.drafts.append(Draft(Address(self.tenant, kind, name), filled, made_of))
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Struct, frozen=True):
     """The resources of one input, where each stands in it, and the account of its fields."""
 
     source: Source

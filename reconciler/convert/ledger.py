@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from reconciler.errors import Path
 
@@ -14,8 +15,7 @@ FATES: tuple[Fate, ...] = ("carried", "reference", "left")
 UNKNOWN = "reconciler has nothing that stands for this"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that a person should know: ``what`` is a fate or ``note``; ``fields`` counts what lies below ``path``.
 
     ``detail`` differs between findings with one message: a new name, a reference.
@@ -30,8 +30,7 @@ class Finding:
     detail: str = ""
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """Fields are the values that are no filled map and no filled list; a path begins with the document's number."""
 
     value: list[Any]
@@ -68,8 +67,7 @@ class Ledger:
         return sum(one == fate for one in self.fates.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A value of an input and its place."""
 
     value: Any

@@ -5,8 +5,9 @@ Source: `model_list`, `litellm_settings`, `router_settings`, `general_settings` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.convert import litellm_limits
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
@@ -37,8 +38,7 @@ REASONS = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """Entries that differ in nothing but the model."""
 
     provider: Provider

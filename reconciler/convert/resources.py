@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.convert.ledger import Node
 from reconciler.errors import Path, Problem
@@ -24,8 +25,7 @@ _BOUNDS = {"default", "enum", "min", "max", "max_length", "pattern", "descriptio
 _OF_REFERENCES = "a secret's text stands in it"
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A body that may not validate, and the fields of the input that it was made of."""
 
     address: Address

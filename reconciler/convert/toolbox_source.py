@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.convert import reach
 from reconciler.convert.conversion import Conversion
@@ -23,8 +24,7 @@ _PARTS = ("host", "port", "database", "user", "password", "project", "catalog", 
 _OPTIONS = {"warehouse", "role", "schema", "location", "region", "cluster", "instance"}
 
 
-@dataclass(slots=True)
-class Made:
+class Made(Struct):
     """A source's connector; the datasource on it is named once a tool needs it, with the tables of all tools."""
 
     connector: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
@@ -14,8 +15,7 @@ PERCENT_COUNTS_FROM = 10
 """Below this many owned resources a share says nothing: deleting one of two is half of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What an apply would do. ``unseen`` are outside changes that it would overwrite without anybody having seen them."""
 
     deletes: int
@@ -28,8 +28,7 @@ class Facts:
     """Every risk of the changes, and a resource that has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowances:
+class Allowances(Struct, frozen=True):
     """The flags that were given."""
 
     deletes: int | None = None

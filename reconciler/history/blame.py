@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
@@ -11,8 +11,7 @@ from reconciler.model.history import History, PastChange
 from reconciler.model.plan import Touch
 
 
-@dataclass(frozen=True, slots=True)
-class Blame:
+class Blame(Struct, frozen=True):
     """One field; ``generation`` is None for what was changed outside since the last apply, and for what is older than
     the history that was kept (``pruned``)."""
 

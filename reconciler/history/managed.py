@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
@@ -13,8 +14,7 @@ from reconciler.model.history import PastChange
 GONE = frozenset({"delete", "forget"})
 
 
-@dataclass(frozen=True, slots=True)
-class Managed:
+class Managed(Struct, frozen=True):
     """One resource as it was applied: its uid, body, and the paths that its author wrote."""
 
     uid: str

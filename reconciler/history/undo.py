@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import PlanStale, Problem, ReconcilerError
 from reconciler.history.managed import Managed, managed_at
@@ -17,8 +19,7 @@ from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Undoing:
+class Undoing(Struct, frozen=True):
     """What to plan for: the configuration, where live resources move to, the uids that come back, what was taken over
     since then and stays, nobody's again, and which generations are undone."""
 

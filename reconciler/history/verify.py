@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from reconciler.store.audit import GENESIS, Chain, entry_hash
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """``entry`` is the number of the first bad entry; None where the trail holds."""
 
     entry: int | None
@@ -21,8 +20,7 @@ class Finding:
     last_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """An entry's number and hash as they were at some time, kept outside of the database."""
 
     seq: int

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.kinds.integration import KIND
 
@@ -26,8 +28,7 @@ _NEXT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What is not in git: who suspended it and why, and the last error of a health check."""
 
     suspended_by: str | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import BaseModel, Discriminator, Tag
 from pydantic.fields import FieldInfo
 
@@ -15,8 +16,7 @@ from reconciler.errors import Path
 from reconciler.model.fields import Private
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """One place: a map with fields (``part``), a map by name, a list, a union told apart by a tag, or a value."""
 
     private: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from yaml.tokens import (
     AnchorToken,
     BlockEndToken,
@@ -61,8 +61,7 @@ class Spot(NamedTuple):
     below: tuple[tuple[int, int], ...] = ()  # where something inside of it would stand: column and indent
 
 
-@dataclass(slots=True)
-class Level:
+class Level(Struct):
     """An open block collection: its column in the source, its indent in the result."""
 
     is_list: bool

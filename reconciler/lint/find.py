@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import Path, Place, Problem
 from reconciler.lint.condition import keys_of, several
@@ -20,8 +22,7 @@ SEVERITIES = ("error", "warning", "info")
 """The gravest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What is valid and not as a rule expects: ``problem.code`` is the rule's name."""
 
     problem: Problem

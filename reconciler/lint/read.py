@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from reconciler.errors import Place, Problem, Problems

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from reconciler.load.documents import Document, read_documents
 
@@ -36,8 +37,7 @@ class _Meaning(NamedTuple):
     varies: bool
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     """``start`` is where its line begins, ``text`` what stands behind its name."""
 
     name: str
@@ -47,8 +47,7 @@ class _Entry:
     meaning: _Meaning | None
 
 
-@dataclass(slots=True)
-class _Section:
+class _Section(Struct):
     """A key of the first level: with entries, or with a value that begins on its line."""
 
     key: str

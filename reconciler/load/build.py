@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from reconciler.errors import Problem
 from reconciler.kinds.accept import Accepted, accept

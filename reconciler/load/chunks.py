@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+
+from msgspec import Struct
 
 SMALL = 64 * 1024
 """A file of fewer bytes stays whole."""
@@ -17,8 +18,7 @@ _BOUND = re.compile(rb"[&]|\n(?:%|\.\.\.)|\A(?:\xef\xbb\xbf)?%")
 """What may make one document mean something in another one, or in its budget: anchors, directives, ends of documents."""
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(Struct, frozen=True, dict=True):
     """Whole documents of one file; ``before`` is how many lines stand above them."""
 
     file: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NoReturn, TypeAlias
 
+from msgspec import Struct
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.error import MarkedYAMLError
 from yaml.events import (
@@ -39,8 +39,7 @@ MAX_TAG_DIRECTIVES = 100  # libyaml compares each with each
 Places: TypeAlias = dict[tuple[str, str], tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One document of a file. Aliases share objects inside ``value``: never change it in place."""
 
     file: str
@@ -49,7 +48,7 @@ class Document:
     key_places: Mapping[tuple[str, str], tuple[int, int]]
     has_variables: bool
     size: int = 0  # in nodes, those that aliases add included
-    plain: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
+    plain: frozenset[tuple[str, str]] = frozenset()
     """Entries of the first level that are known to hold no variables."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.parse import is_public
@@ -23,8 +24,7 @@ LISTS = {
 """The lists beside the resources, and the fields of their entries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A part of a body as one file gives it; ``at`` is where it stands in the document."""
 
     source: Source
@@ -33,8 +33,7 @@ class Layer:
     value: Any
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A resource before validation: its layers, lowest first, and the first place at which its name stands.
 
     ``defaults`` lie below the layers, as far as this type of resource has those fields.
@@ -99,8 +98,7 @@ class Draft:
         return layer.source.locate(problem, layer.index, (*layer.at, *problem.path), shown)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One item of moved, removed, adopt or external, for one tenant."""
 
     list: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import orjson
+from msgspec import Struct
 
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
@@ -22,8 +22,7 @@ class Links(NamedTuple):
     targets: list[str]
 
 
-@dataclass(frozen=True)
-class Extract:
+class Extract(Struct, frozen=True, dict=True):
     """Resources by position, in three parts that are parsed when they are needed; each part is a JSON document.
 
     ``head``: names (addresses as text), digests, how many values the chunk holds and how many are copies, and what other chunks may decide: the

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.errors import Path, Place
 from reconciler.load.draft import Draft
@@ -15,8 +16,7 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.resource import State
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A configuration, which of its addresses the given paths hold (None: no paths were given), and where fields stand.
 
     ``sources`` are all files that were read, the project's own among them, where they were asked for.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote
 
+from msgspec.structs import replace
 from pydantic import (
     AfterValidator,
     BeforeValidator,

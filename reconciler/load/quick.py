@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 import orjson
+from msgspec import Struct
 
 from reconciler.errors import Problems
 from reconciler.load.build import Count, build_resources, check_resources, check_secrets, quietly
@@ -37,8 +37,7 @@ WORTH_A_PROCESS = 256 * 1024
 """Bytes to read; below that, a process of its own costs more than it saves."""
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Struct, frozen=True, dict=True):
     """The files in groups (base, then overlays) with their bytes; ``held`` are those that the paths name, if any do."""
 
     groups: list[list[tuple[FilePath, bytes]]]

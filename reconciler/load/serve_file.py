@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Annotated, Literal, Self, TypeAlias
 
+from msgspec.structs import replace
 from pydantic import Field, ValidationError, model_validator
 
 from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems

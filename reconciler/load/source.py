@@ -6,9 +6,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as FilePath
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.errors import Path, Place, Problem, Problems
 from reconciler.load import documents
@@ -21,8 +23,7 @@ MASKED_CODES = frozenset({"unknown-field", "plaintext-secret", "duplicate-key"})
 """On a line with one of these, somebody may have put a secret where the schema expects none."""
 
 
-@dataclass
-class Source:
+class Source(Struct, dict=True):
     """``name`` is what people read: relative to the working directory where it can be. ``path`` is the file's own."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.errors import Problem, Problems
 from reconciler.kinds.table import KINDS
@@ -23,8 +24,7 @@ from reconciler.model.resource import Resource
 from reconciler.secrets.policy import Policy
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True, dict=True):
     """What a chunk means depends on besides its bytes and this program."""
 
     project: Project

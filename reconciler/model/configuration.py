@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
+
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import digest, dotted
@@ -40,8 +42,7 @@ class Adoption:
     source: Place | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(Struct, frozen=True):
     """Fields that the reconciler leaves to others: an address pattern, a field pattern, a reason, an end."""
 
     address: str
@@ -58,8 +59,7 @@ class Ignore:
         return any(fnmatchcase(dotted(path[: i + 1]), self.field) for i in range(len(path)))
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """What an apply is refused for, unless its flag is given."""
 
     max_deletes: int | None = None
@@ -69,16 +69,14 @@ class Guards:
     """Names of risks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How much of history stays whole: so many generations, or so many days, whichever keeps more; None: no limit."""
 
     generations: int | None = None
     days: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """Everything that the files say for one environment."""
 
     project: str

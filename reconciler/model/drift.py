@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.model.plan import OutsideChange
 
@@ -11,8 +12,7 @@ OPS = ("created", "changed", "deleted")
 """The sorts of findings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """The findings in key order; ``clean`` counts the resources that are as they were applied."""
 
     project: str

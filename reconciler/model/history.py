@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     """One apply of one project that wrote something; ``at`` is ISO 8601 in UTC, ``dirty`` 0 or 1."""
 
     number: int
@@ -29,8 +29,7 @@ class Generation:
     destroyed: int
 
 
-@dataclass(frozen=True, slots=True)
-class PastChange:
+class PastChange(Struct, frozen=True):
     """One address in one generation; ``uid`` is what lives there after it (or, for a deletion, what lived)."""
 
     generation: int
@@ -54,8 +53,7 @@ class PastChange:
         return max(near, key=lambda found: len(found[0]))[1] if near else self.source
 
 
-@dataclass(frozen=True)
-class History:
+class History(Struct, frozen=True, dict=True):
     """What is kept of a project's past, oldest first.
 
     Up to the generation ``horizon`` (0: none) only those changes were kept that say what was managed at its end.

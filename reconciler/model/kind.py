@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 from reconciler.errors import Path, Problem
 from reconciler.model.address import Address
@@ -24,8 +25,7 @@ class Reference(NamedTuple):
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class RefField:
+class RefField(Struct, frozen=True):
     """A field that names another resource: ``kind`` where a bare name is written, None where ``kind/name`` is.
 
     A ``*`` in the path stands for every item of a list or map. Values in ``literals`` are no references.
@@ -40,8 +40,7 @@ def no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind. ``variants`` maps the value of ``discriminator`` to its spec; without one, its only key is ``""``.
 
     Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
+from msgspec import Struct, field
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
@@ -37,8 +37,7 @@ class DatabaseState(Enum):
     NEWER = "newer"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True, dict=True):
     """One row of live state. ``digest`` is that of the body if the database vouches for it, else None."""
 
     address: Address
@@ -56,8 +55,7 @@ class Row:
         return orjson.loads(self.text)
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(Struct, frozen=True, dict=True):
     """What this tool last wrote for an address; ownership and drift are judged by it."""
 
     address: Address
@@ -82,8 +80,7 @@ class Owner(NamedTuple):
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectRow:
+class ProjectRow(Struct, frozen=True):
     """The project's row: the lock, the lineage (a UUID), the environment, the generation (0: nothing applied)."""
 
     name: str
@@ -93,8 +90,7 @@ class ProjectRow:
     commit: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """One consistent reading of the database, for the tenants that a plan is about."""
 
     state: DatabaseState

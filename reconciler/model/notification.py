@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.model.address import Address
 
@@ -13,8 +14,7 @@ MAX_LISTED = 100
 """Addresses that one event names; it says how many more there were."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """``url`` and ``secret`` may be secret references; they are resolved when something is sent."""
 
     name: str

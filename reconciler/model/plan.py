@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, cast
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
@@ -83,8 +84,7 @@ class Touch(NamedTuple):
     at: str = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """One field: ``op`` is add, remove, change, or secret (the same reference, and another secret behind it); an absent side
     is None."""
 
@@ -97,8 +97,7 @@ class FieldChange:
     """Where the wanted value is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(Struct, frozen=True):
     """Why an apply of this plan would be refused, and what lifts it."""
 
     code: str
@@ -107,8 +106,7 @@ class Blocker:
     address: Address | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One address: what happens, from what to what, why, and what has to hold in the database until then.
 
     ``old`` and ``new`` are canonical JSON (a body that is given becomes it): a plan of a hundred thousand changes holds
@@ -135,9 +133,9 @@ class Change:
 
     def __post_init__(self) -> None:
         if type(self.old) is dict:
-            object.__setattr__(self, "old", canonical(self.old))
+            force_setattr(self, "old", canonical(self.old))
         if type(self.new) is dict:
-            object.__setattr__(self, "new", canonical(self.new))
+            force_setattr(self, "new", canonical(self.new))
 
     @property
     def old_text(self) -> str | None:
@@ -184,8 +182,7 @@ def count(changes: Iterable[Change], *actions: Action) -> int:
     return sum(map([change.action for change in changes].count, actions))
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideChange:
+class OutsideChange(Struct, frozen=True):
     """A resource of ours that somebody changed, created anew or deleted by another way since it was last applied."""
 
     address: Address
@@ -203,8 +200,7 @@ class Dependant(NamedTuple):
     refers_to: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What part of the project a plan is about; an empty set of one sort selects all of it, sorts narrow each other."""
 
     paths: frozenset[Address] | None = None
@@ -225,16 +221,14 @@ class Selection:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """The git commit that the configuration came from; None outside git."""
 
     commit: str
     dirty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The difference between desired and live for one project, in the order in which it would be applied."""
 
     project: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 RISKS: Mapping[str, str] = {
     "deletes": "a resource is deleted",
@@ -35,8 +36,7 @@ Judge = Callable[[Any, Any], Iterable[str]]
 """From the value before and the value after, either of them absent, to the names of risks."""
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRule:
+class RiskRule(Struct, frozen=True):
     """Judges what stands at ``path`` of a body, on both sides; a ``*`` stands for every key of a map.
 
     ``whole`` rules also judge creations and deletions, where one side is absent.

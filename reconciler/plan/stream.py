@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, BinaryIO, TypeAlias
 
 import orjson
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from reconciler.model.plan import Change, Plan

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import ConfigurationInvalid, Path, Problem
 from reconciler.kinds.table import KINDS
@@ -19,8 +21,7 @@ from reconciler.planner.moves import mark
 from reconciler.planner.normal import Normal, normal, parsed
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(Struct, frozen=True):
     """The three values of one address; ``applied`` is None for a resource that is being taken over.
 
     ``previous`` is where it moves from; ``idle`` is the ``from`` of an entry that has nothing to do. ``uid`` is the one

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from operator import itemgetter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
 from reconciler.kinds.table import KINDS
@@ -26,8 +28,7 @@ from reconciler.planner.references import unmet_references
 from reconciler.planner.risks import with_risks
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What a plan says of where it was made, besides the two states."""
 
     database: str
@@ -36,8 +37,7 @@ class Setting:
     revision: Revision | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What a rollback brings back besides bodies: where live resources go, the uid that each address had, and what was
     there before we had to do with it, and is let go of instead of deleted."""
 

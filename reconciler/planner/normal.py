@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.kinds.accept import Accepted, accept
@@ -14,8 +15,7 @@ from reconciler.model.body import Body, digest
 from reconciler.model.live import Applied, Row
 
 
-@dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(Struct, frozen=True):
     """``valid`` is false for a body that no longer parses; it is then kept as it stands, under ``""`` if it is no map."""
 
     body: Body

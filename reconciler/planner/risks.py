@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import chain
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, leaves

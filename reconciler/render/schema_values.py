@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
+from msgspec import Struct
 from pydantic import BaseModel, Discriminator
 from pydantic.fields import FieldInfo
 
@@ -14,8 +14,7 @@ from reconciler.render.schema_facts import FACTS, Fact, flat, validators
 Schema: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(Struct, frozen=True):
     """How complete a file is that a schema describes.
 
     ``variables``: text with ``${...}`` may stand for any value. ``nulls``: null may stand where a value may be missing.

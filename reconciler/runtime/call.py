@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from reconciler.access.snapshot import Resource
 
@@ -34,8 +35,7 @@ class Surroundings(NamedTuple):
     control: frozenset[tuple[Any, Any]] = frozenset()
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """One call, decided and within its limits. ``values`` has every parameter (None is NULL), ``body`` what an http
     template sends; ``deadline`` is in the event loop's time. A connector sets ``effect`` before the outside may see a byte."""
 

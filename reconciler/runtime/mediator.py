@@ -7,8 +7,9 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from reconciler.access.decide import Ask, Decision, decide, subject_of, tools, tools_of
 from reconciler.access.rule import Subject
@@ -68,8 +69,7 @@ class Refusal(Exception):
         self.retry_after, self.outcome = retry_after, outcome
 
 
-@dataclass
-class _Running:
+class _Running(Struct, dict=True):
     task: asyncio.Task[Answer]
     caller: Caller
     chain: tuple[Resource, ...]

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.access.snapshot import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Surroundings
@@ -16,8 +17,7 @@ MOST = 200
 Key = tuple[str, str, str]
 
 
-@dataclass
-class _Way:
+class _Way(Struct, dict=True):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     connection: Connection | None = None
     users: int = 0

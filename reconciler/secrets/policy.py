@@ -7,7 +7,8 @@ its own part of a store, and the environment is no store in production.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.model.secret_ref import SecretRef
 
@@ -36,8 +37,7 @@ OURS = (
 """Variables with the credentials of this program and of its pipeline: a prefix has to allow them by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Per scheme: is it on (None: as usual), and below which prefixes (None: as usual) a tenant's references stay."""
 
     enabled: Mapping[str, bool | None] = field(default_factory=dict)

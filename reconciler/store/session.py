@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Connection, event, text
 
 from reconciler.errors import LockTimeout, OutcomeUnknown, ReconcilerError
@@ -38,8 +38,7 @@ class NothingToDo(Exception):
     """Raised inside the block to roll back: the database is as it should be already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(Struct, frozen=True):
     """Who applies: shown to those who wait, kept in history."""
 
     apply_id: str

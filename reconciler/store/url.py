@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from reconciler.errors import UsageError
 
@@ -18,8 +19,7 @@ EXPECTED = "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresq
 MASK = "***"
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(Struct, frozen=True):
     """``url`` is PostgreSQL's, ``path`` SQLite's file; ``display`` carries no password."""
 
     url: URL | None

@@ -176,7 +176,7 @@ class TestSigned:
         assert refused(signed, dict([OTHER])) == "plan-signature"
 
     def test_the_signature_of_another_plan(self, signed: Path, tmp_path: Path) -> None:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         write_plan(replace(EXAMPLE, project="other"), tmp_path / "b", KEY)
         document = json.loads(signed.read_bytes())
@@ -265,7 +265,7 @@ class TestWritten:
 
 WRITE = """
 import sys
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 from reconciler.plan.file import write_plan
 from tests.plan.plans import EXAMPLE

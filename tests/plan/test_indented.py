@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import to_document

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import orjson
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from reconciler.errors import Place
 from reconciler.model.address import Address

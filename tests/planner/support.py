@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from hypothesis import settings
+from msgspec.structs import replace
 
 from reconciler.errors import Path
 from reconciler.kinds.parse import parse

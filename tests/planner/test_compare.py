@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from reconciler.model.body import canonical
 from reconciler.model.plan import Action, Cause, Selection
@@ -190,7 +191,7 @@ class TestTouched:
         """What is live, applied and wanted by their digests alone: nothing is read, nothing is written."""
         world = World().ours(A, SQL)
         row = world.rows[at(A)]
-        object.__setattr__(row, "text", "not even JSON")
+        force_setattr(row, "text", "not even JSON")
         assert plan(wish({A: SQL}), world).changes == ()
 
     def test_a_digest_that_the_database_does_not_vouch_for_counts_for_nothing(self) -> None:

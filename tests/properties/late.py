@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from reconciler.apply.terms import Approval
 from reconciler.errors import PlanStale, ReconcilerError, Refused

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, note
+from msgspec.structs import replace
 
 from reconciler.errors import ConfigurationInvalid, Refused
 from reconciler.model.configuration import Ignore

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.errors import Place, Problem
 from reconciler.render.gitlab import plan_gitlab, problems_gitlab

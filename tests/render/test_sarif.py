@@ -7,12 +7,12 @@ from the published standard; it is stricter than the official one, since it know
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 from sarif_pydantic import Sarif
 
 from reconciler.errors import Place, Problem

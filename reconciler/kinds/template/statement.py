@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.kinds.template.forbidden import Finding, is_statement, refused, writes
 from reconciler.kinds.template.names import Part, fold
@@ -17,8 +18,7 @@ _SQLGLOT = {"postgresql": "postgres", "mssql": "tsql"}
 MAX_DEPTH = "this statement is nested too deeply to be checked; write it flatter"
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """``refused`` always counts; ``writes`` says why the statement does not only read."""
 
     tables: tuple[tuple[Part, ...], ...] = ()

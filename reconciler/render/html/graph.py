@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from reconciler.kinds.table import KINDS
 from reconciler.render.html.rows import Head
@@ -19,8 +20,7 @@ _LABEL = 26
 _LETTERS = 22
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The drawing, empty without nodes; how many nodes it has, how many were left out, and how high it is."""
 
     svg: str = ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from msgspec import Struct
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -25,8 +25,7 @@ MOST_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """``secrets`` are what was resolved for it: the answer must not hold them."""
 
     method: str

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import asyncpg  # type: ignore[import-untyped]
+from msgspec import Struct
 
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.connectors.postgresql_values import Changed, Column, fitted, spelled, told_of
@@ -33,8 +33,7 @@ class Spelled(NamedTuple):
     values: Sequence[Any]
 
 
-@dataclass
-class Prepared:
+class Prepared(Struct, dict=True):
     """A query that the server has measured into rows of JSON; ``kinds`` are its columns' types as they were the first time."""
 
     wanted: Sequence[Any]

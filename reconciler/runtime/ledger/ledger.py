@@ -9,8 +9,9 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from reconciler.failpoints import hit
 from reconciler.runtime.ledger.batch import Backend, Batch, Space
@@ -46,8 +47,7 @@ class Admitted(NamedTuple):
 Judgement = Admitted | Refused | Repeated
 
 
-@dataclass
-class _Count:
+class _Count(Struct, dict=True):
     """Denials that are alike, since a moment in monotonic time; ``told`` of them have evidence of their own."""
 
     begun: float
