@@ -90,7 +90,7 @@ class Extract(Struct, frozen=True, dict=True):
         place = Place(file, None if line is None else line + before, tail["columns"][position])
         shape = _shape(tail["shapes"][tail["explicit"][position]])
         address = Address.of(self.names[position])
-        return Resource.known(address, tail["texts"][position], place, shape, self.digests[position])
+        return Resource(address, tail["texts"][position], place, shape, self.digests[position])
 
     def resources(self, file: str, before: int) -> Iterator[tuple[Address, Resource]]:
         """All of them, in the order of their positions."""
@@ -99,7 +99,7 @@ class Extract(Struct, frozen=True, dict=True):
         for name, digest, text, line, column, shape in zip(*columns, strict=True):
             address = Address.of(name)
             place = Place(file, None if line is None else line + before, column)
-            yield address, Resource.known(address, text, place, shapes[shape], digest)
+            yield address, Resource(address, text, place, shapes[shape], digest)
 
     @property
     def parts(self) -> tuple[bytes | memoryview, bytes | memoryview, bytes | memoryview]:

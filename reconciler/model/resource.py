@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
@@ -15,44 +15,37 @@ from reconciler.model.body import Body, canonical, digest_of_text
 from reconciler.model.spec import Spec, explicit_paths
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(Struct, frozen=True, eq=False):
     """An address and its normalised body, as canonical JSON. Two resources are equal wherever they were written."""
 
     address: Address
     text: str
-    source: Place | None = field(default=None, compare=False)
-    explicit: frozenset[Path] = field(default=frozenset(), compare=False)
+    source: Place | None = None
+    explicit: frozenset[Path] = frozenset()
     """The paths that the author wrote; what is missing here was filled by a default."""
+    known_digest: str | None = None
+    known_body: Body | None = None
 
-    @classmethod
-    def known(
-        cls,
-        address: Address,
-        text: str,
-        source: Place | None,
-        explicit: frozenset[Path],
-        digest: str,
-        body: Body | None = None,
-    ) -> Resource:
-        """Where ``digest``, and perhaps ``body``, are known to be those of the text: this is done for every resource."""
-        made = object.__new__(cls)
-        fields = made.__dict__  # what the constructor does, several times as fast
-        fields["address"], fields["text"], fields["source"], fields["explicit"] = address, text, source, explicit
-        fields["digest"] = digest
-        if body is not None:
-            fields["body"] = body
-        return made
-
-    @cached_property
+    @property
     def body(self) -> Body:
-        """Never change it in place."""
-        body: Body = orjson.loads(self.text)
-        return body
+        """Read once; never change it in place."""
+        if self.known_body is None:
+            force_setattr(self, "known_body", orjson.loads(self.text))
+        return cast(Body, self.known_body)
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        return digest_of_text(self.text)
+        if self.known_digest is None:
+            force_setattr(self, "known_digest", digest_of_text(self.text))
+        return cast(str, self.known_digest)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Resource):
+            return NotImplemented
+        return (self.address, self.text) == (other.address, other.text)
+
+    def __hash__(self) -> int:
+        return hash((self.address, self.text))
 
 
 def resource_of(
@@ -61,9 +54,7 @@ def resource_of(
     """A resource of a validated spec; ``explicit`` where the spec can't tell what was written: it was read back whole."""
     body = spec.normalised()
     written = frozenset(explicit_paths(spec)) if explicit is None else explicit
-    made = Resource(address, canonical(body), source, written)
-    made.__dict__["body"] = body  # as good as read again
-    return made
+    return Resource(address, canonical(body), source, written, known_body=body)
 
 
 State: TypeAlias = Mapping[Address, Resource]
