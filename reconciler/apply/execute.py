@@ -85,11 +85,11 @@ def _attempt(
             under_lock.note_secrets(terms.seen, rotated_in(ruling.writes))
             outcome = outcome_of(writer.apply_id, project.generation + 1, ruling.writes)
             hit("before_audit")
-            under_lock.record(generation_row(plan, terms, outcome), entries)
+            under_lock.record(generation_row(plan, terms, outcome), entries.history)
             pruned = under_lock.prune(terms.retention, project.generation + 1)
             if terms.told:
                 under_lock.enqueue(terms.told, apply_event(plan, terms, outcome, ruling.writes))
-            under_lock.audit(audit_entry(plan, terms, outcome, entries, pruned), terms.audit_key)
+            under_lock.audit(audit_entry(plan, terms, outcome, entries.told, pruned), terms.audit_key)
             hit("after_audit")
             under_lock.finish()
         return outcome

@@ -10,10 +10,9 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.apply.terms import Terms
-from reconciler.model.body import canonical, digest_of_text, dotted
+from reconciler.model.body import canonical, dotted
 from reconciler.model.notification import APPLY, Event, event
 from reconciler.model.plan import Action, Change, Plan, count
-from reconciler.store.transaction import HistoryEntry
 
 
 class Outcome(Struct, frozen=True):
@@ -56,10 +55,10 @@ def generation_row(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, Any]
 
 
 def audit_entry(
-    plan: Plan, terms: Terms, outcome: Outcome, entries: Sequence[HistoryEntry], pruned: int | None
+    plan: Plan, terms: Terms, outcome: Outcome, told: Sequence[list[str | None]], pruned: int | None
 ) -> dict[str, Any]:
-    """The body of the trail's entry; docs/audit.md describes it. ``pruned`` is history's new horizon, if it moved."""
-    changes = [[str(e.address), e.action, e.before and digest_of_text(e.before), e.digest] for e in entries]
+    """The body of the trail's entry; docs/audit.md describes it. ``told`` is each change's address, action, digests before
+    and after; ``pruned`` is history's new horizon, if it moved."""
     horizon = {} if pruned is None else {"history_pruned_up_to": pruned}
     return {
         "at": _now(),
@@ -71,8 +70,8 @@ def audit_entry(
         "apply_id": outcome.apply_id,
         "generation": outcome.generation,
         "git_commit": plan.revision.commit if plan.revision else None,
-        "changes": len(changes),
-        "changes_digest": sha256(canonical(changes).encode()).hexdigest(),
+        "changes": len(told),
+        "changes_digest": sha256(canonical(told).encode()).hexdigest(),
         **horizon,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, cast
 
 from reconciler.errors import Path, Place
 from reconciler.kinds.table import KINDS, SPEC_VERSIONS
@@ -20,55 +21,72 @@ _CAUSE_WORDS = {cause: cause.value for cause in Cause}
 _REMEMBERED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT)
 
 
+class Entries(NamedTuple):
+    """What history shall keep of the changes that are not staged, and of each change what the audit trail says: its address,
+    its action, and the digests before and after."""
+
+    history: list[HistoryEntry]
+    told: list[list[str | None]]
+
+
 def write(
     transaction: Transaction,
     changes: Sequence[Change],
     rows: Mapping[Address, Row],
     applied: Mapping[Address, Applied],
     generation: int,
-) -> list[HistoryEntry]:
-    """Writes all of them; returns what history shall keep. Deletes come before moves onto their names."""
+) -> Entries:
+    """Writes all of them. Deletes come before moves onto their names."""
     fresh = iter(new_uids(len(changes)))
-    uids = {c.address: _uid(c, fresh) for c in changes}
+    created = [(n, c) for n, c in enumerate(changes, 1) if c.action is Action.CREATE and c.address not in applied]
+    stages = transaction.stages(len(created))
+    staged = {c.address: _creation(n, c, fresh) for n, c in created} if stages else {}
+    others = [(n, c) for n, c in enumerate(changes, 1) if c.address not in staged]
+    uids = {c.address: _uid(c, fresh) for _, c in others}
     rows_written = {
         c.address: Written(
             c.address, uids[c.address], c.new_text, digest_of_text(c.new_text), SPEC_VERSIONS[c.address.kind]
         )
-        for c in changes
+        for _, c in others
         if c.new_text is not None
     }
 
     def written(change: Change) -> Written:
         return rows_written[change.address]
 
-    created = [(n, c) for n, c in enumerate(changes, 1) if c.action is Action.CREATE and c.address not in applied]
-    if not transaction.stages(len(created)):
-        created = []
-    staged = {c.address for _, c in created}
     by_action: dict[Action, list[Change]] = {action: [] for action in Action}
-    for change in changes:
-        if change.address not in staged:
-            by_action[change.action].append(change)
+    for _, change in others:
+        by_action[change.action].append(change)
 
-    transaction.delete([rows[c.previous or c.address] for c in changes if c.action.destroys])
-    moves = [(rows[c.previous], c.address) for c in changes if c.previous and not c.action.destroys]
+    transaction.delete([rows[c.previous or c.address] for _, c in others if c.action.destroys])
+    moves = [(rows[c.previous], c.address) for _, c in others if c.previous and not c.action.destroys]
     transaction.move(moves)
     transaction.update([written(c) for c in by_action[Action.UPDATE]])
     transaction.insert([written(c) for c in (*by_action[Action.CREATE], *by_action[Action.REPLACE])])
-    transaction.create([_creation(position, c, written(c)) for position, c in created], generation)
+    transaction.create([*staged.values()], generation)
     transaction.adopt([c.address for c in by_action[Action.ADOPT] if c.adopted_from is not None])
-    transaction.let_go([c.address for c in changes if c.lets_go])
+    transaction.let_go([c.address for _, c in others if c.lets_go])
     transaction.clear_errors([(c.address.tenant, uids[c.address]) for c in by_action[Action.UPDATE] if _heals(c)])
 
     gone = [c.address for c in (*by_action[Action.DELETE], *by_action[Action.FORGET])]
-    transaction.forget_applied(gone + [c.previous for c in changes if c.previous])
-    for owner in sorted({c.adopted_from for c in changes if c.adopted_from}):
-        transaction.forget_applied([c.address for c in changes if c.adopted_from == owner], owner)
+    transaction.forget_applied(gone + [c.previous for _, c in others if c.previous])
+    for owner in sorted({c.adopted_from for _, c in others if c.adopted_from}):
+        transaction.forget_applied([c.address for _, c in others if c.adopted_from == owner], owner)
     transaction.remember(
         [_remembered(c, written(c), applied, generation) for action in _REMEMBERED for c in by_action[action]],
         applied,
     )
-    return [_entry(c, uids[c.address], rows_written.get(c.address), c.address in staged) for c in changes]
+    history = [_entry(n, c, uids[c.address], rows_written.get(c.address)) for n, c in others]
+    digests = {c.address: written(c).digest for _, c in others if c.new_text is not None and not c.is_lost}
+    return Entries(history, [_told(c, staged.get(c.address), digests) for c in changes])
+
+
+def _told(change: Change, creation: Creation | None, digests: Mapping[Address, str]) -> list[str | None]:
+    name, action = str(change.address), _ACTION_WORDS[change.action]
+    if creation is not None:
+        return [name, action, None, creation.digest]
+    before = change.old_text
+    return [name, action, before and digest_of_text(before), digests.get(change.address)]
 
 
 def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
@@ -114,36 +132,35 @@ def _source(place: Place | None) -> str | None:
     return str(place) if place else None
 
 
-def _creation(position: int, change: Change, written: Written) -> Creation:
+def _creation(position: int, change: Change, fresh: Iterator[str]) -> Creation:
+    text = cast(str, change.new_text)
     return Creation(
         position,
-        *written.address,
-        written.uid,
-        written.text,
-        written.spec_version,
-        written.digest,
+        *change.address,
+        _uid(change, fresh),
+        text,
+        SPEC_VERSIONS[change.address.kind],
+        digest_of_text(text),
         paths_to_json(change.explicit),
         _source(change.source),
         _CAUSE_WORDS[change.cause],
     )
 
 
-def _entry(change: Change, uid: str, written: Written | None, staged: bool) -> HistoryEntry:
+def _entry(position: int, change: Change, uid: str, written: Written | None) -> HistoryEntry:
     """A row that somebody else deleted is not one that we let go of: nothing is left of it."""
-    after = None if change.is_lost else written
     # by position: this is done for every change
     return HistoryEntry(
+        position,
         change.address,
         _ACTION_WORDS[change.action],
         uid,
         change.old_text,
-        after.text if after else None,
+        None if change.is_lost or written is None else written.text,
         _CAUSE_WORDS[change.cause],
         str(change.previous) if change.previous else None,
         change.explicit,
         _source(change.source),
         SPEC_VERSIONS[change.address.kind],
         tuple((field.path, str(field.source)) for field in change.fields if field.source) if change.fields else (),
-        after.digest if after else None,
-        staged,
     )

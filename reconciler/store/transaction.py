@@ -53,8 +53,9 @@ class Remembered(NamedTuple):
 
 
 class HistoryEntry(NamedTuple):
-    """One change as history keeps it; bodies as canonical JSON."""
+    """One change as history keeps it, at its place in its generation, from 1; bodies as canonical JSON."""
 
+    position: int
     address: Address
     action: str
     uid: str
@@ -67,10 +68,6 @@ class HistoryEntry(NamedTuple):
     spec_version: int = 1
     sources: tuple[tuple[Path, str], ...] = ()
     """Where each of the fields that changed was written."""
-    digest: str | None = None
-    """Of ``after``."""
-    staged: bool = False
-    """Whether a ``Creation`` says the same."""
 
 
 _CHANGE = (
@@ -336,7 +333,7 @@ class Transaction:
             )
 
     def record(self, generation: dict[str, Any], entries: Sequence[HistoryEntry]) -> None:
-        """Writes the generation (columns of its table) and its changes; moves the project's row to it."""
+        """Writes the generation (columns of its table), its changes, those that are staged too; moves the project's row to it."""
         columns = ", ".join(generation)
         values = ", ".join(f":{column}" for column in generation)
         self._run(
@@ -347,13 +344,12 @@ class Transaction:
             creations.record(self._connection, self._project, generation["number"])
         entered = [
             (
-                *(self._project, generation["number"], position, *e.address, e.action, e.previous, e.uid),
+                *(self._project, generation["number"], e.position, *e.address, e.action, e.previous, e.uid),
                 *(e.before, e.after),
                 *(paths_to_json(e.explicit), e.source, e.cause, e.spec_version),
                 canonical([[list(path), place] for path, place in e.sources]) if e.sources else None,
             )
-            for position, e in enumerate(entries, 1)
-            if not e.staged
+            for e in entries
         ]
         into = f"INSERT INTO changes ({', '.join(_CHANGE)}) VALUES"
         if self._sqlite:
