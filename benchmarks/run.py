@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -36,10 +37,12 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 class Bench:
     """One configuration of so many resources, a database beside it, and a cache of its own."""
 
-    def __init__(self, folder: Path, count: int, files: int, database: str | None, runs: int) -> None:
-        self.folder, self.count, self.runs = folder / f"c{count}-{files}", count, runs
+    def __init__(
+        self, folder: Path, count: int, files: int, database: str | None, runs: int, unlike: bool = False
+    ) -> None:
+        self.folder, self.count, self.runs = folder / f"{'u' if unlike else 'c'}{count}-{files}", count, runs
         if not self.folder.exists():
-            generate(self.folder, count, files)
+            generate(self.folder, count, files, unlike=unlike)
             subprocess.run(["git", "init", "-q", "."], cwd=self.folder, check=True)
         self.cache = folder / "cache"
         self.database = database or f"sqlite:///{folder}/state-{count}.db"
@@ -88,8 +91,11 @@ class Bench:
         return change
 
 
-def rows_of(bench: Bench) -> Iterator[tuple[str, Figures, Figures | None]]:
-    """What is measured, the figures, and those of the floor."""
+Row = tuple[str, Figures, Figures | None]
+"""What is measured, the figures, and those of the floor."""
+
+
+def rows_of(bench: Bench) -> Iterator[Row]:
     bench.empty()
     read = bench.floor("read", str(bench.folder))
     yield "plan, cold: nothing cached, nothing live", bench.ours("plan", before=bench.forget_cache), read
@@ -115,10 +121,21 @@ def rows_of(bench: Bench) -> Iterator[tuple[str, Figures, Figures | None]]:
     )
 
 
-def table(bench: Bench) -> Iterator[str]:
+def unlike_rows(bench: Bench) -> Iterator[Row]:
+    """What is not read, validated and shown again is most of the work in the rows above: here nothing is."""
+    bench.empty()
+    read = bench.floor("read", str(bench.folder))
+    yield "no two alike: plan, cold", bench.ours("plan", before=bench.forget_cache), read
+    bench.ours("plan", "--quiet", "--out", str(bench.plan))
+    write = bench.floor("write", str(bench.plan), bench.database)
+    apply = bench.ours("apply", "--quiet", "--auto-approve", str(bench.plan), before=bench.empty)
+    yield "no two alike: apply of the saved plan", apply, write
+
+
+def table(bench: Bench, unlike: Bench) -> Iterator[str]:
     yield "| | wall s | CPU s | peak MiB | floor wall s | wall / floor |"
     yield "|---|---|---|---|---|---|"
-    for name, mine, floor in rows_of(bench):
+    for name, mine, floor in chain(rows_of(bench), unlike_rows(unlike)):
         beside = f"{floor.wall:.2f} | {mine.wall / floor.wall:.1f}" if floor else "|"
         line = f"| {name} | {mine.wall:.2f} | {mine.cpu:.2f} | {mine.memory:.0f} | {beside} |"
         print(line, file=sys.stderr, flush=True)
@@ -195,7 +212,9 @@ def main() -> None:
         parts = [f"Measured on {versions}. Memory is that of all processes together.\n"]
         for count in given.sizes:
             for name, url in (("SQLite", None), ("PostgreSQL", server.get_uri())):
-                lines = "\n".join(table(Bench(folder, count, max(1, count // 100), url, given.runs)))
+                files = max(1, count // 100)
+                benches = (Bench(folder, count, files, url, given.runs, unlike) for unlike in (False, True))
+                lines = "\n".join(table(*benches))
                 parts.append(f"### {count:,} resources in {max(1, count // 100):,} files, {name}\n\n{lines}\n")
         parts.append("### Starting\n\n" + "\n".join(start_table(folder)) + "\n")
         if not given.no_peers:

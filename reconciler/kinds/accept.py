@@ -12,7 +12,7 @@ from reconciler.model.kind import Kind
 from reconciler.model.spec import Spec, explicit_paths
 
 LARGEST = 4096
-"""Characters of a body that is remembered, as Python writes it."""
+"""Characters of a body that is remembered."""
 MOST = 4096
 """Bodies that are remembered: tenants that are alike come one after the other, so a few are enough."""
 
@@ -36,7 +36,7 @@ def accept(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, 
     if before is not None and before[0] is raw and before[1] is kind:
         return before[2]
     found = _by_value(kind, raw, address)
-    if isinstance(found, Accepted) and type(raw) is dict:
+    if isinstance(found, Accepted) and len(found.text) <= LARGEST:
         if len(_seen) >= MOST:
             _seen.clear()
         _seen[id(raw)] = raw, kind, found
