@@ -112,7 +112,12 @@ def _cut(data: bytes, indent: int) -> list[list[_Section]] | None:
             if key in section.entries:
                 return None
             section.entries[key] = _Entry(key, number, start, text, _known.get((indent, text)))
-    return documents
+    return documents if all(map(_is_whole, documents)) else None
+
+
+def _is_whole(sections: list[_Section]) -> bool:
+    """Whether each has a name of its own, and something to say."""
+    return len({one.key for one in sections}) == len(sections) and all(s.has_value or s.entries for s in sections)
 
 
 def _unknown(data: bytes, cut: list[list[_Section]]) -> Iterator[bytes]:
@@ -121,7 +126,7 @@ def _unknown(data: bytes, cut: list[list[_Section]]) -> Iterator[bytes]:
         yield b"\n---"
         for section in sections:
             unknown = [entry for entry in section.entries.values() if entry.meaning is None]
-            if section.has_value or unknown or not section.entries:
+            if section.has_value or unknown:
                 yield section.whole
             for entry in unknown:
                 yield data[entry.start : data.index(b":", entry.start) + 1] + entry.text
@@ -135,10 +140,6 @@ def _learn(sections: list[_Section], value: Any, indent: int) -> bool:
         for section in sections
         if section.has_value or any(entry.meaning is None for entry in section.entries.values())
     }
-    if len({section.key for section in sections}) != len(sections) or not all(
-        section.has_value or section.entries for section in sections
-    ):
-        return False
     if type(value) is not dict or [*value] != [*unknown]:
         return False
     for key, entries in unknown.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -31,33 +31,34 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     """
     versions = ", ".join(f"'{kind}:{version}'" for kind, version in SPEC_VERSIONS.items())
     current = f"r.spec_version = a.spec_version AND r.kind || ':' || r.spec_version IN ({versions})"
-    scan = _sqlite if connection.dialect.name == "sqlite" else _postgresql
-    records = scan(connection, project, where, current)
-    found = {name: digest for name, digest, _ in records if digest is not None}
-    # as sets of pairs, since this is done for every resource of a project
-    names = {*found} if wanted is None else {name for name, _ in found.items() & wanted.items()}
-    others = {Address(*name.split("/", 2)) for name, _, _ in records if name not in names}
-    others.update(_lost(connection, project, where, sum(owned for _, _, owned in records)))
+    ours, names, others = 0, set[str](), set[Address]()
+    vouched = connection.dialect.name != "sqlite"
+    scan = _postgresql if vouched else _sqlite
+    for name, agreed, digest, owned, spec in scan(connection, project, where, current):
+        ours += owned
+        if agreed and (wanted is None or wanted.get(name) == digest) and (vouched or _is_digest(digest, spec)):
+            names.add(name)
+        else:
+            others.add(Address(*name.split("/", 2)))
+    others.update(_lost(connection, project, where, ours))
     return Settled(names, others)
 
 
 def _postgresql(connection: Connection, project: str, where: Where, current: str) -> Any:
     sql = (
-        f"SELECT {_NAME}, CASE WHEN r.digest = a.digest AND {current} AND r.digest_of = md5(r.spec::text) "
-        f"THEN r.digest END, a.uid IS NOT NULL FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
+        f"SELECT {_NAME}, r.digest = a.digest AND {current} AND r.digest_of = md5(r.spec::text), r.digest, "
+        f"a.uid IS NOT NULL, NULL FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
     )
     return _records(connection, sql, {"project": project, **where[1]})
 
 
-def _sqlite(connection: Connection, project: str, where: Where, current: str) -> Sequence[Any]:
+def _sqlite(connection: Connection, project: str, where: Where, current: str) -> Any:
+    """With the body of each."""
     sql = (
         f"SELECT {_NAME}, r.digest = a.digest AND {current}, r.digest, a.uid IS NOT NULL, r.spec "
         f"FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
     )
-    return [
-        (name, digest if agreed and _is_digest(digest, spec) else None, owned)
-        for name, agreed, digest, owned, spec in _records(connection, sql, {"project": project, **where[1]})
-    ]
+    return _records(connection, sql, {"project": project, **where[1]})
 
 
 def _is_digest(digest: str, spec: object) -> bool:
