@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -15,31 +14,46 @@ from reconciler.model.body import digest, dotted
 from reconciler.model.resource import State
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """``moved``: the resource keeps its uid under another name."""
+class Move(Struct, frozen=True, eq=False):
+    """``moved``: the resource keeps its uid under another name. Equal wherever it is written, as all entries are."""
 
     old: Address
     new: Address
-    source: Place | None = field(default=None, compare=False)
+    source: Place | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Move) and (self.old, self.new) == (other.old, other.new)
+
+    def __hash__(self) -> int:
+        return hash((self.old, self.new))
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True, eq=False):
     """``removed``: with ``destroy`` false the row stays, owned by nobody."""
 
     address: Address
     destroy: bool
-    source: Place | None = field(default=None, compare=False)
+    source: Place | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Removal) and (self.address, self.destroy) == (other.address, other.destroy)
+
+    def __hash__(self) -> int:
+        return hash((self.address, self.destroy))
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
+class Adoption(Struct, frozen=True, eq=False):
     """``adopt``: take over a resource that nobody owns, or that ``from_project`` does."""
 
     address: Address
     from_project: str | None
-    source: Place | None = field(default=None, compare=False)
+    source: Place | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Adoption) and (self.address, self.from_project) == (other.address, other.from_project)
+
+    def __hash__(self) -> int:
+        return hash((self.address, self.from_project))
 
 
 class Ignore(Struct, frozen=True):

@@ -36,7 +36,9 @@ def _row_columns(connection: Connection) -> str:
 def in_tenants(connection: Connection, tenants: Iterable[str]) -> Where:
     names = sorted(set(tenants))
     if connection.dialect.name == "sqlite":
-        return "r.tenant IN (SELECT value FROM json_each(:tenants))", {"tenants": orjson.dumps(names).decode()}
+        # every kind is one: said so that SQLite goes by the key, in whose order `applied` lies too, and not by the uid's
+        tenants = "r.tenant IN (SELECT value FROM json_each(:tenants)) AND r.kind >= ''"
+        return tenants, {"tenants": orjson.dumps(names).decode()}
     return "r.tenant = ANY(:tenants)", {"tenants": names}
 
 

@@ -29,14 +29,19 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     The database is believed only where it vouches for a digest: PostgreSQL by ``digest_of = md5(spec::text)``; what
     SQLite holds is hashed here. A body of another ``spec_version`` than today's is never settled.
     """
-    versions = ", ".join(f"'{kind}:{version}'" for kind, version in SPEC_VERSIONS.items())
-    current = f"r.spec_version = a.spec_version AND r.kind || ':' || r.spec_version IN ({versions})"
+    versions = " ".join(f"WHEN '{kind}' THEN {version}" for kind, version in SPEC_VERSIONS.items())
+    current = f"r.spec_version = a.spec_version AND r.spec_version = CASE r.kind {versions} END"
     ours, names, others = 0, set[str](), set[Address]()
     vouched = connection.dialect.name != "sqlite"
     scan = _postgresql if vouched else _sqlite
     for name, agreed, digest, owned, spec in scan(connection, project, where, current):
         ours += owned
-        if agreed and (wanted is None or wanted.get(name) == digest) and (vouched or _is_digest(digest, spec)):
+        # in one expression, since this is done for every resource of a project
+        if (
+            agreed
+            and (wanted is None or wanted.get(name) == digest)
+            and (vouched or (type(spec) is str and blake2b(spec.encode(), digest_size=16).hexdigest() == digest))
+        ):
             names.add(name)
         else:
             others.add(Address(*name.split("/", 2)))
@@ -59,10 +64,6 @@ def _sqlite(connection: Connection, project: str, where: Where, current: str) ->
         f"FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
     )
     return _records(connection, sql, {"project": project, **where[1]})
-
-
-def _is_digest(digest: str, spec: object) -> bool:
-    return isinstance(spec, str) and blake2b(spec.encode(), digest_size=16).hexdigest() == digest
 
 
 def _records(connection: Connection, sql: str, parameters: dict[str, Any]) -> Any:
