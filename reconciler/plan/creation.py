@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -18,7 +19,7 @@ from reconciler.plan.convert import paths_of
 Record = list[Any]
 """Address, body as canonical JSON, paths that were written as JSON, place, risks."""
 LARGEST = 4096
-"""Bytes of a body of which it is remembered that it is canonical."""
+"""Bytes of a text of which it is remembered that it is canonical."""
 _BETWEEN = (
     b'{"action":"create","action_reason":"","address":"',
     b'","adopted_from":null,"after_digest":"',
@@ -33,53 +34,55 @@ _BETWEEN = (
 )
 """What creations have in common, as canonical JSON: before, between and behind their own values."""
 _NUMBER = rb"(null|0|[1-9][0-9]{0,8})"
-_FORM = re.compile(
-    b"".join(
-        chain.from_iterable(
-            zip(
-                map(re.escape, _BETWEEN),
-                (
-                    rb"([a-z0-9/-]+)",
-                    rb"([0-9a-f]{32})",
-                    rb"(\{.*\})",
-                    rb"(\[.*\])",
-                    rb"([a-z0-9-]+)",
-                    rb'(\[(?:"[a-z-]+"(?:,"[a-z-]+")*)?\])',
-                    rb'(null|\{"column":%b,"file":("(?:[^"\\]|\\.)+"),"line":%b\})' % (_NUMBER, _NUMBER),
-                    rb"([a-z0-9-]+)",
-                    rb"([a-z-]+)",
-                    b"",
-                ),
-                strict=True,
-            )
-        )
-    ),
-    re.DOTALL,
+
+
+def _pattern(*parts: bytes) -> re.Pattern[bytes]:
+    """Texts of ours, as they are, between the forms of what may stand there."""
+    return re.compile(b"".join(part if number % 2 else re.escape(part) for number, part in enumerate(parts)), re.DOTALL)
+
+
+_HEAD = _pattern(_BETWEEN[0], rb"([a-z0-9/-]+)", _BETWEEN[1], rb"([0-9a-f]{32})", _BETWEEN[2])
+_TAIL = _pattern(
+    *(_BETWEEN[3], rb"(\[.*\])"),
+    *(_BETWEEN[4], rb"([a-z0-9-]+)"),
+    *(_BETWEEN[5], rb'(\[(?:"[a-z-]+"(?:,"[a-z-]+")*)?\])'),
+    *(_BETWEEN[6], rb'(null|\{"column":%b,"file":("(?:[^"\\]|\\.)+"),"line":%b\})' % (_NUMBER, _NUMBER)),
+    *(_BETWEEN[7], rb"([a-z0-9-]+)"),
+    *(_BETWEEN[8], rb"([a-z-]+)"),
+    _BETWEEN[9],
 )
-"""The same with what may stand there; what has other values is read in the ordinary way."""
+"""What stands before and behind a body. What has other values is read in the ordinary way."""
 
 
 def record_of(text: bytes) -> Record | None:
     """Of the very bytes that ``written`` makes of it; None for all other bytes, which may still be a change.
 
-    Where a body ends is told by the body alone, since it has to be JSON: no text can be cut in two ways.
+    A body ends before the last text that may stand behind one: only bodies hold maps. It is found by looking for it, since a
+    pattern over whole bodies could be made to try every end.
     """
-    found = _FORM.fullmatch(text)
-    if found is None:
+    head, end = _HEAD.match(text), text.rfind(_BETWEEN[3])
+    tail = _TAIL.fullmatch(text, end) if end >= 0 else None
+    if head is None or tail is None:
         return None
-    address, digest, body, explicit, name, risks, source, column, file, line, tenant, kind = found.groups()
-    if b"/".join((tenant, kind, name)) != address or not _is_canonical(explicit):
+    address, digest, body = *head.groups(), text[head.end() : end]
+    explicit, name, risks, source, column, file, line, tenant, kind = tail.groups()
+    if b"/".join((tenant, kind, name)) != address or not _small(_is_canonical, explicit)(explicit):
         return None
-    known = _digest if len(body) <= LARGEST else _digest.__wrapped__
-    if known(body) != digest.decode():
+    if _small(_digest, body)(body) != digest.decode():
         return None
     if source == b"null":
         place = None
-    elif _is_plain(file) or _is_canonical(file):
+    elif _is_plain(file) or _small(_is_canonical, file)(file):
         place = [orjson.loads(part) for part in (file, line, column)]
     else:
         return None
     return [address.decode(), body.decode(), explicit.decode(), place, orjson.loads(risks)]
+
+
+def _small(remembered: Any, text: bytes) -> Callable[[bytes], Any]:
+    """What is remembered of small texts is worked out for large ones."""
+    found: Callable[[bytes], Any] = remembered if len(text) <= LARGEST else remembered.__wrapped__
+    return found
 
 
 def _is_plain(text: bytes) -> bool:

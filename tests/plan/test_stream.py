@@ -13,7 +13,7 @@ from reconciler.errors import Place
 from reconciler.model.address import Address
 from reconciler.model.body import canonical
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.plan import stream
+from reconciler.plan import creation, stream
 from reconciler.plan.convert import change_document, to_document
 from reconciler.plan.creation import written as written_creation
 from reconciler.processes import MANY
@@ -97,3 +97,15 @@ def test_a_creation_is_written_as_its_document_is() -> None:
         assert found == change
         assert record is not None
         assert written_creation(record) == text
+
+
+@pytest.mark.parametrize("count", [1, 200_000])
+def test_ends_of_bodies_inside_of_bodies(count: int) -> None:
+    """A pattern would try each of them with each of what may follow; these take no time that anybody could measure."""
+    end = b"}" + creation._BETWEEN[3] + b"[]"
+    change = Change(Address("acme", "limit", "l-1"), Action.CREATE, None, {"a": {"before": None}, "explicit": [[]]})
+    text = stream.canonical_bytes(change_document(change))
+    assert creation.record_of(text) is not None
+    assert creation.record_of(text.replace(creation._BETWEEN[3], end * count)) is None
+    assert creation.record_of(text + end * count) is None
+    assert creation.record_of(end * count) is None
