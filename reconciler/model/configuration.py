@@ -14,46 +14,41 @@ from reconciler.model.body import digest, dotted
 from reconciler.model.resource import State
 
 
-class Move(Struct, frozen=True, eq=False):
-    """``moved``: the resource keeps its uid under another name. Equal wherever it is written, as all entries are."""
+class Listed(Struct, frozen=True, eq=False):
+    """One item of a list beside the resources; two are equal wherever they are written, whatever their ``source``."""
+
+    def _said(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "source")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listed) and type(other) is type(self) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+
+class Move(Listed, frozen=True, eq=False):
+    """``moved``: the resource keeps its uid under another name."""
 
     old: Address
     new: Address
     source: Place | None = None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Move) and (self.old, self.new) == (other.old, other.new)
 
-    def __hash__(self) -> int:
-        return hash((self.old, self.new))
-
-
-class Removal(Struct, frozen=True, eq=False):
+class Removal(Listed, frozen=True, eq=False):
     """``removed``: with ``destroy`` false the row stays, owned by nobody."""
 
     address: Address
     destroy: bool
     source: Place | None = None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Removal) and (self.address, self.destroy) == (other.address, other.destroy)
 
-    def __hash__(self) -> int:
-        return hash((self.address, self.destroy))
-
-
-class Adoption(Struct, frozen=True, eq=False):
+class Adoption(Listed, frozen=True, eq=False):
     """``adopt``: take over a resource that nobody owns, or that ``from_project`` does."""
 
     address: Address
     from_project: str | None
     source: Place | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Adoption) and (self.address, self.from_project) == (other.address, other.from_project)
-
-    def __hash__(self) -> int:
-        return hash((self.address, self.from_project))
 
 
 class Ignore(Struct, frozen=True):

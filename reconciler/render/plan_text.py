@@ -109,12 +109,7 @@ def also_lines(plan: Plan) -> Iterator[str]:
         "to forget": plan.count(Action.FORGET),
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
-    overwritten = sum(
-        (bool(change.fields) or change.outside is not None)
-        and change.action is not Action.ADOPT
-        and change.cause.is_outside
-        for change in plan.changes
-    )
+    overwritten = sum(change.cause.is_outside for change in plan.changes if change.action is not Action.ADOPT)
     if told:
         yield f"Also: {', '.join(told)}."
     if overwritten:
