@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import cast
 
 import orjson
@@ -18,6 +17,7 @@ from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.spec import Spec
 from reconciler.planner.needs import Needs
 from reconciler.processes import BATCH, in_batches
+from reconciler.remembered import remembered
 
 _SHAPES = {
     # before, after, previous: must be there (True), must not (False), may (None)
@@ -85,7 +85,7 @@ def _targets(change: Change) -> list[str]:
     return [f"{address.tenant}/{target}" for target in targets_of(address.kind, text)] if text is not None else []
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _is_normal(kind: str, text: str) -> bool | None:
     """Whether a body is what its spec normalises to; None where it is none of this kind at all."""
     spec = parse(KINDS[kind], orjson.loads(text), Address("", kind, ""))

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler import __version__
+import reconciler
+from reconciler.cli.installed import require_own
 from reconciler.cli.output import scrub_output
 from reconciler.errors import Problem, ReconcilerError
 
@@ -74,7 +76,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="reconciler")
+@click.version_option(getattr(reconciler, "__version__", "unknown"), prog_name="reconciler")
 def cli() -> None:
     """Configuration in git becomes live state in a database: validate, plan, apply.
 
@@ -108,6 +110,7 @@ def run(arguments: list[str]) -> int:
 
         register()
     try:
+        require_own(Path(__file__).parents[2])
         result: Any = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -67,7 +67,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, project: str | None
     return result.exit_code(check)
 
 
-class Result(Struct, dict=True):
+class Result(Struct):
     """What became of all files: name, text before and text after of those that change; what is wrong with the others."""
 
     checked: int = 0

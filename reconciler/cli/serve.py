@@ -88,7 +88,7 @@ def not_installed(error: ModuleNotFoundError) -> ReconcilerError:
     return ReconcilerError(
         f"serving needs more than this installation has: {error.name}",
         code="not-installed",
-        hint="pip install 'reconciler[serve]'",
+        hint="pip install 'config-reconciler[serve]'",
     )
 
 

@@ -10,9 +10,8 @@ from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, digest_of_text
 from reconciler.model.kind import Kind
 from reconciler.model.spec import Spec, explicit_paths
+from reconciler.remembered import LARGEST
 
-LARGEST = 4096
-"""Characters of a body that is remembered."""
 MOST = 4096
 """Bodies that are remembered: tenants that are alike come one after the other, so a few are enough."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import orjson
 
 from reconciler.kinds.table import KINDS
+from reconciler.remembered import remembered
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def targets_of(kind: str, text: str) -> tuple[str, ...]:
     """``kind/name`` of each resource, in the same tenant, that a body of canonical JSON names."""
     body = orjson.loads(text)

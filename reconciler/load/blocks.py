@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field
 
 from reconciler.load.documents import Document, read_documents
+from reconciler.remembered import LARGEST
 
-LARGEST = 4096
-"""Bytes of a text that is remembered."""
 MOST = 8192
 """Texts that are remembered: equal ones mostly stand near each other."""
 _ODD = (b"&", b"<<", b"\t", b"\r", b"\n%", b"\n...")

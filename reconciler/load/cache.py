@@ -30,7 +30,7 @@ VARIABLE = "RECONCILER_CACHE_DIR"
 MAGIC = b"reconciler extracts 1\n"
 KEEP_DAYS = 30
 _LEAD = len(MAGIC) + 12
-_ROOMS = ("errors.py", "kinds", "load", "model", "secrets/policy.py")
+_ROOMS = ("errors.py", "remembered.py", "kinds", "load", "model", "secrets/policy.py")
 """What decides how a file is read: a change in any of these makes a new cache."""
 _LIBRARIES = {"pydantic": "version.py", "yaml": "__init__.py", "sqlglot": "_version.py", "orjson": "__init__.py"}
 

@@ -37,7 +37,7 @@ WORTH_A_PROCESS = 256 * 1024
 """Bytes to read; below that, a process of its own costs more than it saves."""
 
 
-class Given(Struct, frozen=True, dict=True):
+class Given(Struct, frozen=True):
     """The files in groups (base, then overlays) with their bytes; ``held`` are those that the paths name, if any do."""
 
     groups: list[list[tuple[FilePath, bytes]]]

@@ -24,7 +24,7 @@ from reconciler.model.resource import Resource
 from reconciler.secrets.policy import Policy
 
 
-class Frame(Struct, frozen=True, dict=True):
+class Frame(Struct, frozen=True):
     """What a chunk means depends on besides its bytes and this program."""
 
     project: Project

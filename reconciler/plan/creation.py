@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -15,11 +14,10 @@ from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest_of_text
 from reconciler.model.plan import Action, Change
 from reconciler.plan.convert import paths_of
+from reconciler.remembered import remembered
 
 Record = list[Any]
 """Address, body as canonical JSON, paths that were written as JSON, place, risks."""
-LARGEST = 4096
-"""Bytes of a text of which it is remembered that it is canonical."""
 _BETWEEN = (
     b'{"action":"create","action_reason":"","address":"',
     b'","adopted_from":null,"after_digest":"',
@@ -66,23 +64,17 @@ def record_of(text: bytes) -> Record | None:
         return None
     address, digest, body = *head.groups(), text[head.end() : end]
     explicit, name, risks, source, column, file, line, tenant, kind = tail.groups()
-    if b"/".join((tenant, kind, name)) != address or not _small(_is_canonical, explicit)(explicit):
+    if b"/".join((tenant, kind, name)) != address or not _is_canonical(explicit):
         return None
-    if _small(_digest, body)(body) != digest.decode():
+    if _digest(body) != digest.decode():
         return None
     if source == b"null":
         place = None
-    elif _is_plain(file) or _small(_is_canonical, file)(file):
+    elif _is_plain(file) or _is_canonical(file):
         place = [orjson.loads(part) for part in (file, line, column)]
     else:
         return None
     return [address.decode(), body.decode(), explicit.decode(), place, orjson.loads(risks)]
-
-
-def _small(remembered: Any, text: bytes) -> Callable[[bytes], Any]:
-    """What is remembered of small texts is worked out for large ones."""
-    found: Callable[[bytes], Any] = remembered if len(text) <= LARGEST else remembered.__wrapped__
-    return found
 
 
 def _is_plain(text: bytes) -> bool:
@@ -90,18 +82,17 @@ def _is_plain(text: bytes) -> bool:
     return text.isascii() and b"\\" not in text
 
 
-@lru_cache(maxsize=4096)
 def _is_canonical(text: bytes) -> bool:
-    try:
-        return canonical(orjson.loads(text)).encode() == text
-    except (ValueError, TypeError):
-        return False
+    return _digest(text) != ""
 
 
-@lru_cache(maxsize=4096)
-def _digest(body: bytes) -> str:
+@remembered(4096)
+def _digest(text: bytes) -> str:
     """Nothing for what is no canonical JSON; tenants mostly have the same bodies."""
-    return digest_of_text(body.decode()) if _is_canonical.__wrapped__(body) else ""
+    try:
+        return digest_of_text(text.decode()) if canonical(orjson.loads(text)).encode() == text else ""
+    except (ValueError, TypeError):
+        return ""
 
 
 def record_from(change: Change) -> Record | None:

@@ -12,6 +12,7 @@ from reconciler.diff.items import item_changes
 from reconciler.diff.lines import line_changes
 from reconciler.model.body import Body, dotted
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
+from reconciler.remembered import remembered
 from reconciler.render.style import OP_COLOURS, Style, safe, value_text
 
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
@@ -47,8 +48,6 @@ _BARE = frozenset({Action.MOVE, Action.FORGET, Action.ADOPT})
 """Actions that say everything in their title, unless fields change too."""
 _TOLD = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
 """Risks that the rest of the text says already."""
-LARGEST = 4096
-"""Characters of a body whose lines are remembered."""
 _SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
 
 
@@ -129,9 +128,9 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
     symbol = change.action.symbol.rjust(3)
     yield f"{style.paint(symbol, colour)} {change.address.kind} {_name(change.address.name)} {{"
     if change.action is Action.CREATE:
-        yield from _whole(change.new_text, "+", style)
+        yield from _whole("+", style, change.new_text or "{}")
     elif change.action is Action.DELETE:
-        yield from _whole(change.old_text, "-", style)
+        yield from _whole("-", style, change.old_text or "{}")
     else:
         yield from _fields(change, style)
     yield "    }"
@@ -157,14 +156,9 @@ def _remarks(change: Change) -> Iterator[str]:
         yield "protected: an apply would be refused"
 
 
-def _whole(text: str | None, symbol: str, style: Style) -> tuple[str, ...]:
-    """Every field of a body; tenants mostly have the same ones, so the lines of small ones are remembered."""
-    lines = _lines if text and len(text) <= LARGEST else _lines.__wrapped__
-    return lines(text or "{}", symbol, style)
-
-
-@lru_cache(maxsize=1024)
-def _lines(text: str, symbol: str, style: Style) -> tuple[str, ...]:
+@remembered(1024)
+def _whole(symbol: str, style: Style, text: str) -> tuple[str, ...]:
+    """Every field of a body; tenants mostly have the same ones."""
     return tuple(_body(orjson.loads(text), symbol, style))
 
 

@@ -69,7 +69,7 @@ class Refusal(Exception):
         self.retry_after, self.outcome = retry_after, outcome
 
 
-class _Running(Struct, dict=True):
+class _Running(Struct):
     task: asyncio.Task[Answer]
     caller: Caller
     chain: tuple[Resource, ...]

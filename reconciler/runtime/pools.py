@@ -17,7 +17,7 @@ MOST = 200
 Key = tuple[str, str, str]
 
 
-class _Way(Struct, dict=True):
+class _Way(Struct):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     connection: Connection | None = None
     users: int = 0

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from reconciler.load import blocks
 from reconciler.load.blocks import read_alike
 from reconciler.load.documents import read_documents
+from reconciler.remembered import LARGEST
 
 HEAD = "version: 1\ntenant: acme\n"
 ONE = "  a:\n    target: tenant\n    requests: 1\n"
@@ -109,11 +110,11 @@ def test_the_same_text_at_another_depth_is_another_one() -> None:
 
 def test_few_texts_are_remembered() -> None:
     many = "".join(f"  a-{number}:\n    k: {number}\n" for number in range(blocks.MOST + 10))
-    long = f"  long:\n    k: {'x' * blocks.LARGEST}\n"
+    long = f"  long:\n    k: {'x' * LARGEST}\n"
     for _ in range(2):
         assert same(f"{HEAD}limits:\n{many}{long}".encode())
     assert len(blocks._known) <= blocks.MOST
-    assert max(len(text) for _, text in blocks._known) <= blocks.LARGEST
+    assert max(len(text) for _, text in blocks._known) <= LARGEST
 
 
 @settings(max_examples=400, deadline=None)

@@ -235,4 +235,4 @@ def test_no_credentials(aws: VaultServer, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
-    refused(lambda: ask(WHOLE), Unreachable, "pip install 'reconciler[aws]'")
+    refused(lambda: ask(WHOLE), Unreachable, "pip install 'config-reconciler[aws]'")

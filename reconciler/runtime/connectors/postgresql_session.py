@@ -33,7 +33,7 @@ class Spelled(NamedTuple):
     values: Sequence[Any]
 
 
-class Prepared(Struct, dict=True):
+class Prepared(Struct):
     """A query that the server has measured into rows of JSON; ``kinds`` are its columns' types as they were the first time."""
 
     wanted: Sequence[Any]

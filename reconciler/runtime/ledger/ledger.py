@@ -47,7 +47,7 @@ class Admitted(NamedTuple):
 Judgement = Admitted | Refused | Repeated
 
 
-class _Count(Struct, dict=True):
+class _Count(Struct):
     """Denials that are alike, since a moment in monotonic time; ``told`` of them have evidence of their own."""
 
     begun: float

@@ -42,7 +42,7 @@ def connect(outside: Outside) -> Fetch:
         from botocore.config import Config
     except ImportError:
         raise Unreachable(
-            "aws-sm:// needs the AWS SDK, which is not installed", hint="pip install 'reconciler[aws]'"
+            "aws-sm:// needs the AWS SDK, which is not installed", hint="pip install 'config-reconciler[aws]'"
         ) from None
     lock = threading.Lock()
     clients: list[Any] = []

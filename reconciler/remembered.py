@@ -1,0 +1,26 @@
+"""A function of a text, remembered for the small texts that come again and again; large ones are worked out each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+LARGEST = 4096
+"""Characters or bytes of a text that is remembered."""
+
+
+def remembered(most: int) -> Callable[[F], F]:
+    """For a function whose last argument is the text; ``most`` is how many results are kept."""
+
+    def decorate(function: F) -> F:
+        known = lru_cache(maxsize=most)(function)
+
+        @wraps(function)
+        def call(*arguments: Any) -> Any:
+            return known(*arguments) if len(arguments[-1]) <= LARGEST else function(*arguments)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
