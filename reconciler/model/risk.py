@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from typing import Any
 
 from msgspec import Struct
 
-RISKS: Mapping[str, str] = {
-    "deletes": "a resource is deleted",
-    "replaces": "a resource is deleted and another one takes its name",
-    "overwrites-outside": "what somebody changed outside is overwritten",
-    "protection-removed": "the protection against deletion is taken off",
-    "takes-over": "another project loses a resource",
-    "lets-go": "a resource stays, and nobody manages it any more",
-    "credential-changed": "another credential is used, or another way to authenticate",
-    "endpoint-host-changed": "requests, and credentials with them, go to another host",
-    "command-changed": "another program is started",
-    "read-only-removed": "writing becomes possible",
-    "access-widened": "more can be reached, by more callers, or with fewer conditions",
-    "approval-removed": "a tool no longer waits for a person",
-    "pin-changed": "another definition of a tool is trusted, or any",
-    "classification-lowered": "data counts as less sensitive",
-    "encryption-weakened": "the connection is encrypted or verified less",
-    "statement-changed": "a template runs something else",
-    "limit-raised": "more may be used, or a limit is gone",
-    "limit-lowered": "less may be used: callers may be refused",
-}
+
+class Level(Enum):
+    """How grave a risk is, for people who read many of them."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+_TABLE: tuple[tuple[str, Level, str], ...] = (
+    ("deletes", Level.HIGH, "a resource is deleted"),
+    ("replaces", Level.HIGH, "a resource is deleted and another one takes its name"),
+    ("overwrites-outside", Level.HIGH, "what somebody changed outside is overwritten"),
+    ("protection-removed", Level.HIGH, "the protection against deletion is taken off"),
+    ("takes-over", Level.HIGH, "another project loses a resource"),
+    ("credential-changed", Level.HIGH, "another credential is used, or another way to authenticate"),
+    ("endpoint-host-changed", Level.HIGH, "requests, and credentials with them, go to another host"),
+    ("command-changed", Level.HIGH, "another program is started"),
+    ("read-only-removed", Level.HIGH, "writing becomes possible"),
+    ("access-widened", Level.HIGH, "more can be reached, by more callers, or with fewer conditions"),
+    ("approval-removed", Level.HIGH, "a tool no longer waits for a person"),
+    ("lets-go", Level.MEDIUM, "a resource stays, and nobody manages it any more"),
+    ("pin-changed", Level.MEDIUM, "another definition of a tool is trusted, or any"),
+    ("classification-lowered", Level.MEDIUM, "data counts as less sensitive"),
+    ("encryption-weakened", Level.MEDIUM, "the connection is encrypted or verified less"),
+    ("statement-changed", Level.MEDIUM, "a template runs something else"),
+    ("limit-raised", Level.MEDIUM, "more may be used, or a limit is gone"),
+    ("limit-lowered", Level.LOW, "less may be used: callers may be refused"),
+    ("access-narrowed", Level.LOW, "less can be reached, by fewer callers, or with more conditions"),
+)
+
+RISKS: Mapping[str, str] = {name: sentence for name, _, sentence in _TABLE}
 """Every risk, the gravest first: what it means, in a sentence."""
+
+_LEVELS = {name: level for name, level, _ in _TABLE}
+
+
+def level_of(risk: str) -> Level:
+    """Return the level of a risk; medium for a name that this version does not know."""
+    return _LEVELS.get(risk, Level.MEDIUM)
+
 
 ABSENT: Any = None
 """What a side without a value is judged as: bodies hold no nulls."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model.risk import RISKS
+from reconciler.model.risk import RISKS, level_of
 from reconciler.render.reference.forms import NAMED, sentence
 from reconciler.render.reference.prose import paragraph
 from reconciler.render.schema_facts import FACTS
@@ -32,11 +32,12 @@ def risks_page() -> Iterator[str]:
     yield "# Risks"
     yield ""
     yield from paragraph(
-        "What a change may do that somebody should look at twice. Plans name them, the gravest first; `guards.refuse` in "
+        "What a change may do that somebody should look at twice. Plans name them, the gravest first, and each has one of "
+        "three levels: high, medium or low. `guards.refuse` in "
         "[reconciler.yaml](project.md) makes an apply refuse them, and `--allow-risk` says that one is meant. The pages of "
         "the kinds name the risks of each field."
     )
     for name, meaning in RISKS.items():
         yield f"## {name}"
         yield ""
-        yield from paragraph(f"{meaning[0].upper()}{meaning[1:]}.")
+        yield from paragraph(f"{meaning[0].upper()}{meaning[1:]}. Level: {level_of(name).value}.")
