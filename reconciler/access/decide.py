@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from reconciler.access.rule import Rule, Subject, Thing, allowed_by_class, denied_by_class, highest
@@ -156,11 +156,17 @@ def tools(tenant: Tenant) -> Mapping[str, str]:
         for target in tenant.names("template"):
             template = tenant.resource(target)
             if template is not None:
-                name = template.body.get("tool_name") or template.known.address.name
+                name = tool_of([template])
                 found[name] = None if name in found else target
         tenant.decisions["tools"] = found = {name: target for name, target in sorted(found.items()) if target}
     named: Any = found
     return cast("Mapping[str, str]", named)
+
+
+def tool_of(chain: Sequence[Resource]) -> str:
+    """Return the name under which agents see the template of a call; "" where there is none."""
+    templates = (one for one in chain if one.known.address.kind == "template")
+    return next((str(one.body.get("tool_name") or one.known.address.name) for one in templates), "")
 
 
 def tools_of(tenant: Tenant, subject: Subject) -> Mapping[str, str]:

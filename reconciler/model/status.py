@@ -1,15 +1,25 @@
-"""What is decided about callers and systems while they run, and no apply touches: keys and freezes."""
+"""What operators decide about callers and systems while they run, and no apply writes: keys and freezes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from reconciler.model.address import Address
+from reconciler.model.known import Known
 
 FREEZABLE = ("caller", "connector", "integration", "template", "datasource", "plane", "tool")
 """What of a tenant may be frozen; beside these: a tenant, a key, and the whole platform."""
 
 
 class CallerKey(NamedTuple):
-    """An issued key: never the key itself. Times are ISO 8601 in UTC."""
+    """An issued key: never the key itself. Times are ISO 8601 in UTC.
+
+    ``caller`` is the name at the time of issue; the caller itself is the resource with ``uid``, whatever its name is now.
+    """
 
     id: str
     tenant: str
@@ -27,17 +37,59 @@ class CallerKey(NamedTuple):
 
 
 class Freeze(NamedTuple):
-    """``target`` is ``platform``, ``tenant/NAME``, ``key/ID`` or ``TENANT/KIND/NAME``."""
+    """``target`` as the operator wrote it: ``platform``, ``tenant/NAME``, ``key/ID`` or ``TENANT/KIND/NAME``.
+
+    ``uid`` is the resource that was live under that name: the freeze follows it through every rename. Without a uid, the
+    freeze is of the name itself. ``origin`` is the freeze that this one was carried over from, or its own id.
+    """
 
     id: str
     target: str
     reason: str
     frozen_at: str
     frozen_by: str
+    tenant: str | None = None
+    uid: str | None = None
+    origin: str = ""
 
 
-class Status(NamedTuple):
-    """Keys that may still be good, by id; and what is frozen."""
+class Status(Struct, frozen=True, dict=True):
+    """Issued keys by id, revoked and expired ones included; and the freezes in force."""
 
-    keys: dict[str, CallerKey]
-    frozen: frozenset[str]
+    keys: Mapping[str, CallerKey] = field(default_factory=dict)
+    freezes: tuple[Freeze, ...] = ()
+
+    def freeze_of(
+        self, tenant: str, caller: Known | None, key: str, chain: Sequence[Known], tool: str = ""
+    ) -> Freeze | None:
+        """Return the most general freeze that stops a call: platform, tenant, caller, key, then the chain in its order.
+
+        ``key`` is the id of the caller's key, "" without one; ``tool`` the name under which agents see the target.
+        """
+        if not self.freezes:
+            return None
+        named = self._by_name
+        found = named.get("platform") or named.get(f"tenant/{tenant}") or (caller and self.freeze_on(caller))
+        return (
+            found
+            or (named.get(f"key/{key}") if key else None)
+            or (named.get(f"{tenant}/tool/{tool}") if tool else None)
+            or next((freeze for one in chain if (freeze := self.freeze_on(one))), None)
+        )
+
+    def freeze_on(self, known: Known) -> Freeze | None:
+        """Return the freeze of this very resource, or of the name that it has now."""
+        return self.freeze_at(known.address, known.uid)
+
+    def freeze_at(self, address: Address, uid: str | None) -> Freeze | None:
+        if not self.freezes:
+            return None
+        return self._by_uid.get((address.tenant, uid or "")) or self._by_name.get(str(address))
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Freeze]:
+        return {one.target: one for one in self.freezes if one.uid is None}
+
+    @cached_property
+    def _by_uid(self) -> Mapping[tuple[str, str], Freeze]:
+        return {(one.tenant or "", one.uid): one for one in self.freezes if one.uid is not None}

@@ -6,18 +6,18 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from reconciler.access.decide import Ask, Decision, decide, subject_of, tools, tools_of
+from reconciler.access.decide import Ask, Decision, decide, subject_of, tool_of, tools, tools_of
 from reconciler.access.rule import Subject
 from reconciler.access.snapshot import Resource, Tenant
 from reconciler.access.values import Identity, NoClaim, Unfit, values_of
 from reconciler.failpoints import hit
 from reconciler.model.body import canonical
-from reconciler.model.status import Status
+from reconciler.model.status import Freeze, Status
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.identity import Caller
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, Repeated, new_id
@@ -95,6 +95,7 @@ class Mediator:
         """A write with an Idempotency-Key is done once, and its result told again. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
+        caller = _resolved(tenant, caller)
         decision = self._decide(in_force, tenant, caller, ask)
         evidence_id = new_id()
         if not decision.allowed:
@@ -124,6 +125,7 @@ class Mediator:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
+        caller = _resolved(tenant, caller)
         subject = subject_of(tenant, caller.name, caller.roles)
         if isinstance(subject, str):
             return {}
@@ -165,8 +167,8 @@ class Mediator:
         try:
             subject: Subject | str = subject_of(tenant, caller.name, caller.roles)
             decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, ask)
-            if frozen := frozen_by(in_force.status, caller, decision.chain):
-                return decision._replace(allowed=False, reason="frozen", policy=frozen)
+            if freeze := frozen_by(in_force.status, caller, decision.chain):
+                return decision._replace(allowed=False, reason="frozen", policy=freeze.target)
             return decision
         except Exception:
             # a check that raises is no explicit allow
@@ -291,12 +293,14 @@ def _again(repeated: Repeated, repeat: Repeat | None) -> Done:
     raise Refusal("outcome-unknown", repeated.id, outcome="unknown")
 
 
-def frozen_by(status: Status, caller: Caller, chain: tuple[Resource, ...]) -> str | None:
-    """The freeze that stops a call; None where there is none."""
-    if not status.frozen:
-        return None
-    own = ["platform", f"tenant/{caller.tenant}", f"{caller.tenant}/caller/{caller.name}", f"key/{caller.key}"]
-    return next((one for one in (*own, *(str(each.known.address) for each in chain)) if one in status.frozen), None)
+def _resolved(tenant: Tenant, caller: Caller) -> Caller:
+    """Return the caller with the resource that its name means in this snapshot; the call keeps it through a rename."""
+    found = tenant.resource(f"caller/{caller.name}")
+    return caller._replace(known=found.known if found else None)
+
+
+def frozen_by(status: Status, caller: Caller, chain: Sequence[Resource]) -> Freeze | None:
+    return status.freeze_of(caller.tenant, caller.known, caller.key, [one.known for one in chain], tool_of(chain))
 
 
 def _shown(ask: Ask) -> str:

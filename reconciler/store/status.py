@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Problem, Refused
+from reconciler.model.address import Address
 from reconciler.model.status import CallerKey, Freeze, Status
 from reconciler.store.audit import append
 from reconciler.store.changing import changing, is_current
@@ -100,11 +101,23 @@ def keys_of(database: Database, tenant: str, caller: str) -> list[CallerKey]:
 def freeze(database: Database, target: str, reason: str, actor: Actor) -> bool:
     """False where it is frozen already."""
     with _changed(database) as connection:
-        if any(one.target == target for one in _freezes(connection)):
+        tenant, uid = _life(connection, target)
+        if _in_force(connection, target, tenant, uid):
             return False
+        identity = secrets.token_hex(8)
         connection.execute(
-            text("INSERT INTO freezes (id, target, reason, frozen_by) VALUES (:id, :target, :reason, :by)"),
-            {"id": secrets.token_hex(8), "target": target, "reason": reason, "by": actor.name},
+            text(
+                "INSERT INTO freezes (id, target, reason, frozen_by, tenant, uid, origin) "
+                "VALUES (:id, :target, :reason, :by, :tenant, :uid, :id)"
+            ),
+            {
+                "id": identity,
+                "target": target,
+                "reason": reason,
+                "by": actor.name,
+                "tenant": tenant,
+                "uid": uid,
+            },
         )
         _log(connection, "freeze", actor, {"target": target, "reason": reason})
         return True
@@ -113,10 +126,14 @@ def freeze(database: Database, target: str, reason: str, actor: Actor) -> bool:
 def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> bool:
     """False where it is not frozen."""
     with _changed(database) as connection:
-        lifted = connection.execute(
-            text("UPDATE freezes SET lifted_at = :at, lifted_by = :by WHERE target = :target AND lifted_at IS NULL"),
-            {"at": moment(datetime.now(UTC)), "by": actor.name, "target": target},
-        ).rowcount
+        lifted = _in_force(connection, target, *_life(connection, target))
+        for one in lifted:
+            connection.execute(
+                text(
+                    "UPDATE freezes SET lifted_at = :at, lifted_by = :by WHERE origin = :origin AND lifted_at IS NULL"
+                ),
+                {"at": moment(datetime.now(UTC)), "by": actor.name, "origin": one.origin},
+            )
         if lifted:
             _log(connection, "unfreeze", actor, {"target": target, "reason": reason})
         return bool(lifted)
@@ -129,10 +146,18 @@ def freezes(database: Database) -> list[Freeze]:
         return _freezes(connection) if is_current(connection, database) else []
 
 
+def read_status(database: Database) -> Status:
+    """Return what counts now; nothing where there is no database of ours yet. Raises Refused."""
+    if not exists(database):
+        return Status()
+    with reading(database) as connection:
+        return status_in(connection) if is_current(connection, database) else Status()
+
+
 def status_in(connection: Connection) -> Status:
-    """What counts now; keys that were revoked or have expired are told too, so that they can be refused by name."""
+    """Return what counts now, with revoked and expired keys, so that they can be refused by name."""
     keys = {key.id: key for key in _read_keys(connection, "1 = 1", {})}
-    return Status(keys, frozenset(one.target for one in _freezes(connection)))
+    return Status(keys, tuple(_freezes(connection)))
 
 
 def _live(connection: Connection, tenant: str, caller: str) -> str:
@@ -163,8 +188,31 @@ def _read_keys(connection: Connection, where: str, parameters: dict[str, Any]) -
     return [CallerKey(*map(_shown, record)) for record in connection.execute(text(sql), parameters)]
 
 
+def _life(connection: Connection, target: str) -> tuple[str | None, str | None]:
+    """Return tenant and uid of the live resource that ``target`` names; None and None for anything else."""
+    try:
+        address = Address.parse(target)
+    except ValueError:
+        return None, None
+    sql = "SELECT uid FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
+    uid = connection.execute(text(sql), address._asdict()).scalar()
+    return (None, None) if uid is None else (address.tenant, str(uid))
+
+
+def _in_force(connection: Connection, target: str, tenant: str | None, uid: str | None) -> list[Freeze]:
+    """Return the freezes of one resource, and those of the name itself."""
+    return [
+        one
+        for one in _freezes(connection)
+        if (one.target == target if one.uid is None else (one.tenant, one.uid) == (tenant, uid))
+    ]
+
+
 def _freezes(connection: Connection) -> list[Freeze]:
-    sql = "SELECT id, target, reason, frozen_at, frozen_by FROM freezes WHERE lifted_at IS NULL ORDER BY target"
+    sql = (
+        "SELECT id, target, reason, frozen_at, frozen_by, tenant, uid, origin FROM freezes "
+        "WHERE lifted_at IS NULL ORDER BY target, id"
+    )
     return [Freeze(*map(_shown, record)) for record in connection.execute(text(sql))]
 
 
