@@ -235,7 +235,7 @@ def _may(
             for c in (writes if unattended and (locked.rows or locked.applied) else ())
             if _unseen(c, locked, terms.approval.saved)
         ),
-        diverged=terms.diverged(project.commit or "") if unattended else "",
+        diverged=terms.diverged(project.commit or "") if unattended else None,
         # judging bodies takes time under the lock: only where a guard asks for it
         risks={risk: c.address for c in reversed(writes) for risk in risks_of(c)} if terms.guards.refuse else {},
     )

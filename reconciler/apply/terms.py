@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards, Retention
 from reconciler.model.fingerprint import Fingerprints
-from reconciler.model.plan import Revision
+from reconciler.model.plan import Blocker, Revision
 
 
 class Approval(Struct, frozen=True):
@@ -34,4 +34,5 @@ class Terms(Struct, frozen=True):
     """What stands behind references, where they were resolved before this apply."""
     told: tuple[str, ...] = ()
     """Names of the destinations that are told of this apply."""
-    diverged: Callable[[str], str] = lambda _commit: ""
+    diverged: Callable[[str], Blocker | None] = lambda _commit: None
+    """Why this configuration should not follow the commit that was applied last; asks nobody, since it is called under the lock."""

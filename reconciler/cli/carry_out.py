@@ -14,19 +14,19 @@ from msgspec import Struct, field
 from reconciler.apply.execute import execute
 from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Terms
-from reconciler.cli import git
 from reconciler.cli.asking import approve
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_beside_plan
 from reconciler.cli.plan import foreseen, show_plan
 from reconciler.cli.signing import signing_key
+from reconciler.cli.standing import standing_of
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import Problem, Refused
 from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.notification import APPLY, subscribed
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Blocker, Plan
 from reconciler.model.risk import RISKS
 from reconciler.plan.file import write_plan
 from reconciler.render.plan_text import NO_CHANGES
@@ -124,13 +124,27 @@ def carry_out(
         retention=workspace.project.retention(),
         seen=seen or {},
         told=subscribed(workspace.project.destinations(), APPLY),
-        diverged=lambda last: git.divergence(workspace.project.root, current, last),
+        diverged=_standing(plan, workspace, database, consent),
     )
     with options.progress.stage(f"Applying {len(plan.changes)} changes"):
         outcome = execute(plan, database, terms, options.progress.say)
     _report(plan, outcome, options)
     deliver_waiting(workspace, database)
     return outcome
+
+
+def _standing(
+    plan: Plan, workspace: Workspace, database: Database, consent: Consent
+) -> Callable[[str], Blocker | None]:
+    """What the plan's commit is judged by; only an unattended apply of a configuration is."""
+    if not (consent.auto_approve and plan.changes and plan.operation == "apply") or consent.allowed.diverged:
+        return lambda _last: None
+    from reconciler.store.history import read_commits
+
+    def warn(message: str) -> None:
+        workspace.options.progress.say(message, always=True)
+
+    return standing_of(plan, workspace.project.root, read_commits(database, plan.project), warn).against
 
 
 def _refuse_early(plan: Plan, guards: Guards, allowed: Allowances) -> None:

@@ -23,7 +23,8 @@ class Facts(Struct, frozen=True):
     owned_after: int
     tenants_gone: tuple[str, ...] = ()
     unseen: tuple[Address, ...] = ()
-    diverged: str = ""
+    diverged: Blocker | None = None
+    """Why the configuration's commit should not follow the one applied last, if so."""
     risks: Mapping[str, Address] = field(default_factory=dict)
     """Every risk of the changes, and a resource that has it."""
 
@@ -70,8 +71,8 @@ def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bloc
             f"if that is meant, say --allow-risk {risk}",
             facts.risks[risk],
         )
-    if facts.diverged and not allowed.diverged:
-        yield Blocker("diverged", facts.diverged, "commit, or bring the branch up to date; or say --allow-diverged")
+    if facts.diverged is not None and not allowed.diverged:
+        yield facts.diverged
 
 
 def _deletions(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Blocker]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, text
@@ -35,6 +35,29 @@ def read_last(database: Database, project: str) -> Generation | None:
     """The newest generation; None where nothing was applied."""
     generations = read_history(database, project, upto=0).generations
     return generations[-1] if generations else None
+
+
+class Commits(NamedTuple):
+    """The commits that a project's configurations came from: the last one ("" for none), and each generation's."""
+
+    last: str = ""
+    applied: tuple[tuple[int, str], ...] = ()
+
+    def generation_of(self, commit: str) -> int | None:
+        """The latest generation that came from a commit; None for a commit that was never applied."""
+        return next((number for number, one in reversed(self.applied) if one == commit), None)
+
+
+def read_commits(database: Database, project: str) -> Commits:
+    if not exists(database):
+        return Commits()
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return Commits()
+        last = connection.execute(text("SELECT git_commit FROM projects WHERE name = :name"), {"name": project})
+        sql = "SELECT number, git_commit FROM generations WHERE project = :name AND git_commit IS NOT NULL ORDER BY number"
+        applied = connection.execute(text(sql), {"name": project})
+        return Commits(last.scalar_one_or_none() or "", tuple((number, commit) for number, commit in applied))
 
 
 def _generations(connection: Connection, project: str) -> tuple[Generation, ...]:

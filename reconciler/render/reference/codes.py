@@ -20,7 +20,6 @@ _MAKERS = {"Problem", "Blocker", "Fault", "fail", "problem", "_problem", "Pydant
 """What makes a problem out of a code and a message, in this order. Elsewhere a code has a hyphen, and a sentence follows."""
 MEANINGS: Mapping[str, str] = {
     "configuration-invalid": "the configuration is invalid",
-    "diverged": "the configuration differs from its commit, or its commit does not follow the one applied last",
     "failed": "the command failed",
     "file-exists": "the file exists, and nothing is overwritten",
     "integrity-failed": "an integrity check failed",

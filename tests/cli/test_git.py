@@ -1,0 +1,252 @@
+"""An unattended apply asks git, and where git can't answer it is no yes. Real repositories, and programs called git."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from reconciler.cli import git as asking
+from reconciler.cli.standing import standing_of
+from reconciler.model.plan import Revision
+from reconciler.store.history import Commits
+from tests.conftest import Ran, reconciler
+
+MANIFEST = """\
+version: 1
+tenant: acme
+limits:
+  month: {{target: tenant, per: month, requests: {0}}}
+"""
+APPLY = ("apply", ".", "--auto-approve")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+class Repository:
+    """A project in git, beside a database that stays where it is."""
+
+    def __init__(self, top: Path) -> None:
+        self.folder = top / "origin"
+        self.folder.mkdir()
+        (self.folder / "reconciler.yaml").write_text("version: 1\nproject: shop\n")
+        self.write(0)
+        self.url = f"sqlite:///{top}/state.db"
+
+    def write(self, number: int) -> None:
+        (self.folder / "acme.yaml").write_text(MANIFEST.format(number))
+
+    def commit(self, number: int) -> str:
+        self.write(number)
+        if not (self.folder / ".git").exists():
+            git(self.folder, "init")
+        git(self.folder, "add", ".")
+        git(self.folder, "commit", "-m", str(number))
+        return git(self.folder, "rev-parse", "HEAD")
+
+    def run(self, *arguments: str, at: Path | None = None, **env: str) -> Ran:
+        return reconciler(*arguments, "--database", self.url, cwd=at or self.folder, env=env)
+
+    def clone(self, *arguments: str) -> Path:
+        target = self.folder.parent / f"clone-{len(os.listdir(self.folder.parent))}"
+        git(self.folder.parent, "clone", *arguments, f"file://{self.folder}", str(target))
+        return target
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
+
+
+def program(folder: Path, text: str) -> dict[str, str]:
+    """An environment in which `git` is this program, or none at all."""
+    folder.mkdir()
+    if text:
+        (folder / "git").write_text(f"#!{shutil.which('sh')}\n{text}\n")
+        (folder / "git").chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def refused(ran: Ran, code: str, *words: str) -> None:
+    assert ran.ok(6).err.count(f"[{code}]") == 1, ran.err
+    assert "--allow-diverged" in ran.err
+    for word in words:
+        assert word in ran.err, ran.err
+
+
+def cannot_be_asked(tmp_path: Path) -> Iterator[tuple[str, dict[str, str], str]]:
+    yield "no program", program(tmp_path / "none", ""), "there is no program `git`"
+    yield "it fails", program(tmp_path / "fails", "echo 'fatal: out of order' >&2; exit 128"), "out of order"
+    yield "owner", {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "safe.directory"
+    yield "crash", program(tmp_path / "crash", "kill -9 $$"), "exit -9"
+
+
+def test_a_repository_that_cannot_be_asked_about_refuses(repository: Repository, tmp_path: Path) -> None:
+    repository.commit(1)
+    for name, env, words in cannot_be_asked(tmp_path):
+        repository.run("validate", **env).ok()
+        refused(repository.run(*APPLY, **env), "git-unavailable", words)
+        assert "acme/limit/month" not in repository.run("list").text, name
+    repository.run(*APPLY, "--allow-diverged", **program(tmp_path / "again", "")).ok()
+
+
+def test_a_saved_plan_is_asked_about_as_well(repository: Repository, tmp_path: Path) -> None:
+    repository.commit(1)
+    repository.run(*APPLY).ok()
+    repository.commit(2)
+    repository.run("plan", "--out", "two.plan").ok()
+    none = program(tmp_path / "none", "")
+    refused(repository.run("apply", "two.plan", "--auto-approve", **none), "git-unavailable", "no program")
+    repository.run("apply", "two.plan", "--auto-approve").ok()
+
+
+def test_outside_of_git_nothing_is_asked(repository: Repository, tmp_path: Path) -> None:
+    repository.run(*APPLY, **program(tmp_path / "none", "")).ok()
+
+
+def test_a_repository_of_another_owner_refuses(repository: Repository) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    repository.commit(1)
+    for path in (repository.folder, repository.folder / ".git"):
+        os.chown(path, 12345, 12345)
+    refused(repository.run(*APPLY), "git-unavailable", "dubious ownership", "safe.directory")
+    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    repository.run(*APPLY, **trusted).ok()
+
+
+def test_a_git_folder_that_is_none_refuses(repository: Repository) -> None:
+    (repository.folder / ".git").mkdir()
+    refused(repository.run(*APPLY), "git-unavailable", "not a git repository")
+
+
+def test_a_git_that_sleeps_is_not_waited_for(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit(1)
+    monkeypatch.setattr(asking, "TIMEOUT", 0.2)
+    for name, value in program(tmp_path / "sleeps", "while :; do :; done").items():
+        monkeypatch.setenv(name, value)
+    plan = SimpleNamespace(revision=None)
+    found = standing_of(plan, repository.folder, Commits(), print).against("")  # type: ignore[arg-type]
+    assert found is not None
+    assert (found.code, "did not answer within 0.2 s" in found.message) == ("git-unavailable", True)
+
+
+def test_a_repository_without_a_commit_is_not_clean(repository: Repository) -> None:
+    git(repository.folder, "init")
+    refused(repository.run(*APPLY), "diverged", "no commit")
+    repository.commit(1)
+    repository.run(*APPLY).ok()
+
+
+@pytest.mark.parametrize("how", ["changed", "untracked", "ignored", "nested", "deleted"])
+def test_what_is_loaded_and_not_committed_is_dirty(repository: Repository, how: str) -> None:
+    more = repository.folder / "more"
+    more.mkdir()
+    (more / "globex.yaml").write_text(MANIFEST.format(1).replace("acme", "globex"))
+    if how in {"ignored", "nested", "untracked"}:
+        (repository.folder / ".gitignore").write_text("more/\n")
+    repository.commit(1)
+    if how == "changed":
+        repository.write(2)
+    elif how == "untracked":
+        (repository.folder / ".gitignore").unlink()
+        git(repository.folder, "commit", "-am", "ignores nothing")
+    elif how == "nested":
+        git(more, "init")
+        git(more, "add", ".")
+        git(more, "commit", "-m", "its own")
+    elif how == "deleted":
+        (more / "globex.yaml").unlink()
+    refused(repository.run(*APPLY), "diverged", "dirty")
+
+
+def test_a_shallow_clone_warns_and_an_older_commit_is_known_by_history(repository: Repository) -> None:
+    first = repository.commit(1)
+    repository.run(*APPLY).ok()
+    repository.commit(2)
+    repository.run(*APPLY).ok()
+    repository.commit(3)
+    newest = repository.clone("--depth", "1")
+    assert "Warning: this clone is shallow" in repository.run(*APPLY, at=newest).ok().err
+    git(repository.folder, "branch", "old", first)
+    older = repository.clone("--depth", "1", "--branch", "old")
+    assert git(older, "rev-parse", "HEAD") == first
+    refused(repository.run(*APPLY, at=older), "diverged", "generation 1")
+    repository.run(*APPLY, "--allow-diverged", at=older).ok()
+
+
+def test_a_saved_plan_of_an_older_commit_is_known_by_history_outside_of_git(repository: Repository) -> None:
+    repository.commit(1)
+    repository.run(*APPLY).ok()
+    (repository.folder / "acme.yaml").write_text(
+        MANIFEST.format(1) + "  day: {target: tenant, per: day, requests: 5}\n"
+    )
+    git(repository.folder, "stash")
+    repository.run("plan", "--out", "one.plan", "--detailed-exitcode").ok()
+    elsewhere = repository.folder.parent / "elsewhere"
+    repository.commit(2)
+    repository.run(*APPLY).ok()
+    git(repository.folder, "checkout", "HEAD~1")
+    repository.run("plan", "--out", str(elsewhere.with_suffix(".plan"))).ok()
+    elsewhere.mkdir()
+    shutil.copy(repository.folder / "reconciler.yaml", elsewhere)
+    ran = repository.run("apply", str(elsewhere.with_suffix(".plan")), "--auto-approve", at=elsewhere)
+    refused(ran, "diverged", "generation 1")
+
+
+def test_a_partial_clone_is_not_completed_over_the_network(repository: Repository) -> None:
+    git_config = ("config", "uploadpack.allowFilter", "true")
+    repository.commit(1)
+    git(repository.folder, *git_config)
+    repository.run(*APPLY).ok()
+    repository.commit(2)
+    partial = repository.clone("--filter=tree:0", "--no-checkout")
+    git(partial, "checkout", "main")
+    shutil.move(repository.folder, repository.folder.with_name("away"))
+    repository.run(*APPLY, at=partial).ok()
+    shutil.move(repository.folder.with_name("away"), repository.folder)
+    unknown = "0" * 39 + "1"
+    helper = partial / ".git" / "upload-pack"
+    helper.write_text(f'#!/bin/sh\necho asked >> {partial}/asked\nexec git-upload-pack "$@"\n')
+    helper.chmod(0o755)
+    git(partial, "config", "remote.origin.uploadpack", str(helper))
+    assert asking.is_ancestor(partial, unknown, "HEAD") is False
+    assert not (partial / "asked").exists()
+
+
+def test_the_commit_that_is_last_is_judged_under_the_lock() -> None:
+    plan = SimpleNamespace(revision=None)
+    standing = standing_of(plan, Path("/"), Commits("a" * 40), print)  # type: ignore[arg-type]
+    found = standing.against("b" * 40)
+    assert standing.against("a" * 40) is None
+    assert found is not None
+    assert found.code == "diverged"
+
+
+def test_random_histories_are_judged_as_their_graph_says(repository: Repository) -> None:
+    """Every pair of commits of a branched history: with the whole history the judgement is git's own."""
+    commits = [repository.commit(1)]
+    git(repository.folder, "checkout", "-b", "side")
+    commits.append(repository.commit(2))
+    git(repository.folder, "checkout", "main")
+    commits.append(repository.commit(3))
+    git(repository.folder, "merge", "-s", "ours", "side", "-m", "both")
+    commits.append(git(repository.folder, "rev-parse", "HEAD"))
+    ancestors = {commit: {*git(repository.folder, "rev-list", commit).split()} for commit in commits}
+    for last in commits:
+        for current in commits:
+            plan = SimpleNamespace(revision=Revision(current))
+            known = Commits(last, tuple(enumerate(commits, 1)))
+            found = standing_of(plan, repository.folder, known, print).against(last)  # type: ignore[arg-type]
+            assert (found is None) == (last in ancestors[current])
