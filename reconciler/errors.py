@@ -14,9 +14,11 @@ ReconcilerError               1   any other failure
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from msgspec import Struct, field
+
+from reconciler.error_codes import Code, RuleName
 
 Path: TypeAlias = tuple[str | int, ...]
 """A place inside a body: keys and list positions, e.g. ``("auth", "token")`` or ``("models", 0)``."""
@@ -43,7 +45,7 @@ class Problem(Struct, frozen=True):
     of the mark below it, in the excerpt's own columns (from 0).
     """
 
-    code: str
+    code: Code | RuleName
     message: str
     address: str | None = None
     path: Path = ()
@@ -61,9 +63,9 @@ class ReconcilerError(Exception):
     """Base of every error that a user may see; carries the problems, all of them at once."""
 
     exit_code = 1
-    code = "failed"
+    code: ClassVar[Code] = "failed"
 
-    def __init__(self, *problems: Problem | str, code: str | None = None, hint: str | None = None) -> None:
+    def __init__(self, *problems: Problem | str, code: Code | None = None, hint: str | None = None) -> None:
         """Strings become problems with this class's code (or ``code``) and ``hint``."""
         self.problems: tuple[Problem, ...] = tuple(
             p if isinstance(p, Problem) else Problem(code or self.code, p, hint=hint) for p in problems
@@ -75,43 +77,43 @@ class ConfigurationInvalid(ReconcilerError):
     """``files`` are the names of all files that were read, good ones too."""
 
     exit_code = 3
-    code = "configuration-invalid"
+    code: ClassVar[Code] = "configuration-invalid"
     files: tuple[str, ...] = ()
 
 
 class PlanStale(ReconcilerError):
     exit_code = 4
-    code = "plan-stale"
+    code: ClassVar[Code] = "plan-stale"
 
 
 class LockTimeout(ReconcilerError):
     exit_code = 5
-    code = "lock-timeout"
+    code: ClassVar[Code] = "lock-timeout"
 
 
 class Refused(ReconcilerError):
     exit_code = 6
-    code = "refused"
+    code: ClassVar[Code] = "refused"
 
 
 class CredentialUnresolved(ReconcilerError):
     exit_code = 7
-    code = "credential-unresolved"
+    code: ClassVar[Code] = "credential-unresolved"
 
 
 class IntegrityFailed(ReconcilerError):
     exit_code = 8
-    code = "integrity-failed"
+    code: ClassVar[Code] = "integrity-failed"
 
 
 class OutcomeUnknown(ReconcilerError):
     exit_code = 9
-    code = "outcome-unknown"
+    code: ClassVar[Code] = "outcome-unknown"
 
 
 class UsageError(ReconcilerError):
     exit_code = 64
-    code = "wrong-usage"
+    code: ClassVar[Code] = "wrong-usage"
 
 
 class Problems(Struct):

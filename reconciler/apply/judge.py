@@ -138,20 +138,19 @@ def _references(plan: Plan, writes: tuple[Change, ...], needs: Needs, locked: Lo
     for _ in range(2):  # what was replaced while we waited for its lock is another row now: only a second look sees it
         if others := set(needed) - found:
             found |= transaction.rows(others, "SHARE").keys()
-    missing = [Blocker("", "", address=a) for a in sorted(needed) if a not in found or a in gone]
+    missing = [target for target in sorted(needed) if target not in found or target in gone]
     if missing:
         externals = {b.address for b in plan.blockers if b.code == "external-missing"}
-        kind_of_error = Refused if all(needed[b.address] in externals for b in missing if b.address) else PlanStale
+        kind_of_error = Refused if all(needed[target] in externals for target in missing) else PlanStale
         raise kind_of_error(
             *(
                 Problem(
                     "reference-gone",
-                    f"{needed[b.address]} refers to {b.address}, which is not live",
-                    address=str(needed[b.address]),
+                    f"{needed[target]} refers to {target}, which is not live",
+                    address=str(needed[target]),
                     hint="nothing was written; make a new plan, or apply the project that declares the target first",
                 )
-                for b in missing
-                if b.address
+                for target in missing
             )
         )
     _dependants(gone, writes, locked, transaction)

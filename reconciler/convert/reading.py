@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any
 
+from reconciler.error_codes import Code
 from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
 from reconciler.load.documents import MAX_DEPTH, Document
 from reconciler.load.source import Source, parse_source, read_stdin, shown_name
@@ -42,7 +43,7 @@ def _read(name: str, problems: Problems) -> Source | None:
 
 
 def _bytes(path: FilePath, shown: str, problems: Problems) -> bytes | None:
-    def refuse(code: str, message: str) -> bytes | None:
+    def refuse(code: Code, message: str) -> bytes | None:
         problems.add(Problem(code, message, place=Place(shown)))
         return None
 
@@ -131,7 +132,7 @@ def _size(value: Any) -> int:
 
 
 def invalid(
-    source: Source, code: str, message: str, path: tuple[str | int, ...] = (), **more: Any
+    source: Source, code: Code, message: str, path: tuple[str | int, ...] = (), **more: Any
 ) -> ConfigurationInvalid:
     """An input that isn't of the format that was named."""
     index = int(path[0]) if path else 0

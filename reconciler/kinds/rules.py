@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from reconciler.error_codes import Code
 from reconciler.errors import Path
 
 M = TypeVar("M", bound=BaseModel)
@@ -17,7 +18,7 @@ class Fault(NamedTuple):
     """Something wrong at ``path``, relative to the model that reports it; the message must not repeat a value."""
 
     path: Path
-    code: str
+    code: Code
     message: str
     hint: str | None = None
 

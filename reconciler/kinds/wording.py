@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from heapq import nsmallest
 from operator import eq
-from typing import Any
+from typing import Any, Required, TypedDict, cast
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from reconciler.error_codes import Code
 from reconciler.errors import Problem
 from reconciler.kinds.schema import Shape, Spot, fields_of, locate, shown
 from reconciler.model.body import get
@@ -46,14 +47,24 @@ _NUMBER_CODES = {
     "finite_number",
     "int_parsing_size",
 }
-_LENGTH = {
+_LENGTH: Mapping[str, tuple[Code, str]] = {
     "string_too_long": ("too-long", "at most {max_length} characters"),
     "string_too_short": ("too-short", "at least {min_length} characters"),
     "too_long": ("too-long", "at most {max_length} items"),
     "too_short": ("too-short", "at least {min_length} items"),
 }
-TRANSLATED = frozenset({*_WANTED, *_RANGE, *_NUMBER_CODES, *_LENGTH})
-"""Names of pydantic's errors, and of ours that are like them, that no problem has as its code."""
+
+
+class _Words(TypedDict, total=False):
+    """What a problem says; ``below`` is a key that its path goes on with."""
+
+    code: Required[Code]
+    message: Required[str]
+    expected: str
+    hint: str | None
+    below: str
+
+
 # what users of the peers write for the same thing
 _SYNONYMS = {
     "apikey": ("credential", "token", "key"),
@@ -141,12 +152,13 @@ def problem_of(variant: type[BaseModel], raw: Any, detail: ErrorDetails, address
     spot = locate(variant, detail["loc"])
     value = get(raw, spot.path)
     words = _words(variant, raw, detail, spot, value)
-    path = (*spot.path, words.pop("below")) if "below" in words else spot.path
+    path = (*spot.path, words["below"]) if "below" in words else spot.path
     on_key = spot.on_key or detail["type"] in {"extra_forbidden", "invalid_key"}
-    return Problem(address=address, path=path, on_key=on_key, **words)
+    expected, hint = words.get("expected"), words.get("hint")
+    return Problem(words["code"], words["message"], address, path, expected=expected, hint=hint, on_key=on_key)
 
 
-def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot, value: Any) -> dict[str, Any]:
+def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot, value: Any) -> _Words:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _WANTED:
         wanted, found = _WANTED[kind], type_of(value)
@@ -187,11 +199,11 @@ def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot,
     if kind in {"value_error", "assertion_error"} or ("_" in kind and kind not in _LENGTH):
         return {"code": "invalid-value", "message": "this value is not allowed here"}
     # ours, from fields.py and the rules of the kinds: their messages never repeat a value
-    code = _LENGTH[kind][0] if kind in _LENGTH else kind
+    code = _LENGTH[kind][0] if kind in _LENGTH else cast(Code, kind)
     return {"code": code, "message": detail["msg"], "hint": context.get("hint")}
 
 
-def _choice(kind: str, shape: Shape | None, value: Any) -> dict[str, Any]:
+def _choice(kind: str, shape: Shape | None, value: Any) -> _Words:
     if shape is None or not (shape.members or shape.choices):
         return {"code": "invalid-choice", "message": "this is none of the allowed values"}
     expected = ", ".join(shape.members or shape.choices)

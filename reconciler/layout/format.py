@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Final
 
 from yaml.events import ScalarEvent, StreamEndEvent
 
@@ -15,7 +15,7 @@ from reconciler.layout.write import Written, canonical
 from reconciler.load.documents import read_documents
 from reconciler.load.source import Source
 
-NOT_FORMATTED = "not-formatted"
+NOT_FORMATTED: Final = "not-formatted"
 SAYING = ("anchor", "tag", "implicit", "explicit", "flow_style", "version", "tags")
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from reconciler.error_codes import RuleName
 from reconciler.errors import Place, Problem
 from reconciler.kinds.wording import near
 from reconciler.lint.comments import FORM, Allowance, allowances
@@ -96,5 +97,5 @@ def _told(
 ) -> Iterator[Finding]:
     if name in rules.comments:
         place = Place(comment.file, comment.line, comment.column)
-        problem = Problem(name, message, place=place, hint=hint or OWN[name][2], expected=expected)
+        problem = Problem(RuleName(name), message, place=place, hint=hint or OWN[name][2], expected=expected)
         yield Finding(problem, rules.comments[name])

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.error_codes import RuleName
 from reconciler.errors import Path, Place, Problem
 from reconciler.lint.condition import keys_of, several
 from reconciler.lint.evaluate import Subject, World, holds, of_resource
@@ -106,7 +107,7 @@ def _problem(name: str, rule: Rule, address: Address | None, subject: Subject) -
     names = {"path": dotted(subject.path), "key": str(subject.path[-1]) if subject.path else ""}
     if address is not None:
         names |= {"address": str(address), **address._asdict()}
-    return Problem(name, rule.said(names), str(address) if address else None, hint=rule.help or None)
+    return Problem(RuleName(name), rule.said(names), str(address) if address else None, hint=rule.help or None)
 
 
 def _explicit(change: Mapping[str, Any]) -> frozenset[Path]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from reconciler.error_codes import Code
 from reconciler.errors import Place, Problem, Problems
 from reconciler.load.project import FILE_NAME, SERVE_FILE, Include, Project
 from reconciler.load.source import shown_name
@@ -126,7 +127,7 @@ def _matches(project: Project, index: int, entry: str | Include, problems: Probl
     pattern = entry if isinstance(entry, str) else entry.path
     where = ("include", index) if isinstance(entry, str) else ("include", index, "path")
 
-    def refuse(code: str, message: str, hint: str | None = None) -> None:
+    def refuse(code: Code, message: str, hint: str | None = None) -> None:
         problems.add(project.problem(Problem(code, f"`{pattern}` {message}", hint=hint), where))
 
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
@@ -151,7 +152,7 @@ def overlay_manifests(project: Project, environment: str, problems: Problems) ->
         where = ("environments", environment, "overlays", index)
         folder = real(project.root / name)
 
-        def refuse(code: str, message: str, hint: str | None = None, where: tuple[str | int, ...] = where) -> None:
+        def refuse(code: Code, message: str, hint: str | None = None, where: tuple[str | int, ...] = where) -> None:
             problems.add(project.problem(Problem(code, message, hint=hint), where))
 
         if not folder.is_relative_to(root):

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from reconciler.error_codes import Code
 from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.parse import is_public
 from reconciler.kinds.table import KINDS
@@ -108,7 +109,7 @@ class Entry(Struct, frozen=True):
     index: int
     at: Path
 
-    def problem(self, code: str, message: str, below: Path = (), **more: Any) -> Problem:
+    def problem(self, code: Code, message: str, below: Path = (), **more: Any) -> Problem:
         problem = Problem(code, message, **more)
         return self.source.locate(problem, self.index, (*self.at, *below), self._shown)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from reconciler.error_codes import Code
 from reconciler.errors import Place, Problem
 
 MAX_PROBLEMS = 200
@@ -29,7 +30,7 @@ class Faults:
             self.hidden += 1
             self.hidden_at = self.hidden_at or problem.place
 
-    def add(self, code: str, message: str, at: Any, **more: Any) -> None:
+    def add(self, code: Code, message: str, at: Any, **more: Any) -> None:
         """Reports a problem at a key's event, at a mark, or at a place."""
         start = getattr(at, "start_mark", at)
         if start is not at and start.line == at.end_mark.line:
@@ -37,7 +38,7 @@ class Faults:
         place = at if isinstance(at, Place) else Place(self.file, start.line + 1, start.column + 1)
         self.put(Problem(code, message, place=place, **more))
 
-    def stop(self, code: str, message: str, at: Any) -> NoReturn:
+    def stop(self, code: Code, message: str, at: Any) -> NoReturn:
         self.add(code, message, at)
         raise Stop
 

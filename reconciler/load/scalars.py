@@ -6,6 +6,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from reconciler.error_codes import Code
+
 STANDARD = "tag:yaml.org,2002:"
 MAX_DIGITS = 25
 MAX_FLOAT_LENGTH = 60
@@ -25,7 +27,7 @@ SPEAKING_TAG = re.compile(r"![A-Za-z][A-Za-z/_:.-]{0,30}")
 class ScalarRefused(Exception):
     """This text must not be written there; the arguments are the code, the message, what was expected, and a hint."""
 
-    def __init__(self, code: str, message: str, expected: str | None = None, hint: str | None = None) -> None:
+    def __init__(self, code: Code, message: str, expected: str | None = None, hint: str | None = None) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from ipaddress import ip_network
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from reconciler.error_codes import Code
 from reconciler.errors import Path
 from reconciler.model.address import NAME_RULE, is_name
 from reconciler.model.secret_ref import SecretRef, looks_secret
@@ -26,11 +27,15 @@ _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
+Translated: TypeAlias = Literal["decimal_type", "dict_type", "string_too_long", "scalar", "number"]
+"""Pydantic's own codes, and two like them, that `kinds.wording` turns into one of ours."""
+
+
 class Private:
     """Marks a field whose value is never shown in an excerpt or a message, since it may hold a secret."""
 
 
-def fail(code: str, message: str, **context: Any) -> PydanticCustomError:
+def fail(code: Code | Translated, message: str, **context: Any) -> PydanticCustomError:
     """An error of a field; ``message`` must not repeat the value."""
     return PydanticCustomError(code, message, context or None)
 

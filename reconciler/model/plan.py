@@ -10,6 +10,7 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from reconciler.error_codes import Code
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
@@ -100,7 +101,7 @@ class FieldChange(Struct, frozen=True):
 class Blocker(Struct, frozen=True):
     """Why an apply of this plan would be refused, and what lifts it."""
 
-    code: str
+    code: Code
     message: str
     hint: str = ""
     address: Address | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from pydantic import ValidationError
 
+from reconciler.error_codes import Code
 from reconciler.errors import IntegrityFailed, Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest_of_text, dotted
@@ -231,7 +232,8 @@ def _plan(parsed: PlanDocument) -> Plan:
         ),
         notes=tuple(parsed.notes),
         blockers=tuple(
-            Blocker(b.code, b.message, b.hint, Address.parse(b.address) if b.address else None) for b in parsed.blockers
+            Blocker(cast(Code, b.code), b.message, b.hint, Address.parse(b.address) if b.address else None)
+            for b in parsed.blockers
         ),
     )
 

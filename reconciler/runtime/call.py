@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct, field
 
 from reconciler.access.snapshot import Resource
+from reconciler.error_codes import Code
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""
@@ -62,7 +63,7 @@ class Failed(Exception):
     """``outcome`` is failure, timeout, blocked or unknown (it may have had an effect); ``code`` a stable word for
     evidence and the agent. The text never holds a secret, a value, or what the other side said."""
 
-    def __init__(self, code: str, message: str, outcome: str = "failure") -> None:
+    def __init__(self, code: Code, message: str, outcome: str = "failure") -> None:
         super().__init__(message)
         self.code = code
         self.outcome = outcome

@@ -7,7 +7,7 @@ import hmac
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from reconciler.access.decide import Ask, Decision, decide, subject_of, tool_of,
 from reconciler.access.rule import Subject
 from reconciler.access.snapshot import Resource, Tenant
 from reconciler.access.values import Identity, NoClaim, Unfit, values_of
+from reconciler.error_codes import Code
 from reconciler.failpoints import hit
 from reconciler.model.body import canonical
 from reconciler.model.status import Freeze, Status
@@ -58,7 +59,7 @@ class Refusal(Exception):
 
     def __init__(
         self,
-        code: str,
+        code: Code,
         evidence_id: str = "",
         unfit: tuple[Unfit, ...] = (),
         retry_after: int | None = None,
@@ -239,7 +240,7 @@ class Mediator:
     ) -> Answer:
         begun = time.monotonic()
 
-        def settle(outcome: str, answer: Answer | None = None, code: str = "") -> None:
+        def settle(outcome: str, answer: Answer | None = None, code: Code | Literal[""] = "") -> None:
             took = round((time.monotonic() - begun) * 1000)
             rows, size = (answer.rows, answer.size) if answer else (None, 0)
             self._metrics.calls[outcome] += 1
@@ -256,7 +257,7 @@ class Mediator:
             settle(error.outcome, code=error.code)
             raise Refusal(error.code, intent.id, outcome=error.outcome) from None
         except asyncio.CancelledError:
-            code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
+            code: Code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
             outcome = "unknown" if call.effect and _may_write(call) else _ENDED[code]
             settle(outcome, code=code)
             if code != "cancelled":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from reconciler.error_codes import Code
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.store.url import Database
 
@@ -53,7 +54,7 @@ def unreachable(database: Database, error: OSError) -> DatabaseFailed:
     )
 
 
-_REASONS = {
+_REASONS: Mapping[str, tuple[Code, str, str]] = {
     # SQLSTATE: code, what happened, what to do
     "42501": (
         "database-permission",
@@ -75,12 +76,12 @@ def _translate(error: DBAPIError, database: Database) -> Exception:
     original = error.orig
     if isinstance(original, sqlite3.Error):
         return _translate_sqlite(original, database)
-    state = getattr(original, "sqlstate", None)
+    state: str | None = getattr(original, "sqlstate", None)
     if state == "55P03":
         return LockNotHad()
     if state in {"40001", "40P01", "23505"}:
         return Contended()
-    if state in _REASONS:
+    if state is not None and state in _REASONS:
         code, what, hint = _REASONS[state]
         return DatabaseFailed(f"{database.display}: {what}", code=code, hint=hint)
     by_server = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

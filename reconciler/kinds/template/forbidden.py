@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from reconciler.error_codes import Code
+
 _NEVER = (
     "Alter AlterTable Analyze Attach Cache Command Comment Commit Copy Create Declare Describe Detach Directory Drop "
     "Execute Export Grant Install Kill LoadData Pragma Refresh Revoke Rollback Set Show Summarize Transaction "
@@ -66,7 +68,7 @@ _OF_DIALECT = {
 class Finding(NamedTuple):
     """Something wrong with a statement."""
 
-    code: str
+    code: Code
     message: str
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from reconciler.errors import Path
 from reconciler.kinds.rules import Fault
@@ -19,7 +19,7 @@ _COUNTS = frozenset(_WHOLE.split())
 _NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 _TEXTS = frozenset({"title", "description", "$comment", "format", "contentEncoding", "contentMediaType"})
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_CODE = "invalid-schema"
+_CODE: Final = "invalid-schema"
 
 
 def schema_faults(schema: Any, path: Path, root: Any = None) -> Iterator[Fault]:

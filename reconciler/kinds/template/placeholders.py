@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from reconciler.error_codes import Code
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # letters, digits, _ and whatever is not ASCII, said by what it is not: ranges of Unicode take 5 ms to compile
 _DOLLAR = re.compile(r"\$(?:[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*)?\$")
@@ -28,7 +30,7 @@ class Placeholder(NamedTuple):
 class Flaw(NamedTuple):
     """A place that cannot be read for certain."""
 
-    code: str
+    code: Code
     message: str
     offset: int
 
@@ -251,7 +253,7 @@ class _Lexer(Struct):
         else:
             self.found.append(Placeholder(match[0], at))
 
-    def _flaw(self, code: str, message: str, at: int) -> None:
+    def _flaw(self, code: Code, message: str, at: int) -> None:
         self.flaws.append(Flaw(code, message, at))
 
     def _open(self, what: str, start: int) -> None:

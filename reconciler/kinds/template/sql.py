@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from reconciler.error_codes import Code
 from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Bytes, Rows, Seconds, settle
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
@@ -92,7 +93,7 @@ def _statement_problems(resource: Resource, datasource: Resource, connector: Res
     body, dialect, address = resource.body, connector.body["dialect"], str(resource.address)
     statement = inspect(body["sql"], dialect)
     for finding in statement.refused:
-        code = "not-read-only" if finding.code == "not-a-query" and body["read_only"] else finding.code
+        code: Code = "not-read-only" if finding.code == "not-a-query" and body["read_only"] else finding.code
         yield Problem(code, finding.message, address, ("sql",))
     if body["read_only"]:
         for why in statement.writes:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reconciler.error_codes import Code
 from reconciler.load.serve_file import Listener
 from reconciler.runtime.surfaces.problem import problem
 
@@ -86,7 +87,7 @@ def _bounded(receive: Receive) -> Receive:
 class BadRequest(Exception):
     """What came is no JSON object."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: Code, detail: str) -> None:
         super().__init__(detail)
         self.answer = problem(status, code, detail)
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from reconciler.error_codes import Code
 from reconciler.runtime.mediator import Refusal
 
 _STATUS: Mapping[str, tuple[int, str]] = {
@@ -37,7 +38,7 @@ class ProblemJson(Json):
     media_type = "application/problem+json"
 
 
-def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
+def problem(status: int, code: Code, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
     told = {"type": f"urn:reconciler:problem:{code}", "title": detail, "status": status, "code": code}
     kept = {key: value for key, value in more.items() if value not in (None, "", [])}
     return ProblemJson({**told, **kept}, status, headers)
