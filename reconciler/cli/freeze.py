@@ -8,10 +8,8 @@ from reconciler.cli.options import common, print_json
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
+from reconciler.kinds.table import TOOL, freezable, is_freezable
 from reconciler.model.address import is_name
-from reconciler.model.status import FREEZABLE
-
-FORMS = f"platform, tenant/NAME, key/ID, or TENANT/KIND/NAME with a kind of {', '.join(FREEZABLE)}"
 
 
 @click.command("freeze")
@@ -21,8 +19,7 @@ FORMS = f"platform, tenant/NAME, key/ID, or TENANT/KIND/NAME with a kind of {', 
 def command(options: Options, target: str, reason: str) -> int:
     """Take TARGET out of use, in force everywhere within a second.
 
-    TARGET is `platform`, `tenant/NAME`, `key/ID`, or TENANT/KIND/NAME of a caller, connector, integration, template,
-    datasource, plane or tool. What runs is cancelled. No apply lifts a freeze: `reconciler unfreeze` does.
+    TARGET is `platform`, `tenant/NAME`, `key/ID`, or TENANT/KIND/NAME of a resource or a tool. What runs is cancelled. No apply lifts a freeze: `reconciler unfreeze` does.
     """
     from reconciler.store.status import freeze
 
@@ -37,15 +34,16 @@ def parse_target(text: str) -> str:
     fits = (
         text == "platform"
         or (len(parts) == 2 and parts[0] in {"tenant", "key"} and is_name(parts[1]))
-        or (len(parts) == 3 and is_name(parts[0]) and parts[1] in FREEZABLE and _is_target(parts[1], parts[2]))
+        or (len(parts) == 3 and is_name(parts[0]) and is_freezable(parts[1]) and _is_target(parts[1], parts[2]))
     )
     if not fits:
-        raise UsageError(f"{text} is nothing that can be frozen", code="invalid-target", hint=f"expected {FORMS}")
+        forms = f"platform, tenant/NAME, key/ID, or TENANT/KIND/NAME with a kind of {', '.join(freezable())}"
+        raise UsageError(f"{text} is nothing that can be frozen", code="invalid-target", hint=f"expected {forms}")
     return text
 
 
 def _is_target(kind: str, name: str) -> bool:
-    return all(map(is_name, name.split("__", 1))) if kind == "tool" else is_name(name)
+    return all(map(is_name, name.split("__", 1))) if kind == TOOL else is_name(name)
 
 
 def say(options: Options, target: str, word: str, done: bool) -> int:

@@ -15,9 +15,11 @@ from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds.lifecycle import Status as Health
-from reconciler.kinds.lifecycle import usable
+from reconciler.kinds.lifecycle import switched_off, usable
+from reconciler.kinds.table import can
 from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
+from reconciler.model.kind import Ability
 from reconciler.plan.file import read_plan
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.style import safe, value_text
@@ -73,8 +75,8 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "changed_at": row.touch.at,
         "spec": row.raw,
     }
-    if address.kind == "integration" and isinstance(row.raw, dict):
-        enabled = bool(row.raw.get("enabled", True))
+    if can(address.kind, Ability.SUSPENDABLE) and isinstance(row.raw, dict):
+        enabled = not switched_off(row.raw)
         health = Health(suspended_by=status.suspended_by, suspended_reason=status.suspended_reason, error=status.error)
         document["status"] = {
             "state": "enabled" if enabled else "disabled",

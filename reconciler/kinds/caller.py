@@ -12,7 +12,7 @@ from reconciler.kinds.rules import Fault, settle
 from reconciler.model.access import Role
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Name, ShortText
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Ability, Kind
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Part, Spec
 
@@ -98,4 +98,6 @@ KIND = Kind(
         RiskRule(("auth", "jwt", "roles_from"), named("access-widened")),
         RiskRule(("enabled",), switched(True, "access-widened")),
     ),
+    abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.LISTED}),
+    examples={"": "roles: [analyst]\nauth:\n  api_key: {max_age_days: 90}"},
 )

@@ -12,7 +12,7 @@ from reconciler.errors import Problem
 from reconciler.kinds.risks import grown, lowered, named
 from reconciler.model.address import Address
 from reconciler.model.fields import FreeMap, ItemSet, Name, ShortText, fail
-from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
@@ -186,4 +186,23 @@ KIND = Kind(
     ),
     references=(RefField(("connector",), "connector"),),
     check=_check,
+    abilities=frozenset(
+        {
+            Ability.FREEZABLE,
+            Ability.SUSPENDABLE,
+            Ability.LIMITABLE,
+            Ability.NAMEABLE,
+            Ability.HOLDS_DATA,
+            Ability.LISTED,
+        }
+    ),
+    examples={
+        "database": "connector: sql\ntables: [public.orders]",
+        "document": "connector: custom\ncollections: [contracts]",
+        "file": "connector: file\nprefix: reports/",
+        "vector": "connector: vector\ncollection: articles",
+        "api": "connector: http\npaths: [/orders/*]",
+        "stream": "connector: stream\ntopics: [orders]",
+        "custom": "connector: custom",
+    },
 )

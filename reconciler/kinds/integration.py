@@ -11,7 +11,7 @@ from reconciler.kinds.risks import grown, host, named, switched
 from reconciler.kinds.rules import Fault, Seconds, settle
 from reconciler.kinds.wording import near
 from reconciler.model.fields import FreeMap, ItemSet, Secret, ShortText, Url
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Ability, Kind
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Part, Spec
 
@@ -238,4 +238,19 @@ KIND = Kind(
         RiskRule(("config", "role_arn"), named("credential-changed")),
         RiskRule(("config", "guardrail"), named("access-widened")),
     ),
+    abilities=frozenset(
+        {Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.METERED, Ability.NAMEABLE, Ability.LISTED}
+    ),
+    examples={
+        "openai": "credential: vault://kv/acme/openai#api_key\nmodels: [gpt-5, gpt-5-mini]\ndefault_model: gpt-5-mini",
+        "anthropic": "credential: env://ANTHROPIC_API_KEY",
+        "azure_openai": "base_url: https://acme.openai.azure.com\ncredential: vault://kv/acme/azure#api_key\n"
+        "config:\n  api_version: 2024-10-21",
+        "bedrock": "config:\n  region: eu-central-1",
+        "gemini": "credential: env://GEMINI_API_KEY",
+        "mistral": "credential: env://MISTRAL_API_KEY",
+        "cohere": "credential: env://COHERE_API_KEY",
+        "ollama": "base_url: http://ollama.internal:11434",
+        "custom": "base_url: https://models.internal/v1\ncredential: vault://kv/acme/models#token",
+    },
 )

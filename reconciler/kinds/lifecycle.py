@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.kinds.integration import KIND
+from reconciler.model.body import Body
 
 
 class State(Enum):
@@ -54,6 +55,11 @@ def move(current: State, target: State) -> State:
     if target not in _NEXT[current]:
         raise ValueError(f"an integration that is {current.value} cannot become {target.value}")
     return target
+
+
+def switched_off(body: Body) -> bool:
+    """Whether a resource's own spec takes it out of use: `enabled: false`, or the lifecycle `inactive`."""
+    return body.get("enabled") is False or body.get("lifecycle") == "inactive"
 
 
 def usable(enabled: bool, status: Status) -> bool:

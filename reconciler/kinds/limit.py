@@ -10,16 +10,16 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.errors import Problem
 from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.table import KINDS, can, kinds_that
 from reconciler.model.address import is_name
 from reconciler.model.body import Body
 from reconciler.model.fields import SAFE_INTEGER, Amount, fail
-from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
 TENANT = "tenant"
-TARGETS = ("integration", "connector", "datasource", "template", "caller")
 
 
 def _target(text: str) -> str:
@@ -34,8 +34,8 @@ def _target(text: str) -> str:
 def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     """The kind of the target is judged here and not in the spec, so that a circle of limits is told as one too."""
     kind = resource.body["target"].partition("/")[0]
-    if kind in {"limit", "policy", "plane"}:
-        hint = f"limit the tenant, or one of {', '.join(TARGETS)}"
+    if kind in KINDS and not can(kind, Ability.LIMITABLE):
+        hint = f"limit the tenant, or one of {', '.join(kinds_that(Ability.LIMITABLE))}"
         yield Problem("invalid-target", f"a {kind} can't be the target of a limit", path=("target",), hint=hint)
 
 
@@ -82,10 +82,11 @@ class Limit(Spec):
         elif not amounts:
             message = "a limit needs at least one of `requests`, `tokens` and `cost_usd`"
             yield Fault(("requests",), "missing-field", message)
-        if self.target != TENANT and not self.target.startswith("integration/"):
+        if self.target != TENANT and not can(self.target.partition("/")[0], Ability.METERED):
             for name in amounts:
                 if name != "requests":
-                    message = f"`{name}` is counted for integrations and the tenant only"
+                    metered = [KINDS[kind].plural for kind in kinds_that(Ability.METERED)]
+                    message = f"`{name}` is counted for {', '.join(metered)} and the tenant only"
                     yield Fault((name,), "conflicting-fields", message, "limit `requests` here")
 
 
@@ -121,4 +122,5 @@ KIND = Kind(
     references=(RefField(("target",), None, frozenset({TENANT})),),
     check=_check,
     risks=(RiskRule((), _risks, whole=True),),
+    examples={"": "target: integration/openai\nper: month\ncost_usd: 2500.00"},
 )

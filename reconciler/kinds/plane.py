@@ -13,7 +13,7 @@ from reconciler.kinds.template.action import action_of
 from reconciler.model.access import Action, SharedWith
 from reconciler.model.address import Address
 from reconciler.model.fields import AnyReference, ItemSet, Name
-from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
@@ -70,4 +70,6 @@ KIND = Kind(
         RiskRule(("actions",), named("access-widened")),
         RiskRule(("shared_with",), grown(empty_is_all=False)),
     ),
+    abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.NAMEABLE, Ability.LISTED}),
+    examples={"": "datasources: [database]\nactions:\n  query: template/sql"},
 )

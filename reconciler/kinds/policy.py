@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.kinds.rules import Fault, settle
-from reconciler.model.access import Action, Classification, Role, TargetPattern
+from reconciler.kinds.table import can, kinds_that
+from reconciler.model.access import Action, Classification, Role
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Labels, fail
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Ability, Kind
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Part, Spec
 
@@ -20,12 +21,27 @@ def _form(value: Any) -> str:
     return "text" if isinstance(value, str) else "list" if isinstance(value, list | tuple) else "map"
 
 
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*?")
+
+
 def _caller(text: str) -> str:
-    if not frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*?").issuperset(text):
+    if not _LETTERS.issuperset(text):
         raise fail("invalid-pattern", "expected a caller's name; * stands for any text and ? for one letter")
     return text
 
 
+def _target(text: str) -> str:
+    kind, _, name = text.partition("/")
+    if not name or not _LETTERS.issuperset(name) or not (kind == "*" or can(kind, Ability.NAMEABLE)):
+        raise fail(
+            "invalid-pattern",
+            f"expected kind/name, e.g. template/sales-*; the kind is * or one of {', '.join(kinds_that(Ability.NAMEABLE))}, "
+            "and in the name * stands for any text and ? for one letter",
+        )
+    return text
+
+
+TargetPattern: TypeAlias = Annotated[str, Field(min_length=3, max_length=127), AfterValidator(_target)]
 CallerPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_caller)]
 
 
@@ -119,4 +135,8 @@ KIND = Kind(
     summary="What callers may do with what, or must not.",
     variants={"": Policy},
     risks=(RiskRule((), _risks, whole=True),),
+    abilities=frozenset({Ability.LISTED}),
+    examples={
+        "": "effect: allow\nsubjects: {roles: [analyst]}\nactions: [query, retrieve]\ntargets: {names: [template/*]}"
+    },
 )

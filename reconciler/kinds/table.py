@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Ability, Kind
 
 
 class _Line(NamedTuple):
@@ -59,3 +59,26 @@ KINDS: Mapping[str, Kind] = _Kinds({name: name for name in _LINES})
 
 BY_PLURAL: Mapping[str, Kind] = _Kinds({line.plural: name for name, line in _LINES.items()})
 """Every kind by its plural, as YAML writes it."""
+
+TOOL = "tool"
+"""The word of what agents see by a name of its own: it is no kind, and may be frozen."""
+
+
+def can(kind: str, ability: Ability) -> bool:
+    """Whether there is such a kind and its resources have an ability; imports no other kind."""
+    return kind in KINDS and KINDS[kind].can(ability)
+
+
+def kinds_that(ability: Ability) -> tuple[str, ...]:
+    """Return every kind with an ability, in the order of the table."""
+    return tuple(name for name, kind in KINDS.items() if kind.can(ability))
+
+
+def is_freezable(word: str) -> bool:
+    """Whether TENANT/WORD/NAME may be frozen."""
+    return word == TOOL or can(word, Ability.FREEZABLE)
+
+
+def freezable() -> tuple[str, ...]:
+    """Return every WORD of TENANT/WORD/NAME that may be frozen."""
+    return (*kinds_that(Ability.FREEZABLE), TOOL)

@@ -14,9 +14,6 @@ ACTIONS = ("query", "retrieve", "search", "list", "invoke", "write")
 CLASSIFICATIONS = ("public", "internal", "confidential", "restricted")
 """The least sensitive first."""
 
-TARGETS = ("template", "plane", "datasource", "connector", "integration")
-"""The kinds that a policy may name: what a caller asks for, and what stands behind it."""
-
 if TYPE_CHECKING:
     Action = str
     Classification = str
@@ -35,22 +32,9 @@ def _tool_name(text: str) -> str:
     return text
 
 
-def _pattern(text: str) -> str:
-    kind, _, name = text.partition("/")
-    letters = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*?")
-    if not name or not letters.issuperset(name) or not (kind in TARGETS or kind == "*"):
-        raise fail(
-            "invalid-pattern",
-            f"expected kind/name, e.g. template/sales-*; the kind is * or one of {', '.join(TARGETS)}, "
-            "and in the name * stands for any text and ? for one letter",
-        )
-    return text
-
-
 ToolName: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$"), AfterValidator(_tool_name)
 ]
 """The form that MCP's clients take, and that no template's name has."""
 Role: TypeAlias = ShortText
-TargetPattern: TypeAlias = Annotated[str, Field(min_length=3, max_length=127), AfterValidator(_pattern)]
 SharedWith: TypeAlias = ItemSet[Name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
@@ -36,6 +37,25 @@ class RefField(Struct, frozen=True):
     literals: frozenset[str] = frozenset()
 
 
+class Ability(Enum):
+    """What may be done with the resources of a kind, besides declaring them."""
+
+    FREEZABLE = "freezable"
+    """An operator may freeze one: `reconciler freeze TENANT/KIND/NAME`."""
+    SUSPENDABLE = "suspendable"
+    """One has a status: an operator may suspend it, and health checks set its error."""
+    LIMITABLE = "limitable"
+    """A limit may target one."""
+    METERED = "metered"
+    """Its use is counted in tokens and money, so a limit on one may have `tokens` and `cost_usd`."""
+    NAMEABLE = "nameable"
+    """A policy's targets may name one."""
+    HOLDS_DATA = "holds-data"
+    """Calls read it: its `classification`, `access_roles` and `lifecycle` decide about them."""
+    LISTED = "listed"
+    """The operators' API lists all of a tenant's."""
+
+
 def no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
     return ()
 
@@ -46,7 +66,8 @@ class Kind(Struct, frozen=True):
     Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of
     spec_version n into one of n + 1. ``check`` sees the whole desired state and yields problems with paths.
     A change in one of ``health_fields`` clears the status ``error``. ``risks`` judge what a change does to a body.
-    No two resources of a tenant have the same value in a field of ``unique``.
+    No two resources of a tenant have the same value in a field of ``unique``. ``examples`` is the shortest useful body of
+    each variant, as YAML without the discriminator; those of all kinds are one manifest, in which they refer to each other.
     """
 
     name: str
@@ -62,6 +83,12 @@ class Kind(Struct, frozen=True):
     health_fields: tuple[str, ...] = ()
     risks: tuple[RiskRule, ...] = ()
     unique: tuple[str, ...] = ()
+    abilities: frozenset[Ability] = frozenset()
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+    def can(self, ability: Ability) -> bool:
+        """Whether its resources have an ability."""
+        return ability in self.abilities
 
     def references_of(self, tenant: str, body: Mapping[str, Any]) -> Iterator[Reference]:
         """The resources that a body names, in the same tenant; malformed values are passed over."""

@@ -11,9 +11,6 @@ from msgspec import Struct, field
 from reconciler.model.address import Address
 from reconciler.model.known import Known
 
-FREEZABLE = ("caller", "connector", "integration", "template", "datasource", "plane", "tool")
-"""What of a tenant may be frozen; beside these: a tenant, a key, and the whole platform."""
-
 
 class CallerKey(NamedTuple):
     """An issued key: never the key itself. Times are ISO 8601 in UTC.

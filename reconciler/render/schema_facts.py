@@ -15,16 +15,17 @@ from reconciler.kinds.connector.common import HeaderName
 from reconciler.kinds.connector.mcp import Command
 from reconciler.kinds.connector.stream import Broker
 from reconciler.kinds.datasource import ApiPath
-from reconciler.kinds.limit import TARGETS, TENANT, Limit
-from reconciler.kinds.policy import CallerPattern
+from reconciler.kinds.limit import TENANT, Limit
+from reconciler.kinds.policy import CallerPattern, TargetPattern
+from reconciler.kinds.table import kinds_that
 from reconciler.kinds.template.http import UrlPath
 from reconciler.kinds.template.parameter import ParameterName
 from reconciler.load.plain import Plain as PlainSetting
 from reconciler.load.project import DatabaseUrl, Day
-from reconciler.model.access import TARGETS as POLICY_TARGETS
-from reconciler.model.access import TargetPattern, ToolName
+from reconciler.model.access import ToolName
 from reconciler.model.address import NAME, NAME_RULE
 from reconciler.model.fields import AnyReference, Cidr, Host, ItemSet, Name, Secret, Url
+from reconciler.model.kind import Ability
 from reconciler.model.secret_ref import EXAMPLE, SCHEMES
 
 BARE_NAME = NAME.pattern.removesuffix(r"\Z")
@@ -60,7 +61,8 @@ def _own(alias: Any) -> Callable[..., Any]:
 
 
 _NO_VARIABLES = r"(?![\s\S]*\$\{)"
-_TARGETS = rf"^(?:{TENANT}|(?:{'|'.join(TARGETS)})/{BARE_NAME})$"
+_LIMITABLE, _NAMEABLE = kinds_that(Ability.LIMITABLE), kinds_that(Ability.NAMEABLE)
+_TARGETS = rf"^(?:{TENANT}|(?:{'|'.join(_LIMITABLE)})/{BARE_NAME})$"
 
 UNIQUE = _own(ItemSet)
 """The validator of lists that are sets."""
@@ -86,7 +88,7 @@ FACTS: dict[Callable[..., Any], Fact] = {
     ),
     _own(TargetPattern): Fact(
         "target_pattern",
-        rf"^(?:\*|{'|'.join(POLICY_TARGETS)})/[a-z0-9*?-]+$",
+        rf"^(?:\*|{'|'.join(_NAMEABLE)})/[a-z0-9*?-]+$",
         "expected kind/name, such as template/sales-*",
     ),
     _own(CallerPattern): Fact("caller_pattern", "^[a-z0-9*?-]+$", "expected a caller's name; * and ? are patterns"),
@@ -100,7 +102,7 @@ FACTS: dict[Callable[..., Any], Fact] = {
         "parameter_name", r"^[a-z_][a-z0-9_]*$", "expected lower-case letters, digits and underscores"
     ),
     [*validators(Limit.model_fields["target"].metadata)][-1]: Fact(
-        "target", _TARGETS, f"expected `{TENANT}`, or one of {', '.join(TARGETS)} with its name: kind/name"
+        "target", _TARGETS, f"expected `{TENANT}`, or one of {', '.join(_LIMITABLE)} with its name: kind/name"
     ),
     _own(PlainSetting): Fact("plain", f"^{_NO_VARIABLES}", "no ${...} here"),
     _own(DatabaseUrl): Fact(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.kinds.connector import custom, file, http, mcp, serverless, sql, stream, vector
 from reconciler.kinds.risks import CAPS, CONNECTION, READ_ONLY, grown, named
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Ability, Kind
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
 
@@ -50,4 +50,16 @@ KIND = Kind(
         ),
         RiskRule(("tools", "*"), mcp.tool_risks),
     ),
+    abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
+    examples={
+        "http": "base_url: https://api.example.com/v1\nauth:\n  type: bearer\n  token: vault://kv/acme/api#token",
+        "sql": "dialect: postgresql\ndsn: vault://kv/acme/warehouse#dsn",
+        "mcp": "transport: streamable_http\nurl: https://tickets.example.com/mcp\ntools:\n  search: {risk: low}\n"
+        "  close: {risk: high, requires_approval: true}",
+        "vector": "engine: pgvector\ndsn: vault://kv/acme/vectors#dsn",
+        "file": "provider: s3\nbucket: acme-reports\nregion: eu-central-1",
+        "serverless": "provider: aws_lambda\nregion: eu-central-1\nfunctions: [send-invoice]",
+        "stream": "provider: kafka\nbrokers: [broker.internal:9092]\ntopics: [orders]",
+        "custom": "config:\n  endpoint: ldap.internal",
+    },
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from reconciler.errors import Problem
 from reconciler.kinds.risks import CAPS, READ_ONLY, grown, named
 from reconciler.kinds.template import http, parameter, sql
-from reconciler.model.kind import Kind, Lookup, RefField
+from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
 
@@ -37,4 +37,10 @@ KIND = Kind(
         RiskRule(("shared_with",), grown(empty_is_all=False)),
         RiskRule(("action",), named("access-widened")),
     ),
+    abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
+    examples={
+        "sql": "datasource: database\nsql: SELECT id, total FROM public.orders WHERE region = :region\n"
+        "parameters:\n  region: {type: string, max_length: 20}",
+        "http": "datasource: api\nmethod: GET\npath: /orders/{id}\nparameters:\n  id: {type: integer, min: 1}",
+    },
 )

@@ -10,27 +10,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.access.snapshot import Resource
+from reconciler.kinds.table import KINDS
+from reconciler.model.kind import Ability
 from reconciler.runtime.source import InForce, Source
 from reconciler.runtime.surfaces.pages import page
 from reconciler.runtime.surfaces.problem import Json, problem
 
-PLURALS = {
-    "integrations": "integration",
-    "connectors": "connector",
-    "datasources": "datasource",
-    "templates": "template",
-    "limits": "limit",
-    "callers": "caller",
-    "policies": "policy",
-    "planes": "plane",
-}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def routes(source: Source, top: str, of: Callable[[str, Handler], Handler]) -> list[Route]:
     """Under ``top``, which names the tenant; ``of`` lets a handler be asked by who has a scope there.
 
-    ``limits`` is how they are used, and has a route of its own.
+    Kinds that are not listed here have a route of their own for it: ``limits`` is how they are used.
     """
 
     def telling(kind: str, plural: str) -> tuple[Handler, Handler]:
@@ -52,9 +44,10 @@ def routes(source: Source, top: str, of: Callable[[str, Handler], Handler]) -> l
         return list_all, tell_one
 
     found = []
-    for plural, kind in PLURALS.items():
-        list_all, tell_one = telling(kind, plural)
-        if plural != "limits":
+    for name, kind in KINDS.items():
+        plural = kind.plural
+        list_all, tell_one = telling(name, plural)
+        if kind.can(Ability.LISTED):
             found.append(Route(f"{top}/{plural}", of("operate", list_all), methods=["GET"]))
         found.append(Route(f"{top}/{plural}/{{name}}", of("operate", tell_one), methods=["GET"]))
         paths = (f"{top}/{plural}", f"{top}/{plural}/{{name}}")

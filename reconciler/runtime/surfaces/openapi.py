@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler import __version__
+from reconciler.kinds.table import KINDS
 from reconciler.model.access import ACTIONS
-from reconciler.runtime.surfaces.declared import PLURALS
+from reconciler.model.kind import Ability
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
 _PROBLEM = {
@@ -204,20 +205,20 @@ _DECLARED = {
         "spec": {"type": "object"},
     },
 }
-for _plural, _kind in PLURALS.items():
-    _OPERATORS[f"{_TOP}/{_plural}/{{name}}"] = {
+for _kind in KINDS.values():
+    _OPERATORS[f"{_TOP}/{_kind.plural}/{{name}}"] = {
         "get": {
-            "summary": f"One {_kind}, with its spec.",
+            "summary": f"One {_kind.name}, with its spec.",
             "parameters": [_TENANT, _path("name")],
             "responses": _answers(_DECLARED, 404),
         }
     }
-    if _plural != "limits":
-        _OPERATORS[f"{_TOP}/{_plural}"] = {
+    if _kind.can(Ability.LISTED):
+        _OPERATORS[f"{_TOP}/{_kind.plural}"] = {
             "get": {
-                "summary": f"What of the kind {_kind} is in force.",
+                "summary": f"What of the kind {_kind.name} is in force.",
                 "parameters": [_TENANT, *_PAGED],
-                "responses": _answers(_list(_plural, _DECLARED), 400, 404),
+                "responses": _answers(_list(_kind.plural, _DECLARED), 400, 404),
             }
         }
 

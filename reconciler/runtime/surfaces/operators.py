@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of
 from reconciler.errors import ReconcilerError
+from reconciler.kinds.table import freezable, is_freezable
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
-from reconciler.model.status import FREEZABLE
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.source import Source
@@ -117,7 +117,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
             or not isinstance(reason, str)
             or not reason.strip()
         ):
-            kinds = ", ".join(FREEZABLE)
+            kinds = ", ".join(freezable())
             return problem(
                 422,
                 "invalid-values",
@@ -171,7 +171,7 @@ def _forbidden() -> Response:
 
 def _is_of(target: str, tenant: str) -> bool:
     parts = target.split("/")
-    return target == f"tenant/{tenant}" or (len(parts) == 3 and parts[0] == tenant and parts[1] in FREEZABLE)
+    return target == f"tenant/{tenant}" or (len(parts) == 3 and parts[0] == tenant and is_freezable(parts[1]))
 
 
 def _decision(decision: Decision) -> Mapping[str, Any]:
