@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any, cast
 
 import orjson
@@ -25,6 +24,7 @@ from reconciler.model.plan import (
     Revision,
     Touch,
 )
+from reconciler.plan.digests import digests_of
 from reconciler.plan.document import (
     FORMAT_VERSION,
     NAMES,
@@ -44,7 +44,7 @@ _ACTIONS = {
 
 
 def to_document(plan: Plan) -> dict[str, Any]:
-    """JSON as Python values, with its digest; secret references are in it, secrets never."""
+    """JSON as Python values, with its digests; secret references are in it, secrets never."""
     document: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "tool_version": plan.tool_version,
@@ -70,13 +70,8 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
         "blockers": [blocker_document(blocker) for blocker in plan.blockers],
     }
-    return {**document, "digest": content_digest(document)}
-
-
-def content_digest(document: dict[str, Any]) -> str:
-    """SHA-256 of the canonical JSON without ``digest`` and ``hmac``."""
-    content = {key: value for key, value in document.items() if key not in {"digest", "hmac"}}
-    return sha256(canonical(content).encode()).hexdigest()
+    content, sources = digests_of(document)
+    return {**document, "digest": content, "sources_digest": sources}
 
 
 def summary(plan: Plan) -> dict[str, int]:
@@ -167,7 +162,7 @@ def from_document(document: Any) -> Plan:
     except ValidationError as error:
         raise _malformed(document, error) from None
     try:
-        fits = content_digest(document) == parsed.digest
+        fits = digests_of(document) == (parsed.digest, parsed.sources_digest)
     except TypeError:  # nested more deeply than canonical JSON goes
         fits = False
     if not fits:
@@ -180,7 +175,8 @@ def from_document(document: Any) -> Plan:
         plan = _plan(parsed)
     except ValueError:
         raise IntegrityFailed("the plan holds a malformed address", code="plan-malformed") from None
-    if to_document(plan)["digest"] != parsed.digest:
+    again = to_document(plan)
+    if (again["digest"], again["sources_digest"]) != (parsed.digest, parsed.sources_digest):
         raise IntegrityFailed(
             "the plan contradicts itself: what it shows is not what it would do",
             code="plan-tampered",

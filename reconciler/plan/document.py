@@ -141,7 +141,9 @@ class SignatureDocument(_Part):
     """The keyed digest of a plan."""
 
     key: str = Field(description="The id of the key.")
-    value: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="HMAC-SHA-256 of `digest`.")
+    value: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
+        description="HMAC-SHA-256 of `digest` and `sources_digest`, one behind the other."
+    )
 
 
 class DependantDocument(_Part):
@@ -184,7 +186,12 @@ class PlanDocument(_Part):
     notes: list[str] = Field(description="What else somebody who approves this should know.")
     blockers: list[BlockerDocument] = Field(description="Why an apply would be refused, as far as the plan can tell.")
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
-        description="SHA-256 of the canonical JSON of everything but `digest` and `hmac`."
+        description="SHA-256 of the canonical JSON of what the plan would do: without `revision`, `digest`, "
+        "`sources_digest` and `hmac`, every `source` of a change and its fields being null."
+    )
+    sources_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the canonical JSON of where that was written: "
+        "`[revision, [[source, [source of each field]] of each change]]`."
     )
     hmac: SignatureDocument | None = Field(
         default=None, description="Keyed digest and the key's id; present where a key is configured."

@@ -16,14 +16,15 @@ from reconciler.failpoints import hit
 from reconciler.model.plan import Plan
 from reconciler.plan import stream
 from reconciler.plan.convert import from_document
+from reconciler.plan.digests import Digests
 
 MAX_BYTES = 2 * 1024**3
 _PURPOSE = b"reconciler plan file, format 1"
 
 
-def _mac(key: bytes, digest: str) -> str:
+def _mac(key: bytes, digests: Digests) -> str:
     own = hmac.new(key, _PURPOSE, sha256).digest()  # a key of its own, so that no other use of the key can forge a plan
-    return hmac.new(own, digest.encode(), sha256).hexdigest()
+    return hmac.new(own, "".join(digests).encode(), sha256).hexdigest()
 
 
 def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> None:
@@ -38,11 +39,13 @@ def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> 
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                digest, digest_at, mac_at = stream.write(plan, file, key[0] if key else None)
-                for place, text in ((digest_at, digest), (mac_at, _mac(key[1], digest) if key else "")):
-                    if text:
-                        file.seek(place)
-                        file.write(text.encode())
+                digests, places = stream.write(plan, file, key[0] if key else None)
+                stated = {"digest": digests.content, "sources_digest": digests.sources}
+                if key:
+                    stated["hmac"] = _mac(key[1], digests)
+                for field, text in stated.items():
+                    file.seek(places[field])
+                    file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
             hit("before_plan_rename")
@@ -53,6 +56,11 @@ def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> 
         hit("after_plan_rename")
     except OSError as error:
         raise ReconcilerError(f"can't write the plan to {path}: {error.strerror}", code="plan-not-written") from None
+
+
+def _of_document(document: Any) -> tuple[Plan, Digests, Any]:
+    plan = from_document(document)
+    return plan, Digests(document["digest"], document["sources_digest"]), document.get("hmac")
 
 
 def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
@@ -71,7 +79,7 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
             code="plan-malformed",
             hint="make the plan again with `reconciler plan --out FILE`",
         ) from None
-    plan, digest, signature = found or (from_document(document), document["digest"], document.get("hmac"))
+    plan, digests, signature = found or _of_document(document)
     if keys:
         if signature is None:
             raise IntegrityFailed(
@@ -80,7 +88,7 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
                 hint="make the plan where the same key is configured",
             )
         key = keys.get(signature["key"])
-        if key is None or not hmac.compare_digest(_mac(key, digest), signature["value"]):
+        if key is None or not hmac.compare_digest(_mac(key, digests), signature["value"]):
             raise IntegrityFailed(
                 "the plan's signature does not match",
                 code="plan-signature",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 
 import orjson
 
 from reconciler.model.plan import Change, Plan
 from reconciler.plan.convert import change_document
-from reconciler.plan.stream import CHANGES, NOTHING, canonical_bytes, envelope_of
+from reconciler.plan.digests import CHANGES, Hashing
+from reconciler.plan.stream import NOTHING, canonical_bytes, envelope_of
 from reconciler.processes import in_batches
 
 _EMPTY = f'\n  "{CHANGES}": []'.encode()
@@ -17,30 +17,28 @@ _EMPTY = f'\n  "{CHANGES}": []'.encode()
 
 
 def indented(plan: Plan) -> Iterator[bytes]:
-    """What ``orjson.dumps(to_document(plan), OPT_INDENT_2)`` gives, in pieces."""
+    """Yield the pieces of ``orjson.dumps(to_document(plan), OPT_INDENT_2)``."""
     envelope = envelope_of(plan)
-    head, _, tail = _indented({**envelope, "digest": NOTHING}).partition(_EMPTY)
-    names = sorted(envelope)
-    content = sha256(b"{")
-
-    def told(some: Sequence[str]) -> None:
-        content.update(b"".join(canonical_bytes(name) + b":" + canonical_bytes(envelope[name]) + b"," for name in some))
-
+    # its keys stand in the order of the document, the digests last
+    head, _, tail = _indented({**envelope, "digest": NOTHING, "sources_digest": NOTHING}).partition(_EMPTY)
+    names, hashing = sorted(envelope), Hashing(envelope["revision"])
     place = names.index(CHANGES)
-    told(names[:place])
-    content.update(canonical_bytes(CHANGES) + b":[")
+    for name in names[:place]:
+        hashing.field(name, canonical_bytes(envelope[name]))
+    hashing.begin_changes()
     yield head + _EMPTY[:-1]
     lead = b"\n    "
     for canonical, shown in map(_halves, in_batches(plan.changes, _batch)):
-        content.update((b"" if lead == b"\n    " else b",") + canonical)
+        hashing.changes(canonical.split(b"\n"))
         yield lead + shown
         lead = b",\n    "
     yield b"\n  ]" if plan.changes else b"]"
-    content.update(b"],")
-    told(names[place + 1 : -1])
-    content.update(canonical_bytes(names[-1]) + b":" + canonical_bytes(envelope[names[-1]]) + b"}")
-    before, _, after = tail.rpartition(NOTHING.encode())
-    yield before + content.hexdigest().encode() + after
+    hashing.end_changes()
+    for name in names[place + 1 :]:
+        hashing.field(name, canonical_bytes(envelope[name]))
+    digests = hashing.result()
+    before, between, after = tail.rsplit(NOTHING.encode(), 2)
+    yield b"".join((before, digests.content.encode(), between, digests.sources.encode(), after))
 
 
 def _indented(value: object) -> bytes:
@@ -50,7 +48,7 @@ def _indented(value: object) -> bytes:
 def _batch(changes: Sequence[Change]) -> bytes:
     """The changes twice: as the digest counts them, and as they are shown."""
     documents = [change_document(change) for change in changes]
-    canonical = b",".join(map(canonical_bytes, documents))
+    canonical = b"\n".join(map(canonical_bytes, documents))
     shown = b",\n".join(map(_indented, documents)).replace(b"\n", b"\n    ")
     return len(canonical).to_bytes(8, "little") + canonical + shown
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, overload
 
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import change_document
-from reconciler.plan.stream import CHANGES, envelope_of, write
+from reconciler.plan.digests import CHANGES
+from reconciler.plan.stream import envelope_of, write
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,5 +39,6 @@ class Mapped(Sequence[V]):
 def document_of(plan: Plan) -> dict[str, Any]:
     """What ``convert.to_document`` gives, in the memory that one change takes. It can be read, not dumped."""
     with open(os.devnull, "wb") as nowhere:
-        digest, *_ = write(plan, nowhere, None)
-    return {**envelope_of(plan), CHANGES: Mapped(plan.changes, change_document), "digest": digest}
+        content, sources = write(plan, nowhere, None).digests
+    changes = Mapped(plan.changes, change_document)
+    return {**envelope_of(plan), CHANGES: changes, "digest": content, "sources_digest": sources}

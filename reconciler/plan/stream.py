@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
-from typing import Any, BinaryIO, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -13,71 +12,77 @@ from pydantic import ValidationError
 from reconciler.model.plan import Change, Plan
 from reconciler.plan.convert import change_document, from_envelope, read_change, summary, to_document
 from reconciler.plan.creation import Record, change_of, record_from, record_of, written
+from reconciler.plan.digests import APART, CHANGES, Digests, Hashing
 from reconciler.plan.document import ResourceChangeDocument
 from reconciler.processes import BATCH, MANY, in_batches, in_processes
 
 Signature: TypeAlias = dict[str, str]
-CHANGES = "resource_changes"
-APART = ("digest", "hmac")
-"""What the digest is not about: it stands in the middle of the text, and is known at its end."""
 NOTHING = "0" * 64
 _BEGIN = b'"resource_changes":['
 _END = b'],"resource_drift":'
 _CUT = b'},{"action":"'
 
 
+class Written(NamedTuple):
+    """The digests of what was written, and the offsets of the 64 digits for ``digest``, ``sources_digest`` and ``hmac``."""
+
+    digests: Digests
+    places: Mapping[str, int]
+
+
 def canonical_bytes(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def write(plan: Plan, file: BinaryIO, key_id: str | None) -> tuple[str, int, int]:
-    """Writes it with room for its digest, and for a signature where there is a ``key_id``.
-
-    Returns the digest, the offset of the 64 digits for it, and that of the signature's.
-    """
+def write(plan: Plan, file: BinaryIO, key_id: str | None) -> Written:
+    """Write it with room for its digests, and for a signature where there is a ``key_id``."""
     envelope = envelope_of(plan)
-    parts: dict[str, Any] = {**envelope, "digest": NOTHING}
+    parts: dict[str, Any] = {**envelope, "digest": NOTHING, "sources_digest": NOTHING}
     if key_id is not None:
         parts["hmac"] = {"key": key_id, "value": NOTHING}
-    content, places = sha256(), {}
-    lead = hashed_lead = b"{"
+    hashing, places = Hashing(envelope["revision"]), dict[str, int]()
+    lead = b"{"
     for name in sorted(parts):
-        text = b"[" if name == CHANGES else canonical_bytes(parts[name])
-        file.write(lead + canonical_bytes(name) + b":" + text)
-        if name in APART:
-            places[name] = file.tell() - len(NOTHING) - (1 if name == "digest" else 2)
-        else:
-            content.update(hashed_lead + canonical_bytes(name) + b":" + text)
-            hashed_lead = b","
-        if name == CHANGES:
-            for piece in _changes(plan.changes):
-                file.write(piece)
-                content.update(piece)
-            file.write(b"]")
-            content.update(b"]")
+        file.write(lead + canonical_bytes(name) + b":")
         lead = b","
+        if name == CHANGES:
+            _write_changes(plan.changes, file, hashing)
+            continue
+        text = canonical_bytes(parts[name])
+        file.write(text)
+        hashing.field(name, text)
+        if NOTHING.encode() in text and name in APART:
+            places[name] = file.tell() - len(NOTHING) - (2 if name == "hmac" else 1)
     file.write(b"}\n")
-    content.update(b"}")
-    return content.hexdigest(), places["digest"], places.get("hmac", 0)
+    return Written(hashing.result(), places)
+
+
+def _write_changes(changes: Sequence[Change], file: BinaryIO, hashing: Hashing) -> None:
+    hashing.begin_changes()
+    lead = b"["
+    for texts in _texts(changes):
+        hashing.changes(texts)
+        file.write(lead + b",".join(texts))
+        lead = b","
+    file.write(b"]" if changes else b"[]")
+    hashing.end_changes()
 
 
 def envelope_of(plan: Plan) -> dict[str, Any]:
     """The document without its changes and its digest; its summary counts them."""
     document = to_document(replace(plan, changes=()))
-    del document["digest"]
+    del document["digest"], document["sources_digest"]
     return {**document, "summary": summary(plan)}
 
 
-def _changes(changes: Sequence[Change]) -> Iterator[bytes]:
-    """The elements, with commas between them."""
+def _texts(changes: Sequence[Change]) -> Iterator[list[bytes]]:
+    """Each change as canonical JSON, which holds no line break of its own, some hundred at a time."""
 
     def work(batch: Sequence[Change]) -> bytes:
-        return b",".join(map(_text, batch))
+        return b"\n".join(map(_text, batch))
 
-    lead = b""
-    for text in in_batches(changes, work):
-        yield lead + (text or b"")
-        lead = b","
+    for texts in in_batches(changes, work):
+        yield (texts or b"").split(b"\n")
 
 
 def _text(change: Change) -> bytes:
@@ -85,8 +90,8 @@ def _text(change: Change) -> bytes:
     return canonical_bytes(change_document(change)) if record is None else written(record)
 
 
-def read(data: bytes | memoryview) -> tuple[Plan, str, Signature | None] | None:
-    """The plan, its digest and its signature, of text that this module wrote, to the byte; None for any other text, which may still be a plan.
+def read(data: bytes | memoryview) -> tuple[Plan, Digests, Signature | None] | None:
+    """The plan, its digests and its signature, of text that this module wrote, to the byte; None for any other text, which may still be a plan.
 
     Every change is built and written again: what comes out has to be the very bytes, and so does the rest. So what the
     text says twice agrees, and its digest may be taken of the bytes as they are.
@@ -106,11 +111,12 @@ def read(data: bytes | memoryview) -> tuple[Plan, str, Signature | None] | None:
     if plan is None or changes is None:
         return None
     plan = replace(plan, changes=changes)
-    apart = {name: envelope.get(name) for name in APART if name in envelope}
-    expected = canonical_bytes({**envelope_of(plan), **apart})
-    if expected != whole[:begin] + whole[end:] or _digest(whole, envelope) != envelope["digest"]:
+    stated = {name: envelope[name] for name in ("digest", "sources_digest", "hmac") if name in envelope}
+    expected = canonical_bytes({**envelope_of(plan), **stated})
+    digests = Digests(envelope["digest"], envelope["sources_digest"])
+    if expected != whole[:begin] + whole[end:] or _digests(whole, slices, envelope) != digests:
         return None
-    return plan, envelope["digest"], envelope.get("hmac")
+    return plan, digests, envelope.get("hmac")
 
 
 def _elements(whole: bytes, begin: int, end: int) -> list[tuple[int, int]]:
@@ -164,14 +170,15 @@ def _change(text: bytes) -> tuple[Change, Record | None]:
     return change, None
 
 
-def _digest(whole: bytes, envelope: dict[str, Any]) -> str:
-    content = sha256()
-    at = 0
-    for name in APART:
-        if name in envelope:
-            text = canonical_bytes(name) + b":" + canonical_bytes(envelope[name]) + b","
-            place = whole.find(text, at, whole.find(_BEGIN))
-            content.update(whole[at:place])
-            at = place + len(text)
-    content.update(memoryview(whole)[at:])
-    return content.hexdigest()
+def _digests(whole: bytes, slices: Sequence[tuple[int, int]], envelope: dict[str, Any]) -> Digests:
+    """Compute both of a text whose envelope and changes are known to be canonical."""
+    hashing = Hashing(envelope["revision"])
+    for name in sorted(envelope):
+        if name == CHANGES:
+            hashing.begin_changes()
+            for at in range(0, len(slices), BATCH):
+                hashing.changes([whole[begin:end] for begin, end in slices[at : at + BATCH]])
+            hashing.end_changes()
+        else:
+            hashing.field(name, canonical_bytes(envelope[name]))
+    return hashing.result()

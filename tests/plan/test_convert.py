@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from reconciler.errors import IntegrityFailed
 from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
-from reconciler.plan.convert import content_digest, from_document, to_document
+from reconciler.plan.convert import from_document, to_document
+from reconciler.plan.digests import content_digest
 from reconciler.plan.document import PlanDocument
 
 from .plans import EXAMPLE, PLANS

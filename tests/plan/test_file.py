@@ -19,7 +19,8 @@ from reconciler.errors import IntegrityFailed, ReconcilerError
 from reconciler.failpoints import FailpointRaised
 from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
-from reconciler.plan.convert import content_digest, to_document
+from reconciler.plan.convert import to_document
+from reconciler.plan.digests import content_digest
 from reconciler.plan.file import read_plan, write_plan
 from tests.conftest import ROOT, command_environment
 

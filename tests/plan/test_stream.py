@@ -23,10 +23,10 @@ from .plans import PLANS
 
 def written(plan: Plan, key_id: str | None = None) -> bytes:
     file = io.BytesIO()
-    digest, at, mac = stream.write(plan, file, key_id)
-    for place, text in ((at, digest), (mac, "f" * 64 if key_id else "")):
-        if text:
-            file.seek(place)
+    digests, places = stream.write(plan, file, key_id)
+    for name, text in (("digest", digests.content), ("sources_digest", digests.sources), ("hmac", "f" * 64)):
+        if name in places:
+            file.seek(places[name])
             file.write(text.encode())
     return file.getvalue()
 
@@ -44,7 +44,7 @@ def test_what_was_written_is_read(plan: Plan) -> None:
     found = stream.read(written(plan, "k1"))
     assert found is not None
     assert to_document(found[0]) == to_document(plan)
-    assert found[1] == to_document(plan)["digest"]
+    assert found[1] == (to_document(plan)["digest"], to_document(plan)["sources_digest"])
     assert found[2] == {"key": "k1", "value": "f" * 64}
 
 

@@ -1,0 +1,107 @@
+"""The two digests of a plan: of what it would do, and of where and in which commit that was written.
+
+``digest`` is the SHA-256 of the canonical JSON of the document without ``revision`` and the digests, every ``source``
+of a change and its fields being null: a comment or another working directory does not move it. ``sources_digest`` is
+the SHA-256 of the canonical JSON of ``[revision, [[source, [source of each field]] of each change]]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from reconciler.model.body import canonical
+
+APART = ("digest", "hmac", "revision", "sources_digest")
+"""The fields of a document that ``digest`` is not about."""
+CHANGES = "resource_changes"
+_SOURCE = b',"source":'
+_BEHIND = b',"tenant":'
+_FIELDS = b',"fields":['
+
+
+class Digests(NamedTuple):
+    """Both, as hexadecimal digits."""
+
+    content: str
+    sources: str
+
+
+def content_digest(document: dict[str, Any]) -> str:
+    """Return the digest of what a plan's document would do. Raises TypeError for what is no JSON of bounded depth."""
+    content = {key: value for key, value in document.items() if key not in APART}
+    return sha256(canonical({**content, CHANGES: [*map(_without, document[CHANGES])]}).encode()).hexdigest()
+
+
+def sources_digest(document: dict[str, Any]) -> str:
+    """Return the digest of where a plan's document says that its values were written."""
+    changes = [[change["source"], [field["source"] for field in change["fields"]]] for change in document[CHANGES]]
+    return sha256(canonical([document["revision"], changes]).encode()).hexdigest()
+
+
+def digests_of(document: dict[str, Any]) -> Digests:
+    return Digests(content_digest(document), sources_digest(document))
+
+
+def _without(change: dict[str, Any]) -> dict[str, Any]:
+    fields = [{**field, "source": None} for field in change["fields"]]
+    return {**change, "source": None, "fields": fields}
+
+
+class Hashing:
+    """Computes both digests while a document's canonical JSON passes, one field of it after the other, in sorted order."""
+
+    def __init__(self, revision: Any) -> None:
+        self._content, self._sources = sha256(b"{"), sha256(b"[" + canonical(revision).encode() + b",[")
+        self._lead = b""
+        self._first = True
+
+    def field(self, name: str, text: bytes) -> None:
+        """Take one field of the envelope; those that stand apart may be passed too, and count for nothing."""
+        if name not in APART:
+            self._content.update(self._lead + canonical(name).encode() + b":" + text)
+            self._lead = b","
+
+    def begin_changes(self) -> None:
+        self.field(CHANGES, b"[")
+
+    def changes(self, texts: list[bytes]) -> None:
+        """Take some of the changes, each as canonical JSON."""
+        for text in texts:
+            lead = b"" if self._first else b","
+            self._first = False
+            source, *around = _cut(text)
+            self._content.update(b"%b%b%b" % (lead, around[0], around[1]))
+            self._sources.update(b"%b[%b]" % (lead, source))
+
+    def end_changes(self) -> None:
+        self._content.update(b"]")
+
+    def result(self) -> Digests:
+        self._content.update(b"}")
+        self._sources.update(b"]]")
+        return Digests(self._content.hexdigest(), self._sources.hexdigest())
+
+
+def _cut(text: bytes) -> Iterator[bytes]:
+    """Yield the sources of a change as JSON, then what stands before them and behind, with null in their place.
+
+    Behind a change's own source stand names only, and between its fields and its source nothing that holds a list of
+    fields: so the last occurrences are those of the change itself, whatever its body holds.
+    """
+    at = text.rfind(_SOURCE)
+    fields = text.rfind(_FIELDS, 0, at)
+    if at >= 0 and text[fields + len(_FIELDS) : fields + len(_FIELDS) + 1] == b"]":
+        behind = text.find(_BEHIND, at)
+        begin = at + len(_SOURCE)
+        yield text[begin:behind] + b",[]"
+        yield text[:begin] + b"null"
+        yield text[behind:]
+        return
+    change = orjson.loads(text)
+    yield canonical(change["source"]).encode() + b"," + canonical([f["source"] for f in change["fields"]]).encode()
+    yield canonical(_without(change)).encode()
+    yield b""
