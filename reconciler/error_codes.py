@@ -239,6 +239,9 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["too-deep"], "the value is nested too deeply"],
     Annotated[Literal["too-large"], "the response is larger than allowed"],
     Annotated[Literal["too-long"], "the value is too long"],
+    Annotated[
+        Literal["undo"], "the plan takes back what a rollback or an earlier generation did, and nobody has seen it"
+    ],
     Annotated[Literal["too-many-deletes"], "the plan deletes more than the guard `max_deletes` allows"],
     Annotated[Literal["too-many-keys"], "the caller has as many active keys as it may have"],
     Annotated[Literal["too-many-nodes"], "the file holds too many values, aliases included"],

@@ -235,6 +235,7 @@ def _may(
             if _unseen(c, locked, terms.approval.saved)
         ),
         diverged=terms.diverged(project.commit or "") if unattended else None,
+        taken_back=terms.taken_back if unattended and not terms.approval.saved else (),
         # judging bodies takes time under the lock: only where a guard asks for it
         risks={risk: c.address for c in reversed(writes) for risk in risks_of(c)} if terms.guards.refuse else {},
     )

@@ -34,5 +34,7 @@ class Terms(Struct, frozen=True):
     """What stands behind references, where they were resolved before this apply."""
     told: tuple[str, ...] = ()
     """Names of the destinations that are told of this apply."""
+    taken_back: tuple[str, ...] = ()
+    """What the plan takes back of earlier generations, where nobody has seen it; a sentence each."""
     diverged: Callable[[str], Blocker | None] = lambda _commit: None
     """Why this configuration should not follow the commit that was applied last; asks nobody, since it is called under the lock."""

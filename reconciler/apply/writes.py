@@ -162,5 +162,6 @@ def _entry(position: int, change: Change, uid: str, written: Written | None) -> 
         change.explicit,
         _source(change.source),
         SPEC_VERSIONS[change.address.kind],
-        tuple((field.path, str(field.source)) for field in change.fields if field.source) if change.fields else (),
+        tuple((path, str(place)) for path, place in change.sources)
+        or tuple((field.path, str(field.source)) for field in change.fields if field.source),
     )

@@ -59,7 +59,7 @@ def _who(one: Blame) -> str:
     if one.generation is None:
         return f"outside, by {safe(one.by)} at {one.at}"
     commit = f", commit {one.commit[:12]}" if one.commit else ""
-    source = f", {safe(one.source)}" if one.source else ""
+    source = f", {safe(one.source)}" if one.source else ", a default" if one.default else ""
     return f"generation {one.generation}, by {safe(one.by)} at {one.at}{commit}{source}"
 
 
@@ -74,4 +74,5 @@ def _field(one: Blame) -> dict[str, object]:
         "at": one.at,
         "commit": one.commit,
         "source": one.source,
+        "default": one.default,
     }

@@ -67,6 +67,9 @@ def consenting(command: Callable[..., Any]) -> Callable[..., Any]:
         "--allow-diverged", is_flag=True, help="Apply from a dirty tree, or a commit that does not follow the last."
     )
     @click.option(
+        "--allow-undo", is_flag=True, help="Taking back a rollback, or what an earlier apply changed, is meant."
+    )
+    @click.option(
         "--allow-risk",
         "risks",
         metavar="RISK",
@@ -82,10 +85,13 @@ def consenting(command: Callable[..., Any]) -> Callable[..., Any]:
         allow_empty: bool,
         overwrite_outside: bool,
         allow_diverged: bool,
+        allow_undo: bool,
         risks: tuple[str, ...],
         **rest: Any,
     ) -> Any:
-        allowed = Allowances(allow_deletes, allow_empty, overwrite_outside, allow_diverged, frozenset(risks))
+        allowed = Allowances(
+            allow_deletes, allow_empty, overwrite_outside, allow_diverged, allow_undo, frozenset(risks)
+        )
         return command(consent=Consent(auto_approve, lock_timeout, allowed), **rest)
 
     return wrapped
@@ -97,7 +103,7 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
         carry_out(plan, workspace, database, consent)
         return
     write_plan(plan, out, signing_key(workspace.project))
-    show_plan(plan, workspace.options, consent.guards)
+    show_plan(plan, workspace.options, consent.guards, workspace.project.root)
     if workspace.options.format == "text":
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
 
@@ -109,10 +115,11 @@ def carry_out(
     options = workspace.options
     _refuse_early(plan, consent.guards, consent.allowed)
     if options.format == "text":
-        show_plan(plan, options, UNGUARDED)
+        show_plan(plan, options, UNGUARDED, workspace.project.root)
     if plan.changes and not consent.auto_approve:
         _ask(plan, consent.stdin_is_read)
     current = plan.revision
+    unseen = consent.auto_approve and not consent.saved and not consent.allowed.undo
     terms = Terms(
         actor=actor(),
         approval=Approval(unattended=consent.auto_approve, saved=consent.saved),
@@ -124,6 +131,7 @@ def carry_out(
         retention=workspace.project.retention(),
         seen=seen or {},
         told=subscribed(workspace.project.destinations(), APPLY),
+        taken_back=workspace.taken_back(plan, database) if unseen else (),
         diverged=_standing(plan, workspace, database, consent),
     )
     with options.progress.stage(f"Applying {len(plan.changes)} changes"):

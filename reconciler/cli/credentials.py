@@ -163,7 +163,7 @@ def with_rotated_secrets(
         return plan
     live = workspace.read_live(database, loaded)
     plan = with_rotated(plan, paths, loaded.configuration, live, workspace.selection(live, loaded))
-    return replace(plan, changes=tuple(with_places(change, loaded) for change in plan.changes))
+    return replace(plan, changes=tuple(with_places(change, loaded, few=False) for change in plan.changes))
 
 
 def keep_fingerprints(database: Database, seen: Fingerprints) -> None:

@@ -73,6 +73,16 @@ def revision_of(folder: Path, files: Iterable[str]) -> Revision | None:
     return Revision(commit.strip(), dirty)
 
 
+def follows(folder: Path, current: Revision | None, old: str) -> bool:
+    """Whether a clean commit is known to come after another one; never raises."""
+    if current is None or current.dirty or not old or old == current.commit:
+        return False
+    try:
+        return is_ancestor(folder, old, current.commit) is True
+    except Unavailable:
+        return False
+
+
 def is_ancestor(folder: Path, old: str, new: str) -> bool | None:
     """Whether ``new`` comes after ``old``; None where a shallow clone can't tell. Nothing is fetched.
 

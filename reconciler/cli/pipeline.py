@@ -8,13 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 
-def in_repository(document: dict[str, Any]) -> dict[str, Any]:
-    """The document of a plan or of problems with its files named from the top of the git repository.
+def in_repository(document: dict[str, Any], root: Path | None = None) -> dict[str, Any]:
+    """Return the document of a plan or of problems with its files named from the top of the git repository.
 
-    Documents name files from the working directory; services that show them beside a diff can't know where that was.
-    Outside git nothing changes.
+    Services that show them beside a diff don't know which folder they count from: that is ``root``, the project's, for
+    a plan, and the working directory for problems. Outside git nothing changes.
     """
-    here = Path.cwd()
+    here = root or Path.cwd()
     top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
     return document if top == here else _below(document, here.relative_to(top).as_posix())
 

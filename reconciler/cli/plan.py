@@ -73,21 +73,21 @@ def command(
         from reconciler.plan.file import write_plan
 
         write_plan(plan, out, signing_key(workspace.project))
-    show_plan(plan, options, loaded.configuration.guards)
+    show_plan(plan, options, loaded.configuration.guards, workspace.project.root)
     if out is not None and options.format == "text" and not options.quiet:
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
     return 2 if detailed_exitcode and plan.changes else 0
 
 
-def show_plan(plan: Plan, options: Options, guards: Guards) -> None:
-    """The plan in the format that was asked for."""
+def show_plan(plan: Plan, options: Options, guards: Guards, root: Path) -> None:
+    """Print the plan in the format that was asked for; ``root`` is the folder that its places count from."""
     if options.format == "json":
         print_plan(plan)
     elif options.format in PLAN_FORMATS:
         from reconciler.plan.convert import blocker_document
         from reconciler.plan.lazy import document_of
 
-        document = in_repository(document_of(plan))
+        document = in_repository(document_of(plan), root)
         document["blockers"] += [blocker_document(blocker) for blocker in foreseen(plan, guards)]
         print_pieces(PLAN_FORMATS[options.format](document))
         if options.format == "github":

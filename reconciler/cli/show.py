@@ -33,7 +33,7 @@ def command(options: Options, what: str | None) -> int:
     if what is not None and Path(what).is_file():
         workspace = Workspace(options, ())
         keys = known_keys(workspace.project)
-        show_plan(read_plan(Path(what), keys.by_id if keys else None), options, Guards())
+        show_plan(read_plan(Path(what), keys.by_id if keys else None), options, Guards(), workspace.project.root)
         return 0
     if options.format in PLAN_FORMATS:
         raise UsageError(f"--format {options.format} is for plans", hint="name the file that `plan --out` wrote")

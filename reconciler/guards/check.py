@@ -25,6 +25,8 @@ class Facts(Struct, frozen=True):
     unseen: tuple[Address, ...] = ()
     diverged: Blocker | None = None
     """Why the configuration's commit should not follow the one applied last, if so."""
+    taken_back: tuple[str, ...] = ()
+    """What earlier generations changed and this takes back, where nobody has seen it; a sentence each."""
     risks: Mapping[str, Address] = field(default_factory=dict)
     """Every risk of the changes, and a resource that has it."""
 
@@ -36,6 +38,7 @@ class Allowances(Struct, frozen=True):
     empty: bool = False
     outside: bool = False
     diverged: bool = False
+    undo: bool = False
     risks: frozenset[str] = frozenset()
 
 
@@ -70,6 +73,13 @@ def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bloc
             f"{RISKS[risk]} ({risk}), e.g. {facts.risks[risk]}, and the project's guards refuse that",
             f"if that is meant, say --allow-risk {risk}",
             facts.risks[risk],
+        )
+    if facts.taken_back and not allowed.undo:
+        more = f"; and {len(facts.taken_back) - 3} more" if len(facts.taken_back) > 3 else ""
+        yield Blocker(
+            "undo",
+            f"{'; '.join(facts.taken_back[:3])}{more}",
+            "review it: `reconciler plan --out FILE`, then `reconciler apply FILE`; or say --allow-undo",
         )
     if facts.diverged is not None and not allowed.diverged:
         yield facts.diverged

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from msgspec import Struct
 
 from reconciler.errors import Path
@@ -13,7 +15,7 @@ from reconciler.model.plan import Touch
 
 class Blame(Struct, frozen=True):
     """One field; ``generation`` is None for what was changed outside since the last apply, and for what is older than
-    the history that was kept (``pruned``)."""
+    the history that was kept (``pruned``). ``default``: nobody wrote it, the tool filled it in."""
 
     path: Path
     value: object
@@ -23,6 +25,7 @@ class Blame(Struct, frozen=True):
     commit: str | None
     source: str | None
     pruned: bool = False
+    default: bool = False
 
 
 def blame(
@@ -50,8 +53,15 @@ def blame(
             found.append(Blame(path, value, None, "unknown", "unknown", None, None, pruned=True))
             continue
         made = history.by_number[origin.generation]
-        found.append(Blame(path, value, made.number, made.actor, made.at, made.commit, origin.source_of(path)))
+        default = not _written(path, origin.explicit)
+        source = None if default else origin.source_of(path)
+        found.append(Blame(path, value, made.number, made.actor, made.at, made.commit, source, default=default))
     return found
+
+
+def _written(path: Path, explicit: Collection[Path]) -> bool:
+    """Whether an author wrote the field, the map that holds it, or something in it."""
+    return any(path[: len(one)] == one or one[: len(path)] == path for one in explicit)
 
 
 def _same(body: Body, path: Path, value: object) -> bool:

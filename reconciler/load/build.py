@@ -50,7 +50,8 @@ def build_resources(
         body = _with_defaults(draft, project, variables, problems)
         found = accept(KINDS[address.kind], body, address)
         if isinstance(found, Accepted):
-            resources[address] = Resource(address, found.text, draft.place, found.explicit, found.digest, found.body)
+            place = project.placed(draft.place, draft.layers[0].source.path)
+            resources[address] = Resource(address, found.text, place, found.explicit, found.digest, found.body)
             continue
         if not draft.in_base and any(p.code == "missing-field" for p in found):
             problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))

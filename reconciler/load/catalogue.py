@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from pathlib import Path as FilePath
 
 from reconciler.kinds.table import KINDS
 from reconciler.load.extract import Extract
-from reconciler.load.source import shown_name
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource
 
 
 class Catalogue(Mapping[Address, Resource]):
-    """``extracts`` with the file and the lines above each; ``others`` are resources that no extract has."""
+    """``extracts`` with the file and the lines above each; ``others`` are resources that no extract has.
 
-    def __init__(self, extracts: Sequence[tuple[Extract, str, int]], others: Mapping[Address, Resource]) -> None:
+    ``own_name`` names a file as the places of resources do.
+    """
+
+    def __init__(
+        self,
+        extracts: Sequence[tuple[Extract, str, int]],
+        others: Mapping[Address, Resource],
+        own_name: Callable[[str], str],
+    ) -> None:
         self._extracts = extracts
         self._others = others
         names = [*chain.from_iterable(extract.names for extract, _, _ in extracts), *map(str, others)]
@@ -25,7 +31,7 @@ class Catalogue(Mapping[Address, Resource]):
         self.digests = dict(zip(names, chain(digests, (one.digest for one in others.values())), strict=True))
         """By name, the address as text."""
         self.has_duplicates = len(self.digests) != len(names)
-        self._shown: dict[str, str] = {}
+        self._own_name = own_name
         self._places: dict[str, tuple[int, int]] | None = None
 
     def where(self, name: str) -> tuple[int, int] | None:
@@ -45,12 +51,7 @@ class Catalogue(Mapping[Address, Resource]):
         if found is None:
             raise KeyError(address)
         extract, file, before = self._extracts[found[0]]
-        return extract.resource(found[1], self._name(file), before)
-
-    def _name(self, file: str) -> str:
-        if file not in self._shown:
-            self._shown[file] = shown_name(FilePath(file))
-        return self._shown[file]
+        return extract.resource(found[1], self._own_name(file), before)
 
     def items(self) -> ItemsView[Address, Resource]:
         return _Items(self)
@@ -58,7 +59,7 @@ class Catalogue(Mapping[Address, Resource]):
     def pairs(self) -> list[tuple[Address, Resource]]:
         """All resources with their addresses, in key order; looking up each would take several times as long."""
         found = [
-            pair for extract, file, before in self._extracts for pair in extract.resources(self._name(file), before)
+            pair for extract, file, before in self._extracts for pair in extract.resources(self._own_name(file), before)
         ]
         return sorted((*found, *self._others.items()), key=itemgetter(0))
 

@@ -74,10 +74,13 @@ class Draft(Struct):
                 first, known = number, value
         return self.layers[first:]
 
-    def place_of(self, path: Path) -> Place:
-        """Where the value at ``path``, or the nearest above it, is written: in the base, an overlay or the defaults."""
+    def place_of(self, path: Path) -> tuple[Place, str]:
+        """Return where the value at ``path``, or the nearest above it, is written, and the path of that file.
+
+        It is written in the base, an overlay or the defaults.
+        """
         layer = self._layer(path)
-        return layer.source.place(layer.index, (*layer.at, *path))
+        return layer.source.place(layer.index, (*layer.at, *path)), layer.source.path
 
     def _layer(self, path: Path) -> Layer:
         """The topmost layer that has the path, or what is nearest above it."""

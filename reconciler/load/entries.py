@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from reconciler.errors import Path, Problem
+from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.wording import near, shown_key, type_of
 from reconciler.load.draft import LISTS, Entry
@@ -15,7 +16,15 @@ from reconciler.model.configuration import Adoption, Move, Removal
 class Entries:
     """Collects the values of all entries; a malformed one becomes a problem."""
 
-    def __init__(self, entries: list[Entry], declared: set[Address], problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        entries: list[Entry],
+        declared: set[Address],
+        problems: list[Problem],
+        placed: Callable[[Place, str], Place],
+    ) -> None:
+        """``placed`` names the file of a place as the places of resources do."""
+        self._placed = placed
         self.moves: list[Move] = []
         self.removals: list[Removal] = []
         self.adoptions: list[Adoption] = []
@@ -27,6 +36,9 @@ class Entries:
         for entry in entries:
             getattr(self, "_" + entry.list)(entry)
         self._check_moves()
+
+    def _place_of(self, entry: Entry) -> Place:
+        return self._placed(entry.place, entry.source.path)
 
     def _quiet(self, entry: Entry, key: str) -> Address | None:
         text = entry.value.get(key) if isinstance(entry.value, dict) else None
@@ -103,7 +115,7 @@ class Entries:
                     hint="remove its old declaration, or this entry if the move was applied everywhere",
                 )
             )
-        self.moves.append(Move(old, new, entry.place))
+        self.moves.append(Move(old, new, self._place_of(entry)))
         self._of_move.append(entry)
 
     def _check_moves(self) -> None:
@@ -151,7 +163,7 @@ class Entries:
                 )
             )
         elif address is not None:
-            self.removals.append(Removal(address, destroy, entry.place))
+            self.removals.append(Removal(address, destroy, self._place_of(entry)))
 
     def _adopt(self, entry: Entry) -> None:
         if isinstance(entry.value, str):
@@ -176,7 +188,7 @@ class Entries:
                 )
             )
         elif address is not None:
-            self.adoptions.append(Adoption(address, from_project, entry.place))
+            self.adoptions.append(Adoption(address, from_project, self._place_of(entry)))
 
     def _external(self, entry: Entry) -> None:
         below: Path = ()

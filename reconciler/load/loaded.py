@@ -26,12 +26,16 @@ class Loaded(Struct, frozen=True):
     selected: frozenset[Address] | None
     deletes: bool
     drafts: Mapping[Address, Draft]
+    project: Project
     sources: tuple[Source, ...] = ()
 
     def place_of(self, address: Address, path: Path) -> Place | None:
-        """Where a field is written; the file's positions are composed when they are first asked for."""
+        """Return where a field is written, the file named from the project's folder.
+
+        The file's positions are composed when they are first asked for.
+        """
         draft = self.drafts.get(address)
-        return draft.place_of(path) if draft is not None else None
+        return self.project.placed(*draft.place_of(path)) if draft is not None else None
 
 
 def configured(

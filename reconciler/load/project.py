@@ -32,7 +32,7 @@ from reconciler.kinds.wording import near, problem_of
 from reconciler.load.notifications import Notification
 from reconciler.load.plain import Plain, no_variables
 from reconciler.load.secret_settings import SchemeName, SchemeSettings, SecretSettings
-from reconciler.load.source import Source, read_source
+from reconciler.load.source import Source, read_source, shown_name
 from reconciler.model.body import canonical, leaves
 from reconciler.model.configuration import Guards, Ignore, Retention
 from reconciler.model.fields import FreeJson, FreeMap, Items, ItemSet, Name, Private, ShortText, Text, fail
@@ -266,6 +266,21 @@ class Project:
         self.settings = settings
         self.source = source
         self.raw = raw
+        self._names: dict[str, str] = {}
+
+    def own_name(self, path: str) -> str:
+        """Return a file's name from the project's folder: the same whatever the working directory is."""
+        if path not in self._names:
+            self._names[path] = shown_name(FilePath(path), self.root)
+        return self._names[path]
+
+    def placed(self, place: Place, path: str) -> Place:
+        """Return a place in the file at ``path``, by the file's own name."""
+        return Place(self.own_name(path), place.line, place.column)
+
+    def seen_from_here(self, place: Place) -> Place:
+        """Return a place of this project with its file named from the working directory, as messages do."""
+        return Place(shown_name(self.root / place.file), place.line, place.column)
 
     @property
     def has_file(self) -> bool:

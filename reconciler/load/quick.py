@@ -65,9 +65,12 @@ def load_quickly(
     resources = build_resources(collector, project, frame.variables, problems.found, quietly)
     plain = [piece for piece in pieces if piece.key in extracts and piece.file not in collector.files]
     entries = Entries(
-        collector.entries, {*resources, *_named(plain, extracts)} if collector.entries else set(), problems.found
+        collector.entries,
+        {*resources, *_named(plain, extracts)} if collector.entries else set(),
+        problems.found,
+        project.placed,
     )
-    catalogue = Catalogue([(extracts[p.key], p.file, p.before) for p in plain], resources)
+    catalogue = Catalogue([(extracts[p.key], p.file, p.before) for p in plain], resources, project.own_name)
     if problems.found or catalogue.has_duplicates or (not catalogue and not collector.entries):
         return None
     paths_read = [str(path) for group in given.groups for path, _ in group]
@@ -81,7 +84,7 @@ def load_quickly(
     drafts = Drafts(catalogue, plain, frame, collector.drafts)
     selected = None if given.held is None else frozenset(drafts.declared_in(given.held))
     deletes = given.held is None and may_delete(project, paths)
-    return Loaded(configuration, selected, deletes, drafts)
+    return Loaded(configuration, selected, deletes, drafts, project)
 
 
 def _read(project: Project, environment: str | None, paths: Sequence[str]) -> Given | None:

@@ -111,10 +111,13 @@ def _caret(line: str, scalars: list[tuple[Path, bool, int, int]], shown: Shown, 
     return len(excerpt(line[:column] + "^", [*before, ((), True, column, column + 1)], shown)) - 1
 
 
-def shown_name(path: FilePath) -> str:
-    """Relative to the working directory for files below it; no name can write lines of its own into a report."""
+def shown_name(path: FilePath, folder: FilePath | None = None) -> str:
+    """Return the name relative to ``folder`` (the working directory) for files below it, else the whole one.
+
+    What can't be printed is escaped: no name can write lines of its own into a report.
+    """
     try:
-        name = str(path.relative_to(FilePath.cwd()))
+        name = str(path.relative_to(folder or FilePath.cwd()))
     except ValueError:
         name = str(path)
     if name.isprintable():

@@ -39,7 +39,7 @@ def load_thoroughly(
         count(done, total, "files")
         collector.add(source, number)
     resources = build_resources(collector, project, variables, problems.found, count)
-    entries = Entries(collector.entries, _declared(collector), problems.found)
+    entries = Entries(collector.entries, _declared(collector), problems.found, project.placed)
     files = [source.path for group in groups for source in group]
     configuration = configured(project, environment, name, MappingProxyType(resources), entries, files)
     check_resources(resources, collector, configuration.is_external, problems.found)
@@ -51,7 +51,7 @@ def load_thoroughly(
     if given is not None:
         selected = frozenset(a for a, draft in collector.drafts.items() if draft.files & given and a in resources)
     deletes = given is None and may_delete(project, paths)
-    return Loaded(configuration, selected, deletes, collector.drafts, sources)
+    return Loaded(configuration, selected, deletes, collector.drafts, project, sources)
 
 
 def _declared(collector: Collector) -> set[Address]:

@@ -112,6 +112,8 @@ class Change(Struct, frozen=True):
 
     ``old`` and ``new`` are canonical JSON (a body that is given becomes it): a plan of a hundred thousand changes holds
     no hundred thousand trees. ``risks`` are names of ``model.risk``, for whoever reads the plan: an apply judges anew.
+    ``sources`` are the places of the fields that an author wrote, of a creation or a replacement (of an update, its
+    ``fields`` have them); empty where a plan begins so many resources that finding them would cost too much.
     ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
     """
 
@@ -131,6 +133,7 @@ class Change(Struct, frozen=True):
     unchanged: int = 0
     restored_uid: str | None = None
     risks: tuple[str, ...] = ()
+    sources: tuple[tuple[Path, Place], ...] = ()
 
     def __post_init__(self) -> None:
         if type(self.old) is dict:

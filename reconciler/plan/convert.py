@@ -88,7 +88,10 @@ def summary(plan: Plan) -> dict[str, int]:
 
 def change_document(change: Change) -> dict[str, Any]:
     address = change.address
+    # most changes have none, and a large plan says of none that it has none
+    written = {"sources": [{"path": [*path], "source": place_document(place)} for path, place in change.sources]}
     return {
+        **(written if change.sources else {}),
         "address": str(address),
         "previous_address": str(change.previous) if change.previous else None,
         "mode": "managed",
@@ -265,6 +268,7 @@ def read_change(read: dict[str, Any]) -> Change:
         source=_read_place(read["source"]),
         unchanged=read["unchanged_fields"],
         risks=tuple(read["risks"]),
+        sources=tuple((tuple(one["path"]), Place(**one["source"])) for one in read.get("sources") or ()),
     )
 
 

@@ -1,8 +1,9 @@
 """The two digests of a plan: of what it would do, and of where and in which commit that was written.
 
 ``digest`` is the SHA-256 of the canonical JSON of the document without ``revision`` and the digests, every ``source``
-of a change and its fields being null: a comment or another working directory does not move it. ``sources_digest`` is
-the SHA-256 of the canonical JSON of ``[revision, [[source, [source of each field]] of each change]]``.
+of a change and its fields being null, and without ``sources``: a comment or another working directory does not move it.
+``sources_digest`` is the SHA-256 of the canonical JSON of ``[revision, [[source, [source of each field]] of each
+change]]``; a change that has ``sources`` adds them as a third item.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ APART = ("digest", "hmac", "revision", "sources_digest")
 """The fields of a document that ``digest`` is not about."""
 CHANGES = "resource_changes"
 _SOURCE = b',"source":'
+_SOURCES = b',"sources":['
 _BEHIND = b',"tenant":'
 _FIELDS = b',"fields":['
+_EMPTY_FIELDS = b',"fields":[]'
 
 
 class Digests(NamedTuple):
@@ -38,8 +41,12 @@ def content_digest(document: dict[str, Any]) -> str:
 
 def sources_digest(document: dict[str, Any]) -> str:
     """Return the digest of where a plan's document says that its values were written."""
-    changes = [[change["source"], [field["source"] for field in change["fields"]]] for change in document[CHANGES]]
-    return sha256(canonical([document["revision"], changes]).encode()).hexdigest()
+    return sha256(canonical([document["revision"], [*map(_sources, document[CHANGES])]]).encode()).hexdigest()
+
+
+def _sources(change: dict[str, Any]) -> list[Any]:
+    found = [change["source"], [field["source"] for field in change["fields"]]]
+    return [*found, change["sources"]] if change.get("sources") else found
 
 
 def digests_of(document: dict[str, Any]) -> Digests:
@@ -48,7 +55,7 @@ def digests_of(document: dict[str, Any]) -> Digests:
 
 def _without(change: dict[str, Any]) -> dict[str, Any]:
     fields = [{**field, "source": None} for field in change["fields"]]
-    return {**change, "source": None, "fields": fields}
+    return {key: value for key, value in change.items() if key != "sources"} | {"source": None, "fields": fields}
 
 
 class Hashing:
@@ -75,7 +82,7 @@ class Hashing:
             self._first = False
             source, *around = _cut(text)
             self._content.update(b"%b%b%b" % (lead, around[0], around[1]))
-            self._sources.update(b"%b[%b]" % (lead, source))
+            self._sources.update(lead + source)
 
     def end_changes(self) -> None:
         self._content.update(b"]")
@@ -94,14 +101,14 @@ def _cut(text: bytes) -> Iterator[bytes]:
     """
     at = text.rfind(_SOURCE)
     fields = text.rfind(_FIELDS, 0, at)
-    if at >= 0 and text[fields + len(_FIELDS) : fields + len(_FIELDS) + 1] == b"]":
-        behind = text.find(_BEHIND, at)
+    behind = text.find(_BEHIND, at)
+    if fields >= 0 and text.startswith(_EMPTY_FIELDS, fields) and text.find(_SOURCES, fields, at) < 0:
         begin = at + len(_SOURCE)
-        yield text[begin:behind] + b",[]"
+        yield b"[%b,[]]" % text[begin:behind]
         yield text[:begin] + b"null"
         yield text[behind:]
         return
     change = orjson.loads(text)
-    yield canonical(change["source"]).encode() + b"," + canonical([f["source"] for f in change["fields"]]).encode()
+    yield canonical(_sources(change)).encode()
     yield canonical(_without(change)).encode()
     yield b""

@@ -59,6 +59,13 @@ class TouchDocument(_Part):
     at: str = Field(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")
 
 
+class WrittenDocument(_Part):
+    """A field that the author wrote, and where."""
+
+    path: list[PathPart] = Field(description="The keys that lead to it.")
+    source: SourceDocument = Field(description="Where its value is written.")
+
+
 class ResourceChangeDocument(_Part):
     """One address and what happens to it."""
 
@@ -95,6 +102,10 @@ class ResourceChangeDocument(_Part):
     after_digest: str | None = Field(description="BLAKE2b-128 of the canonical JSON of `after`.")
     explicit: list[list[PathPart]] = Field(description="The paths that the author wrote, in contrast to defaults.")
     source: SourceDocument | None = Field(description="Where it is declared; null for what is not.")
+    sources: list[WrittenDocument] | None = Field(
+        default=None,
+        description="Of a creation or replacement: each path that the author wrote, and where. Absent in large plans.",
+    )
 
 
 class DriftDocument(_Part):

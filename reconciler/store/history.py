@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,11 +11,16 @@ from sqlalchemy import Connection, text
 from reconciler.model.address import Address
 from reconciler.model.history import Generation, History, PastChange
 from reconciler.model.live import DatabaseState
+from reconciler.model.plan import Change
 from reconciler.store.connect import exists, reading
-from reconciler.store.rows import paths_from_json
+from reconciler.store.rows import at_addresses, paths_from_json
 from reconciler.store.schema import state_of
 from reconciler.store.url import Database
 
+_COLUMNS = (
+    "generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source, "
+    "spec_version, sources"
+)
 _AT = {"sqlite": "at", "postgresql": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"}
 
 
@@ -31,10 +37,24 @@ def read_history(database: Database, project: str, upto: int | None = None) -> H
         )
 
 
-def read_last(database: Database, project: str) -> Generation | None:
-    """The newest generation; None where nothing was applied."""
-    generations = read_history(database, project, upto=0).generations
-    return generations[-1] if generations else None
+def read_past(database: Database, project: str, changes: Sequence[Change]) -> History:
+    """Read all generations of a project, and what they did to the resources that ``changes`` touch."""
+    if not exists(database):
+        return History()
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return History()
+        generations = _generations(connection, project)
+        if not generations or not changes:
+            return History(generations)
+        where, parameters = at_addresses(connection, (change.address for change in changes))
+        lives = f"SELECT r.tenant, r.uid FROM resources r WHERE {where}"
+        sql = (
+            f"SELECT {_COLUMNS} FROM changes r WHERE r.project = :project AND ({where} "
+            f"OR (r.tenant, r.uid) IN ({lives})) ORDER BY r.generation, r.position"
+        )
+        records = connection.execute(text(sql), {"project": project, **parameters})
+        return History(generations, tuple(map(_change, records)))
 
 
 class Commits(NamedTuple):
@@ -71,9 +91,7 @@ def _generations(connection: Connection, project: str) -> tuple[Generation, ...]
 
 def _changes(connection: Connection, project: str, upto: int | None) -> tuple[PastChange, ...]:
     sql = (
-        "SELECT generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source, "
-        "spec_version, sources "
-        "FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
+        f"SELECT {_COLUMNS} FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
     )
     records = connection.execute(text(sql), {"project": project, "upto": 2**62 if upto is None else upto})
     return tuple(_change(record) for record in records)

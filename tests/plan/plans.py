@@ -50,6 +50,7 @@ CHANGE = st.builds(
     explicit=st.lists(PATH, max_size=2).map(tuple),
     source=st.none() | PLACE,
     unchanged=st.integers(0, 99),
+    sources=st.lists(st.tuples(PATH, PLACE), max_size=2).map(tuple),
 )
 OUTSIDE = st.builds(
     OutsideChange,

@@ -53,7 +53,9 @@ def test_blame_names_people_lines_and_outsiders(run: Run, base: Path, db: Db) ->
     db.set_field("acme/limit/month", "on_exceed", "warn")
     fields = {f["field"]: f for f in run("blame", "acme/limit/month", "--format", "json").ok().json["fields"]}
     assert (fields["cost_usd"]["by"], fields["cost_usd"]["generation"]) == ("ben", 2)
-    assert (fields["per"]["by"], fields["per"]["generation"], fields["per"]["source"]) == ("ada", 1, "acme.yaml:9:3")
+    assert (fields["per"]["by"], fields["per"]["generation"], fields["per"]["source"]) == ("ada", 1, "acme.yaml:9:32")
+    assert (fields["labels"]["default"], fields["labels"]["source"]) == (True, None)
+    assert "a default" in run("blame", "acme/limit/month").ok().out
     assert fields["on_exceed"]["generation"] is None
     assert "outside, by" in run("blame", "acme/limit/month").ok().out
 
@@ -162,7 +164,7 @@ def test_blame_names_the_line_of_the_field_in_whatever_file(run: Run, folder: Pa
     assert lines["cost_usd"] == "prod/limits.yaml:5:15"
     assert lines["tokens"] == "base.yaml:8:13"
     assert lines["description"] == "reconciler.yaml:7:18"
-    assert lines["per"] == "base.yaml:4:3"
+    assert lines["per"] == "base.yaml:6:10"
 
 
 def test_going_back_behind_an_adoption_lets_go_and_deletes_nothing(run: Run, base: Path, db: Db) -> None:
