@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from reconciler.access.rule import Rule, Subject, Thing, allowed_by_class, denied_by_class, highest
-from reconciler.access.snapshot import Resource, Tenant
-from reconciler.kinds.template.action import action_of
+from reconciler.access.memo import Memo
+from reconciler.access.resource import Resource
+from reconciler.access.rule import Rule, Subject, allowed_by_class, denied_by_class
+from reconciler.access.snapshot import KEPT, Tenant
+from reconciler.access.target import Target, tools_by
+from reconciler.kinds.lifecycle import switched_off
+from reconciler.kinds.table import KINDS
+from reconciler.model.status import Freeze
 
 REASONS = {
     "allowed": "a policy allows it, and none denies it",
@@ -19,8 +24,9 @@ REASONS = {
     "caller-suspended": "the caller is suspended",
     "unknown-target": "there is no such target",
     "unusable": "something behind the target is missing or not valid",
-    "inactive": "the datasource behind the target is switched off",
+    "inactive": "something behind the target is switched off",
     "suspended": "something behind the target is suspended",
+    "tool-name-taken": "another target claims the name of its tool, so neither can be called by it",
     "access-roles": "the caller has none of the datasource's `access_roles`",
     "action-mismatch": "the target does something else than the call says",
     "frozen": "an operator has frozen it",
@@ -32,32 +38,84 @@ REASONS = {
 
 
 class Decision(NamedTuple):
-    """``policy`` decided (None where none did); ``chain`` is what the call goes through, the named target first."""
+    """``policy`` decided, or the freeze of that target (None where neither did); ``target`` is None where there is none."""
 
     allowed: bool
     reason: str
     policy: str | None = None
-    action: str | None = None
-    classification: str | None = None
-    chain: tuple[Resource, ...] = ()
-    drifted: bool = False
+    target: Target | None = None
+    freeze: Freeze | None = None
+    unproved: tuple[str, ...] = ()
+    """Claims that the caller's token has to have: it lacks one, or its claims are not known."""
+
+    @property
+    def message(self) -> str:
+        """The reason in words."""
+        if self.freeze is not None:
+            freeze = self.freeze
+            return f"{freeze.target} is frozen since {freeze.frozen_at} by {freeze.frozen_by}: {freeze.reason}"
+        claims = f" ({', '.join(self.unproved)})" if self.reason == "claim-missing" and self.unproved else ""
+        return REASONS[self.reason] + claims
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        return {
+            "decision": "allow" if self.allowed else "deny",
+            "reason": self.reason,
+            "message": self.message,
+            "policy": self.policy,
+            "action": self.action,
+            "classification": self.classification,
+            "chain": [str(one.known.address) for one in self.chain],
+            "drifted": self.drifted,
+            "needs_claims": [*self.unproved],
+        }
+
+    @property
+    def chain(self) -> tuple[Resource, ...]:
+        """What the call goes through, the named target first."""
+        return self.target.chain if self.target else ()
+
+    @property
+    def action(self) -> str | None:
+        return self.target.action if self.target else None
+
+    @property
+    def classification(self) -> str | None:
+        return self.target.classification if self.target else None
+
+    @property
+    def drifted(self) -> bool:
+        return self.target is not None and self.target.drifted
 
 
 class Ask(NamedTuple):
-    """``target`` is ``template/NAME`` or ``plane/NAME``; ``action`` what the call says it does, if it says so: a plane's has to."""
+    """``target`` is the name of a target, e.g. ``template/NAME``; ``action`` what the call says it does, if it says so: a plane's
+    has to."""
 
     target: str
     action: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.target}:{self.action}" if self.action else self.target
+
+
+Key = tuple[str, frozenset[str], Ask]
+
+
+def _decisions(_tenant: Tenant) -> Memo[Key, Decision]:
+    return Memo()
+
 
 def decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
-    """Pure, and the same within one snapshot; remembered there."""
+    """Pure, and the same within one snapshot; remembered there, but for unknown targets: callers make up any number of those."""
+    kept = tenant.once(_decisions)
     key = (subject.name, subject.roles, ask)
-    found: Decision | None = tenant.decisions.get(key)
+    found = kept.get(key)
     if found is None:
         found = _decide(tenant, subject, ask)
-        if found.chain:  # of what is not there, anybody can make up any number of names
-            tenant.decisions[key] = found
+        if found.target is not None and ask.action in KEPT:
+            kept.keep(key, found)
     return found
 
 
@@ -70,50 +128,51 @@ def subject_of(tenant: Tenant, name: str, more_roles: frozenset[str] = frozenset
         return "caller-drifted"
     if caller.known.suspended:
         return "caller-suspended"
-    if not caller.body["enabled"]:
+    if switched_off(caller.body):
         return "caller-disabled"
     return Subject(name, frozenset(caller.body["roles"]) | more_roles, caller.labels)
 
 
 def _decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
-    chain = _chain(tenant, ask)
-    if isinstance(chain, str):
-        return Decision(False, chain)
-    template = next(one for one in chain if one.known.address.kind == "template")
-    read = [one for one in chain if one.known.address.kind == "datasource"]
-    does, in_force = action_of(template.body), highest([one.body.get("classification") for one in read])
-    drifted = not all(one.known.settled for one in chain)
+    target = tenant.target(*ask)
+    if isinstance(target, str):
+        return Decision(False, target)
+    does, in_force = target.action, target.classification
 
     def answer(allowed: bool, reason: str, rule: Rule | None = None) -> Decision:
-        return Decision(allowed, reason, rule.name if rule else None, does, in_force, chain, drifted)
+        return Decision(allowed, reason, rule.name if rule else None, target)
 
     if ask.action is not None and ask.action != does:
         return answer(False, "action-mismatch")
     if tenant.broken is not None:
         return answer(False, "policy-broken")
-    things = [Thing(_name(one), one.labels) for one in chain]
     for rule in tenant.denies:
         concerned = (rule.actions is None or does in rule.actions) and rule.about(subject)
-        if concerned and denied_by_class(rule, in_force) and any(rule.fits(thing) for thing in things):
+        if concerned and denied_by_class(rule, in_force) and any(rule.fits(thing) for thing in target.things):
             return answer(False, "denied", rule)
-    if any(one.known.suspended for one in chain):
-        return answer(False, "suspended")
-    if any(one.body["lifecycle"] == "inactive" for one in read):
-        return answer(False, "inactive")
-    if not all(_has_role(subject, one) for one in read):
-        return answer(False, "access-roles")
-    owner = chain[0].known.project
+    if reason := _unusable(tenant, subject, target):
+        return answer(False, reason)
+    owner = target.chain[0].known.project
     # whom it is shared with is for its owner to say: of what somebody made by hand, nobody says it
-    reach = set() if owner is None else {owner, *(chain[0].body.get("shared_with") or ())}
+    reach = set() if owner is None else {owner, *(target.chain[0].body.get("shared_with") or ())}
     for rule in tenant.allows:
         concerned = rule.project in reach and (rule.actions is None or does in rule.actions) and rule.about(subject)
-        if concerned and allowed_by_class(rule, in_force) and rule.fits(things[0]):
+        if concerned and allowed_by_class(rule, in_force) and rule.fits(target.things[0]):
             return answer(True, "allowed", rule)
     return answer(False, "no-policy")
 
 
-def _name(one: Resource) -> str:
-    return f"{one.known.address.kind}/{one.known.address.name}"
+def _unusable(tenant: Tenant, subject: Subject, target: Target) -> str | None:
+    """Why a subject can't use a target whatever policies allow; None where it can."""
+    if any(one.known.suspended for one in target.chain):
+        return "suspended"
+    if any(switched_off(one.body) for one in target.chain):
+        return "inactive"
+    if target.is_tool and len(tenant.once(_claims)[target.tool]) > 1:
+        return "tool-name-taken"
+    if not all(_has_role(subject, one) for one in target.data):
+        return "access-roles"
+    return None
 
 
 def _has_role(subject: Subject, datasource: Resource) -> bool:
@@ -121,61 +180,35 @@ def _has_role(subject: Subject, datasource: Resource) -> bool:
     return not asked or not subject.roles.isdisjoint(asked)
 
 
-def _chain(tenant: Tenant, ask: Ask) -> tuple[Resource, ...] | str:
-    """The named target and everything behind it; the reason where that is not whole."""
-    kind = ask.target.partition("/")[0]
-    named = tenant.resource(ask.target) if kind in {"template", "plane"} else None
-    if named is None:
-        return "unknown-target"
-    chain = [named]
-    if kind == "plane":
-        runs = named.body["actions"].get(ask.action)
-        if runs is None:
-            return "unknown-target"
-        template = tenant.resource(runs) if runs.startswith("template/") else None
-        if template is None or template.body.get("datasource") not in named.body["datasources"]:
-            return "unusable"
-        chain.append(template)
-    body = chain[-1].body
-    if datasource := body.get("datasource"):
-        found = tenant.resource(f"datasource/{datasource}")
-        if found is None:
-            return "unusable"
-        chain.append(found)
-        body = found.body
-    connector = tenant.resource(f"connector/{body['connector']}")
-    return "unusable" if connector is None else (*chain, connector)
+def _claims(tenant: Tenant) -> Mapping[str, Sequence[str]]:
+    """The targets that claim each tool's name, sorted: two pipelines can bring about that there is more than one."""
+    found: dict[str, list[str]] = {}
+    kinds = [name for name, kind in KINDS.items() if kind.calls is not None]
+    for resource in (tenant.resource(name) for kind in kinds for name in tenant.names(kind)):
+        for target, tool in tools_by(resource).items() if resource is not None else ():
+            found.setdefault(tool, []).append(target)
+    return dict(sorted(found.items()))
 
 
-def tools(tenant: Tenant) -> Mapping[str, str]:
-    """Every template's target by the name that agents see. A name that two templates claim (two pipelines can bring that
-    about) is neither's."""
-    found: dict[str, str | None] | None = tenant.decisions.get("tools")
+def target_of_tool(tenant: Tenant, tool: str) -> str | None:
+    """Return the target that a tool's name stands for. Of several, the first: a call of it is denied, and evidence says why."""
+    return next(iter(tenant.once(_claims).get(tool, ())), None)
+
+
+Surface = tuple[str, frozenset[str]]
+
+
+def _surfaces(_tenant: Tenant) -> Memo[Surface, Mapping[str, Target]]:
+    return Memo(1000)
+
+
+def tools_of(tenant: Tenant, subject: Subject) -> Mapping[str, Target]:
+    """Return the tools that policies let a subject call, and no others, sorted by name."""
+    kept = tenant.once(_surfaces)
+    key = (subject.name, subject.roles)
+    found = kept.get(key)
     if found is None:
-        found = {}
-        for target in tenant.names("template"):
-            template = tenant.resource(target)
-            if template is not None:
-                name = tool_of([template])
-                found[name] = None if name in found else target
-        tenant.decisions["tools"] = found = {name: target for name, target in sorted(found.items()) if target}
-    named: Any = found
-    return cast("Mapping[str, str]", named)
-
-
-def tool_of(chain: Sequence[Resource]) -> str:
-    """Return the name under which agents see the template of a call; "" where there is none."""
-    templates = (one for one in chain if one.known.address.kind == "template")
-    return next((str(one.body.get("tool_name") or one.known.address.name) for one in templates), "")
-
-
-def tools_of(tenant: Tenant, subject: Subject) -> Mapping[str, str]:
-    """Those that a caller may call, and no others, sorted by name."""
-    key = ("tools", subject.name, subject.roles)
-    found: Mapping[str, str] | None = tenant.decisions.get(key)
-    if found is None:
-        allowed = {
-            name: target for name, target in tools(tenant).items() if decide(tenant, subject, Ask(target)).allowed
-        }
-        found = tenant.decisions[key] = allowed
+        decided = ((tool, decide(tenant, subject, Ask(claims[0]))) for tool, claims in tenant.once(_claims).items())
+        found = {tool: one.target for tool, one in decided if one.allowed and one.target is not None}
+        kept.keep(key, found)
     return found

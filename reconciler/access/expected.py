@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias
 from msgspec.structs import replace
 from pydantic import Field, ValidationError, model_validator
 
-from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of, tools_of
+from reconciler.access.decide import Decision
+from reconciler.access.judge import Caller, Question, judge, surface
 from reconciler.access.snapshot import Snapshot
-from reconciler.access.values import Identity, NoClaim, values_of
 from reconciler.errors import Place, Problem, Problems
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
@@ -21,6 +21,7 @@ from reconciler.model.access import Action, Role
 from reconciler.model.address import is_name
 from reconciler.model.fields import AnyReference, FreeJson, ItemSet, Name, ShortText
 from reconciler.model.spec import Part
+from reconciler.model.target import Bound
 
 KEY = "access_tests"
 TestName: TypeAlias = Annotated[str, Field(min_length=1, max_length=127, pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]*$")]
@@ -112,41 +113,36 @@ def _tenants(document: Mapping[str, Any], default: str | None) -> list[str]:
     return [name for name in listed if is_name(name)] if isinstance(listed, list) else []
 
 
-def judge(case: Case, snapshot: Snapshot) -> Verdict:
+def verdict_of(case: Case, snapshot: Snapshot) -> Verdict:
+    """Hold a test against a snapshot. Freezes are not looked at: they are no part of files."""
     tenant, test = snapshot.tenant(case.tenant), case.test
-    subject = subject_of(tenant, test.caller, frozenset(test.roles))
+    claims = test.claims if test.claims or test.arguments is not None else None
+    question = Question(test.caller, test.target or "", test.action, tuple(test.roles), claims)
+    caller = question.caller_in(tenant)
     if test.tools is not None:
-        seen = [] if isinstance(subject, str) else sorted(tools_of(tenant, subject))
+        seen = sorted(surface(tenant, None, caller))
         return Verdict(case, seen == [*test.tools], _surface(test.caller, seen, test.tools))
-    decision = (
-        Decision(False, subject)
-        if isinstance(subject, str)
-        else decide(tenant, subject, Ask(test.target or "", test.action))
-    )
-    allowed, why = decision.allowed, said(decision)
-    if allowed and test.arguments is not None:
-        try:
-            if unfit := _unfit(decision, test):
-                return Verdict(case, False, f"the call is allowed, and its arguments are not taken: {unfit}")
-        except NoClaim as error:
-            allowed, why = False, str(error)
-    word = "allow" if allowed else "deny"
+    decision = judge(tenant, None, caller, question.ask)
+    if decision.allowed and (unfit := _unfit(decision, caller, test)):
+        return Verdict(case, False, f"the call is allowed, and its arguments are not taken: {unfit}")
+    word = "allow" if decision.allowed else "deny"
     wrong_policy = test.by is not None and test.by != decision.policy
     passed = word == test.expect and not wrong_policy
     expected = "" if passed else f"; expected {test.expect}{f' by {test.by}' if test.by else ''}"
-    return Verdict(case, passed, f"{word}: {why}{expected}")
+    return Verdict(case, passed, f"{word}: {said(decision)}{expected}")
 
 
-def _unfit(decision: Decision, test: Test) -> str:
-    """What is wrong with the arguments; raises NoClaim where a claim is missing."""
-    template = next(one for one in decision.chain if one.known.address.kind == "template")
-    values = values_of(template, test.arguments or {}, Identity(test.caller, test.claims))
-    return "; ".join(f"{one.parameter}: {one.message}" for one in values) if isinstance(values, tuple) else ""
+def _unfit(decision: Decision, caller: Caller, test: Test) -> str:
+    """What is wrong with the arguments, if the test gives any."""
+    if decision.target is None or test.arguments is None:
+        return ""
+    bound = decision.target.inputs.bind(test.arguments, caller.identity)
+    return "" if isinstance(bound, Bound) else "; ".join(f"{one.parameter}: {one.message}" for one in bound)
 
 
 def said(decision: Decision) -> str:
     """Why, with the policy that decided."""
-    return f"{REASONS[decision.reason]}{f' ({decision.policy})' if decision.policy else ''}"
+    return f"{decision.message}{f' ({decision.policy})' if decision.policy else ''}"
 
 
 def _surface(caller: str, seen: list[str], expected: tuple[str, ...]) -> str:

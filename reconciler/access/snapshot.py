@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from msgspec import Struct, field
 
+from reconciler.access.resource import Resource
 from reconciler.access.rule import Rule, rule_of
+from reconciler.access.target import Target, resolve
 from reconciler.kinds.parse import parse, upgrade
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.template.parameter import Parameter
+from reconciler.model.access import ACTIONS
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.known import Known, Text
 from reconciler.model.spec import Spec
 
-
-class Resource(Struct, frozen=True, dict=True):
-    """What a call may go through: a valid, normalised body, and what evidence says of it."""
-
-    known: Known
-    body: Body
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        labels: Mapping[str, str] = self.body["labels"]
-        return labels
-
-    @cached_property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """A template's, by name."""
-        return {name: Parameter.model_validate(_plain(raw)) for name, raw in self.body["parameters"].items()}
-
-
-def _plain(raw: Body) -> Any:
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
+T = TypeVar("T")
+KEPT = frozenset({None, *ACTIONS})
+"""Actions of calls whose answers are kept; a call may say anything."""
 
 
 class Tenant(Struct, dict=True):
@@ -46,17 +31,40 @@ class Tenant(Struct, dict=True):
 
     name: str
     resources: Mapping[str, Known]
-    decisions: dict[Any, Any] = field(default_factory=dict)
-    """Remembered as long as the snapshot counts."""
     _read: dict[str, Resource | None] = field(default_factory=dict)
+    _targets: dict[tuple[str, str | None], Target] = field(default_factory=dict)
+    _made: dict[Callable[[Tenant], Any], Any] = field(default_factory=dict)
 
     def resource(self, name: str) -> Resource | None:
-        """None for what is not live, or not valid: nobody can use that."""
-        if name not in self._read:
-            known = self.resources.get(name)
-            body = None if known is None else valid(known.address, known.live)
-            self._read[name] = None if known is None or body is None else Resource(known, body)
-        return self._read[name]
+        """None for what is not live, or not valid: nobody can use that.
+
+        Misses are not kept: callers could fill memory with made-up names.
+        """
+        if name in self._read:
+            return self._read[name]
+        known = self.resources.get(name)
+        if known is None:
+            return None
+        body = valid(known.address, known.live)
+        found = self._read[name] = None if body is None else Resource(known, body)
+        return found
+
+    def target(self, name: str, action: str | None = None) -> Target | str:
+        """Return what a call of this name, with the action that it asks for if any, is about; the reason where nothing is."""
+        found = self._targets.get((name, action))
+        if found is not None:
+            return found
+        made = resolve(self.name, name, action, self.resource)
+        if isinstance(made, Target) and action in KEPT:
+            self._targets[name, action] = made
+        return made
+
+    def once(self, make: Callable[[Tenant], T]) -> T:
+        """Return what a function makes of this tenant, which is made once."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     def names(self, kind: str) -> list[str]:
         """``kind/name`` of all that is live of a kind, sorted."""

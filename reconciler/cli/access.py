@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from reconciler.access.decide import Ask, Decision, decide, subject_of
-from reconciler.access.expected import Case, cases_of, judge
+from reconciler.access.expected import Case, cases_of, verdict_of
+from reconciler.access.judge import Question, explain
 from reconciler.access.known import known_of
 from reconciler.access.snapshot import Snapshot, snapshot_of
 from reconciler.cli import complete
@@ -16,6 +17,7 @@ from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problems, UsageError
 from reconciler.load.source import read_source
 from reconciler.model.access import ACTIONS
+from reconciler.model.status import Status
 from reconciler.render.access import decision_json, decision_text, verdicts_json, verdicts_junit, verdicts_text
 
 
@@ -28,29 +30,44 @@ def command() -> None:
 @click.argument("target", metavar="TARGET")
 @click.option("--caller", metavar="C", required=True, help="The caller's name, or TENANT/NAME.")
 @click.option("--role", "roles", metavar="ROLE", multiple=True, help="A role that its token gives; may be repeated.")
+@click.option("--claim", "claims", metavar="NAME=VALUE", multiple=True, help="A claim of its token; may be repeated.")
+@click.option("--key", metavar="ID", default="", help="The id of its key, which may be frozen.")
 @click.option("--action", type=click.Choice(ACTIONS), help="The action of a plane.")
 @click.option("--offline", is_flag=True, help="Judge the files in place of what is live.")
 @common
 def explain_command(
-    options: Options, target: str, caller: str, roles: tuple[str, ...], action: str | None, offline: bool
+    options: Options,
+    target: str,
+    caller: str,
+    offline: bool,
+    roles: tuple[str, ...],
+    claims: tuple[str, ...],
+    **more: Any,
 ) -> int:
     """Say what would happen if a caller asked for TARGET, and why.
 
     TARGET is [TENANT/]template/NAME or [TENANT/]plane/NAME; the tenant may be left out where there is one only. What is live
-    counts, unless --offline says that the files do.
+    counts, freezes and suspensions included, unless --offline says that the files do.
     """
     workspace = Workspace(options, ())
-    snapshot = _of_files(workspace) if offline else _of_database(workspace)
-    of_caller, _, caller = caller.rpartition("/")
-    tenant_name, short = _target(target, of_caller, options, workspace, snapshot)
-    tenant = snapshot.tenant(tenant_name)
-    subject = subject_of(tenant, caller, frozenset(roles))
-    decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, Ask(short, action))
+    snapshot, status = (_of_files(workspace), None) if offline else _of_database(workspace)
+    of_caller, _, name = caller.rpartition("/")
+    tenant, short = _target(target, of_caller, options, workspace, snapshot)
+    question = Question(name, short, more["action"], roles, _claims(claims), more["key"])
+    decision = explain(snapshot.tenant(tenant), status, question)
     if options.format == "json":
-        print_json(decision_json(caller, short, decision))
+        print_json(decision_json(question, decision, offline))
     else:
-        print_lines(decision_text(caller, short, decision, options.style), options.style)
+        print_lines(decision_text(question, decision, offline, options.style), options.style)
     return 0
+
+
+def _claims(given: tuple[str, ...]) -> dict[str, Any] | None:
+    """Raises UsageError. None where none is given: the token's claims are not known then."""
+    found = dict(one.split("=", 1) for one in given if "=" in one)
+    if len(found) < len(given):
+        raise UsageError("a claim is NAME=VALUE, and given once", hint="e.g. `--claim email=ada@example.com`")
+    return found or None
 
 
 @command.command("test")
@@ -71,7 +88,7 @@ def test_command(options: Options, files: tuple[str, ...]) -> int:
     problems.raise_if_any()
     if not cases:
         raise UsageError("these files hold no `access_tests`", hint="see `reconciler explain`, or docs/access.md")
-    verdicts = [judge(case, snapshot) for case in cases]
+    verdicts = [verdict_of(case, snapshot) for case in cases]
     if options.format == "json":
         print_json(verdicts_json(verdicts))
     elif options.format == "junit":
@@ -85,10 +102,11 @@ def _of_files(workspace: Workspace) -> Snapshot:
     return snapshot_of(known_of(workspace.load(workspace.environment(required=True)).configuration))
 
 
-def _of_database(workspace: Workspace) -> Snapshot:
-    from reconciler.store.known import read_known
+def _of_database(workspace: Workspace) -> tuple[Snapshot, Status]:
+    from reconciler.store.watch import look
 
-    return snapshot_of(read_known(workspace.database(workspace.environment(required=True))))
+    world = look(workspace.database(workspace.environment(required=True)))
+    return snapshot_of(world.known, world.generations), world.status
 
 
 def _target(text: str, of_caller: str, options: Options, workspace: Workspace, snapshot: Snapshot) -> tuple[str, str]:

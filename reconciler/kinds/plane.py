@@ -10,6 +10,8 @@ from pydantic import Field
 from reconciler.errors import Problem
 from reconciler.kinds.risks import grown, named
 from reconciler.kinds.template.action import action_of
+from reconciler.kinds.template.target import WORD as TEMPLATE
+from reconciler.kinds.template.target import resolve as resolve_template
 from reconciler.model.access import Action, SharedWith
 from reconciler.model.address import Address
 from reconciler.model.fields import AnyReference, ItemSet, Name
@@ -17,6 +19,7 @@ from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
+from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 
 Actions: TypeAlias = Annotated[dict[Action, AnyReference], Field(min_length=1, max_length=10)]
 
@@ -41,7 +44,7 @@ def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     for action, reference in body["actions"].items():
         path = ("actions", action)
         kind, _, name = reference.partition("/")
-        if kind != "template":
+        if kind != TEMPLATE:
             message = f"a plane runs templates, and {reference} is none"
             yield Problem("invalid-target", message, str(address), path, expected="template/NAME")
             continue
@@ -58,6 +61,21 @@ def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
             yield Problem("not-in-plane", message, str(address), path, expected=", ".join(body["datasources"]))
 
 
+def _resolve(name: str, action: str | None, look: Look) -> Operation | str:
+    """What runs for the action; it reads no data but the plane's."""
+    plane = f"plane/{name}"
+    body = look(plane)
+    runs = body["actions"].get(action) if body is not None else None
+    if body is None or runs is None:
+        return UNKNOWN
+    word, _, runs_name = runs.partition("/")
+    found = resolve_template(runs_name, None, look) if word == TEMPLATE else UNUSABLE
+    run = look(runs)
+    if isinstance(found, str) or run is None or run.get("datasource") not in body["datasources"]:
+        return UNUSABLE
+    return found._replace(chain=(plane, *found.chain))
+
+
 KIND = Kind(
     name="plane",
     plural="planes",
@@ -71,5 +89,6 @@ KIND = Kind(
         RiskRule(("shared_with",), grown(empty_is_all=False)),
     ),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.NAMEABLE, Ability.LISTED}),
+    calls=Calls("plane", _resolve),
     examples={"": "datasources: [database]\nactions:\n  query: template/sql"},
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import NamedTuple
 
 from reconciler.model.kind import Ability, Kind
+from reconciler.model.target import Calls
 
 
 class _Line(NamedTuple):
@@ -82,3 +84,9 @@ def is_freezable(word: str) -> bool:
 def freezable() -> tuple[str, ...]:
     """Return every WORD of TENANT/WORD/NAME that may be frozen."""
     return (*kinds_that(Ability.FREEZABLE), TOOL)
+
+
+@cache
+def calls_of() -> Mapping[str, Calls]:
+    """Return how targets are called, by the word that begins their names."""
+    return {kind.calls.word: kind.calls for kind in KINDS.values() if kind.calls is not None}

@@ -14,6 +14,7 @@ from reconciler.model.body import Body
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
 from reconciler.model.spec import Spec
+from reconciler.model.target import Calls
 
 Lookup: TypeAlias = Callable[[Address], Resource | None]
 """Finds another resource of the same desired state; None where it is missing, invalid or external."""
@@ -84,6 +85,7 @@ class Kind(Struct, frozen=True):
     risks: tuple[RiskRule, ...] = ()
     unique: tuple[str, ...] = ()
     abilities: frozenset[Ability] = frozenset()
+    calls: Calls | None = None
     examples: Mapping[str, str] = field(default_factory=dict)
 
     def can(self, ability: Ability) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from reconciler.access.decide import REASONS, Decision
+from reconciler.access.decide import Decision
 from reconciler.access.expected import Verdict
+from reconciler.access.judge import Question
 from reconciler.render.style import Style, safe
 
 NAME = "reconciler access test"
@@ -59,31 +60,26 @@ def verdicts_junit(verdicts: Sequence[Verdict]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(top, encoding="unicode")}'
 
 
-def decision_text(caller: str, target: str, decision: Decision, style: Style) -> Iterator[str]:
+def decision_text(question: Question, decision: Decision, offline: bool, style: Style) -> Iterator[str]:
     word = style.paint("allowed", "green") if decision.allowed else style.paint("denied", "red")
     action = f" to {decision.action}" if decision.action else ""
-    yield f"{caller} is {word}{action} {target}: {REASONS[decision.reason]}."
+    yield f"{question.caller} is {word}{action} {safe(question.target)}: {safe(decision.message)}."
     if decision.policy:
-        yield f"  decided by:      {decision.policy}"
+        yield f"  decided by:      {safe(decision.policy)}"
     if decision.chain:
         yield f"  goes through:    {', '.join(str(one.known.address) for one in decision.chain)}"
         yield f"  classification:  {decision.classification or 'none: fits every deny by classification, and no allow'}"
+    if decision.allowed and decision.unproved:
+        yield f"  needs claims:    {', '.join(map(safe, decision.unproved))}; without them, it is denied (see --claim)"
     if decision.drifted:
         changed = [str(one.known.address) for one in decision.chain if not one.known.settled]
         yield f"  drifted:         {', '.join(changed)}: not as it was applied last"
+    if offline:
+        yield "  not looked at:   freezes and suspensions, which are no part of files"
 
 
-def decision_json(caller: str, target: str, decision: Decision) -> dict[str, Any]:
-    return {
-        "format_version": "1.0",
-        "caller": caller,
-        "target": target,
-        "decision": "allow" if decision.allowed else "deny",
-        "reason": decision.reason,
-        "message": REASONS[decision.reason],
-        "policy": decision.policy,
-        "action": decision.action,
-        "classification": decision.classification,
-        "chain": [str(one.known.address) for one in decision.chain],
-        "drifted": decision.drifted,
-    }
+def decision_json(question: Question, decision: Decision, offline: bool) -> dict[str, Any]:
+    """``status`` says whether freezes and suspensions were looked at."""
+    status = "not-looked-at" if offline else "live"
+    head = {"format_version": "1.0", "caller": question.caller, "target": question.target, "status": status}
+    return {**head, **decision.facts()}

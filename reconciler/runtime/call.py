@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
+from reconciler.access.target import Target
 from reconciler.error_codes import Code
 
 Resolve = Callable[[str, str], Awaitable[str]]
@@ -37,17 +38,32 @@ class Surroundings(NamedTuple):
 
 
 class Call(Struct):
-    """One call, decided and within its limits. ``values`` has every parameter (None is NULL), ``body`` what an http
-    template sends; ``deadline`` is in the event loop's time. A connector sets ``effect`` before the outside may see a byte."""
+    """One call, decided and within its limits. ``values`` has every parameter (None is NULL), ``body`` the JSON that is sent;
+    ``deadline`` is in the event loop's time. A connector sets ``effect`` before the outside may see a byte."""
 
-    tenant: str
-    template: Resource
-    datasource: Resource | None
-    connector: Resource
+    target: Target
     values: Mapping[str, Any]
     deadline: float
     body: Any = None
     effect: bool = field(default=False)
+
+    @property
+    def tenant(self) -> str:
+        return self.target.tenant
+
+    @property
+    def operation(self) -> Resource:
+        """What says what is done."""
+        return self.target.operation
+
+    @property
+    def datasource(self) -> Resource | None:
+        """What holds the data that is read; None where the connector is asked alone."""
+        return next(iter(self.target.data), None)
+
+    @property
+    def connector(self) -> Resource:
+        return self.target.connector
 
 
 class Answer(NamedTuple):

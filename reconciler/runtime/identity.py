@@ -7,25 +7,11 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from reconciler.model.known import Known
+from reconciler.access.judge import Caller
 from reconciler.runtime.source import InForce
 from reconciler.store.status import digest, moment
-
-
-class Caller(NamedTuple):
-    """A proved caller. ``key`` is the id of its API key, "" where a token proved it; ``roles`` are those of the token.
-
-    ``known`` is the resource behind the name, as the mediator found it when the call began.
-    """
-
-    tenant: str
-    name: str
-    key: str = ""
-    roles: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = MappingProxyType({})
-    known: Known | None = None
 
 
 def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:

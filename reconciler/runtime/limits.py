@@ -6,24 +6,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciler.access.decide import Decision
-from reconciler.access.snapshot import Resource, Tenant
+from reconciler.access.resource import Resource
+from reconciler.access.snapshot import Tenant
+from reconciler.access.target import Target
 from reconciler.runtime.ledger.entries import Level
 
 TENANT = "tenant"
 
 
-def levels_of(tenant: Tenant, caller: str, decision: Decision) -> tuple[Level, ...]:
+def levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
     """The tenant's, the caller's, and those of everything that the call goes through."""
-    by_target = _compiled(tenant)
-    names = [TENANT, f"caller/{caller}", *(_name(one) for one in decision.chain)]
+    by_target = tenant.once(_compiled)
+    names = [TENANT, f"caller/{caller}", *(one.name for one in target.chain)]
     found = [level for name in names for level in by_target.get(name, ())]
-    return tuple(found + [level for one in decision.chain for level in _own(tenant.name, one)])
+    return tuple(found + [level for one in target.chain for level in _own(tenant.name, one)])
 
 
 def declared(tenant: Tenant, caller: str | None = None) -> list[Level]:
     """The tenant's own limits: all of them, or those that are about one caller and everybody."""
-    levels = [level for found in _compiled(tenant).values() for level in found]
+    levels = [level for found in tenant.once(_compiled).values() for level in found]
     wanted = levels if caller is None else [one for one in levels if one.target in {TENANT, f"caller/{caller}"}]
     return sorted(wanted)
 
@@ -44,25 +45,18 @@ def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[dict[str, An
     ]
 
 
-def _name(one: Resource) -> str:
-    return f"{one.known.address.kind}/{one.known.address.name}"
-
-
 def _own(tenant: str, one: Resource) -> Sequence[Level]:
-    rate = one.body.get("rate_limit") if one.known.address.kind == "connector" else None
-    return [Level(tenant, f"{_name(one)}#rate", "requests", "minute", rate)] if isinstance(rate, int) else []
+    rate = one.body.get("rate_limit")
+    return [Level(tenant, f"{one.name}#rate", "requests", "minute", rate)] if isinstance(rate, int) else []
 
 
 def _compiled(tenant: Tenant) -> Mapping[str, Sequence[Level]]:
-    found: Mapping[str, Sequence[Level]] | None = tenant.decisions.get("limits")
-    if found is None:
-        by_target: dict[str, list[Level]] = defaultdict(list)
-        for name in tenant.names("limit"):
-            limit = tenant.resource(name)
-            for level in _levels(tenant.name, limit) if limit else _nothing(tenant.name):
-                by_target[level.target].append(level)
-        found = tenant.decisions["limits"] = dict(by_target)
-    return found
+    by_target: dict[str, list[Level]] = defaultdict(list)
+    for name in tenant.names("limit"):
+        limit = tenant.resource(name)
+        for level in _levels(tenant.name, limit) if limit else _nothing(tenant.name):
+            by_target[level.target].append(level)
+    return dict(by_target)
 
 
 def _levels(tenant: str, limit: Resource) -> Sequence[Level]:

@@ -6,21 +6,20 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from reconciler.access.decide import Ask, Decision, decide, subject_of, tool_of, tools, tools_of
-from reconciler.access.rule import Subject
-from reconciler.access.snapshot import Resource, Tenant
-from reconciler.access.values import Identity, NoClaim, Unfit, values_of
+from reconciler.access.decide import Ask, Decision, target_of_tool
+from reconciler.access.judge import Caller, frozen_by, judge, surface
+from reconciler.access.snapshot import Tenant
+from reconciler.access.target import Target
 from reconciler.error_codes import Code
 from reconciler.failpoints import hit
 from reconciler.model.body import canonical
-from reconciler.model.status import Freeze, Status
+from reconciler.model.target import Bound, Unfit
 from reconciler.runtime.call import Answer, Call, Failed
-from reconciler.runtime.identity import Caller
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import declared, levels_of, status_of
@@ -73,7 +72,7 @@ class Refusal(Exception):
 class _Running(Struct):
     task: asyncio.Task[Answer]
     caller: Caller
-    chain: tuple[Resource, ...]
+    target: Target
     frozen: bool = False
     late: bool = False
 
@@ -96,46 +95,33 @@ class Mediator:
         """A write with an Idempotency-Key is done once, and its result told again. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
-        caller = _resolved(tenant, caller)
-        decision = self._decide(in_force, tenant, caller, ask)
-        evidence_id = new_id()
-        if not decision.allowed:
-            raise self._denied(evidence_id, in_force, caller, ask, decision)
-        template = next(one for one in decision.chain if one.known.address.kind == "template")
-        try:
-            values = values_of(template, arguments, Identity(caller.name, caller.claims))
-        except NoClaim:
-            raise self._denied(evidence_id, in_force, caller, ask, decision._replace(reason="claim-missing")) from None
-        if isinstance(values, tuple):
+        caller = caller.within(tenant)
+        decision = judge(tenant, in_force.status, caller, ask)
+        evidence_id, target = new_id(), decision.target
+        if not decision.allowed or target is None:
+            self._deny(evidence_id, in_force, caller, ask, decision)
+            raise Refusal("not-found", evidence_id)
+        bound = target.inputs.bind(arguments, caller.identity)
+        if not isinstance(bound, Bound):
             self._deny(evidence_id, in_force, caller, ask, decision._replace(reason="invalid-values"))
-            raise Refusal("invalid-values", evidence_id, unfit=values)
-        call = _call(caller.tenant, decision, template, values, arguments)
+            raise Refusal("invalid-values", evidence_id, unfit=bound)
+        call = Call(target, bound.values, asyncio.get_running_loop().time() + target.seconds, bound.body)
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
         repeat = None
-        if key and _may_write(call):
+        if key and target.writes:
             repeat = Repeat(self._values_key, caller.tenant, caller.name, key)
             intent = intent._replace(repeat=repeat.digest)
         admitted = await self._admit(intent, in_force, caller, ask, decision)
         if isinstance(admitted, Repeated):
             self._deny(evidence_id, in_force, caller, ask, decision._replace(reason=f"repeated:{admitted.id}"))
             return _again(admitted, repeat)
-        answer = await self._execute(intent, caller, decision, call, repeat)
+        answer = await self._execute(intent, caller, call, repeat)
         return Done(evidence_id, answer, admitted)
 
-    def tools(self, caller: Caller) -> dict[str, Resource]:
+    def tools(self, caller: Caller) -> dict[str, Target]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
-        tenant = in_force.snapshot.tenant(caller.tenant)
-        caller = _resolved(tenant, caller)
-        subject = subject_of(tenant, caller.name, caller.roles)
-        if isinstance(subject, str):
-            return {}
-        found = {}
-        for name, target in tools_of(tenant, subject).items():
-            decision = self._decide(in_force, tenant, caller, Ask(target))
-            if decision.allowed:
-                found[name] = decision.chain[0]
-        return found
+        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
 
     async def limits(self, tenant: str, caller: str | None = None) -> list[dict[str, Any]]:
         """What is used of a tenant's limits, or of those that are about one caller. Raises Refusal."""
@@ -147,14 +133,14 @@ class Mediator:
 
     def target_of(self, caller: Caller, tool: str) -> str:
         """The target behind the name that agents see; of what is not there, one that is not there either."""
-        found = tools(self._in_force().snapshot.tenant(caller.tenant)).get(tool)
+        found = target_of_tool(self._in_force().snapshot.tenant(caller.tenant), tool)
         # what an agent makes up may be anything, and goes into evidence
         return found or f"tool/{tool if _TOOL.fullmatch(tool) else '?'}"
 
     def cancel_frozen(self, in_force: InForce) -> None:
         """Ends what runs and is frozen now."""
         for running in self._running.values():
-            if frozen_by(in_force.status, running.caller, running.chain):
+            if frozen_by(in_force.status, running.caller, running.target):
                 running.frozen = True
                 running.task.cancel()
 
@@ -164,27 +150,10 @@ class Mediator:
         except Stale:
             raise Refusal("unavailable", retry_after=1) from None
 
-    def _decide(self, in_force: InForce, tenant: Tenant, caller: Caller, ask: Ask) -> Decision:
-        try:
-            subject: Subject | str = subject_of(tenant, caller.name, caller.roles)
-            decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, ask)
-            if freeze := frozen_by(in_force.status, caller, decision.chain):
-                return decision._replace(allowed=False, reason="frozen", policy=freeze.target)
-            return decision
-        except Exception:
-            # a check that raises is no explicit allow
-            return Decision(False, "check-failed")
-
-    def _denied(self, evidence_id: str, in_force: InForce, caller: Caller, ask: Ask, decision: Decision) -> Refusal:
-        self._deny(evidence_id, in_force, caller, ask, decision)
-        return Refusal("not-found", evidence_id)
-
     def _deny(self, evidence_id: str, in_force: InForce, caller: Caller, ask: Ask, decision: Decision) -> None:
         generation = _generation(in_force, decision)
-        target = _shown(ask)
-        denial = Denial(
-            evidence_id, caller.tenant, caller.name, target, decision.reason, decision.policy or "", generation
-        )
+        policy = decision.policy or ""
+        denial = Denial(evidence_id, caller.tenant, caller.name, str(ask), decision.reason, policy, generation)
         self._metrics.calls["denied"] += 1
         self._ledger.deny(denial)
 
@@ -199,21 +168,21 @@ class Mediator:
         call: Call,
         run: str,
     ) -> Intent:
-        said = canonical([caller.tenant, _shown(ask), dict(call.values), call.body])
+        said = canonical([caller.tenant, str(ask), dict(call.values), call.body])
         return Intent(
             id=evidence_id,
             tenant=caller.tenant,
             caller=caller.name,
             run=run[:128],
-            target=_shown(ask),
-            connector=f"connector/{call.connector.known.address.name}",
-            action=decision.action or "",
+            target=str(ask),
+            connector=call.connector.name,
+            action=call.target.action,
             values=hmac.digest(self._values_key, said.encode(), "sha256").hex(),
             policy=decision.policy or "",
             generation=_generation(in_force, decision),
-            drifted=decision.drifted,
+            drifted=call.target.drifted,
             seconds=call.deadline - asyncio.get_running_loop().time() + SLACK_SECONDS,
-            levels=levels_of(tenant, caller.name, decision),
+            levels=levels_of(tenant, caller.name, call.target),
         )
 
     async def _admit(
@@ -235,9 +204,7 @@ class Mediator:
             f"{level.target}: {level.unit}{f' per {level.per}' if level.per else ''}" for level in admitted.warned
         )
 
-    async def _execute(
-        self, intent: Intent, caller: Caller, decision: Decision, call: Call, repeat: Repeat | None
-    ) -> Answer:
+    async def _execute(self, intent: Intent, caller: Caller, call: Call, repeat: Repeat | None) -> Answer:
         begun = time.monotonic()
 
         def settle(outcome: str, answer: Answer | None = None, code: Code | Literal[""] = "") -> None:
@@ -248,7 +215,7 @@ class Mediator:
             self._ledger.settle(Outcome(intent.id, outcome, rows, size, took, code, kept))
 
         task = asyncio.create_task(self._pools.run(intent.id, call))
-        running = self._running[intent.id] = _Running(task, caller, decision.chain)
+        running = self._running[intent.id] = _Running(task, caller, call.target)
         timer = asyncio.get_running_loop().call_at(call.deadline, running.end_late)
         try:
             answer = await asyncio.shield(task)
@@ -258,7 +225,7 @@ class Mediator:
             raise Refusal(error.code, intent.id, outcome=error.outcome) from None
         except asyncio.CancelledError:
             code: Code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
-            outcome = "unknown" if call.effect and _may_write(call) else _ENDED[code]
+            outcome = "unknown" if call.effect and call.target.writes else _ENDED[code]
             settle(outcome, code=code)
             if code != "cancelled":
                 raise Refusal(code, intent.id, outcome=outcome) from None
@@ -272,12 +239,6 @@ class Mediator:
             del self._running[intent.id]
         settle("success", answer)
         return answer
-
-
-def _may_write(call: Call) -> bool:
-    """Whatever a reviewer has called its action."""
-    body = call.template.body
-    return body.get("read_only") is not True and body.get("method") not in {"GET", "HEAD"}
 
 
 def _again(repeated: Repeated, repeat: Repeat | None) -> Done:
@@ -294,33 +255,7 @@ def _again(repeated: Repeated, repeat: Repeat | None) -> Done:
     raise Refusal("outcome-unknown", repeated.id, outcome="unknown")
 
 
-def _resolved(tenant: Tenant, caller: Caller) -> Caller:
-    """Return the caller with the resource that its name means in this snapshot; the call keeps it through a rename."""
-    found = tenant.resource(f"caller/{caller.name}")
-    return caller._replace(known=found.known if found else None)
-
-
-def frozen_by(status: Status, caller: Caller, chain: Sequence[Resource]) -> Freeze | None:
-    return status.freeze_of(caller.tenant, caller.known, caller.key, [one.known for one in chain], tool_of(chain))
-
-
-def _shown(ask: Ask) -> str:
-    return f"{ask.target}:{ask.action}" if ask.target.startswith("plane/") and ask.action else ask.target
-
-
 def _generation(in_force: InForce, decision: Decision) -> int:
     """Of the project that owns the target."""
     owner = decision.chain[0].known.project if decision.chain else None
     return in_force.snapshot.generations.get(owner or "", 0)
-
-
-def _call(
-    tenant: str, decision: Decision, template: Resource, values: Mapping[str, Any], arguments: Mapping[str, Any]
-) -> Call:
-    by_kind = {one.known.address.kind: one for one in decision.chain}
-    connector = by_kind["connector"]
-    bounds = [one.body.get("timeout_seconds") for one in (template, connector)]
-    seconds = min([bound for bound in bounds if bound is not None], default=30)
-    deadline = asyncio.get_running_loop().time() + seconds
-    body = arguments.get("body") if template.body.get("body") is not None else None
-    return Call(tenant, template, by_kind.get("datasource"), connector, values, deadline, body)

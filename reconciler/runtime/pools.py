@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Surroundings
 
 IDLE_SECONDS = 60.0

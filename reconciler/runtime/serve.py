@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from reconciler.access.judge import Caller
 from reconciler.errors import ReconcilerError
 from reconciler.load.serve_file import Listener
 from reconciler.runtime.call import Failed
-from reconciler.runtime.identity import Caller, by_claims, by_key, utc_now
+from reconciler.runtime.identity import by_claims, by_key, utc_now
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.running import Plan, Running, running
 from reconciler.runtime.source import Source, Stale

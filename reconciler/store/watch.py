@@ -114,6 +114,15 @@ class Watch:
         return status.st_dev, status.st_ino
 
 
+def look(database: Database) -> World:
+    """Return all that is in force at this moment. Raises whatever the database says, as errors that a user may see."""
+    watch = Watch(database)
+    try:
+        return watch.world()
+    finally:
+        watch.close()
+
+
 def _pulse(connection: Connection, inode: tuple[int, int]) -> Pulse:
     *moves, oldest, following = connection.execute(text(_PULSE[connection.dialect.name])).one()
     return Pulse(tuple(moves), oldest, following, inode)

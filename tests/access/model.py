@@ -60,6 +60,8 @@ def judged(world: World, caller: str, more_roles: set[str], target: str, action:
                     return Said(False, name)
     if any(row.suspended for _, row in rows):
         return NO
+    if target.startswith("template/") and len(claimed(world)[tool_name(world, target)]) > 1:
+        return NO
     for source in sources:
         assert source.body is not None
         if source.body["lifecycle"] == "inactive":
@@ -141,12 +143,23 @@ def names(policy: dict[str, Any], name: str, body: dict[str, Any]) -> bool:
 
 
 def tools(world: World, caller: str, more_roles: set[str]) -> dict[str, str]:
-    claimed: dict[str, list[str]] = {}
-    for name, row in world.items():
-        if name.startswith("template/") and row.body is not None:
-            claimed.setdefault(row.body.get("tool_name") or name.partition("/")[2], []).append(name)
     return {
         tool: targets[0]
-        for tool, targets in sorted(claimed.items())
+        for tool, targets in sorted(claimed(world).items())
         if len(targets) == 1 and judged(world, caller, more_roles, targets[0], None).allowed
     }
+
+
+def claimed(world: World) -> dict[str, list[str]]:
+    """The templates that claim each tool's name."""
+    found: dict[str, list[str]] = {}
+    for name, row in world.items():
+        if name.startswith("template/") and row.body is not None:
+            found.setdefault(tool_name(world, name), []).append(name)
+    return found
+
+
+def tool_name(world: World, template: str) -> str:
+    body = world[template].body
+    assert body is not None
+    return body.get("tool_name") or template.partition("/")[2]

@@ -8,9 +8,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
+from reconciler.access.target import Target
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
+from reconciler.kinds.template.action import action_of, reads_only
+from reconciler.kinds.template.inputs import ParameterInputs
 from reconciler.model.address import Address
 from reconciler.model.known import Known, Text
 from reconciler.model.spec import Spec
@@ -42,5 +45,11 @@ def call(
     connector: Resource, template: Resource, values: Mapping[str, Any], seconds: float = 10.0, body: Any = None
 ) -> Call:
     """Inside of a running loop."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    return Call("acme", template, None, connector, values, deadline, body)
+    return call_of((template, connector), values, seconds, body)
+
+
+def call_of(chain: tuple[Resource, ...], values: Mapping[str, Any], seconds: float = 10.0, body: Any = None) -> Call:
+    """The template first, its connector last."""
+    does, inputs = chain[0].body, ParameterInputs(chain[0].body)
+    target = Target("acme", chain[0].name, action_of(does), not reads_only(does), chain, chain[0], inputs)
+    return Call(target, values, asyncio.get_running_loop().time() + seconds, body)

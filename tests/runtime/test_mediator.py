@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from reconciler.access.decide import Ask
+from reconciler.access.judge import Caller
+from reconciler.access.memo import Memo
+from reconciler.access.snapshot import Tenant
 from reconciler.runtime import source as source_module
 from reconciler.runtime.call import Answer, Call, Failed
-from reconciler.runtime.identity import Caller
 from reconciler.runtime.ledger.entries import new_id
 from reconciler.runtime.mediator import Refusal
 from tests.conftest import Db
@@ -157,7 +159,7 @@ def test_what_takes_too_long_ends(db: Db, folder: Path) -> None:
 
 def test_a_freeze_ends_what_runs_and_stops_what_comes(db: Db, folder: Path) -> None:
     async def hangs(call: Call) -> Answer:
-        call.effect = call.template.known.address.name == "add"
+        call.effect = call.operation.known.address.name == "add"
         await asyncio.sleep(60)
         raise AssertionError
 
@@ -283,7 +285,7 @@ def test_what_is_in_force_has_to_be_known(db: Db, folder: Path, monkeypatch: pyt
 
 def test_a_check_that_raises_denies(db: Db, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(world: World) -> None:
-        monkeypatch.setattr("reconciler.runtime.mediator.decide", lambda *_: _raise(KeyError("x")))
+        monkeypatch.setattr("reconciler.access.judge.decide", lambda *_: _raise(KeyError("x")))
         assert (await refused(world, BOT, TOP, EU)).code == "not-found"
         assert [one["reason"] for one in await world.evidence()] == ["check-failed"]
 
@@ -327,6 +329,8 @@ def test_a_tool_has_one_name(db: Db, folder: Path) -> None:
         )
         await world.look()
         assert [*world.mediator.tools(BOT)] == []
+        assert (await refused(world, BOT, Ask(world.mediator.target_of(BOT, "top_customers")), EU)).code == "not-found"
+        assert (await world.evidence())[0]["reason"] == "tool-name-taken"
 
     in_world(db, folder, work, named)
 
@@ -345,14 +349,23 @@ def test_values_from_who_calls(db: Db, folder: Path) -> None:
     in_world(db, folder, work, mine)
 
 
+def kept_of(tenant: Tenant) -> int:
+    """How much a tenant's snapshot remembers."""
+    memos = [one for one in tenant._made.values() if isinstance(one, Memo)]
+    return len(tenant._read) + len(tenant._targets) + sum(map(len, memos))
+
+
 def test_what_agents_make_up_is_not_kept(db: Db, folder: Path) -> None:
     async def work(world: World) -> None:
         tenant = world.source.current().snapshot.tenant("acme")
         await refused(world, BOT, TOP, {})
-        known = len(tenant.decisions)
+        known = kept_of(tenant)
         for number in range(50):
             await refused(world, BOT, Ask(f"template/x{number}"), {})
-        assert len(tenant.decisions) == known
+            await refused(world, BOT, Ask("plane/desk", f"x{number}"), {})
+            await refused(world, BOT, Ask("template/top", f"x{number}"), {})
+            await refused(world, Caller("acme", f"x{number}"), TOP, {})
+        assert kept_of(tenant) == known
         for name in ("x" * 65, "x" * 10**6, "a\x1b[2J", "a/b", "", "ä"):
             assert world.mediator.target_of(BOT, name) == "tool/?"
         assert world.mediator.target_of(BOT, "get-orders.v2") == "tool/get-orders.v2"

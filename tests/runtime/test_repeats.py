@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from reconciler.access.decide import Ask
+from reconciler.access.judge import Caller
 from reconciler.errors import Refused as NotUsable
 from reconciler.runtime.call import Answer, Call, Failed
-from reconciler.runtime.identity import Caller
 from reconciler.runtime.ledger import ledger as module
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated
 from reconciler.runtime.ledger.ledger import Admitted, Ledger

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.judge import Caller
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Permits, Surroundings
-from reconciler.runtime.identity import Caller
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.errors import Problem
 from reconciler.kinds.risks import CAPS, READ_ONLY, grown, named
 from reconciler.kinds.template import http, parameter, sql
+from reconciler.kinds.template.target import CALLS
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import RiskRule
@@ -38,6 +39,7 @@ KIND = Kind(
         RiskRule(("action",), named("access-widened")),
     ),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
+    calls=CALLS,
     examples={
         "sql": "datasource: database\nsql: SELECT id, total FROM public.orders WHERE region = :region\n"
         "parameters:\n  region: {type: string, max_length: 20}",

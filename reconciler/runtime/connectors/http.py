@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.http_request import Request, request_of
@@ -92,7 +92,7 @@ class _Http:
         """The answer, its status, and how long to wait before trying again, where one may."""
         session = self._session = self._session or self._open()
         most = min(
-            call.template.body.get("max_response_bytes") or self._body["max_response_bytes"],
+            call.operation.body.get("max_response_bytes") or self._body["max_response_bytes"],
             self._body["max_response_bytes"],
         )
         call.effect = True

@@ -43,7 +43,7 @@ class Request(Struct, frozen=True):
 
 async def request_of(call: Call, resolve: Resolve) -> Request:
     """Secrets are fetched here, at the last moment. Raises Failed."""
-    connector, template = call.connector.body, call.template.body
+    connector, template = call.connector.body, call.operation.body
     method = template["method"]
     if method not in connector["allowed_methods"]:
         raise Failed("method-not-allowed", "the connector does not allow this method", "blocked")
@@ -148,7 +148,7 @@ def _word(value: Any) -> str:
 def _body(call: Call) -> bytes:
     """What the caller gives, once it is what the template's schema says; nothing is fetched for that."""
     try:
-        schema = call.template.body["body"]
+        schema = call.operation.body["body"]
         errors = Draft202012Validator(schema, registry=Registry()).iter_errors(call.body)
         wrong = next(iter(errors), None)
     except (SchemaError, Unresolvable, RecursionError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.addresses import checked as checked_addresses
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.dsn import Target, target_of, tls_of

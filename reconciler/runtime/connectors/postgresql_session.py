@@ -168,7 +168,7 @@ def begin(milliseconds: int, version: int, *, readonly: bool) -> str:
 
 
 def _spelled(call: Call, sql: str, statement: Bound, wanted: Sequence[Any]) -> Spelled:
-    parameters = call.template.body["parameters"]
+    parameters = call.operation.body["parameters"]
     given = [
         fitted(number, parameters[name], typed(call, name), one)
         for number, (name, one) in enumerate(zip(statement.names, wanted, strict=True), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Connection, Failed, Surroundings
 
 

@@ -30,7 +30,7 @@ class Caps(NamedTuple):
 
 def caps_of(call: Call) -> Caps:
     def least(name: str) -> int:
-        found: list[int | None] = [one.body.get(name) for one in (call.template, call.connector)]
+        found: list[int | None] = [one.body.get(name) for one in (call.operation, call.connector)]
         return min(bound for bound in found if bound is not None)
 
     return Caps(least("max_rows"), least("max_result_bytes"))
@@ -38,19 +38,19 @@ def caps_of(call: Call) -> Caps:
 
 def writes(call: Call) -> bool:
     """Whether it may change anything: both have to say so."""
-    return call.template.body["read_only"] is not True and call.connector.body["read_only"] is not True
+    return call.operation.body["read_only"] is not True and call.connector.body["read_only"] is not True
 
 
 def checked(call: Call) -> str:
     """The statement, looked at once more: live state may have been changed by hand since it was validated."""
-    sql: str = call.template.body["sql"]
+    sql: str = call.operation.body["sql"]
     found = inspect(sql, call.connector.body["dialect"])
     if found.refused or (found.writes and not writes(call)):
         raise Failed("statement-refused", "the statement is none that may be run here", "blocked")
     listed = extent(call.datasource.body) if call.datasource else ()
     if listed and _reads_more(sql, tuple(listed), call.connector.body["dialect"], call.connector.body.get("database")):
         raise Failed("statement-refused", "the statement reads tables that its datasource does not list", "blocked")
-    if call.template.body["read_only"] is not True and call.connector.body["read_only"] is True:
+    if call.operation.body["read_only"] is not True and call.connector.body["read_only"] is True:
         raise Failed("read-only", "the connector is read-only", "blocked")
     return sql
 
@@ -137,7 +137,7 @@ def plain(value: Any) -> Any:
 
 def typed(call: Call, name: str) -> Any:
     """A value as Python's drivers take it: dates, times and uuids as such, not as text."""
-    parameter, value = call.template.body["parameters"][name], call.values[name]
+    parameter, value = call.operation.body["parameters"][name], call.values[name]
     if value is None:
         return None
     if parameter["type"] == "array":

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import orjson
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.sql_common import bound, caps_of, checked, told, too_large, typed, writes
 

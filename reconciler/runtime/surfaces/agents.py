@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.access.decide import Ask
-from reconciler.access.values import Unfit
+from reconciler.access.judge import Caller
 from reconciler.model.access import ACTIONS
 from reconciler.model.address import is_name
-from reconciler.runtime.identity import Caller
+from reconciler.model.target import Unfit
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces.guard import BadRequest, json_object
 from reconciler.runtime.surfaces.pages import BadCursor, page
@@ -26,15 +26,15 @@ RUN = "x-run-id"
 
 def routes(mediator: Mediator) -> list[Route]:
     async def list_tools(request: Request) -> Response:
-        told = [tool_of(name, template) for name, template in mediator.tools(_who(request)).items()]
+        told = [tool_of(name, target) for name, target in mediator.tools(_who(request)).items()]
         return Json(page(request, told, "tools", lambda tool: str(tool["name"])))
 
     async def tell_tool(request: Request) -> Response:
         name = request.path_params["name"]
-        template = mediator.tools(_who(request)).get(name)
-        if template is None:
+        target = mediator.tools(_who(request)).get(name)
+        if target is None:
             raise Refusal("not-found")
-        return Json(tool_of(name, template))
+        return Json(tool_of(name, target))
 
     async def call_tool(request: Request) -> Response:
         who = _who(request)

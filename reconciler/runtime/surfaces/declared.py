@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.kinds.table import KINDS
 from reconciler.model.kind import Ability
 from reconciler.runtime.source import InForce, Source

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 
 from reconciler import __version__
 from reconciler.access.decide import Ask
-from reconciler.runtime.identity import Caller
+from reconciler.access.judge import Caller
 from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.surfaces.tools import tool_of
 
@@ -29,7 +29,7 @@ def mcp_server(mediator: Mediator, who_asks: WhoAsks) -> Server[Any]:
             found = mediator.tools(who_asks(context))
         except Refusal:
             raise MCPError(INTERNAL_ERROR, "It can't be done safely at the moment.") from None
-        return types.ListToolsResult(tools=[_tool(tool_of(name, template)) for name, template in found.items()])
+        return types.ListToolsResult(tools=[_tool(tool_of(name, target)) for name, target in found.items()])
 
     async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         who = who_asks(context)

@@ -144,7 +144,15 @@ _ANY: dict[str, Any] = {"type": "object"}
 _EXPLAIN = {
     "type": "object",
     "required": ["caller", "target"],
-    "properties": {"caller": _WORD, "target": {"type": "string"}, "action": {"type": ["string", "null"]}},
+    "properties": {
+        "caller": _WORD,
+        "target": {"type": "string"},
+        "action": {"type": ["string", "null"]},
+        "roles": {"type": "array", "items": {"type": "string"}, "description": "Roles that its token gives."},
+        "claims": {"type": ["object", "null"], "description": "What its token claims, where that is known."},
+        "key": {"type": "string", "description": "The id of its key."},
+    },
+    "additionalProperties": False,
 }
 _FREEZE = {
     "type": "object",

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from msgspec import ValidationError, convert
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from reconciler.access.decide import REASONS, Ask, Decision, decide, subject_of
+from reconciler.access.judge import Question
+from reconciler.access.judge import explain as judged
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.table import freezable, is_freezable
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.mediator import Mediator
-from reconciler.runtime.source import Source
+from reconciler.runtime.source import Source, Stale
 from reconciler.runtime.surfaces import declared
 from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
@@ -85,20 +87,14 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
 
     async def explain(request: Request) -> Response:
         body = await json_object(request)
-        caller, target, action = (body.get(name) for name in ("caller", "target", "action"))
-        if (
-            not is_name(caller)
-            or not isinstance(caller, str)
-            or not isinstance(target, str)
-            or not isinstance(action, str | None)
-        ):
-            return problem(422, "invalid-values", "Give `caller` and `target`, and a plane's `action`.")
-        tenant = source.current().snapshot.tenant(request.path_params["tenant"])
-        subject = subject_of(tenant, caller)
-        decision = (
-            Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, Ask(target, action))
-        )
-        return Json(_decision(decision))
+        try:
+            question = convert(body, Question)
+        except ValidationError as error:
+            return problem(422, "invalid-values", f"Give `caller` and `target`, and a plane's `action`: {error}.")
+        if not is_name(question.caller):
+            return problem(422, "invalid-values", "`caller` is a caller's name.")
+        in_force, tenant = source.current(), request.path_params["tenant"]
+        return Json(judged(in_force.snapshot.tenant(tenant), in_force.status, question).facts())
 
     async def list_freezes(request: Request) -> Response:
         if request.method != "GET":
@@ -146,7 +142,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
                 return _forbidden()
             try:
                 return await handler(request)
-            except ReconcilerError as error:
+            except (ReconcilerError, Stale) as error:
                 # of a database: what it says is for the log
                 log.error("an operator was not answered: %s", error)
                 return problem(503, "unavailable", "It can't be read or written at the moment.", {"Retry-After": "5"})
@@ -172,16 +168,3 @@ def _forbidden() -> Response:
 def _is_of(target: str, tenant: str) -> bool:
     parts = target.split("/")
     return target == f"tenant/{tenant}" or (len(parts) == 3 and parts[0] == tenant and is_freezable(parts[1]))
-
-
-def _decision(decision: Decision) -> Mapping[str, Any]:
-    return {
-        "decision": "allow" if decision.allowed else "deny",
-        "reason": decision.reason,
-        "message": REASONS.get(decision.reason, decision.reason),
-        "policy": decision.policy,
-        "action": decision.action,
-        "classification": decision.classification,
-        "chain": [str(one.known.address) for one in decision.chain],
-        "drifted": decision.drifted,
-    }

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
 from reconciler.runtime.connectors.sql import open_sql
 from tests.conftest import new_postgres_database

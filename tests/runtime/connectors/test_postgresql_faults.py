@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Connection, Failed
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import call

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection
 from reconciler.runtime.connectors import postgresql_session
 from reconciler.runtime.connectors.sql import open_sql

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed
 from tests.runtime.calls import call
 from tests.runtime.connectors.support import (

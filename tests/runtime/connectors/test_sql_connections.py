@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Connection, Failed
 from reconciler.runtime.connectors.postgresql_session import begin
 from tests.runtime.calls import call

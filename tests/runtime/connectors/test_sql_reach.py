@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
 from reconciler.runtime.connectors.sql import open_sql
-from tests.runtime.calls import LOOPBACK, around, call, resolve, resource
+from tests.runtime.calls import LOOPBACK, around, call, call_of, resolve, resource
 from tests.runtime.connectors.support import (
     Place,
     postgresql_place,
@@ -162,8 +162,7 @@ def test_a_template_that_was_changed_by_hand_reads_what_its_datasource_lists(
     source = resource("datasource", {"type": "database", "connector": "it", "tables": listed})
 
     async def work(connection: Connection, connector: Resource) -> None:
-        asked = call(connector, template(sql), {})
-        asked.datasource = source
+        asked = call_of((template(sql), source, connector), {})
         try:
             await connection.run(asked)
             said = ""

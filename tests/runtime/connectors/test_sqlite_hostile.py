@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.access.snapshot import Resource
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Connection, Failed
 from reconciler.runtime.connectors.sqlite import _Turn
 from tests.runtime.calls import call

@@ -1,0 +1,112 @@
+"""The one judge of what would happen to a call: asked by the mediator, for lists of tools, by `access explain` and by access tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from reconciler.access.decide import Ask, Decision, decide, subject_of, tools_of
+from reconciler.access.snapshot import Tenant
+from reconciler.access.target import Target
+from reconciler.model.known import Known
+from reconciler.model.status import Freeze, Status
+from reconciler.model.target import Identity, NoClaim
+
+
+class Caller(NamedTuple):
+    """A caller of a tenant. ``key`` is the id of its API key, "" where a token proved it; ``roles`` are those of the token.
+
+    ``claims`` are the token's; None where they are not known. ``known`` is the resource behind the name, as it was when the
+    call began.
+    """
+
+    tenant: str
+    name: str
+    key: str = ""
+    roles: frozenset[str] = frozenset()
+    claims: Mapping[str, Any] | None = MappingProxyType({})
+    known: Known | None = None
+
+    def within(self, tenant: Tenant) -> Caller:
+        """Return the caller with the resource that its name means in this snapshot; a call keeps it through a rename."""
+        found = tenant.resource(f"caller/{self.name}")
+        return self._replace(known=found.known if found else None)
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.name, self.claims or {})
+
+
+class Question(Struct, frozen=True, forbid_unknown_fields=True):
+    """A call to explain: nobody has proved who asks, so roles, claims and the id of a key are supposed."""
+
+    caller: str
+    target: str
+    action: str | None = None
+    roles: tuple[str, ...] = ()
+    claims: dict[str, Any] | None = None
+    key: str = ""
+
+    @property
+    def ask(self) -> Ask:
+        return Ask(self.target, self.action)
+
+    def caller_in(self, tenant: Tenant) -> Caller:
+        """Return the supposed caller. Claims that are not given are not known, but for a caller that has no tokens."""
+        found = tenant.resource(f"caller/{self.caller}")
+        has_tokens = found is not None and found.body["auth"].get("jwt") is not None
+        claims = self.claims if self.claims is not None or has_tokens else {}
+        return Caller(tenant.name, self.caller, self.key, frozenset(self.roles), claims)
+
+
+def explain(tenant: Tenant, status: Status | None, question: Question) -> Decision:
+    """Say what would happen to a call that nobody makes."""
+    return judge(tenant, status, question.caller_in(tenant), question.ask)
+
+
+def judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> Decision:
+    """Decide a call; without ``status``, freezes are not looked at. A check that raises is no explicit allow."""
+    try:
+        return _judge(tenant, status, caller, ask)
+    except Exception:
+        return Decision(False, "check-failed")
+
+
+def _judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> Decision:
+    subject = subject_of(tenant, caller.name, caller.roles)
+    decision = Decision(False, subject) if isinstance(subject, str) else decide(tenant, subject, ask)
+    if status is not None and status.freezes:
+        freeze = frozen_by(status, caller.within(tenant), decision.target)
+        if freeze is not None:
+            return decision._replace(allowed=False, reason="frozen", policy=freeze.target, freeze=freeze)
+    if not decision.allowed or decision.target is None or not decision.target.inputs.asks_identity:
+        return decision
+    return _proved(decision, decision.target, caller)
+
+
+def _proved(decision: Decision, target: Target, caller: Caller) -> Decision:
+    if caller.claims is None and target.inputs.claims:
+        return decision._replace(unproved=target.inputs.claims)
+    try:
+        target.inputs.identify(caller.identity)
+    except NoClaim:
+        return decision._replace(allowed=False, reason="claim-missing", unproved=target.inputs.claims)
+    return decision
+
+
+def frozen_by(status: Status, caller: Caller, target: Target | None) -> Freeze | None:
+    """Return the freeze that stops this caller, or its call of a target."""
+    chain = [one.known for one in target.chain] if target else []
+    return status.freeze_of(caller.tenant, caller.known, caller.key, chain, target.tool if target else "")
+
+
+def surface(tenant: Tenant, status: Status | None, caller: Caller) -> dict[str, Target]:
+    """Return exactly the tools that a caller may call, by their names, sorted."""
+    subject = subject_of(tenant, caller.name, caller.roles)
+    if isinstance(subject, str):
+        return {}
+    allowed = tools_of(tenant, subject).items()
+    return {tool: target for tool, target in allowed if judge(tenant, status, caller, Ask(target.name)).allowed}

@@ -1,0 +1,114 @@
+"""The noun of all that can be called, resolved within one snapshot: surfaces, mediator, limits and evidence know no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from msgspec import Struct
+
+from reconciler.access.resource import Resource
+from reconciler.access.rule import Thing, highest
+from reconciler.kinds.table import KINDS, calls_of
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.target import UNKNOWN, Inputs
+
+SECONDS = 30.0
+"""How long a call may take where neither its operation nor its connector says."""
+
+
+class Target(Struct, frozen=True, dict=True):
+    """What a call is about.
+
+    ``name`` is how policies see it: WORD/NAME, e.g. `template/top-customers`. ``chain`` is everything that the call goes
+    through: the named resource first, its connector last. ``operation`` is the one of them whose body says what is done;
+    ``tool`` the name under which agents see that, "" where they don't. ``writes``: it may change something, whatever a
+    reviewer has called its action. ``obligations`` are what has to happen before the call runs.
+    """
+
+    tenant: str
+    name: str
+    action: str
+    writes: bool
+    chain: tuple[Resource, ...]
+    operation: Resource
+    inputs: Inputs
+    tool: str = ""
+    obligations: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        return self.chain[0].known.address
+
+    @property
+    def connector(self) -> Resource:
+        return self.chain[-1]
+
+    @property
+    def is_tool(self) -> bool:
+        """Whether agents call it by the name of a tool."""
+        return self.tool != "" and self.chain[0] is self.operation
+
+    @property
+    def description(self) -> str:
+        description: str = self.operation.body["description"]
+        return description
+
+    @property
+    def input_schema(self) -> Mapping[str, Any]:
+        return self.inputs.schema
+
+    @cached_property
+    def things(self) -> tuple[Thing, ...]:
+        """The chain as policies see it."""
+        return tuple(Thing(one.name, one.labels) for one in self.chain)
+
+    @cached_property
+    def data(self) -> tuple[Resource, ...]:
+        """What of the chain holds the data that is read."""
+        return tuple(one for one in self.chain if one.holds_data)
+
+    @cached_property
+    def classification(self) -> str | None:
+        """The classification in force; None where something that is read has none."""
+        return highest([one.body.get("classification") for one in self.data])
+
+    @cached_property
+    def drifted(self) -> bool:
+        """Whether anything of the chain is not as it was applied last."""
+        return not all(one.known.settled for one in self.chain)
+
+    @cached_property
+    def seconds(self) -> float:
+        """How long a call may take."""
+        bounds = [one.body.get("timeout_seconds") for one in (self.operation, self.connector)]
+        return min([bound for bound in bounds if bound is not None], default=SECONDS)
+
+
+def resolve(tenant: str, name: str, action: str | None, find: Callable[[str], Resource | None]) -> Target | str:
+    """Return the target of this name among a tenant's resources, or the reason why there is none."""
+    word, _, rest = name.partition("/")
+    calls = calls_of().get(word)
+    if calls is None:
+        return UNKNOWN
+
+    def look(name: str) -> Body | None:
+        found = find(name)
+        return None if found is None else found.body
+
+    operation = calls.resolve(rest, action, look)
+    if isinstance(operation, str):
+        return operation
+    chain = tuple(one for one in map(find, operation.chain) if one is not None)
+    runs = chain[operation.chain.index(operation.runs)]
+    tool = tools_by(runs).get(name if chain[0] is runs else operation.runs, "")
+    return Target(tenant, name, operation.action, operation.writes, chain, runs, operation.inputs, tool)
+
+
+def tools_by(resource: Resource) -> Mapping[str, str]:
+    """Return the targets by which agents call a resource, and the tool's name of each."""
+    address = resource.known.address
+    calls = KINDS[address.kind].calls
+    return {} if calls is None else {target: tool for tool, target in calls.tools(address.name, resource.body)}

@@ -1,0 +1,145 @@
+"""What a template's parameters take: told as a JSON Schema, and held against the values of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from msgspec import Struct
+
+from reconciler.kinds.template.parameter import Parameter
+from reconciler.model.body import Body
+from reconciler.model.target import Bound, Identity, NoClaim, Unfit
+
+CLAIMS = "claims."
+_FORMATS = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "timestamp": {"type": "string", "format": "date-time"},
+    "uuid": {"type": "string", "format": "uuid"},
+}
+
+
+class ParameterInputs(Struct, frozen=True, dict=True):
+    """The parameters of a valid, normalised body, and the JSON body that it sends, if any."""
+
+    template: Body
+
+    @property
+    def sends_body(self) -> bool:
+        return self.template.get("body") is not None
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {name: Parameter.model_validate(_plain(raw)) for name, raw in self.template["parameters"].items()}
+
+    @cached_property
+    def origins(self) -> Mapping[str, str]:
+        """Where the values come from that the caller does not give, by parameter."""
+        return {name: one.origin for name, one in self.parameters.items() if one.origin is not None}
+
+    @property
+    def asks_identity(self) -> bool:
+        return bool(self.origins)
+
+    @cached_property
+    def claims(self) -> tuple[str, ...]:
+        return tuple(one.removeprefix(CLAIMS) for one in self.origins.values() if one.startswith(CLAIMS))
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        own = {name: one for name, one in self.template["parameters"].items() if one.get("from") is None}
+        properties = {name: _schema(one) for name, one in own.items()}
+        required = [name for name, one in own.items() if one.get("default") is None and not one["nullable"]]
+        if isinstance(self.template.get("body"), dict):
+            properties["body"] = self.template["body"]
+            required.append("body")
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+    def identify(self, identity: Identity) -> dict[str, Any]:
+        found = {name: _of_identity(origin, identity) for name, origin in self.origins.items()}
+        for name, value in found.items():
+            if fault := _fault(self.parameters[name], value):
+                raise NoClaim(f"{name}: {fault}")
+        return found
+
+    def bind(self, given: Mapping[str, Any], identity: Identity) -> Bound | tuple[Unfit, ...]:
+        """Values of strings are judged by JSON's types, never converted."""
+        found = self.identify(identity)
+        own = self.parameters
+        wrong: list[Unfit] = []
+        for name in given:
+            if name not in own and not (name == "body" and self.sends_body):
+                wrong.append(Unfit(name, "there is no such parameter"))
+            elif name in self.origins:
+                wrong.append(Unfit(name, "this value comes from who calls, and can't be given"))
+        for name, parameter in own.items():
+            if name not in found:
+                found[name], fault = _given(parameter, given, name)
+                wrong += [Unfit(name, fault)] if fault else []
+        return tuple(wrong) or Bound(found, given.get("body") if self.sends_body else None)
+
+
+def _plain(raw: Body) -> Any:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
+
+
+def _of_identity(origin: str, identity: Identity) -> Any:
+    if origin == "caller.name":
+        return identity.name
+    claim = origin.removeprefix(CLAIMS)
+    if identity.claims.get(claim) is None:
+        raise NoClaim(f"the token has no claim {claim}")
+    return identity.claims[claim]
+
+
+def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> tuple[Any, str | None]:
+    value = given.get(name)
+    if value is None and name not in given and parameter.default is not None:
+        return (list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default), None
+    if value is None:
+        return None, None if parameter.nullable else "a value is required"
+    return value, _fault(parameter, value)
+
+
+def _fault(parameter: Parameter, value: Any) -> str | None:
+    if parameter.type != "array":
+        return parameter.wrong(value)
+    if not isinstance(value, list):
+        return "expected a list"
+    if parameter.max_length is not None and len(value) > parameter.max_length:
+        return f"expected at most {parameter.max_length} items"
+    return next(_first(parameter, value), None)
+
+
+def _first(parameter: Parameter, values: list[Any]) -> Iterator[str]:
+    for value in values:
+        if message := parameter.wrong(value):
+            yield message
+
+
+def _schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    scalar = parameter.get("items") or "string" if parameter["type"] == "array" else parameter["type"]
+    one: dict[str, Any] = dict(_FORMATS[scalar])
+    bounds = {"min": "minimum", "max": "maximum"} if scalar in {"integer", "number"} else {}
+    one |= {word: parameter[name] for name, word in bounds.items() if parameter.get(name) is not None}
+    if scalar == "string" and parameter.get("pattern") is not None:
+        one["pattern"] = f"^(?:{parameter['pattern']})$"
+    if parameter.get("enum") is not None:
+        one["enum"] = parameter["enum"]
+    length = parameter.get("max_length")
+    if parameter["type"] == "array":
+        found: dict[str, Any] = {"type": "array", "items": one} | ({"maxItems": length} if length else {})
+    else:
+        found = one | ({"maxLength": length} if length and scalar == "string" else {})
+    if parameter["nullable"]:
+        found["type"] = [found["type"], "null"]
+        if "enum" in found:
+            found["enum"] = [*found["enum"], None]
+    described = {"description": parameter["description"]} if parameter["description"] else {}
+    default = {"default": parameter["default"]} if parameter.get("default") is not None else {}
+    return {**found, **described, **default}

@@ -1,0 +1,103 @@
+"""What a kind says of its resources that can be called: what runs, what stands behind it, and which values it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from reconciler.model.body import Body
+
+Look: TypeAlias = Callable[[str], Body | None]
+"""Finds the body of `kind/name` in the same tenant; None for what is missing or not valid."""
+
+
+class Identity(NamedTuple):
+    """A caller as its credential proved it: its name, and the claims of its token."""
+
+    name: str
+    claims: Mapping[str, Any] = MappingProxyType({})
+
+
+class Unfit(NamedTuple):
+    """A refused value; ``message`` names parameters and never repeats a value."""
+
+    parameter: str
+    message: str
+
+
+class NoClaim(Exception):
+    """The caller's token lacks a claim that a parameter comes from: the call is denied."""
+
+
+class Bound(NamedTuple):
+    """The values of a call: every parameter by name (None is NULL), and a JSON body where the target takes one."""
+
+    values: Mapping[str, Any]
+    body: Any = None
+
+
+class Inputs(Protocol):
+    """The values that a target takes."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of what the caller gives; values that come from its identity are not part of it."""
+        ...
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The claims of the caller's token that values come from."""
+        ...
+
+    @property
+    def asks_identity(self) -> bool:
+        """Whether any value comes from the caller's identity."""
+        ...
+
+    def identify(self, identity: Identity) -> Mapping[str, Any]:
+        """Return the values that come from the caller's identity. Raises NoClaim."""
+        ...
+
+    def bind(self, given: Mapping[str, Any], identity: Identity) -> Bound | tuple[Unfit, ...]:
+        """Return the values of a call, or every fault of what was given. Raises NoClaim before it looks at the values."""
+        ...
+
+
+class Operation(NamedTuple):
+    """What a call of a target does.
+
+    ``chain`` is `kind/name` of everything that the call goes through: the named resource first, the one that reaches the
+    outside last. ``runs`` is the one of them whose body says what is done. ``writes``: it may change something.
+    """
+
+    chain: tuple[str, ...]
+    runs: str
+    action: str
+    writes: bool
+    inputs: Inputs
+
+
+UNKNOWN, UNUSABLE = "unknown-target", "unusable"
+"""Why a target can't be resolved: nothing has this name; or something behind it is missing, or doesn't fit."""
+
+Resolve: TypeAlias = Callable[[str, str | None, Look], Operation | str]
+"""From the name of a target (what follows its first word and the slash) and the action that a call asks for."""
+
+
+def no_tools(name: str, body: Body) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+class Calls(Struct, frozen=True):
+    """How the resources of a kind are called.
+
+    ``word`` begins the names of their targets: WORD/NAME. ``tools`` yields, from a resource's name and body, the targets that
+    agents see as tools: the tool's name and the target's.
+    """
+
+    word: str
+    resolve: Resolve
+    tools: Callable[[str, Body], Iterable[tuple[str, str]]] = no_tools
