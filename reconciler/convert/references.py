@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.convert.ledger import Node, leaves
 from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
+from reconciler.secrets.policy import OURS
 
 _WORD = re.compile(r"[A-Za-z]{1,11}\Z|.{1,3}\Z")
 """A secret that is an ordinary word (`postgres`) is kept out where it stood; elsewhere it may mean something else."""
@@ -83,7 +84,7 @@ class References:
         name = variable(text)
         if name is not None:
             if _upper(name) != name:
-                node.note("a variable's name is written in capitals", _upper(name))
+                node.note(_renamed(name), _upper(name))
             node.refer("it comes from the environment there as here", f"env://{_upper(name)}")
             return f"env://{_upper(name)}"
         try:
@@ -124,5 +125,18 @@ def _secrets_in(path: tuple[str | int, ...], value: Any) -> Iterator[str]:
 
 
 def _upper(name: str) -> str:
+    """The name of a variable that a tenant may use."""
+    text = _capitals(name)
+    return f"APP_{text}" if text.startswith(OURS) else text
+
+
+def _renamed(name: str) -> str:
+    """Why a variable has another name here."""
+    if _capitals(name).startswith(OURS):
+        return "a variable of that name belongs to this program or to its pipeline; set this one"
+    return "a variable's name is written in capitals"
+
+
+def _capitals(name: str) -> str:
     text = re.sub(r"[^A-Z0-9_]+", "_", name.upper()).strip("_") or "SECRET"
     return text if not text[0].isdigit() else f"_{text}"

@@ -243,13 +243,13 @@ KIND = Kind(
     ),
     examples={
         "openai": "credential: vault://kv/acme/openai#api_key\nmodels: [gpt-5, gpt-5-mini]\ndefault_model: gpt-5-mini",
-        "anthropic": "credential: env://ANTHROPIC_API_KEY",
+        "anthropic": "credential: encrypted://anthropic",
         "azure_openai": "base_url: https://acme.openai.azure.com\ncredential: vault://kv/acme/azure#api_key\n"
         "config:\n  api_version: 2024-10-21",
         "bedrock": "config:\n  region: eu-central-1",
-        "gemini": "credential: env://GEMINI_API_KEY",
-        "mistral": "credential: env://MISTRAL_API_KEY",
-        "cohere": "credential: env://COHERE_API_KEY",
+        "gemini": "credential: encrypted://gemini",
+        "mistral": "credential: encrypted://mistral",
+        "cohere": "credential: encrypted://cohere",
         "ollama": "base_url: http://ollama.internal:11434",
         "custom": "base_url: https://models.internal/v1\ncredential: vault://kv/acme/models#token",
     },

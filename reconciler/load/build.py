@@ -18,8 +18,8 @@ from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource, State
-from reconciler.model.secret_ref import references_in
-from reconciler.secrets.policy import Policy, refusal
+from reconciler.model.secret_ref import may_refer, references_in
+from reconciler.secrets.policy import POLICY_HINT, Policy, refusal
 
 Count: TypeAlias = Callable[[int, int, str], None]
 """Is told how many of how many of what are done."""
@@ -156,17 +156,19 @@ def _twins(resources: Mapping[Address, Resource], collector: Collector, problems
 def check_secrets(
     resources: Mapping[Address, Resource], collector: Collector, policy: Policy, problems: list[Problem]
 ) -> None:
-    """References to secrets that the project's own rules refuse; its unwritten rules are judged where one is resolved."""
-    for address, resource in resources.items() if policy.is_written else ():
+    """References to secrets that a tenant may not use: what resolving them would refuse, before anybody is asked."""
+    for address, resource in resources.items():
+        if not may_refer(resource.text):
+            continue
         for use in references_in(resource.body):
-            reason = refusal(policy, address.tenant, use.reference) if policy.rules(use.reference.scheme) else None
+            reason = refusal(policy, address.tenant, use.reference)
             if reason is not None:
                 problem = Problem(
                     "reference-forbidden",
                     f"{address.tenant} may not use this reference: {reason}",
                     str(address),
                     use.path,
-                    hint="see `secrets.schemes` in reconciler.yaml",
+                    hint=POLICY_HINT,
                 )
                 problems.append(collector.drafts[address].locate(problem))
 

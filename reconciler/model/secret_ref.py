@@ -52,6 +52,14 @@ class Use(NamedTuple):
     reference: SecretRef
 
 
+_ANY = re.compile(rf'"(?:{"|".join(SCHEMES)})://')
+
+
+def may_refer(text: str) -> bool:
+    """Whether a body, as JSON, may hold a reference: most bodies hold none, and this is asked of every resource."""
+    return _ANY.search(text) is not None
+
+
 _PROSE = ("description", "labels", "tags")
 
 

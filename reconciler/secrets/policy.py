@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from reconciler.model.secret_ref import SecretRef
 
+POLICY_HINT = "see `secrets.schemes` in reconciler.yaml"
 TENANT, UPPER = "${tenant}", "${TENANT}"
 OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-sm": ("${tenant}/",)}
 """Where the project says nothing: below any mount, and in Secrets Manager, the first part is the tenant's name."""
@@ -47,14 +48,6 @@ class Policy(Struct, frozen=True):
     def own(self, scheme: str) -> tuple[str, ...] | None:
         """The prefixes that the project itself names."""
         return self.prefixes.get(scheme)
-
-    def rules(self, scheme: str) -> bool:
-        """Whether the project itself says something of this scheme."""
-        return self.enabled.get(scheme) is not None or self.own(scheme) is not None
-
-    @property
-    def is_written(self) -> bool:
-        return any(self.rules(scheme) for scheme in {*self.enabled, *self.prefixes})
 
 
 def refusal(policy: Policy, tenant: str, reference: SecretRef) -> str | None:

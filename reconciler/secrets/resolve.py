@@ -13,7 +13,7 @@ from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
 from reconciler.parallel import in_parallel
 from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable, bounded
-from reconciler.secrets.policy import OPERATORS, Policy, refusal
+from reconciler.secrets.policy import OPERATORS, POLICY_HINT, Policy, refusal
 from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
@@ -57,7 +57,7 @@ class Resolver:
             raise CredentialUnresolved(
                 f"{wanted.reference} is not for {wanted.tenant}: {reason}",
                 code="reference-forbidden",
-                hint="see `secrets.schemes` in reconciler.yaml",
+                hint=POLICY_HINT,
             )
         with self._lock:
             until, kept = self._kept.get(wanted, (0.0, None))

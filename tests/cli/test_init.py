@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from reconciler.secrets.policy import PRODUCTION
 from tests.conftest import ROOT, reconciler
 
 COMMENT = re.compile(r"# yaml-language-server: \$schema=(\S+)")
@@ -72,3 +73,13 @@ def test_schemas_that_are_there_already(tmp_path: Path) -> None:
 def test_examples_name_a_schema_that_is_there(file: Path) -> None:
     assert schema_of(file).resolve().parent == ROOT / "schemas"
     check(file)
+
+
+def test_the_starter_is_valid_in_every_environment(tmp_path: Path) -> None:
+    """What is good for a first try must not be forbidden later: rules of secrets are stricter in production."""
+    reconciler("init", "shop", cwd=tmp_path).ok()
+    settings = tmp_path / "shop" / "reconciler.yaml"
+    reconciler("validate", cwd=tmp_path / "shop").ok()
+    names = ("dev", "staging", *sorted(PRODUCTION))
+    settings.write_text(settings.read_text() + "environments:\n" + "".join(f"  {name}:\n" for name in names))
+    assert f"in {names[-1]}." in reconciler("validate", cwd=tmp_path / "shop").ok().out

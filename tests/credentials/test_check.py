@@ -52,8 +52,6 @@ tenant: acme
 integrations:
   a: {provider: openai, credential: "encrypted://nothing"}
   b: {provider: openai, credential: "vault://kv/acme/x#y"}
-  c: {provider: openai, credential: "vault://kv/globex/x#y"}
-  d: {provider: openai, credential: "env://RECONCILER_DATABASE_URL"}
 """
     )
     done = run("validate", "--check", "--format", "json").ok(7)
@@ -62,11 +60,39 @@ integrations:
         "openai": "credential-unresolved",
         "a": "credential-unresolved",
         "b": "secret-store-unreachable",
-        "c": "reference-forbidden",
-        "d": "reference-forbidden",
     }
     assert all(error["file"] == "acme.yaml" and error["line"] for error in done.json["errors"])
     assert done.json["valid"] is False
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [("vault://kv/globex/x#y", "outside"), ("env://RECONCILER_DATABASE_URL", "belongs to the program")],
+)
+@pytest.mark.parametrize("how", ["resource", "defaults", "overlay", "nested"])
+def test_a_reference_that_is_not_for_the_tenant_is_invalid(
+    run: Run, folder: Path, manifest: Path, reference: str, words: str, how: str
+) -> None:
+    """By validate, which asks nobody, wherever the reference comes from."""
+    settings = "version: 1\nproject: shop\nenvironments: {dev: {overlays: [dev]}}\n"
+    (folder / "dev").mkdir()
+    (folder / "dev" / "acme.yaml").write_text("version: 1\ntenant: acme\n")
+    settled = f'version: 1\ntenant: acme\nintegrations: {{other: {{provider: openai, credential: "{reference}"}}}}\n'
+    nested = (
+        f'version: 1\ntenant: acme\nconnectors: {{hook: {{type: http, base_url: "https://x", '
+        f'auth: {{type: bearer, token: "{reference}"}}}}}}\n'
+    )
+    if how == "defaults":
+        settings += f'defaults: {{integrations: {{credential: "{reference}"}}}}\n'
+        settled = "version: 1\ntenant: acme\nintegrations: {other: {provider: openai}}\n"
+    (folder / "reconciler.yaml").write_text(settings)
+    place = folder / "dev" / "acme.yaml" if how == "overlay" else folder / "more.yaml"
+    place.write_text(nested if how == "nested" else settled)
+    done = run("validate").ok(3)
+    assert (done.err.count("[reference-forbidden]"), words in done.err) == (1, True)
+    name = "reconciler.yaml" if how == "defaults" else str(place.relative_to(folder))
+    assert f"on {name}:" in done.err
+    assert "secrets.schemes" in done.err
 
 
 def test_without_the_flag_nothing_is_resolved(run: Run, manifest: Path) -> None:
@@ -80,7 +106,8 @@ def test_in_production_the_environment_is_no_store(run: Run, manifest: Path, fol
     (folder / "reconciler.yaml").write_text(project)
     env = {"OPENAI_KEY": KEY}
     run("validate", "--check", "--env", "dev", env=env).ok()
-    assert "env:// is off in prod" in run("validate", "--check", "--env", "prod", env=env).ok(7).err
+    assert "env:// is off in prod" in run("validate", "--env", "prod").ok(3).err
+    assert "(in prod)" in run("validate").ok(3).err
     (folder / "reconciler.yaml").write_text(project.replace("prod: {}", "prod: {schemes: {env: {enabled: true}}}"))
     run("validate", "--check", "--env", "prod", env=env).ok()
     # what a project says itself is judged without resolving anything

@@ -21,7 +21,7 @@ SESSIONS = [
         "reconciler apply --auto-approve --quiet && reconciler plan",
     ],
     [
-        "sed -i 's/provider: openai/provider: opnai/; s,env://OPENAI_API_KEY,sk-live-12345,' manifests/acme.yaml",
+        "sed -i 's/provider: openai/provider: opnai/; s,encrypted://openai,sk-live-12345,' manifests/acme.yaml",
         "reconciler validate",
     ],
 ]

@@ -49,7 +49,8 @@ def test_an_item_of_a_list_is_told_of_at_the_list(tmp_path: Path) -> None:
 
 
 def test_one_document_for_many_tenants_is_told_of_once(tmp_path: Path) -> None:
-    text = f"version: 1\ntenants: [acme, globex]\n{CASES['integration-any-model'].bad}"
+    bad = CASES["integration-any-model"].bad.replace("vault://kv/acme/ai#key", "'vault://kv/${tenant}/ai#key'")
+    text = f"version: 1\ntenants: [acme, globex]\n{bad}"
     assert [rule for rule, _ in findings(tmp_path, {"a.yaml": text})] == [
         "integration-any-model",
         "integration-without-limit",

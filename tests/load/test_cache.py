@@ -17,7 +17,7 @@ from tests.conftest import reconciler
 
 from .support import HEAD, assert_same, bodies, loaded, open_project, write
 
-SQL = "{type: sql, dialect: postgresql, dsn: 'vault://kv/acme/db#dsn'"
+SQL = "{type: sql, dialect: postgresql, dsn: 'vault://kv/${tenant}/db#dsn'"
 FILES = {
     "reconciler.yaml": "version: 1\nproject: shop\n",
     "a.yaml": f"{HEAD}connectors:\n  a: {SQL}}}\n",
@@ -53,7 +53,7 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     seen = read_anew(monkeypatch)
     assert load(tmp_path / "p")
     assert seen == []
-    write(tmp_path / "p", {"a.yaml": FILES["a.yaml"].replace("}", ", max_rows: 7}")})
+    write(tmp_path / "p", {"a.yaml": FILES["a.yaml"].replace("}\n", ", max_rows: 7}\n")})
     found = load(tmp_path / "p")
     assert seen == ["a.yaml"]
     assert found

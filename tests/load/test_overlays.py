@@ -23,7 +23,7 @@ connectors:
   api:
     type: http
     base_url: https://api.example.com
-    auth: {{type: basic, username: u, password: env://P}}
+    auth: {{type: basic, username: u, password: encrypted://p}}
     allowed_methods: [GET, POST]
     headers: {{X-A: a, X-B: b}}
 limits:
@@ -97,10 +97,10 @@ def test_another_type_replaces_the_whole_body(tmp_path: Path) -> None:
 
 
 def test_another_type_of_a_part_replaces_that_part(tmp_path: Path) -> None:
-    body = overlaid(tmp_path, "connectors: {api: {auth: {type: bearer, token: env://T}}}\n")["acme/connector/api"]
-    assert body["auth"] == {"type": "bearer", "token": "env://T"}
+    body = overlaid(tmp_path, "connectors: {api: {auth: {type: bearer, token: encrypted://t}}}\n")["acme/connector/api"]
+    assert body["auth"] == {"type": "bearer", "token": "encrypted://t"}
     body = overlaid(tmp_path, "connectors: {api: {auth: {username: v}}}\n")["acme/connector/api"]
-    assert body["auth"] == {"type": "basic", "username": "v", "password": "env://P"}
+    assert body["auth"] == {"type": "basic", "username": "v", "password": "encrypted://p"}
 
 
 def test_a_label_that_is_called_type_is_only_a_label(tmp_path: Path) -> None:

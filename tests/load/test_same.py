@@ -17,7 +17,7 @@ RESOURCES: dict[str, dict[str, Any]] = {
         "other": {"provider": "custom", "base_url": "https://h", "config": {"x": [3, 1, 2], "y": {"p": 1, "q": 2}}},
     },
     "connectors": {
-        "db": {"type": "sql", "dialect": "postgresql", "dsn": DSN, "capabilities": ["read", "query", "search"]},
+        "db": {"type": "sql", "dialect": "postgresql", "dsn": "vault://kv/${tenant}/db#dsn", "capabilities": ["read", "query", "search"]},
         "api": {"type": "http", "base_url": "https://h", "allowed_methods": ["GET", "POST"], "headers": {"X-A": "a", "X-B": "b"}},
         "tools": {"type": "mcp", "transport": "stdio", "command": "npx", "args": ["b", "a"], "tools": {"t": {"risk": "low"}, "u": {}}},
     },

@@ -191,7 +191,10 @@ def test_no_canary_is_left_anywhere(db: Db, server_log: Path | None, folder: Pat
         assert story.run("secrets", "rotate", "acme/kept-0", stdin=KEPT[1]) == 0
         for form in ("text", "markdown", "html"):
             assert story.run("plan", "--check", "--format", form, "--out", f"{form}.plan", GIVEN_0=GIVEN[1]) == 0
-        assert story.run("apply", "text.plan", "--check", "--auto-approve", "-v", GIVEN_0=GIVEN[1]) == 0
+        assert (
+            story.run("apply", "text.plan", "--check", "--auto-approve", "--allow-diverged", "-v", GIVEN_0=GIVEN[1])
+            == 0
+        )
         unresolved = [f"validate --check --format {form}" for form in ("json", "github", "sarif")]
         assert story.run(*unresolved, code=EACH, PYTHONPATH=str(ROOT), GIVEN_3="") == 21  # each of them 7
         asked = ("drift", "history", "export", "secrets list", "secrets access-log", "audit verify")
