@@ -172,6 +172,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["not-admitted"], "the intent of a call could not be recorded, and nothing was called"],
     Annotated[Literal["not-formatted"], "the file was left as it is, since formatting would change its meaning"],
     Annotated[Literal["not-found"], "the API has nothing of that name"],
+    Annotated[Literal["not-frozen"], "the target is not frozen"],
     Annotated[Literal["not-in-plane"], "a plane's template uses a datasource that the plane does not list"],
     Annotated[Literal["not-installed"], "a part of the program is not installed"],
     Annotated[Literal["not-live"], "the resource is not live"],

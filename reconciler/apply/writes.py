@@ -8,12 +8,14 @@ from typing import NamedTuple, cast
 
 from reconciler.errors import Path, Place
 from reconciler.kinds.table import KINDS, SPEC_VERSIONS
+from reconciler.kinds.tool import names_of
 from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import Action, Cause, Change
 from reconciler.store.creations import Creation
 from reconciler.store.rows import paths_to_json
+from reconciler.store.status import Life
 from reconciler.store.transaction import HistoryEntry, Remembered, Transaction, Written
 
 _ACTION_WORDS = {action: action.value for action in Action}
@@ -76,9 +78,35 @@ def write(
         [_remembered(c, written(c), applied, generation) for action in _REMEMBERED for c in by_action[action]],
         applied,
     )
+    transaction.carry_freezes(_lives([c for _, c in others], uids, applied))
     history = [_entry(n, c, uids[c.address], rows_written.get(c.address)) for n, c in others]
     digests = {c.address: written(c).digest for _, c in others if c.new_text is not None and not c.is_lost}
     return Entries(history, [_told(c, staged.get(c.address), digests) for c in changes])
+
+
+def _lives(
+    changes: Sequence[Change], uids: Mapping[Address, str], applied: Mapping[Address, Applied]
+) -> Iterator[Life]:
+    """Return what gets another uid or leaves a name: a freeze stays in force for it.
+
+    A resource that somebody deleted, and that the files still declare, is the same one when it is created anew.
+    """
+    vacated = {change.previous for change in changes}
+    for change in changes:
+        before = change.uid
+        if change.action is Action.CREATE and change.address in applied and change.address not in vacated:
+            before = applied[change.address].uid
+        left, after = _left(change), uids[change.address]
+        if before and change.new_text is not None and (before != after or left):
+            yield Life(change.address.tenant, before, after, left)
+
+
+def _left(change: Change) -> frozenset[str]:
+    """Return the names by which the resource can be frozen before the change, and not after it."""
+    if change.previous is None and (not change.fields or KINDS[change.address.kind].calls is None):
+        return frozenset()
+    before = names_of(change.previous or change.address, change.before or {})
+    return before - names_of(change.address, change.after or {})
 
 
 def _told(change: Change, creation: Creation | None, digests: Mapping[Address, str]) -> list[str | None]:

@@ -30,6 +30,7 @@ from reconciler.store.rows import (
     read_owners,
     read_rows,
 )
+from reconciler.store.status import Life, carry
 
 
 class Written(NamedTuple):
@@ -288,6 +289,10 @@ class Transaction:
             "UPDATE statuses SET error = NULL, error_at = NULL WHERE tenant = :tenant AND uid = :uid",
             [{"tenant": tenant, "uid": uid} for tenant, uid in keys],
         )
+
+    def carry_freezes(self, lives: Iterable[Life]) -> None:
+        """Keep frozen what is frozen, after all other writes."""
+        carry(self._connection, lives)
 
     def note_secrets(self, seen: Fingerprints, forgotten: Mapping[Address, Iterable[Path]]) -> None:
         write_fingerprints(self._connection, seen, forgotten)
