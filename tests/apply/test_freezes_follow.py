@@ -107,7 +107,7 @@ def freeze_something(pick: random.Random, arena: Arena, model: Model) -> None:
         return
     with pytest.raises(UnknownTarget):
         freeze(arena.database, target(name), "incident", ADA)
-    if pick.random() < 0.4:
+    if pick.random() < 0.8:
         freeze(arena.database, target(name), "incident", ADA, allow_unknown=True)
         model.ahead.add(name)
 
