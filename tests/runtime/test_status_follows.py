@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from reconciler.access.decide import Ask
+from reconciler.access.judge import Caller
 from reconciler.runtime.call import Answer, Call
-from reconciler.runtime.identity import Caller, by_key
+from reconciler.runtime.identity import by_key
 from reconciler.runtime.mediator import Refusal
 from tests.conftest import Db
 from tests.runtime.worlds import BOT, WORLD, World, apply, in_world
