@@ -21,6 +21,8 @@ from reconciler.store.transaction import HistoryEntry, Remembered, Transaction, 
 _ACTION_WORDS = {action: action.value for action in Action}
 _CAUSE_WORDS = {cause: cause.value for cause in Cause}
 _REMEMBERED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT)
+_STAYS = frozenset({Action.MOVE, Action.ADOPT})
+"""The row's body stays as it is, whoever wrote it."""
 
 
 class Entries(NamedTuple):
@@ -75,7 +77,13 @@ def write(
     for owner in sorted({c.adopted_from for _, c in others if c.adopted_from}):
         transaction.forget_applied([c.address for _, c in others if c.adopted_from == owner], owner)
     transaction.remember(
-        [_remembered(c, written(c), applied, generation) for action in _REMEMBERED for c in by_action[action]],
+        [
+            _remembered(
+                c, written(c), applied, generation, rows[c.previous or c.address].witness if action in _STAYS else None
+            )
+            for action in _REMEMBERED
+            for c in by_action[action]
+        ],
         applied,
     )
     transaction.carry_freezes(_lives([c for _, c in others], uids, applied))
@@ -150,10 +158,12 @@ def _heals(change: Change) -> bool:
     return any(field.path[0] in fields for field in change.fields)
 
 
-def _remembered(change: Change, written: Written, applied: Mapping[Address, Applied], generation: int) -> Remembered:
+def _remembered(
+    change: Change, written: Written, applied: Mapping[Address, Applied], generation: int, witness: str | None
+) -> Remembered:
     known = applied.get(change.previous or change.address)
     moved_from = str(change.previous) if change.previous else known.moved_from if known else None
-    return Remembered(written, change.explicit, generation, moved_from, _source(change.source))
+    return Remembered(written, change.explicit, generation, moved_from, _source(change.source), witness)
 
 
 def _source(place: Place | None) -> str | None:
