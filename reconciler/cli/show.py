@@ -13,10 +13,10 @@ from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.plan import show_plan
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
+from reconciler.diff.visible import visible_lines
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds.lifecycle import Status as Health
 from reconciler.kinds.lifecycle import switched_off, usable
-from reconciler.kinds.meaning import shown_body
 from reconciler.kinds.table import can
 from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
@@ -74,10 +74,10 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "row_version": row.row_version,
         "changed_by": row.touch.by,
         "changed_at": row.touch.at,
-        "spec": shown_body(row),
+        "spec": row.raw,
     }
-    if can(address.kind, Ability.SUSPENDABLE):
-        enabled = not switched_off(document["spec"])
+    if can(address.kind, Ability.SUSPENDABLE) and isinstance(row.raw, dict):
+        enabled = not switched_off(row.raw)
         health = Health(suspended_by=status.suspended_by, suspended_reason=status.suspended_reason, error=status.error)
         document["status"] = {
             "state": "enabled" if enabled else "disabled",
@@ -103,7 +103,7 @@ def _text(found: dict[str, Any]) -> Iterator[str]:
         value = spec[key]
         if isinstance(value, str) and "\n" in value:
             yield f"{safe(key).ljust(width)} = <<-EOT"
-            yield from (f"    {safe(line)}" for line in value.splitlines())
+            yield from (f"    {line}" for line in visible_lines(value))
             yield "EOT"
         else:
             yield f"{safe(key).ljust(width)} = {value_text(value)}"

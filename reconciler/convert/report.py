@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from reconciler.convert.conversion import Converted
 from reconciler.convert.ledger import FATES, Finding
+from reconciler.diff.visible import visible
 from reconciler.errors import Path, Place
 from reconciler.model.body import dotted
 
 FORMAT_VERSION = "1.0"
 MOST_LINES = 12
-_UNSAFE = re.compile(r"[^\x20-\x7e\xa1-\u1fff\u2010-\u2027\u2030-\u205f\u2070-\ud7ff]")
 _TITLES = {"reference": "to be set", "left": "left out", "note": "worth knowing"}
 
 
@@ -24,7 +23,7 @@ def report_lines(converted: Converted) -> Iterator[str]:
     kinds = Counter(address.kind for address in converted.specs)
     made = ", ".join(f"{number} {kind}{'s'[: number > 1]}" for kind, number in sorted(kinds.items())) or "nothing"
     yield (
-        f"{_safe(converted.source.name)}: {made}; of {len(converted.ledger.fates)} fields {counts['carried']} carried over, "
+        f"{visible(converted.source.name)}: {made}; of {len(converted.ledger.fates)} fields {counts['carried']} carried over, "
         f"{counts['reference']} as references, {counts['left']} left out"
     )
     for what, title in _TITLES.items():
@@ -33,7 +32,7 @@ def report_lines(converted: Converted) -> Iterator[str]:
             if finding.what == what:
                 alike.setdefault(finding.message, []).append(finding)
         for message, findings in alike.items():
-            yield f"  {title}: {_safe(message)}"
+            yield f"  {title}: {visible(message)}"
             yield from (f"    {line}" for line in _places(converted, findings))
 
 
@@ -41,14 +40,14 @@ def _places(converted: Converted, findings: list[Finding]) -> Iterator[str]:
     if len(findings) <= MOST_LINES or any(finding.detail for finding in findings):
         for finding in findings:
             fields = f" ({finding.fields} fields)" if finding.fields > 1 else ""
-            detail = f": {_safe(finding.detail)}" if finding.detail else ""
-            yield f"{_safe(str(_place(converted, finding.path)))} {_safe(_path(finding.path))}{fields}{detail}"
+            detail = f": {visible(finding.detail)}" if finding.detail else ""
+            yield f"{visible(str(_place(converted, finding.path)))} {visible(_path(finding.path))}{fields}{detail}"
         return
     for key in dict.fromkeys(map(_last, findings)):
         here = [finding for finding in findings if _last(finding) == key]
         lines = sorted({_place(converted, finding.path).line or 0 for finding in here})
         total = sum(finding.fields for finding in here)
-        yield f"{_safe(key)}, {len(here)} times ({total} fields), lines {', '.join(map(str, lines))}"
+        yield f"{visible(key)}, {len(here)} times ({total} fields), lines {', '.join(map(str, lines))}"
 
 
 def _last(finding: Finding) -> str:
@@ -62,18 +61,18 @@ def report_json(converted: list[Converted]) -> dict[str, Any]:
 
 def _input(converted: Converted) -> dict[str, Any]:
     return {
-        "file": _safe(converted.source.name),
+        "file": visible(converted.source.name),
         "resources": [str(address) for address in sorted(converted.specs)],
         "fields": {"total": len(converted.ledger.fates), **{fate: converted.ledger.count(fate) for fate in FATES}},
         "findings": [
             {
                 "what": finding.what,
-                "file": _safe(place.file),
+                "file": visible(place.file),
                 "line": place.line,
-                "path": _safe(_path(finding.path)),
+                "path": visible(_path(finding.path)),
                 "fields": finding.fields,
-                "message": _safe(finding.message),
-                "detail": _safe(finding.detail),
+                "message": visible(finding.message),
+                "detail": visible(finding.detail),
             }
             for finding in converted.ledger.findings
             for place in [_place(converted, finding.path)]
@@ -88,8 +87,3 @@ def _place(converted: Converted, path: Path) -> Place:
 def _path(path: Path) -> str:
     """Of several documents all begin alike: the line tells them apart."""
     return dotted(path[1:]) or "(all of it)"
-
-
-def _safe(text: str) -> str:
-    """No key of somebody's file writes to a terminal what it should not."""
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from reconciler.model.body import canonical
 
 
 class ItemChange(NamedTuple):
-    """One item that came (``op`` is add) or went (remove); a changed item is both."""
+    """A run of items at one place of the list: ``op`` is keep, remove or add. A changed or moved item is removed and added."""
 
     op: str
-    item: Any
+    items: list[Any]
 
 
-def item_changes(before: list[Any], after: list[Any]) -> list[ItemChange]:
-    """What went, then what came, each in its list's order; items that only moved are not named."""
-    from deepdiff import DeepDiff
-
-    # items as canonical texts: of values DeepDiff takes True for 1, and compares lists inside of items without order
-    found = DeepDiff(
-        [_text(item) for item in before],
-        [_text(item) for item in after],
-        ignore_order=True,
-        report_repetition=True,
-        view="tree",
-        cutoff_intersection_for_pairs=0,
-    )
-    went = [*_indexes(found, "iterable_item_removed"), *_repeated(found, "old", "new")]
-    came = [*_indexes(found, "iterable_item_added"), *_repeated(found, "new", "old")]
-    return [
-        *(ItemChange("remove", before[index]) for index in sorted(went)),
-        *(ItemChange("add", after[index]) for index in sorted(came)),
-    ]
-
-
-def _indexes(found: Any, report: str) -> Iterator[int]:
-    for node in found.get(report, ()):
-        yield node.path(output_format="list")[-1]
-
-
-def _repeated(found: Any, side: str, other: str) -> Iterator[int]:
-    """The places of what stands on this side more often than on the other one."""
-    for node in found.get("repetition_change", ()):
-        told = node.additional["repetition"]
-        yield from sorted(told[f"{side}_indexes"])[told[f"{other}_repeat"] :]
+def item_changes(before: list[Any], after: list[Any]) -> Iterator[ItemChange]:
+    """Return the runs in the list's order: without what was removed they give ``after``, without what was added ``before``."""
+    # items as canonical texts: Python takes True for 1, and maps have no hash
+    matcher = SequenceMatcher(None, [_text(item) for item in before], [_text(item) for item in after])
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            yield ItemChange("keep", before[i1:i2])
+            continue
+        if i1 < i2:
+            yield ItemChange("remove", before[i1:i2])
+        if j1 < j2:
+            yield ItemChange("add", after[j1:j2])
 
 
 def _text(item: Any) -> str:

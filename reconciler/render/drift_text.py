@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.model.body import dotted
+from msgspec.structs import replace
+
+from reconciler.diff.visible import visible, visible_value
+from reconciler.model.body import canonical, dotted
 from reconciler.model.drift import Drift
-from reconciler.model.plan import OutsideChange
-from reconciler.render.style import Style, safe, value_text
+from reconciler.model.plan import Cause, OutsideChange
+from reconciler.render.plan_text import body_lines, field_lines
+from reconciler.render.style import OP_COLOURS, Style
 
 NO_DRIFT = "No drift. What is live is what was applied last."
 _SYMBOLS = {"created": "+", "changed": "~", "deleted": "-"}
-_FIELDS = {"add": "+", "remove": "-", "change": "~"}
-_COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
 
 def drift_text(drift: Drift, style: Style) -> Iterator[str]:
@@ -23,19 +25,28 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
         yield NO_DRIFT
         return
     for finding in drift.findings:
-        symbol = _SYMBOLS[finding.op]
-        who = f"by {safe(finding.touch.by)} at {finding.touch.at}"
+        who = f"by {visible(finding.touch.by)} at {finding.touch.at}"
         yield style.paint(f"  # {finding.address} was {finding.op} outside {who}", "bold")
-        for field in finding.fields:
-            mark = _FIELDS[field.op]
-            before = "" if field.op == "add" else f"{value_text(field.before)} -> "
-            after = "null" if field.op == "remove" else value_text(field.after)
-            yield f"      {style.paint(mark, _COLOURS[mark])} {safe(dotted(field.path))} = {before}{after}"
-        if not finding.fields:
-            yield f"      {style.paint(symbol, _COLOURS[symbol])} {finding.address.kind} {value_text(finding.address.name)}"
+        yield from _finding_lines(finding, style)
         yield ""
     yield "Drift: " + ", ".join(f"{count} {op}" for op, count in drift.totals().items()) + " outside."
     yield "next: `reconciler plan` shows what an apply would do about it"
+
+
+def _finding_lines(finding: OutsideChange, style: Style) -> Iterator[str]:
+    if finding.fields:
+        yield from field_lines([replace(field, cause=Cause.CONFIGURATION) for field in finding.fields], style)
+        return
+    symbol, body = _SYMBOLS[finding.op], finding.before if finding.op == "deleted" else finding.after
+    lead = (
+        f"      {style.paint(symbol, OP_COLOURS[symbol])} {finding.address.kind} {visible_value(finding.address.name)}"
+    )
+    if finding.op == "changed" or body is None:
+        yield lead
+        return
+    yield f"{lead} {{"
+    yield from body_lines(symbol, style, canonical(body))
+    yield "    }"
 
 
 def drift_json(drift: Drift) -> dict[str, Any]:

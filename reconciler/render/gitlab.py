@@ -21,7 +21,7 @@ def problems_gitlab(document: Mapping[str, Any]) -> str:
     errors = document["errors"]
     found = [
         {
-            "description": sentence(error),
+            "description": one_line(sentence(error)),
             "check_name": error["code"],
             "fingerprint": fingerprint,
             "severity": _SEVERITIES[error.get("severity", "error")],

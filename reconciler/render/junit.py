@@ -6,16 +6,14 @@ a test case and drop the others, so all problems of a file stand in one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from reconciler.diff.visible import visible
 from reconciler.render.sentence import one_line, sentence
-from reconciler.render.style import safe
 
 NOWHERE = "configuration"  # the test case of what has no place in a file
-_NOT_XML = re.compile(r"[\ufffe\uffff]")
 
 
 def problems_junit(document: Mapping[str, Any]) -> str:
@@ -33,7 +31,7 @@ def problems_junit(document: Mapping[str, Any]) -> str:
     top = ElementTree.Element("testsuites", {"name": name, **counts})
     suite = ElementTree.SubElement(top, "testsuite", {"name": name, **counts, "skipped": "0"})
     for file, errors in by_file.items():
-        case = ElementTree.SubElement(suite, "testcase", {"name": _xml(one_line(file)), "classname": "reconciler"})
+        case = ElementTree.SubElement(suite, "testcase", {"name": one_line(file), "classname": "reconciler"})
         if fails[file]:
             _failure(case, fails[file])
         if passed := [e for e in errors if e.get("severity", "error") not in failing]:
@@ -44,24 +42,19 @@ def problems_junit(document: Mapping[str, Any]) -> str:
 
 def _failure(case: ElementTree.Element, errors: Sequence[Mapping[str, Any]]) -> None:
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    message = f"{sentence(errors[0])}{more}"
-    failure = ElementTree.SubElement(case, "failure", {"message": _xml(message), "type": _xml(errors[0]["code"])})
+    message = f"{one_line(sentence(errors[0]))}{more}"
+    failure = ElementTree.SubElement(case, "failure", {"message": message, "type": errors[0]["code"]})
     failure.text = _texts(errors)
 
 
 def _texts(errors: Sequence[Mapping[str, Any]]) -> str:
-    return _xml("\n\n".join(_text(error) for error in errors))
+    return "\n\n".join(_text(error) for error in errors)
 
 
 def _text(error: Mapping[str, Any]) -> str:
     place = ":".join(str(error[key]) for key in ("file", "line", "column") if error[key] is not None)
-    lines = [f"{place}: {sentence(error)} [{error['code']}]" if place else f"{sentence(error)} [{error['code']}]"]
+    lines = [one_line(f"{place}: {sentence(error)}" if place else sentence(error)) + f" [{error['code']}]"]
     if error["excerpt"] is not None:
-        lines.append(f"  {error['line']} | {safe(error['excerpt'])}")
+        lines.append(f"  {error['line']} | {visible(error['excerpt'])}")
     lines += [f"  {one_line(one['what'])}: {one_line(one['file'])}:{one['line']}" for one in error["related"]]
-    return "\n".join(one_line(line) if number == 0 else line for number, line in enumerate(lines))
-
-
-def _xml(text: str) -> str:
-    """What XML 1.0 has characters for; the others are written as their numbers."""
-    return _NOT_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", safe(text))
+    return "\n".join(lines)

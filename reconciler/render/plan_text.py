@@ -8,12 +8,19 @@ from typing import Any
 
 import orjson
 
-from reconciler.diff.items import item_changes
-from reconciler.diff.lines import line_changes
-from reconciler.model.body import Body, dotted
+from reconciler.diff.visible import (
+    visible,
+    visible_changes,
+    visible_items,
+    visible_lines,
+    visible_pair,
+    visible_path,
+    visible_value,
+)
+from reconciler.model.body import Body
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
 from reconciler.remembered import remembered
-from reconciler.render.style import OP_COLOURS, Style, safe, value_text
+from reconciler.render.style import OP_COLOURS, Style
 
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 _COLOURS = {
@@ -82,18 +89,18 @@ def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Ite
         yield summary_line(plan)
         yield from also_lines(plan)
     for note in plan.notes:
-        yield f"Note: {safe(note)}"
+        yield f"Note: {visible(note)}"
     for blocker in (*plan.blockers, *refusals):
         yield ""
-        yield style.paint(f"Warning: an apply would be refused: {safe(blocker.message)}", "yellow")
+        yield style.paint(f"Warning: an apply would be refused: {visible(blocker.message)}", "yellow")
         if blocker.hint:
-            yield f"  next: {safe(blocker.hint)}"
+            yield f"  next: {visible(blocker.hint)}"
 
 
 def _header(plan: Plan) -> str:
     new = {"missing": " (new and empty)", "empty": " (new and empty)"}.get(plan.database_state, "")
     environment = f", environment {plan.environment}" if plan.environment else ""
-    return f"Project {plan.project}{environment}, database {safe(plan.database)}{new}"
+    return f"Project {plan.project}{environment}, database {visible(plan.database)}{new}"
 
 
 def summary_line(plan: Plan) -> str:
@@ -128,9 +135,9 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
     symbol = change.action.symbol.rjust(3)
     yield f"{style.paint(symbol, colour)} {change.address.kind} {_name(change.address.name)} {{"
     if change.action is Action.CREATE:
-        yield from _whole("+", style, change.new_text or "{}")
+        yield from body_lines("+", style, change.new_text or "{}")
     elif change.action is Action.DELETE:
-        yield from _whole("-", style, change.old_text or "{}")
+        yield from body_lines("-", style, change.old_text or "{}")
     else:
         yield from _fields(change, style)
     yield "    }"
@@ -138,7 +145,7 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def _name(name: str) -> str:
-    return value_text(name)
+    return visible_value(name)
 
 
 def _remarks(change: Change) -> Iterator[str]:
@@ -149,7 +156,7 @@ def _remarks(change: Change) -> Iterator[str]:
     if change.adopted_from is not None:
         yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
     if change.outside:
-        yield f"changed outside by {safe(change.outside.by)} at {change.outside.at}"
+        yield f"changed outside by {visible(change.outside.by)} at {change.outside.at}"
     if risks := [risk for risk in change.risks if risk not in _TOLD]:
         yield f"risks: {', '.join(risks)}"
     if change.action.destroys and (change.before or {}).get("protected") is True:
@@ -157,52 +164,53 @@ def _remarks(change: Change) -> Iterator[str]:
 
 
 @remembered(1024)
-def _whole(symbol: str, style: Style, text: str) -> tuple[str, ...]:
+def body_lines(symbol: str, style: Style, text: str) -> tuple[str, ...]:
     """Every field of a body; tenants mostly have the same ones."""
     return tuple(_body(orjson.loads(text), symbol, style))
 
 
 def _body(body: Body, symbol: str, style: Style) -> Iterator[str]:
     shown = {key: value for key, value in body.items() if value or (value is not None and value not in ("", {}, []))}
-    width = max((len(key) for key in shown), default=0)
+    width = max((len(_key(key)) for key in shown), default=0)
     sign = f"      {style.paint(symbol, OP_COLOURS[symbol])} "
     for key in sorted(shown):
-        text = shown[key]
-        lead = f"{sign}{key.ljust(width)} ="
-        if isinstance(text, str) and "\n" in text:
+        value = shown[key]
+        lead = f"{sign}{_key(key).ljust(width)} ="
+        if isinstance(value, str) and "\n" in value:
             yield f"{lead} <<-EOT"
-            yield from (f"            {safe(line)}" for line in text.splitlines())
+            yield from (f"            {line}" for line in visible_lines(value))
             yield "        EOT"
-        elif isinstance(text, dict):
+        elif isinstance(value, dict):
             yield f"{lead} {{"
-            inner = max(len(name) for name in text)
+            inner = max(len(_key(name)) for name in value)
             yield from (
-                f"            {safe(name).ljust(inner)} = {value_text(_bare(item))}"
-                for name, item in sorted(text.items())
+                f"            {_key(name).ljust(inner)} = {visible_value(item)}" for name, item in sorted(value.items())
             )
             yield "        }"
         else:
-            yield f"{lead} {value_text(text)}"
+            yield f"{lead} {visible_value(value)}"
+    if empty := [f"{_key(key)} {visible_value(body[key])}" for key in sorted(body) if key not in shown]:
+        yield style.paint(f"        # (empty: {', '.join(empty)})", "dim")
 
 
-def _bare(value: Any) -> Any:
-    """A map without what says nothing."""
-    return {k: v for k, v in value.items() if v not in ("", [], {}, None)} if isinstance(value, dict) else value
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return visible_path((name,))
 
 
 def _fields(change: Change, style: Style) -> Iterator[str]:
-    yield from _field_lines(change.fields, style, change.reason)
+    yield from field_lines(change.fields, style, change.reason)
     if change.unchanged:
         plural = "s" if change.unchanged != 1 else ""
         yield style.paint(f"        # ({change.unchanged} unchanged field{plural} hidden)", "dim")
 
 
-def _field_lines(fields: Iterable[FieldChange], style: Style, reason: str = "") -> Iterator[str]:
+def field_lines(fields: Iterable[FieldChange], style: Style, reason: str = "") -> Iterator[str]:
     listed = list(fields)
-    width = max((len(dotted(field.path)) for field in listed), default=0)
+    width = max((len(visible_path(field.path)) for field in listed), default=0)
     for field in listed:
         symbol = _SYMBOLS[field.op]
-        lead = f"      {style.paint(symbol, OP_COLOURS[symbol])} {safe(dotted(field.path)).ljust(width)} ="
+        lead = f"      {style.paint(symbol, OP_COLOURS[symbol])} {visible_path(field.path).ljust(width)} ="
         yield from _values(lead, field, _tail(field, reason), style)
 
 
@@ -223,28 +231,30 @@ def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[
     before, after = field.before, field.after
     if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
         yield f"{lead} <<-EOT{tail}"
-        for sign, text in line_changes(before, after):
-            line = f"{sign} {safe(text) if sign in OP_COLOURS else style.context(safe(text), 12)}"
+        for sign, text in visible_changes(before, after):
+            line = f"{sign} {text if sign in OP_COLOURS else style.context(text, 12)}"
             yield f"          {style.paint(line, OP_COLOURS[sign]) if sign in OP_COLOURS else line}"
         yield "        EOT"
     elif isinstance(before, list) and isinstance(after, list) and len(before) + len(after) > 6:
         yield f"{lead} [{tail}"
-        for item in item_changes(before, after):
-            symbol = _SYMBOLS[item.op]
-            yield f"          {style.paint(symbol, OP_COLOURS[symbol])} {value_text(item.item)},"
+        yield from _items(before, after, style)
         yield "        ]"
     elif field.op == "add":
-        yield f"{lead} {_one(after)}{tail}"
+        yield f"{lead} {visible_value(after)}{tail}"
     elif field.op == "secret":
-        yield f"{lead} {_one(after)} (secret changed){tail}"
+        yield f"{lead} {visible_value(after)} (secret changed){tail}"
     elif field.op == "remove":
-        yield f"{lead} {_one(before)} -> null{tail}"
+        yield f"{lead} {visible_value(before)} -> null{tail}"
     else:
-        yield f"{lead} {_one(before)} -> {_one(after)}{tail}"
+        yield f"{lead} {' -> '.join(visible_pair(before, after))}{tail}"
 
 
-def _one(value: Any) -> str:
-    return value_text(value)
+def _items(before: list[Any], after: list[Any], style: Style) -> Iterator[str]:
+    for symbol, text in visible_items(before, after):
+        if symbol:
+            yield f"          {style.paint(symbol, OP_COLOURS[symbol])} {text},"
+        else:
+            yield style.paint(f"            # ({text} unchanged hidden)", "dim")
 
 
 def _outside(changes: Iterable[OutsideChange], style: Style) -> Iterator[str]:
@@ -255,8 +265,8 @@ def _outside(changes: Iterable[OutsideChange], style: Style) -> Iterator[str]:
     yield ""
     for change in listed:
         done = "was deleted" if change.op == "deleted" else "was changed"
-        yield style.paint(f"  # {change.address} {done} by {safe(change.touch.by)} at {change.touch.at}", "bold")
-        yield from _field_lines([_plain(field) for field in change.fields], style)
+        yield style.paint(f"  # {change.address} {done} by {visible(change.touch.by)} at {change.touch.at}", "bold")
+        yield from field_lines([_plain(field) for field in change.fields], style)
     yield ""
 
 

@@ -77,7 +77,7 @@ def _result(error: Mapping[str, Any], rule: int, fingerprint: str) -> dict[str, 
         "ruleId": error["code"],
         "ruleIndex": rule,
         "level": _LEVELS[error.get("severity", "error")],
-        "message": {"text": _message(sentence(error))},
+        "message": {"text": _message(one_line(sentence(error)))},
         "partialFingerprints": {FINGERPRINT: fingerprint},
         "locations": [_location(error)] if error["file"] else [],
     }

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from reconciler.diff.visible import GOES_ON
+
 LEAST = 20
 """A terminal that says it is narrower gets this."""
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -49,7 +51,10 @@ def cut_end(text: str, width: int) -> str:
 
 
 def wrapped(line: str, width: int) -> Iterator[str]:
-    """The line as lines of at most ``width`` cells; colours go on, further lines stand further in."""
+    """The line as lines of at most ``width`` cells; colours go on, further lines stand further in.
+
+    A line that stands further in holds values: its further lines begin with a mark and lose nothing, not even blanks.
+    """
     width = max(LEAST, width)
     for one in line.replace("\t", TAB).split("\n"):
         if len(one) <= width and one.isascii():
@@ -64,10 +69,12 @@ def _folded(line: str, width: int) -> Iterator[str]:
         yield line
         return
     colours = _colours(line)
-    indent = " " * min(len(text) - len(text.lstrip()) + 4, width // 2)
+    keeps = text[0] == " "
+    indent = " " * min(len(text) - len(text.lstrip(" ")) + 4, width // 2) + (GOES_ON if keeps else "")
     now, start, lead = "", 0, ""
     while start < len(text):
         end, following = _break(text, start, width - len(lead))
+        following = end if keeps else following
         shown = lead + now
         for position in range(start, end):
             codes = colours.pop(position, "")

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from reconciler.diff.lines import line_changes
 
-TEXT = st.lists(st.sampled_from(["a", "b", "ab", "", " a"]), max_size=12).map("\n".join)
+TEXT = st.lists(st.sampled_from(["a", "b", "ab", "", " a", "a\u2028b", "a\r", "\x85", "a\vb\fc"]), max_size=12).map(
+    "\n".join
+)
 
 
 def test_an_example() -> None:
@@ -18,8 +20,8 @@ def test_an_example() -> None:
 @given(TEXT, TEXT)
 def test_both_texts_can_be_read_from_it(before: str, after: str) -> None:
     changes = list(line_changes(before, after))
-    assert [line for sign, line in changes if sign != "+"] == before.splitlines()
-    assert [line for sign, line in changes if sign != "-"] == after.splitlines()
+    assert [line for sign, line in changes if sign != "+"] == before.split("\n")
+    assert [line for sign, line in changes if sign != "-"] == after.split("\n")
     if before == after:
         assert {sign for sign, _ in changes} <= {" "}
 
@@ -29,4 +31,4 @@ def test_long_lines_that_are_nearly_alike_end() -> None:
     old = "\n".join(f"SELECT {'abcdefgh' * 200}{n}" for n in range(40))
     assert len(list(line_changes(old, old.replace("h", "i")))) == 80
     many = "x\n" * 30_000
-    assert len(list(line_changes(many, many + "y"))) == 30_001
+    assert len(list(line_changes(many, many + "y"))) == 30_002

@@ -14,7 +14,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 SESSIONS = [
     [
         "reconciler init shop && cd shop",
-        "reconciler plan --out first.plan | tail -n 22",
+        "reconciler plan --out first.plan | tail -n 19",
         "reconciler apply first.plan --auto-approve | tail -n 2",
         "sed -i 's/max: 100/max: 50/' manifests/acme.yaml",
         "reconciler plan",

@@ -127,7 +127,7 @@ def test_hostile_text_stays_text(text: str) -> None:
     assert len([t for t in tokens(shown) if t.type == "fence"]) == 2
     assert len([t for t in tokens(shown) if t.type == "heading_open"]) == 1
     finding = {"address": "acme/limit/a", "finding": "changed", "by": text, "at": text, "fields": [
-        {"field": text, "op": "change", "before": text, "after": f"{text}\n{text}"}]}  # fmt: skip
+        {"path": [text], "field": text, "op": "change", "before": text, "after": f"{text}\n{text}"}]}  # fmt: skip
     harmless(drift_markdown({"project": text, "environment": text, "clean": 0, "findings": [finding]}))
 
 

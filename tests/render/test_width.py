@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.diff.visible import GOES_ON
 from reconciler.errors import Place, Problem
 from reconciler.render.problems import problem_text
 from reconciler.render.style import Style, safe
@@ -40,11 +41,14 @@ def test_cells(text: str, width: int) -> None:
 
 
 @given(TEXT, WIDTHS, st.integers(0, 30))
-def test_wrapping_loses_nothing_but_blanks_and_is_narrow_enough(text: str, width: int, indent: int) -> None:
+def test_wrapping_loses_nothing_but_blanks_of_prose_and_is_narrow_enough(text: str, width: int, indent: int) -> None:
     line = " " * indent + text
     lines = [*wrapped(line, width)]
     assert all(cells(one) <= width for one in lines)
-    assert "".join(lines).replace(" ", "") == line.replace(" ", "")
+    if indent:
+        assert lines[0] + "".join(one.partition(GOES_ON)[2] for one in lines[1:]) == line
+    else:
+        assert "".join(lines).replace(" ", "") == line.replace(" ", "")
     if cells(line) <= width:
         assert lines == [line]
 
@@ -66,7 +70,7 @@ def _painted(line: str) -> list[tuple[str, str]]:
         if COLOUR.fullmatch(part):
             now = "" if part == "\x1b[0m" else now + part
         else:
-            found += [(now, character) for character in part if character != " "]
+            found += [(now, character) for character in part if character not in (" ", GOES_ON)]
     return found
 
 
@@ -82,8 +86,8 @@ def test_further_lines_stand_further_in() -> None:
     line = '      ~ sql = "SELECT a FROM b" -> "SELECT a, b, c, d, e FROM b WHERE c = d"'
     assert [*wrapped(line, 40)] == [
         '      ~ sql = "SELECT a FROM b" ->',
-        '          "SELECT a, b, c, d, e FROM b',
-        '          WHERE c = d"',
+        '          ↪ "SELECT a, b, c, d, e FROM b',
+        '          ↪ WHERE c = d"',
     ]
     assert [*Style(False).lines(line)] == [line], "without a terminal nothing is wrapped"
 

@@ -40,6 +40,8 @@ class Lexed(Struct, frozen=True):
 
     placeholders: tuple[Placeholder, ...]
     flaws: tuple[Flaw, ...]
+    literals: tuple[tuple[int, int], ...] = ()
+    """Where string literals begin and end, their quotes included."""
 
 
 class _Traits(Struct, frozen=True):
@@ -74,6 +76,7 @@ _TRAITS = {
     "databricks": _Traits(backslash=True, double_is_text=True, backtick=True, path=True, triple=True),
     "trino": _Traits(unicode_prefix=True),
 }
+DIALECTS = (*_TRAITS,)
 
 
 @lru_cache(maxsize=1024)
@@ -81,7 +84,7 @@ def placeholders(sql: str, dialect: str) -> Lexed:
     """All placeholders in order, and what is wrong with the text; never raises."""
     lexer = _Lexer(sql, _TRAITS[dialect])
     lexer.run()
-    return Lexed(tuple(lexer.found), tuple(lexer.flaws))
+    return Lexed(tuple(lexer.found), tuple(lexer.flaws), tuple(lexer.literals))
 
 
 class _Lexer(Struct):
@@ -90,6 +93,7 @@ class _Lexer(Struct):
     at: int = 0
     found: list[Placeholder] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
+    literals: list[tuple[int, int]] = field(default_factory=list)
     nesting: list[str] = field(default_factory=list)  # open ( and [
     before: int = -1  # the last character that is neither space nor comment
 
@@ -157,6 +161,8 @@ class _Lexer(Struct):
             else:
                 escape = text and (traits.backslash or (traits.escape_prefix and prefix in ("e", "E")))
                 self._until(char, escape=escape, doubled=True)
+            if text:
+                self.literals.append((at, self.at))
             return True
         if char == "`" and traits.backtick:
             self._until("`", escape=traits.triple and traits.hash_comment, doubled=True)
@@ -168,6 +174,7 @@ class _Lexer(Struct):
             match = _DOLLAR.match(sql, at)
             if match:
                 self._until(match[0], escape=False)
+                self.literals.append((at, self.at))
             return match is not None
         return False
 
@@ -221,6 +228,7 @@ class _Lexer(Struct):
         self.at = len(self.sql) if end < 0 else end + 2
         if end < 0:
             self._open("quote", at)
+        self.literals.append((at, self.at))
         return True
 
     def _colon(self) -> None:

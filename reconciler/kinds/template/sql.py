@@ -12,11 +12,12 @@ from reconciler.error_codes import Code
 from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Bytes, Rows, Seconds, settle
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect, position
 from reconciler.kinds.wording import near
-from reconciler.model.fields import LongText, Name, fail
+from reconciler.model.fields import Name, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
 
@@ -29,7 +30,9 @@ def _one_form(text: str) -> str:
     return stripped
 
 
-Statement: TypeAlias = Annotated[LongText, AfterValidator(_one_form)]
+Statement: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=65536), AfterValidator(legible), AfterValidator(_one_form)
+]
 
 
 class Sql(Template):

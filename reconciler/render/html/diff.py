@@ -10,12 +10,19 @@ A row is one of
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any, TypeAlias
 
+from reconciler.diff.visible import (
+    told_apart,
+    visible_indented,
+    visible_lines,
+    visible_pair,
+    visible_path,
+    visible_value,
+)
 from reconciler.model.body import dotted, leaves
 
 Row: TypeAlias = list[Any]
@@ -46,38 +53,36 @@ def _parts(path: str, left: Any, right: Any) -> Iterator[Part]:
         lefts, rights = (dict(leaves(side)) if isinstance(side, dict) and side else {} for side in (left, right))
         for key in sorted({**lefts, **rights}, key=dotted):
             one, other = lefts.get(key, _ABSENT), rights.get(key, _ABSENT)
-            if one is _ABSENT or other is _ABSENT or _line(one) != _line(other):
-                yield from _parts(dotted(key), one, other)
+            if one is _ABSENT or other is _ABSENT or visible_value(one) != visible_value(other):
+                yield from _parts(visible_path(key), one, other)
         return
     is_text = all(isinstance(side, str) for side in sides)
     if is_text and any("\n" in side for side in sides):
         yield {"p": path, "n": 1, "r": line_rows(_lines(left), _lines(right))}
-    elif all(isinstance(side, list) for side in sides) and any(len(_line(side)) > _LONG for side in sides):
+    elif all(isinstance(side, list) for side in sides) and any(len(visible_value(side)) > _LONG for side in sides):
         yield {"p": path, "n": 0, "r": line_rows(_items(left), _items(right))}
     elif left is _ABSENT:
-        yield {"p": path, "n": 0, "r": [[3, 0, _line(right)]]}
+        yield {"p": path, "n": 0, "r": [[3, 0, visible_value(right)]]}
     elif right is _ABSENT:
-        yield {"p": path, "n": 0, "r": [[2, 0, _line(left)]]}
+        yield {"p": path, "n": 0, "r": [[2, 0, visible_value(left)]]}
     else:
-        marked = _marked(_line(left), _line(right))
+        marked = _marked(*visible_pair(left, right))
         yield {"p": path, "n": 0, "r": [[1, 0, marked[0], 0, marked[1]]]}
 
 
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
 def _lines(text: Any) -> list[str]:
-    return [] if text is _ABSENT else text.split("\n")
+    return [] if text is _ABSENT else [*visible_lines(text)]
 
 
 def _items(value: Any) -> list[str]:
     """One item on a line; a long one as indented JSON."""
-    found: list[str] = []
-    for item in [] if value is _ABSENT else value:
-        line = _line(item)
-        found.extend([line] if len(line) <= _LONG else json.dumps(item, ensure_ascii=False, indent=2).split("\n"))
-    return found
+    if value is _ABSENT:
+        return []
+    found = ["["]
+    for item in value:
+        line = visible_value(item)
+        found.extend([line] if len(line) <= _LONG else visible_indented(item))
+    return [*found, "]"]
 
 
 def line_rows(left: list[str], right: list[str]) -> list[Row]:
@@ -87,7 +92,7 @@ def line_rows(left: list[str], right: list[str]) -> list[Row]:
         if op == "equal":
             rows.extend(_folded(left[i1:i2], i1, j1, first=i1 == 0, last=i2 == len(left)))
         else:
-            rows.extend(_changed(left[i1:i2], right[j1:j2], i1, j1))
+            rows.extend(_changed(*told_apart(left[i1:i2], right[j1:j2]), i1, j1))
     return rows
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from reconciler.diff.visible import visible
 from reconciler.kinds.table import KINDS
 from reconciler.render.html.rows import Head
 from reconciler.render.html.text import plain
@@ -145,4 +146,4 @@ def _node(address: str, head: Head | None, place: tuple[int, int]) -> str:
         f'<text class="symbol" x="14" y="25">{plain(symbol)}</text>'
         f'<text class="kind" x="40" y="16">{plain(kind)}</text><text class="name" x="40" y="31">{plain(short)}</text></g>'
     )
-    return f'<a href="#q={quote(address, safe="", errors="replace")}">{drawn}</a>' if head else drawn
+    return f'<a href="#q={quote(visible(address), safe="")}">{drawn}</a>' if head else drawn

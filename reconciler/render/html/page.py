@@ -10,7 +10,7 @@ from importlib.resources import files
 from reconciler.processes import in_batches
 from reconciler.render.html.graph import draw
 from reconciler.render.html.rows import Document, Head, drift_rows, plan_rows, words_of
-from reconciler.render.html.text import UNSAFE_IN_SCRIPT, embedded, plain, shown
+from reconciler.render.html.text import embedded, plain, shown, visible_row
 from reconciler.render.html.words import ACTIONS, risk_word
 from reconciler.render.plan_text import NO_CHANGES
 
@@ -67,9 +67,9 @@ def _data(rows: list[Head]) -> Iterator[str]:
     """The rows and their words as JSON, a few hundred rows at a time."""
 
     def work(batch: Sequence[Head]) -> bytes:
-        return ",".join(embedded(head.whole()) for head in batch).encode(errors="surrogatepass")
+        return ",".join(embedded(visible_row(head.whole())) for head in batch).encode(errors="surrogatepass")
 
-    yield embedded({"unsafe": UNSAFE_IN_SCRIPT, **words_of(rows), "rows": []}).removesuffix("]}")
+    yield embedded({**visible_row(words_of(rows)), "rows": []}).removesuffix("]}")
     lead = ""
     for text in in_batches(rows, work):
         yield lead + (text or b"").decode(errors="surrogatepass")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
+from reconciler.diff.visible import visible_path
 from reconciler.model.risk import RISKS
 from reconciler.render.html.diff import parts
 from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, QUIET, risk_rank, risk_word
@@ -144,17 +145,16 @@ def _fields(change: Document) -> Iterator[Row]:
 
 
 def _whole(op: str, body: Document, written: set[str]) -> Iterator[Row]:
-    """Every field that says something; where it is known what an author wrote, the rest is marked as defaults."""
+    """Every field; empty ones and, where it is known what an author wrote, the others are marked as defaults."""
     for key in sorted(body):
-        if body[key] in _PLAIN:
-            continue
         before, after = (None, body[key]) if op == "add" else (body[key], None)
         row = {"f": key, "op": op, "d": parts(op, before, after)}
-        yield {**row, "s": 1} if written and key not in written else row
+        is_default = body[key] in _PLAIN or (written and key not in written)
+        yield {**row, "s": 1} if is_default else row
 
 
 def _field(field: Document, remark: str = "") -> Row:
-    row: Row = {"f": field["field"], "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
+    row: Row = {"f": _name(field), "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
     if field["op"] == "secret":
         row["x"] = "secret changed"
     if field.get("cause", "configuration") != "configuration":
@@ -162,6 +162,10 @@ def _field(field: Document, remark: str = "") -> Row:
     if field.get("source"):
         row["at"] = _place(field["source"])
     return {**row, "x": remark} if remark else row
+
+
+def _name(field: Document) -> str:
+    return visible_path(tuple(field["path"]))
 
 
 def _outside(found: Document) -> Head:

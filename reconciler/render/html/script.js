@@ -6,17 +6,18 @@
   const root = document.documentElement;
   const BATCH = 60;
 
-  // ---- text: nothing here ever becomes markup, and what can't be seen is shown
+  // ---- text: nothing here ever becomes markup; the numbers and marks of what can't be seen stand out
 
-  const unsafe = new RegExp(data.unsafe, "gu");
+  const marks = /\\\\|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|\u21e5|\u00b7+$/g;
 
   function write(parent, value) {
     const text = String(value);
     let end = 0;
-    for (const match of text.matchAll(unsafe)) {
+    for (const match of text.matchAll(marks)) {
+      if (match[0] === "\\\\") continue;
       if (match.index > end) parent.append(text.slice(end, match.index));
-      const code = match[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-      parent.append(make("span", "ctl", "U+" + code));
+      parent.append(make("span", "ctl"));
+      parent.lastChild.textContent = match[0];
       end = match.index + match[0].length;
     }
     if (end < text.length) parent.append(text.slice(end));
@@ -127,7 +128,7 @@
     body.append(...row.f.filter((field) => !field.s).map(fieldOf));
     const defaults = row.f.filter((field) => field.s);
     if (defaults.length) {
-      const more = make("details", "defaults", make("summary", "", defaults.length + " filled in by defaults"));
+      const more = make("details", "defaults", make("summary", "", defaults.length + " empty or filled in by defaults"));
       more.append(...defaults.map(fieldOf));
       body.append(more);
     }
@@ -231,17 +232,13 @@
   };
   const inputs = ["q", ...Object.keys(PICKS)];
 
-  function plain(text) {
-    return String(text).replace(unsafe, (one) => "U+" + one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0"));
-  }
-
   for (const [id, [all, valuesOf, nameOf]] of Object.entries(PICKS)) {
     const counts = new Map();
     for (const row of rows) for (const value of valuesOf(row)) counts.set(value, (counts.get(value) || 0) + 1);
     const order = id === "risk" ? Object.keys(data.risks).filter((risk) => counts.has(risk)) : [...counts.keys()].sort();
     const select = byId(id);
     select.append(new Option(all, ""));
-    for (const value of order) select.append(new Option(plain(nameOf(value)) + " (" + counts.get(value) + ")", value));
+    for (const value of order) select.append(new Option(nameOf(value) + " (" + counts.get(value) + ")", value));
     select.hidden = order.length < (id === "risk" ? 1 : 2);
   }
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.render.markdown.changes import Document, field_lines
+from reconciler.render.markdown.changes import Document, finding_lines
 from reconciler.render.markdown.marks import code, details, fenced
 from reconciler.render.markdown.plan import BUDGET, plan_markdown
-from reconciler.render.style import safe
 
 
 def drift_markdown(document: Document) -> str:
@@ -32,7 +31,7 @@ def drift_markdown(document: Document) -> str:
 
 
 def _block(finding: Document) -> Iterator[str]:
-    diff = [safe(line) for field in finding["fields"] for line in field_lines({**field, "cause": ""})]
+    diff = finding_lines(finding)
     who = f"By {code(finding['by'])} at {code(finding['at'])}."
     body = [who, *(["", *fenced(diff, "diff")] if diff else [])]
     yield from details(f"{finding['address']} was {finding['finding']} outside", body)

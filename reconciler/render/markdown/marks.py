@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from reconciler.render.style import safe
+from reconciler.diff.visible import visible
 
 _RUNS = re.compile(r"`+")
 
@@ -16,7 +16,7 @@ def _longest_run(text: str) -> int:
 
 def code(text: object, limit: int = 300) -> str:
     """A code span on one line. Nothing in it is read as Markdown; its fence is longer than any run of backticks in it."""
-    shown = safe(str(text)).replace("\n", "\\n").replace("\t", " ").replace("|", "\\|")
+    shown = visible(str(text)).replace("|", "\\|")
     shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
     if not shown.strip():
         return "` `"

@@ -157,11 +157,7 @@ _EXPLAIN = {
 _FREEZE = {
     "type": "object",
     "required": ["target", "reason"],
-    "properties": {
-        "target": {"type": "string"},
-        "reason": {"type": "string", "minLength": 1, "maxLength": 1024},
-        "allow_unknown": {"type": "boolean", "description": "Freeze a name ahead of time, before anything has it."},
-    },
+    "properties": {"target": {"type": "string"}, "reason": {"type": "string", "minLength": 1, "maxLength": 1024}},
 }
 _TOP = "/v1/tenants/{tenant}"
 _OPERATORS = {
