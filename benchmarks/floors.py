@@ -73,15 +73,16 @@ def hash_(folder: str) -> None:
 
 
 def scan(database: str) -> None:
-    sql = "SELECT tenant || '/' || kind || '/' || name, digest FROM resources"
+    name = "r.tenant || '/' || r.kind || '/' || r.name"
     if database.startswith("sqlite"):
-        rows = sqlite3.connect(database.removeprefix("sqlite:///")).execute(f"{sql.replace(' FROM', ', spec FROM')}")
-        found = {name: blake2b(spec.encode(), digest_size=16).hexdigest() for name, _, spec in rows}
+        rows = sqlite3.connect(database.removeprefix("sqlite:///")).execute(f"SELECT {name}, r.spec FROM resources r")
+        found = {name: blake2b(spec.encode(), digest_size=16).hexdigest() for name, spec in rows}
     else:
         import psycopg
 
         with psycopg.connect(database) as connection:
-            found = dict(connection.execute(f"{sql} WHERE digest_of = md5(spec::text)").fetchall())
+            joined = "resources r JOIN applied a USING (tenant, kind, name) WHERE a.digest_of = md5(r.spec::text)"
+            found = dict(connection.execute(f"SELECT {name}, a.digest FROM {joined}").fetchall())
     assert found
 
 

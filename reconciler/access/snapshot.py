@@ -72,6 +72,16 @@ class Tenant(Struct, dict=True):
             name for name, known in self.resources.items() if known.address.kind == kind and known.live is not None
         )
 
+    def caller_with(self, uid: str) -> Resource | None:
+        """Return the caller with this uid, whatever its name is now."""
+        name = self._callers.get(uid)
+        return self.resource(name) if name else None
+
+    @cached_property
+    def _callers(self) -> Mapping[str, str]:
+        found = ((name, known) for name, known in self.resources.items() if known.address.kind == "caller")
+        return {known.uid: name for name, known in found if known.live is not None}
+
     @cached_property
     def allows(self) -> tuple[Rule, ...]:
         """An allow counts only as it was applied."""

@@ -7,11 +7,11 @@ from enum import Enum
 
 from msgspec import Struct
 
+from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Owner, Row
 from reconciler.model.plan import Action, Change
-from reconciler.planner.normal import normal
 
 
 class Verdict(Enum):

@@ -11,13 +11,13 @@ from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.terms import Terms
 from reconciler.errors import PlanStale, Problem, Refused
 from reconciler.guards.check import Facts, refusals
+from reconciler.kinds.meaning import as_applied, normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.live import ProjectRow, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
 from reconciler.planner.needs import Needs
-from reconciler.planner.normal import normal
 from reconciler.planner.risks import risks_of
 from reconciler.store.transaction import Transaction
 
@@ -267,7 +267,7 @@ def _unseen(change: Change, locked: Locked, saved: bool) -> bool:
     if change.action is Action.CREATE:
         overwrites = applied is not None and place not in locked.vacated
     else:
-        overwrites = row is not None and applied is not None and normal(row).digest != normal(applied).digest
+        overwrites = row is not None and applied is not None and not as_applied(row, applied)
         if change.action is Action.UPDATE:
             overwrites = overwrites and any(field.cause.is_outside for field in change.fields)
     return overwrites and not (saved and change.outside is not None)

@@ -8,13 +8,11 @@ from typing import cast
 import orjson
 
 from reconciler.errors import IntegrityFailed, Problem
-from reconciler.kinds.parse import parse
+from reconciler.kinds.accept import Accepted, accept
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.model.address import Address
-from reconciler.model.body import canonical
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.model.spec import Spec
 from reconciler.planner.needs import Needs
 from reconciler.processes import BATCH, in_batches
 from reconciler.remembered import remembered
@@ -88,8 +86,8 @@ def _targets(change: Change) -> list[str]:
 @remembered(4096)
 def _is_normal(kind: str, text: str) -> bool | None:
     """Whether a body is what its spec normalises to; None where it is none of this kind at all."""
-    spec = parse(KINDS[kind], orjson.loads(text), Address("", kind, ""))
-    return canonical(spec.normalised()) == text if isinstance(spec, Spec) else None
+    found = accept(KINDS[kind], orjson.loads(text), Address("", kind, ""))
+    return found.text == text if isinstance(found, Accepted) else None
 
 
 def _is_plain(change: Change) -> bool:

@@ -8,17 +8,21 @@ from typing import NamedTuple, cast
 
 from reconciler.errors import Path, Place
 from reconciler.kinds.table import KINDS, SPEC_VERSIONS
+from reconciler.kinds.tool import names_of
 from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import Action, Cause, Change
 from reconciler.store.creations import Creation
 from reconciler.store.rows import paths_to_json
+from reconciler.store.status import Life
 from reconciler.store.transaction import HistoryEntry, Remembered, Transaction, Written
 
 _ACTION_WORDS = {action: action.value for action in Action}
 _CAUSE_WORDS = {cause: cause.value for cause in Cause}
 _REMEMBERED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT)
+_STAYS = frozenset({Action.MOVE, Action.ADOPT})
+"""The row's body stays as it is, whoever wrote it."""
 
 
 class Entries(NamedTuple):
@@ -73,12 +77,44 @@ def write(
     for owner in sorted({c.adopted_from for _, c in others if c.adopted_from}):
         transaction.forget_applied([c.address for _, c in others if c.adopted_from == owner], owner)
     transaction.remember(
-        [_remembered(c, written(c), applied, generation) for action in _REMEMBERED for c in by_action[action]],
+        [
+            _remembered(
+                c, written(c), applied, generation, rows[c.previous or c.address].witness if action in _STAYS else None
+            )
+            for action in _REMEMBERED
+            for c in by_action[action]
+        ],
         applied,
     )
+    transaction.carry_freezes(_lives([c for _, c in others], uids, applied))
     history = [_entry(n, c, uids[c.address], rows_written.get(c.address)) for n, c in others]
     digests = {c.address: written(c).digest for _, c in others if c.new_text is not None and not c.is_lost}
     return Entries(history, [_told(c, staged.get(c.address), digests) for c in changes])
+
+
+def _lives(
+    changes: Sequence[Change], uids: Mapping[Address, str], applied: Mapping[Address, Applied]
+) -> Iterator[Life]:
+    """Return what gets another uid or leaves a name: a freeze stays in force for it.
+
+    A resource that somebody deleted, and that the files still declare, is the same one when it is created anew.
+    """
+    vacated = {change.previous for change in changes}
+    for change in changes:
+        before = change.uid
+        if change.action is Action.CREATE and change.address in applied and change.address not in vacated:
+            before = applied[change.address].uid
+        left, after = _left(change), uids[change.address]
+        if before and change.new_text is not None and (before != after or left):
+            yield Life(change.address.tenant, before, after, left)
+
+
+def _left(change: Change) -> frozenset[str]:
+    """Return the names by which the resource can be frozen before the change, and not after it."""
+    if change.previous is None and (not change.fields or KINDS[change.address.kind].calls is None):
+        return frozenset()
+    before = names_of(change.previous or change.address, change.before or {})
+    return before - names_of(change.address, change.after or {})
 
 
 def _told(change: Change, creation: Creation | None, digests: Mapping[Address, str]) -> list[str | None]:
@@ -122,10 +158,12 @@ def _heals(change: Change) -> bool:
     return any(field.path[0] in fields for field in change.fields)
 
 
-def _remembered(change: Change, written: Written, applied: Mapping[Address, Applied], generation: int) -> Remembered:
+def _remembered(
+    change: Change, written: Written, applied: Mapping[Address, Applied], generation: int, witness: str | None
+) -> Remembered:
     known = applied.get(change.previous or change.address)
     moved_from = str(change.previous) if change.previous else known.moved_from if known else None
-    return Remembered(written, change.explicit, generation, moved_from, _source(change.source))
+    return Remembered(written, change.explicit, generation, moved_from, _source(change.source), witness)
 
 
 def _source(place: Place | None) -> str | None:

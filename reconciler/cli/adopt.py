@@ -13,6 +13,7 @@ from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
 from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace, now, parse_address
 from reconciler.errors import ConfigurationInvalid, Problem, ReconcilerError
+from reconciler.kinds.meaning import normal
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -22,7 +23,6 @@ from reconciler.model.plan import Selection
 from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 from reconciler.planner.make import Setting, make_plan
-from reconciler.planner.normal import normal
 
 
 @click.command("adopt")

@@ -9,8 +9,8 @@ from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace, parse_address
 from reconciler.errors import ReconcilerError
 from reconciler.history.blame import Blame, blame
+from reconciler.kinds.meaning import normal
 from reconciler.model.body import dotted
-from reconciler.planner.normal import normal
 from reconciler.render.style import safe, value_text
 from reconciler.render.width import cells, padded
 

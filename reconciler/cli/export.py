@@ -9,13 +9,13 @@ import click
 from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, ReconcilerError
+from reconciler.kinds.meaning import normal
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
 from reconciler.model.live import Live
 from reconciler.model.spec import Spec
-from reconciler.planner.normal import normal
 from reconciler.render.manifest import authored, manifest
 from reconciler.render.style import safe
 

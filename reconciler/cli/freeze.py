@@ -4,51 +4,76 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
-from reconciler.kinds.table import TOOL, freezable, is_freezable
-from reconciler.model.address import is_name
+from reconciler.kinds.freezing import forms, is_freeze_target, tenant_of
+from reconciler.model.status import FreezeEntry
+from reconciler.render.table import table
+
+STATES = {"in-force": "in force", "waiting": "nothing has this name yet", "ended": "gone"}
 
 
 @click.command("freeze")
-@click.argument("target", metavar="TARGET")
-@click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit trail.")
+@click.argument("target", metavar="TARGET", required=False)
+@click.option("--reason", metavar="TEXT", help="Why; it stands in the audit trail.")
+@click.option("--allow-unknown", is_flag=True, help="Freeze a name ahead of time, before anything has it.")
+@click.option("--list", "lists", is_flag=True, help="List what is frozen: since when, by whom, and why.")
 @common
-def command(options: Options, target: str, reason: str) -> int:
+def command(options: Options, target: str | None, reason: str | None, allow_unknown: bool, lists: bool) -> int:
     """Take TARGET out of use, in force everywhere within a second.
 
-    TARGET is `platform`, `tenant/NAME`, `key/ID`, or TENANT/KIND/NAME of a resource or a tool. What runs is cancelled. No apply lifts a freeze: `reconciler unfreeze` does.
-    """
-    from reconciler.store.status import freeze
+    TARGET is `platform`, `tenant/NAME`, `key/ID`, or TENANT/KIND/NAME of a resource or a tool. What runs is cancelled.
 
+    No apply lifts a freeze: it follows the resource through renames and replacements, until `reconciler unfreeze`. A
+    freeze ahead of time stays on the name. A resource that is deleted, and later made anew, is a new one, and not frozen.
+    """
+    from reconciler.store.status import freeze, freezes
+
+    if lists:
+        if target is not None or reason is not None:
+            raise UsageError("--list takes no TARGET and no --reason")
+        show(options, freezes(place(options).database))
+        return 0
+    if target is None or reason is None:
+        raise UsageError("expected TARGET and --reason TEXT", hint="or --list, to see what is frozen")
     where = place(options)
-    done = freeze(where.database, parse_target(target), reason, where.actor)
-    return say(options, target, "frozen", done)
+    done = freeze(where.database, parse_target(target), reason, where.actor, allow_unknown)
+    report(options, target, "frozen", done)
+    return 0
 
 
 def parse_target(text: str) -> str:
-    """Raises UsageError."""
-    parts = text.split("/")
-    fits = (
-        text == "platform"
-        or (len(parts) == 2 and parts[0] in {"tenant", "key"} and is_name(parts[1]))
-        or (len(parts) == 3 and is_name(parts[0]) and is_freezable(parts[1]) and _is_target(parts[1], parts[2]))
-    )
-    if not fits:
-        forms = f"platform, tenant/NAME, key/ID, or TENANT/KIND/NAME with a kind of {', '.join(freezable())}"
-        raise UsageError(f"{text} is nothing that can be frozen", code="invalid-target", hint=f"expected {forms}")
+    """Return the target as it is. Raises UsageError for a text of another form."""
+    if not is_freeze_target(text):
+        raise UsageError(f"{text} is nothing that can be frozen", code="invalid-target", hint=f"expected {forms()}")
     return text
 
 
-def _is_target(kind: str, name: str) -> bool:
-    return all(map(is_name, name.split("__", 1))) if kind == TOOL else is_name(name)
-
-
-def say(options: Options, target: str, word: str, done: bool) -> int:
+def report(options: Options, target: str, word: str, done: bool) -> None:
     if options.format == "json":
         print_json({"format_version": "1.0", "target": target, "state": word, "changed": done})
     else:
         click.echo(f"{target} is {word} now." if done else f"{target} was {word} already.")
-    return 0
+
+
+def show(options: Options, entries: list[FreezeEntry]) -> None:
+    """Print freezes by the names that their targets have now, narrowed by --tenant."""
+    chosen = [one for one in entries if not options.tenants or tenant_of(one.freeze.target) in options.tenants]
+    if options.format == "json":
+        print_json({"format_version": "1.0", "freezes": [one.document() for one in chosen]})
+    elif chosen:
+        rows = [[_name(one), *(_since(one)), STATES[one.state], one.freeze.reason] for one in chosen]
+        print_lines(table(("target", "since", "by", "state", "reason"), rows), options.style)
+    else:
+        click.echo("Nothing is frozen.")
+
+
+def _name(entry: FreezeEntry) -> str:
+    target = entry.freeze.target
+    return target if entry.address in {None, target} else f"{entry.address} (frozen as {target})"
+
+
+def _since(entry: FreezeEntry) -> tuple[str, str]:
+    return entry.freeze.frozen_at, entry.freeze.frozen_by

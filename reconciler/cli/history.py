@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.fields import differences
 from reconciler.errors import ReconcilerError
+from reconciler.kinds.meaning import shown_past
 from reconciler.model.body import dotted
 from reconciler.model.history import Generation, PastChange
 from reconciler.render.style import safe, value_text
@@ -62,7 +63,7 @@ def command(options: Options, generation: int | None) -> int:
             code="history-pruned",
         )
     wanted = [
-        c
+        _shown(c, history.mask_key)
         for c in history.changes
         if c.generation == generation
         and (not options.tenants or c.address.tenant in options.tenants)
@@ -89,6 +90,14 @@ def line(generation: Generation) -> str:
     commit = f", commit {generation.commit[:12]}{' (dirty)' if generation.dirty else ''}" if generation.commit else ""
     counts = f"{generation.added} added, {generation.changed} changed, {generation.destroyed} destroyed"
     return f"{generation.number:>4}  {generation.at}  {generation.operation}  {counts}  by {safe(generation.actor)}{commit}"
+
+
+def _shown(change: PastChange, mask_key: bytes) -> PastChange:
+    before, after = (
+        body and shown_past(change.address, body, change.spec_version, mask_key)
+        for body in (change.before, change.after)
+    )
+    return replace(change, before=before, after=after)
 
 
 def _generation(generation: Generation) -> dict[str, Any]:

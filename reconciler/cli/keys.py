@@ -28,8 +28,8 @@ def issue_command(options: Options, caller: str) -> int:
     A caller has two active keys at most, so that one can take the other's place without a gap. How long a key is good for
     is `auth.api_key.max_age_days` of the caller.
     """
+    from reconciler.store.keys import issue
     from reconciler.store.known import read_known
-    from reconciler.store.status import issue
 
     tenant, name = _caller(caller)
     where = place(options)
@@ -58,14 +58,20 @@ def issue_command(options: Options, caller: str) -> int:
 @click.argument("caller", metavar="TENANT/CALLER")
 @common
 def list_command(options: Options, caller: str) -> int:
-    """List the keys of a caller: never the keys themselves."""
+    """List the keys of a caller: never the keys themselves.
+
+    A key follows its caller through a rename. A caller that was made anew under the same name has none of the former
+    one's keys, and its list shows none of them.
+    """
     from datetime import UTC, datetime
 
-    from reconciler.store.status import keys_of, moment
+    from reconciler.store.keys import keys_of
+    from reconciler.store.status_change import moment
 
     tenant, name = _caller(caller)
     now = moment(datetime.now(UTC))
-    found = [_shown(key, now) for key in keys_of(place(options).database, tenant, name)]
+    issued = keys_of(place(options).database, tenant, name)
+    found = [{**_shown(key, now, issued.live), "caller": name} for key in issued.keys]
     if options.format == "json":
         print_json({"format_version": "1.0", "keys": found})
     elif not found:
@@ -85,11 +91,11 @@ def revoke_command(options: Options, caller: str, key: str | None) -> int:
 
     In force everywhere within a second.
     """
-    from reconciler.store.status import keys_of, revoke
+    from reconciler.store.keys import keys_of, revoke
 
     tenant, name = _caller(caller)
     where = place(options)
-    chosen = [key] if key else [one.id for one in keys_of(where.database, tenant, name) if one.revoked_at is None]
+    chosen = [key] if key else [one.id for one in keys_of(where.database, tenant, name).keys if one.revoked_at is None]
     revoked = [one for one in chosen if revoke(where.database, tenant, name, one, where.actor)]
     if options.format == "json":
         print_json({"format_version": "1.0", "revoked": revoked})
@@ -108,7 +114,7 @@ def _caller(text: str) -> tuple[str, str]:
     return tenant, name
 
 
-def _shown(key: CallerKey, now: str) -> dict[str, str | None]:
-    told = {name: value for name, value in key._asdict().items() if name not in {"digest", "uid"}}
-    state = "revoked" if key.revoked_at else "active" if key.is_active(now) else "expired"
-    return {**told, "state": state}
+def _shown(key: CallerKey, now: str, live: bool = True) -> dict[str, str | None]:
+    shown = {name: value for name, value in key._asdict().items() if name not in {"digest", "uid"}}
+    state = "revoked" if key.revoked_at else "ended" if not live else "active" if key.is_active(now) else "expired"
+    return {**shown, "state": state}

@@ -17,6 +17,7 @@ from reconciler.diff.visible import visible_lines
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds.lifecycle import Status as Health
 from reconciler.kinds.lifecycle import switched_off, usable
+from reconciler.kinds.meaning import shown_body
 from reconciler.kinds.table import can
 from reconciler.model.address import Address
 from reconciler.model.configuration import Guards
@@ -74,10 +75,10 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "row_version": row.row_version,
         "changed_by": row.touch.by,
         "changed_at": row.touch.at,
-        "spec": row.raw,
+        "spec": shown_body(row),
     }
-    if can(address.kind, Ability.SUSPENDABLE) and isinstance(row.raw, dict):
-        enabled = not switched_off(row.raw)
+    if can(address.kind, Ability.SUSPENDABLE):
+        enabled = not switched_off(document["spec"])
         health = Health(suspended_by=status.suspended_by, suspended_reason=status.suspended_reason, error=status.error)
         document["status"] = {
             "state": "enabled" if enabled else "disabled",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.freeze import parse_target, say
+from reconciler.cli.freeze import parse_target, report
 from reconciler.cli.options import common
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
@@ -15,11 +15,13 @@ from reconciler.cli.workspace import Options
 @click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit trail.")
 @common
 def command(options: Options, target: str, reason: str) -> int:
-    """Lift the freeze of TARGET.
+    """Lift the freeze of TARGET, by the name that it has now; `reconciler freeze --list` shows it.
 
     A freeze of something above it stays in force.
     """
     from reconciler.store.status import unfreeze
 
     where = place(options)
-    return say(options, target, "unfrozen", unfreeze(where.database, parse_target(target), reason, where.actor))
+    unfreeze(where.database, parse_target(target), reason, where.actor)
+    report(options, target, "unfrozen", True)
+    return 0

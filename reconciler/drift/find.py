@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date
 
+from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
 from reconciler.model.live import Live
 from reconciler.model.plan import OutsideChange, Selection
 from reconciler.planner.compare import outside_change
-from reconciler.planner.normal import normal
 
 
 def find_drift(

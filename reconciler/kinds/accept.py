@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from reconciler.errors import Path, Problem
+from reconciler.kinds.mask import holds_mask
 from reconciler.kinds.parse import parse
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, digest_of_text
@@ -65,4 +66,11 @@ def _accepted(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Proble
         return spec
     body = spec.normalised()
     text = canonical(body)
+    if holds_mask(text):
+        hint = "write the value itself, or a reference to a secret"
+        return (
+            Problem(
+                "masked-value", "a value here is only the mask of one that may not be shown", str(address), hint=hint
+            ),
+        )
     return Accepted(text, body, digest_of_text(text), frozenset(explicit_paths(spec)))

@@ -58,9 +58,13 @@ def upgrade(kind: Kind, body: Body, spec_version: int) -> Body:
 
 def is_public(kind: Kind, raw: Any, path: Path) -> bool:
     """Whether the value at ``path`` of this raw body may be shown; False wherever the schema does not say so."""
+    return shown(variants_of(kind, raw), raw, path)
+
+
+def variants_of(kind: Kind, raw: Any) -> tuple[type[Spec], ...]:
+    """The spec that a raw body is meant for; all of the kind's where it does not name one."""
     variant = _variant(kind, raw)
-    variants = tuple(kind.variants.values()) if isinstance(variant, Problem) else (variant,)
-    return shown(variants, raw, path)
+    return tuple(kind.variants.values()) if isinstance(variant, Problem) else (variant,)
 
 
 def _variant(kind: Kind, raw: Any) -> type[Spec] | Problem:

@@ -27,6 +27,8 @@ class Shape(Struct, frozen=True):
     tag: str | Callable[[Any], Any] | None = None
     either: tuple[Shape, ...] = ()
     choices: tuple[str, ...] = ()
+    is_open: bool = False
+    """Whether the field takes maps of any shape."""
 
 
 class Spot(NamedTuple):
@@ -65,9 +67,25 @@ def shown(parts: tuple[type[BaseModel], ...], raw: Any, path: Path) -> bool:
     """Whether the value at ``path`` may be shown: every model that has a field there says that it is public."""
     shapes = [Shape(part=part) for part in parts]
     for step in path:
-        shapes = [below for shape in shapes for below in _below(_pick(shape, raw), step)]
+        shapes = places_below(shapes, raw, step)
         raw = _item(raw, step)
     return bool(shapes) and all(_public(shape, raw) for shape in shapes)
+
+
+def places_below(shapes: Sequence[Shape], raw: Any, step: str | int) -> list[Shape]:
+    """What the schema says one step below ``raw``, which stands at a place of any of these shapes."""
+    return [below for shape in shapes for below in _below(_pick(shape, raw), step)]
+
+
+def is_map(shape: Shape) -> bool:
+    """Whether the schema says what the entries of a map are that stands here."""
+    inner = (*shape.members.values(), *shape.either)
+    return shape.part is not None or shape.values is not None or any(map(is_map, inner))
+
+
+def is_list(shape: Shape) -> bool:
+    """Whether the schema says what the items of a list are that stands here."""
+    return shape.items is not None or any(map(is_list, (*shape.members.values(), *shape.either)))
 
 
 def _public(shape: Shape, raw: Any) -> bool:
@@ -127,12 +145,12 @@ def _shape(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
         return Shape(private, part=annotation)
     if origin is dict:
         value = get_args(annotation)[1]
-        return Shape(private or value is Any, values=None if value is Any else _shape(value, ()))
+        return Shape(private or value is Any, values=None if value is Any else _shape(value, ()), is_open=value is Any)
     if origin in {tuple, list}:
         return Shape(private, items=_shape(get_args(annotation)[0], ()))
     if origin is Literal:
         return Shape(private, choices=tuple(str(choice) for choice in get_args(annotation)))
-    return Shape(private or annotation is Any)
+    return Shape(private or annotation is Any, is_open=annotation is Any)
 
 
 def _union(annotation: Any, metadata: tuple[Any, ...]) -> Shape:

@@ -62,6 +62,8 @@ class History(Struct, frozen=True, dict=True):
     generations: tuple[Generation, ...] = ()
     changes: tuple[PastChange, ...] = ()
     horizon: int = 0
+    mask_key: bytes = b""
+    """Keys the fingerprints of what is masked in the bodies."""
 
     @cached_property
     def by_number(self) -> Mapping[int, Generation]:

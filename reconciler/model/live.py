@@ -38,7 +38,10 @@ class DatabaseState(Enum):
 
 
 class Row(Struct, frozen=True, dict=True):
-    """One row of live state. ``digest`` is that of the body if the database vouches for it, else None."""
+    """One row of live state; ``kinds.meaning`` says what its text means, and what of it may be shown.
+
+    ``witness`` is the hash of the text as the database keeps it. ``mask_key`` keys the fingerprints of what is masked.
+    """
 
     address: Address
     uid: str
@@ -46,8 +49,9 @@ class Row(Struct, frozen=True, dict=True):
     spec_version: int
     row_version: int
     project: str | None = None
-    digest: str | None = None
+    witness: str | None = None
     touch: Touch = UNKNOWN
+    mask_key: bytes = b""
 
     @cached_property
     def raw(self) -> Any:
@@ -56,7 +60,10 @@ class Row(Struct, frozen=True, dict=True):
 
 
 class Applied(Struct, frozen=True, dict=True):
-    """What this tool last wrote for an address; ownership and drift are judged by it."""
+    """What this tool last wrote for an address; ownership and drift are judged by it.
+
+    ``witness`` is that of the row as it was then; None where it is not known.
+    """
 
     address: Address
     uid: str
@@ -67,6 +74,8 @@ class Applied(Struct, frozen=True, dict=True):
     explicit: frozenset[Path] = frozenset()
     moved_from: str | None = None
     source: str | None = None
+    witness: str | None = None
+    mask_key: bytes = b""
 
     @cached_property
     def raw(self) -> Any:

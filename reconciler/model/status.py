@@ -49,6 +49,35 @@ class Freeze(NamedTuple):
     uid: str | None = None
     origin: str = ""
 
+    def __str__(self) -> str:
+        return f"frozen since {self.frozen_at} by {self.frozen_by}: {self.reason}"
+
+
+class FreezeEntry(NamedTuple):
+    """A freeze as lists show it: ``address`` is the name of its target now, None once that is gone.
+
+    ``state`` is ``in-force``, ``waiting`` (nothing has this name yet) or ``ended`` (the resource is gone; the freeze
+    counts again should a rollback bring back this very life).
+    """
+
+    freeze: Freeze
+    address: str | None
+    state: str
+
+    def document(self) -> dict[str, str | None]:
+        """Return the entry as both the command line and the operators' API write it."""
+        one = self.freeze
+        return {
+            "id": one.id,
+            "target": one.target,
+            "address": self.address,
+            "uid": one.uid,
+            "state": self.state,
+            "reason": one.reason,
+            "frozen_at": one.frozen_at,
+            "frozen_by": one.frozen_by,
+        }
+
 
 class Status(Struct, frozen=True, dict=True):
     """Issued keys by id, revoked and expired ones included; and the freezes in force."""

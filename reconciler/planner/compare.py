@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import ConfigurationInvalid, Path, Problem
+from reconciler.kinds.meaning import Normal, as_applied, normal, parsed
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, get
@@ -18,7 +19,6 @@ from reconciler.model.plan import DELETED_OUTSIDE, Action, Cause, Change, FieldC
 from reconciler.model.resource import Resource
 from reconciler.planner.attribute import Rules, attributed, covered, keep_ignored, moved_outside
 from reconciler.planner.moves import mark
-from reconciler.planner.normal import Normal, normal, parsed
 
 
 class Sides(Struct, frozen=True):
@@ -70,7 +70,8 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
     kind = KINDS[wanted.address.kind]
     same_life = sides.uid in {None, row.uid}
     plain = sides.adopted_from is None and sides.previous is None and same_life
-    if plain and applied and row.digest == applied.digest == wanted.digest and row.spec_version == kind.spec_version:
+    unmoved = applied is not None and as_applied(row, applied)
+    if plain and unmoved and applied and applied.digest == wanted.digest and applied.spec_version == kind.spec_version:
         return None
     before = normal(row)
     base = normal(applied) if applied else None
@@ -80,8 +81,10 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
     after = _with_ignored(wanted, before, rules, today)
     then = applied.explicit if applied else frozenset()
     fields = attributed(before.body, after, base.body if base else None, wanted.explicit, then)
-    outside = base is not None and (
-        not before.valid or moved_outside(wanted.address, base.body, before.body, rules, today)
+    outside = (
+        base is not None
+        and not unmoved
+        and (not before.valid or moved_outside(wanted.address, base.body, before.body, rules, today))
     )
     change = Change(
         wanted.address,
@@ -163,8 +166,7 @@ def remove(address: Address, action: Action, live: Live, reason: str) -> Change:
     """A resource of ours that is no longer wanted: deleted, or let go of."""
     row, applied = live.rows[address], live.applied[address]
     before = normal(row)
-    base = normal(applied)
-    outside = row.touch if before.digest != base.digest else None
+    outside = None if as_applied(row, applied) else row.touch
     after = before.body if action is Action.FORGET else None
     return Change(
         address, action, before.body, after, reason=reason, outside=outside, uid=row.uid, row_version=row.row_version
@@ -177,7 +179,7 @@ def outside_change(address: Address, live: Live, configuration: Configuration, t
     if row is None or row.uid != applied.uid:
         touch = live.deletions.get(address, Touch())
         return OutsideChange(address, "deleted", normal(applied).body, None, (), touch)
-    if row.digest == applied.digest:
+    if as_applied(row, applied):
         return None
     base, now = normal(applied), normal(row)
     told = tuple(

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
+from reconciler.kinds.meaning import normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Adoption, Configuration
@@ -22,7 +23,6 @@ from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
 from reconciler.planner.moves import active_moves, idle_moves, linked
 from reconciler.planner.needs import needs_of
-from reconciler.planner.normal import normal
 from reconciler.planner.order import ordered
 from reconciler.planner.references import unmet_references
 from reconciler.planner.risks import with_risks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.errors import ConfigurationInvalid, Problem
+from reconciler.kinds.meaning import raw_body
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
@@ -12,7 +13,6 @@ from reconciler.model.live import Live
 from reconciler.model.plan import Action, Blocker, Plan
 from reconciler.planner.links import links_of
 from reconciler.planner.needs import Needs
-from reconciler.planner.normal import raw_body
 
 
 def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, live: Live) -> Iterator[Blocker]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from reconciler.errors import Path
+from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
@@ -15,7 +16,6 @@ from reconciler.model.live import Live
 from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.needs import needs_of
-from reconciler.planner.normal import normal
 from reconciler.planner.order import ordered
 from reconciler.planner.risks import risks_of
 

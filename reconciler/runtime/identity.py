@@ -11,7 +11,8 @@ from typing import Any
 
 from reconciler.access.judge import Caller
 from reconciler.runtime.source import InForce
-from reconciler.store.status import digest, moment
+from reconciler.store.keys import digest
+from reconciler.store.status_change import moment
 
 
 def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:
@@ -20,8 +21,8 @@ def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:
     key = in_force.status.keys.get(parts[1]) if len(parts) == 3 and parts[0] == "rk" else None
     if key is None or not hmac.compare_digest(digest(parts[2]), key.digest) or not key.is_active(moment(now)):
         return None
-    caller = in_force.snapshot.tenant(key.tenant).resource(f"caller/{key.caller}")
-    if caller is None or caller.known.uid != key.uid or not caller.known.settled:
+    caller = in_force.snapshot.tenant(key.tenant).caller_with(key.uid)
+    if caller is None or not caller.known.settled:
         return None
     taken = caller.body["auth"].get("api_key")
     if taken is None:
@@ -30,7 +31,7 @@ def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:
     age = timedelta(days=taken["max_age_days"])
     if moment(now - age) >= key.created_at:
         return None
-    return Caller(key.tenant, key.caller, key.id)
+    return Caller(key.tenant, caller.known.address.name, key.id)
 
 
 def by_claims(in_force: InForce, issuer: str, claims: Mapping[str, Any]) -> Caller | None:

@@ -42,34 +42,28 @@ def stage(connection: Connection, creations: list[Creation]) -> None:
         copied(connection, "pg_temp.creations", Creation._fields, creations)
 
 
-def insert(connection: Connection, project: str, actor: str, last: int) -> None:
-    """Into `resources`; ``last`` is the ``row_version`` before theirs, on SQLite, where the trigger leaves them alone."""
-    given: dict[str, Any] = {"project": project, "actor": actor}
+def write(connection: Connection, project: str, actor: str, generation: int, last: int) -> None:
+    """Into `resources` and `applied`; ``last`` is the ``row_version`` before theirs, on SQLite, where the trigger leaves
+    them alone. PostgreSQL reads each body once for both: its witness is the hash of what it keeps."""
+    given: dict[str, Any] = {"project": project, "actor": actor, "generation": generation}
+    applied = (
+        f"INSERT INTO applied (project, generation, {_APPLIED}, digest_of) SELECT :project, :generation, {_APPLIED}, "
+    )
     if connection.dialect.name == "sqlite":
         sql = (
-            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, changed_by, "
-            "row_version, changed_at) SELECT tenant, kind, name, uid, spec, spec_version, digest, :project, :actor, :actor, "
+            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by, changed_by, "
+            "row_version, changed_at) SELECT tenant, kind, name, uid, spec, spec_version, :project, :actor, :actor, "
             ":last + rowid, strftime('%Y-%m-%dT%H:%M:%SZ','now') FROM temp.creations"
         )
-        given["last"] = last
-    else:
-        sql = (
-            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, digest_of) "
-            "SELECT tenant, kind, name, uid, body, spec_version, digest, :project, :actor, md5(body::text) "
-            "FROM (SELECT *, CAST(spec AS jsonb) AS body FROM pg_temp.creations OFFSET 0) s"
-        )
-    connection.execute(text(sql), given)
-
-
-def remember(connection: Connection, project: str, generation: int) -> None:
-    """Into `applied`."""
-    connection.execute(
-        text(
-            f"INSERT INTO applied (project, generation, {_APPLIED}) SELECT :project, :generation, {_APPLIED} "
-            f"FROM {_staged(connection)}"
-        ),
-        {"project": project, "generation": generation},
+        connection.execute(text(sql), {**given, "last": last})
+        connection.execute(text(f"{applied} digest FROM temp.creations"), given)
+        return
+    sql = (
+        "WITH c AS MATERIALIZED (SELECT *, CAST(spec AS jsonb) AS body FROM pg_temp.creations), r AS ("
+        "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by) "
+        f"SELECT tenant, kind, name, uid, body, spec_version, :project, :actor FROM c) {applied} md5(body::text) FROM c"
     )
+    connection.execute(text(sql), given)
 
 
 def record(connection: Connection, project: str, generation: int) -> None:

@@ -13,7 +13,7 @@ from reconciler.model.history import Generation, History, PastChange
 from reconciler.model.live import DatabaseState
 from reconciler.model.plan import Change
 from reconciler.store.connect import exists, reading
-from reconciler.store.rows import at_addresses, paths_from_json
+from reconciler.store.rows import at_addresses, paths_from_json, read_mask_key
 from reconciler.store.schema import state_of
 from reconciler.store.url import Database
 
@@ -33,7 +33,10 @@ def read_history(database: Database, project: str, upto: int | None = None) -> H
             return History()
         horizon = connection.execute(text("SELECT horizon FROM projects WHERE name = :name"), {"name": project})
         return History(
-            _generations(connection, project), _changes(connection, project, upto), horizon.scalar_one_or_none() or 0
+            _generations(connection, project),
+            _changes(connection, project, upto),
+            horizon.scalar_one_or_none() or 0,
+            read_mask_key(connection),
         )
 
 

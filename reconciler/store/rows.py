@@ -19,18 +19,34 @@ Where = tuple[str, dict[str, Any]]
 """An SQL condition and its parameters."""
 
 PROJECT_COLUMNS = "name, lineage, environment, generation, git_commit"
-_APPLIED = "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.digest, r.generation, r.explicit, r.moved_from, r.source"
+_APPLIED = (
+    "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.digest, r.generation, r.explicit, r.moved_from, r.source, "
+    "r.digest_of"
+)
 
 
 def _row_columns(connection: Connection) -> str:
-    """On PostgreSQL the database itself says whether the digest is still that of the body; on SQLite we hash it."""
+    """On PostgreSQL the database makes the witness of a body; on SQLite we do."""
     if connection.dialect.name == "sqlite":
-        return "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.row_version, r.project, r.digest, r.changed_by, r.changed_at"
+        return "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.row_version, r.project, NULL, r.changed_by, r.changed_at"
     return (
-        "r.tenant, r.kind, r.name, r.uid, r.spec::text, r.spec_version, r.row_version, r.project, "
-        "CASE WHEN r.digest_of = md5(r.spec::text) THEN r.digest END, r.changed_by, "
-        "to_char(r.changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        "r.tenant, r.kind, r.name, r.uid, r.spec::text, r.spec_version, r.row_version, r.project, md5(r.spec::text), "
+        "r.changed_by, to_char(r.changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
     )
+
+
+def witness_of(text: str) -> str:
+    """SQLite's witness of a body: it keeps texts as they are written, so this is the digest of a canonical one."""
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def read_mask_key(connection: Connection) -> bytes:
+    """What keys the fingerprints in masks: a secret of this database."""
+    found: bytes | None = connection.info.get("mask_key")
+    if found is None:
+        stored = connection.execute(text("SELECT key FROM mask_key")).scalar_one_or_none()
+        found = connection.info["mask_key"] = (stored or "").encode()
+    return found
 
 
 def in_tenants(connection: Connection, tenants: Iterable[str]) -> Where:
@@ -79,35 +95,36 @@ def read_rows(connection: Connection, where: Where, lock: str = "", but: Set[str
     sql = (
         f"SELECT {_row_columns(connection)} FROM resources r WHERE {where[0]} ORDER BY r.tenant, r.kind, r.name{suffix}"
     )
-    hashed_here = connection.dialect.name == "sqlite"
+    mask_key = read_mask_key(connection)
     rows = {}
     for record in connection.execute(text(sql), where[1]):
-        row = _row(tuple(record), hashed_here)
+        row = _row(tuple(record), mask_key)
         if not but or str(row.address) not in but:
             rows[row.address] = row
     return rows
 
 
-def _row(record: Sequence[Any], hashed_here: bool) -> Row:
-    tenant, kind, name, uid, spec, spec_version, row_version, project, stored, by, at = record
+def _row(record: Sequence[Any], mask_key: bytes) -> Row:
+    tenant, kind, name, uid, spec, spec_version, row_version, project, witness, by, at = record
     if isinstance(spec, bytes):  # SQLite keeps whatever somebody wrote
         spec = spec.decode(errors="replace")
-    if hashed_here and stored is not None and blake2b(spec.encode(), digest_size=16).hexdigest() != stored:
-        stored = None
     touch = Touch(by or "unknown", at or "unknown")
-    return Row(Address(tenant, kind, name), uid, spec, spec_version, row_version, project, stored, touch)
+    address = Address(tenant, kind, name)
+    return Row(address, uid, spec, spec_version, row_version, project, witness or witness_of(spec), touch, mask_key)
 
 
 def read_applied(
     connection: Connection, project: str, where: Where, but: Set[str] = frozenset()
 ) -> dict[Address, Applied]:
     sql = f"SELECT {_APPLIED} FROM applied r WHERE r.project = :project AND {where[0]}"
-    found = (_applied(tuple(record)) for record in connection.execute(text(sql), {"project": project, **where[1]}))
+    mask_key = read_mask_key(connection)
+    records = connection.execute(text(sql), {"project": project, **where[1]})
+    found = (_applied(tuple(record), mask_key) for record in records)
     return {applied.address: applied for applied in found if not but or str(applied.address) not in but}
 
 
-def _applied(record: Sequence[Any]) -> Applied:
-    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source = record
+def _applied(record: Sequence[Any], mask_key: bytes) -> Applied:
+    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source, witness = record
     return Applied(
         Address(tenant, kind, name),
         uid,
@@ -118,6 +135,8 @@ def _applied(record: Sequence[Any]) -> Applied:
         paths_from_json(explicit),
         moved_from,
         source,
+        witness,
+        mask_key,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
-from reconciler.store.rows import Where
+from reconciler.store.rows import Where, witness_of
 
 _NAME = "r.tenant || '/' || r.kind || '/' || r.name"
 _OURS = "a.project = :project AND (a.tenant, a.kind, a.name) = (r.tenant, r.kind, r.name)"
@@ -26,44 +25,32 @@ class Settled(NamedTuple):
 def read_settled(connection: Connection, project: str, where: Where, wanted: Mapping[str, str] | None) -> Settled:
     """``wanted`` has the digest of each name; None takes whatever is as it was applied.
 
-    The database is believed only where it vouches for a digest: PostgreSQL by ``digest_of = md5(spec::text)``; what
-    SQLite holds is hashed here. A body of another ``spec_version`` than today's is never settled.
+    This is the first half of ``kinds.meaning.as_applied``: the witness that the tool left in `applied` fits the row's body,
+    which PostgreSQL hashes by itself, and which is hashed here on SQLite. A body of another ``spec_version`` than today's is
+    never settled: it is read, and judged by what it means.
     """
     versions = " ".join(f"WHEN '{kind}' THEN {version}" for kind, version in SPEC_VERSIONS.items())
-    current = f"r.spec_version = a.spec_version AND r.spec_version = CASE r.kind {versions} END"
     ours, names, others = 0, set[str](), set[Address]()
-    vouched = connection.dialect.name != "sqlite"
-    scan = _postgresql if vouched else _sqlite
-    for name, agreed, digest, owned, spec in scan(connection, project, where, current):
+    hashed_here = connection.dialect.name == "sqlite"
+    fits, body = ("1", "r.spec") if hashed_here else ("a.digest_of = md5(r.spec::text)", "NULL")
+    sql = (
+        f"SELECT {_NAME}, r.spec_version = a.spec_version AND r.spec_version = CASE r.kind {versions} END AND {fits}, "
+        f"a.digest, a.uid IS NOT NULL, a.digest_of, {body} FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid "
+        f"WHERE {where[0]}"
+    )
+    for name, agreed, digest, owned, witness, spec in _records(connection, sql, {"project": project, **where[1]}):
         ours += owned
         # in one expression, since this is done for every resource of a project
         if (
             agreed
             and (wanted is None or wanted.get(name) == digest)
-            and (vouched or (type(spec) is str and blake2b(spec.encode(), digest_size=16).hexdigest() == digest))
+            and (not hashed_here or (type(spec) is str and witness_of(spec) == witness))
         ):
             names.add(name)
         else:
             others.add(Address(*name.split("/", 2)))
     others.update(_lost(connection, project, where, ours))
     return Settled(names, others)
-
-
-def _postgresql(connection: Connection, project: str, where: Where, current: str) -> Any:
-    sql = (
-        f"SELECT {_NAME}, r.digest = a.digest AND {current} AND r.digest_of = md5(r.spec::text), r.digest, "
-        f"a.uid IS NOT NULL, NULL FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
-    )
-    return _records(connection, sql, {"project": project, **where[1]})
-
-
-def _sqlite(connection: Connection, project: str, where: Where, current: str) -> Any:
-    """With the body of each."""
-    sql = (
-        f"SELECT {_NAME}, r.digest = a.digest AND {current}, r.digest, a.uid IS NOT NULL, r.spec "
-        f"FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
-    )
-    return _records(connection, sql, {"project": project, **where[1]})
 
 
 def _records(connection: Connection, sql: str, parameters: dict[str, Any]) -> Any:

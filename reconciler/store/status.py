@@ -1,132 +1,101 @@
-"""Callers' keys and freezes, read and changed; every change is in the audit trail, and raises the counter of status."""
+"""Freezes made, lifted, listed, and carried over to a resource's next life; and all of status as a runtime reads it."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from hashlib import sha256
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NamedTuple
 
+import orjson
 from sqlalchemy import Connection, text
 
-from reconciler.errors import Problem, Refused
+from reconciler.error_codes import Code
+from reconciler.errors import ReconcilerError
+from reconciler.kinds.table import KINDS, TOOL
+from reconciler.kinds.tool import tools_in
+from reconciler.kinds.wording import nearest
 from reconciler.model.address import Address
-from reconciler.model.status import CallerKey, Freeze, Status
-from reconciler.store.audit import append
-from reconciler.store.changing import changing, is_current
+from reconciler.model.status import Freeze, FreezeEntry, Status
+from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
+from reconciler.store.keys import read_keys
 from reconciler.store.secrets import Actor
+from reconciler.store.status_change import changing_status, moment, note, raise_counter, shown
 from reconciler.store.url import Database
 
-MOST_ACTIVE = 2
-"""Keys of one caller: the one in use, and the one that takes its place."""
-
-_KEY = "id, tenant, caller, uid, digest, created_at, created_by, expires_at, revoked_at, revoked_by"
+MOST_NAMED = 5
+"""Frozen targets in a hint."""
 
 
-@lru_cache(maxsize=1024)
-def moment(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+class UnknownTarget(ReconcilerError):
+    code: ClassVar[Code] = "unknown-target"
 
 
-def _shown(value: Any) -> Any:
-    return moment(value) if isinstance(value, datetime) else value
+class NotFrozen(ReconcilerError):
+    code: ClassVar[Code] = "not-frozen"
 
 
-def issue(database: Database, tenant: str, caller: str, max_age_days: int, actor: Actor) -> tuple[str, CallerKey]:
-    """The key as its caller will say it, which is told once and kept nowhere; and what is kept of it.
+class Life(NamedTuple):
+    """One resource across an apply: its uid before and after, and the names by which it can be frozen no longer."""
 
-    Raises Refused for a caller that is not live and ours, and for a third active key.
+    tenant: str
+    before: str
+    after: str
+    left: frozenset[str] = frozenset()
+
+
+class _Found(NamedTuple):
+    """What a target means now. ``uid`` is None for the platform, a tenant, a key, and a name that nothing has."""
+
+    target: str
+    exists: bool
+    tenant: str | None = None
+    uid: str | None = None
+
+
+def freeze(database: Database, target: str, reason: str, actor: Actor, allow_unknown: bool = False) -> bool:
+    """Freeze what ``target`` names; return False where it is frozen already.
+
+    With ``allow_unknown`` a name may be frozen before anything has it. Raises UnknownTarget.
     """
-    identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    now = datetime.now(UTC)
-    with _changed(database) as connection:
-        uid = _live(connection, tenant, caller)
-        active = [key for key in _keys(connection, tenant, caller) if key.uid == uid and key.is_active(moment(now))]
-        if len(active) >= MOST_ACTIVE:
-            raise Refused(
-                f"{tenant}/{caller} has {len(active)} active keys already",
-                code="too-many-keys",
-                hint=f"revoke one: `reconciler keys revoke {tenant}/{caller} {active[0].id}`",
+    with changing_status(database) as connection:
+        found = _find(connection, target)
+        if not found.exists and not allow_unknown:
+            hint = _meant(connection, target)
+            raise UnknownTarget(
+                f"there is no {target}",
+                hint=f"did you mean {hint}?"
+                if hint
+                else "see `reconciler list`, or freeze it ahead of time: --allow-unknown",
             )
-        expires = moment(now + timedelta(days=max_age_days))
-        key = CallerKey(identity, tenant, caller, uid, digest(secret), moment(now), actor.name, expires)
-        connection.execute(
-            text(
-                "INSERT INTO caller_keys (id, tenant, caller, uid, digest, created_at, created_by, expires_at) VALUES "
-                "(:id, :tenant, :caller, :uid, :digest, :created_at, :created_by, :expires_at)"
-            ),
-            key._asdict(),
-        )
-        _log(
-            connection, "key-issue", actor, {"tenant": tenant, "caller": caller, "key": identity, "expires_at": expires}
-        )
-    return f"rk_{identity}_{secret}", key
-
-
-def digest(secret: str) -> str:
-    """Of 256 random bits: nobody finds them again by trying."""
-    return sha256(secret.encode()).hexdigest()
-
-
-def revoke(database: Database, tenant: str, caller: str, identity: str, actor: Actor) -> bool:
-    """For good; False where it was revoked before. Raises Refused for a key that the caller does not have."""
-    with _changed(database) as connection:
-        found = {key.id: key for key in _keys(connection, tenant, caller)}.get(identity)
-        if found is None:
-            raise Refused(
-                f"{tenant}/{caller} has no key {identity}", code="unknown-key", hint="see `reconciler keys list`"
-            )
-        if found.revoked_at is not None:
-            return False
-        connection.execute(
-            text("UPDATE caller_keys SET revoked_at = :at, revoked_by = :by WHERE id = :id"),
-            {"at": moment(datetime.now(UTC)), "by": actor.name, "id": identity},
-        )
-        _log(connection, "key-revoke", actor, {"tenant": tenant, "caller": caller, "key": identity})
-        return True
-
-
-def keys_of(database: Database, tenant: str, caller: str) -> list[CallerKey]:
-    """All that were ever issued, the oldest first."""
-    if not exists(database):
-        return []
-    with reading(database) as connection:
-        return _keys(connection, tenant, caller) if is_current(connection, database) else []
-
-
-def freeze(database: Database, target: str, reason: str, actor: Actor) -> bool:
-    """False where it is frozen already."""
-    with _changed(database) as connection:
-        tenant, uid = _life(connection, target)
-        if _in_force(connection, target, tenant, uid):
+        if _in_force(connection, found):
             return False
         identity = secrets.token_hex(8)
+        fields = {"id": identity, "target": target, "reason": reason, "by": actor.name}
         connection.execute(
             text(
                 "INSERT INTO freezes (id, target, reason, frozen_by, tenant, uid, origin) "
                 "VALUES (:id, :target, :reason, :by, :tenant, :uid, :id)"
             ),
-            {
-                "id": identity,
-                "target": target,
-                "reason": reason,
-                "by": actor.name,
-                "tenant": tenant,
-                "uid": uid,
-            },
+            {**fields, "tenant": found.tenant, "uid": found.uid},
         )
-        _log(connection, "freeze", actor, {"target": target, "reason": reason})
+        note(connection, "freeze", actor, {"target": target, "reason": reason})
         return True
 
 
-def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> bool:
-    """False where it is not frozen."""
-    with _changed(database) as connection:
-        lifted = _in_force(connection, target, *_life(connection, target))
+def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> None:
+    """Lift every freeze of what ``target`` names, or of the last resource that had this name and is gone.
+
+    Raises UnknownTarget or NotFrozen where there is none.
+    """
+    with changing_status(database) as connection:
+        found = _find(connection, target)
+        lifted = _in_force(connection, found) or [
+            entry.freeze for entry in _entries(connection) if entry.state == "ended" and entry.freeze.target == target
+        ]
+        if not lifted:
+            raise _not_frozen(connection, found)
         for one in lifted:
             connection.execute(
                 text(
@@ -134,16 +103,15 @@ def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> bool
                 ),
                 {"at": moment(datetime.now(UTC)), "by": actor.name, "origin": one.origin},
             )
-        if lifted:
-            _log(connection, "unfreeze", actor, {"target": target, "reason": reason})
-        return bool(lifted)
+        note(connection, "unfreeze", actor, {"target": target, "reason": reason})
 
 
-def freezes(database: Database) -> list[Freeze]:
+def freezes(database: Database) -> list[FreezeEntry]:
+    """Return every freeze that nobody has lifted, by the name that its target has now."""
     if not exists(database):
         return []
     with reading(database) as connection:
-        return _freezes(connection) if is_current(connection, database) else []
+        return _entries(connection) if is_current(connection, database) else []
 
 
 def read_status(database: Database) -> Status:
@@ -156,73 +124,161 @@ def read_status(database: Database) -> Status:
 
 def status_in(connection: Connection) -> Status:
     """Return what counts now, with revoked and expired keys, so that they can be refused by name."""
-    keys = {key.id: key for key in _read_keys(connection, "1 = 1", {})}
+    keys = {key.id: key for key in read_keys(connection, "1 = 1", {})}
     return Status(keys, tuple(_freezes(connection)))
 
 
-def _live(connection: Connection, tenant: str, caller: str) -> str:
-    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF r"
-    found = connection.execute(
+def carry(connection: Connection, lives: Iterable[Life]) -> None:
+    """Keep frozen what is frozen: the next life of a resource, and one that leaves a frozen name.
+
+    A copy shares the origin of the freeze of the former life, and is lifted with it.
+    """
+    listed = [*lives]
+    if not listed:
+        return
+    raise_counter(connection)  # first: a freeze that is being made is waited for, and seen
+    found = _freezes(connection)
+    held = {(one.tenant, one.uid, one.origin) for one in found}
+    for life in listed if found else ():
+        for one in found:
+            if one.uid is None:
+                if one.target in life.left:
+                    _copy(connection, one, life, None)
+            elif (one.tenant, one.uid) == (life.tenant, life.before) and (
+                life.tenant,
+                life.after,
+                one.origin,
+            ) not in held:
+                _copy(connection, one, life, one.origin)
+
+
+def _copy(connection: Connection, freeze: Freeze, life: Life, origin: str | None) -> None:
+    identity = secrets.token_hex(8)
+    connection.execute(
         text(
-            "SELECT r.uid FROM resources r JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (r.tenant, r.kind, r.name, "
-            f"r.uid) WHERE r.tenant = :tenant AND r.kind = 'caller' AND r.name = :caller{lock}"
+            "INSERT INTO freezes (id, target, reason, frozen_at, frozen_by, tenant, uid, origin) "
+            "SELECT :id, target, reason, frozen_at, frozen_by, :tenant, :uid, :origin FROM freezes WHERE id = :copied"
         ),
-        {"tenant": tenant, "caller": caller},
-    ).scalar()
-    if found is None:
-        problem = Problem(
-            "unknown-caller",
-            f"there is no caller {tenant}/{caller}",
-            hint="declare it under `callers` and apply that; then issue a key",
+        {
+            "id": identity,
+            "tenant": life.tenant,
+            "uid": life.after,
+            "origin": origin or identity,
+            "copied": freeze.id,
+        },
+    )
+
+
+def _find(connection: Connection, target: str) -> _Found:
+    parts = target.split("/")
+    if len(parts) == 1:
+        return _Found(target, True)
+    if len(parts) == 2:
+        sql = {"tenant": "SELECT 1 FROM resources WHERE tenant = :name LIMIT 1"}.get(
+            parts[0], "SELECT 1 FROM caller_keys WHERE id = :name"
         )
-        raise Refused(problem)
-    return str(found)
-
-
-def _keys(connection: Connection, tenant: str, caller: str) -> list[CallerKey]:
-    return _read_keys(connection, "tenant = :tenant AND caller = :caller", {"tenant": tenant, "caller": caller})
-
-
-def _read_keys(connection: Connection, where: str, parameters: dict[str, Any]) -> list[CallerKey]:
-    sql = f"SELECT {_KEY} FROM caller_keys WHERE {where} ORDER BY created_at, id"
-    return [CallerKey(*map(_shown, record)) for record in connection.execute(text(sql), parameters)]
-
-
-def _life(connection: Connection, target: str) -> tuple[str | None, str | None]:
-    """Return tenant and uid of the live resource that ``target`` names; None and None for anything else."""
-    try:
-        address = Address.parse(target)
-    except ValueError:
-        return None, None
+        return _Found(target, connection.execute(text(sql), {"name": parts[1]}).first() is not None)
+    tenant, kind, name = parts
+    if kind == TOOL:
+        owners = [(uid, tools) for uid, tools in _tools(connection, tenant) if name in tools]
+        if len(owners) != 1 or len(owners[0][1]) != 1:  # a freeze of the resource would stop its other tools too
+            return _Found(target, bool(owners))
+        return _Found(target, True, tenant, owners[0][0])
     sql = "SELECT uid FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
-    uid = connection.execute(text(sql), address._asdict()).scalar()
-    return (None, None) if uid is None else (address.tenant, str(uid))
+    uid = connection.execute(text(sql), {"tenant": tenant, "kind": kind, "name": name}).scalar()
+    return _Found(target, False) if uid is None else _Found(target, True, tenant, str(uid))
 
 
-def _in_force(connection: Connection, target: str, tenant: str | None, uid: str | None) -> list[Freeze]:
+def _tools(connection: Connection, tenant: str) -> list[tuple[str, frozenset[str]]]:
+    """Return the uid of each resource that agents see as tools, and the names of these."""
+    found = []
+    for kind in (name for name, one in KINDS.items() if one.calls is not None):
+        sql = "SELECT uid, name, spec FROM resources WHERE tenant = :tenant AND kind = :kind"
+        for uid, name, spec in connection.execute(text(sql), {"tenant": tenant, "kind": kind}):
+            body = orjson.loads(spec) if isinstance(spec, str | bytes) else spec
+            if isinstance(body, dict) and (tools := tools_in(Address(tenant, kind, name), body)):
+                found.append((str(uid), tools))
+    return found
+
+
+def _meant(connection: Connection, target: str) -> str | None:
+    """Return the name that was probably meant: where the resource was moved to, or one that looks alike."""
+    parts = target.split("/")
+
+    def names(sql: str, **values: str) -> list[str]:
+        return [str(name) for name in connection.execute(text(sql), values).scalars()]
+
+    if len(parts) == 2:
+        column, table = ("tenant", "resources") if parts[0] == "tenant" else ("id", "caller_keys")
+        near = nearest(parts[1], names(f"SELECT DISTINCT {column} FROM {table}"))
+        return f"{parts[0]}/{near}" if near else None
+    tenant, kind, name = parts
+    if kind == TOOL:
+        near = nearest(name, [tool for _, own in _tools(connection, tenant) for tool in own])
+        return f"{tenant}/{TOOL}/{near}" if near else None
+    moved = "SELECT name FROM applied WHERE tenant = :tenant AND kind = :kind AND moved_from = :target"
+    if renamed := names(moved, tenant=tenant, kind=kind, target=target):
+        return f"{tenant}/{kind}/{renamed[0]}"
+    alike = names("SELECT name FROM resources WHERE tenant = :tenant AND kind = :kind", tenant=tenant, kind=kind)
+    if near := nearest(name, alike):
+        return f"{tenant}/{kind}/{near}"
+    others = names("SELECT tenant FROM resources WHERE kind = :kind AND name = :name", kind=kind, name=name)
+    near = nearest(tenant, others)
+    return f"{near}/{kind}/{name}" if near else None
+
+
+def _not_frozen(connection: Connection, found: _Found) -> ReconcilerError:
+    entries = _entries(connection)
+    renamed = [entry.address for entry in entries if entry.freeze.target == found.target and entry.address]
+    frozen = [entry.address or entry.freeze.target for entry in entries]
+    near = renamed[0] if renamed else nearest(found.target, frozen)
+    if near:
+        hint = f"did you mean {near}?"
+    elif frozen:
+        more = f", and {len(frozen) - MOST_NAMED} more" if len(frozen) > MOST_NAMED else ""
+        hint = f"frozen are {', '.join(frozen[:MOST_NAMED])}{more}"
+    else:
+        hint = "nothing is frozen"
+    if found.exists:
+        return NotFrozen(f"{found.target} is not frozen", hint=hint)
+    return UnknownTarget(f"there is no {found.target}, and no freeze of it", hint=hint)
+
+
+def _in_force(connection: Connection, found: _Found) -> list[Freeze]:
     """Return the freezes of one resource, and those of the name itself."""
     return [
         one
         for one in _freezes(connection)
-        if (one.target == target if one.uid is None else (one.tenant, one.uid) == (tenant, uid))
+        if (one.target == found.target if one.uid is None else (one.tenant, one.uid) == (found.tenant, found.uid))
     ]
 
 
-def _freezes(connection: Connection) -> list[Freeze]:
+def _entries(connection: Connection) -> list[FreezeEntry]:
+    """Return one entry for each origin: the life that is live, or else the last one."""
     sql = (
-        "SELECT id, target, reason, frozen_at, frozen_by, tenant, uid, origin FROM freezes "
-        "WHERE lifted_at IS NULL ORDER BY target, id"
+        f"SELECT {_FREEZE}, r.kind, r.name FROM freezes f LEFT JOIN resources r ON (r.tenant, r.uid) = (f.tenant, f.uid) "
+        "WHERE f.lifted_at IS NULL ORDER BY f.frozen_at, f.id"
     )
-    return [Freeze(*map(_shown, record)) for record in connection.execute(text(sql))]
+    found: dict[str, FreezeEntry] = {}
+    for record in connection.execute(text(sql)):
+        *columns, kind, name = map(shown, record)
+        freeze = Freeze(*columns)
+        if freeze.uid is None:
+            state = "in-force" if _find(connection, freeze.target).exists else "waiting"
+            entry = FreezeEntry(freeze, freeze.target, state)
+        elif name is None:
+            entry = FreezeEntry(freeze, None, "ended")
+        else:
+            entry = FreezeEntry(freeze, f"{freeze.tenant}/{kind}/{name}", "in-force")
+        if freeze.origin not in found or entry.state != "ended":
+            found[freeze.origin] = entry
+    return sorted(found.values(), key=lambda entry: (entry.address or entry.freeze.target, entry.freeze.id))
 
 
-@contextmanager
-def _changed(database: Database) -> Iterator[Connection]:
-    with changing(database) as connection:
-        yield connection
-        connection.execute(text("UPDATE status_counter SET n = n + 1"))
+_FREEZE = ", ".join(f"f.{name}" for name in Freeze._fields)
 
 
-def _log(connection: Connection, event: str, actor: Actor, fields: dict[str, Any]) -> None:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    append(connection, {"at": at, "event": event, "actor": actor.name, **fields}, actor.key)
+def _freezes(connection: Connection) -> Sequence[Freeze]:
+    sql = f"SELECT {_FREEZE} FROM freezes f WHERE f.lifted_at IS NULL ORDER BY f.frozen_at, f.id"
+    records: Any = connection.execute(text(sql))
+    return [Freeze(*map(shown, record)) for record in records]

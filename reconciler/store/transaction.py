@@ -30,6 +30,7 @@ from reconciler.store.rows import (
     read_owners,
     read_rows,
 )
+from reconciler.store.status import Life, carry
 
 
 class Written(NamedTuple):
@@ -43,13 +44,17 @@ class Written(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What `applied` is to say of a row: what was written, what of it somebody wrote down and where, and its past."""
+    """What `applied` is to say of a row: what was written, what of it somebody wrote down and where, and its past.
+
+    ``witness`` is that of a row which stays as somebody wrote it; None where the row is written as it is remembered.
+    """
 
     written: Written
     explicit: Iterable[Path]
     generation: int
     moved_from: str | None = None
     source: str | None = None
+    witness: str | None = None
 
 
 class HistoryEntry(NamedTuple):
@@ -77,8 +82,10 @@ _CHANGE = (
 
 
 _WRITTEN = ("tenant text", "kind text", "name text", "uid text", "spec text", "spec_version int", "digest text")
-_APPLIED = (*_WRITTEN, "explicit text", "generation bigint", "moved_from text", "source text")
+_APPLIED = (*_WRITTEN, "explicit text", "generation bigint", "moved_from text", "source text", "digest_of text")
 """Columns with their types."""
+_WITNESS = "COALESCE(CAST({witness} AS text), md5(CAST(CAST({spec} AS text) AS jsonb)::text))"
+"""PostgreSQL's witness of a body: the hash of what it makes of it."""
 
 
 def _names(columns: Sequence[str]) -> list[str]:
@@ -90,7 +97,8 @@ def _values(row: Written) -> tuple[Any, ...]:
 
 
 def _applied_values(one: Remembered) -> tuple[Any, ...]:
-    return (*_values(one.written), paths_to_json(one.explicit), one.generation, one.moved_from, one.source)
+    explicit = paths_to_json(one.explicit)
+    return (*_values(one.written), explicit, one.generation, one.moved_from, one.source, one.witness)
 
 
 class Transaction:
@@ -108,7 +116,6 @@ class Transaction:
         """What PostgreSQL calls this transaction; its outcome can be asked for when the connection is lost."""
         self._staged = False
         """Whether there are creations that history does not have yet."""
-        self._digest_of = "NULL" if self._sqlite else "md5(CAST(:spec AS jsonb)::text)"
 
     def _run(self, sql: str, parameters: Sequence[dict[str, Any]] | dict[str, Any] = ()) -> None:
         if parameters:
@@ -206,19 +213,19 @@ class Transaction:
         same = "(r.tenant, r.kind, r.name, r.uid) = (s.tenant, s.kind, s.name, s.uid)"
         if not self._sqlite and self.stages(len(rows)):
             sql = (
-                "UPDATE resources AS r SET spec = CAST(s.spec AS jsonb), spec_version = s.spec_version, project = :project, "
-                f"digest = s.digest, digest_of = md5(CAST(s.spec AS jsonb)::text) FROM pg_temp.staged s WHERE {same}"
+                "UPDATE resources AS r SET spec = CAST(s.spec AS jsonb), spec_version = s.spec_version, project = :project "
+                f"FROM pg_temp.staged s WHERE {same}"
             )
             staged(self._connection, _WRITTEN, map(_values, rows), sql, {"project": self._project})
             return
         self._run(
-            f"UPDATE resources SET spec = {self._json}, spec_version = :spec_version, project = :project, digest = :digest, "
-            f"digest_of = {self._digest_of} WHERE tenant = :tenant AND kind = :kind AND name = :name AND uid = :uid",
+            f"UPDATE resources SET spec = {self._json}, spec_version = :spec_version, project = :project "
+            "WHERE tenant = :tenant AND kind = :kind AND name = :name AND uid = :uid",
             self._parameters(rows),
         )
 
     def insert(self, rows: Sequence[Written]) -> None:
-        into = "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, digest_of)"
+        into = "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by)"
         if self._sqlite:
             if rows:
                 self._insert_stamped(rows)
@@ -226,13 +233,13 @@ class Transaction:
         parameters = {"project": self._project, "actor": self._actor}
         if self.stages(len(rows)):
             sql = (
-                f"{into} SELECT tenant, kind, name, uid, body, spec_version, digest, :project, :actor, md5(body::text) "
-                "FROM (SELECT *, CAST(spec AS jsonb) AS body FROM pg_temp.staged OFFSET 0) s"
+                f"{into} SELECT tenant, kind, name, uid, CAST(spec AS jsonb), spec_version, :project, :actor "
+                "FROM pg_temp.staged"
             )
             staged(self._connection, _WRITTEN, map(_values, rows), sql, parameters)
             return
         self._run(
-            f"{into} VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :digest, :project, :actor, {self._digest_of})",
+            f"{into} VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :project, :actor)",
             self._parameters(rows),
         )
 
@@ -240,8 +247,8 @@ class Transaction:
         """Many new rows, with what is remembered of them; history gets them by ``record``."""
         if rows:
             creations.stage(self._connection, rows)
-            creations.insert(self._connection, self._project, self._actor, self._numbered(len(rows)) - len(rows))
-            creations.remember(self._connection, self._project, generation)
+            last = self._numbered(len(rows)) - len(rows)
+            creations.write(self._connection, self._project, self._actor, generation, last)
             self._staged = True
 
     def _numbered(self, count: int) -> int:
@@ -257,9 +264,9 @@ class Transaction:
         given = (self._project, self._actor, self._actor)
         run_many(
             self._connection,
-            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, digest, project, created_by, changed_by, "
-            "row_version, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ','now'))",
-            [(*_values(row), *given, number) for number, row in enumerate(rows, last - len(rows) + 1)],
+            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by, changed_by, "
+            "row_version, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ','now'))",
+            [(*_values(row)[:-1], *given, number) for number, row in enumerate(rows, last - len(rows) + 1)],
         )
 
     def stages(self, count: int) -> bool:
@@ -289,6 +296,10 @@ class Transaction:
             [{"tenant": tenant, "uid": uid} for tenant, uid in keys],
         )
 
+    def carry_freezes(self, lives: Iterable[Life]) -> None:
+        """Keep frozen what is frozen, after all other writes."""
+        carry(self._connection, lives)
+
     def note_secrets(self, seen: Fingerprints, forgotten: Mapping[Address, Iterable[Path]]) -> None:
         write_fingerprints(self._connection, seen, forgotten)
 
@@ -302,35 +313,39 @@ class Transaction:
 
     def remember(self, applied: Sequence[Remembered], known: Container[Address]) -> None:
         """``known`` are the addresses of which something was applied before: only those need to be looked for."""
-        fresh = [one for one in applied if one.written.address not in known]
-        if not self._sqlite and len(fresh) >= MANY:
-            columns = ("project", *_names(_APPLIED))
-            copied(self._connection, "applied", columns, ((self._project, *_applied_values(one)) for one in fresh))
-            applied = [one for one in applied if one.written.address in known]
-        into = (
-            "INSERT INTO applied (project, tenant, kind, name, uid, spec, spec_version, digest, explicit, generation, "
-            "moved_from, source)"
+        columns = ("project", *_names(_APPLIED))
+        into = f"INSERT INTO applied ({', '.join(columns)})"
+        instead = "ON CONFLICT (project, tenant, kind, name) DO UPDATE SET " + ", ".join(
+            f"{column} = excluded.{column}" for column in columns[4:]
         )
-        instead = (
-            "ON CONFLICT (project, tenant, kind, name) DO UPDATE SET uid = excluded.uid, "
-            "spec = excluded.spec, spec_version = excluded.spec_version, digest = excluded.digest, "
-            "explicit = excluded.explicit, generation = excluded.generation, moved_from = excluded.moved_from, "
-            "source = excluded.source"
-        )
-        given = {"project": self._project}
         if self._sqlite:
-            marks = ", ".join("?" * (len(_APPLIED) + 1))
-            rows = [(self._project, *_applied_values(a)) for a in applied]
-            run_many(self._connection, f"{into} VALUES ({marks}) {instead}", rows)
-        elif self.stages(len(applied)):
-            sql = f"{into} SELECT :project, {', '.join(_names(_APPLIED))} FROM pg_temp.staged {instead}"
-            staged(self._connection, _APPLIED, map(_applied_values, applied), sql, given)
-        else:
-            named = ", ".join(f":{name}" for name in _names(_APPLIED))
-            self._run(
-                f"{into} VALUES (:project, {named}) {instead}",
-                [{**dict(zip(_names(_APPLIED), _applied_values(a), strict=True)), **given} for a in applied],
-            )
+            rows = [(self._project, *_applied_values(a)[:-1], a.witness or a.written.digest) for a in applied]
+            run_many(self._connection, f"{into} VALUES ({', '.join('?' * len(columns))}) {instead}", rows)
+            return
+        fresh = [one for one in applied if one.written.address not in known]
+        if len(fresh) >= MANY:
+            copied(self._connection, "applied", columns, ((self._project, *_applied_values(one)) for one in fresh))
+            self._witness(fresh[0].generation)
+            applied = [one for one in applied if one.written.address in known]
+        own = _names(_APPLIED)[:-1]
+        if self.stages(len(applied)):
+            witness = _WITNESS.format(witness="digest_of", spec="spec")
+            sql = f"{into} SELECT :project, {', '.join(own)}, {witness} FROM pg_temp.staged {instead}"
+            staged(self._connection, _APPLIED, map(_applied_values, applied), sql, {"project": self._project})
+            return
+        witness = _WITNESS.format(witness=":digest_of", spec=":spec")
+        self._run(
+            f"{into} VALUES (:project, {', '.join(f':{name}' for name in own)}, {witness}) {instead}",
+            [dict(zip(columns, (self._project, *_applied_values(a)), strict=True)) for a in applied],
+        )
+
+    def _witness(self, generation: int) -> None:
+        """PostgreSQL: the witnesses of what was copied into `applied` without one."""
+        self._run(
+            f"UPDATE applied SET digest_of = {_WITNESS.format(witness='NULL', spec='spec')} "
+            "WHERE project = :project AND generation = :generation AND digest_of IS NULL",
+            {"project": self._project, "generation": generation},
+        )
 
     def record(self, generation: dict[str, Any], entries: Sequence[HistoryEntry]) -> None:
         """Writes the generation (columns of its table), its changes, those that are staged too; moves the project's row to it."""

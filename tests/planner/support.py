@@ -91,7 +91,7 @@ class World:
             text,
             spec_version,
             self._version,
-            digest=digest(raw) if vouched else None,
+            witness=digest(raw) if vouched else None,
             touch=SOMEBODY,
         )
         return self
@@ -111,7 +111,15 @@ class World:
         written = made.explicit if explicit is None else frozenset(explicit)
         came_from = str(at(moved_from)) if moved_from else None
         self.applied[at(entry)] = Applied(
-            at(entry), self.rows[at(entry)].uid, canonical(made.body), 1, made.digest, 1, written, came_from
+            at(entry),
+            self.rows[at(entry)].uid,
+            canonical(made.body),
+            1,
+            made.digest,
+            1,
+            written,
+            came_from,
+            witness=made.digest,
         )
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.errors import Refused
+from reconciler.kinds import meaning as normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, digest
 from reconciler.model.kind import Kind
-from reconciler.planner import compare, needs, normal, references
+from reconciler.planner import compare, needs, references
 
 from .support import CUSTOM, SQL, World, at, body, causes, change, plan, told, wish
 
@@ -31,8 +33,13 @@ def test_defaults_are_filled_and_sets_sorted() -> None:
 
 
 @pytest.mark.parametrize("raw", [[1], "text", 5, True])
-def test_what_is_no_map_stands_under_an_empty_key(raw: Any) -> None:
-    assert _normal(raw) == normal.Normal({"": raw}, digest({"": raw}), False)
+def test_what_is_no_map_is_masked_under_an_empty_key(raw: Any) -> None:
+    """Nothing says what it is: it may be a secret."""
+    found = _normal(raw)
+    assert [*found.body] == [""]
+    assert re.fullmatch(r"\(not shown: [0-9a-f]{8}\)", found.body[""])
+    assert (found.digest, found.valid) == (digest(found.body), False)
+    assert found.digest != _normal([2]).digest
 
 
 def test_what_does_not_parse_stays_as_it_is() -> None:

@@ -31,7 +31,7 @@ from .strategies import TODAY
 SETTING = Setting("a database", TODAY, "1.0")
 TERMS = Terms("tester", allowed=Allowances(deletes=10**6, empty=True, outside=True, diverged=True))
 Dump = dict[str, list[tuple[Any, ...]]]
-_KEPT = {"reconciler_schema", "row_counter", "audit_head"}
+_KEPT = {"reconciler_schema", "row_counter", "audit_head", "status_counter"}
 
 
 def memory() -> str | None:

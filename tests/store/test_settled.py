@@ -35,7 +35,7 @@ def settled(db: Db, wanted: dict[str, str] | None = None) -> set[str]:
 
 def test_what_is_as_it_was_applied(applied: Db) -> None:
     assert settled(applied) == NAMES
-    digests = {str(a): row.digest or "" for a, row in read_live(database_of(applied), "shop").rows.items()}
+    digests = {str(a): one.digest for a, one in read_live(database_of(applied), "shop").applied.items()}
     assert settled(applied, digests) == NAMES
     assert settled(applied, {**digests, "acme/connector/a": "0" * 32}) == {"acme/connector/b"}
     assert settled(applied, {}) == set()
@@ -45,10 +45,9 @@ def test_what_is_as_it_was_applied(applied: Db) -> None:
     "hand",
     [
         "UPDATE resources SET spec = REPLACE(CAST(spec AS TEXT), 'a.example', 'evil.example'){cast} WHERE name = 'a'",
-        "UPDATE resources SET digest = NULL WHERE name = 'a'",
+        "UPDATE applied SET digest_of = NULL WHERE name = 'a'",
         "UPDATE resources SET spec_version = 7 WHERE name = 'a'",
         "UPDATE applied SET uid = 'another' WHERE name = 'a'",
-        "UPDATE applied SET digest = 'another' WHERE name = 'a'",
         "UPDATE applied SET project = 'shop2' WHERE name = 'a'",
         "DELETE FROM resources WHERE name = 'a'",
         "DELETE FROM applied WHERE name = 'a'",
@@ -67,6 +66,25 @@ def test_whatever_a_hand_did_is_seen(applied: Db, hand: str) -> None:
     assert settled(applied) == {"acme/connector/b"}
     live = read_live(database_of(applied), "shop", {"acme"}, whole=False)
     assert {a.name for a in {*live.rows, *live.applied}} >= {"c" if "'c'" in hand else "a"}
+
+
+def test_a_digest_of_something_else_is_not_what_is_wanted(applied: Db) -> None:
+    wanted = {str(a): one.digest for a, one in read_live(database_of(applied), "shop").applied.items()}
+    applied.sql("UPDATE applied SET digest = 'another' WHERE name = 'a'")
+    assert settled(applied, wanted) == {"acme/connector/b"}
+
+
+def test_what_stands_in_the_row_itself_proves_nothing(applied: Db) -> None:
+    """Whoever can write a body can write every column beside it."""
+    text = "spec" if applied.is_sqlite else "spec::text"
+    mark = "'x'" if applied.is_sqlite else f"md5({text})"
+    cast = "" if applied.is_sqlite else "::jsonb"
+    applied.sql(
+        f"UPDATE resources SET spec = (replace({text}, 'a.example', 'evil.example')){cast}, digest = "
+        "(SELECT digest FROM applied WHERE name = 'a') WHERE name = 'a'"
+    )
+    applied.sql(f"UPDATE resources SET digest_of = {mark} WHERE name = 'a'")
+    assert settled(applied) == {"acme/connector/b"}
 
 
 def plan_of(db: Db, sql: str) -> str:

@@ -22,7 +22,7 @@ from reconciler.kinds.risks import lowered
 from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
 from reconciler.model.fields import Items, Private, ShortText, Text, Url, fail
 from reconciler.model.risk import ABSENT
-from reconciler.model.secret_ref import looks_secret
+from reconciler.model.secret_ref import secret_arguments
 from reconciler.model.spec import Part
 
 
@@ -123,13 +123,6 @@ class Mcp(Connector):
 
     def _argument_faults(self) -> Iterator[Fault]:
         message = "arguments are visible to every process; hand secrets over in `env`"
-        previous = ""
-        for index, argument in enumerate(self.args):
-            name, assigned, value = argument.partition("=")
-            option = re.fullmatch(r"--?[A-Za-z][\w-]*", name) is not None or (assigned and re.fullmatch(r"\w+", name))
-            inline = bool(assigned and value and option and looks_secret(name.lstrip("-")))
-            follows = previous.startswith("-") and looks_secret(previous.lstrip("-")) and not argument.startswith("-")
-            userinfo = re.search(r"://[^/\s@]*:[^/\s@]+@", argument) is not None
-            if inline or follows or userinfo or is_reference(argument):
-                yield Fault(("args", index), "plaintext-secret", message)
-            previous = argument
+        references = (index for index, argument in enumerate(self.args) if is_reference(argument))
+        for index in sorted({*secret_arguments(self.args), *references}):
+            yield Fault(("args", index), "plaintext-secret", message)

@@ -157,7 +157,11 @@ _EXPLAIN = {
 _FREEZE = {
     "type": "object",
     "required": ["target", "reason"],
-    "properties": {"target": {"type": "string"}, "reason": {"type": "string", "minLength": 1, "maxLength": 1024}},
+    "properties": {
+        "target": {"type": "string"},
+        "reason": {"type": "string", "minLength": 1, "maxLength": 1024},
+        "allow_unknown": {"type": "boolean", "description": "Freeze a name ahead of time, before anything has it."},
+    },
 }
 _TOP = "/v1/tenants/{tenant}"
 _OPERATORS = {

@@ -17,7 +17,8 @@ from starlette.routing import Route
 from reconciler.access.judge import Question
 from reconciler.access.judge import explain as judged
 from reconciler.errors import ReconcilerError
-from reconciler.kinds.table import freezable, is_freezable
+from reconciler.kinds.freezing import is_freeze_target, tenant_of
+from reconciler.kinds.table import freezable
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
 from reconciler.runtime.ledger import reading
@@ -29,7 +30,7 @@ from reconciler.runtime.surfaces.guard import json_object
 from reconciler.runtime.surfaces.pages import asked, cursor_of
 from reconciler.runtime.surfaces.problem import Json, problem
 from reconciler.store.secrets import Actor
-from reconciler.store.status import freeze, freezes, unfreeze
+from reconciler.store.status import NotFrozen, UnknownTarget, freeze, freezes, unfreeze
 from reconciler.store.url import Database
 
 log = logging.getLogger("reconciler.runtime")
@@ -101,17 +102,19 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
             return await change_freeze(request)
         tenant = request.path_params["tenant"]
         found = await asyncio.to_thread(freezes, places.control)
-        return Json({"freezes": [one._asdict() for one in found if _is_of(one.target, tenant)]})
+        return Json({"freezes": [one.document() for one in found if tenant_of(one.freeze.target) == tenant]})
 
     async def change_freeze(request: Request) -> Response:
         body = await json_object(request)
-        target, reason = body.get("target"), body.get("reason")
+        target, reason, ahead = body.get("target"), body.get("reason"), body.get("allow_unknown", False)
         tenant = request.path_params["tenant"]
         if (
             not isinstance(target, str)
-            or not _is_of(target, tenant)
+            or not is_freeze_target(target)
+            or tenant_of(target) != tenant
             or not isinstance(reason, str)
             or not reason.strip()
+            or not isinstance(ahead, bool)
         ):
             kinds = ", ".join(freezable())
             return problem(
@@ -120,9 +123,15 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
                 f"Give a `reason`, and as `target` tenant/{tenant} or {tenant}/KIND/NAME ({kinds}).",
             )
         operator: Operator = request.scope["who"]
-        does = freeze if request.method == "POST" else unfreeze
         actor = Actor(f"operator:{operator.name}", places.audit_key)
-        changed = await asyncio.to_thread(does, places.control, target, reason[:1024], actor)
+        changed = True
+        try:
+            if request.method == "POST":
+                changed = await asyncio.to_thread(freeze, places.control, target, reason[:1024], actor, ahead)
+            else:
+                await asyncio.to_thread(unfreeze, places.control, target, reason[:1024], actor)
+        except (UnknownTarget, NotFrozen) as error:
+            return problem(404, error.code, f"{error}: {error.problems[0].hint}")
         return Json({"target": target, "frozen": request.method == "POST", "changed": changed})
 
     async def counted(request: Request) -> Response:
@@ -163,8 +172,3 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
 
 def _forbidden() -> Response:
     return problem(403, "forbidden", "This token is not for that.")
-
-
-def _is_of(target: str, tenant: str) -> bool:
-    parts = target.split("/")
-    return target == f"tenant/{tenant}" or (len(parts) == 3 and parts[0] == tenant and is_freezable(parts[1]))

@@ -14,6 +14,7 @@ MIGRATIONS: Mapping[str, str] = {
     "0004": "v0004_secrets",
     "0005": "v0005_status",
     "0006": "v0006_stamps",
+    "0007": "v0007_witness",
     "0008": "v0008_freezes_by_uid",
 }
 """The module of each revision, oldest first; its ``upgrade(connection)`` makes the one before into it."""

@@ -11,6 +11,7 @@ _STATEMENTS = (
   (tenant, uid) = (SELECT r.tenant, r.uid FROM resources r WHERE r.tenant || '/' || r.kind || '/' || r.name = freezes.target)
   WHERE lifted_at IS NULL""",
     "UPDATE freezes SET origin = id",
+    "CREATE INDEX caller_keys_by_uid ON caller_keys (tenant, uid)",
     "CREATE INDEX freezes_in_force ON freezes (tenant, uid) WHERE lifted_at IS NULL",
 )
 

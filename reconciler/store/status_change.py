@@ -1,0 +1,43 @@
+"""One change of status: a short transaction that raises the counter of status and leaves an entry in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconciler.store.audit import append
+from reconciler.store.changing import changing
+from reconciler.store.secrets import Actor
+from reconciler.store.url import Database
+
+
+@contextmanager
+def changing_status(database: Database) -> Iterator[Connection]:
+    """Yield with the counter locked, so that an apply that carries freezes over and this change wait for each other."""
+    with changing(database) as connection:
+        raise_counter(connection)
+        yield connection
+
+
+def raise_counter(connection: Connection) -> None:
+    """Tell runtimes that there is something to read; holds the lock of status until the transaction ends."""
+    connection.execute(text("UPDATE status_counter SET n = n + 1"))
+
+
+def note(connection: Connection, event: str, actor: Actor, fields: dict[str, Any]) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    append(connection, {"at": at, "event": event, "actor": actor.name, **fields}, actor.key)
+
+
+@lru_cache(maxsize=1024)
+def moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def shown(value: Any) -> Any:
+    return moment(value) if isinstance(value, datetime) else value
