@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.configuration import Configuration
 from reconciler.model.known import Known, Text
+from reconciler.model.live import Row
 
 
 def known_of(configuration: Configuration) -> Iterator[Known]:
     for address, resource in configuration.resources.items():
         yield Known(address, "", Text(resource.text, SPEC_VERSIONS[address.kind]), configuration.project, True)
+
+
+def known_of_rows(rows: Iterable[Row], tenants: Set[str], besides: Set[str]) -> Iterator[Known]:
+    """Yield what the runtime would know of rows that are as they were applied last, in some tenants."""
+    for row in rows:
+        if row.address.tenant in tenants or row.address.tenant in besides:
+            yield Known(row.address, row.uid, Text(row.text, row.spec_version), row.project, True)

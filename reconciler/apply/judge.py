@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.terms import Terms
 from reconciler.errors import PlanStale, Problem, Refused
@@ -14,6 +15,7 @@ from reconciler.guards.check import Facts, refusals
 from reconciler.kinds.meaning import as_applied, normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
+from reconciler.model.effects import NARROWED, WIDENED
 from reconciler.model.live import ProjectRow, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
@@ -236,14 +238,24 @@ def _may(
         ),
         diverged=terms.diverged(project.commit or "") if unattended else None,
         taken_back=terms.taken_back if unattended and not terms.approval.saved else (),
-        # judging bodies takes time under the lock: only where a guard asks for it
-        risks={risk: c.address for c in reversed(writes) for risk in risks_of(c)} if terms.guards.refuse else {},
+        risks=_risks(plan, writes, terms, transaction),
     )
     reasons = [*_protected(writes, locked), *refusals(facts, terms.guards, terms.allowed)]
     if reasons:
         raise Refused(
             *(Problem(b.code, b.message, str(b.address) if b.address else None, hint=b.hint) for b in reasons)
         )
+
+
+def _risks(plan: Plan, writes: tuple[Change, ...], terms: Terms, transaction: Transaction) -> dict[str, Address]:
+    """Every risk that a guard may refuse, and a resource that has it. Judging takes time under the lock: only what is asked for."""
+    asked = terms.guards.refuse
+    found = {risk: c.address for c in reversed(writes) for risk in risks_of(c)} if asked else {}
+    if asked & {WIDENED, NARROWED}:
+        effects = judged(writes, plan.project, transaction.governed).risks.items()
+        for address, risks in sorted(effects, reverse=True):
+            found.update(dict.fromkeys(risks, address))
+    return found
 
 
 def _protected(writes: tuple[Change, ...], locked: Locked) -> Iterator[Blocker]:

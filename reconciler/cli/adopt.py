@@ -57,6 +57,7 @@ def command(
     plan = make_plan(configuration, live, setting, Selection(targets=frozenset(wanted), deletes=False))
     note = "declare these resources in the manifests: `reconciler export --target ADDRESS` writes them"
     plan = replace(plan, notes=(*plan.notes, note), operation="adopt")
+    plan = workspace.with_effects(plan, database)
     save_or_carry_out(plan, workspace, database, replace(consent, guards=configuration.guards), out)
     return 0
 

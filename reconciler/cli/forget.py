@@ -58,5 +58,6 @@ def command(options: Options, consent: Consent, addresses: tuple[str, ...], out:
     setting = Setting(database.display, now().date(), __version__)
     plan = make_plan(configuration, live, setting, Selection(targets=wanted, deletes=False))
     plan = replace(plan, operation="forget")
+    plan = workspace.with_effects(plan, database)
     save_or_carry_out(plan, workspace, database, replace(consent, guards=configuration.guards), out)
     return 0

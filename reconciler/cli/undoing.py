@@ -40,5 +40,6 @@ def undo(
     plan = make_plan(wanted.configuration, live, setting, selection, Past(wanted.moves, wanted.uids, wanted.let_go))
     notes = tuple(f"undoes generation {line(one).strip()}" for one in reversed(wanted.undone))
     plan = replace(plan, notes=(*plan.notes, *notes), operation=operation)
+    plan = workspace.with_effects(plan, database)
     save_or_carry_out(plan, workspace, database, replace(consent, guards=base.guards), out)
     return 0

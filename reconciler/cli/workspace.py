@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,8 +228,19 @@ class Workspace:
         database = self.database(environment)
         live = self.read_live(database, loaded, whole=False)
         plan = self._with_undone(self._compare(loaded, live, database.display, no_delete), database)
+        plan = self.with_effects(plan, database)
         _ALIVE[:] = plan, loaded
         return plan, loaded, database
+
+    def with_effects(self, plan: Plan, database: Database) -> Plan:
+        """Says what callers may do after it, and the risks that follow from that."""
+        if not plan.changes:
+            return plan
+        from reconciler.access.planned import with_effects
+        from reconciler.store.known import read_governed
+
+        with self.options.progress.stage("Comparing access"):
+            return with_effects(plan, partial(read_governed, database))
 
     def _with_undone(self, plan: Plan, database: Database) -> Plan:
         """Return the plan with a note for each generation of which it takes something back."""
@@ -257,6 +268,8 @@ class Workspace:
 
     def plan_against(self, export: Path, no_delete: bool) -> tuple[Plan, Loaded]:
         """The same, with an exported state in the database's place."""
+        from reconciler.access.known import known_of_rows
+        from reconciler.access.planned import with_effects
         from reconciler.planner.against import live_of_export
 
         loaded = self.load(self.environment(required=True))
@@ -266,7 +279,9 @@ class Workspace:
             raise ReconcilerError(f"can't read {export}: {error.strerror}", code="export-not-read") from None
         except orjson.JSONDecodeError:
             raise IntegrityFailed(f"{export} is not JSON", code="export-malformed") from None
-        return self._compare(loaded, live_of_export(document, self.name), f"export {export}", no_delete), loaded
+        live = live_of_export(document, self.name)
+        plan = self._compare(loaded, live, f"export {export}", no_delete)
+        return with_effects(plan, partial(known_of_rows, live.rows.values())), loaded
 
     @contextmanager
     def _seen_from_here(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from reconciler.error_codes import Code
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
+from reconciler.model.effects import Effects
 
 
 class Action(Enum):
@@ -255,6 +256,8 @@ class Plan(Struct, frozen=True):
     dependants: tuple[Dependant, ...] = ()
     notes: tuple[str, ...] = ()
     blockers: tuple[Blocker, ...] = ()
+    effects: Effects = Effects()
+    """Who may do what after it that may not do it now, and the other way round: information for people, an apply judges anew."""
 
     def count(self, *actions: Action) -> int:
         return count(self.changes, *actions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -43,6 +43,11 @@ RISKS: Mapping[str, str] = {name: sentence for name, _, sentence in _TABLE}
 """Every risk, the gravest first: what it means, in a sentence."""
 
 _LEVELS = {name: level for name, level, _ in _TABLE}
+
+
+def in_order(names: Collection[str]) -> tuple[str, ...]:
+    """Return the names of risks, the gravest first."""
+    return tuple(name for name in RISKS if name in names) if names else ()
 
 
 def level_of(risk: str) -> Level:

@@ -31,6 +31,7 @@ from reconciler.plan.document import (
     DriftDocument,
     PlanDocument,
 )
+from reconciler.plan.effects import effects_document, read_effects
 
 _ACTIONS = {
     Action.CREATE: ["create"],
@@ -69,6 +70,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         ],
         "notes": list(plan.notes),
         "blockers": [blocker_document(blocker) for blocker in plan.blockers],
+        **effects_document(plan.effects),
     }
     content, sources = digests_of(document)
     return {**document, "digest": content, "sources_digest": sources}
@@ -234,6 +236,7 @@ def _plan(parsed: PlanDocument) -> Plan:
             Blocker(cast(Code, b.code), b.message, b.hint, Address.parse(b.address) if b.address else None)
             for b in parsed.blockers
         ),
+        effects=read_effects(parsed.access_effects, parsed.access_summary),
     )
 
 

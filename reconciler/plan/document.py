@@ -164,6 +164,42 @@ class DependantDocument(_Part):
     refers_to: list[str] = Field(description="What it refers to, of the resources in this plan.")
 
 
+class ReachDocument(_Part):
+    """One action on one target."""
+
+    action: str = Field(description="What is done, e.g. `query`.")
+    target: str = Field(description="With what, e.g. `template/wages`; by its name before, where it is lost.")
+    policy: str | None = Field(description="The policy that decides after the plan; null if none does.")
+    through: str | None = Field(
+        description="What the call runs or reaches, where that is another template or connector than before."
+    )
+
+
+class EffectDocument(_Part):
+    """What one caller may do after the plan that it may not do now, or may no longer do."""
+
+    tenant: str = Field(description="The caller's tenant.")
+    caller: str = Field(description="The caller's name.")
+    roles: list[str] = Field(description="Roles that its token has to bring by `roles_from`, besides its own.")
+    way: str | None = Field(
+        description="`api_key` or `jwt`, where it holds only for who proves to be the caller this way; else null."
+    )
+    change: Literal["widened", "narrowed"] = Field(description="Whether it may do this after the plan, or before it.")
+    reaches: list[ReachDocument] = Field(description="What it is about, in order of action and target; 20 at most.")
+    count: int = Field(description="How many there are of these.")
+    causes: list[str] = Field(description="Addresses of the changes that it comes from; 20 at most.")
+
+
+class AccessSummaryDocument(_Part):
+    """Counts of effects on access."""
+
+    subjects: int = Field(description="How many effects there are, listed or not.")
+    widened: int = Field(
+        description="How many pairs of a caller and a target it may use after the plan and not before."
+    )
+    narrowed: int = Field(description="How many it may use before the plan and not after.")
+
+
 class PlanDocument(_Part):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
@@ -196,6 +232,15 @@ class PlanDocument(_Part):
     )
     notes: list[str] = Field(description="What else somebody who approves this should know.")
     blockers: list[BlockerDocument] = Field(description="Why an apply would be refused, as far as the plan can tell.")
+    access_effects: list[EffectDocument] = Field(
+        default_factory=list,
+        description="What callers may do after this that they may not do now, and the other way round; 500 at most. "
+        "Information: an apply judges anew.",
+    )
+    access_summary: AccessSummaryDocument = Field(
+        default_factory=lambda: AccessSummaryDocument(subjects=0, widened=0, narrowed=0),
+        description="How many there are.",
+    )
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the canonical JSON of what the plan would do: without `revision`, `digest`, "
         "`sources_digest` and `hmac`, every `source` of a change and its fields being null."

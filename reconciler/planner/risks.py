@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, leaves
 from reconciler.model.plan import Action, Change
-from reconciler.model.risk import ABSENT, RISKS, RiskRule
+from reconciler.model.risk import ABSENT, RiskRule, in_order
 from reconciler.model.secret_ref import SCHEMES
 from reconciler.processes import in_batches
 
@@ -22,8 +22,7 @@ _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET:
 
 def risks_of(change: Change) -> tuple[str, ...]:
     """The names, gravest first; nothing of the change's own ``risks`` counts."""
-    found = {*_of_action(change), *_of_bodies(change)}
-    return tuple(name for name in RISKS if name in found) if found else ()
+    return in_order({*_of_action(change), *_of_bodies(change)})
 
 
 def with_risks(changes: Sequence[Change]) -> list[Change]:

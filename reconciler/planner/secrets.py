@@ -14,6 +14,7 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
+from reconciler.model.risk import in_order
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
@@ -71,7 +72,7 @@ def with_rotated(
             fields=(*change.fields, *fields),
             unchanged=change.unchanged - len({field.path[0] for field in fields}),
         )
-        changes[address] = replace(changed, risks=risks_of(changed))
+        changes[address] = replace(changed, risks=in_order({*change.risks, *risks_of(changed)}))
     if not added and all(changes[c.address] is c for c in plan.changes):
         return plan
     return replace(

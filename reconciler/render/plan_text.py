@@ -20,6 +20,7 @@ from reconciler.diff.visible import (
 from reconciler.model.body import Body
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
 from reconciler.remembered import remembered
+from reconciler.render.effects import access_lines
 from reconciler.render.style import OP_COLOURS, Style
 
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
@@ -85,6 +86,7 @@ def changes_text(changes: Iterable[Change], style: Style) -> Iterator[str]:
 
 def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
     """What stands below the changes."""
+    yield from access_lines(plan.effects)
     if plan.changes:
         yield summary_line(plan)
         yield from also_lines(plan)

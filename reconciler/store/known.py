@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,16 @@ from reconciler.model.address import Address
 from reconciler.model.known import Known, Text
 from reconciler.model.live import DatabaseState
 from reconciler.store.connect import exists, reading
-from reconciler.store.rows import at_addresses, read_applied, read_rows, witness_of
+from reconciler.store.rows import (
+    EVERYTHING,
+    Where,
+    at_addresses,
+    in_tenants,
+    read_applied,
+    read_rows,
+    with_kind,
+    witness_of,
+)
 from reconciler.store.schema import require_usable, state_of
 from reconciler.store.url import Database
 
@@ -29,9 +38,24 @@ def read_known(database: Database) -> list[Known]:
         return [] if state is not DatabaseState.CURRENT else [*known_in(connection)]
 
 
-def known_in(connection: Connection) -> Iterator[Known]:
+def read_governed(database: Database, tenants: Set[str], besides: Set[str]) -> list[Known]:
+    """The same of those of the tenants that have a caller, and of ``besides``; empty where there is no database yet."""
+    if not exists(database):
+        return []
+    with reading(database) as connection:
+        return [*governed_in(connection, tenants, besides)] if state_of(connection) is DatabaseState.CURRENT else []
+
+
+def governed_in(connection: Connection, tenants: Set[str], besides: Set[str]) -> Iterator[Known]:
+    """Yield what is known of those of the tenants that have a caller, and of ``besides``."""
+    chosen = with_kind(connection, "caller", tenants) | besides
+    if chosen:
+        yield from known_in(connection, in_tenants(connection, chosen))
+
+
+def known_in(connection: Connection, where: Where = EVERYTHING) -> Iterator[Known]:
     """Ownership is address and uid, as for a plan; whether live is as it was applied is judged as for a plan too."""
-    applied = _applied_policies(connection)
+    applied = _applied_policies(connection, where)
     sqlite = connection.dialect.name == "sqlite"
     body, fits = ("r.spec", "1") if sqlite else ("r.spec::text", "a.digest_of = md5(r.spec::text)")
     records: Any = connection.execute(
@@ -39,8 +63,9 @@ def known_in(connection: Connection) -> Iterator[Known]:
             f"SELECT r.tenant, r.kind, r.name, r.uid, {body}, r.spec_version, a.digest_of, "
             f"a.spec_version = r.spec_version AND {fits}, a.project, s.suspended_at IS NOT NULL FROM resources r "
             "LEFT JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (r.tenant, r.kind, r.name, r.uid) "
-            "LEFT JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid)"
-        )
+            f"LEFT JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid) WHERE {where[0]}"
+        ),
+        where[1],
     )
     doubtful = []
     for tenant, kind, name, uid, spec, version, witness, agreed, project, suspended in records:
@@ -72,10 +97,13 @@ def _mean_what_was_applied(connection: Connection, doubtful: list[Known]) -> set
     return found
 
 
-def _applied_policies(connection: Connection) -> dict[Address, tuple[str | None, Text | None]]:
+def _applied_policies(connection: Connection, where: Where) -> dict[Address, tuple[str | None, Text | None]]:
     """What was applied last under each policy's name: a deny counts until an apply takes it back."""
-    sql = "SELECT tenant, kind, name, project, spec, spec_version FROM applied WHERE kind = 'policy' ORDER BY project"
+    sql = (
+        "SELECT r.tenant, r.kind, r.name, r.project, r.spec, r.spec_version FROM applied r "
+        f"WHERE r.kind = 'policy' AND {where[0]} ORDER BY r.project"
+    )
     return {
         Address(tenant, kind, name): (project, Text(spec, version))
-        for tenant, kind, name, project, spec, version in connection.execute(text(sql))
+        for tenant, kind, name, project, spec, version in connection.execute(text(sql), where[1])
     }

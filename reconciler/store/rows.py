@@ -18,6 +18,7 @@ from reconciler.model.plan import Touch
 Where = tuple[str, dict[str, Any]]
 """An SQL condition and its parameters."""
 
+EVERYTHING: Where = ("1 = 1", {})
 PROJECT_COLUMNS = "name, lineage, environment, generation, git_commit"
 _APPLIED = (
     "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.digest, r.generation, r.explicit, r.moved_from, r.source, "
@@ -74,15 +75,29 @@ def at_addresses(connection: Connection, addresses: Iterable[Address]) -> Where:
     )
 
 
+def _listed(connection: Connection, tenants: Set[str]) -> tuple[str, Any]:
+    """A table of the tenants' names, and its parameter ``tenants``."""
+    names = sorted(tenants)
+    if connection.dialect.name == "sqlite":
+        return "(SELECT value AS tenant FROM json_each(:tenants))", orjson.dumps(names).decode()
+    return "(SELECT unnest(CAST(:tenants AS text[])) AS tenant)", names
+
+
+def with_kind(connection: Connection, kind: str, tenants: Set[str]) -> set[str]:
+    """Return those of the tenants in which a resource of this kind is live."""
+    source, names = _listed(connection, tenants)
+    sql = (
+        f"SELECT t.tenant FROM {source} t WHERE EXISTS "
+        "(SELECT 1 FROM resources r WHERE r.tenant = t.tenant AND r.kind = :kind)"
+    )
+    return set(connection.execute(text(sql), {"tenants": names, "kind": kind}).scalars())
+
+
 def peopled(connection: Connection, project: str, tenants: Set[str]) -> set[str]:
     """Those of the tenants in which anything is live, or was applied by the project: no address of another is looked for."""
-    names: Any = sorted(tenants)
-    if connection.dialect.name == "sqlite":
-        source, names = "SELECT value AS tenant FROM json_each(:tenants)", orjson.dumps(names).decode()
-    else:
-        source = "SELECT unnest(CAST(:tenants AS text[])) AS tenant"
+    source, names = _listed(connection, tenants)
     sql = (
-        f"SELECT t.tenant FROM ({source}) t WHERE EXISTS (SELECT 1 FROM resources r WHERE r.tenant = t.tenant) "
+        f"SELECT t.tenant FROM {source} t WHERE EXISTS (SELECT 1 FROM resources r WHERE r.tenant = t.tenant) "
         "OR EXISTS (SELECT 1 FROM applied a WHERE a.project = :project AND a.tenant = t.tenant)"
     )
     return set(connection.execute(text(sql), {"tenants": names, "project": project}).scalars())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -12,12 +12,14 @@ from reconciler.model.address import Address
 from reconciler.model.body import canonical
 from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
+from reconciler.model.known import Known
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store import creations
 from reconciler.store.audit import append
 from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
 from reconciler.store.creations import Creation
 from reconciler.store.fingerprints import write_fingerprints
+from reconciler.store.known import governed_in
 from reconciler.store.outbox import enqueue
 from reconciler.store.retention import prune
 from reconciler.store.rows import (
@@ -194,6 +196,10 @@ class Transaction:
             {"tenant": tenant, "uids": canonical(sorted(uids)) if self._sqlite else sorted(uids)},
         )
         return {uid: Address(*address) for uid, *address in records}
+
+    def governed(self, tenants: Set[str], besides: Set[str]) -> list[Known]:
+        """What the runtime knows of those of the tenants that have a caller, and of ``besides``."""
+        return [*governed_in(self._connection, tenants, besides)]
 
     # --- writes
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.model.address import Address
+from reconciler.model.effects import Effect, Effects, Reach
 from reconciler.model.plan import (
     Action,
     Blocker,
@@ -81,6 +82,22 @@ PLANS = st.builds(
     revision=st.none() | st.builds(Revision, TEXT, st.booleans()),
     notes=st.lists(TEXT, max_size=2).map(tuple),
     blockers=st.lists(st.builds(Blocker, TEXT, TEXT, TEXT, st.none() | ADDRESS), max_size=2).map(tuple),
+    effects=st.builds(
+        Effects,
+        st.lists(
+            st.builds(
+                Effect,
+                *(TEXT, TEXT, st.booleans()),
+                st.lists(st.builds(Reach, TEXT, TEXT, st.none() | TEXT, st.none() | TEXT), max_size=2).map(tuple),
+                st.integers(0, 10**6),
+                st.lists(ADDRESS, max_size=2).map(tuple),
+                st.lists(TEXT, max_size=2).map(tuple),
+                st.none() | TEXT,
+            ),
+            max_size=2,
+        ).map(tuple),
+        *[st.integers(0, 10**6)] * 3,
+    ),
 )
 
 OLD: dict[str, Any] = {"type": "custom", "description": "old ü😀"}

@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from reconciler.processes import in_batches
+from reconciler.render.html.effects import access_html
 from reconciler.render.html.graph import draw
 from reconciler.render.html.rows import Document, Head, drift_rows, plan_rows, words_of
 from reconciler.render.html.text import embedded, plain, shown, visible_row
@@ -109,6 +110,7 @@ def _plan_head(document: Document) -> Iterator[str]:
     else:
         yield f'<p class="calm">{NO_CHANGES}</p>'
     yield from _refusals(document["blockers"])
+    yield from access_html(document)
     if document["notes"]:
         yield '<aside class="notes"><h2>Notes</h2><ul>'
         yield from (f"<li>{shown(note)}</li>" for note in document["notes"])

@@ -9,6 +9,7 @@ from html import escape
 
 from reconciler.model.risk import RISKS
 from reconciler.render.markdown.changes import SYMBOLS, TITLES, Document, diff_lines
+from reconciler.render.markdown.effects import access_markdown
 from reconciler.render.markdown.marks import code, details, fenced, table
 
 BUDGET = 65_000
@@ -38,7 +39,8 @@ def plan_markdown(document: Document, budget: int = BUDGET) -> str:
             risky.add(number)
     order = sorted(range(len(changes)), key=gravity.__getitem__)
     first = [number for number in order if number in risky]
-    head = [marker(document), "", *_title(document), *_blockers(document), *_table(counted), *_risky(changes, first)]
+    head = [marker(document), "", *_title(document), *_blockers(document), *_table(counted)]
+    head += [*access_markdown(document), *_risky(changes, first)]
     tail = [*_outside(document), *_notes(document)]
     room = budget - _size(head) - _size(tail) - 300  # for what says how much was left out
     shown: list[str] = []

@@ -1,0 +1,240 @@
+"""Everything that can be called, on both sides, in classes: what is in one class is decided alike for every caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from reconciler.access.decide import Ask, decide
+from reconciler.access.resource import Resource
+from reconciler.access.rule import Subject, Thing
+from reconciler.access.ruleset import Ruleset
+from reconciler.access.sides import Sides
+from reconciler.access.snapshot import Tenant
+from reconciler.access.target import Target, tools_by
+from reconciler.kinds.lifecycle import switched_off
+from reconciler.kinds.table import KINDS
+from reconciler.model.access import ACTIONS
+from reconciler.model.address import Address
+
+_NOBODY = Subject("", frozenset())
+_OF_SUBJECTS = frozenset({"allowed", "no-policy", "access-roles"})
+"""Reasons that depend on who calls; all others hold for everybody."""
+_Pair = tuple[str | None, str | None]
+"""Names before and after."""
+
+
+class Element(NamedTuple):
+    """What a decision may depend on of one resource behind a call."""
+
+    fits: int
+    project: str | None
+    suspended: bool
+    of_body: tuple[Any, ...]
+
+
+class Facts(NamedTuple):
+    """What a decision may depend on of a call on one side, besides who calls. ``elements`` are those of its chain, the target
+    first; ``barred`` is the reason why nobody may call it, if nobody may."""
+
+    action: str
+    barred: str | None
+    elements: tuple[Element, ...]
+
+    def fits(self) -> int:
+        found = 0
+        for element in self.elements:
+            found |= element.fits
+        return found
+
+
+class Call(NamedTuple):
+    """One call before and after; None where there is no such target. ``through`` has what it runs or reaches before and after,
+    where that is another resource."""
+
+    before: Ask | None
+    after: Ask | None
+    through: tuple[str, str] | None
+    updated: frozenset[Address]
+    begun: frozenset[Address]
+    """The changes that made the difference: of resources that are there on both sides, and of those that are not."""
+
+
+class CallClass(NamedTuple):
+    """Calls with the same facts on both sides."""
+
+    before: Facts | None
+    after: Facts | None
+    repointed: bool
+    members: list[Call]
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after or self.repointed
+
+    def allowed_by(self, allows: int) -> int:
+        """Return those of the rules that fit what the caller names, on either side."""
+        sides = [side.elements[0].fits for side in (self.before, self.after) if side is not None]
+        return allows & (sides[0] | sides[-1])
+
+    def fits(self) -> int:
+        """Return the rules that fit anything in the chain, on either side."""
+        return (self.before.fits() if self.before else 0) | (self.after.fits() if self.after else 0)
+
+
+class Calls:
+    """Finds calls and their facts, without policies: those are judged apart."""
+
+    def __init__(self, sides: Sides, rules: Ruleset) -> None:
+        self._sides, self._rules = sides, rules
+        self._bare = _without_policies(sides.before), _without_policies(sides.after)
+        self._current = {old: new for new, old in sides.former.items()}
+        self._elements: tuple[dict[str, Element | None], dict[str, Element | None]] = {}, {}
+
+    def classes(self) -> list[CallClass]:
+        found: dict[tuple[Any, ...], CallClass] = {}
+        for old, new in self._asks():
+            call, before, after = self._call(old, new)
+            if before is None and after is None:
+                continue
+            repointed = call.through is not None
+            key = (before, after, repointed, bool(call.updated))
+            if key not in found:
+                found[key] = CallClass(before, after, repointed, [])
+            found[key].members.append(call)
+        for one in found.values():
+            one.members.sort(key=_target)
+        return [*found.values()]
+
+    def _asks(self) -> Iterator[tuple[Ask | None, Ask | None]]:
+        """Every target of every resource that can be called; what has no action of its own is asked for each."""
+        for kind in (kind for kind in KINDS.values() if kind.calls is not None):
+            for pair in self._resources(kind.name):
+                for old, new in self._targets(kind.calls.word if kind.calls else "", pair):
+                    yield from self._with_actions(old, new)
+
+    def _resources(self, kind: str) -> Iterator[_Pair]:
+        for old in self._bare[0].names(kind):
+            yield old, self._current.get(old)
+        live = {*self._bare[0].names(kind)}
+        yield from (
+            (self._sides.former.get(n), n) for n in self._bare[1].names(kind) if self._sides.former.get(n) not in live
+        )
+
+    def _targets(self, word: str, pair: _Pair) -> Iterator[_Pair]:
+        """The names of targets that belong to one resource, by what they have behind the resource's own name."""
+        sides: list[dict[str, str]] = []
+        for tenant, name in zip(self._bare, pair, strict=True):
+            resource = tenant.resource(name) if name else None
+            own = f"{word}/{resource.known.address.name}" if resource else ""
+            names = {own, *tools_by(resource)} if resource else set()
+            sides.append({target.removeprefix(own): target for target in names})
+        for rest in sorted({*sides[0], *sides[1]}):
+            yield sides[0].get(rest), sides[1].get(rest)
+
+    def _with_actions(self, old: str | None, new: str | None) -> Iterator[tuple[Ask | None, Ask | None]]:
+        for action in (None, *ACTIONS):
+            asks = [None if name is None else Ask(name, action) for name in (old, new)]
+            found = [self._target(side, ask) is not None for side, ask in enumerate(asks)]
+            if any(found):
+                yield asks[0] if found[0] else None, asks[1] if found[1] else None
+                if action is None:
+                    return
+
+    def _target(self, side: int, ask: Ask | None) -> Target | None:
+        found = self._bare[side].target(*ask) if ask is not None else ""
+        return None if isinstance(found, str) else found
+
+    def _call(self, before: Ask | None, after: Ask | None) -> tuple[Call, Facts | None, Facts | None]:
+        old, new = self._target(0, before), self._target(1, after)
+        facts = self._facts(0, before, old), self._facts(1, after, new)
+        through = self._repointed(old, new) if old and new else None
+        updated: set[Address] = set()
+        begun: set[Address] = set()
+        if facts[0] != facts[1] or through:
+            for address, is_kept in self._touched(old, new):
+                (updated if is_kept else begun).add(address)
+        return Call(before, after, through, frozenset(updated), frozenset(begun)), *facts
+
+    def _facts(self, side: int, ask: Ask | None, target: Target | None) -> Facts | None:
+        if target is None or ask is None:
+            return None
+        reason = decide(self._bare[side], _NOBODY, ask).reason
+        elements = [self._element(side, one.name) for one in target.chain]
+        barred = None if reason in _OF_SUBJECTS else reason
+        return Facts(target.action, barred, tuple(one for one in elements if one is not None))
+
+    def _repointed(self, old: Target, new: Target) -> tuple[str, str] | None:
+        """What runs, or what is reached; all that stands between them only says who may."""
+        ends = (old.operation.name, new.operation.name), (old.connector.name, new.connector.name)
+        return next(((one, two) for one, two in ends if self._sides.former.get(two) != one), None)
+
+    def _touched(self, old: Target | None, new: Target | None) -> Iterator[tuple[Address, bool]]:
+        """The changes of resources that could make a difference, and whether each resource is there on both sides."""
+        chains = [target.chain if target else () for target in (old, new)]
+        pairs: set[_Pair] = {(one.name, self._current.get(one.name)) for one in chains[0]}
+        pairs |= {(self._sides.former.get(one.name), one.name) for one in chains[1]}
+        found = {*self._differing(pairs, whole=bool(old and new))}
+        if old and new and old.action != new.action and (address := self._sides.arrived.get(new.operation.name)):
+            found.add((address, True))
+        tools = {target.tool for target in (old, new) if target and target.is_tool}
+        yield from found or self._differing(self._claiming(tools), whole=False)
+
+    def _differing(self, pairs: set[_Pair], whole: bool) -> Iterator[tuple[Address, bool]]:
+        for before, after in pairs:
+            address = self._sides.arrived.get(after or "") or self._sides.left.get(before or "")
+            sides = self._element(0, before), self._element(1, after)
+            if address is not None and None in sides:
+                yield address, False
+            # where a chain is not whole on one side, a name may be what was missing
+            elif address is not None and (
+                sides[0] != sides[1]
+                or self._refers(0, before) != self._refers(1, after)
+                or (before != after and not whole)
+            ):
+                yield address, True
+
+    def _claiming(self, tools: set[str]) -> set[_Pair]:
+        """The changed resources that claim the name of one of these tools on either side: two that do stop each other."""
+        changed: set[_Pair] = {(name, self._current.get(name)) for name in self._sides.left}
+        changed |= {(self._sides.former.get(name), name) for name in self._sides.arrived}
+        return {pair for pair in changed if tools & {*self._tools(0, pair[0]), *self._tools(1, pair[1])}}
+
+    def _tools(self, side: int, name: str | None) -> Iterator[str]:
+        resource = self._bare[side].resource(name) if name else None
+        yield from tools_by(resource).values() if resource else ()
+
+    def _refers(self, side: int, name: str | None) -> tuple[Any, ...]:
+        """What a resource refers to, by the names that the same resources have before."""
+        resource = self._bare[side].resource(name or "")
+        if resource is None:
+            return ()
+        address, former = resource.known.address, self._sides.former
+        found = KINDS[address.kind].references_of(address.tenant, resource.body)
+        names = [(one.path, f"{one.address.kind}/{one.address.name}") for one in found]
+        return tuple((path, former.get(name) if side else name) for path, name in names)
+
+    def _element(self, side: int, name: str | None) -> Element | None:
+        if name is None:
+            return None
+        known = self._elements[side]
+        if name not in known:
+            resource = self._bare[side].resource(name)
+            known[name] = None if resource is None else self._read(resource)
+        return known[name]
+
+    def _read(self, resource: Resource) -> Element:
+        body = resource.body
+        data = (body.get("classification"), tuple(body["access_roles"])) if resource.holds_data else ()
+        of_body = (switched_off(body), tuple(body.get("shared_with") or ()), *data)
+        fits = self._rules.fits(Thing(resource.name, resource.labels))
+        return Element(fits, resource.known.project, resource.known.suspended, of_body)
+
+
+def _without_policies(tenant: Tenant) -> Tenant:
+    return Tenant(tenant.name, {n: one for n, one in tenant.resources.items() if one.address.kind != "policy"})
+
+
+def _target(call: Call) -> str:
+    ask = call.after or call.before
+    return ask.target if ask else ""

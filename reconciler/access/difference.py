@@ -1,0 +1,153 @@
+"""One tenant's access on both sides, compared: what each class of callers gains and loses.
+
+``decide`` judges one pair for each class of callers and class of calls, and only where something that concerns both differs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from reconciler.access.calls import CallClass, Calls
+from reconciler.access.decide import Ask, Decision, decide
+from reconciler.access.rule import Subject
+from reconciler.access.ruleset import Ruleset, split
+from reconciler.access.sides import Sides
+from reconciler.access.snapshot import Tenant
+from reconciler.access.subjects import Caller, Signature, Subjects, Variant
+from reconciler.model.address import Address
+
+
+class Found(NamedTuple):
+    """A class of calls that a variant of a class of callers gains (``widened``) or loses, and why, besides the caller itself."""
+
+    variant: Variant
+    widened: bool
+    calls: CallClass
+    action: str
+    policy: str | None
+    causes: frozenset[Address]
+
+
+class Group(NamedTuple):
+    """Callers that gain and lose the same."""
+
+    callers: tuple[Caller, ...]
+    found: tuple[Found, ...]
+
+
+class Difference:
+    """Compares the two sides of one tenant."""
+
+    def __init__(self, sides: Sides) -> None:
+        self._sides = sides
+        self._rules = Ruleset(sides.before, sides.after)
+        broken = sides.before.broken, sides.after.broken
+        self._everything = (broken[0] is None) != (broken[1] is None)
+        """A policy that is not valid denies all of a tenant: whether there is one concerns every pair."""
+        self._breaking = {sides.left.get(broken[0] or ""), sides.arrived.get(broken[1] or "")} - {None}
+        self._nothing = None not in broken and not self._everything
+
+    def groups(self) -> Iterator[Group]:
+        """Yield those callers for whom anything differs."""
+        before, after = self._sides.before, self._sides.after
+        if self._nothing or not self._rules.allows or not (before.names("caller") or after.names("caller")):
+            return
+        alike: dict[tuple[object, ...], list[Caller]] = defaultdict(list)
+        asked = _asked(before) | _asked(after)
+        for caller in Subjects(self._sides, self._rules, asked).callers():
+            key = tuple((one.roles, one.way, one.signatures) for one in caller.variants)
+            alike[key].append(caller)
+        for callers in alike.values():
+            if found := tuple(self._found(callers[0])):
+                yield Group(tuple(callers), found)
+
+    def own_change(self, caller: Caller) -> Address | None:
+        """Return the change of a caller, if there is one."""
+        return self._sides.arrived.get(caller.current or "") or self._sides.left.get(caller.former or "")
+
+    @cached_property
+    def _calls(self) -> Calls:
+        return Calls(self._sides, self._rules)
+
+    @cached_property
+    def _classes(self) -> list[CallClass]:
+        return self._calls.classes()
+
+    @cached_property
+    def _differing(self) -> list[int]:
+        """The classes of calls that are not the same on both sides, or that a rule fits which is in force on one side only."""
+        changed = self._rules.changed
+        return [n for n, one in enumerate(self._classes) if one.changed or one.fits() & changed]
+
+    @cached_property
+    def _by_allow(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for number, one in enumerate(self._classes):
+            for bit in split(one.allowed_by(self._rules.allows)):
+                found[bit].append(number)
+        return found
+
+    def _found(self, caller: Caller) -> Iterator[Found]:
+        """What a variant gains or loses is left out where one with fewer roles does so too."""
+        seen: set[tuple[int, bool]] = set()
+        for variant in caller.variants:
+            for number in self._candidates(variant):
+                for found in self._compare(variant, self._classes[number]):
+                    if (number, found.widened) not in seen:
+                        seen.add((number, found.widened))
+                        yield found
+
+    def _candidates(self, variant: Variant) -> Iterable[int]:
+        """Return the classes of calls about which there may be another decision than before."""
+        about = _about(variant.signatures[0]) | _about(variant.signatures[1])
+        allows = about & self._rules.allows
+        if variant.changed or self._everything:
+            return sorted({number for bit in split(allows) for number in self._by_allow.get(bit, ())})
+        changed = about & self._rules.changed
+        chosen = ((number, self._classes[number]) for number in self._differing)
+        return [n for n, one in chosen if one.allowed_by(allows) and (one.changed or one.fits() & changed)]
+
+    def _compare(self, variant: Variant, calls: CallClass) -> Iterator[Found]:
+        one = calls.members[0]
+        before = _judge(self._sides.before, variant.before, one.before)
+        after = _judge(self._sides.after, variant.after, one.after)
+        is_same = not calls.repointed and before is not None and after is not None and before.action == after.action
+        if is_same and before is not None and after is not None and before.allowed == after.allowed:
+            return
+        if after is not None and after.allowed:
+            yield self._because(variant, calls, True, after, after.policy)
+        if before is not None and before.allowed:
+            yield self._because(variant, calls, False, before, after.policy if after is not None else None)
+
+    def _because(
+        self, variant: Variant, calls: CallClass, widened: bool, decision: Decision, policy: str | None
+    ) -> Found:
+        about = _about(variant.signatures[0]) | _about(variant.signatures[1])
+        action = decision.action or ""
+        bits = self._rules.causes(about & calls.fits(), widened, action, decision.classification)
+        names = self._rules.policies(bits)
+        found = {self._sides.arrived.get(name) for name in names} | {self._sides.left.get(name) for name in names}
+        causes = {address for address in (*found, *self._breaking) if address is not None}
+        causes |= {address for one in calls.members for address in one.updated}
+        if not causes and not variant.changed:
+            # what is new, or gone, is the cause only where nothing else is
+            causes = {address for one in calls.members for address in one.begun}
+        return Found(variant, widened, calls, action, policy, frozenset(causes))
+
+
+def _asked(tenant: Tenant) -> frozenset[str]:
+    """Return all the roles that datasources ask for."""
+    found = (tenant.resource(name) for name in tenant.names("datasource"))
+    return frozenset(role for one in found if one is not None for role in one.body["access_roles"])
+
+
+def _judge(tenant: Tenant, subject: Subject | None, ask: Ask | None) -> Decision | None:
+    """None where there is nobody to ask, or nothing to ask for."""
+    return None if subject is None or ask is None else decide(tenant, subject, ask)
+
+
+def _about(signature: Signature) -> int:
+    return 0 if signature is None else signature[0]

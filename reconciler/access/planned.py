@@ -1,0 +1,60 @@
+"""A plan judged by what it does to access: the one function that plans, saved plans and applies get their access risks from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from functools import cache
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from reconciler.access.effects import effects_of
+from reconciler.kinds.table import KINDS
+from reconciler.model.effects import Judged
+from reconciler.model.known import Known
+from reconciler.model.plan import Change, Plan
+from reconciler.model.risk import in_order
+
+Reader: TypeAlias = Callable[[Set[str], Set[str]], Iterable[Known]]
+
+
+@cache
+def deciding() -> frozenset[str]:
+    """Return the kinds by which a call is decided: callers, policies, what can be called, and all that stands behind it."""
+    found = {"caller", "policy"}
+    left = [kind.name for kind in KINDS.values() if kind.calls is not None]
+    while left:
+        kind = left.pop()
+        if kind not in found:
+            found.add(kind)
+            left += [reference.kind for reference in KINDS[kind].references if reference.kind is not None]
+    return frozenset(found)
+
+
+def judged(changes: Sequence[Change], project: str, known: Reader) -> Judged:
+    """Return the effects and the risks of changes.
+
+    ``known`` reads what the runtime knows of those of some tenants that have a caller, and of some others; it is not asked where
+    no change bears on access.
+    """
+    kinds = deciding()
+    bearing = [change for change in changes if change.address.kind in kinds]
+    if not bearing:
+        return Judged()
+    besides = {change.address.tenant for change in bearing if change.address.kind == "caller"}
+    rows = [*known({change.address.tenant for change in bearing}, besides)]
+    governed = besides | {one.address.tenant for one in rows}
+    return effects_of(rows, (change for change in bearing if change.address.tenant in governed), project)
+
+
+def with_effects(plan: Plan, known: Reader) -> Plan:
+    """The plan with its effects, and with the risks of access on the changes that they come from."""
+    found = judged(plan.changes, plan.project, known)
+    if not found.risks:
+        return plan
+    risks = found.risks
+    changes = tuple(
+        replace(one, risks=in_order({*one.risks, *risks[one.address]})) if one.address in risks else one
+        for one in plan.changes
+    )
+    return replace(plan, changes=changes, effects=found.effects)

@@ -1,0 +1,51 @@
+"""Effects on access as a plan's document has them, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.effects import Effect, Effects, Reach
+from reconciler.plan.document import AccessSummaryDocument, EffectDocument
+
+
+def effects_document(effects: Effects) -> dict[str, Any]:
+    return {
+        "access_effects": [effect_document(effect) for effect in effects.listed],
+        "access_summary": {
+            "subjects": effects.subjects,
+            "widened": effects.widened,
+            "narrowed": effects.narrowed,
+        },
+    }
+
+
+def effect_document(effect: Effect) -> dict[str, Any]:
+    return {
+        "tenant": effect.tenant,
+        "caller": effect.caller,
+        "roles": [*effect.roles],
+        "way": effect.way,
+        "change": "widened" if effect.widened else "narrowed",
+        "reaches": [reach._asdict() for reach in effect.reaches],
+        "count": effect.count,
+        "causes": [str(address) for address in effect.causes],
+    }
+
+
+def read_effects(listed: list[EffectDocument], summary: AccessSummaryDocument) -> Effects:
+    """Raises ValueError for what is no address."""
+    return Effects(tuple(map(_effect, listed)), summary.subjects, summary.widened, summary.narrowed)
+
+
+def _effect(read: EffectDocument) -> Effect:
+    return Effect(
+        read.tenant,
+        read.caller,
+        read.change == "widened",
+        tuple(Reach(one.action, one.target, one.policy, one.through) for one in read.reaches),
+        read.count,
+        tuple(Address.parse(text) for text in read.causes),
+        tuple(read.roles),
+        read.way,
+    )

@@ -1,0 +1,242 @@
+"""The effect diff agrees with asking for every caller and every target before and after, over random states and changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from reconciler.access.decide import Ask, decide, subject_of
+from reconciler.access.effects import effects_of
+from reconciler.access.rule import Subject
+from reconciler.access.snapshot import Tenant, snapshot_of
+from reconciler.kinds.table import SPEC_VERSIONS
+from reconciler.model.address import Address
+from reconciler.model.body import canonical
+from reconciler.model.known import Known, Text
+from reconciler.model.plan import Action, Change
+from tests.access.model import Row, World
+from tests.access.test_reference_model import ROLES, TENANT, body, made, policy, snapshot
+
+PROJECT = "p1"
+KINDS = ("caller", "policy", "plane", "template", "datasource", "connector")
+
+
+class Case(NamedTuple):
+    """A state, changes, and the state after them with the former name of each resource."""
+
+    before: dict[str, Known]
+    changes: list[Change]
+    after: dict[str, Known]
+    former: dict[str, str]
+
+
+def with_token(chosen: random.Random, old: dict[str, Any]) -> dict[str, Any]:
+    """A caller's body with roles that its token brings."""
+    groups = {one: chosen.choice(ROLES) for one in chosen.sample(["g1", "g2", "g3"], chosen.randint(1, 3))}
+    jwt: dict[str, Any] = {"issuer": "corp", "claims": chosen.choice([{"azp": "x"}, {"azp": "x", "env": "prod"}])}
+    jwt |= {"roles_from": {"claim": "groups", "map": groups}} if chosen.random() < 0.8 else {}
+    auth = {"jwt": jwt} | ({"api_key": {}} if chosen.random() < 0.5 else {})
+    return body("caller", {"roles": [*old["roles"]], "labels": {**old["labels"]}, "auth": auth})
+
+
+def rich(seed: int) -> World:
+    """A state in which more is allowed than in the reference model's."""
+    chosen, world = random.Random(seed), made(seed)
+    for name, row in [*world.items()]:
+        if chosen.random() < 0.8:
+            world[name] = row = row._replace(project=PROJECT, settled=row.applied is None and row.is_there)
+        if name.startswith("caller/") and row.body is not None and chosen.random() < 0.7:
+            world[name] = row._replace(body=with_token(chosen, row.body))
+    for number in range(chosen.randint(1, 3)):
+        subjects: Any = chosen.choice(["any", {"roles": [chosen.choice(ROLES)]}, {"callers": ["bot"]}])
+        targets: Any = chosen.choice(["any", {"labels": {"team": "sales"}}, {"names": ["template/t?", "plane/*"]}])
+        raw = {"effect": "allow", "subjects": subjects, "actions": "any", "targets": targets}
+        world[f"policy/z{number}"] = Row(body("policy", raw), PROJECT)
+    return world
+
+
+def known_of(world: World) -> dict[str, Known]:
+    return dict(snapshot(world).tenant(TENANT).resources)
+
+
+def other_body(chosen: random.Random, name: str, world: World) -> dict[str, Any]:
+    """Another body of the same kind; often one that differs in one field only."""
+    kind, old = name.partition("/")[0], world[name].body
+    if kind == "policy":
+        return policy(chosen, world)
+    if kind == "caller" and chosen.random() < 0.6 and old is not None:
+        return with_token(chosen, old)
+    others: list[dict[str, Any]] = []
+    while not others:
+        fresh = made(chosen.randrange(10**9))
+        others = [one.body for key, one in sorted(fresh.items()) if key.startswith(f"{kind}/") and one.body is not None]
+    found = chosen.choice(others)
+    if old is not None and found.get("type") == old.get("type") and chosen.random() < 0.6:
+        field = chosen.choice(sorted({*found, *old} - {"sql", "type", "description"}))
+        found = {key: value for key, value in {**old, field: found.get(field)}.items() if value is not None}
+    return found
+
+
+def changed(world: World, chosen: random.Random) -> Case:
+    before = known_of(world)
+    after, former = dict(before), {name: name for name in before}
+    changes: list[Change] = []
+    names = sorted(name for name, one in before.items() if one.live is not None)
+    free = {kind: [f"{kind}/{letter}9" for letter in "tb"] for kind in KINDS}
+    gone: list[str] = []
+    arrived: list[tuple[str, Known, str | None]] = []
+    for name in chosen.sample(names, min(len(names), chosen.randint(1, 4))):
+        one, kind = before[name], name.partition("/")[0]
+        if one.live is None or one.live.json == '{"no": "body"}':
+            continue
+        address, old = one.address, one.live.json
+        does = chosen.choice(["update", "update", "delete", "move", "forget", "adopt", "replace"])
+        if one.project != PROJECT and does != "adopt":
+            continue
+        gone.append(name)
+        new_text = canonical(other_body(chosen, name, world)) if does in {"update", "replace"} else old
+        target = name
+        if does == "move" or (does == "update" and chosen.random() < 0.3):
+            target = free[kind].pop() if free[kind] else name
+        place = Address(TENANT, *target.split("/"))
+        previous = None if target == name else address
+        owner = (one.project or "") if does == "adopt" and one.project != PROJECT else None
+        action = Action(does if does != "move" or previous else "update")
+        end = None if does == "delete" else new_text
+        changes.append(Change(place, action, old, end, previous=previous, adopted_from=owner, uid=one.uid))
+        if does == "forget":
+            arrived.append((name, one._replace(project=None, settled=False), name))
+        elif does != "delete":
+            suspended = one.suspended and does != "replace"
+            text = Text(new_text, SPEC_VERSIONS[kind])
+            arrived.append((target, Known(place, "u", text, PROJECT, True, None, suspended), name))
+    for _ in range(chosen.choice([0, 0, 1, 2])):
+        kind = chosen.choice(KINDS)
+        like = [name for name in names if name.startswith(f"{kind}/")]
+        if like and free[kind]:
+            name = free[kind].pop()
+            text = canonical(other_body(chosen, chosen.choice(like), world))
+            place = Address(TENANT, *name.split("/"))
+            changes.append(Change(place, Action.CREATE, None, text))
+            arrived.append((name, Known(place, "", Text(text, 1), PROJECT, True), None))
+    for name in gone:
+        del after[name], former[name]
+    for name, one, old_name in arrived:
+        after[name] = one
+        if old_name is not None:
+            former[name] = old_name
+    return Case(before, changes, after, former)
+
+
+def subject(tenant: Tenant, name: str | None, roles: Iterable[str | None]) -> Subject | None:
+    found = subject_of(tenant, name, frozenset(one for one in roles if one)) if name else "none"
+    return None if isinstance(found, str) else found
+
+
+def may(tenant: Tenant, who: Subject | None, ask: Ask | None) -> tuple[str, str, str] | None:
+    """What may be done there, and by what it is reached; None if nothing."""
+    if who is None or ask is None:
+        return None
+    found = decide(tenant, who, ask)
+    if not found.allowed:
+        return None
+    template = next(one for one in found.chain if one.known.address.kind == "template")
+    return (
+        found.action or "",
+        f"template/{template.known.address.name}",
+        f"connector/{found.chain[-1].known.address.name}",
+    )
+
+
+def pairs(case: Case, kind: str) -> Iterator[tuple[str | None, str | None]]:
+    now = {old: new for new, old in case.former.items()}
+    for name in case.before:
+        if name.startswith(f"{kind}/"):
+            yield name, now.get(name)
+    yield from ((None, name) for name in case.after if name.startswith(f"{kind}/") and name not in case.former)
+
+
+def asks(before: Tenant, after: Tenant, case: Case) -> Iterator[tuple[Ask | None, Ask | None]]:
+    for old, new in pairs(case, "template"):
+        yield Ask(old) if old else None, Ask(new) if new else None
+    for old, new in pairs(case, "plane"):
+        for action in ("query", "retrieve", "search", "list", "invoke", "write"):
+            yield Ask(old, action) if old else None, Ask(new, action) if new else None
+
+
+def token_roles(tenant: Tenant, name: str | None) -> dict[str, str]:
+    caller = tenant.resource(name) if name else None
+    jwt: Any = caller.body["auth"].get("jwt") if caller is not None else None
+    return dict(((jwt or {}).get("roles_from") or {}).get("map") or {})
+
+
+Entry = tuple[str, bool, str, str]
+"""Caller, widened, action, target."""
+
+
+def brute(case: Case) -> tuple[set[Entry], dict[Entry, set[frozenset[str]]]]:
+    """What callers gain and lose by themselves; and with which values of their tokens beside that."""
+    sides = [snapshot_of(known.values()).tenant(TENANT) for known in (case.before, case.after)]
+    own: set[Entry] = set()
+    by_token: dict[Entry, set[frozenset[str]]] = {}
+    for old, new in pairs(case, "caller"):
+        name = (new or old or "").partition("/")[2]
+        maps = token_roles(sides[0], old), token_roles(sides[1], new)
+        values = sorted({*maps[0], *maps[1]})
+        for count in range(len(values) + 1):
+            for chosen in combinations(values, count):
+                who = [
+                    subject(side, one.partition("/")[2] if one else None, map(roles.get, chosen))
+                    for side, one, roles in zip(sides, (old, new), maps, strict=True)
+                ]
+                for two in asks(*sides, case):
+                    before, after = may(sides[0], who[0], two[0]), may(sides[1], who[1], two[1])
+                    here = after and (after[0], *(case.former.get(one, "new") for one in after[1:]))
+                    if before == here:
+                        continue
+                    for widened, found, ask in ((True, after, two[1]), (False, before, two[0])):
+                        if found is not None and ask is not None:
+                            entry = (name, widened, found[0], ask.target)
+                            by_token.setdefault(entry, set()).add(frozenset(chosen))
+                            if not chosen:
+                                own.add(entry)
+    return own, {entry: found for entry, found in by_token.items() if entry not in own}
+
+
+def test_it_is_what_asking_for_everything_finds() -> None:
+    counted = {"own": 0, "token": 0, "way": 0, "none": 0}
+    for seed in range(1000):
+        chosen = random.Random(seed)
+        case = changed(rich(seed), chosen)
+        judged = effects_of(case.before.values(), case.changes, PROJECT)
+        own, by_token = brute(case)
+        listed = judged.effects.listed
+        entries = {
+            (one.caller, one.widened, reach.action, reach.target): one
+            for one in listed
+            if not one.roles and one.way is None
+            for reach in one.reaches
+        }
+        assert entries.keys() == own, (seed, case.changes)
+        roles = {
+            (one.caller, one.widened, reach.action, reach.target)
+            for one in listed
+            if one.roles
+            for reach in one.reaches
+        }
+        assert roles == by_token.keys(), (seed, case.changes)
+        counts = {True: 0, False: 0}
+        for one in listed:
+            counts[one.widened] += one.count
+            assert one.count == len(one.reaches)
+            assert one.causes, (seed, one)
+            assert {*one.causes} <= {change.address for change in case.changes}
+        assert counts == {True: judged.effects.widened, False: judged.effects.narrowed}
+        assert {a for one in listed for a in one.causes} == {*judged.risks}
+        counted["own"] += len(own)
+        counted["token"] += len(by_token)
+        counted["way"] += sum(one.way is not None for one in listed)
+        counted["none"] += not listed
+    assert min(counted.values()) > 20, counted
