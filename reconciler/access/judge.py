@@ -36,6 +36,11 @@ class Caller(NamedTuple):
         return self._replace(known=found.known if found else None)
 
     @property
+    def uid(self) -> str:
+        """The uid of the resource; the name where that is not known."""
+        return (self.known.uid if self.known else "") or self.name
+
+    @property
     def identity(self) -> Identity:
         return Identity(self.name, self.claims or {})
 

@@ -47,25 +47,34 @@ def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[dict[str, An
 
 def _own(tenant: str, one: Resource) -> Sequence[Level]:
     rate = one.body.get("rate_limit")
-    return [Level(tenant, f"{one.name}#rate", "requests", "minute", rate)] if isinstance(rate, int) else []
+    if not isinstance(rate, int):
+        return []
+    return [Level(tenant, f"{one.name}#rate", "requests", "minute", rate, counter=f"{one.known.uid}#rate")]
+
+
+def uid_of(tenant: Tenant, name: str) -> str | None:
+    """Return the uid of `kind/name`; None for the tenant itself, and for a name that nothing has."""
+    known = tenant.resources.get(name)
+    return (known.uid or None) if known else None
 
 
 def _compiled(tenant: Tenant) -> Mapping[str, Sequence[Level]]:
     by_target: dict[str, list[Level]] = defaultdict(list)
     for name in tenant.names("limit"):
         limit = tenant.resource(name)
-        for level in _levels(tenant.name, limit) if limit else _nothing(tenant.name):
+        for level in _levels(tenant, limit) if limit else _nothing(tenant.name):
             by_target[level.target].append(level)
     return dict(by_target)
 
 
-def _levels(tenant: str, limit: Resource) -> Sequence[Level]:
+def _levels(tenant: Tenant, limit: Resource) -> Sequence[Level]:
     body, levels = limit.body, []
-    warns = body["on_exceed"] == "warn"
+    target, warns = body["target"], body["on_exceed"] == "warn"
+    counter = uid_of(tenant, target) or ""
     if body.get("requests") is not None:
-        levels.append(Level(tenant, body["target"], "requests", body["per"], body["requests"], warns))
+        levels.append(Level(tenant.name, target, "requests", body["per"], body["requests"], warns, counter))
     if body.get("concurrent") is not None:
-        levels.append(Level(tenant, body["target"], "concurrent", "", body["concurrent"], warns))
+        levels.append(Level(tenant.name, target, "concurrent", "", body["concurrent"], warns, counter))
     return levels
 
 

@@ -109,7 +109,7 @@ class Mediator:
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
         repeat = None
         if key and target.writes:
-            repeat = Repeat(self._values_key, caller.tenant, caller.name, key)
+            repeat = Repeat(self._values_key, caller.tenant, caller.uid, key)
             intent = intent._replace(repeat=repeat.digest)
         admitted = await self._admit(intent, in_force, caller, ask, decision)
         if isinstance(admitted, Repeated):
@@ -173,6 +173,7 @@ class Mediator:
             id=evidence_id,
             tenant=caller.tenant,
             caller=caller.name,
+            caller_uid=caller.uid,
             run=run[:128],
             target=str(ask),
             connector=call.connector.name,

@@ -18,7 +18,7 @@ MOST_KEPT = 1024 * 1024
 
 
 class Repeat:
-    """One key of one caller. ``secret`` is the store's; without the agent's key it opens nothing."""
+    """One key of one caller, by its uid. ``secret`` is the store's; without the agent's key it opens nothing."""
 
     def __init__(self, secret: bytes, tenant: str, caller: str, key: str) -> None:
         self._known = hmac.new(secret, orjson.dumps([tenant, caller, key]), sha256).digest()

@@ -20,6 +20,7 @@ from reconciler.runtime.ledger.batch import Backend, Space
 from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.ledger.postgresql import Postgresql
 from reconciler.runtime.ledger.sqlite import Sqlite
+from reconciler.runtime.limits import uid_of
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
@@ -72,6 +73,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     source = Source(Watch(plan.places.control))
     await source.start()
     values_key = await _opened(ledger, plan.places.store)  # from here on the store is there, and can be recognised
+    await ledger.count_by_uid(lambda tenant, name: uid_of(source.current().snapshot.tenant(tenant), name))
     control = await asyncio.to_thread(control_of, plan.places.control, plan.places.store)
     pools = Pools(CONNECTORS, plan.around._replace(control=control), ledger.open.__contains__)
     mediator = Mediator(source, ledger, pools, values_key, metrics)

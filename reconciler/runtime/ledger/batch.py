@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from reconciler.runtime.ledger.entries import PERIODS, Denial, Intent, Level, Outcome
@@ -16,6 +16,19 @@ class Batch(NamedTuple):
     intents: Sequence[Intent] = ()
     outcomes: Sequence[Outcome] = ()
     denials: Sequence[Denial] = ()
+
+
+UidOf = Callable[[str, str], str | None]
+"""From a tenant and `kind/name` to the uid of what has this name."""
+BY_NAME = "SELECT tenant, target, unit, period, n FROM counters WHERE target LIKE '%/%'"
+"""Counters of a store as it was: a uid has no slash."""
+
+
+def by_uid(tenant: str, target: str, uid_of: UidOf) -> str | None:
+    """Return the counter that takes the place of one by name; None where nothing has the name."""
+    name, rate, _ = target.partition("#rate")
+    uid = uid_of(tenant, name)
+    return uid and f"{uid}{rate}"
 
 
 class Space(NamedTuple):
@@ -43,6 +56,10 @@ class Backend(Protocol):
 
     async def setting(self, name: str, value: str) -> str:
         """What is kept under a name; ``value`` where nothing was."""
+        ...
+
+    async def count_by_uid(self, uid_of: UidOf) -> None:
+        """Rename the counters of a store that counted by names; those of names that nothing has are removed."""
         ...
 
     async def space(self) -> Space:
@@ -91,7 +108,7 @@ def denial_row(denial: Denial, now: float) -> tuple[Any, ...]:
 def slot_rows(intents: Sequence[Intent], now: float, grace: float = 5.0) -> list[tuple[Any, ...]]:
     """A slot ends by itself a little after its call has to."""
     return [
-        (level.tenant, level.target, intent.id, now + intent.seconds + grace)
+        (level.tenant, level.counts, intent.id, now + intent.seconds + grace)
         for intent in intents
         for level in intent.levels
         if not level.per

@@ -19,8 +19,11 @@ PERIODS = {
 
 
 class Level(NamedTuple):
-    """One limit that a call counts against. What is counted is keyed by tenant, target, unit and period: another name
-    of the limit resets nothing. ``per`` is "" for ``concurrent``; ``warns``: above it, the call passes all the same."""
+    """One limit that a call counts against. ``per`` is "" for ``concurrent``; ``warns``: above it, the call passes all the same.
+
+    ``counter`` is what is counted by, in the tenant: the uid of the target, so that another name of the target, or of the
+    limit, resets nothing, and a name that is used again begins at zero. ``target`` is the name that evidence shows.
+    """
 
     tenant: str
     target: str
@@ -28,6 +31,12 @@ class Level(NamedTuple):
     per: str
     cap: int
     warns: bool = False
+    counter: str = ""
+
+    @property
+    def counts(self) -> str:
+        """The key of counters and slots; the target's name where there is no uid (the tenant itself)."""
+        return self.counter or self.target
 
 
 class Intent(NamedTuple):
@@ -46,6 +55,8 @@ class Intent(NamedTuple):
     drifted: bool
     seconds: float
     levels: tuple[Level, ...] = ()
+    caller_uid: str = ""
+    """Whose repeats they are: a key counts for this life of the caller, under any name."""
     repeat: str = ""
     """What the caller's Idempotency-Key was turned into; "" where there is none."""
 

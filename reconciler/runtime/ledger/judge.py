@@ -10,7 +10,7 @@ from typing import NamedTuple
 from reconciler.runtime.ledger.entries import Intent, Level, Refused, Repeated, wait, window
 
 Key = tuple[str, str, str, str]
-"""Tenant, target, unit, and the window (or "" for what runs at the same time)."""
+"""Tenant, what is counted by (``Level.counts``), unit, and the window (or "" for what runs at the same time)."""
 
 
 class Judged(NamedTuple):
@@ -25,7 +25,7 @@ class Judged(NamedTuple):
 
 
 def key_of(level: Level, now: float) -> Key:
-    return level.tenant, level.target, level.unit, window(level, now)
+    return level.tenant, level.counts, level.unit, window(level, now)
 
 
 def keys_of(intents: Iterable[Intent], now: float) -> list[Key]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from reconciler.failpoints import hit
-from reconciler.runtime.ledger.batch import Backend, Batch, Space
+from reconciler.runtime.ledger.batch import Backend, Batch, Space, UidOf
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, new_id
 
 log = logging.getLogger("reconciler.runtime")
@@ -219,6 +219,10 @@ class Ledger:
             return await self._backend.used(levels)
         except Exception:
             raise Unavailable("limits can't be read") from None
+
+    async def count_by_uid(self, uid_of: UidOf) -> None:
+        """Take over what an earlier release counted by names."""
+        await self._backend.count_by_uid(uid_of)
 
     async def values_key(self) -> bytes:
         """The key of the hashes of values: the same for all servers of one store, and of no use without it."""

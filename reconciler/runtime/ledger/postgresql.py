@@ -12,9 +12,12 @@ import asyncpg  # type: ignore[import-untyped]
 
 from reconciler.runtime.ledger import postgresql_whole as whole
 from reconciler.runtime.ledger.batch import (
+    BY_NAME,
     OLD_WINDOWS,
     Batch,
     Space,
+    UidOf,
+    by_uid,
     denial_row,
     intent_row,
     old_windows,
@@ -91,6 +94,10 @@ class Postgresql:
     async def setting(self, name: str, value: str) -> str:
         async with self._turn:
             return str(await self._in_transaction(_setting, name, value))
+
+    async def count_by_uid(self, uid_of: UidOf) -> None:
+        async with self._turn:
+            await self._in_transaction(_count_by_uid, uid_of)
 
     async def space(self) -> Space:
         async with self._turn:
@@ -304,6 +311,18 @@ async def _keep_months(connection: Any, keep_seconds: float) -> None:
 
 async def _size(connection: Any) -> int:
     return int(await connection.fetchval("SELECT pg_database_size(current_database())"))
+
+
+async def _count_by_uid(connection: Any, uid_of: UidOf) -> None:
+    records = await connection.fetch(f"{BY_NAME} ORDER BY 1, 2, 3, 4 FOR UPDATE")
+    found = [(by_uid(record["tenant"], record["target"], uid_of), record) for record in records]
+    await connection.executemany(
+        "INSERT INTO counters VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (tenant, target, unit, period) DO UPDATE SET n = counters.n + excluded.n",
+        [(one["tenant"], counter, one["unit"], one["period"], one["n"]) for counter, one in found if counter],
+    )
+    if records:
+        await connection.execute("DELETE FROM counters WHERE target LIKE '%/%'")
 
 
 async def _setting(connection: Any, name: str, value: str) -> str:

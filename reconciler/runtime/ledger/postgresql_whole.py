@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 
 from reconciler.runtime.ledger.batch import Batch, intent_row, outcome_row
-from reconciler.runtime.ledger.entries import PERIODS
+from reconciler.runtime.ledger.entries import PERIODS, Level
 
 LENGTHS = {per: len(time.strftime(form, time.gmtime(0))) for per, form in PERIODS.items()}
 _OUTCOMES = "id text, outcome text, result_rows bigint, size bigint, duration_ms bigint, code text"
@@ -87,9 +87,14 @@ def _counters(batch: Batch) -> list[tuple[Any, ...]]:
     caps: dict[tuple[str, ...], int] = {}
     for intent in batch.intents:
         for level in intent.levels:
-            caps[level[:4]] = min(level.cap, caps.get(level[:4], level.cap))
-        added.update({level[:4] for level in intent.levels})
+            key = _key(level)
+            caps[key] = min(level.cap, caps.get(key, level.cap))
+        added.update({_key(level) for level in intent.levels})
     return [(*key[:3], LENGTHS[key[3]], n, caps[key]) for key, n in sorted(added.items())]
+
+
+def _key(level: Level) -> tuple[str, ...]:
+    return level.tenant, level.counts, level.unit, level.per
 
 
 def _columns(rows: list[tuple[Any, ...]], count: int) -> list[list[Any]]:

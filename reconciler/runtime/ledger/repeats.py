@@ -15,7 +15,7 @@ FOUND = (
 )
 _NOTHING_DONE = frozenset({"failure", "timeout", "blocked"})
 Key = tuple[str, str, str]
-"""Tenant, caller, and what the caller's key was turned into."""
+"""Tenant, the caller's uid, and what the caller's key was turned into."""
 
 
 class Row(NamedTuple):
@@ -85,4 +85,4 @@ def kept_rows(outcomes: Iterable[Outcome]) -> list[tuple[bytes, str]]:
 
 
 def _key(intent: Intent) -> Key:
-    return intent.tenant, intent.caller, intent.repeat
+    return intent.tenant, intent.caller_uid or intent.caller, intent.repeat

@@ -12,9 +12,12 @@ from shutil import disk_usage
 from typing import TypeVar
 
 from reconciler.runtime.ledger.batch import (
+    BY_NAME,
     OLD_WINDOWS,
     Batch,
     Space,
+    UidOf,
+    by_uid,
     denial_row,
     intent_row,
     old_windows,
@@ -64,6 +67,9 @@ class Sqlite:
 
     async def setting(self, name: str, value: str) -> str:
         return await self._do(lambda connection: _setting(connection, name, value))
+
+    async def count_by_uid(self, uid_of: UidOf) -> None:
+        await self._do(lambda connection: _count_by_uid(connection, uid_of))
 
     async def space(self) -> Space:
         def look() -> Space:
@@ -179,6 +185,16 @@ def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) ->
     for table in ("outcomes", "intents", "denials"):
         connection.execute(f"DELETE FROM {table} WHERE at < ?", (now - keep_seconds,))
     return found
+
+
+def _count_by_uid(connection: sqlite3.Connection, uid_of: UidOf) -> None:
+    for tenant, target, unit, period, n in connection.execute(BY_NAME).fetchall():
+        if (counter := by_uid(tenant, target, uid_of)) is not None:
+            connection.execute(
+                "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                (tenant, counter, unit, period, n),
+            )
+    connection.execute("DELETE FROM counters WHERE target LIKE '%/%'")
 
 
 def _setting(connection: sqlite3.Connection, name: str, value: str) -> str:
