@@ -158,6 +158,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["more-problems"], "the file has more problems than are reported"],
     Annotated[Literal["move-still-declared"], "a resource is moved and still declared under its old name"],
     Annotated[Literal["move-target-missing"], "a resource is moved to an undeclared name"],
+    Annotated[Literal["move-unclear"], "`moved` entries leave open where a live resource is now"],
     Annotated[Literal["multiple-statements"], "the text holds more than one statement"],
     Annotated[Literal["newer-kind"], "a newer version wrote a kind that this one does not know"],
     Annotated[Literal["newer-spec-version"], "a newer version wrote a body that this one can't read"],

@@ -24,12 +24,14 @@ class Verdict(Enum):
 
 
 class Locked(Struct, frozen=True):
-    """What the transaction read under its locks; ``vacated`` are the names that this plan's moves leave."""
+    """What the transaction read under its locks; ``vacated`` are the names that this plan frees, ``reached`` those that its
+    moves lead to."""
 
     rows: Mapping[Address, Row]
     applied: Mapping[Address, Applied]
     owners: Mapping[Address, Owner]
     vacated: frozenset[Address]
+    reached: frozenset[Address] = frozenset()
 
     def owns(self, address: Address) -> bool:
         row, applied = self.rows.get(address), self.applied.get(address)
@@ -70,6 +72,8 @@ def _as_planned(change: Change, row: Row) -> bool:
 
 def _delete(change: Change, locked: Locked) -> Verdict:
     row, applied = locked.rows.get(change.address), locked.applied.get(change.address)
+    if change.address in locked.reached and (row is None or row.uid != change.uid):
+        return Verdict.DONE  # what moves there says whether it still can
     if row is None:
         return Verdict.LOST if applied is not None and applied.uid == change.uid else Verdict.DONE
     if not locked.owns(change.address):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -35,14 +35,14 @@ def judge(plan: Plan, needs: Needs, terms: Terms, transaction: Transaction, proj
     """``needs`` is what each change refers to. Raises Refused or PlanStale, with every reason; nothing has been written yet."""
     _right_database(plan, project)
     locked = _lock(plan, transaction)
-    verdicts = {change.address: decide(change, locked) for change in plan.changes}
-    refused = [_foreign(c, locked) for c in plan.changes if verdicts[c.address] is Verdict.NOT_OURS]
-    verdicts |= dict.fromkeys(_renamed(plan, verdicts, transaction), Verdict.STALE)
-    stale = [_stale(address) for address in sorted(a for a, verdict in verdicts.items() if verdict is Verdict.STALE)]
+    verdicts = [(change, decide(change, locked)) for change in plan.changes]
+    refused = [_foreign(c, locked) for c, verdict in verdicts if verdict is Verdict.NOT_OURS]
+    moved = {c.address for c, verdict in verdicts if verdict is Verdict.STALE}.union(_renamed(verdicts, transaction))
+    stale = [_stale(address) for address in sorted(moved)]
     writes = tuple(
-        _forgetting(c) if verdicts[c.address] is Verdict.LOST else c
-        for c in plan.changes
-        if verdicts[c.address] in {Verdict.WRITE, Verdict.LOST}
+        _forgetting(c) if verdict is Verdict.LOST else c
+        for c, verdict in verdicts
+        if verdict in {Verdict.WRITE, Verdict.LOST}
     )
     checks: tuple[Callable[[], None], ...] = (
         lambda: _references(plan, writes, needs, locked, transaction),
@@ -86,17 +86,18 @@ def _right_database(plan: Plan, project: ProjectRow) -> None:
 def _lock(plan: Plan, transaction: Transaction) -> Locked:
     touched = {change.address for change in plan.changes} | {c.previous for c in plan.changes if c.previous}
     rows, applied = transaction.touched(touched)
-    vacated = frozenset(
-        c.previous for c in plan.changes if c.previous and c.previous in rows and rows[c.previous].uid == c.uid
-    )
-    return Locked(rows, applied, transaction.owners(rows), vacated)
+    reached = frozenset(c.address for c in plan.changes if c.previous)
+    left = [(c.previous, c.uid) for c in plan.changes if c.previous]
+    left += [(c.address, c.uid) for c in plan.changes if c.action is Action.DELETE and c.address in reached]
+    vacated = frozenset(place for place, uid in left if place in rows and rows[place].uid == uid)
+    return Locked(rows, applied, transaction.owners(rows), vacated, reached)
 
 
-def _renamed(plan: Plan, verdicts: Mapping[Address, Verdict], transaction: Transaction) -> Iterator[Address]:
+def _renamed(verdicts: Sequence[tuple[Change, Verdict]], transaction: Transaction) -> Iterator[Address]:
     """What was to end looks as if it had ended, and lives on as ours: another apply gave it another name."""
     ended: dict[str, dict[str, Address]] = {}
-    for change in plan.changes:
-        done = verdicts[change.address] is Verdict.DONE and change.action in {Action.DELETE, Action.FORGET}
+    for change, verdict in verdicts:
+        done = verdict is Verdict.DONE and change.action in {Action.DELETE, Action.FORGET}
         if done and change.uid:
             ended.setdefault(change.address.tenant, {})[change.uid] = change.address
     for tenant, uids in sorted(ended.items()):

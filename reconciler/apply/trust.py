@@ -36,10 +36,12 @@ def check(plan: Plan) -> Needs:
     """
     needs, doubtful = _checked(plan.changes)
     problems = [problem for change in doubtful for problem in _problems(change)]
-    addresses = [change.address for change in plan.changes]
+    reached = {change.address for change in plan.changes if change.previous}
+    addresses = [c.address for c in plan.changes if c.action is not Action.DELETE or c.address not in reached]
+    displaced = [c.address for c in plan.changes if c.action is Action.DELETE and c.address in reached]
     previous = [change.previous for change in plan.changes if change.previous]
     restored = [(change.address.tenant, change.restored_uid) for change in plan.changes if change.restored_uid]
-    if any(len(set(named)) != len(named) for named in (addresses, previous, restored)):
+    if any(len(set(named)) != len(named) for named in (addresses, displaced, previous, restored)):
         problems.append(Problem("plan-malformed", "the plan names an address or a uid twice"))
     left = set(previous)  # what moves away can only be followed by what is new there, or moves there
     problems.extend(
@@ -74,7 +76,8 @@ def _checked(changes: Sequence[Change]) -> tuple[Needs, list[Change]]:
             doubtful += batch
             continue
         for change, targets in zip(batch, orjson.loads(found), strict=True):
-            needs[change.address] = [known.get(target) or Address.of(target) for target in targets]
+            if change.new is not None or change.address not in needs:  # something may move to a name that is freed
+                needs[change.address] = [known.get(target) or Address.of(target) for target in targets]
     return needs, doubtful
 
 

@@ -46,12 +46,10 @@ def write(
     stages = transaction.stages(len(created))
     staged = {c.address: _creation(n, c, fresh) for n, c in created} if stages else {}
     others = [(n, c) for n, c in enumerate(changes, 1) if c.address not in staged]
-    uids = {c.address: _uid(c, fresh) for _, c in others}
+    uids = {n: _uid(c, fresh) for n, c in others}
     rows_written = {
-        c.address: Written(
-            c.address, uids[c.address], c.new_text, digest_of_text(c.new_text), SPEC_VERSIONS[c.address.kind]
-        )
-        for _, c in others
+        c.address: Written(c.address, uids[n], c.new_text, digest_of_text(c.new_text), SPEC_VERSIONS[c.address.kind])
+        for n, c in others
         if c.new_text is not None
     }
 
@@ -70,7 +68,7 @@ def write(
     transaction.create([*staged.values()], generation)
     transaction.adopt([c.address for c in by_action[Action.ADOPT] if c.adopted_from is not None])
     transaction.let_go([c.address for _, c in others if c.lets_go])
-    transaction.clear_errors([(c.address.tenant, uids[c.address]) for c in by_action[Action.UPDATE] if _heals(c)])
+    transaction.clear_errors([(c.address.tenant, c.uid or "") for c in by_action[Action.UPDATE] if _heals(c)])
 
     gone = [c.address for c in (*by_action[Action.DELETE], *by_action[Action.FORGET])]
     transaction.forget_applied(gone + [c.previous for _, c in others if c.previous])
@@ -78,33 +76,30 @@ def write(
         transaction.forget_applied([c.address for _, c in others if c.adopted_from == owner], owner)
     transaction.remember(
         [
-            _remembered(
-                c, written(c), applied, generation, rows[c.previous or c.address].witness if action in _STAYS else None
-            )
+            _remembered(c, written(c), generation, rows[c.previous or c.address].witness if action in _STAYS else None)
             for action in _REMEMBERED
             for c in by_action[action]
         ],
         applied,
     )
-    transaction.carry_freezes(_lives([c for _, c in others], uids, applied))
-    history = [_entry(n, c, uids[c.address], rows_written.get(c.address)) for n, c in others]
+    transaction.carry_freezes(_lives([(c, uids[n]) for n, c in others], applied))
+    # where one resource ends and another moves to its name, both have that address
+    history = [_entry(n, c, uids[n], None if c.new_text is None else written(c)) for n, c in others]
     digests = {c.address: written(c).digest for _, c in others if c.new_text is not None and not c.is_lost}
     return Entries(history, [_told(c, staged.get(c.address), digests) for c in changes])
 
 
-def _lives(
-    changes: Sequence[Change], uids: Mapping[Address, str], applied: Mapping[Address, Applied]
-) -> Iterator[Life]:
+def _lives(changes: Sequence[tuple[Change, str]], applied: Mapping[Address, Applied]) -> Iterator[Life]:
     """Return what gets another uid or leaves a name: a freeze stays in force for it.
 
     A resource that somebody deleted, and that the files still declare, is the same one when it is created anew.
     """
-    vacated = {change.previous for change in changes}
-    for change in changes:
+    vacated = {change.previous for change, _ in changes}
+    for change, after in changes:
         before = change.uid
         if change.action is Action.CREATE and change.address in applied and change.address not in vacated:
             before = applied[change.address].uid
-        left, after = _left(change), uids[change.address]
+        left = _left(change)
         if before and change.new_text is not None and (before != after or left):
             yield Life(change.address.tenant, before, after, left)
 
@@ -122,7 +117,8 @@ def _told(change: Change, creation: Creation | None, digests: Mapping[Address, s
     if creation is not None:
         return [name, action, None, creation.digest]
     before = change.old_text
-    return [name, action, before and digest_of_text(before), digests.get(change.address)]
+    after = None if change.new_text is None else digests.get(change.address)
+    return [name, action, before and digest_of_text(before), after]
 
 
 def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
@@ -158,11 +154,9 @@ def _heals(change: Change) -> bool:
     return any(field.path[0] in fields for field in change.fields)
 
 
-def _remembered(
-    change: Change, written: Written, applied: Mapping[Address, Applied], generation: int, witness: str | None
-) -> Remembered:
-    known = applied.get(change.previous or change.address)
-    moved_from = str(change.previous) if change.previous else known.moved_from if known else None
+def _remembered(change: Change, written: Written, generation: int, witness: str | None) -> Remembered:
+    by_entry = any(path[:1] == ("moved",) for path in change.explicit)  # and not because something is taken back
+    moved_from = str(change.previous) if change.previous and by_entry else None
     return Remembered(written, change.explicit, generation, moved_from, _source(change.source), witness)
 
 

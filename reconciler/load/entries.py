@@ -35,7 +35,7 @@ class Entries:
         self._targets = {self._quiet(e, "to") for e in entries if e.list == "moved"}
         for entry in entries:
             getattr(self, "_" + entry.list)(entry)
-        self._check_moves()
+        self._check_moves({removal.address for removal in self.removals})
 
     def _place_of(self, entry: Entry) -> Place:
         return self._placed(entry.place, entry.source.path)
@@ -118,7 +118,7 @@ class Entries:
         self.moves.append(Move(old, new, self._place_of(entry)))
         self._of_move.append(entry)
 
-    def _check_moves(self) -> None:
+    def _check_moves(self, removed: set[Address]) -> None:
         steps: dict[Address, Address] = {}
         taken: dict[Address, Address] = {}
         for move, entry in zip(self.moves, self._of_move, strict=True):
@@ -132,14 +132,14 @@ class Entries:
                 )
             steps[move.old], taken[move.new] = move.new, move.old
         for move, entry in zip(self.moves, self._of_move, strict=True):
-            if move.new not in self._declared and move.new not in steps:
+            if move.new not in self._declared and move.new not in steps and move.new not in removed:
                 self._problems.append(
                     entry.problem(
                         "move-target-missing",
                         f"{move.new} is the target of a move and not declared",
                         ("to",),
                         address=str(move.new),
-                        hint="declare it under its new name",
+                        hint="declare it under its new name, or say in `removed` what became of it there",
                     )
                 )
 

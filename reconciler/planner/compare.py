@@ -18,25 +18,25 @@ from reconciler.model.live import Applied, Live, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Cause, Change, FieldChange, OutsideChange, Touch
 from reconciler.model.resource import Resource
 from reconciler.planner.attribute import Rules, attributed, covered, keep_ignored, moved_outside
-from reconciler.planner.moves import mark
+from reconciler.planner.moves import NAME_TAKEN, NO_MARKS
 
 
 class Sides(Struct, frozen=True):
     """The three values of one address; ``applied`` is None for a resource that is being taken over.
 
-    ``previous`` is where it moves from; ``idle`` is the ``from`` of an entry that has nothing to do. ``uid`` is the one
-    that the resource is to have, where that matters: another life is another thing.
+    ``previous`` is where it moves from; ``marks`` are what its row remembers of ``moved`` entries. ``uid`` is the one
+    that the resource is to have, where that matters ("": a new one): another life is another thing.
     """
 
     row: Row
     applied: Applied | None
     adopted_from: str | None = None
     previous: Address | None = None
-    idle: Address | None = None
+    marks: frozenset[Path] = NO_MARKS
     uid: str | None = None
 
 
-def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
+def create(wanted: Resource, live: Live, marks: frozenset[Path] = NO_MARKS) -> Change:
     """Nothing of ours is live at this address; somebody may have deleted it."""
     gone = live.applied.get(wanted.address)
     return Change(
@@ -46,13 +46,13 @@ def create(wanted: Resource, live: Live, idle: Address | None = None) -> Change:
         wanted.text,
         reason=DELETED_OUTSIDE if gone else "",
         outside=live.deletions.get(wanted.address, Touch()) if gone else None,
-        explicit=_explicit(wanted, idle),
+        explicit=_explicit(wanted, marks),
         source=wanted.source,
     )
 
 
-def _explicit(wanted: Resource, idle: Address | None) -> tuple[Path, ...]:
-    return _sorted(wanted.explicit | {mark(idle)} if idle else wanted.explicit)
+def _explicit(wanted: Resource, marks: frozenset[Path]) -> tuple[Path, ...]:
+    return _sorted(wanted.explicit | marks if marks else wanted.explicit)
 
 
 @lru_cache(maxsize=4096)
@@ -97,14 +97,16 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
         outside=row.touch if outside else None,
         uid=row.uid,
         row_version=row.row_version,
-        explicit=_explicit(wanted, sides.idle),
+        explicit=_explicit(wanted, sides.marks),
         source=wanted.source,
         unchanged=_unchanged(after, fields),
     )
     if another:
         # the defaults of another type are no news of the tool
         told = tuple(replace(f, cause=Cause.CONFIGURATION) if f.cause is Cause.TOOL else f for f in fields)
-        return replace(change, action=Action.REPLACE, reason=f"{another}-changed", fields=told)
+        return replace(
+            change, action=Action.REPLACE, reason=NAME_TAKEN if sides.uid == "" else f"{another}-changed", fields=told
+        )
     if not before.valid:
         return replace(change, reason="live-invalid")
     return _with_action(change, outside)

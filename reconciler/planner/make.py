@@ -21,7 +21,7 @@ from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
-from reconciler.planner.moves import active_moves, idle_moves, linked
+from reconciler.planner.moves import NAME_TAKEN, NO_MARKS, Assignment, assign, linked, marks_of, notes_on
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
 from reconciler.planner.references import unmet_references
@@ -63,8 +63,14 @@ def make_plan(
     the selection leaves unmet and for ignore rules that don't fit.
     """
     require_environment(live.project, configuration.project, configuration.environment)
-    past = past or Past(active_moves(configuration, live), {})
-    changes, unchanged = _changes(configuration, live, setting, selection, past)
+    assigned = Assignment(past.moves) if past else assign(configuration, live)
+    if open_ := [one.problem for one in assigned.questions if any(map(selection.selects, one.about))]:
+        raise Refused(*open_)
+    past = past or Past(assigned.moves, {})
+    changes, unchanged = _changes(configuration, live, setting, selection, past, assigned.displaced)
+    changes.extend(_removals(configuration, live, selection, past, assigned.removed))
+    reached = {change.address for change in changes if change.previous} & assigned.displaced
+    changes.extend(remove(address, Action.DELETE, live, NAME_TAKEN) for address in reached)
     needs = needs_of(changes)
     plan = Plan(
         project=configuration.project,
@@ -85,7 +91,7 @@ def make_plan(
         dependants=dependants_of({change.address for change in changes}, configuration)
         if unchanged or selection.is_partial or not selection.replaces
         else (),
-        notes=tuple(_notes(configuration, live, setting.today)),
+        notes=(*_notes(configuration, live, setting.today), *_idle_moves(configuration, live, changes, selection)),
         outside=tuple(
             found
             for address in sorted(live.applied)
@@ -98,16 +104,23 @@ def make_plan(
 
 
 def _changes(
-    configuration: Configuration, live: Live, setting: Setting, selection: Selection, past: Past
+    configuration: Configuration,
+    live: Live,
+    setting: Setting,
+    selection: Selection,
+    past: Past,
+    displaced: frozenset[Address],
 ) -> tuple[list[Change], int]:
     moves, uids = past.moves, past.uids
     came_from, groups = {new: old for old, new in moves.items()}, linked(moves)
-    idle = idle_moves(configuration, moves)
+    marks = marks_of(configuration)
     adoptions = {adoption.address: adoption for adoption in configuration.adoptions}
     changes: list[Change] = []
     refused: list[Problem] = []
     invalid: list[Problem] = []
     skipped: set[Address] = set()
+    for address in displaced if not selection.deletes or not selection.replaces else ():
+        skipped |= groups[address]
     unchanged = _settled(live, selection)
     for address, wanted in _unsettled(configuration, live):
         # a move is selected whole, with those that make room for it or take its place
@@ -119,10 +132,12 @@ def _changes(
         row = live.rows.get(previous or address) if previous or address not in moves else None
         try:
             if row is None:
-                change: Change | None = create(wanted, live, idle.get(address))
+                change: Change | None = create(wanted, live, marks.get(address, NO_MARKS))
             else:
-                sides = _sides(wanted, row, live, adoptions.get(address), idle.get(address))
-                change = compare(wanted, replace(sides, uid=uids.get(address)), configuration, setting.today)
+                sides = _sides(wanted, row, live, adoptions.get(address))
+                another = "" if address in displaced and not previous else uids.get(address)
+                sides = replace(sides, uid=another, marks=marks.get(address, NO_MARKS))
+                change = compare(wanted, sides, configuration, setting.today)
         except Refused as error:
             refused.extend(error.problems)
         except ConfigurationInvalid as error:
@@ -138,9 +153,7 @@ def _changes(
         raise Refused(*refused)
     if invalid:
         raise ConfigurationInvalid(*invalid)
-    changes = [change for change in changes if change.address not in skipped]
-    changes.extend(_removals(configuration, live, selection, past))
-    return changes, unchanged
+    return [change for change in changes if change.address not in skipped], unchanged
 
 
 def _unsettled(configuration: Configuration, live: Live) -> Iterable[tuple[Address, Resource]]:
@@ -159,19 +172,23 @@ def _settled(live: Live, selection: Selection) -> int:
     return sum(selection.selects(Address.of(name)) for name in live.settled)
 
 
-def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None, idle: Address | None) -> Sides:
+def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None) -> Sides:
     """Raises Refused for a row that is not ours and that we were not told to take over."""
     if live.owns(row.address):
         previous = row.address if row.address != wanted.address else None
-        return Sides(row, live.applied[row.address], previous=previous, idle=idle)
+        return Sides(row, live.applied[row.address], previous=previous)
     owner = live.owner(row.address)
     if adoption is None or (owner is not None and owner != adoption.from_project):
         raise Refused(_conflict(wanted, owner))
-    return Sides(row, None, adopted_from=owner or "", idle=idle)
+    return Sides(row, None, adopted_from=owner or "")
 
 
-def _removals(configuration: Configuration, live: Live, selection: Selection, past: Past) -> Iterator[Change]:
+def _removals(
+    configuration: Configuration, live: Live, selection: Selection, past: Past, removed: Mapping[Address, Address]
+) -> Iterator[Change]:
+    """``removed`` maps a live name to the later one under which an entry speaks of the resource."""
     kept = {removal.address for removal in configuration.removals if not removal.destroy}
+    kept |= {old for old, new in removed.items() if new in kept}
     gone = [address for address in live.applied if address not in configuration.resources and address not in past.moves]
     gone = [address for address in gone if selection.selects(address)]
     unknown = sorted(address for address in gone if address.kind not in KINDS)
@@ -259,6 +276,13 @@ def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:
         if address is not None and place not in ended:
             message = f"{address} is live under another name, {place}"
             yield Blocker("uid-live", message, f"rename or delete {place} first", address)
+
+
+def _idle_moves(
+    configuration: Configuration, live: Live, changes: Iterable[Change], selection: Selection
+) -> Iterator[str]:
+    if configuration.moves and not selection.is_partial:
+        yield from notes_on(configuration, live, (c.address for c in changes if c.action is Action.CREATE))
 
 
 def _notes(configuration: Configuration, live: Live, today: date) -> Iterator[str]:

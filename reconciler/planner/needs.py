@@ -23,5 +23,7 @@ def needs_of(changes: Iterable[Change]) -> Needs:
         if kind not in refers:
             refers[kind] = kind in KINDS and bool(KINDS[kind].references)
         found = targets_of(kind, text) if refers[kind] and text is not None else ()
+        if change.new is None and address in needs:
+            continue  # something else moves to its name: that is what is asked for
         needs[address] = [Address.of(f"{tenant}/{target}") for target in found]
     return needs

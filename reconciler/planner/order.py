@@ -14,8 +14,12 @@ def ordered(changes: Iterable[Change], needs: Needs) -> tuple[Change, ...]:
     """The same changes always give the same order, whatever order they come in."""
     depth = _depths(needs)
     steps: dict[tuple[int, int], list[Change]] = {}
+    changes = [*changes]
+    reached = {change.address for change in changes if change.previous}
     for change in changes:
-        if change.action is Action.DELETE or change.action is Action.FORGET:
+        if change.action is Action.DELETE and change.address in reached:
+            step = -1, 0  # its name has to be free for what moves there
+        elif change.action is Action.DELETE or change.action is Action.FORGET:
             step = 1, -depth[change.address]
         else:
             step = 0, depth[change.address]

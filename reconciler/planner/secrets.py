@@ -16,6 +16,7 @@ from reconciler.model.live import Live
 from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
 from reconciler.model.risk import in_order
 from reconciler.planner.dependants import dependants_of
+from reconciler.planner.moves import NO_MARKS, marks_of
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
 from reconciler.planner.risks import risks_of
@@ -38,7 +39,9 @@ def with_rotated(
     selection: Selection,
 ) -> Plan:
     """The same plan, in which those resources are updated: who uses them has to fetch the new secret."""
-    changes = {change.address: change for change in plan.changes}
+    changes = {change.address: change for change in plan.changes if change.new is not None}
+    ended = [change for change in plan.changes if change.new is None]
+    marks = marks_of(configuration)
     added = 0
     for address, places in paths.items():
         wanted, row = configuration.resources.get(address), live.rows.get(address)
@@ -56,7 +59,7 @@ def with_rotated(
                 body,
                 uid=row.uid,
                 row_version=row.row_version,
-                explicit=tuple(sorted(wanted.explicit, key=str)),
+                explicit=tuple(sorted(wanted.explicit | marks.get(address, NO_MARKS), key=str)),
                 source=wanted.source,
                 unchanged=len(body),
             )
@@ -73,11 +76,12 @@ def with_rotated(
             unchanged=change.unchanged - len({field.path[0] for field in fields}),
         )
         changes[address] = replace(changed, risks=in_order({*change.risks, *risks_of(changed)}))
-    if not added and all(changes[c.address] is c for c in plan.changes):
+    if not added and all(c.new is None or changes[c.address] is c for c in plan.changes):
         return plan
+    all_of_them = [*changes.values(), *ended]
     return replace(
         plan,
-        changes=ordered(changes.values(), needs_of(changes.values())),
-        dependants=dependants_of(changes, configuration),
+        changes=ordered(all_of_them, needs_of(all_of_them)),
+        dependants=dependants_of({change.address for change in all_of_them}, configuration),
         unchanged=plan.unchanged - added,
     )

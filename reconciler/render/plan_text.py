@@ -49,6 +49,7 @@ REASONS = {
     "live-invalid": "because what is live is no longer valid",
     "outside-change-accepted": "because the configuration now says what somebody changed outside",
     "removed-block": "because `removed` says so",
+    "name-taken": "because its name goes to another resource",
     "taken-over-since": "because it was taken over after that generation",
     "uid-changed": "because it was deleted and made anew after that generation: the earlier one comes back",
 }

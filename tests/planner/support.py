@@ -80,6 +80,12 @@ class World:
         self.owners: dict[Address, Owner] = {}
         self.deletions: dict[Address, Touch] = {}
         self._version = 0
+        self._generation = 1
+
+    def later(self) -> World:
+        """What follows was applied by a later generation."""
+        self._generation += 1
+        return self
 
     def row(self, entry: str, raw: Any, uid: str = "", *, spec_version: int = 1, vouched: bool = False) -> World:
         """Live, and nobody's."""
@@ -116,7 +122,7 @@ class World:
             canonical(made.body),
             1,
             made.digest,
-            1,
+            self._generation,
             written,
             came_from,
             witness=made.digest,

@@ -97,8 +97,8 @@ def _goes_back(
     let_go = frozenset(k for k in mine if k not in wanted and k not in moves and mine[k].uid not in kept)
     past = reference.Past(moves, {key: record.uid for key, record in wanted.items()}, let_go, only)
     adopt = {key: None for key, record in wanted.items() if key in rows and rows[key].uid == record.uid}
-    settled = {key: record.settled for key, record in wanted.items()}
-    wish = Wish(SHOP, {key: record.body for key, record in wanted.items()}, adopt=adopt, settled=settled)
+    seen = {key: record.seen for key, record in wanted.items()}
+    wish = Wish(SHOP, {key: record.body for key, record in wanted.items()}, adopt=adopt, seen=seen)
     expected = life._expected(wish, rows, past)
     live_uids = {row.uid: key for key, row in rows.items() if key[0] == TENANT}
     for key, action in expected.actions.items():

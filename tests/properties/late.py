@@ -18,7 +18,7 @@ from .arena import TERMS
 from .bodies import Pick
 from .life import SHOP, Life, Saved
 from .reference import Key, Row
-from .story import Want, _tell
+from .story import Want, _tell, told
 
 POINTS = ("before_lock", "after_lock", "before_stmt", "after_stmt", "before_audit", "after_audit", "before_commit", "after_commit")  # fmt: skip
 
@@ -45,6 +45,8 @@ def _planned(life: Life, pick: Pick) -> Planned | None:
     except Refused:
         assert expected.refused
         return None
+    if not expected.refused:
+        assert told((tuple(c.address), c.action.value) for c in plan.changes) == expected.actions
     return None if plan.blockers or expected.refused else Planned(want, rows, plan, expected)
 
 
@@ -102,23 +104,26 @@ def _catch_up(life: Life, rows: dict[Key, Row], expected: reference.Result, name
     mine = dict(life.records[SHOP])
     live = life.rows()
     by_key = {(t, k, n): (uid, spec, moved) for t, k, n, uid, spec, moved in known}
+    at = 1 + max((record.at for record in mine.values()), default=0)
     for key in names:
         mine.pop(key, None)
         if key in expected.records[SHOP]:
             record = expected.records[SHOP][key]
             moved = by_key[key][2]
             came = tuple(moved.split("/")) if moved else None
-            mine[key] = record._replace(uid=live[key].uid, moved_from=came)
-    done = {
-        (t, k, n): action
+            mine[key] = record._replace(uid=live[key].uid, moved_from=came, at=at)
+    done = told(
+        ((t, k, n), action)
         for t, k, n, action in life.arena.sql(
             "SELECT tenant, kind, name, action FROM changes WHERE project = ? AND generation = "
-            "(SELECT generation FROM projects WHERE name = ?)",
+            "(SELECT generation FROM projects WHERE name = ?) ORDER BY position",
             (SHOP, SHOP),
         )
-    }
+    )
     gone = {"delete": {"delete", "forget"}}  # what somebody has deleted meanwhile is only forgotten
-    assert all(action in gone.get(expected.actions[key], {expected.actions[key]}) for key, action in done.items())
+    for key, action in done.items():
+        wanted = expected.actions[key]
+        assert action in gone.get(wanted, {wanted, wanted.removeprefix("delete+")})
     earlier, life.records = life.records, {**life.records, SHOP: mine}
     life._remember(SHOP, rows, earlier, done)
     life._snapshot()

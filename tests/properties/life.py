@@ -78,7 +78,7 @@ class Life(Story):
             if action == "forget" and reference.owned_by(project, key, rows, earlier):
                 self.let_go_of.add(rows[key].uid)
             if project == SHOP and key in self.records[SHOP]:
-                self.first.setdefault(self.records[SHOP][key].uid, action)
+                self.first.setdefault(self.records[SHOP][key].uid, action.removeprefix("delete+"))
 
     def load(self, project: str, want: Want, external: set[Short]) -> Configuration | None:
         """What was brought back, or taken over, need not fit to what is wanted else."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .assignment import Assigned, Entry, assign
+
 Key = tuple[str, str, str]
 Body = dict[str, Any]
 Normalise = Callable[[Key, Any], Body | None]
@@ -28,7 +30,8 @@ class Record(NamedTuple):
     uid: str
     body: Body
     moved_from: Key | None = None
-    settled: Key | None = None  # the `from` of an entry that had nothing to do when this was written
+    seen: frozenset[Entry] = frozenset()  # the entries from and to this name when this was written
+    at: int = 0  # later writes have greater numbers
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Wish:
     moved: Mapping[Key, Key] = field(default_factory=dict)
     let_go: frozenset[Key] = frozenset()
     adopt: Mapping[Key, str | None] = field(default_factory=dict)
-    settled: Mapping[Key, Key | None] | None = None  # where a rollback brings it back
+    seen: Mapping[Key, frozenset[Entry]] | None = None  # where a rollback brings it back
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Result:
     refused: list[str] = field(default_factory=list)
     written: set[Key] = field(default_factory=set)
     left: set[Key] = field(default_factory=set)
-    """The names that something moved away from."""
+    """The names that something moved away from, or that were taken from what had them."""
+    clock: dict[str, int] = field(default_factory=dict)
 
 
 def references(key: Key, body: Any) -> Iterator[Key]:
@@ -105,9 +109,13 @@ def apply(
     after = Result(dict(rows), {project: dict(known) for project, known in records.items()})
     after.records.setdefault(wish.project, {})
     ours = after.records[wish.project]
-    moving = _moves(wish, rows, records) if past is None else past.moves
+    assigned = Assigned(past.moves) if past else _assigned(wish, rows, records)
+    if assigned.unclear:
+        after.refused.extend(f"unclear {key}" for key in sorted(assigned.unclear))
+        return after
+    moving, displaced = assigned.moving, assigned.displaced
     past = past or Past()
-    after.left = set(moving)
+    after.left = {*moving, *displaced}
     arriving = {new: old for old, new in moving.items()}
 
     # what leaves its place first: the places of moves, and what nobody wants any more
@@ -117,7 +125,7 @@ def apply(
         del ours[key]
         if not owned_by(wish.project, key, rows, records):
             after.actions[key] = "forget"
-        elif key in wish.let_go or key in past.let_go:
+        elif assigned.ended.get(key, key) in wish.let_go or key in past.let_go:
             after.actions[key] = "forget"
             after.rows[key] = rows[key]._replace(project=None)
             after.written.add(key)
@@ -126,6 +134,9 @@ def apply(
             after.actions[key] = "delete"
             del after.rows[key]
             _protected(key, rows[key].raw, normalise, after)
+    for key in displaced:
+        del after.rows[key], ours[key]
+        _protected(key, rows[key].raw, normalise, after)
     for old in moving:
         del after.rows[old]
         del ours[old]
@@ -149,8 +160,17 @@ def apply(
                 del after.records[taken_from][key]
         _compare(after, wish, key, place, row, mine.get(place), taken_from is not None, normalise, past.uids.get(key))
 
+    for key in displaced:
+        after.actions[key] = f"delete+{after.actions[key]}"
     _check_references(after, wish, rows, moving)
     return after
+
+
+def _assigned(wish: Wish, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]]) -> Assigned:
+    mine = records.get(wish.project, {})
+    owned = frozenset(key for key in rows if owned_by(wish.project, key, rows, records))
+    remembered = {key: (record.seen, record.at) for key, record in mine.items()}
+    return assign(wish.moved, wish.bodies, wish.let_go, remembered, owned, frozenset(rows) - owned)
 
 
 def _compare(
@@ -186,23 +206,26 @@ def _compare(
     elif record is not None and live != record.body:
         # made by hand what the configuration now says: only the record changes
         after.actions[key] = "adopt"
-        after.records[wish.project][key] = record._replace(body=body, settled=_idle(wish, key, place))
+        after.records[wish.project][key] = Record(record.uid, body, None, _seen(wish, key), _now(after, wish))
 
 
 def _write(after: Result, wish: Wish, key: Key, row: Row, record: Record | None, place: Key | None = None) -> None:
     after.rows[key] = row
     after.written.add(key)
-    came_from = place if place is not None and place != key else record.moved_from if record else None
-    after.records[wish.project][key] = Record(row.uid, wish.bodies[key], came_from, _idle(wish, key, place))
+    came_from = place if place is not None and place != key and _seen(wish, key) else None
+    after.records[wish.project][key] = Record(row.uid, wish.bodies[key], came_from, _seen(wish, key), _now(after, wish))
 
 
-def _idle(wish: Wish, key: Key, place: Key | None) -> Key | None:
-    """The entry that would have brought something here, and did not."""
-    if wish.settled is not None:
-        return wish.settled.get(key)
-    if place is not None and place != key:
-        return None
-    return next((old for old, new in wish.moved.items() if new == key), None)
+def _seen(wish: Wish, key: Key) -> frozenset[Entry]:
+    if wish.seen is not None:
+        return wish.seen.get(key, frozenset())
+    return frozenset(entry for entry in wish.moved.items() if key in entry)
+
+
+def _now(after: Result, wish: Wish) -> int:
+    return after.clock.setdefault(
+        wish.project, 1 + max((r.at for r in after.records[wish.project].values()), default=0)
+    )
 
 
 def _protected(key: Key, raw: Any, normalise: Normalise, after: Result) -> None:
@@ -210,42 +233,6 @@ def _protected(key: Key, raw: Any, normalise: Normalise, after: Result) -> None:
     body = raw if body is None else body
     if isinstance(body, dict) and body.get("protected") is True:
         after.refused.append(f"protected {key}")
-
-
-def _moves(wish: Wish, rows: Mapping[Key, Row], records: Mapping[str, Mapping[Key, Record]]) -> dict[Key, Key]:
-    mine = records.get(wish.project, {})
-
-    def owned(key: Key) -> bool:
-        return owned_by(wish.project, key, rows, records)
-
-    def done(old: Key) -> bool:
-        seen, new = [old], wish.moved.get(old)
-        while new is not None and new not in seen:
-            if owned(new) and (mine[new].moved_from == old or (mine[new].settled == old and wish.moved[old] == new)):
-                return True
-            seen.append(new)
-            new = wish.moved.get(new)
-        return False
-
-    going: dict[Key, Key] = {}
-    for old in wish.moved:
-        if owned(old) and not done(old):
-            new = wish.moved[old]
-            while new not in wish.bodies and not owned(new) and wish.moved.get(new) not in (None, old):
-                new = wish.moved[new]
-            going[old] = new
-    while True:
-        stuck = [
-            old
-            for old, new in going.items()
-            if new not in wish.bodies
-            or (new in rows and new not in going)
-            or (old in wish.bodies and old not in going.values())
-        ]
-        if not stuck:
-            return going
-        for old in stuck:
-            del going[old]
 
 
 def _check_references(after: Result, wish: Wish, before: Mapping[Key, Row], moving: Mapping[Key, Key]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class Story:
             plan = make()
         except (Refused, ConfigurationInvalid):
             return True
-        planned = {tuple(c.address): c.action.value for c in plan.changes}
+        planned = told((tuple(c.address), c.action.value) for c in plan.changes)
         assert planned == expected.actions, f"{planned} planned, {expected.actions} expected"
         _tell(f"blocked: {[blocker.message for blocker in plan.blockers]}")
         if plan.blockers:
@@ -169,23 +169,42 @@ class Story:
         assert _untouched(before, written) == _untouched(after, written), "a row that is not ours changed"
         self.records = expected.records
         assert self._applied() == {
-            (owner, *key): (record.uid, canonical(record.body), digest(record.body), _text(record.moved_from))
+            (owner, *key): (
+                record.uid,
+                canonical(record.body),
+                digest(record.body),
+                _text(record.moved_from),
+                _marks(key, record),
+            )
             for owner, known_ in self.records.items()
             for key, record in known_.items()
         }
         changes = self.arena.sql(
             "SELECT tenant, kind, name, action FROM changes c WHERE project = ? AND generation = "
-            "(SELECT generation FROM projects WHERE name = ?)",
+            "(SELECT generation FROM projects WHERE name = ?) ORDER BY position",
             (project, project),
         )
         if expected.actions:
-            assert {(t, k, n): action for t, k, n, action in changes} == expected.actions
+            assert told(((t, k, n), action) for t, k, n, action in changes) == expected.actions
         else:
             assert after == before
 
     def _applied(self) -> dict[Any, Any]:
-        found = self.arena.sql("SELECT project, tenant, kind, name, uid, spec, digest, moved_from FROM applied")
-        return {(p, t, k, n): (uid, spec, digest_, moved) for p, t, k, n, uid, spec, digest_, moved in found}
+        found = self.arena.sql(
+            "SELECT project, tenant, kind, name, uid, spec, digest, moved_from, explicit FROM applied"
+        )
+        return {
+            (p, t, k, n): (uid, spec, digest_, moved, {tuple(x) for x in json.loads(explicit) if x[0] == "moved"})
+            for p, t, k, n, uid, spec, digest_, moved, explicit in found
+        }
+
+
+def told(actions: Iterable[tuple[Any, str]]) -> dict[Any, str]:
+    """By address, in order: where one thing moves onto the name of another, that one is destroyed first."""
+    found: dict[Any, str] = {}
+    for key, action in actions:
+        found[key] = f"{found[key]}+{action}" if key in found else action
+    return found
 
 
 def _raises(call: Callable[[], Any]) -> None:
@@ -194,6 +213,11 @@ def _raises(call: Callable[[], Any]) -> None:
     except (Refused, PlanStale):
         return
     raise AssertionError("an apply did what the plan says would be refused")
+
+
+def _marks(key: Key, record: Record) -> set[tuple[str, ...]]:
+    """What a row remembers of the entries from and to its name."""
+    return {("moved", old[2]) if new == key else ("moved", "to", new[2]) for old, new in record.seen}
 
 
 def _text(key: Key | None) -> str | None:

@@ -76,13 +76,14 @@ def following(pick: Pick, last: Want, external: set[Short]) -> Want:
                     want.bodies[key] = body
             elif known and fate == 1:
                 want.let_go.add(key)
-    # an entry stays only where its end is declared, or leads on
-    while wrong := [old for old, new in moves.items() if new not in want.bodies and new not in moves]:
+    # an entry stays only where its end is declared, or let go of, or leads on
+    known = {*want.bodies, *want.let_go}
+    while wrong := [old for old, new in moves.items() if new not in known and new not in moves]:
         for old in wrong:
             del moves[old]
     for old in [old for old in moves if old in want.bodies and old not in moves.values()]:
         del moves[old]
-    while wrong := [old for old, new in moves.items() if new not in want.bodies and new not in moves]:
+    while wrong := [old for old, new in moves.items() if new not in known and new not in moves]:
         for old in wrong:
             del moves[old]
     want.moved = moves
