@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -118,3 +119,73 @@ def test_explain_by_files_and_by_what_is_live(db: Db, folder: Path) -> None:
     run("apply", "--auto-approve").ok()
     assert "names no target" in run("access", "explain", "template/top", "--caller", "bot").ok(64).err
     assert "there is no such target" in run("access", "explain", "acme/template/no", "--caller", "bot").ok().out
+
+
+@pytest.mark.parametrize(
+    "frozen",
+    [
+        "platform",
+        "tenant/acme",
+        "acme/caller/bot",
+        "acme/connector/warehouse",
+        "acme/tool/top",
+        "acme/datasource/sales",
+    ],
+)
+def test_explain_tells_of_freezes(db: Db, folder: Path, frozen: str) -> None:
+    run = cli_on(db.url, folder)
+    apply(db, folder, WORLD)
+    run("freeze", frozen, "--reason", "incident 7").ok()
+    asked = ("access", "explain", "acme/template/top", "--caller", "bot")
+    told = run(*asked).ok().out
+    assert told.startswith(f"bot is denied to query template/top: {frozen} is frozen since ")
+    assert "by tester: incident 7." in told
+    document = run(*asked, "--format", "json").ok().json
+    assert (document["decision"], document["reason"], document["policy"]) == ("deny", "frozen", frozen)
+    assert document["status"] == "live"
+    offline = run(*asked, "--offline").ok().out
+    assert "bot is allowed" in offline
+    assert "not looked at:   freezes and suspensions" in offline
+    run("unfreeze", frozen, "--reason", "over").ok()
+    assert "bot is allowed" in run(*asked).ok().out
+
+
+def test_explain_tells_of_a_frozen_key(db: Db, folder: Path) -> None:
+    run = cli_on(db.url, folder)
+    apply(db, folder, WORLD)
+    key = run("keys", "issue", "acme/bot").ok().out.split("_")[1]
+    run("freeze", f"key/{key}", "--reason", "leaked").ok()
+    asked = ("access", "explain", "acme/template/top", "--caller", "bot")
+    assert "bot is allowed" in run(*asked).ok().out
+    assert "leaked" in run(*asked, "--key", key).ok().out
+
+
+def test_explain_tells_of_suspensions_and_of_tools_that_share_a_name(db: Db, folder: Path) -> None:
+    run = cli_on(db.url, folder)
+    apply(db, folder, WORLD)
+    asked = ("access", "explain", "acme/template/top", "--caller", "bot")
+    (uid,) = db.sql("SELECT uid FROM resources WHERE name = 'warehouse'")[0]
+    db.sql(
+        f"INSERT INTO statuses (tenant, uid, suspended_at, suspended_by) VALUES ('acme', '{uid}', CURRENT_TIMESTAMP, 'ada')"
+    )
+    assert "something behind the target is suspended" in run(*asked).ok().out
+    db.sql("DELETE FROM statuses")
+    named = "json_set(spec, '$.tool_name', 'a_top')" if db.is_sqlite else "jsonb_set(spec, '{tool_name}', '\"a_top\"')"
+    db.sql(f"UPDATE resources SET spec = {named} WHERE kind = 'template'")
+    assert "another target claims the name of its tool" in run(*asked).ok().out
+
+
+def test_explain_tells_of_claims(db: Db, folder: Path) -> None:
+    """A caller without tokens has no claims; those of a token are not known unless they are given."""
+    mine = copy.deepcopy(WORLD)
+    mine["templates"]["top"]["parameters"]["region"] = {"type": "string", "from": "claims.region"}
+    mine["callers"]["web"] = {"roles": ["analyst"], "auth": {"jwt": {"issuer": "corp", "claims": {"azp": "web"}}}}
+    run = cli_on(db.url, folder)
+    apply(db, folder, mine)
+    asked = ("access", "explain", "acme/template/top", "--caller")
+    assert "bot is denied to query template/top: the caller's token lacks a claim" in run(*asked, "bot").ok().out
+    told = run(*asked, "web").ok().out
+    assert "web is allowed" in told
+    assert "needs claims:    region" in told
+    assert "needs claims" not in run(*asked, "web", "--claim", "region=eu").ok().out
+    assert "web is denied" in run(*asked, "web", "--claim", "area=eu").ok().out

@@ -145,7 +145,7 @@ def snapshot(world: World) -> Snapshot:
         kind, _, short = name.partition("/")
         live = None if not row.is_there else Text(canonical(row.body) if row.body is not None else '{"no": "body"}', 1)
         applied = Text(canonical(row.applied), 1) if row.applied is not None else None
-        return Known(Address(TENANT, kind, short), "u", live, row.project, row.settled, applied, row.suspended)
+        return Known(Address(TENANT, kind, short), name, live, row.project, row.settled, applied, row.suspended)
 
     return snapshot_of(known(name, row) for name, row in world.items())
 
