@@ -34,9 +34,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["connector-read-only"], "a template may write, and its connector is read-only"],
     Annotated[Literal["contended"], "other writers keep changing the same secret"],
     Annotated[Literal["control-character"], "text holds a control character"],
-    Annotated[
-        Literal["control-database"], "a template may not read the databases of the configuration and of the server"
-    ],
+    Annotated[Literal["control-database"], "a template may not read the databases of the configuration and the server"],
     Annotated[Literal["credential-refused"], "the database refuses the credential"],
     Annotated[Literal["credential-unresolved"], "a credential can't be resolved"],
     Annotated[Literal["dangling-reference"], "a reference names an undeclared resource"],
@@ -58,10 +56,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["default-discriminator"], "the field that decides the type has no default"],
     Annotated[Literal["default-not-in-models"], "the default model is not among the models"],
     Annotated[Literal["depended-on"], "a resource that stays refers to one that the apply would remove"],
-    Annotated[
-        Literal["diverged"],
-        "the configuration differs from its commit, or its commit does not follow the one applied last",
-    ],
+    Annotated[Literal["diverged"], "the configuration is not its commit, or that does not follow the one applied last"],
     Annotated[Literal["duplicate-address"], "a resource is declared twice"],
     Annotated[Literal["duplicate-item"], "a list holds an item twice"],
     Annotated[Literal["duplicate-key"], "a map holds a key twice"],
@@ -243,9 +238,6 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["too-deep"], "the value is nested too deeply"],
     Annotated[Literal["too-large"], "the response is larger than allowed"],
     Annotated[Literal["too-long"], "the value is too long"],
-    Annotated[
-        Literal["undo"], "the plan takes back what a rollback or an earlier generation did, and nobody has seen it"
-    ],
     Annotated[Literal["too-many-deletes"], "the plan deletes more than the guard `max_deletes` allows"],
     Annotated[Literal["too-many-keys"], "the caller has as many active keys as it may have"],
     Annotated[Literal["too-many-nodes"], "the file holds too many values, aliases included"],
@@ -256,6 +248,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["undeclared-parameter"], "the template uses an undeclared parameter"],
     Annotated[Literal["undefined-alias"], "a YAML alias has no anchor"],
     Annotated[Literal["underscore-number"], "a number is written with underscores"],
+    Annotated[Literal["undo"], "the plan takes back a rollback, or what an earlier generation did"],
     Annotated[Literal["unfit-value"], "the value of a secret does not have the expected form"],
     Annotated[Literal["unicode-escape"], "a name or string of SQL is written in escapes"],
     Annotated[Literal["unknown-caller"], "there is no such caller"],

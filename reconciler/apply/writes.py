@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from reconciler.errors import Path, Place
+from reconciler.kinds.facts import heals
 from reconciler.kinds.table import KINDS, SPEC_VERSIONS
 from reconciler.kinds.tool import names_of
 from reconciler.model.address import Address
@@ -150,8 +151,8 @@ def _uid(change: Change, fresh: Iterator[str]) -> str:
 
 def _heals(change: Change) -> bool:
     """A changed credential or configuration ends the status ``error``."""
-    fields = KINDS[change.address.kind].health_fields
-    return any(field.path[0] in fields for field in change.fields)
+    kind = KINDS[change.address.kind]
+    return any(heals(kind, field.path) for field in change.fields)
 
 
 def _remembered(change: Change, written: Written, generation: int, witness: str | None) -> Remembered:

@@ -7,23 +7,34 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.risks import grown, named, switched
 from reconciler.kinds.rules import Fault, settle
 from reconciler.model.access import Role
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Name, ShortText
+from reconciler.model.judges import appears, grown, leaves_value
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import BodyJudge, Risk
 from reconciler.model.spec import Part, Spec
 
-Claims: TypeAlias = Annotated[dict[ShortText, ShortText], Field(min_length=1, max_length=20)]
+
+def _fewer(before: Any, after: Any) -> bool:
+    """A claim that is no longer asked for, or has another value."""
+    return bool(before) and bool(after) and not before.items() <= after.items()
+
+
+Claims: TypeAlias = Annotated[
+    dict[ShortText, ShortText],
+    Field(min_length=1, max_length=20),
+    Risk("credential-changed"),
+    Risk("access-widened", by=_fewer),
+]
 RoleMap: TypeAlias = Annotated[dict[ShortText, Role], Field(min_length=1, max_length=1000)]
 
 
 class ApiKey(Part):
     """Keys that `reconciler keys` issues; they never stand in a file."""
 
-    max_age_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+    max_age_days: Annotated[int, Field(ge=1, le=3650), Risk("credential-changed")] = Field(
         90, description="How many days a key is good for after it was issued."
     )
 
@@ -31,25 +42,37 @@ class ApiKey(Part):
 class RolesFrom(Part):
     """Further roles, from a claim of the token."""
 
-    claim: ShortText = Field(description="The claim that lists them, e.g. `groups`.")
-    map: RoleMap = Field(description="The role that each value of the claim stands for; other values give none.")
+    claim: Annotated[ShortText, Risk("credential-changed"), Risk("access-widened")] = Field(
+        description="The claim that lists them, e.g. `groups`."
+    )
+    map: Annotated[RoleMap, Risk("credential-changed"), Risk("access-widened")] = Field(
+        description="The role that each value of the claim stands for; other values give none."
+    )
 
 
 class Jwt(Part):
     """Tokens of an issuer that the operator of the server trusts."""
 
-    issuer: Name = Field(description="The issuer's name in the operator's `serve.yaml`, e.g. `corp`.")
+    issuer: Annotated[Name, Risk("credential-changed")] = Field(
+        description="The issuer's name in the operator's `serve.yaml`, e.g. `corp`."
+    )
     claims: Claims = Field(
         description="What the token has to say, e.g. `azp: sales-bot`. No other caller may be matched by the same token."
     )
-    roles_from: RolesFrom | None = Field(None, description="Further roles that the token gives.")
+    roles_from: Annotated[RolesFrom | None, Risk("credential-changed"), Risk("access-widened")] = Field(
+        None, description="Further roles that the token gives."
+    )
 
 
 class Auth(Part):
     """The ways in which a caller may prove who it is; any one of them will do."""
 
-    api_key: ApiKey | None = Field(None, description="By a key that was issued to it.")
-    jwt: Jwt | None = Field(None, description="By a token of a trusted issuer.")
+    api_key: Annotated[ApiKey | None, Risk("access-widened", by=appears)] = Field(
+        None, description="By a key that was issued to it."
+    )
+    jwt: Annotated[Jwt | None, Risk("access-widened", by=appears)] = Field(
+        None, description="By a token of a trusted issuer."
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -63,22 +86,13 @@ class Auth(Part):
 class Caller(Spec):
     """An agent, or any other program."""
 
-    roles: ItemSet[Role] = Field((), description="Its roles; policies and `access_roles` of datasources name them.")
+    roles: Annotated[ItemSet[Role], Risk("access-widened", by=grown(empty_is_all=False))] = Field(
+        (), description="Its roles; policies and `access_roles` of datasources name them."
+    )
     auth: Auth = Field(description="How it proves who it is.")
-    enabled: bool = Field(True, description="Whether it may ask for anything.")
-
-
-def _ways(before: Any, after: Any) -> Iterator[str]:
-    """Another way in, or a weaker condition on one."""
-    old, new = before or {}, after or {}
-    if {*new} - {*old}:
-        yield "access-widened"
-    for way in {*old} & {*new}:
-        if old[way] != new[way]:
-            yield "credential-changed"
-    claims, needed = (old.get("jwt") or {}).get("claims"), (new.get("jwt") or {}).get("claims")
-    if claims and needed and not claims.items() <= needed.items():
-        yield "access-widened"
+    enabled: Annotated[bool, Risk("access-widened", by=leaves_value(False))] = Field(
+        True, description="Whether it may ask for anything."
+    )
 
 
 def _created(before: Body | None, after: Body | None) -> Iterator[str]:
@@ -91,13 +105,7 @@ KIND = Kind(
     plural="callers",
     summary="Who may ask for something: an agent or another program, its roles, and how it proves who it is.",
     variants={"": Caller},
-    risks=(
-        RiskRule((), _created, whole=True),
-        RiskRule(("roles",), grown(empty_is_all=False)),
-        RiskRule(("auth",), _ways),
-        RiskRule(("auth", "jwt", "roles_from"), named("access-widened")),
-        RiskRule(("enabled",), switched(True, "access-widened")),
-    ),
+    judges=(BodyJudge(("access-widened",), _created),),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.LISTED}),
     examples={"": "roles: [analyst]\nauth:\n  api_key: {max_age_days: 90}"},
 )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field
 
 from reconciler.errors import Problem
-from reconciler.kinds.risks import grown, lowered, named
 from reconciler.model.address import Address
-from reconciler.model.fields import FreeMap, ItemSet, Name, ShortText, fail
+from reconciler.model.fields import Form, FreeMap, ItemSet, Name, Replacing, ShortText, fail
+from reconciler.model.judges import grown, leaves_value, sinks
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Spec
 
 _PART = r'(?:[^\s."\'`;*\[\]()]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
@@ -34,33 +34,44 @@ def _api_path(text: str) -> str:
 
 
 TableName: TypeAlias = Annotated[ShortText, AfterValidator(_table)]
-ApiPath: TypeAlias = Annotated[ShortText, AfterValidator(_api_path)]
+ApiPath: TypeAlias = Annotated[
+    ShortText,
+    AfterValidator(_api_path),
+    Form("api_path", r"^/[^\s?#]*$", "expected a path that begins with / and has no query"),
+]
+Sensitivity: TypeAlias = Literal["public", "internal", "confidential", "restricted"]
 
 
 class Datasource(Spec):
     """What every type has in common."""
 
     type: str
-    connector: Name = Field(description="The name of the connector of the same tenant that reaches this data.")
-    classification: Literal["public", "internal", "confidential", "restricted"] | None = Field(
-        None,
-        description="How sensitive the data is. What has none matches every deny by classification, and no allow.",
+    connector: Annotated[Name, Risk("access-widened")] = Field(
+        description="The name of the connector of the same tenant that reaches this data."
     )
-    access_roles: ItemSet[ShortText] = Field(
+    classification: Annotated[Sensitivity | None, Risk("classification-lowered", by=sinks(get_args(Sensitivity)))] = (
+        Field(
+            None,
+            description="How sensitive the data is. What has none matches every deny by classification, and no allow.",
+        )
+    )
+    access_roles: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (),
         description="Only callers with one of these roles may use the data, besides what policies say. Empty asks for none.",
     )
-    tags: ItemSet[ShortText] = Field((), description="Words to find the datasource by.")
-    lifecycle: Literal["active", "inactive", "deprecated"] = Field(
-        "active", description="`inactive` switches it off; `deprecated` still works, and plans and lists say so."
+    tags: Annotated[ItemSet[ShortText], NoRisk("people search by them")] = Field(
+        (), description="Words to find the datasource by."
     )
+    lifecycle: Annotated[
+        Literal["active", "inactive", "deprecated"], Risk("access-widened", by=leaves_value("inactive"))
+    ] = Field("active", description="`inactive` switches it off; `deprecated` still works, and plans and lists say so.")
 
 
 class Database(Datasource):
     """Tables of a database."""
 
-    type: Literal["database"] = Field(description="Tables behind a connector of type `sql`.")
-    tables: ItemSet[TableName] = Field(
+    type: Replacing[Literal["database"]] = Field(description="Tables behind a connector of type `sql`.")
+    tables: Annotated[ItemSet[TableName], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (),
         description="The tables that templates may read: `schema.table`, `schema.*` or `*`. Empty (the default) names no "
         "tables, and the database's own permissions decide.",
@@ -70,18 +81,22 @@ class Database(Datasource):
 class Document(Datasource):
     """Documents of a store."""
 
-    type: Literal["document"] = Field(description="Documents behind a connector of type `http`, `mcp` or `custom`.")
-    collections: ItemSet[ShortText] = Field((), description="The collections that belong to it. Empty means all.")
+    type: Replacing[Literal["document"]] = Field(
+        description="Documents behind a connector of type `http`, `mcp` or `custom`."
+    )
+    collections: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
+        (), description="The collections that belong to it. Empty means all."
+    )
 
 
 class File(Datasource):
     """Files of a bucket or a folder."""
 
-    type: Literal["file"] = Field(description="Files behind a connector of type `file`.")
-    prefix: ShortText | None = Field(
+    type: Replacing[Literal["file"]] = Field(description="Files behind a connector of type `file`.")
+    prefix: Annotated[ShortText | None, Risk("access-widened")] = Field(
         None, description="The folder inside the bucket, e.g. `reports/2025/`. None means all of it."
     )
-    paths: ItemSet[ShortText] = Field(
+    paths: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (), description="Patterns of files below the prefix, e.g. `*.csv`. Empty means all."
     )
 
@@ -89,9 +104,13 @@ class File(Datasource):
 class Vector(Datasource):
     """A collection of vectors."""
 
-    type: Literal["vector"] = Field(description="Vectors behind a connector of type `vector`, or `sql` with pgvector.")
-    collection: ShortText = Field(description="The name of the collection, index, class or table.")
-    namespace: ShortText | None = Field(
+    type: Replacing[Literal["vector"]] = Field(
+        description="Vectors behind a connector of type `vector`, or `sql` with pgvector."
+    )
+    collection: Annotated[ShortText, Risk("access-widened")] = Field(
+        description="The name of the collection, index, class or table."
+    )
+    namespace: Annotated[ShortText | None, Risk("access-widened")] = Field(
         None, description="The namespace inside the collection, where the engine has them."
     )
 
@@ -99,8 +118,8 @@ class Vector(Datasource):
 class Api(Datasource):
     """Paths of an API."""
 
-    type: Literal["api"] = Field(description="Paths of an API behind a connector of type `http`.")
-    paths: ItemSet[ApiPath] = Field(
+    type: Replacing[Literal["api"]] = Field(description="Paths of an API behind a connector of type `http`.")
+    paths: Annotated[ItemSet[ApiPath], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (), description="The paths that belong to it, e.g. `/v1/orders/*`. Empty means all."
     )
 
@@ -108,8 +127,8 @@ class Api(Datasource):
 class Stream(Datasource):
     """Topics of a message broker."""
 
-    type: Literal["stream"] = Field(description="Topics or queues behind a connector of type `stream`.")
-    topics: ItemSet[ShortText] = Field(
+    type: Replacing[Literal["stream"]] = Field(description="Topics or queues behind a connector of type `stream`.")
+    topics: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (), description="The topics, streams or queues. Empty means all of the connector's."
     )
 
@@ -117,8 +136,8 @@ class Stream(Datasource):
 class Custom(Datasource):
     """Anything else."""
 
-    type: Literal["custom"] = Field(description="Any other data, behind a connector of any type.")
-    extent: FreeMap = Field(
+    type: Replacing[Literal["custom"]] = Field(description="Any other data, behind a connector of any type.")
+    extent: Annotated[FreeMap, Risk("access-widened")] = Field(
         default_factory=dict,
         description="What belongs to it, in your own words. Keys that look secret need references.",
     )
@@ -167,23 +186,6 @@ KIND = Kind(
     },
     discriminator="type",
     identity=("type",),
-    risks=(
-        *(
-            RiskRule((f,), grown(empty_is_all=True))
-            for f in ("tables", "collections", "paths", "topics", "access_roles")
-        ),
-        *(
-            RiskRule((f,), named("access-widened"))
-            for f in ("connector", "collection", "namespace", "prefix", "extent")
-        ),
-        RiskRule(
-            ("classification",), lowered(("public", "internal", "confidential", "restricted"), "classification-lowered")
-        ),
-        RiskRule(
-            ("lifecycle",),
-            lambda before, after: ("access-widened",) if (before, after) == ("inactive", "active") else (),
-        ),
-    ),
     references=(RefField(("connector",), "connector"),),
     check=_check,
     abilities=frozenset(

@@ -7,12 +7,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.risks import grown, host, named, switched
-from reconciler.kinds.rules import Fault, Seconds, settle
+from reconciler.kinds.rules import Fault, Retries, Seconds, settle
 from reconciler.kinds.wording import near
-from reconciler.model.fields import FreeMap, ItemSet, Secret, ShortText, Url
+from reconciler.model.fields import FreeMap, ItemSet, Replacing, Secret, ShortText, Url
+from reconciler.model.judges import grown, leaves_value
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.spec import Part, Spec
 
 ModelMap: TypeAlias = Annotated[dict[ShortText, ShortText], Field(max_length=1000)]
@@ -20,6 +20,8 @@ ApiVersion: TypeAlias = Annotated[
     str, Field(max_length=32, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|latest|preview)$")
 ]
 Region: TypeAlias = Annotated[str, Field(max_length=32, pattern=r"^[a-z]{2,}(-[a-z0-9]+)+$")]
+
+KeepAlive: TypeAlias = Annotated[str, Field(max_length=16, pattern=r"^(-1|0|[0-9]+(ms|s|m|h))$")]
 
 _CREDENTIAL = "A reference to the API key, e.g. `vault://kv/acme/openai#api_key`. The key itself is refused."
 _CREDENTIAL_OPTIONAL = "A reference to the key, if the provider needs one. Without it, "
@@ -35,16 +37,20 @@ class Integration(Spec):
     base_url: Url | None = Field(
         None, description="Where requests go, in place of the provider's own address: a gateway or a regional endpoint."
     )
-    models: ItemSet[ShortText] = Field(
+    models: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (), description="The models that may be used. Empty (the default) allows every model of the provider."
     )
-    default_model: ShortText | None = Field(
-        None,
-        description="The model that is used where a caller names none. It has to be one of `models`, if those are given.",
+    default_model: Annotated[ShortText | None, NoRisk("only a model that may be used anyway can be the default")] = (
+        Field(
+            None,
+            description="The model that is used where a caller names none. It has to be one of `models`, if those are given.",
+        )
     )
-    enabled: bool = Field(True, description="Whether this integration may be used. Operators can suspend it besides.")
+    enabled: Annotated[bool, Risk("access-widened", by=leaves_value(False))] = Field(
+        True, description="Whether this integration may be used. Operators can suspend it besides."
+    )
     timeout_seconds: Seconds = Field(60, description="How long one request may take, in seconds (1 to 3600).")
-    max_retries: Annotated[int, Field(ge=0, le=10)] = Field(
+    max_retries: Annotated[Retries, NoRisk("the same request is sent again")] = Field(
         2, description="How often a request that failed for a passing reason is sent again (0 to 10)."
     )
 
@@ -61,43 +67,51 @@ class Integration(Spec):
 class OpenAIOptions(Part):
     """Options of OpenAI."""
 
-    organization: ShortText | None = Field(None, description="The organization's id, `org-…`, that usage is billed to.")
-    project: ShortText | None = Field(None, description="The project's id, `proj_…`, that usage is billed to.")
+    organization: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="The organization's id, `org-…`, that usage is billed to."
+    )
+    project: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="The project's id, `proj_…`, that usage is billed to."
+    )
 
 
 class OpenAI(Integration):
     """OpenAI's API."""
 
-    provider: Literal["openai"] = Field(description="OpenAI.")
+    provider: Annotated[Replacing[Literal["openai"]], Health()] = Field(description="OpenAI.")
     credential: Secret = Field(description=_CREDENTIAL)
-    config: OpenAIOptions = Field(default_factory=OpenAIOptions, description=_CONFIG)
+    config: Annotated[OpenAIOptions, Health()] = Field(default_factory=OpenAIOptions, description=_CONFIG)
 
 
 class AnthropicOptions(Part):
     """Options of Anthropic."""
 
-    version: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] = Field(
-        "2023-06-01", description="The version of the API, sent as `anthropic-version`."
+    version: Annotated[
+        str,
+        Field(max_length=10, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+        NoRisk("another version of the API reaches the same models"),
+    ] = Field("2023-06-01", description="The version of the API, sent as `anthropic-version`.")
+    beta: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=False))] = Field(
+        (), description="Beta features to switch on, sent as `anthropic-beta`."
     )
-    beta: ItemSet[ShortText] = Field((), description="Beta features to switch on, sent as `anthropic-beta`.")
 
 
 class Anthropic(Integration):
     """Anthropic's API."""
 
-    provider: Literal["anthropic"] = Field(description="Anthropic.")
+    provider: Annotated[Replacing[Literal["anthropic"]], Health()] = Field(description="Anthropic.")
     credential: Secret = Field(description=_CREDENTIAL)
-    config: AnthropicOptions = Field(default_factory=AnthropicOptions, description=_CONFIG)
+    config: Annotated[AnthropicOptions, Health()] = Field(default_factory=AnthropicOptions, description=_CONFIG)
 
 
 class AzureOptions(Part):
     """Options of Azure OpenAI."""
 
-    api_version: ApiVersion | None = Field(
+    api_version: Annotated[ApiVersion | None, NoRisk("another version of the API reaches the same models")] = Field(
         None,
         description="The version of the API, e.g. `2024-10-21` or `v1`. Without it, the newest stable one is used.",
     )
-    deployments: ModelMap = Field(
+    deployments: Annotated[ModelMap, Risk("access-widened")] = Field(
         default_factory=dict,
         description="The name of the deployment for each model. A model that is not here is its own deployment's name.",
     )
@@ -106,106 +120,124 @@ class AzureOptions(Part):
 class AzureOpenAI(Integration):
     """OpenAI's models in Azure."""
 
-    provider: Literal["azure_openai"] = Field(description="Azure OpenAI.")
+    provider: Annotated[Replacing[Literal["azure_openai"]], Health()] = Field(description="Azure OpenAI.")
     credential: Secret = Field(description=_CREDENTIAL)
     base_url: Url = Field(description="The resource's address, e.g. `https://acme.openai.azure.com`.")
-    config: AzureOptions = Field(default_factory=AzureOptions, description=_CONFIG)
+    config: Annotated[AzureOptions, Health()] = Field(default_factory=AzureOptions, description=_CONFIG)
 
 
 class BedrockOptions(Part):
     """Options of Amazon Bedrock."""
 
-    region: Region = Field(description="The AWS region, e.g. `eu-central-1`.")
-    profile: ShortText | None = Field(None, description="The profile of the machine's AWS configuration to use.")
-    role_arn: ShortText | None = Field(None, description="A role to assume before each session, as an ARN.")
-    inference_profile: ShortText | None = Field(None, description="The inference profile, as an id or an ARN.")
-    guardrail: ShortText | None = Field(None, description="The guardrail to apply, as `id` or `id:version`.")
+    region: Annotated[Region, Risk("endpoint-host-changed")] = Field(description="The AWS region, e.g. `eu-central-1`.")
+    profile: Annotated[ShortText | None, Risk("credential-changed")] = Field(
+        None, description="The profile of the machine's AWS configuration to use."
+    )
+    role_arn: Annotated[ShortText | None, Risk("credential-changed")] = Field(
+        None, description="A role to assume before each session, as an ARN."
+    )
+    inference_profile: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="The inference profile, as an id or an ARN."
+    )
+    guardrail: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="The guardrail to apply, as `id` or `id:version`."
+    )
 
 
 class Bedrock(Integration):
     """Amazon Bedrock."""
 
-    provider: Literal["bedrock"] = Field(description="Amazon Bedrock.")
+    provider: Annotated[Replacing[Literal["bedrock"]], Health()] = Field(description="Amazon Bedrock.")
     credential: Secret | None = Field(
         None, description=_CREDENTIAL_OPTIONAL + "the role of the machine or `config.profile` is used."
     )
-    config: BedrockOptions = Field(description=_CONFIG + " `region` is required.")
+    config: Annotated[BedrockOptions, Health()] = Field(description=_CONFIG + " `region` is required.")
 
 
 class GeminiOptions(Part):
     """Options of Gemini."""
 
-    project: ShortText | None = Field(None, description="The Google Cloud project. With it, Vertex AI is used.")
-    location: ShortText | None = Field(None, description="The location of Vertex AI, e.g. `europe-west4`.")
-    api_version: Literal["v1", "v1beta", "v1alpha"] | None = Field(
-        None, description="The version of the API. Without it, the newest stable one is used."
+    project: Annotated[ShortText | None, Risk("endpoint-host-changed"), Risk("access-widened")] = Field(
+        None, description="The Google Cloud project. With it, Vertex AI is used."
     )
+    location: Annotated[ShortText | None, Risk("endpoint-host-changed")] = Field(
+        None, description="The location of Vertex AI, e.g. `europe-west4`."
+    )
+    api_version: Annotated[
+        Literal["v1", "v1beta", "v1alpha"] | None, NoRisk("another version of the API reaches the same models")
+    ] = Field(None, description="The version of the API. Without it, the newest stable one is used.")
 
 
 class Gemini(Integration):
     """Google's Gemini, directly or through Vertex AI."""
 
-    provider: Literal["gemini"] = Field(description="Google Gemini.")
+    provider: Annotated[Replacing[Literal["gemini"]], Health()] = Field(description="Google Gemini.")
     credential: Secret = Field(description=_CREDENTIAL)
-    config: GeminiOptions = Field(default_factory=GeminiOptions, description=_CONFIG)
+    config: Annotated[GeminiOptions, Health()] = Field(default_factory=GeminiOptions, description=_CONFIG)
 
 
 class MistralOptions(Part):
     """Options of Mistral."""
 
-    safe_prompt: bool = Field(False, description="Whether Mistral puts its safety prompt before every conversation.")
+    safe_prompt: Annotated[bool, Risk("access-widened", by=leaves_value(True))] = Field(
+        False, description="Whether Mistral puts its safety prompt before every conversation."
+    )
 
 
 class Mistral(Integration):
     """Mistral's API."""
 
-    provider: Literal["mistral"] = Field(description="Mistral.")
+    provider: Annotated[Replacing[Literal["mistral"]], Health()] = Field(description="Mistral.")
     credential: Secret = Field(description=_CREDENTIAL)
-    config: MistralOptions = Field(default_factory=MistralOptions, description=_CONFIG)
+    config: Annotated[MistralOptions, Health()] = Field(default_factory=MistralOptions, description=_CONFIG)
 
 
 class CohereOptions(Part):
     """Options of Cohere."""
 
-    client_name: ShortText | None = Field(None, description="The name of the project, sent as `X-Client-Name`.")
+    client_name: Annotated[ShortText | None, NoRisk("a name for the provider's statistics")] = Field(
+        None, description="The name of the project, sent as `X-Client-Name`."
+    )
 
 
 class Cohere(Integration):
     """Cohere's API."""
 
-    provider: Literal["cohere"] = Field(description="Cohere.")
+    provider: Annotated[Replacing[Literal["cohere"]], Health()] = Field(description="Cohere.")
     credential: Secret = Field(description=_CREDENTIAL)
-    config: CohereOptions = Field(default_factory=CohereOptions, description=_CONFIG)
+    config: Annotated[CohereOptions, Health()] = Field(default_factory=CohereOptions, description=_CONFIG)
 
 
 class OllamaOptions(Part):
     """Options of Ollama."""
 
-    keep_alive: Annotated[str, Field(max_length=16, pattern=r"^(-1|0|[0-9]+(ms|s|m|h))$")] | None = Field(
+    keep_alive: Annotated[KeepAlive | None, NoRisk("how long a model stays in memory reaches nothing more")] = Field(
         None,
         description="How long a model stays in memory, e.g. `10m`; `-1` is for ever. Without it, the server decides.",
     )
-    num_ctx: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
-        None, description="The size of the context in tokens. Without it, the server decides."
-    )
+    num_ctx: Annotated[
+        Annotated[int, Field(ge=1, le=10_000_000)] | None, NoRisk("a larger context reaches nothing more")
+    ] = Field(None, description="The size of the context in tokens. Without it, the server decides.")
 
 
 class Ollama(Integration):
     """A server that runs Ollama."""
 
-    provider: Literal["ollama"] = Field(description="Ollama.")
+    provider: Annotated[Replacing[Literal["ollama"]], Health()] = Field(description="Ollama.")
     credential: Secret | None = Field(None, description=_CREDENTIAL_OPTIONAL + "requests carry none.")
     base_url: Url = Field(description=_BASE_URL)
-    config: OllamaOptions = Field(default_factory=OllamaOptions, description=_CONFIG)
+    config: Annotated[OllamaOptions, Health()] = Field(default_factory=OllamaOptions, description=_CONFIG)
 
 
 class Custom(Integration):
     """Any other provider."""
 
-    provider: Literal["custom"] = Field(description="Any other provider, usually one with an OpenAI-compatible API.")
+    provider: Annotated[Replacing[Literal["custom"]], Health()] = Field(
+        description="Any other provider, usually one with an OpenAI-compatible API."
+    )
     credential: Secret | None = Field(None, description=_CREDENTIAL_OPTIONAL + "requests carry none.")
     base_url: Url = Field(description=_BASE_URL)
-    config: FreeMap = Field(
+    config: Annotated[FreeMap, Risk("endpoint-host-changed"), Risk("access-widened"), Health()] = Field(
         default_factory=dict,
         description="Options of your own. Keys that look secret, such as `api_key`, need references.",
     )
@@ -230,14 +262,6 @@ KIND = Kind(
     variants=PROVIDERS,
     discriminator="provider",
     identity=("provider",),
-    health_fields=("credential", "config", "base_url", "provider"),
-    risks=(
-        RiskRule(("base_url",), host),
-        RiskRule(("models",), grown(empty_is_all=True)),
-        RiskRule(("enabled",), switched(True, "access-widened")),
-        RiskRule(("config", "role_arn"), named("credential-changed")),
-        RiskRule(("config", "guardrail"), named("access-widened")),
-    ),
     abilities=frozenset(
         {Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.METERED, Ability.NAMEABLE, Ability.LISTED}
     ),

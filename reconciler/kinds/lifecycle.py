@@ -8,6 +8,7 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.kinds.facts import healing_fields
 from reconciler.kinds.integration import KIND
 from reconciler.model.body import Body
 
@@ -85,7 +86,7 @@ def resume(status: Status) -> Status:
 
 def after_apply(status: Status, changed_fields: Iterable[str]) -> Status:
     """An apply never lifts a suspension; a change of what the error was about clears the error."""
-    return replace(status, error=None) if set(changed_fields) & set(KIND.health_fields) else status
+    return replace(status, error=None) if set(changed_fields) & {*healing_fields(KIND)} else status
 
 
 def after_credential_test(status: Status, ok: bool, message: str = "") -> Status:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.errors import Problem
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.table import KINDS, can, kinds_that
-from reconciler.model.address import is_name
+from reconciler.model.address import BARE_NAME, is_name
 from reconciler.model.body import Body
-from reconciler.model.fields import SAFE_INTEGER, Amount, fail
+from reconciler.model.fields import SAFE_INTEGER, Amount, Form, FormLater, fail
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import BodyJudge, JudgedTogether
 from reconciler.model.spec import Spec
 
 TENANT = "tenant"
@@ -39,29 +39,39 @@ def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
         yield Problem("invalid-target", f"a {kind} can't be the target of a limit", path=("target",), hint=hint)
 
 
+def _form() -> Form:
+    limitable = kinds_that(Ability.LIMITABLE)
+    pattern = rf"^(?:{TENANT}|(?:{'|'.join(limitable)})/{BARE_NAME})$"
+    return Form("target", pattern, f"expected `{TENANT}`, or one of {', '.join(limitable)} with its name: kind/name")
+
+
+Target: TypeAlias = Annotated[str, Field(max_length=127), AfterValidator(_target), FormLater(_form)]
+_JUDGED = JudgedTogether(("limit-raised", "limit-lowered"))
+
+
 class Limit(Spec):
     """An amount per period, or a number at once."""
 
-    target: Annotated[str, Field(max_length=127), AfterValidator(_target)] = Field(
+    target: Annotated[Target, _JUDGED] = Field(
         description="What is limited: `tenant` for everything that the tenant does, or kind/name, "
         "e.g. `integration/openai-prod`."
     )
-    per: Literal["second", "minute", "hour", "day", "month"] | None = Field(
+    per: Annotated[Literal["second", "minute", "hour", "day", "month"] | None, _JUDGED] = Field(
         None, description="The period that amounts are counted in, as a fixed window in UTC. `concurrent` has none."
     )
-    requests: Annotated[int, Field(ge=0, le=SAFE_INTEGER)] | None = Field(
+    requests: Annotated[Annotated[int, Field(ge=0, le=SAFE_INTEGER)] | None, _JUDGED] = Field(
         None, description="How many requests are allowed in one period. 0 allows none."
     )
-    tokens: Annotated[int, Field(ge=0, le=SAFE_INTEGER)] | None = Field(
+    tokens: Annotated[Annotated[int, Field(ge=0, le=SAFE_INTEGER)] | None, _JUDGED] = Field(
         None, description="How many tokens, in and out together, are allowed in one period."
     )
-    cost_usd: Amount | None = Field(
+    cost_usd: Annotated[Amount | None, _JUDGED] = Field(
         None, description="How much may be spent in one period, in US dollars, e.g. `2500.00`."
     )
-    concurrent: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+    concurrent: Annotated[Annotated[int, Field(ge=0, le=1_000_000)] | None, _JUDGED] = Field(
         None, description="How many requests may run at the same time. A limit has either this or `per`."
     )
-    on_exceed: Literal["block", "warn"] = Field(
+    on_exceed: Annotated[Literal["block", "warn"], _JUDGED] = Field(
         "block",
         description="What happens above the limit: `block` (the default) refuses, `warn` lets it pass and says so.",
     )
@@ -121,6 +131,6 @@ KIND = Kind(
     variants={"": Limit},
     references=(RefField(("target",), None, frozenset({TENANT})),),
     check=_check,
-    risks=(RiskRule((), _risks, whole=True),),
+    judges=(BodyJudge(_JUDGED.names, _risks),),
     examples={"": "target: integration/openai\nper: month\ncost_usd: 2500.00"},
 )

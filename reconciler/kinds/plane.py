@@ -8,16 +8,16 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from reconciler.errors import Problem
-from reconciler.kinds.risks import grown, named
 from reconciler.kinds.template.action import action_of
 from reconciler.kinds.template.target import WORD as TEMPLATE
 from reconciler.kinds.template.target import resolve as resolve_template
 from reconciler.model.access import Action, SharedWith
 from reconciler.model.address import Address
 from reconciler.model.fields import AnyReference, ItemSet, Name
+from reconciler.model.judges import grown
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import Risk
 from reconciler.model.spec import Spec
 from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 
@@ -27,14 +27,14 @@ Actions: TypeAlias = Annotated[dict[Action, AnyReference], Field(min_length=1, m
 class Plane(Spec):
     """A purpose, the data that belongs to it, and what runs for each action."""
 
-    datasources: Annotated[ItemSet[Name], Field(min_length=1)] = Field(
-        description="The datasources that belong to it; what runs here reads no others."
+    datasources: Annotated[ItemSet[Name], Field(min_length=1), Risk("access-widened", by=grown(empty_is_all=False))] = (
+        Field(description="The datasources that belong to it; what runs here reads no others.")
     )
-    actions: Actions = Field(
+    actions: Annotated[Actions, Risk("access-widened")] = Field(
         description="What runs for each action, e.g. `query: template/top-customers`. The action has to be the one that "
         "follows from what runs."
     )
-    shared_with: SharedWith | None = Field(
+    shared_with: Annotated[SharedWith | None, Risk("access-widened", by=grown(empty_is_all=False))] = Field(
         None, description="Projects whose policies may allow this, besides those of the project that declares it."
     )
 
@@ -83,11 +83,6 @@ KIND = Kind(
     variants={"": Plane},
     references=(RefField(("datasources", "*"), "datasource"), RefField(("actions", "*"), None)),
     check=_check,
-    risks=(
-        RiskRule(("datasources",), grown(empty_is_all=False)),
-        RiskRule(("actions",), named("access-widened")),
-        RiskRule(("shared_with",), grown(empty_is_all=False)),
-    ),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.NAMEABLE, Ability.LISTED}),
     calls=Calls("plane", _resolve),
     examples={"": "datasources: [database]\nactions:\n  query: template/sql"},

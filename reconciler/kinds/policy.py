@@ -11,9 +11,9 @@ from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.table import can, kinds_that
 from reconciler.model.access import Action, Classification, Role
 from reconciler.model.body import Body
-from reconciler.model.fields import ItemSet, Labels, fail
+from reconciler.model.fields import Form, FormLater, ItemSet, Labels, fail
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import BodyJudge, JudgedTogether
 from reconciler.model.spec import Part, Spec
 
 
@@ -41,16 +41,33 @@ def _target(text: str) -> str:
     return text
 
 
-TargetPattern: TypeAlias = Annotated[str, Field(min_length=3, max_length=127), AfterValidator(_target)]
-CallerPattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_caller)]
+def _form_of_targets() -> Form:
+    kinds = "|".join(kinds_that(Ability.NAMEABLE))
+    return Form("target_pattern", rf"^(?:\*|{kinds})/[a-z0-9*?-]+$", "expected kind/name, such as template/sales-*")
+
+
+TargetPattern: TypeAlias = Annotated[
+    str, Field(min_length=3, max_length=127), AfterValidator(_target), FormLater(_form_of_targets)
+]
+CallerPattern: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=63),
+    AfterValidator(_caller),
+    Form("caller_pattern", "^[a-z0-9*?-]+$", "expected a caller's name; * and ? are patterns"),
+]
+_JUDGED = JudgedTogether(("access-widened",))
 
 
 class Subjects(Part):
     """The callers that the policy is about: all that is given has to fit, and of a list one item."""
 
-    callers: ItemSet[CallerPattern] = Field((), description="Names of callers, with * and ? as patterns.")
-    roles: ItemSet[Role] = Field((), description="Roles; a caller has to have one of them.")
-    labels: Labels = Field(default_factory=dict, description="Labels; a caller has to have all of them.")
+    callers: Annotated[ItemSet[CallerPattern], _JUDGED] = Field(
+        (), description="Names of callers, with * and ? as patterns."
+    )
+    roles: Annotated[ItemSet[Role], _JUDGED] = Field((), description="Roles; a caller has to have one of them.")
+    labels: Annotated[Labels, _JUDGED] = Field(
+        default_factory=dict, description="Labels; a caller has to have all of them."
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -60,9 +77,11 @@ class Subjects(Part):
 class Targets(Part):
     """What the policy is about: all that is given has to fit, and of a list one item."""
 
-    names: ItemSet[TargetPattern] = Field((), description="kind/name, e.g. `template/sales-*`.")
-    labels: Labels = Field(default_factory=dict, description="Labels; the target has to have all of them.")
-    classification: ItemSet[Classification] = Field(
+    names: Annotated[ItemSet[TargetPattern], _JUDGED] = Field((), description="kind/name, e.g. `template/sales-*`.")
+    labels: Annotated[Labels, _JUDGED] = Field(
+        default_factory=dict, description="Labels; the target has to have all of them."
+    )
+    classification: Annotated[ItemSet[Classification], _JUDGED] = Field(
         (),
         description="How sensitive the data is that the call reads. Data without a classification fits every deny, and no allow.",
     )
@@ -88,12 +107,16 @@ ActionsOrAny: TypeAlias = Annotated[
 class Policy(Spec):
     """Allows or denies; there are no conditions and no code, and order never matters."""
 
-    effect: Literal["allow", "deny"] = Field(
+    effect: Annotated[Literal["allow", "deny"], _JUDGED] = Field(
         description="`allow` is judged by what the caller names; `deny` by everything that stands behind it, and wins."
     )
-    subjects: SubjectsOrAny = Field(description="Which callers: `any`, or a map of `callers`, `roles` and `labels`.")
-    actions: ActionsOrAny = Field(description="What they do with it: `any`, or a list.")
-    targets: TargetsOrAny = Field(description="With what: `any`, or a map of `names`, `labels` and `classification`.")
+    subjects: Annotated[SubjectsOrAny, _JUDGED] = Field(
+        description="Which callers: `any`, or a map of `callers`, `roles` and `labels`."
+    )
+    actions: Annotated[ActionsOrAny, _JUDGED] = Field(description="What they do with it: `any`, or a list.")
+    targets: Annotated[TargetsOrAny, _JUDGED] = Field(
+        description="With what: `any`, or a map of `names`, `labels` and `classification`."
+    )
 
 
 def _covers(wide: Any, narrow: Any) -> bool:
@@ -134,7 +157,7 @@ KIND = Kind(
     plural="policies",
     summary="What callers may do with what, or must not.",
     variants={"": Policy},
-    risks=(RiskRule((), _risks, whole=True),),
+    judges=(BodyJudge(_JUDGED.names, _risks),),
     abilities=frozenset({Ability.LISTED}),
     examples={
         "": "effect: allow\nsubjects: {roles: [analyst]}\nactions: [query, retrieve]\ntargets: {names: [template/*]}"

@@ -10,6 +10,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from reconciler.error_codes import Code
 from reconciler.errors import Path
+from reconciler.model.judges import leaves_value, lowered, raised
+from reconciler.model.risk import NoRisk, Risk
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,7 +53,12 @@ def forbidden(model: BaseModel, fields: Iterable[str], where: str) -> Iterator[F
             yield Fault((name,), "conflicting-fields", f"`{name}` has no meaning {where}; leave it out")
 
 
-Seconds: TypeAlias = Annotated[int, Field(ge=1, le=3600)]
-Bytes: TypeAlias = Annotated[int, Field(ge=1, le=2**30)]
-Rows: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
-PerMinute: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
+T = TypeVar("T")
+Cap: TypeAlias = Annotated[T, Risk("limit-raised", by=raised), Risk("limit-lowered", by=lowered)]
+"""A number that bounds something; without it there is no bound of its own."""
+Seconds: TypeAlias = Annotated[int, Field(ge=1, le=3600), NoRisk("a call that may take longer reaches nothing more")]
+Bytes: TypeAlias = Cap[Annotated[int, Field(ge=1, le=2**30)]]
+Rows: TypeAlias = Cap[Annotated[int, Field(ge=1, le=1_000_000)]]
+PerMinute: TypeAlias = Cap[Annotated[int, Field(ge=1, le=1_000_000)]]
+ReadOnly: TypeAlias = Annotated[bool, Risk("read-only-removed", by=leaves_value(True))]
+Retries: TypeAlias = Annotated[int, Field(ge=0, le=10)]

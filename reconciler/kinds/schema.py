@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -13,13 +13,26 @@ from pydantic import BaseModel, Discriminator, Tag
 from pydantic.fields import FieldInfo
 
 from reconciler.errors import Path
-from reconciler.model.fields import Private
+from reconciler.model.fields import Form, FormLater, Private, Public
+from reconciler.model.risk import Health, JudgedTogether, NoRisk, Risk
 
 
 class Shape(Struct, frozen=True):
-    """One place: a map with fields (``part``), a map by name, a list, a union told apart by a tag, or a value."""
+    """One place: a map with fields (``part``), a map by name, a list, a union told apart by a tag, or a value.
+
+    ``free`` is text of any content: it is shown only where it is declared public. ``private``, ``public``,
+    ``healing`` (a change clears the status `error`), ``risks``, ``together`` (risks that a judge
+    of whole bodies may find) and ``harmless`` (why there are none) are what the markers of its annotation declare.
+    """
 
     private: bool = False
+    public: bool = False
+    free: bool = False
+    optional: bool = False
+    healing: bool = False
+    risks: tuple[Risk, ...] = ()
+    together: tuple[str, ...] = ()
+    harmless: str = ""
     part: type[BaseModel] | None = None
     values: Shape | None = None
     items: Shape | None = None
@@ -59,7 +72,7 @@ def locate(part: type[BaseModel], loc: tuple[str | int, ...]) -> Spot:
             continue
         else:
             path.append(step)
-            shape = next(iter(_below(shape, step)), None) if shape is not None else None
+            shape = next(iter(below(shape, step)), None) if shape is not None else None
     return Spot(tuple(path), shape, on_key)
 
 
@@ -74,7 +87,7 @@ def shown(parts: tuple[type[BaseModel], ...], raw: Any, path: Path) -> bool:
 
 def places_below(shapes: Sequence[Shape], raw: Any, step: str | int) -> list[Shape]:
     """What the schema says one step below ``raw``, which stands at a place of any of these shapes."""
-    return [below for shape in shapes for below in _below(_pick(shape, raw), step)]
+    return [inner for shape in shapes for inner in below(member_of(shape, raw), step)]
 
 
 def is_map(shape: Shape) -> bool:
@@ -88,17 +101,20 @@ def is_list(shape: Shape) -> bool:
     return shape.items is not None or any(map(is_list, (*shape.members.values(), *shape.either)))
 
 
-def _public(shape: Shape, raw: Any) -> bool:
-    if shape.private or shape.part is not None or shape.values is not None or shape.members:
+def _public(shape: Shape, raw: Any, declared: bool = False) -> bool:
+    """Free text is public only where it, or what it is an item of, is ``declared`` so."""
+    declared = declared or shape.public
+    if shape.private or (shape.free and not declared) or shape.part or shape.values is not None or shape.members:
         return False
     if shape.either:
-        return all(_public(one, raw) for one in shape.either)
+        return all(_public(one, raw, declared) for one in shape.either)
     if shape.items is not None:
-        return all(_public(shape.items, item) for item in raw) if isinstance(raw, list) else _public(shape.items, raw)
+        items = raw if isinstance(raw, list) else [raw]
+        return all(_public(shape.items, item, declared) for item in items)
     return not isinstance(raw, dict | list)
 
 
-def _pick(shape: Shape, raw: Any) -> Shape:
+def member_of(shape: Shape, raw: Any) -> Shape:
     """The member of a union that the raw value names; the union itself where it names none."""
     if isinstance(shape.tag, str):
         tag = raw.get(shape.tag) if isinstance(raw, dict) else None
@@ -107,7 +123,8 @@ def _pick(shape: Shape, raw: Any) -> Shape:
     return shape.members.get(tag, shape) if isinstance(tag, str) else shape
 
 
-def _below(shape: Shape, step: str | int) -> Iterator[Shape]:
+def below(shape: Shape, step: str | int) -> Iterator[Shape]:
+    """Yield what stands one step below a shape: the field, entry or item, in every member of a union that has it."""
     found: Shape | None = None
     if shape.part is not None:
         found = fields_of(shape.part).get(str(step))
@@ -118,7 +135,7 @@ def _below(shape: Shape, step: str | int) -> Iterator[Shape]:
     if found is not None:
         yield replace(found, private=True) if shape.private else found
     for member in (*shape.members.values(), *shape.either):
-        yield from _below(member, step)
+        yield from below(member, step)
 
 
 def _item(raw: Any, step: str | int) -> Any:
@@ -132,36 +149,66 @@ def _of_field(info: FieldInfo) -> Shape:
     return _shape(info.annotation, (*info.metadata, info) if info.discriminator else tuple(info.metadata))
 
 
+def flat(metadata: Iterable[Any]) -> Iterator[Any]:
+    """Yield the metadata of an annotation, with that of its ``Field(...)`` in their place."""
+    for item in metadata:
+        if isinstance(item, FieldInfo):
+            yield from flat(item.metadata)
+        else:
+            yield item
+
+
 def _shape(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
         return _shape(inner, (*metadata, *more))
-    private = any(isinstance(item, Private) for item in metadata)
+    return _declared(_plain(annotation, metadata), metadata)
+
+
+def _plain(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
+    """The structure of a place, without what is declared of it."""
     origin = get_origin(annotation)
     if origin in {Union, UnionType}:
-        union = _union(annotation, metadata)
-        return replace(union, private=True) if private else union
+        return _union(annotation, metadata)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Shape(private, part=annotation)
+        return Shape(part=annotation)
     if origin is dict:
         value = get_args(annotation)[1]
-        return Shape(private or value is Any, values=None if value is Any else _shape(value, ()), is_open=value is Any)
+        return Shape(value is Any, is_open=value is Any, values=None if value is Any else _shape(value, ()))
     if origin in {tuple, list}:
-        return Shape(private, items=_shape(get_args(annotation)[0], ()))
+        return Shape(items=_shape(get_args(annotation)[0], ()))
     if origin is Literal:
-        return Shape(private, choices=tuple(str(choice) for choice in get_args(annotation)))
-    return Shape(private or annotation is Any, is_open=annotation is Any)
+        return Shape(choices=tuple(str(choice) for choice in get_args(annotation)))
+    constrained = any(isinstance(item, Form | FormLater) or hasattr(item, "pattern") for item in flat(metadata))
+    return Shape(annotation is Any, is_open=annotation is Any, free=annotation is str and not constrained)
+
+
+def _declared(shape: Shape, metadata: tuple[Any, ...]) -> Shape:
+    """With what the markers say; those of a type that stands inside of ``| None`` count too."""
+    risks = tuple(item for item in metadata if isinstance(item, Risk))
+    together = tuple(name for item in metadata if isinstance(item, JudgedTogether) for name in item.names)
+    return replace(
+        shape,
+        private=shape.private or any(isinstance(item, Private) for item in metadata),
+        public=shape.public or any(isinstance(item, Public) for item in metadata),
+        healing=shape.healing or any(isinstance(item, Health) for item in metadata),
+        risks=tuple(dict.fromkeys((*shape.risks, *risks))),
+        together=tuple(dict.fromkeys((*shape.together, *together))),
+        harmless=shape.harmless or next((item.reason for item in metadata if isinstance(item, NoRisk)), ""),
+    )
 
 
 def _union(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
     members = [member for member in get_args(annotation) if member is not NoneType]
+    optional = len(members) < len(get_args(annotation))
     if len(members) == 1:
-        return _shape(members[0], metadata)
+        # a marker that stands on both counts once: risks are the same then
+        return replace(_shape(members[0], metadata), optional=optional)
     tag = next((_tag_of(item) for item in metadata if _tag_of(item) is not None), None)
     if tag is None:
-        return Shape(either=tuple(_shape(member, ()) for member in members))
+        return Shape(optional=optional, either=tuple(_shape(member, ()) for member in members))
     shapes = [(_name(member, tag), _shape(member, ())) for member in members]
-    return Shape(members=dict(shapes), tag=tag)
+    return Shape(optional=optional, members=dict(shapes), tag=tag)
 
 
 def _tag_of(item: Any) -> Any:

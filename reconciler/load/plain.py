@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator
 
-from reconciler.model.fields import ShortText, fail
+from reconciler.model.fields import Form, ShortText, fail
 
 
 def no_variables(text: str) -> str:
@@ -15,4 +15,8 @@ def no_variables(text: str) -> str:
     return text
 
 
-Plain: TypeAlias = Annotated[ShortText, AfterValidator(no_variables)]
+NO_VARIABLES = r"(?![\s\S]*\$\{)"
+"""The beginning of a pattern for text without variables."""
+Plain: TypeAlias = Annotated[
+    ShortText, AfterValidator(no_variables), Form("plain", f"^{NO_VARIABLES}", "no ${...} here")
+]

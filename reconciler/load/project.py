@@ -30,12 +30,12 @@ from reconciler.kinds.schema import shown
 from reconciler.kinds.table import BY_PLURAL, KINDS
 from reconciler.kinds.wording import near, problem_of
 from reconciler.load.notifications import Notification
-from reconciler.load.plain import Plain, no_variables
+from reconciler.load.plain import NO_VARIABLES, Plain, no_variables
 from reconciler.load.secret_settings import SchemeName, SchemeSettings, SecretSettings
 from reconciler.load.source import Source, read_source, shown_name
 from reconciler.model.body import canonical, leaves
 from reconciler.model.configuration import Guards, Ignore, Retention
-from reconciler.model.fields import FreeJson, FreeMap, Items, ItemSet, Name, Private, ShortText, Text, fail
+from reconciler.model.fields import Form, FreeJson, FreeMap, Items, ItemSet, Name, Private, ShortText, Text, fail
 from reconciler.model.notification import Destination
 from reconciler.model.risk import RISKS
 from reconciler.model.secret_ref import looks_secret
@@ -108,13 +108,25 @@ def _free() -> TypeAdapter[dict[str, Any]]:
 
 
 _PATTERN = re.compile(r"(?:[a-z0-9*?-]+/)?[a-z*?]+/[a-z0-9*?-]+")
-DatabaseUrl = Annotated[ShortText, AfterValidator(no_variables), AfterValidator(_database), Private()]
+DatabaseUrl = Annotated[
+    ShortText,
+    AfterValidator(no_variables),
+    AfterValidator(_database),
+    Form(
+        "database_url",
+        rf"^{NO_VARIABLES}(?![\s\S]*?://[^/]*:[^/]+@)",
+        "no ${...} and no password here; the password belongs into RECONCILER_DATABASE_URL or PGPASSFILE",
+    ),
+    Private(),
+]
 ExternalPattern = Annotated[Plain, AfterValidator(_external)]
 VariableName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 RuleName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Severity = Literal["error", "warning", "info"]
 Variables = Annotated[dict[VariableName, FreeJson], AfterValidator(_variables)]
-Day = Annotated[str, AfterValidator(_date)]
+Day = Annotated[
+    str, AfterValidator(_date), Form("day", r"^[0-9]{4}-?[0-9W][0-9-]*$", "expected a date such as 2026-12-31")
+]
 if TYPE_CHECKING:
     RiskName = str
 else:

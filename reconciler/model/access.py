@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from reconciler.model.fields import ItemSet, Name, ShortText, fail
+from reconciler.model.fields import Form, ItemSet, Name, ShortText, fail
 
 ACTIONS = ("query", "retrieve", "search", "list", "invoke", "write")
 """What a call does. It follows from the target: a caller never says it."""
@@ -33,7 +33,14 @@ def _tool_name(text: str) -> str:
 
 
 ToolName: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$"), AfterValidator(_tool_name)
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$"),
+    AfterValidator(_tool_name),
+    Form(
+        "tool_name",
+        r"^(?=.*[_A-Z])(?!.*__)[A-Za-z0-9_-]+$",
+        "expected letters, digits, _ and -, with one _ or a capital at least, and no two _ beside each other",
+    ),
 ]
 """The form that MCP's clients take, and that no template's name has."""
 Role: TypeAlias = ShortText

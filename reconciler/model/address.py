@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
+BARE_NAME = NAME.pattern.removesuffix(r"\Z")
+"""A name, for a pattern that it is a part of."""
 NAME_MAX = 63
 _PART = rf"(?=.{{1,{NAME_MAX}}}(?:/|\Z))[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ADDRESS = re.compile(rf"{_PART}/{_PART}/{_PART}\Z")

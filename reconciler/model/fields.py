@@ -7,19 +7,22 @@ so. Every string and number is bounded, since strict types alone accept NUL char
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from reconciler.error_codes import Code
 from reconciler.errors import Path
-from reconciler.model.address import NAME_RULE, is_name
-from reconciler.model.secret_ref import SecretRef, looks_secret
+from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
+from reconciler.model.judges import other_host, other_references
+from reconciler.model.risk import Health, Risk
+from reconciler.model.secret_ref import EXAMPLE, SCHEMES, SecretRef, looks_secret
 
 T = TypeVar("T")
 SAFE_INTEGER = 2**53 - 1
@@ -33,6 +36,32 @@ Translated: TypeAlias = Literal["decimal_type", "dict_type", "string_too_long", 
 
 class Private:
     """Marks a field whose value is never shown in an excerpt or a message, since it may hold a secret."""
+
+
+class Public:
+    """Marks free text that may be shown; where ``Private`` stands too, that counts."""
+
+
+class Form(Struct, frozen=True):
+    """What a schema can say of text beside its validator: a pattern, and an editor's message for it.
+
+    The pattern never refuses what the validator accepts; it may accept more. Editors compile it as JavaScript does.
+    ``name`` is that of the definition in a schema's ``$defs``.
+    """
+
+    name: str
+    pattern: str
+    message: str
+
+
+class FormLater(Struct, frozen=True):
+    """A form that only the whole table of kinds knows."""
+
+    make: Callable[[], Form]
+
+
+class Unordered:
+    """Marks a list that is a set."""
 
 
 def fail(code: Code | Translated, message: str, **context: Any) -> PydanticCustomError:
@@ -204,19 +233,65 @@ def _free_map(value: Any) -> Any:
     return free
 
 
-Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean)]
-ShortText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean)]
-LongText: TypeAlias = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_clean)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_name)]
-AnyReference: TypeAlias = Annotated[str, Field(max_length=127), AfterValidator(_reference)]
-Secret: TypeAlias = Annotated[str, Field(max_length=4096), AfterValidator(_secret), Private()]
-Url: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=2048), AfterValidator(_clean), AfterValidator(_url), Private()
+Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean), Public()]
+ShortText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean), Public()]
+LongText: TypeAlias = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_clean), Public()]
+Name: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=63),
+    AfterValidator(_name),
+    Form("name", f"^{BARE_NAME}$", f"expected a name: {NAME_RULE}"),
 ]
-Host: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_host), Private()]
-Cidr: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(_cidr)]
+AnyReference: TypeAlias = Annotated[
+    str,
+    Field(max_length=127),
+    AfterValidator(_reference),
+    Form("reference", f"^{BARE_NAME}/{BARE_NAME}$", "expected kind/name"),
+]
+Secret: TypeAlias = Annotated[
+    str,
+    Field(max_length=4096),
+    AfterValidator(_secret),
+    Form(
+        "secret",
+        rf"^(?:{'|'.join(SCHEMES)})://\S+$",
+        f"expected a reference to a secret, such as {EXAMPLE}; a plain value is refused",
+    ),
+    Private(),
+    Risk("credential-changed"),
+    Health(),
+]
+Url: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=2048),
+    AfterValidator(_clean),
+    AfterValidator(_url),
+    Form(
+        "url",
+        r'^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@\\"<>^`{|}]+(?:/[^\s?#\\"<>^`{|}]*)?$',
+        "expected a URL that begins with https:// or http://, without user, password, query and fragment",
+    ),
+    Private(),
+    Risk("endpoint-host-changed", by=other_host),
+    Health(),
+]
+Host: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    AfterValidator(_host),
+    Form("host", r"^(?:/[^\s:@]*|[^\s/@]+)$", "expected a host's name or address, without scheme and user"),
+    Private(),
+    Risk("endpoint-host-changed"),
+    Health(),
+]
+Cidr: TypeAlias = Annotated[
+    str,
+    Field(max_length=64),
+    AfterValidator(_cidr),
+    Form("cidr", r"^[0-9A-Fa-f.:]+(?:/[0-9.]+)?$", "expected a network such as 10.20.0.0/16"),
+]
 Pattern: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=1024), AfterValidator(_clean), AfterValidator(_pattern)
+    str, Field(min_length=1, max_length=1024), AfterValidator(_clean), AfterValidator(_pattern), Public()
 ]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
@@ -230,12 +305,18 @@ Amount: TypeAlias = Annotated[
 ]
 Items: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(max_length=1000)]
 """A list whose order means something."""
-ItemSet: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(max_length=1000), AfterValidator(_sorted_set)]
+ItemSet: TypeAlias = Annotated[
+    tuple[T, ...], Strict(False), Field(max_length=1000), AfterValidator(_sorted_set), Unordered()
+]
 """A list whose order means nothing: kept sorted, so that reordering is no change."""
 LabelKey: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$")
 ]
-LabelValue: TypeAlias = Annotated[str, Field(max_length=256), AfterValidator(_clean)]
+LabelValue: TypeAlias = Annotated[str, Field(max_length=256), AfterValidator(_clean), Public()]
 Labels: TypeAlias = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
-FreeMap: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_free_map), Private()]
-FreeJson: TypeAlias = Annotated[Any, BeforeValidator(free_json)]
+FreeMap: TypeAlias = Annotated[
+    dict[str, Any], BeforeValidator(_free_map), Private(), Risk("credential-changed", by=other_references)
+]
+FreeJson: TypeAlias = Annotated[Any, BeforeValidator(free_json), Private()]
+Replacing: TypeAlias = Annotated[T, Risk("replaces")]
+"""The field that decides which other fields there are: another value is another resource."""

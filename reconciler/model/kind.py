@@ -12,7 +12,7 @@ from reconciler.errors import Path, Problem
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.resource import Resource
-from reconciler.model.risk import RiskRule
+from reconciler.model.risk import BodyJudge
 from reconciler.model.spec import Spec
 from reconciler.model.target import Calls
 
@@ -66,7 +66,7 @@ class Kind(Struct, frozen=True):
 
     Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of
     spec_version n into one of n + 1. ``check`` sees the whole desired state and yields problems with paths.
-    A change in one of ``health_fields`` clears the status ``error``. ``risks`` judge what a change does to a body.
+    What a change of one field risks stands on the field; ``judges`` see whole bodies.
     No two resources of a tenant have the same value in a field of ``unique``. ``examples`` is the shortest useful body of
     each variant, as YAML without the discriminator; those of all kinds are one manifest, in which they refer to each other.
     """
@@ -81,8 +81,7 @@ class Kind(Struct, frozen=True):
     check: Callable[[Resource, Lookup], Iterable[Problem]] = no_rules
     spec_version: int = 1
     upgrades: Mapping[int, Callable[[Body], Body]] = field(default_factory=dict)
-    health_fields: tuple[str, ...] = ()
-    risks: tuple[RiskRule, ...] = ()
+    judges: tuple[BodyJudge, ...] = ()
     unique: tuple[str, ...] = ()
     abilities: frozenset[Ability] = frozenset()
     calls: Calls | None = None

@@ -1,4 +1,4 @@
-"""What a change may do that somebody should look at twice: named, so that people, guards and policies can go by it."""
+"""The risks of changes: their names, for people and guards, and the markers that declare them on fields."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from enum import Enum
 from typing import Any
 
 from msgspec import Struct
+
+from reconciler.model.body import Body
 
 
 class Level(Enum):
@@ -58,16 +60,46 @@ def level_of(risk: str) -> Level:
 ABSENT: Any = None
 """What a side without a value is judged as: bodies hold no nulls."""
 
-Judge = Callable[[Any, Any], Iterable[str]]
-"""From the value before and the value after, either of them absent, to the names of risks."""
+Judge = Callable[[Any, Any], bool]
+"""Whether a risk comes of a value before and a value after, either of them absent. Equal values carry no risk."""
 
 
-class RiskRule(Struct, frozen=True):
-    """Judges what stands at ``path`` of a body, on both sides; a ``*`` stands for every key of a map.
+def differs(before: Any, after: Any) -> bool:
+    return bool(before != after)
 
-    ``whole`` rules also judge creations and deletions, where one side is absent.
+
+class Risk(Struct, frozen=True):
+    """Stands on a field (``Annotated[..., Risk("command-changed")]``): a change of its value has this risk, if ``by`` says so.
+
+    On a map or list it judges the value as a whole; entries that both sides have are judged by their own fields besides.
     """
 
-    path: tuple[str, ...]
-    judge: Judge
-    whole: bool = False
+    name: str
+    by: Judge = differs
+
+    def __post_init__(self) -> None:
+        if self.name not in RISKS:
+            raise ValueError(f"there is no risk {self.name!r}")
+
+
+class NoRisk(Struct, frozen=True):
+    """Stands on a field whose changes carry no risk, and says why."""
+
+    reason: str
+
+
+class JudgedTogether(Struct, frozen=True):
+    """Stands on a field that one of its kind's ``judges`` sees together with others; it may find these risks."""
+
+    names: tuple[str, ...]
+
+
+class BodyJudge(Struct, frozen=True):
+    """Finds risks in whole bodies, creations (no body before) and deletions (none after) too."""
+
+    names: tuple[str, ...]
+    judge: Callable[[Body | None, Body | None], Iterable[str]]
+
+
+class Health:
+    """Stands on a field that may explain a failed health check: a change of it, or below it, clears the status `error`."""

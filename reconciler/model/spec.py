@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.errors import Path
 from reconciler.model.body import Body
 from reconciler.model.fields import Labels, Text
+from reconciler.model.judges import leaves_value
+from reconciler.model.risk import NoRisk, Risk
 
 
 class Part(BaseModel):
@@ -33,12 +35,14 @@ class Part(BaseModel):
 class Spec(Part):
     """What all kinds have in common."""
 
-    description: Text = Field("", description="What this is for, in a sentence that a colleague understands.")
-    labels: Labels = Field(
+    description: Annotated[Text, NoRisk("people read it, nothing depends on it")] = Field(
+        "", description="What this is for, in a sentence that a colleague understands."
+    )
+    labels: Annotated[Labels, NoRisk("what policies make of labels shows in the effects of a plan on access")] = Field(
         default_factory=dict,
         description="Your own keys and values, e.g. `team: payments`. Policies and selections may use them.",
     )
-    protected: bool = Field(
+    protected: Annotated[bool, Risk("protection-removed", by=leaves_value(True))] = Field(
         False,
         description="While true in the live state, a plan that deletes, replaces or forgets this resource is refused.",
     )

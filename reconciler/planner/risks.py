@@ -1,20 +1,21 @@
-"""The risks of a change: what its action does, and what its kind says of the values before and after."""
+"""The risks of a change: those of its action, and those that its kind declares for the values before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import orjson
 from msgspec.structs import replace
 
+from reconciler.kinds.facts import body_risks, field_risks
 from reconciler.kinds.table import KINDS
-from reconciler.model.body import Body, leaves
+from reconciler.model.body import Body
+from reconciler.model.kind import Kind
 from reconciler.model.plan import Action, Change
-from reconciler.model.risk import ABSENT, RiskRule, in_order
-from reconciler.model.secret_ref import SCHEMES
+from reconciler.model.risk import in_order
+from reconciler.model.secret_ref import references_in
 from reconciler.processes import in_batches
 
 _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
@@ -50,9 +51,8 @@ def _has_none(change: Change) -> bool:
     return change.action is Action.CREATE and not change.adopted_from and not _judges_creations(change.address.kind)
 
 
-@cache
 def _judges_creations(kind: str) -> bool:
-    return any(rule.whole for rule in KINDS[kind].risks)
+    return bool(KINDS[kind].judges)
 
 
 def _of_action(change: Change) -> Iterator[str]:
@@ -70,44 +70,20 @@ def _of_bodies(change: Change) -> Iterator[str]:
         return
     if change.old is None and not _judges_creations(change.address.kind):
         return  # its body stays text
-    rules = KINDS[change.address.kind].risks
+    kind = KINDS[change.address.kind]
     before, after = change.before, change.after
     if before is not None and after is not None:
-        if before.get("protected") is True and after.get("protected") is not True:
-            yield "protection-removed"
-        if _secrets(before) != _secrets(after) or any(field.op == "secret" for field in change.fields):
-            yield "credential-changed"
-    for rule in rules:
-        if rule.whole or (before is not None and after is not None):
-            yield from _judged(rule, before, after, change.action is Action.REPLACE)
+        yield from _of_fields(kind, change, before, after)
+    for judge in kind.judges:
+        yield from body_risks(judge, before, after)
 
 
-def _judged(rule: RiskRule, before: Body | None, after: Body | None, replaced: bool) -> Iterator[str]:
-    sides = (dict(_at(before, rule.path, ())), dict(_at(after, rule.path, ())))
-    # two types have other fields, which says nothing of what either side may do
-    places = {*sides[0]} & {*sides[1]} if replaced else {*sides[0], *sides[1]}
-    for place in sorted(places):
-        before_here, after_here = (side.get(place, ABSENT) for side in sides)
-        try:
-            found = [*rule.judge(before_here, after_here)]
-        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-            # somebody wrote into the database what is no value of this field: as good as none
-            found = [*rule.judge(ABSENT, after_here)]
-        yield from found
-
-
-def _at(value: Any, pattern: tuple[str, ...], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if not pattern:
-        yield place, value
-    elif isinstance(value, Mapping):
-        for key in value if pattern[0] == "*" else [pattern[0]] if pattern[0] in value else []:
-            yield from _at(value[key], pattern[1:], (*place, key))
-
-
-def _secrets(body: Body) -> frozenset[tuple[Any, ...]]:
-    """Where references to secrets stand, and which."""
-    return frozenset(
-        (path, value)
-        for path, value in leaves(body)
-        if isinstance(value, str) and value.partition("://")[0] in SCHEMES and "://" in value
-    )
+def _of_fields(kind: Kind, change: Change, before: Body, after: Body) -> Iterator[str]:
+    replaced = change.action is Action.REPLACE
+    variant = kind.variants.get(str(after.get(kind.discriminator)) if kind.discriminator else "")
+    if variant is not None:
+        yield from field_risks(variant, before, after, replaced=replaced)
+    if replaced and {*references_in(before)} != {*references_in(after)}:
+        yield "credential-changed"
+    if any(field.op == "secret" for field in change.fields):
+        yield "credential-changed"

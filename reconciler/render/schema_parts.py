@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from reconciler.model.kind import Kind
 from reconciler.render import schema_values as values
-from reconciler.render.schema_facts import UNIQUE, validators
+from reconciler.render.schema_facts import is_set
 from reconciler.render.schema_values import NULL, PLAIN, VARIABLE, Mode, Schema, alternatives, described, fields_of
 
 Models: TypeAlias = Mapping[str, type[BaseModel]]
@@ -98,7 +98,7 @@ class Parts:
             yield self._map(arguments[0], arguments[1], metadata, mode)
         elif origin in {tuple, list}:
             items = self.position(arguments[0], (), mode.item, nullable=False)
-            unique = {"uniqueItems": True} if UNIQUE in validators(metadata) else {}
+            unique = {"uniqueItems": True} if is_set(metadata) else {}
             yield {"type": "array", "items": items} | values.lengths("array", metadata) | unique
         elif annotation is Decimal:
             yield from values.decimals(metadata)
@@ -112,10 +112,10 @@ class Parts:
             raise TypeError(f"JSON Schema has no words for {annotation!r} here; add them to {__name__}")
 
     def _text(self, metadata: tuple[Any, ...]) -> Schema:
-        schema, fact = values.text(metadata)
-        if fact is None or self.defs.setdefault(fact.name, schema) != schema:
+        schema, form = values.text(metadata)
+        if form is None or self.defs.setdefault(form.name, schema) != schema:
             return schema
-        return {"$ref": f"#/$defs/{fact.name}"}
+        return {"$ref": f"#/$defs/{form.name}"}
 
     def _map(self, key: Any, value: Any, metadata: tuple[Any, ...], mode: Mode) -> Schema:
         names = self.position(key, (), PLAIN, nullable=False)

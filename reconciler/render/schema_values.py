@@ -9,7 +9,9 @@ from msgspec import Struct
 from pydantic import BaseModel, Discriminator
 from pydantic.fields import FieldInfo
 
-from reconciler.render.schema_facts import FACTS, Fact, flat, validators
+from reconciler.kinds.schema import flat
+from reconciler.model.fields import Form
+from reconciler.render.schema_facts import form_of
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -71,16 +73,17 @@ def tag_of(item: Any) -> str | None:
     return tag if isinstance(tag, str) else None
 
 
-def text(metadata: Iterable[Any]) -> tuple[Schema, Fact | None]:
-    """Text, and what is known of the last of its validators that is known at all."""
+def text(metadata: Iterable[Any]) -> tuple[Schema, Form | None]:
+    """Text, and the form that is declared for it."""
     schema = {"type": "string"} | lengths("string", metadata)
-    patterns = [item.pattern for item in flat(metadata) if isinstance(getattr(item, "pattern", None), str)]
+    found = [*flat(metadata)]
+    patterns = [i.pattern for i in found if not isinstance(i, Form) and isinstance(getattr(i, "pattern", None), str)]
     if patterns:
         schema["pattern"] = patterns[-1]
-    known = [FACTS[check] for check in validators(metadata) if check in FACTS]
-    if not known:
+    form = form_of(found)
+    if form is None:
         return schema, None
-    return schema | {"pattern": known[-1].pattern, "patternErrorMessage": known[-1].message}, known[-1]
+    return schema | {"pattern": form.pattern, "patternErrorMessage": form.message}, form
 
 
 def decimals(metadata: Iterable[Any]) -> Iterator[Schema]:

@@ -13,10 +13,11 @@ from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
 from reconciler.load.project import ProjectFile
 from reconciler.load.serve_file import ServeFile
-from reconciler.model.fields import Name
+from reconciler.model.address import BARE_NAME
+from reconciler.model.fields import Form, Name
 from reconciler.model.kind import Kind
 from reconciler.plan.document import PlanDocument
-from reconciler.render.schema_facts import BARE_NAME
+from reconciler.render.schema_facts import forms_in
 from reconciler.render.schema_parts import Parts
 from reconciler.render.schema_values import BASE, DEFAULTS, NULL, OVERLAY, PLAIN, Mode, Schema, alternatives
 
@@ -44,6 +45,13 @@ def schemas(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Schema]:
         "plan": _plan(),
         **{name: _kind(kind) for name, kind in kinds.items()},
     }
+
+
+def forms(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Form]:
+    """The forms of texts that any of these schemas may name, by name and in order."""
+    variants = [model for kind in kinds.values() for model in kind.variants.values()]
+    found = forms_in([*variants, ProjectFile, RuleFile, ServeFile, PlanDocument, Tests])
+    return dict(sorted({form.name: form for form in found}.items()))
 
 
 def schema_text(schema: Schema) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.kinds.facts import healing_fields
 from reconciler.kinds.table import KINDS
 
 from .support import REF, body, found, minimal, one
@@ -130,4 +131,4 @@ def test_bounds(field: str, value: Any, code: str) -> None:
 
 def test_another_provider_is_another_identity() -> None:
     assert KINDS["integration"].identity == ("provider",)
-    assert KINDS["integration"].health_fields == ("credential", "config", "base_url", "provider")
+    assert {*healing_fields(KINDS["integration"])} == {"credential", "config", "base_url", "provider"}

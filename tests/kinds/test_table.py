@@ -101,9 +101,9 @@ def test_every_text_number_and_list_is_bounded(kind: str, variant: str, model: t
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_identity_and_health_fields_exist(kind: Any) -> None:
+def test_identity_fields_exist(kind: Any) -> None:
     fields = {name for model in kind.variants.values() for name in fields_of(model)}
-    assert set(kind.identity) | set(kind.health_fields) <= fields
+    assert set(kind.identity) <= fields
     assert all(ref.path[0] in fields for ref in kind.references)
     assert kind.discriminator is None or kind.discriminator in kind.identity
 

@@ -18,6 +18,15 @@ from reconciler.planner.risks import risks_of
 SQL = {"type": "sql", "dialect": "postgresql", "dsn": "env://DSN"}
 HTTP = {"type": "http", "base_url": "https://api.example.com/v1"}
 MCP = {"type": "mcp", "transport": "streamable_http", "url": "https://mcp.example.com"}
+STDIO = {"type": "mcp", "transport": "stdio", "command": "server", "env": {"NODE_OPTIONS": {"plain": ""}}}
+SNOW = {"type": "sql", "dialect": "snowflake", "host": "a.example", "database": "d", "options": {"role": "READER"}}
+PINECONE = {"type": "vector", "engine": "pinecone", "api_key": "env://K", "index": "articles"}
+GCS = {"type": "file", "provider": "gcs", "bucket": "b", "project": "p"}
+OWN = {"type": "custom", "config": {"host": "ldap.internal"}}
+KAFKA = {"type": "stream", "provider": "kafka", "brokers": ["k:9092"]}
+KEY = {"type": "api_key", "key": "env://K"}
+OAUTH = {"type": "oauth2", "token_url": "https://login.example", "client_id": "c", "client_secret": "env://S"}
+NETWORK = [{"cidr": "10.0.0.0/8", "port": 1}]
 PIN = "sha256:" + "a" * 64
 TOOLS = {"a": {"requires_approval": True, "risk": "high", "pin": PIN}}
 OPENAI = {"provider": "openai", "credential": "env://KEY", "models": ["m"]}
@@ -58,6 +67,27 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
     ("connector", HTTP, HTTP | {"auth": {"type": "bearer", "token": "env://T"}}, {"credential-changed"}),
     ("connector", HTTP | {"headers": {"Authorization": "env://A"}}, HTTP, {"credential-changed"}),
     ("connector", MCP, MCP | {"tools": TOOLS}, {"access-widened"}),
+    ("connector", STDIO, STDIO | {"env": {"NODE_OPTIONS": {"plain": "--require /tmp/evil.js"}}}, {"command-changed"}),
+    ("connector", STDIO, STDIO | {"env": {}}, {"command-changed"}),
+    ("connector", STDIO, STDIO | {"env": {"A": "env://A"}}, {"command-changed", "credential-changed"}),
+    ("connector", SNOW, SNOW | {"options": {"role": "ACCOUNTADMIN"}}, {"access-widened", "credential-changed"}),
+    ("connector", SNOW, SNOW | {"port": 4443}, {"endpoint-host-changed"}),
+    ("connector", PINECONE, PINECONE | {"index": "salaries"}, {"access-widened"}),
+    ("connector", GCS, GCS | {"project": "evil"}, {"access-widened"}),
+    ("connector", OWN, OWN | {"config": {"host": "evil.example"}}, {"endpoint-host-changed", "access-widened"}),
+    (
+        "connector",
+        OWN,
+        OWN | {"config": {"host": "ldap.internal", "api_key": "env://A"}},
+        {"endpoint-host-changed", "access-widened", "credential-changed"},
+    ),
+    ("connector", KAFKA, KAFKA | {"security": "plaintext"}, {"encryption-weakened"}),
+    ("connector", KAFKA | {"security": "tls"}, KAFKA, set()),
+    ("connector", HTTP | {"headers": {"X-A": "1"}}, HTTP | {"headers": {"X-A": "2"}}, {"credential-changed"}),
+    ("connector", HTTP | {"auth": KEY}, HTTP | {"auth": KEY | {"in": "query"}}, {"credential-changed"}),
+    ("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": OAUTH | {"scopes": ["a"]}}, set()),
+    ("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": OAUTH | {"scopes": ["a", "b"]}}, set()),
+    ("connector", HTTP | {"auth": OAUTH | {"scopes": ["a"]}}, HTTP | {"auth": OAUTH}, {"access-widened"}),
     ("connector", MCP | {"tools": TOOLS}, MCP, set()),
     ("connector", MCP | {"tools": TOOLS}, MCP | {"tools": {"a": {"risk": "high", "pin": PIN}}}, {"approval-removed"}),
     ("connector", MCP | {"tools": TOOLS}, MCP | {"tools": {"a": TOOLS["a"] | {"risk": "low"}}}, {"access-widened"}),
@@ -80,7 +110,15 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
     ("datasource", DATA, DATA | {"classification": "internal"}, {"classification-lowered"}),
     ("datasource", DATA | {"lifecycle": "inactive"}, DATA, {"access-widened"}),
     ("datasource", DATA | {"lifecycle": "deprecated"}, DATA, set()),
+    ("datasource", DATA | {"lifecycle": "inactive"}, DATA | {"lifecycle": "deprecated"}, {"access-widened"}),
     ("template", QUERY, QUERY | {"sql": "SELECT 2"}, {"statement-changed"}),
+    ("template", QUERY, QUERY | {"tool_name": "get_it"}, {"statement-changed"}),
+    (
+        "template",
+        ASKS,
+        ASKS | {"parameters": {"n": {"type": "integer", "max": 5, "nullable": True}}},
+        {"access-widened"},
+    ),
     ("template", QUERY, QUERY | {"max_rows": 11}, {"limit-raised"}),
     ("template", QUERY, {k: v for k, v in QUERY.items() if k != "max_rows"}, {"limit-raised"}),
     ("template", ASKS, ASKS | {"parameters": {"n": {"type": "integer", "max": 6}}}, {"access-widened"}),
@@ -119,6 +157,25 @@ def test_what_an_action_risks() -> None:
     assert risks_of(change("connector", SQL, SQL, Action.ADOPT, adopted_from="other")) == ("takes-over",)
     assert risks_of(change("connector", SQL, SQL, Action.ADOPT, adopted_from="")) == ()
     assert risks_of(change("connector", SQL, SQL, Action.MOVE, outside=touch)) == ()
+
+
+def test_another_way_to_authenticate_is_judged_by_its_fields() -> None:
+    basic = {"type": "basic", "username": "u", "password": "env://P"}
+    to_oauth = change("connector", HTTP | {"auth": basic}, HTTP | {"auth": OAUTH})
+    assert risks_of(to_oauth) == ("credential-changed", "endpoint-host-changed")
+    to_basic = change("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": basic})
+    assert risks_of(to_basic) == ("credential-changed", "endpoint-host-changed")
+
+
+def test_a_replacement_is_judged_by_what_both_types_have() -> None:
+    before, after = HTTP | {"auth": KEY}, MCP | {"auth": KEY | {"in": "query"}, "network_exceptions": NETWORK}
+    assert risks_of(change("connector", before, after, Action.REPLACE)) == (
+        "replaces",
+        "credential-changed",
+        "access-widened",
+        "limit-lowered",
+    )
+    assert risks_of(change("connector", SNOW | {"username": "u"}, OWN, Action.REPLACE)) == ("replaces",)
 
 
 def test_every_risk_can_be_found() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from reconciler.kinds.rules import Fault
-from reconciler.model.fields import Cidr, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
+from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
+from reconciler.model.judges import grown
+from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
 from reconciler.model.spec import Part, Spec
 
@@ -23,7 +25,7 @@ class Connector(Spec):
     """What every type has in common."""
 
     type: str
-    capabilities: ItemSet[Capability] = Field(
+    capabilities: Annotated[ItemSet[Capability], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
         (),
         description="What the other side can do. Empty (the default) stands for whatever this type of connector does.",
     )
@@ -32,7 +34,7 @@ class Connector(Spec):
 class Plain(Part):
     """A value that is said to be no secret although its name looks like one."""
 
-    plain: Annotated[Text, Private()] = Field(
+    plain: Annotated[Text, Private(), NoRisk("judged as a part of the map that it stands in")] = Field(
         description="The value as it is. By writing this you say that it is no secret."
     )
 
@@ -67,7 +69,12 @@ def _form(value: Any) -> str:
     return "plain" if isinstance(value, dict | Plain) else "value"
 
 
-HeaderName: TypeAlias = Annotated[str, Field(max_length=128), AfterValidator(_header)]
+HeaderName: TypeAlias = Annotated[
+    str,
+    Field(max_length=128),
+    AfterValidator(_header),
+    Form("header_name", r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "expected the name of a header"),
+]
 HeaderText: TypeAlias = Annotated[Text, AfterValidator(_header_value), Private()]
 HeaderValue: TypeAlias = Annotated[
     Annotated[HeaderText, Tag("value")] | Annotated[Plain, Tag("plain")], Discriminator(_form)
@@ -75,41 +82,52 @@ HeaderValue: TypeAlias = Annotated[
 SecretOrPlain: TypeAlias = Annotated[
     Annotated[Secret, Tag("value")] | Annotated[Plain, Tag("plain")], Discriminator(_form)
 ]
-Headers: TypeAlias = Annotated[dict[HeaderName, HeaderValue], Field(max_length=64)]
+Headers: TypeAlias = Annotated[
+    dict[HeaderName, HeaderValue], Field(max_length=64), Risk("credential-changed"), Health()
+]
+"""Headers may carry a credential, and tell the other side who asks."""
 
 
 class NetworkException(Part):
     """A private network that this connector may reach."""
 
-    cidr: Cidr = Field(description="The network, e.g. `10.20.0.0/16`, with no host bits set.")
-    port: Port = Field(description="The one port that may be reached there.")
+    cidr: Annotated[Cidr, Risk("access-widened")] = Field(
+        description="The network, e.g. `10.20.0.0/16`, with no host bits set."
+    )
+    port: Annotated[Port, Risk("access-widened")] = Field(description="The one port that may be reached there.")
 
 
-NetworkExceptions: TypeAlias = ItemSet[NetworkException]
+NetworkExceptions: TypeAlias = Annotated[
+    ItemSet[NetworkException], Risk("access-widened", by=grown(empty_is_all=False)), Health()
+]
+
+
+T = TypeVar("T")
+AuthType: TypeAlias = Annotated[T, Risk("credential-changed")]
 
 
 class NoAuth(Part):
     """No authentication."""
 
-    type: Literal["none"] = Field(description="Requests carry no credential.")
+    type: AuthType[Literal["none"]] = Field(description="Requests carry no credential.")
 
 
 class Bearer(Part):
     """A token in the Authorization header."""
 
-    type: Literal["bearer"] = Field(description="A token, sent as `Authorization: Bearer …`.")
+    type: AuthType[Literal["bearer"]] = Field(description="A token, sent as `Authorization: Bearer …`.")
     token: Secret = Field(description="A reference to the token, e.g. `vault://kv/acme/crm#token`.")
 
 
 class ApiKey(Part):
     """A key in a header or in the query."""
 
-    type: Literal["api_key"] = Field(description="A key, sent in a header or in the query.")
+    type: AuthType[Literal["api_key"]] = Field(description="A key, sent in a header or in the query.")
     key: Secret = Field(description="A reference to the key, e.g. `vault://kv/acme/crm#key`.")
-    header: HeaderName = Field(
+    header: Annotated[HeaderName, Risk("credential-changed")] = Field(
         "X-API-Key", description="The name of the header, or of the query's parameter, that carries the key."
     )
-    in_: Literal["header", "query"] = Field(
+    in_: Annotated[Literal["header", "query"], Risk("credential-changed")] = Field(
         "header",
         alias="in",
         description="Where the key goes. Prefer `header` (the default): queries end up in other people's logs.",
@@ -119,24 +137,28 @@ class ApiKey(Part):
 class Basic(Part):
     """A user and a password."""
 
-    type: Literal["basic"] = Field(description="HTTP basic authentication.")
-    username: ShortText = Field(description="The name of the user, as plain text.")
+    type: AuthType[Literal["basic"]] = Field(description="HTTP basic authentication.")
+    username: Annotated[ShortText, Risk("credential-changed")] = Field(
+        description="The name of the user, as plain text."
+    )
     password: Secret = Field(description="A reference to the password.")
 
 
 class OAuth2(Part):
     """Tokens from an OAuth 2 server, by client credentials."""
 
-    type: Literal["oauth2"] = Field(
+    type: AuthType[Literal["oauth2"]] = Field(
         description="OAuth 2 with client credentials; tokens are fetched and renewed as needed."
     )
     token_url: Url = Field(description="Where tokens are fetched, e.g. `https://login.example.com/oauth2/token`.")
-    client_id: ShortText = Field(description="The client's id, as plain text.")
+    client_id: Annotated[ShortText, Risk("credential-changed")] = Field(description="The client's id, as plain text.")
     client_secret: Secret = Field(description="A reference to the client's secret.")
-    scopes: ItemSet[ShortText] = Field((), description="The scopes to ask for. Empty leaves them to the server.")
+    scopes: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
+        (), description="The scopes to ask for. Empty leaves them to the server."
+    )
 
 
-Auth: TypeAlias = Annotated[NoAuth | Bearer | ApiKey | Basic | OAuth2, Field(discriminator="type")]
+Auth: TypeAlias = Annotated[NoAuth | Bearer | ApiKey | Basic | OAuth2, Field(discriminator="type"), Health()]
 
 
 def is_reference(value: Any) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from reconciler.kinds.connector.common import Connector
 from reconciler.kinds.rules import PerMinute, Seconds
-from reconciler.model.fields import FreeMap, Secret
+from reconciler.model.fields import FreeMap, Replacing, Secret
+from reconciler.model.risk import Health, Risk
 
 
 class Custom(Connector):
     """A system of your own; its configuration is free."""
 
-    type: Literal["custom"] = Field(description="Anything that none of the other types reaches.")
+    type: Annotated[Replacing[Literal["custom"]], Health()] = Field(
+        description="Anything that none of the other types reaches."
+    )
     credential: Secret | None = Field(None, description="A reference to the credential, if the system needs one.")
-    config: FreeMap = Field(
+    config: Annotated[FreeMap, Risk("endpoint-host-changed"), Risk("access-widened"), Health()] = Field(
         default_factory=dict,
         description="Options of your own. Keys that look secret, such as `api_key`, need references.",
     )

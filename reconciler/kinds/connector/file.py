@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, Seconds, forbidden, required, settle
-from reconciler.model.fields import Secret, ShortText, Url
+from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Seconds, forbidden, required, settle
+from reconciler.model.fields import Replacing, Secret, ShortText, Url
+from reconciler.model.risk import Health, Risk
 
 _FIELDS = {
     "s3": ("bucket", "region", "endpoint_url", "access_key_id", "secret_access_key", "role_arn"),
@@ -23,32 +24,46 @@ _NEEDED = {"s3": ("bucket",), "gcs": ("bucket",), "azure": ("container", "accoun
 class File(Connector):
     """Files; each provider has its own fields."""
 
-    type: Literal["file"] = Field(description="Files in a bucket, a container or a folder.")
-    provider: Literal["s3", "gcs", "azure", "local"] = Field(
+    type: Annotated[Replacing[Literal["file"]], Health()] = Field(
+        description="Files in a bucket, a container or a folder."
+    )
+    provider: Annotated[Literal["s3", "gcs", "azure", "local"], Risk("endpoint-host-changed"), Health()] = Field(
         description="Where files are: `s3` and `gcs` need `bucket`, `azure` needs `account` and `container`, `local` needs `root`."
     )
-    bucket: ShortText | None = Field(None, description="s3 and gcs: the name of the bucket.")
-    container: ShortText | None = Field(None, description="azure: the name of the container.")
-    account: ShortText | None = Field(None, description="azure: the name of the storage account.")
-    root: ShortText | None = Field(
+    bucket: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+        None, description="s3 and gcs: the name of the bucket."
+    )
+    container: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+        None, description="azure: the name of the container."
+    )
+    account: Annotated[ShortText | None, Risk("endpoint-host-changed"), Risk("access-widened"), Health()] = Field(
+        None, description="azure: the name of the storage account."
+    )
+    root: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
         None, description="local: the absolute path of the folder; nothing outside it is reached."
     )
-    region: ShortText | None = Field(
+    region: Annotated[ShortText | None, Risk("endpoint-host-changed"), Health()] = Field(
         None, description="s3: the region. Without it, that of the machine's configuration."
     )
-    project: ShortText | None = Field(None, description="gcs: the project. Without it, that of the credential.")
+    project: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+        None, description="gcs: the project. Without it, that of the credential."
+    )
     endpoint_url: Url | None = Field(
         None, description="The address of a compatible store in place of the provider's own."
     )
     access_key_id: Secret | None = Field(None, description="s3: a reference to the access key's id.")
     secret_access_key: Secret | None = Field(None, description="s3: a reference to the secret access key.")
-    role_arn: ShortText | None = Field(None, description="s3: a role to assume before each session, as an ARN.")
+    role_arn: Annotated[ShortText | None, Risk("credential-changed"), Health()] = Field(
+        None, description="s3: a role to assume before each session, as an ARN."
+    )
     credential: Secret | None = Field(
         None,
         description="gcs: a reference to the service account's key. azure: to the account's key or a SAS token. Without it, "
         "the identity of the machine is used.",
     )
-    read_only: bool = Field(True, description="Whether only listing and reading is allowed. Writing needs false here.")
+    read_only: ReadOnly = Field(
+        True, description="Whether only listing and reading is allowed. Writing needs false here."
+    )
     max_bytes: Bytes = Field(
         5242880, description="The largest file that is read or written, in bytes. The default is 5 MiB."
     )

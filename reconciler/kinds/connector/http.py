@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Auth, Connector, Headers, NetworkExceptions, NoAuth, header_faults
-from reconciler.kinds.rules import Bytes, PerMinute, Seconds, settle
-from reconciler.model.fields import ItemSet, Url
+from reconciler.kinds.rules import Bytes, PerMinute, Retries, Seconds, settle
+from reconciler.model.fields import ItemSet, Replacing, Url
+from reconciler.model.judges import grown
+from reconciler.model.risk import Health, NoRisk, Risk
 
 Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -16,7 +18,7 @@ Method: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 class Http(Connector):
     """An API at one base URL; templates add the path."""
 
-    type: Literal["http"] = Field(description="An HTTP API.")
+    type: Annotated[Replacing[Literal["http"]], Health()] = Field(description="An HTTP API.")
     base_url: Url = Field(
         description="The address that every path is added to, e.g. `https://api.example.com/v1`; no query, no user."
     )
@@ -27,7 +29,9 @@ class Http(Connector):
         default_factory=dict,
         description="Headers of every request. One that looks secret, such as `Authorization`, needs a reference or `{plain: …}`.",
     )
-    allowed_methods: Annotated[ItemSet[Method], Field(min_length=1)] = Field(
+    allowed_methods: Annotated[
+        ItemSet[Method], Field(min_length=1), Risk("access-widened", by=grown(empty_is_all=False))
+    ] = Field(
         ("GET", "HEAD"),
         description="The methods that templates may use. The default only reads (GET and HEAD): whoever wants to write says so.",
     )
@@ -36,7 +40,7 @@ class Http(Connector):
         5242880, description="The largest response, in bytes after decompression. The default is 5 MiB."
     )
     rate_limit: PerMinute = Field(60, description="How many requests are sent per minute at most.")
-    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+    retries: Annotated[Retries, NoRisk("only requests that may be repeated safely are sent again")] = Field(
         2,
         description="How often a request that may be repeated safely is sent again after a passing failure (0 to 10).",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,10 +18,10 @@ from reconciler.kinds.connector.common import (
     header_faults,
     is_reference,
 )
-from reconciler.kinds.risks import lowered
 from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
-from reconciler.model.fields import Items, Private, ShortText, Text, Url, fail
-from reconciler.model.risk import ABSENT
+from reconciler.model.fields import Form, Items, Private, Replacing, ShortText, Text, Url, fail
+from reconciler.model.judges import grown, leaves_value, other_references, sinks
+from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.secret_ref import secret_arguments
 from reconciler.model.spec import Part
 
@@ -36,52 +36,57 @@ def _command(text: str) -> str:
 
 ToolName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_./-]+$")]
 Variable: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Command: TypeAlias = Annotated[ShortText, AfterValidator(_command)]
+Command: TypeAlias = Annotated[
+    ShortText,
+    AfterValidator(_command),
+    Form("command", r"""^[^\s;|&<>$`'"]+$""", "expected one program; arguments go into `args`"),
+]
 Argument: TypeAlias = Annotated[Text, Private()]
 Pin: TypeAlias = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+Danger: TypeAlias = Literal["low", "medium", "high", "critical"]
 
 
 class Tool(Part):
     """A tool that may be called, and how dangerous that is."""
 
-    requires_approval: bool = Field(False, description="Whether a person has to approve each call. False by default.")
-    risk: Literal["low", "medium", "high", "critical"] = Field(
+    requires_approval: Annotated[bool, Risk("approval-removed", by=leaves_value(True))] = Field(
+        False, description="Whether a person has to approve each call. False by default."
+    )
+    risk: Annotated[Danger, Risk("access-widened", by=sinks(get_args(Danger)))] = Field(
         "medium", description="How much harm a call can do. Nobody has judged it yet: `medium`, the default."
     )
-    pin: Pin | None = Field(
+    pin: Annotated[Pin | None, Risk("pin-changed")] = Field(
         None,
         description="The SHA-256 of the tool's whole definition. A tool that changes is no longer called until it is pinned.",
     )
-    description: Text = Field("", description="What the tool is used for here.")
-
-
-def tool_risks(before: Any, after: Any) -> Iterator[str]:
-    """One tool that is allowed before and after; one that comes new is told by the list of tools."""
-    if before is ABSENT or after is ABSENT:
-        return
-    if before.get("requires_approval") is True and after.get("requires_approval") is not True:
-        yield "approval-removed"
-    if before.get("pin") != after.get("pin"):
-        yield "pin-changed"
-    order = ("low", "medium", "high", "critical")
-    yield from lowered(order, "access-widened")(before.get("risk"), after.get("risk"))
+    description: Annotated[Text, NoRisk("people read it, nothing depends on it")] = Field(
+        "", description="What the tool is used for here."
+    )
 
 
 class Mcp(Connector):
     """A server of tools, over HTTP or as a child process."""
 
-    type: Literal["mcp"] = Field(description="A server of the Model Context Protocol.")
-    transport: Literal["streamable_http", "stdio", "sse"] = Field(
+    type: Annotated[Replacing[Literal["mcp"]], Health()] = Field(description="A server of the Model Context Protocol.")
+    transport: Annotated[Literal["streamable_http", "stdio", "sse"], Risk("command-changed"), Health()] = Field(
         description="How the server is reached: `streamable_http`, `sse` (the older form), or `stdio` for a child process."
     )
     url: Url | None = Field(None, description="The server's address. Required for `streamable_http` and `sse`.")
-    command: Command | None = Field(
+    command: Annotated[Command | None, Risk("command-changed"), Health()] = Field(
         None, description="The program to start. Required for `stdio`; the operator of the server permits programs."
     )
-    args: Items[Argument] = Field(
+    args: Annotated[Items[Argument], Risk("command-changed"), Health()] = Field(
         (), description="The program's arguments. Never secrets: other processes can read them."
     )
-    env: Annotated[dict[Variable, SecretOrPlain], Field(max_length=128)] = Field(
+    env: Annotated[
+        dict[Variable, SecretOrPlain],
+        Field(max_length=128),
+        Risk("command-changed"),
+        Risk("credential-changed", by=other_references),
+        Health(),
+    ] = Field(
         default_factory=dict,
         description="The program's environment; it inherits none. Each value is a reference, or `{plain: …}`.",
     )
@@ -92,7 +97,9 @@ class Mcp(Connector):
         default_factory=dict,
         description="Headers of every request. One that looks secret, such as `Authorization`, needs a reference or `{plain: …}`.",
     )
-    tools: Annotated[dict[ToolName, Tool], Field(max_length=1000)] = Field(
+    tools: Annotated[
+        dict[ToolName, Tool], Field(max_length=1000), Risk("access-widened", by=grown(empty_is_all=False))
+    ] = Field(
         default_factory=dict, description="The tools that may be called, by name. Empty (the default) allows none."
     )
     timeout_seconds: Seconds = Field(60, description="How long one call may take, in seconds (1 to 3600).")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, Rows, Seconds, forbidden, required, settle
-from reconciler.model.fields import FreeMap, Host, Port, Secret, ShortText
+from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Rows, Seconds, forbidden, required, settle
+from reconciler.model.fields import FreeMap, Host, Port, Replacing, Secret, ShortText
+from reconciler.model.judges import sinks
+from reconciler.model.risk import Health, NoRisk, Risk
 
 Dialect: TypeAlias = Literal[
     "postgresql",
@@ -26,6 +28,7 @@ Dialect: TypeAlias = Literal[
     "trino",
 ]
 
+Encryption: TypeAlias = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 FILES = frozenset({"sqlite", "duckdb"})
 _ADDRESS = ("host", "port", "database", "username", "password")
 
@@ -33,36 +36,44 @@ _ADDRESS = ("host", "port", "database", "username", "password")
 class Sql(Connector):
     """A database, by one secret `dsn` or by its parts."""
 
-    type: Literal["sql"] = Field(description="A database that speaks SQL.")
-    dialect: Dialect = Field(description="The database's dialect of SQL; statements are checked in it.")
+    type: Annotated[Replacing[Literal["sql"]], Health()] = Field(description="A database that speaks SQL.")
+    dialect: Annotated[Dialect, Risk("endpoint-host-changed"), Health()] = Field(
+        description="The database's dialect of SQL; statements are checked in it."
+    )
     dsn: Secret | None = Field(
         None,
         description="A reference to the whole connection string, password included. Either this, or `host` and the rest.",
     )
     host: Host | None = Field(None, description="The server's name or address, without scheme and port.")
-    port: Port | None = Field(None, description="The server's port. Without it, the dialect's usual one.")
-    database: ShortText | None = Field(
+    port: Annotated[Port | None, Risk("endpoint-host-changed"), Health()] = Field(
+        None, description="The server's port. Without it, the dialect's usual one."
+    )
+    database: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
         None,
         description="The database's name: the catalog (trino, databricks), the project (bigquery), or the path of the file "
         "(sqlite, duckdb).",
     )
-    username: ShortText | None = Field(None, description="The user, as plain text. Without it, the driver decides.")
+    username: Annotated[ShortText | None, Risk("credential-changed"), Health()] = Field(
+        None, description="The user, as plain text. Without it, the driver decides."
+    )
     password: Secret | None = Field(
         None, description="A reference to the password (bigquery: to the service account's key)."
     )
-    ssl: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
+    ssl: Annotated[Encryption, Risk("encryption-weakened", by=sinks(get_args(Encryption))), Health()] = Field(
         "require",
         description="How the connection is encrypted. The default `require` encrypts; `verify-full` also checks the server's "
         "name. It means nothing for sqlite and duckdb.",
     )
-    pool_size: Annotated[int, Field(ge=1, le=100)] = Field(
+    pool_size: Annotated[int, Field(ge=1, le=100), NoRisk("more connections reach nothing more")] = Field(
         5, description="How many connections are kept at most (1 to 100)."
     )
-    read_only: bool = Field(True, description="Whether only reading is allowed. Templates that write need false here.")
+    read_only: ReadOnly = Field(
+        True, description="Whether only reading is allowed. Templates that write need false here."
+    )
     max_rows: Rows = Field(1000, description="The most rows that one statement may return.")
     max_result_bytes: Bytes = Field(5242880, description="The largest result in bytes. The default is 5 MiB.")
     timeout_seconds: Seconds = Field(30, description="How long one statement may take, in seconds (1 to 3600).")
-    options: FreeMap = Field(
+    options: Annotated[FreeMap, Risk("credential-changed"), Risk("access-widened"), Health()] = Field(
         default_factory=dict,
         description="Options of the driver, e.g. `warehouse` and `role` for snowflake, or `http_path` for databricks.",
     )

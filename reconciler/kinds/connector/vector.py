@@ -8,27 +8,36 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
-from reconciler.model.fields import Secret, ShortText, Url
+from reconciler.kinds.rules import Bytes, Cap, Fault, PerMinute, ReadOnly, Seconds, forbidden, required, settle
+from reconciler.model.fields import Replacing, Secret, ShortText, Url
+from reconciler.model.risk import Health, NoRisk, Risk
 
 
 class Vector(Connector):
     """A vector store; each engine needs its own fields."""
 
-    type: Literal["vector"] = Field(description="A store that searches by similarity.")
-    engine: Literal["pgvector", "qdrant", "pinecone", "weaviate"] = Field(
+    type: Annotated[Replacing[Literal["vector"]], Health()] = Field(description="A store that searches by similarity.")
+    engine: Annotated[
+        Literal["pgvector", "qdrant", "pinecone", "weaviate"], Risk("endpoint-host-changed"), Health()
+    ] = Field(
         description="The store: `pgvector` needs `dsn`; `qdrant` and `weaviate` need `url`; `pinecone` needs `api_key` and `index`."
     )
     dsn: Secret | None = Field(None, description="pgvector: a reference to the whole connection string.")
     url: Url | None = Field(None, description="The store's address. pinecone finds it by `index` if this is left out.")
     api_key: Secret | None = Field(None, description="A reference to the API key. Without it, requests carry none.")
-    index: ShortText | None = Field(None, description="pinecone: the name of the index.")
-    dimensions: Annotated[int, Field(ge=1, le=65536)] | None = Field(
-        None, description="The length of the vectors. Without it, the store's own setting counts."
+    index: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+        None, description="pinecone: the name of the index."
     )
-    metric: Literal["cosine", "euclidean", "dot"] = Field("cosine", description="How similarity is measured.")
-    read_only: bool = Field(True, description="Whether only searching is allowed. Writing vectors needs false here.")
-    max_results: Annotated[int, Field(ge=1, le=10_000)] = Field(
+    dimensions: Annotated[
+        Annotated[int, Field(ge=1, le=65536)] | None, NoRisk("a search with another length finds nothing")
+    ] = Field(None, description="The length of the vectors. Without it, the store's own setting counts.")
+    metric: Annotated[Literal["cosine", "euclidean", "dot"], NoRisk("it orders the same matches")] = Field(
+        "cosine", description="How similarity is measured."
+    )
+    read_only: ReadOnly = Field(
+        True, description="Whether only searching is allowed. Writing vectors needs false here."
+    )
+    max_results: Cap[Annotated[int, Field(ge=1, le=10_000)]] = Field(
         100, description="The most matches that a search may return."
     )
     max_response_bytes: Bytes = Field(5242880, description="The largest response in bytes. The default is 5 MiB.")

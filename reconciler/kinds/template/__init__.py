@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.errors import Problem
-from reconciler.kinds.risks import CAPS, READ_ONLY, grown, named
-from reconciler.kinds.template import http, parameter, sql
+from reconciler.kinds.template import http, sql
 from reconciler.kinds.template.target import CALLS
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import RiskRule
 
 _CHECKS = {"sql": sql.check, "http": http.check}
 
@@ -29,15 +27,6 @@ KIND = Kind(
     unique=("tool_name",),
     references=(RefField(("datasource",), "datasource"), RefField(("connector",), "connector")),
     check=_check,
-    risks=(
-        READ_ONLY,
-        *CAPS,
-        *(RiskRule((f,), named("statement-changed")) for f in ("sql", "method", "path", "query", "headers", "body")),
-        *(RiskRule((field,), named("access-widened")) for field in ("datasource", "connector")),
-        RiskRule(("parameters", "*"), parameter.risks),
-        RiskRule(("shared_with",), grown(empty_is_all=False)),
-        RiskRule(("action",), named("access-widened")),
-    ),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
     calls=CALLS,
     examples={

@@ -13,11 +13,17 @@ from reconciler.kinds.template.parameter import Parameter, ParameterName
 from reconciler.kinds.wording import near
 from reconciler.model.access import SharedWith, ToolName
 from reconciler.model.address import Address
+from reconciler.model.judges import grown
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
+from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Spec
 
-Parameters: TypeAlias = Annotated[dict[ParameterName, Parameter], Field(max_length=100)]
+Parameters: TypeAlias = Annotated[
+    dict[ParameterName, Parameter],
+    Field(max_length=100),
+    NoRisk("a template uses exactly what it declares: another parameter is another statement"),
+]
 
 
 class Template(Spec):
@@ -28,14 +34,14 @@ class Template(Spec):
         default_factory=dict,
         description="The values that a caller gives, by name. A template uses exactly the parameters that it declares.",
     )
-    tool_name: ToolName | None = Field(
+    tool_name: Annotated[ToolName | None, Risk("statement-changed")] = Field(
         None, description="The name of the tool that agents see, where it is not to be the template's own."
     )
-    action: Literal["search", "list"] | None = Field(
+    action: Annotated[Literal["search", "list"] | None, Risk("access-widened")] = Field(
         None,
         description="What it does, where that is more than `query` (SQL) or `retrieve` (GET and HEAD); for what only reads.",
     )
-    shared_with: SharedWith | None = Field(
+    shared_with: Annotated[SharedWith | None, Risk("access-widened", by=grown(empty_is_all=False))] = Field(
         None, description="Projects whose policies may allow this, besides those of the project that declares it."
     )
 

@@ -16,9 +16,10 @@ from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
 from reconciler.kinds.template.action import SAFE_METHODS
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.json_schema import schema_faults
-from reconciler.model.fields import FreeJson, Name, Private, ShortText, Text, fail
+from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
+from reconciler.model.risk import Risk
 from reconciler.model.secret_ref import looks_secret
 
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -54,7 +55,11 @@ def _query_value(text: str) -> str:
     return text
 
 
-UrlPath: TypeAlias = Annotated[ShortText, AfterValidator(_path)]
+UrlPath: TypeAlias = Annotated[
+    ShortText,
+    AfterValidator(_path),
+    Form("url_path", r"^/[^\s?#%\\]*$", "expected a path that begins with / and has no query"),
+]
 QueryValue: TypeAlias = Annotated[Text, AfterValidator(_query_value), Private()]
 TemplateHeader: TypeAlias = Annotated[HeaderText, AfterValidator(_query_value)]
 
@@ -62,27 +67,29 @@ TemplateHeader: TypeAlias = Annotated[HeaderText, AfterValidator(_query_value)]
 class Http(Template):
     """One request; the caller gives values, never a URL."""
 
-    type: Literal["http"] = Field(description="A request over HTTP.")
-    datasource: Name | None = Field(
+    type: Replacing[Literal["http"]] = Field(description="A request over HTTP.")
+    datasource: Annotated[Name | None, Risk("access-widened")] = Field(
         None, description="The name of the datasource that it uses. Either this or `connector`."
     )
-    connector: Name | None = Field(
+    connector: Annotated[Name | None, Risk("access-widened")] = Field(
         None, description="The name of the connector of type `http`. Either this or `datasource`."
     )
-    method: Method = Field(description="The method, one of the connector's `allowed_methods`.")
-    path: UrlPath = Field(
+    method: Annotated[Method, Risk("statement-changed")] = Field(
+        description="The method, one of the connector's `allowed_methods`."
+    )
+    path: Annotated[UrlPath, Risk("statement-changed")] = Field(
         description="What is added to the connector's base URL, e.g. `/v1/orders/{id}`. Each `{name}` is a parameter, and its "
         "value is encoded so that it stays inside its part of the path."
     )
-    query: Annotated[dict[ShortText, QueryValue], Field(max_length=100)] = Field(
+    query: Annotated[dict[ShortText, QueryValue], Field(max_length=100), Risk("statement-changed")] = Field(
         default_factory=dict,
         description="Parameters of the query: each value is `{name}`, the value of that parameter, or literal text.",
     )
-    headers: Annotated[dict[HeaderName, TemplateHeader], Field(max_length=64)] = Field(
+    headers: Annotated[dict[HeaderName, TemplateHeader], Field(max_length=64), Risk("statement-changed")] = Field(
         default_factory=dict,
         description="Headers besides the connector's: each value is `{name}`, the value of that parameter, or literal text.",
     )
-    body: FreeJson = Field(
+    body: Annotated[FreeJson, Risk("statement-changed")] = Field(
         None,
         description="A JSON Schema (Draft 2020-12) of the JSON body that the caller gives as `body`. Without it, none is sent.",
     )

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from reconciler.kinds.risks import capped, grown
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
-from reconciler.model.fields import ItemSet, Text, fail, free_json
-from reconciler.model.risk import ABSENT
+from reconciler.model.fields import Form, ItemSet, Public, Text, fail, free_json
+from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
+from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Part
 
 Origin: TypeAlias = Annotated[
@@ -53,41 +53,57 @@ def _parameter_name(text: str) -> str:
     return text
 
 
-ParameterName: TypeAlias = Annotated[str, Field(min_length=1, max_length=63), AfterValidator(_parameter_name)]
-Scalar: TypeAlias = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
-Value: TypeAlias = Annotated[bool | int | float | str | tuple[bool | int | float | str, ...], BeforeValidator(_value)]
+ParameterName: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=63),
+    AfterValidator(_parameter_name),
+    Form("parameter_name", r"^[a-z_][a-z0-9_]*$", "expected lower-case letters, digits and underscores"),
+]
+Scalar: TypeAlias = Annotated[bool | int | float | str, BeforeValidator(_scalar), Public()]
+Value: TypeAlias = Annotated[
+    bool | int | float | str | tuple[bool | int | float | str, ...], BeforeValidator(_value), Public()
+]
 Number: TypeAlias = Annotated[int | float, BeforeValidator(_number)]
 
 
 class Parameter(Part):
     """A value that the caller gives. One without `default` is required, unless it is `nullable`."""
 
-    type: Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid", "array"] = Field(
-        description="What the value is; other values are refused. `array` says in `items` of what."
+    type: Annotated[
+        Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid", "array"],
+        Risk("statement-changed"),
+    ] = Field(description="What the value is; other values are refused. `array` says in `items` of what.")
+    items: Annotated[ScalarType | None, Risk("statement-changed")] = Field(
+        None, description="array: the type of each item."
     )
-    items: ScalarType | None = Field(None, description="array: the type of each item.")
-    description: Text = Field("", description="What the value means, for the person or the agent that gives it.")
-    default: Value | None = Field(
+    description: Annotated[Text, NoRisk("people and agents read it, nothing depends on it")] = Field(
+        "", description="What the value means, for the person or the agent that gives it."
+    )
+    default: Annotated[Value | None, Risk("statement-changed")] = Field(
         None, description="The value where the caller gives none. Without it, the parameter is required."
     )
-    nullable: bool = Field(
+    nullable: Annotated[bool, Risk("access-widened", by=leaves_value(False))] = Field(
         False, description="Whether the caller may leave it out or give null; the template then sees NULL."
     )
-    enum: Annotated[ItemSet[Scalar], Field(min_length=1)] | None = Field(
-        None, description="The only values that are allowed (array: for each item)."
+    enum: Annotated[
+        Annotated[ItemSet[Scalar], Field(min_length=1)] | None, Risk("access-widened", by=grown(empty_is_all=True))
+    ] = Field(None, description="The only values that are allowed (array: for each item).")
+    min: Annotated[Number | None, Risk("access-widened", by=floor_lowered)] = Field(
+        None, description="integer and number: the least value that is allowed."
     )
-    min: Number | None = Field(None, description="integer and number: the least value that is allowed.")
-    max: Number | None = Field(None, description="integer and number: the greatest value that is allowed.")
-    max_length: Annotated[int, Field(ge=1, le=65536)] | None = Field(
+    max: Annotated[Number | None, Risk("access-widened", by=raised)] = Field(
+        None, description="integer and number: the greatest value that is allowed."
+    )
+    max_length: Annotated[Annotated[int, Field(ge=1, le=65536)] | None, Risk("access-widened", by=raised)] = Field(
         None, description="string: the most characters. array: the most items."
     )
-    origin: Origin | None = Field(
+    origin: Annotated[Origin | None, Risk("access-widened", by=set_before)] = Field(
         None,
         alias="from",
         description="Where the value comes from, if not from the call: `claims.NAME` of the caller's token, or `caller.name`. "
         "The caller can't give it then; where the claim is missing, the call is denied.",
     )
-    pattern: LinearPattern | None = Field(
+    pattern: Annotated[LinearPattern | None, Risk("access-widened", by=set_before)] = Field(
         None, description="string: a regular expression that the whole value has to match; no look-around."
     )
 
@@ -192,24 +208,3 @@ def _is_time(scalar: str, text: str) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
-
-
-def risks(before: Any, after: Any) -> Iterator[str]:
-    """A parameter that takes more values than before, or other ones; a new one belongs to the statement."""
-    if before is ABSENT or after is ABSENT:
-        return
-    bounds = [capped(before.get(name), after.get(name)) for name in ("max", "max_length", "max_items")]
-    bounds.append(capped(_negated(before.get("min")), _negated(after.get("min"))))
-    bounds.append(grown(empty_is_all=True)(before.get("enum"), after.get("enum")))
-    if any(name in ("limit-raised", "access-widened") for found in bounds for name in found):
-        yield "access-widened"
-    if before.get("pattern") is not None and before.get("pattern") != after.get("pattern"):
-        yield "access-widened"
-    if before.get("type") != after.get("type"):
-        yield "statement-changed"
-    if before.get("from") is not None and before.get("from") != after.get("from"):
-        yield "access-widened"
-
-
-def _negated(value: Any) -> Any:
-    return ABSENT if value is ABSENT else -Decimal(str(value))

@@ -10,16 +10,17 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.error_codes import Code
 from reconciler.errors import Path, Problem
-from reconciler.kinds.rules import Bytes, Rows, Seconds, settle
+from reconciler.kinds.rules import Bytes, ReadOnly, Rows, Seconds, settle
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect, position
 from reconciler.kinds.wording import near
-from reconciler.model.fields import Name, fail
+from reconciler.model.fields import Name, Public, Replacing, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
+from reconciler.model.risk import Risk
 
 
 def _one_form(text: str) -> str:
@@ -31,21 +32,21 @@ def _one_form(text: str) -> str:
 
 
 Statement: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=65536), AfterValidator(legible), AfterValidator(_one_form)
+    str, Field(min_length=1, max_length=65536), AfterValidator(legible), AfterValidator(_one_form), Public()
 ]
 
 
 class Sql(Template):
     """One statement; the caller gives values, never SQL."""
 
-    type: Literal["sql"] = Field(description="A statement of SQL.")
-    datasource: Name = Field(
+    type: Replacing[Literal["sql"]] = Field(description="A statement of SQL.")
+    datasource: Annotated[Name, Risk("access-widened")] = Field(
         description="The name of the datasource that it reads; its connector has to be of type `sql`."
     )
-    sql: Statement = Field(
+    sql: Annotated[Statement, Risk("statement-changed")] = Field(
         description="One statement in the connector's dialect. Values stand as `:name`; they are bound, never pasted."
     )
-    read_only: bool = Field(
+    read_only: ReadOnly = Field(
         True,
         description="Whether it only reads. False allows INSERT, UPDATE, DELETE and MERGE, if the connector does too.",
     )

@@ -1,109 +1,43 @@
-"""Which risks a change to a field may carry: found by trying values on both sides, since only the judges themselves know."""
+"""Which risks the fields of a model declare, by the path that the reference has for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from itertools import permutations
-from typing import Any
+from functools import cache
 
-from reconciler.model.address import Address
-from reconciler.model.body import Body
-from reconciler.model.plan import Action, Change
-from reconciler.model.risk import ABSENT, RISKS
-from reconciler.model.secret_ref import SCHEMES
-from reconciler.planner.risks import risks_of
-from reconciler.render.schema_walk import Schema, alternatives_of, fields_below, plain, variants_of
+from pydantic import BaseModel
 
-_ADDRESS = Address("acme", "", "example")
-_TEXTS = ("one", "other", "https://one.example", "https://other.example")
-_SECRETS = tuple(f"{scheme}://ONE" for scheme in SCHEMES)
+from reconciler.kinds.schema import Shape, fields_of
+from reconciler.model.risk import RISKS
+
+Path = tuple[str, ...]
 
 
-def field_risks(kind: str, node: Schema, whole: Schema) -> Mapping[tuple[str, ...], tuple[str, ...]]:
-    """By the path of a field, variants and ``*`` included as they stand in the schema: names, the gravest first."""
-    found: dict[tuple[str, ...], tuple[str, ...]] = {}
-    top = plain(node, whole)
-    body = {key: deepcopy(value) for key, item in top["properties"].items() for value in [*_present(item, whole)][:1]}
-    for path, place, item, base in _fields(node, whole, (), (), body):
-        names: set[str] = set()
-        for before, after in permutations(_values(item, whole), 2):
-            change = Change(
-                _ADDRESS._replace(kind=kind), Action.UPDATE, _with(base, place, before), _with(base, place, after)
-            )
-            names.update(risks_of(change))
-        if names:
-            found[path] = tuple(name for name in RISKS if name in names)
-    return found
+@cache
+def declared_risks(model: type[BaseModel]) -> Mapping[Path, tuple[str, ...]]:
+    """Return the risks of every field, the gravest first.
+
+    A path has the tag of a variant below its field, ``*`` for the entries of a map and the items of a list, and ``map``
+    for the fields of a map that is one of several forms of a value.
+    """
+    return {path: tuple(name for name in RISKS if name in names) for path, names in _fields(model, ()) if names}
 
 
-Place = tuple[str, ...]
+def _fields(model: type[BaseModel], path: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+    for name, shape in fields_of(model).items():
+        yield (*path, name), frozenset({*(risk.name for risk in shape.risks), *shape.together})
+        yield from _inside(shape, (*path, name))
 
 
-def _fields(
-    node: Schema, whole: Schema, path: Place, place: Place, body: Body
-) -> Iterator[tuple[Place, Place, Schema, Body]]:
-    """Each field: where the schema has it, where a body has it, what it is, and a body to try it in."""
-    node = plain(node, whole)
-    variants = variants_of(node)
-    for key, item in fields_below(node, whole).items():
-        if key in variants:
-            tag = next(iter(node["properties"]))
-            yield from _fields(item, whole, (*path, key), place, _with(body, (*place, tag), key))
-        elif len(path) < 6 and not (key == "*" and node.get("type") == "array"):
-            inner = (*place, "example" if key == "*" else key)
-            yield (*path, key), inner, item, body
-            yield from _fields(item, whole, (*path, key), inner, body)
-
-
-def _values(node: Schema, whole: Schema) -> list[Any]:
-    """Some values that the judges may tell apart, and none."""
-    return [ABSENT, *_present(node, whole)]
-
-
-def _present(node: Schema, whole: Schema) -> Iterator[Any]:
-    node = plain(node, whole)
-    if "anyOf" in node:
-        for one in alternatives_of(node):
-            yield from _present(one, whole)
-    elif "const" in node:
-        yield node["const"]
-    elif "enum" in node:
-        yield from node["enum"]
-    else:
-        yield from _TYPES.get(node.get("type", "object"), ())
-        if "vault" in node.get("pattern", ""):
-            yield from _SECRETS
-        if _takes_secrets(node):
-            yield {"one": _SECRETS[0]}
-
-
-def _takes_secrets(node: Schema) -> bool:
-    """A map of free values, or of more than text."""
-    if node.get("type", "object") != "object" or "properties" in node:
-        return False
-    values = node.get("additionalProperties", {})
-    return isinstance(values, dict) and "type" not in values and "$ref" not in values
-
-
-_TYPES: Mapping[str, tuple[Any, ...]] = {
-    "boolean": (False, True),
-    "integer": (1, 2),
-    "number": (1, 2),
-    "string": _TEXTS,
-    "array": ([], ["one"], ["other"], ["one", "other"]),
-    "object": ({}, {"one": "a"}, {"one": "b", "other": "c"}),
-}
-
-
-def _with(body: Body, place: Place, value: Any) -> Body:
-    changed = deepcopy(dict(body))
-    parent: Any = changed
-    for key in place[:-1]:
-        if not isinstance(parent.get(key), dict):
-            parent[key] = {}
-        parent = parent[key]
-    parent.pop(place[-1], None)
-    if value is not ABSENT:
-        parent[place[-1]] = deepcopy(value)
-    return changed
+def _inside(shape: Shape, path: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+    if shape.part is not None:
+        yield from _fields(shape.part, path)
+    if isinstance(shape.tag, str):
+        tags = [fields_of(one.part)[shape.tag] for one in shape.members.values() if one.part is not None]
+        yield (*path, shape.tag), frozenset(risk.name for tag in tags for risk in tag.risks)
+    for tag, member in shape.members.items():
+        # a tag that is a field of its own names a variant; else the value has several forms
+        yield from _inside(member, (*path, tag if isinstance(shape.tag, str) else "map"))
+    for inner in (shape.values, shape.items):
+        if inner is not None:
+            yield from _inside(inner, path if inner.members else (*path, "*"))

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from reconciler.model.fields import SAFE_INTEGER
 from reconciler.render.reference.prose import anchor, prose
-from reconciler.render.schema_facts import FACTS
 from reconciler.render.schema_walk import Schema, alternatives_of, fields_below, plain
+from reconciler.render.schemas import forms
 
 VALUES = "values.md"
 _CALLED = {"plain": "literal text", "day": "date", "cidr": "network"}
-NAMED: Mapping[str, str] = {fact.name: _CALLED.get(fact.name, fact.name.replace("_", " ")) for fact in FACTS.values()}
-"""Types with a rule of their own, by the names of their definitions: how a sentence calls them."""
 _PLURALS = {"text": "texts", "integer": "integers", "number": "numbers", "boolean": "booleans", "map": "maps"}
+
+
+@cache
+def called() -> Mapping[str, str]:
+    """Types with a rule of their own, by the names of their definitions: how a sentence calls them."""
+    return {name: _CALLED.get(name, name.replace("_", " ")) for name in forms()}
 
 
 def form(node: Schema, whole: Schema) -> str:
     """Markdown, e.g. ``integer from 1 to 3600``."""
     node = _one(node)
     name = node["$ref"].rpartition("/")[2] if "$ref" in node else ""
-    if name in NAMED:
-        return f"[{NAMED[name]}]({VALUES}#{anchor(NAMED[name])})"
+    if name in called():
+        return f"[{called()[name]}]({VALUES}#{anchor(called()[name])})"
     node = plain(node, whole)
     if "const" in node:
         return _code(node["const"])

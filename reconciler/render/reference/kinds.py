@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from reconciler.kinds.facts import healing_fields
 from reconciler.model.kind import Kind
-from reconciler.render.reference.dangers import field_risks
+from reconciler.render.reference.dangers import declared_risks
 from reconciler.render.reference.examples import example
 from reconciler.render.reference.fields import Notes, Path, field_list
 from reconciler.render.reference.forms import sentence
@@ -24,13 +26,13 @@ def kind_page(kind: Kind) -> Iterator[str]:
         "one field is checked too, and told by `reconciler validate`. Types that are links are explained in "
         "[values](values.md), risks in [risks](risks.md)."
     )
-    if kind.health_fields and not kind.discriminator:
-        yield from paragraph(_health(kind))
+    if kind.discriminator is None:
+        yield from _health(kind)
     if kind.discriminator is None:
         yield from _example(kind, "")
         yield "## Fields"
         yield ""
-        yield from field_list(whole, whole, _notes(kind, whole, whole))
+        yield from field_list(whole, whole, _notes(kind, ""))
         return
     yield from _variants(kind, whole)
 
@@ -47,21 +49,20 @@ def _variants(kind: Kind, whole: Schema) -> Iterator[str]:
     others = [name for name in kind.identity if name != tag]
     if others:
         yield from paragraph(f"Another value of {_listed(others)} is a *replace* too.")
-    if kind.health_fields:
-        yield from paragraph(_health(kind))
-    shared = _shared(variants.values())
+    yield from _health(kind)
+    shared = _shared(kind, variants)
     yield f"## Fields of every {kind.name}"
     yield ""
-    first = next(iter(variants.values()))
+    tag_of_first, first = next(iter(variants.items()))
     common = {**first, "properties": {key: first["properties"][key] for key in first["properties"] if key in shared}}
-    yield from field_list(common, whole, _notes(kind, first, whole))
+    yield from field_list(common, whole, _notes(kind, tag_of_first))
     for name, node in variants.items():
         yield ""
         yield f"## `{tag}: {name}`"
         yield ""
         yield from paragraph(sentence(node["description"]))
         yield from _example(kind, name)
-        yield from field_list(node, whole, _notes(kind, node, whole), leave_out=frozenset({*shared, tag}))
+        yield from field_list(node, whole, _notes(kind, name), leave_out=frozenset({*shared, tag}))
 
 
 def _example(kind: Kind, variant: str) -> Iterator[str]:
@@ -71,23 +72,22 @@ def _example(kind: Kind, variant: str) -> Iterator[str]:
     yield ""
 
 
-def _shared(variants: Iterable[Schema]) -> frozenset[str]:
-    """The fields that all variants have, and which mean the same in all of them."""
+def _shared(kind: Kind, variants: Mapping[str, Schema]) -> frozenset[str]:
+    """The fields that all variants have, and which mean and risk the same in all of them."""
+
+    def facts(name: str, key: str) -> tuple[Any, ...]:
+        node, risks = variants[name], declared_risks(kind.variants[name])
+        below = {path: names for path, names in risks.items() if path[0] == key}
+        return node["properties"].get(key), key in node.get("required", ()), below
+
     first, *others = variants
-    same = {
-        key
-        for key, node in first["properties"].items()
-        if all(
-            other["properties"].get(key) == node
-            and (key in first.get("required", ())) == (key in other.get("required", ()))
-            for other in others
-        )
-    }
-    return frozenset(same)
+    return frozenset(
+        key for key in variants[first]["properties"] if all(facts(other, key) == facts(first, key) for other in others)
+    )
 
 
-def _notes(kind: Kind, node: Schema, whole: Schema) -> Notes:
-    return Notes(dict(_references(kind)), field_risks(kind.name, node, whole))
+def _notes(kind: Kind, variant: str) -> Notes:
+    return Notes(dict(_references(kind)), declared_risks(kind.variants[variant]))
 
 
 def _references(kind: Kind) -> Iterator[tuple[Path, str]]:
@@ -97,11 +97,9 @@ def _references(kind: Kind) -> Iterator[tuple[Path, str]]:
         yield ref.path, f"Names {', or is '.join(other)}."
 
 
-def _health(kind: Kind) -> str:
-    found: dict[str, None] = {}
-    known = {name for model in kind.variants.values() for name in model.model_fields}
-    found.update((name, None) for name in kind.health_fields if name in known)
-    return f"A change of {_listed(found)} clears the status `error`."
+def _health(kind: Kind) -> Iterator[str]:
+    if fields := healing_fields(kind):
+        yield from paragraph(f"A change of {_listed(fields)} clears the status `error`.")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model.risk import RISKS, level_of
-from reconciler.render.reference.forms import NAMED, sentence
+from reconciler.render.reference.forms import called, sentence
 from reconciler.render.reference.prose import paragraph
-from reconciler.render.schema_facts import FACTS
 from reconciler.render.schema_values import VARIABLE_DEFINITION
+from reconciler.render.schemas import forms
 
 
 def values_page() -> Iterator[str]:
@@ -21,10 +21,10 @@ def values_page() -> Iterator[str]:
     yield "## variables"
     yield ""
     yield from paragraph(sentence(VARIABLE_DEFINITION["description"]))
-    for fact in sorted(FACTS.values(), key=lambda fact: NAMED[fact.name]):
-        yield f"## {NAMED[fact.name]}"
+    for form in sorted(forms().values(), key=lambda form: called()[form.name]):
+        yield f"## {called()[form.name]}"
         yield ""
-        text = fact.message.removeprefix("expected ")
+        text = form.message.removeprefix("expected ")
         yield from paragraph(sentence(text[0].upper() + text[1:]))
 
 

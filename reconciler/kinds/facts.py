@@ -1,0 +1,96 @@
+"""What the markers on fields declare, read once for each model: the risks of a change, and whether it clears an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from reconciler.errors import Path
+from reconciler.kinds.schema import Shape, below, fields_of, member_of
+from reconciler.model.body import Body
+from reconciler.model.kind import Kind
+from reconciler.model.risk import ABSENT, BodyJudge, Risk
+from reconciler.model.spec import Spec
+
+
+def field_risks(variant: type[Spec], before: Body, after: Body, *, replaced: bool = False) -> Iterator[str]:
+    """Yield the risks that the fields of ``variant`` declare for what differs between two bodies.
+
+    ``replaced`` compares bodies of two variants: fields that only one of them has say nothing of what either may do.
+    """
+    yield from _part(fields_of(variant), before, after, replaced)
+
+
+def body_risks(judge: BodyJudge, before: Body | None, after: Body | None) -> Iterable[str]:
+    """Return what a judge of whole bodies finds; a body before that it can't read counts as none."""
+    try:
+        return [*judge.judge(before, after)]
+    except _MALFORMED:
+        return [*judge.judge(None, after)]
+
+
+def healing_fields(kind: Kind) -> tuple[str, ...]:
+    """Return the fields of a kind whose changes clear the status `error`, those of the first variant first."""
+    fields = (field for variant in kind.variants.values() for field in fields_of(variant).items())
+    return tuple(dict.fromkeys(name for name, shape in fields if shape.healing))
+
+
+def heals(kind: Kind, path: Path) -> bool:
+    """Whether a change at ``path`` of a body may have mended what a health check complained of."""
+    shapes = [Shape(part=variant) for variant in kind.variants.values()]
+    for step in path:
+        shapes = [inner for shape in shapes for inner in below(shape, step)]
+        if any(shape.healing for shape in shapes):
+            return True
+    return False
+
+
+_MALFORMED = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
+"""What a judge raises for a value that is none of its field: somebody wrote it into the database."""
+
+
+def _judged(shape: Shape, before: Any, after: Any, replaced: bool) -> Iterator[str]:
+    # equal values carry no risk, and most are equal
+    if before == after and isinstance(before, bool) == isinstance(after, bool):
+        return
+    for risk in shape.risks:
+        if _found(risk, before, after):
+            yield risk.name
+    if not shape.optional or (before is not ABSENT and after is not ABSENT):
+        yield from _below(shape, before, after, replaced)
+
+
+def _below(shape: Shape, before: Any, after: Any, replaced: bool) -> Iterator[str]:
+    """What stands in a map or a union; entries of a map by name, and items of a list, are judged with the whole if they are new."""
+    if shape.members:
+        old, new = member_of(shape, before), member_of(shape, after)
+        if replaced or old is new or old is shape:
+            yield from _judged(new, before, after, replaced) if new is not shape else ()
+        else:  # another form has other fields: each is gone, or new
+            yield from _judged(old, before, ABSENT, replaced)
+            yield from _judged(new, ABSENT, after, replaced)
+    elif shape.part is not None:
+        yield from _part(fields_of(shape.part), _map(before), _map(after), replaced)
+    elif shape.values is not None:
+        entries = _map(before), _map(after)
+        for key in sorted(entries[0].keys() & entries[1].keys()):
+            yield from _judged(shape.values, entries[0][key], entries[1][key], replaced)
+
+
+def _part(
+    fields: Mapping[str, Shape], before: Mapping[str, Any], after: Mapping[str, Any], replaced: bool
+) -> Iterator[str]:
+    for name, shape in fields.items():
+        if not replaced or (name in before and name in after):
+            yield from _judged(shape, before.get(name, ABSENT), after.get(name, ABSENT), replaced)
+
+
+def _found(risk: Risk, before: Any, after: Any) -> bool:
+    try:
+        return risk.by(before, after)
+    except _MALFORMED:
+        return risk.by(ABSENT, after)
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
