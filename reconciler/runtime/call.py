@@ -67,12 +67,17 @@ class Call(Struct):
 
 
 class Answer(NamedTuple):
-    """``content`` is JSON as Python values; ``size`` its bytes as they came; ``cut``: there was more than the cap on rows."""
+    """``content`` is JSON as Python values; ``size`` its bytes as they came; ``cut``: there was more than the cap on rows.
+
+    ``json`` is the content as strict JSON: the mediator writes it before it settles a call, so that nothing that comes
+    after the effect can fail.
+    """
 
     content: Any
     rows: int | None
     size: int
     cut: bool = False
+    json: bytes = b""
 
 
 class Failed(Exception):

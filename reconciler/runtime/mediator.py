@@ -11,13 +11,13 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
+from reconciler import strict_json
 from reconciler.access.decide import Ask, Decision, target_of_tool
 from reconciler.access.judge import Caller, frozen_by, judge, surface
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.error_codes import Code
 from reconciler.failpoints import hit
-from reconciler.model.body import canonical
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, Repeated, new_id
@@ -27,6 +27,7 @@ from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.source import InForce, Source, Stale
+from reconciler.strict_json import NotStrict
 
 SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
@@ -101,7 +102,7 @@ class Mediator:
         if not decision.allowed or target is None:
             self._deny(evidence_id, in_force, caller, ask, decision)
             raise Refusal("not-found", evidence_id)
-        bound = target.inputs.bind(arguments, caller.identity)
+        bound = _bound(target, arguments, caller)
         if not isinstance(bound, Bound):
             self._deny(evidence_id, in_force, caller, ask, decision._replace(reason="invalid-values"))
             raise Refusal("invalid-values", evidence_id, unfit=bound)
@@ -168,7 +169,7 @@ class Mediator:
         call: Call,
         run: str,
     ) -> Intent:
-        said = canonical([caller.tenant, str(ask), dict(call.values), call.body])
+        said = strict_json.write_sorted([caller.tenant, str(ask), dict(call.values), call.body])
         return Intent(
             id=evidence_id,
             tenant=caller.tenant,
@@ -178,7 +179,7 @@ class Mediator:
             target=str(ask),
             connector=call.connector.name,
             action=call.target.action,
-            values=hmac.digest(self._values_key, said.encode(), "sha256").hex(),
+            values=hmac.digest(self._values_key, said, "sha256").hex(),
             policy=decision.policy or "",
             generation=_generation(in_force, decision),
             drifted=call.target.drifted,
@@ -221,9 +222,14 @@ class Mediator:
         try:
             answer = await asyncio.shield(task)
             hit("after_effect")
+            answer = answer._replace(json=strict_json.write(answer.content))
         except Failed as error:
             settle(error.outcome, code=error.code)
             raise Refusal(error.code, intent.id, outcome=error.outcome) from None
+        except NotStrict:
+            outcome = "unknown" if call.effect and call.target.writes else "failure"
+            settle(outcome, code="unreadable-result")
+            raise Refusal("unreadable-result", intent.id, outcome=outcome) from None
         except asyncio.CancelledError:
             code: Code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
             outcome = "unknown" if call.effect and call.target.writes else _ENDED[code]
@@ -240,6 +246,15 @@ class Mediator:
             del self._running[intent.id]
         settle("success", answer)
         return answer
+
+
+def _bound(target: Target, arguments: Mapping[str, Any], caller: Caller) -> Bound | tuple[Unfit, ...]:
+    """Return the values of a call, or what is wrong with them; no surface lets through what strict JSON refuses."""
+    try:
+        strict_json.require(arguments)
+    except NotStrict as error:
+        return (Unfit("arguments", str(error)),)
+    return target.inputs.bind(arguments, caller.identity)
 
 
 def _again(repeated: Repeated, repeat: Repeat | None) -> Done:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hmac
 import os
 from hashlib import sha256
-from typing import Any
 
-import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from reconciler import strict_json
 from reconciler.runtime.call import Answer
 
 MOST_KEPT = 1024 * 1024
@@ -21,7 +20,7 @@ class Repeat:
     """One key of one caller, by its uid. ``secret`` is the store's; without the agent's key it opens nothing."""
 
     def __init__(self, secret: bytes, tenant: str, caller: str, key: str) -> None:
-        self._known = hmac.new(secret, orjson.dumps([tenant, caller, key]), sha256).digest()
+        self._known = hmac.new(secret, strict_json.write([tenant, caller, key]), sha256).digest()
 
     @property
     def digest(self) -> str:
@@ -29,7 +28,7 @@ class Repeat:
 
     def seal(self, evidence_id: str, answer: Answer) -> bytes | None:
         """AES-256-GCM: nonce and ciphertext, bound to the evidence; None for what is too large to be kept."""
-        text = orjson.dumps([answer.content, answer.rows, answer.size, answer.cut])
+        text = strict_json.write([strict_json.embedded(answer.json), answer.rows, answer.size, answer.cut])
         if len(text) > MOST_KEPT:
             return None
         nonce = os.urandom(12)
@@ -39,10 +38,10 @@ class Repeat:
         """None for what was not sealed by this key for this evidence."""
         try:
             text = AESGCM(self._derived(b"seal")).decrypt(kept[:12], kept[12:], evidence_id.encode())
-            found: list[Any] = orjson.loads(text)
+            content, rows, size, cut = strict_json.read(text)
+            return Answer(content, rows, size, cut, strict_json.write(content))
         except (InvalidTag, ValueError):
             return None
-        return Answer(*found)
 
     def _derived(self, use: bytes) -> bytes:
         return hmac.new(self._known, use, sha256).digest()

@@ -29,6 +29,7 @@ from reconciler.runtime.source import Source, Stale
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.mcp import mcp_server
+from reconciler.runtime.surfaces.mcp_json import StrictMessages, of_http
 from reconciler.runtime.surfaces.openapi import openapi
 from reconciler.runtime.surfaces.problem import Json
 from reconciler.runtime.tokens import Tokens
@@ -93,7 +94,7 @@ def _uvicorn(app: Any) -> uvicorn.Config:
 
 
 def agents_app(plan: Plan, parts: Running) -> Any:
-    server = mcp_server(parts.mediator, lambda context: context.request.scope["who"])
+    server = mcp_server(parts.mediator, lambda context: context.request.scope["who"], of_http)
     # Host and Origin are checked for every route, by the guard
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, security_settings=security)
@@ -107,7 +108,7 @@ def agents_app(plan: Plan, parts: Running) -> Any:
         *agents.routes(parts.mediator),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
-        Route("/mcp", _Asgi(manager.handle_request)),
+        Route("/mcp", _Asgi(StrictMessages(manager.handle_request))),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
@@ -193,7 +194,7 @@ def _document(content: Any) -> Any:
 
 async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
     """An MCP server on stdin and stdout, for one caller: whoever starts it vouches for that."""
-    from mcp.server.stdio import stdio_server
+    from reconciler.runtime.surfaces.mcp_json import strict_stdio
 
     async with running(plan) as parts:
         who = Caller(tenant, caller)
@@ -203,8 +204,8 @@ async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
             found = None
         if found is None:
             raise Failed("unknown-caller", f"there is no caller {tenant}/{caller}")
-        server = mcp_server(parts.mediator, lambda _context: who)
-        async with stdio_server() as (read, write):
+        async with strict_stdio() as (read, write, lines):
+            server = mcp_server(parts.mediator, lambda _context: who, lines.of_stdio)
             await server.run(read, write, server.create_initialization_options())
 
 

@@ -189,7 +189,7 @@ def is_of(scalar: str, value: Any) -> bool:
     if scalar == "boolean":
         return isinstance(value, bool)
     if scalar in _NUMBERS:
-        return isinstance(value, int | float if scalar == "number" else int) and not isinstance(value, bool)
+        return isinstance(value, int | float | Decimal if scalar == "number" else int) and not isinstance(value, bool)
     if not isinstance(value, str):
         return False
     if scalar == "uuid":

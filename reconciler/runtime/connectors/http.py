@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,11 +11,13 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from reconciler import strict_json
 from reconciler.access.resource import Resource
 from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.http_request import Request, request_of
 from reconciler.secrets.scrub import SHORTEST, forms
+from reconciler.strict_json import NotStrict
 
 _PASSING = frozenset({429, 502, 503, 504})
 _REFUSING = frozenset({401, 403})
@@ -166,9 +167,9 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
         return None
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise Failed("invalid-response", "the response is no JSON, and says that it is", _after(request)) from None
+            return strict_json.read(text)
+        except NotStrict as error:
+            raise Failed("invalid-response", f"the response says that it is JSON: {error}", _after(request)) from None
     if kind.startswith("text/"):
         return text
     raise Failed("invalid-response", "the response is neither JSON nor text", _after(request))

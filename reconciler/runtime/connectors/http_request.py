@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from msgspec import Struct
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from reconciler import strict_json
 from reconciler.kinds.connector.common import is_reference
 from reconciler.runtime.call import Call, Failed, Resolve
 
@@ -153,10 +153,13 @@ def _body(call: Call) -> bytes:
         wrong = next(iter(errors), None)
     except (SchemaError, Unresolvable, RecursionError):
         raise Failed("invalid-schema", "the template's schema of the body can't be used", "blocked") from None
+    except (TypeError, ArithmeticError):
+        # a number of more digits than a float has, held against a schema's `multipleOf`
+        raise Failed("invalid-body", "a number of the body has too many digits to be judged", "blocked") from None
     if wrong is not None:
         where = "/".join(str(part) for part in wrong.absolute_path if isinstance(part, int) or str(part) in str(schema))
         raise Failed("invalid-body", f"the body is not what it has to be, at {where or 'its top'}", "blocked")
-    body = orjson.dumps(call.body)
+    body = strict_json.write(call.body)
     if len(body) > MOST_BODY:
         raise Failed("invalid-body", f"a body has at most {MOST_BODY} bytes", "blocked")
     return body

@@ -74,7 +74,7 @@ def _takes(name: str, own: str, value: Any) -> bool:
     if own in {"int8", "numeric"}:
         if name in _INTEGERS:
             return isinstance(value, int) and -_INTEGERS[name] <= value < _INTEGERS[name]
-        fits = not isinstance(value, int) or abs(value) <= SAFE_INTEGER
+        fits = abs(value) <= SAFE_INTEGER if isinstance(value, int) else Decimal(repr(float(value))) == value
         return name == "numeric" or (name in {"float4", "float8"} and fits)
     return name == own
 

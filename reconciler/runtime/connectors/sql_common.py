@@ -11,8 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
+from reconciler import strict_json
 from reconciler.kinds.template.placeholders import placeholders
 from reconciler.kinds.template.sql import extent, unlisted
 from reconciler.kinds.template.statement import inspect
@@ -90,7 +89,7 @@ def told(columns: Sequence[str], records: Iterable[Sequence[Any]], caps: Caps) -
         if len(rows) == caps.rows:
             return Answer(rows, len(rows), size, cut=True)
         row = {name: plain(value) for name, value in zip(names, record, strict=True)}
-        size += len(orjson.dumps(row)) + 1
+        size += len(strict_json.write(row)) + 1
         if size > caps.size:
             raise too_large()
         rows.append(row)

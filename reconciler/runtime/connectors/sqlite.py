@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import orjson
-
+from reconciler import strict_json
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.sql_common import bound, caps_of, checked, told, too_large, typed, writes
@@ -269,9 +269,11 @@ def _written(connection: sqlite3.Connection, call: Call, sql: str, turn: _Turn) 
 
 
 def _value(value: Any) -> Any:
-    """SQLite knows numbers, texts and bytes; a list is JSON for json_each."""
+    """Return a value as SQLite takes it: a number, text or bytes; a list is JSON for json_each. Raises Failed."""
+    if isinstance(value, Decimal):
+        raise Failed("invalid-value", "a number has more digits than SQLite keeps", "blocked")
     if isinstance(value, list):
-        return orjson.dumps(value, default=str).decode()
+        return strict_json.write([_value(one) for one in value]).decode()
     return value if value is None or isinstance(value, int | float | str) else str(value)
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from reconciler import strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.model.access import ACTIONS
@@ -126,6 +127,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
 
 def _done(done: Done) -> Response:
     answer = done.answer
-    told = {"evidence_id": done.evidence_id, "result": answer.content, "rows": answer.rows, "cut": answer.cut}
+    result = strict_json.embedded(answer.json)
+    told = {"evidence_id": done.evidence_id, "result": result, "rows": answer.rows, "cut": answer.cut}
     headers = {"Idempotency-Replayed": "true"} if done.replayed else None
     return Json({**told, **({"warnings": [*done.warned]} if done.warned else {})}, headers=headers)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reconciler import strict_json
 from reconciler.error_codes import Code
 from reconciler.load.serve_file import Listener
 from reconciler.runtime.surfaces.problem import problem
+from reconciler.strict_json import NotStrict
 
 MOST_BYTES = 1024 * 1024
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -104,9 +105,9 @@ async def json_object(request: Request) -> dict[str, Any]:
     if kind != "application/json":
         raise BadRequest(415, "wrong-media-type", "Send JSON, as application/json.")
     try:
-        found = orjson.loads(body)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise BadRequest(400, "invalid-json", "This is no JSON.") from None
+        found = strict_json.read(body)
+    except NotStrict as error:
+        raise BadRequest(400, "invalid-json", f"Send strict JSON: {error}.") from None
     if not isinstance(found, dict):
         raise BadRequest(400, "invalid-json", "Send a JSON object.")
     return found

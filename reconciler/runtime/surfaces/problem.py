@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from starlette.responses import Response
 
+from reconciler import strict_json
 from reconciler.error_codes import Code
 from reconciler.runtime.mediator import Refusal
 
@@ -31,7 +31,7 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
+        return strict_json.write(content)
 
 
 class ProblemJson(Json):
