@@ -28,7 +28,7 @@ class Repeat:
 
     def seal(self, evidence_id: str, answer: Answer) -> bytes | None:
         """AES-256-GCM: nonce and ciphertext, bound to the evidence; None for what is too large to be kept."""
-        text = strict_json.write([strict_json.embedded(answer.json), answer.rows, answer.size, answer.cut])
+        text = strict_json.write([answer.content, answer.rows, answer.size, answer.cut])
         if len(text) > MOST_KEPT:
             return None
         nonce = os.urandom(12)
@@ -39,7 +39,7 @@ class Repeat:
         try:
             text = AESGCM(self._derived(b"seal")).decrypt(kept[:12], kept[12:], evidence_id.encode())
             content, rows, size, cut = strict_json.read(text)
-            return Answer(content, rows, size, cut, strict_json.write(content))
+            return Answer(content, rows, size, cut)
         except (InvalidTag, ValueError):
             return None
 

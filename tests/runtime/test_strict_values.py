@@ -237,9 +237,9 @@ def test_over_stdio(db: Db, folder: Path) -> None:
                 '{"body": {"amount": 1e999}}',
                 '{"body": {"amount": NaN}}',
             ):
-                assert ask(message(lie, '{}'))["error"]["code"] == -32602
+                assert ask(message(lie, "{}"))["error"]["code"] == -32602
             assert api.bodies == []
-            assert "error" not in ask(message(amount(LONG), '{}'))
+            assert "error" not in ask(message(amount(LONG), "{}"))
             assert api.bodies == [b'{"amount":%b}' % LONG.encode()]
         finally:
             process.stdin.close()
