@@ -20,7 +20,7 @@ from reconciler.model.live import ProjectRow, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
 from reconciler.planner.needs import Needs
-from reconciler.planner.risks import risks_of
+from reconciler.planner.risks import moves_of, risks_of
 from reconciler.store.transaction import Transaction
 
 
@@ -251,7 +251,8 @@ def _may(
 def _risks(plan: Plan, writes: tuple[Change, ...], terms: Terms, transaction: Transaction) -> dict[str, Address]:
     """Every risk that a guard may refuse, and a resource that has it. Judging takes time under the lock: only what is asked for."""
     asked = terms.guards.refuse
-    found = {risk: c.address for c in reversed(writes) for risk in risks_of(c)} if asked else {}
+    moves = moves_of(writes)
+    found = {risk: c.address for c in reversed(writes) for risk in risks_of(c, moves)} if asked else {}
     if asked & {WIDENED, NARROWED}:
         effects = judged(writes, plan.project, transaction.governed).risks.items()
         for address, risks in sorted(effects, reverse=True):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import orjson
 from msgspec.structs import replace
 
 from reconciler.kinds.facts import body_risks, field_risks
 from reconciler.kinds.table import KINDS
-from reconciler.model.body import Body
+from reconciler.model.address import Address
+from reconciler.model.body import Body, get, put
 from reconciler.model.kind import Kind
 from reconciler.model.plan import Action, Change
 from reconciler.model.risk import in_order
@@ -21,16 +23,30 @@ from reconciler.processes import in_batches
 _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
 
 
-def risks_of(change: Change) -> tuple[str, ...]:
-    """The names, gravest first; nothing of the change's own ``risks`` counts."""
-    return in_order({*_of_action(change), *_of_bodies(change)})
+Moves: TypeAlias = Mapping[Address, Address]
+"""The new address of every resource that a plan moves, by its old one."""
+NO_MOVES: Moves = MappingProxyType({})
+
+
+def moves_of(changes: Iterable[Change]) -> Moves:
+    return {change.previous: change.address for change in changes if change.previous is not None}
+
+
+def risks_of(change: Change, moves: Moves = NO_MOVES) -> tuple[str, ...]:
+    """Return the names, gravest first; the change's own ``risks`` don't count.
+
+    A reference that follows its target to a new name, as ``moves`` has it, carries no risk.
+    """
+    return in_order({*_of_action(change), *_of_bodies(change, moves)})
 
 
 def with_risks(changes: Sequence[Change]) -> list[Change]:
     """The same changes with their risks; judged by several processes where they are many."""
 
+    moves = moves_of(changes)
+
     def work(batch: Sequence[Change]) -> bytes:
-        return orjson.dumps([risks_of(change) for change in batch])
+        return orjson.dumps([risks_of(change, moves) for change in batch])
 
     alike: dict[Any, list[int]] = {}
     for number, change in enumerate(changes):
@@ -65,17 +81,28 @@ def _of_action(change: Change) -> Iterator[str]:
         yield "overwrites-outside"
 
 
-def _of_bodies(change: Change) -> Iterator[str]:
+def _of_bodies(change: Change, moves: Moves) -> Iterator[str]:
     if change.action in {Action.FORGET, Action.ADOPT, Action.MOVE}:
         return
     if change.old is None and not _judges_creations(change.address.kind):
         return  # its body stays text
     kind = KINDS[change.address.kind]
     before, after = change.before, change.after
+    if before is not None and moves:
+        before = _followed(kind, change.address.tenant, before, moves)
     if before is not None and after is not None:
         yield from _of_fields(kind, change, before, after)
     for judge in kind.judges:
         yield from body_risks(judge, before, after)
+
+
+def _followed(kind: Kind, tenant: str, before: Body, moves: Moves) -> Body:
+    """The body with the new names of the resources that it refers to."""
+    for path, target in kind.references_of(tenant, before):
+        if (new := moves.get(target)) is not None:
+            name = f"{new.kind}/{new.name}" if "/" in get(before, path) else new.name
+            before = put(before, path, name)
+    return before
 
 
 def _of_fields(kind: Kind, change: Change, before: Body, after: Body) -> Iterator[str]:

@@ -19,7 +19,7 @@ from reconciler.planner.dependants import dependants_of
 from reconciler.planner.moves import NO_MARKS, marks_of
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
-from reconciler.planner.risks import risks_of
+from reconciler.planner.risks import moves_of, risks_of
 
 
 def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path, ...]]:
@@ -42,7 +42,7 @@ def with_rotated(
     changes = {change.address: change for change in plan.changes if change.new is not None}
     ended = [change for change in plan.changes if change.new is None]
     marks = marks_of(configuration)
-    added = 0
+    added, moves = 0, moves_of(plan.changes)
     for address, places in paths.items():
         wanted, row = configuration.resources.get(address), live.rows.get(address)
         if wanted is None or row is None or not live.owns(address) or not selection.selects(address):
@@ -75,7 +75,7 @@ def with_rotated(
             fields=(*change.fields, *fields),
             unchanged=change.unchanged - len({field.path[0] for field in fields}),
         )
-        changes[address] = replace(changed, risks=in_order({*change.risks, *risks_of(changed)}))
+        changes[address] = replace(changed, risks=in_order({*change.risks, *risks_of(changed, moves)}))
     if not added and all(c.new is None or changes[c.address] is c for c in plan.changes):
         return plan
     all_of_them = [*changes.values(), *ended]

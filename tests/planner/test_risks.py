@@ -9,11 +9,12 @@ import pytest
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
-from reconciler.model.body import Body
+from reconciler.model.body import Body, get, put
 from reconciler.model.plan import Action, Change, Touch
 from reconciler.model.risk import RISKS
 from reconciler.model.spec import Spec
 from reconciler.planner.risks import risks_of
+from tests.kinds.full import FULL, bodies
 
 SQL = {"type": "sql", "dialect": "postgresql", "dsn": "env://DSN"}
 HTTP = {"type": "http", "base_url": "https://api.example.com/v1"}
@@ -176,6 +177,21 @@ def test_a_replacement_is_judged_by_what_both_types_have() -> None:
         "limit-lowered",
     )
     assert risks_of(change("connector", SNOW | {"username": "u"}, OWN, Action.REPLACE)) == ("replaces",)
+
+
+@pytest.mark.parametrize(("kind", "variant"), FULL)
+def test_a_reference_that_follows_its_target_to_a_new_name_has_no_risk(kind: str, variant: str) -> None:
+    for raw in bodies(kind, variant):
+        before = body(kind, raw)
+        after = before
+        moves: dict[Address, Address] = {}
+        for path, target in KINDS[kind].references_of("acme", before):
+            new = moves[target] = target._replace(name=f"{target.name}-2")
+            after = put(after, path, f"{new.kind}/{new.name}" if "/" in get(before, path) else new.name)
+        after = body(kind, after)
+        renamed = Change(Address("acme", kind, "x"), Action.UPDATE, before, after)
+        assert risks_of(renamed, moves) == ()
+        assert bool(risks_of(renamed)) == bool(moves)
 
 
 def test_every_risk_can_be_found() -> None:

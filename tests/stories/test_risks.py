@@ -94,3 +94,17 @@ def test_nothing_that_decides_what_is_reached_passes_a_guard_unseen(run: Run, ba
         assert f"e.g. acme/{address}" in refused.err, told
     base.write_text(WORLD)
     run("apply", "--auto-approve").ok()
+
+
+def test_a_renamed_connector_risks_nothing_for_what_refers_to_it(run: Run, base: Path, folder: Path) -> None:
+    (folder / "reconciler.yaml").write_text(f"version: 1\nproject: shop\n{SILENT}\n")
+    base.write_text(WORLD + "datasources:\n  orders: {type: stream, connector: events}\n")
+    run("apply", "--auto-approve").ok()
+    text = base.read_text().replace("  events:", "  bus:").replace("connector: events", "connector: bus")
+    base.write_text(text + "moved: [{from: connector/events, to: connector/bus}]\n")
+    changes = run("plan", "--format", "json").ok().json["resource_changes"]
+    assert {change["address"]: change["risks"] for change in changes} == {
+        "acme/connector/bus": [],
+        "acme/datasource/orders": [],
+    }
+    run("apply", "--auto-approve").ok()
