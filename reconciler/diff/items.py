@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from difflib import SequenceMatcher
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.model.body import canonical
@@ -18,16 +17,41 @@ class ItemChange(NamedTuple):
 
 def item_changes(before: list[Any], after: list[Any]) -> Iterator[ItemChange]:
     """Return the runs in the list's order: without what was removed they give ``after``, without what was added ``before``."""
-    # items as canonical texts: Python takes True for 1, and maps have no hash
-    matcher = SequenceMatcher(None, [_text(item) for item in before], [_text(item) for item in after])
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal":
-            yield ItemChange("keep", before[i1:i2])
-            continue
-        if i1 < i2:
-            yield ItemChange("remove", before[i1:i2])
-        if j1 < j2:
-            yield ItemChange("add", after[j1:j2])
+    went, came = _different([*map(_text, before)], [*map(_text, after)])
+    i = j = 0
+    while i < len(before) or j < len(after):
+        removed = _run(i, len(before), went.__contains__)
+        added = _run(j, len(after), came.__contains__)
+        if removed:
+            yield ItemChange("remove", before[i : i + removed])
+        if added:
+            yield ItemChange("add", after[j : j + added])
+        i, j = i + removed, j + added
+        kept = min(_run(i, len(before), lambda at: at not in went), _run(j, len(after), lambda at: at not in came))
+        if kept:
+            yield ItemChange("keep", before[i : i + kept])
+        i, j = i + kept, j + kept
+
+
+def _different(before: list[str], after: list[str]) -> tuple[set[int], set[int]]:
+    """Return the places of the items that one list has and the other does not have there."""
+    from deepdiff import DeepDiff
+
+    # items are canonical texts: of values DeepDiff takes True for 1
+    found = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
+    changed = [*found.get("values_changed", ())]
+    went = [*found.get("iterable_item_removed", ()), *changed]
+    came = found.get("iterable_item_added", ())
+    return (
+        {node.path(output_format="list")[-1] for node in went},
+        {node.path(output_format="list")[-1] for node in came}
+        | {node.path(output_format="list", use_t2=True)[-1] for node in changed},
+    )
+
+
+def _run(start: int, end: int, holds: Callable[[int], bool]) -> int:
+    """Return how many places from ``start`` on hold."""
+    return next((at - start for at in range(start, end) if not holds(at)), end - start)
 
 
 def _text(item: Any) -> str:
