@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.terms import Terms
 from reconciler.errors import PlanStale, Problem, Refused
-from reconciler.guards.check import Facts, refusals
+from reconciler.guards.check import Facts, by_risk, refusals
 from reconciler.kinds.meaning import as_applied, normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -248,15 +248,15 @@ def _may(
         )
 
 
-def _risks(plan: Plan, writes: tuple[Change, ...], terms: Terms, transaction: Transaction) -> dict[str, Address]:
-    """Every risk that a guard may refuse, and a resource that has it. Judging takes time under the lock: only what is asked for."""
+def _risks(
+    plan: Plan, writes: tuple[Change, ...], terms: Terms, transaction: Transaction
+) -> Mapping[str, tuple[Address, ...]]:
+    """Every risk that a guard may refuse, and what has it. Judging takes time under the lock: only what is asked for."""
     asked = terms.guards.refuse
     moves = moves_of(writes)
-    found = {risk: c.address for c in reversed(writes) for risk in risks_of(c, moves)} if asked else {}
+    found = by_risk((c.address, risks_of(c, moves)) for c in writes) if asked else {}
     if asked & {WIDENED, NARROWED}:
-        effects = judged(writes, plan.project, transaction.governed).risks.items()
-        for address, risks in sorted(effects, reverse=True):
-            found.update(dict.fromkeys(risks, address))
+        found |= by_risk(sorted(judged(writes, plan.project, transaction.governed).risks.items()))
     return found
 
 

@@ -14,7 +14,7 @@ from reconciler.cli.pipeline import in_repository, write_step_files
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
-from reconciler.guards.check import Allowances, Facts, refusals
+from reconciler.guards.check import Allowances, Facts, by_risk, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
 from reconciler.render.formats import PLAN_FORMATS
@@ -104,6 +104,12 @@ def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> I
     """What the guards would refuse, as far as the plan alone tells; an apply judges again, by what is live then."""
     gained = plan.count(Action.CREATE) + sum(change.adopted_from is not None for change in plan.changes)
     lost = plan.count(Action.DELETE) + sum(change.lets_go for change in plan.changes)
-    risks = {risk: change.address for change in reversed(plan.changes) for risk in change.risks}
-    facts = Facts(plan.destroyed, plan.owned, plan.owned + gained - lost, plan.tenants_gone, risks=risks)
+    facts = Facts(
+        plan.destroyed,
+        plan.owned,
+        plan.owned + gained - lost,
+        plan.tenants_gone,
+        risks=by_risk((change.address, change.risks) for change in plan.changes) if guards.refuse else {},
+        destroyed=tuple(change.address for change in plan.changes if change.action.destroys),
+    )
     return refusals(facts, guards, allowed or Allowances())

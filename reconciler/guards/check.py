@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
@@ -27,8 +27,10 @@ class Facts(Struct, frozen=True):
     """Why the configuration's commit should not follow the one applied last, if so."""
     taken_back: tuple[str, ...] = ()
     """What earlier generations changed and this takes back, where nobody has seen it; a sentence each."""
-    risks: Mapping[str, Address] = field(default_factory=dict)
-    """Every risk of the changes, and a resource that has it."""
+    risks: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """Every risk of the changes, and the resources that have it."""
+    destroyed: tuple[Address, ...] = ()
+    """What is deleted or replaced, where that is known."""
 
 
 class Allowances(Struct, frozen=True):
@@ -42,6 +44,15 @@ class Allowances(Struct, frozen=True):
     risks: frozenset[str] = frozenset()
 
 
+def by_risk(pairs: Iterable[tuple[Address, Iterable[str]]]) -> dict[str, tuple[Address, ...]]:
+    """Return the resources of each risk, in their order, each once."""
+    found: dict[str, dict[Address, None]] = {}
+    for address, risks in pairs:
+        for risk in risks:
+            found.setdefault(risk, {})[address] = None
+    return {risk: (*addresses,) for risk, addresses in found.items()}
+
+
 def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Blocker]:
     """All reasons at once, each with the flag that lifts it."""
     yield from _deletions(facts, guards, allowed)
@@ -51,12 +62,14 @@ def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bloc
                 "empty",
                 f"this would delete all {facts.owned} resources of the project and leave nothing",
                 "if that is meant, say --allow-empty",
+                others=facts.destroyed,
             )
         elif facts.tenants_gone:
             yield Blocker(
                 "tenant-gone",
                 f"this would delete everything of {_named('tenant', facts.tenants_gone)}",
                 "if that is meant, say --allow-empty",
+                others=tuple(address for address in facts.destroyed if address.tenant in facts.tenants_gone),
             )
     if facts.unseen and not (allowed.outside or guards.overwrite_outside):
         yield Blocker(
@@ -66,13 +79,16 @@ def refusals(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bloc
             + " outside of this configuration, and nobody has seen that this would be overwritten",
             "review it: `reconciler plan --out FILE`, then `reconciler apply FILE`; or say --overwrite-outside",
             facts.unseen[0],
+            facts.unseen[1:],
         )
     for risk in sorted(facts.risks.keys() & guards.refuse - allowed.risks):
+        first, *others = facts.risks[risk]
         yield Blocker(
             "risk",
-            f"{RISKS[risk]} ({risk}), e.g. {facts.risks[risk]}, and the project's guards refuse that",
+            f"{RISKS[risk]} ({risk}), e.g. {first}, and the project's guards refuse that",
             f"if that is meant, say --allow-risk {risk}",
-            facts.risks[risk],
+            first,
+            tuple(others),
         )
     if facts.taken_back and not allowed.undo:
         more = f"; and {len(facts.taken_back) - 3} more" if len(facts.taken_back) > 3 else ""
@@ -92,6 +108,7 @@ def _deletions(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bl
                 "too-many-deletes",
                 f"this would delete or replace {facts.deletes} resources, and {allowed.deletes} are allowed",
                 f"if that is meant, say --allow-deletes {facts.deletes}",
+                others=facts.destroyed,
             )
         return
     flag = f"if that is meant, say --allow-deletes {facts.deletes}"
@@ -100,12 +117,14 @@ def _deletions(facts: Facts, guards: Guards, allowed: Allowances) -> Iterator[Bl
             "too-many-deletes",
             f"this would delete or replace {facts.deletes} resources; the project's guard max_deletes is {guards.max_deletes}",
             flag,
+            others=facts.destroyed,
         )
     elif facts.owned >= PERCENT_COUNTS_FROM and facts.deletes * 100 > guards.max_delete_percent * facts.owned:
         yield Blocker(
             "too-many-deletes",
             f"this would delete or replace {facts.deletes} of {facts.owned} resources, more than {guards.max_delete_percent}%",
             flag,
+            others=facts.destroyed,
         )
 
 

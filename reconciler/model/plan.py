@@ -100,12 +100,13 @@ class FieldChange(Struct, frozen=True):
 
 
 class Blocker(Struct, frozen=True):
-    """Why an apply of this plan would be refused, and what lifts it."""
+    """Why an apply of this plan would be refused, and what lifts it; ``others`` are further resources that it is about."""
 
     code: Code
     message: str
     hint: str = ""
     address: Address | None = None
+    others: tuple[Address, ...] = ()
 
 
 class Change(Struct, frozen=True):

@@ -121,7 +121,13 @@ def change_document(change: Change) -> dict[str, Any]:
 
 def blocker_document(blocker: Blocker) -> dict[str, Any]:
     address = str(blocker.address) if blocker.address else None
-    return {"code": blocker.code, "message": blocker.message, "hint": blocker.hint, "address": address}
+    return {
+        "code": blocker.code,
+        "message": blocker.message,
+        "hint": blocker.hint,
+        "address": address,
+        "others": [str(other) for other in blocker.others],
+    }
 
 
 def _field(field: FieldChange) -> dict[str, Any]:
@@ -233,7 +239,13 @@ def _plan(parsed: PlanDocument) -> Plan:
         ),
         notes=tuple(parsed.notes),
         blockers=tuple(
-            Blocker(cast(Code, b.code), b.message, b.hint, Address.parse(b.address) if b.address else None)
+            Blocker(
+                cast(Code, b.code),
+                b.message,
+                b.hint,
+                Address.parse(b.address) if b.address else None,
+                tuple(map(Address.parse, b.others)),
+            )
             for b in parsed.blockers
         ),
         effects=read_effects(parsed.access_effects, parsed.access_summary),

@@ -127,6 +127,7 @@ class BlockerDocument(_Part):
     message: str = Field(description="What stands in the way.")
     hint: str = Field(description="What lifts it.")
     address: str | None = Field(description="The resource that it is about, if it is about one.")
+    others: list[str] = Field(description="Further resources that it is about.")
 
 
 class RevisionDocument(_Part):

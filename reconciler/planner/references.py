@@ -50,6 +50,7 @@ def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, liv
                 "which this plan removes",
                 "change or remove what refers to it first",
                 target,
+                (address,),
             )
     if left_out:
         raise ConfigurationInvalid(*left_out)
@@ -65,7 +66,7 @@ def _external(address: Address, target: Address, removed: bool) -> Blocker:
         hint = f"let go of it instead: `removed: [{{from: {target.kind}/{target.name}, destroy: false}}]`"
     else:
         what, hint = "is declared external and is not live", "apply the project that declares it first"
-    return Blocker("external-missing", f"{address} refers to {target}, which {what}", hint, address)
+    return Blocker("external-missing", f"{address} refers to {target}, which {what}", hint, address, (target,))
 
 
 def _left_out(address: Address, target: Address, what: str, missing: Address) -> Problem:

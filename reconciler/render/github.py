@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from reconciler.model.risk import Level, level_of
 from reconciler.render.sentence import one_line, sentence
 
 _DONE = {
@@ -36,13 +37,17 @@ def problems_github(document: Mapping[str, Any]) -> str:
 def plan_github(document: Mapping[str, Any]) -> Iterator[str]:
     """A plan's document as annotations at the lines that are the reason, most serious first, and its summary."""
     changes: Sequence[Mapping[str, Any]] = document["resource_changes"]
-    grave = [number for number, change in enumerate(changes) if change["action"] in _DESTRUCTIVE]
+    grave = [number for number, change in enumerate(changes) if _is_grave(change)]
     others = {*range(len(changes))}.difference(grave)
     yield from (f"{line}\n" for line in _refusals(document))
     for level, numbers in (("warning", grave), ("notice", sorted(others))):
         for change in (changes[number] for number in numbers):
             yield annotation(level, _told(change), f"plan: {change['action']}", change["source"]) + "\n"
     yield summary(document)
+
+
+def _is_grave(change: Mapping[str, Any]) -> bool:
+    return change["action"] in _DESTRUCTIVE or any(level_of(risk) is Level.HIGH for risk in change["risks"])
 
 
 def summary(document: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from reconciler.model.body import Body
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
 from reconciler.remembered import remembered
 from reconciler.render.effects import access_lines
+from reconciler.render.risks import risk_lines, risk_words
 from reconciler.render.style import OP_COLOURS, Style
 
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
@@ -55,8 +56,6 @@ REASONS = {
 }
 _BARE = frozenset({Action.MOVE, Action.FORGET, Action.ADOPT})
 """Actions that say everything in their title, unless fields change too."""
-_TOLD = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
-"""Risks that the rest of the text says already."""
 _SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
 
 
@@ -91,6 +90,7 @@ def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Ite
     if plan.changes:
         yield summary_line(plan)
         yield from also_lines(plan)
+        yield from risk_lines(plan.changes)
     for note in plan.notes:
         yield f"Note: {visible(note)}"
     for blocker in (*plan.blockers, *refusals):
@@ -160,8 +160,8 @@ def _remarks(change: Change) -> Iterator[str]:
         yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
     if change.outside:
         yield f"changed outside by {visible(change.outside.by)} at {change.outside.at}"
-    if risks := [risk for risk in change.risks if risk not in _TOLD]:
-        yield f"risks: {', '.join(risks)}"
+    if risks := risk_words(change.risks) if change.risks else "":
+        yield f"risks: {risks}"
     if change.action.destroys and (change.before or {}).get("protected") is True:
         yield "protected: an apply would be refused"
 

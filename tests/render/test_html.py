@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 
 from reconciler.kinds.table import KINDS
 from reconciler.model.plan import Action
-from reconciler.model.risk import RISKS
 from reconciler.render.html.diff import line_rows, parts
 from reconciler.render.html.graph import MOST, draw
-from reconciler.render.html.rows import Head, Row, plan_rows
-from reconciler.render.html.words import ACTIONS, GRAVEST, QUIET
+from reconciler.render.html.rows import Head, Row, drift_rows, plan_rows
+from reconciler.render.html.words import ACTIONS, GRAVEST
 from tests.conftest import Db, Run
 from tests.render.reports import drift, drift_html, empty, hostile, huge, plan_html, small
 
@@ -102,10 +101,10 @@ def test_the_gravest_comes_first() -> None:
     rows = whole_rows(small())
     assert [(row["g"], row["n"]) for row in rows[:5]] == [
         ("Blocked", "old-report"),
-        ("Risky", "archive"),
-        ("Risky", "openai-prod"),
-        ("Risky", "openai-prod-month"),
-        ("Risky", "top-customers"),
+        ("High risk", "archive"),
+        ("High risk", "openai-prod"),
+        ("High risk", "openai-prod-month"),
+        ("Medium risk", "top-customers"),
     ]
     assert rows[-1]["g"].startswith("Changed outside")
     assert rows[2]["risks"] == ["overwrites-outside", "credential-changed", "access-widened"]
@@ -115,13 +114,12 @@ def test_without_risks_in_the_document_nothing_is_risky() -> None:
     document = small()
     for change in document["resource_changes"]:
         del change["risks"]
-    assert "Risky" not in {row["g"] for row in whole_rows(document)}
+    assert not [row["g"] for row in whole_rows(document) if "risk" in row["g"]]
 
 
 def test_every_action_has_words() -> None:
     assert {action.value for action in Action} == {*GRAVEST}
     assert {*ACTIONS} >= {*GRAVEST}
-    assert set(RISKS) >= QUIET
 
 
 def test_nothing_to_do() -> None:
@@ -197,7 +195,7 @@ def test_the_drawing_is_bounded_and_says_what_it_leaves_out() -> None:
     graph = draw(plan_rows(document))
     assert (graph.nodes, graph.svg.count("<rect")) == (MOST, MOST)
     assert f"{graph.left_out} left out" in plan_html(document)
-    risky = sum(row["g"] == "Risky" for row in whole_rows(document))
+    risky = sum(row["g"] in {"High risk", "Medium risk", "Low risk"} for row in whole_rows(document))
     assert graph.svg.count("risky") == min(risky, MOST)
 
 
@@ -233,7 +231,7 @@ def test_the_commands(run: Run, base: Path, db: Db) -> None:
     found = run("drift", "--pending", "--format", "html").ok(2).out
     assert [(row["g"], row["a"]) for row in _data(found)["rows"]] == [
         ("Changed outside", "acme/limit/month"),
-        ("Pending: risky", "acme/limit/month"),
+        ("Pending: high risk", "acme/limit/month"),
     ]
 
 
@@ -256,3 +254,35 @@ def _data(page: str) -> Any:
 
 if __name__ == "__main__":
     GOLDEN.write_text(_without_assets(plan_html(small())), encoding="utf-8")
+
+
+def _blocked(document: dict[str, Any]) -> set[str]:
+    return {row["n"] for row in whole_rows(document) if row["stop"]}
+
+
+def test_every_change_that_a_blocker_is_about_is_blocked(run: Run, folder: Path, db: Db) -> None:
+    """A guard that refuses a risk is one reason for all that have it."""
+    limits = "\n".join(f"  l{n}: {{target: tenant, per: month, requests: {{0}}}}" for n in range(4))
+    text = f"version: 1\ntenant: acme\nlimits:\n{limits}\n"
+    (folder / "reconciler.yaml").write_text("version: 1\nguards: {refuse: [limit-raised]}\n")
+    (folder / "acme.yaml").write_text(text.replace("{0}", "10").replace("{{", "{").replace("}}", "}"))
+    run("apply", ".", "--auto-approve").ok()
+    (folder / "acme.yaml").write_text(text.replace("{0}", "20").replace("{{", "{").replace("}}", "}"))
+    page = run("plan", ".", "--format", "html").ok().out
+    data = re.search('id="data">(.*?)</script>', page, flags=re.DOTALL)
+    assert data is not None
+    assert [(row["n"], row["g"]) for row in json.loads(data[1])["rows"]] == [(f"l{n}", "Blocked") for n in range(4)]
+
+
+def test_a_blocker_about_two_ends_blocks_both_and_what_moves_away() -> None:
+    made = small()
+    told = {"code": "depended-on", "message": "no", "hint": ""}
+    made["blockers"] = [{**told, "address": "acme/datasource/sales-db", "others": ["acme/limit/openai-prod-month"]}]
+    assert _blocked(made) == {"sales", "openai-prod-month"}
+
+
+def test_findings_of_one_sort_stand_together_whatever_their_tenant() -> None:
+    made = drift()
+    other = [{**finding, "tenant": "globex", "address": "globex/x/y"} for finding in made["findings"]]
+    groups = [head.whole()["g"] for head in drift_rows({**made, "findings": [*made["findings"], *other]})]
+    assert groups == ["Deleted outside"] * 2 + ["Changed outside"] * 2 + ["Created outside"] * 2

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from reconciler.diff.visible import visible
 from reconciler.kinds.table import KINDS
+from reconciler.model.risk import level_of
 from reconciler.render.html.rows import Head
 from reconciler.render.html.text import plain
 from reconciler.render.html.words import ACTIONS
@@ -137,7 +138,11 @@ def _node(address: str, head: Head | None, place: tuple[int, int]) -> str:
     short = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
     action = head.action if head else "same"
     symbol, said = ACTIONS.get(action, ("", "does not change"))
-    marks = (["stopped"] if head.stop else []) + (["risky"] if head.risks else []) if head else []
+    marks = (
+        (["stopped"] if head.stop else []) + ([f"risky-{level_of(head.risks[0]).value}"] if head.risks else [])
+        if head
+        else []
+    )
     classes = " ".join(["node", action.replace(" ", "-"), *marks])
     told = f"{address} {said}" + (f" ({', '.join(head.risks)})" if head and head.risks else "")
     drawn = (

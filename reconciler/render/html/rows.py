@@ -15,15 +15,19 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.diff.visible import visible_path
-from reconciler.model.risk import RISKS
+from reconciler.model.risk import RISKS, Level, level_of
 from reconciler.render.html.diff import parts
-from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, QUIET, risk_rank, risk_word
+from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, risk_word
 from reconciler.render.plan_text import REASONS
+from reconciler.render.risks import rank_of
 
 Row: TypeAlias = dict[str, Any]
 Document: TypeAlias = dict[str, Any]
 
-BLOCKED, RISKY, OTHER, OUTSIDE = "Blocked", "Risky", "Changes", "Changed outside since the last apply"
+BLOCKED, OTHER, OUTSIDE = "Blocked", "Changes", "Changed outside since the last apply"
+_RISKY = {Level.HIGH: "High risk", Level.MEDIUM: "Medium risk", Level.LOW: "Low risk"}
+_GROUPS = (BLOCKED, *_RISKY.values(), OTHER)
+_OUTSIDE = {"deleted": "Deleted outside", "changed": "Changed outside", "created": "Created outside"}
 _PLAIN: tuple[Any, ...] = ("", None, [], {})
 
 
@@ -45,13 +49,14 @@ def plan_rows(document: Document) -> list[Head]:
     """Blocked changes first, then risky ones, then the others, then what was changed outside."""
     blockers: dict[str, list[str]] = {}
     for blocker in document["blockers"]:
-        if blocker["address"]:
-            blockers.setdefault(blocker["address"], []).append(blocker["message"])
+        for address in dict.fromkeys([*filter(None, [blocker["address"]]), *blocker.get("others", ())]):
+            blockers.setdefault(address, []).append(blocker["message"])
     changes: Sequence[Document] = document["resource_changes"]
     found: list[tuple[tuple[Any, ...], Head]] = []
     for number, change in enumerate(changes):
-        risks = sorted((str(risk) for risk in change.get("risks", [])), key=risk_rank)
-        stop = blockers.get(change["address"], [])
+        risks = sorted((str(risk) for risk in change.get("risks", [])), key=rank_of)
+        names = dict.fromkeys([change["address"], change["previous_address"]])
+        stop = [message for name in names if name for message in blockers.get(name, [])]
         whole, body = partial(_change, changes, number, risks, stop), partial(_body, changes, number)
         found.append((_order(change, risks, stop), Head(change["address"], change["action"], risks, stop, whole, body)))
     found.sort(key=lambda one: one[0])
@@ -59,7 +64,9 @@ def plan_rows(document: Document) -> list[Head]:
 
 
 def drift_rows(document: Document) -> list[Head]:
-    found = [*map(_finding, document["findings"])]
+    """Findings of one sort together, whatever their tenant; what is pending after them."""
+    order = [*_OUTSIDE]
+    found = [*map(_finding, sorted(document["findings"], key=lambda finding: order.index(finding["finding"])))]
     pending = document.get("pending")
     if pending is None:
         return found
@@ -73,14 +80,14 @@ def _pending(whole: Callable[[], Row]) -> Row:
 
 
 def _group(risks: list[str], stop: list[str]) -> str:
-    return BLOCKED if stop else RISKY if {*risks} - QUIET else OTHER
+    return BLOCKED if stop else _RISKY[level_of(risks[0])] if risks else OTHER
 
 
 def _order(change: Document, risks: list[str], stop: list[str]) -> tuple[Any, ...]:
     """Sorting is stable: what is alike stays in the order in which it would be applied."""
-    gravest = risk_rank(risks[0]) if risks else 99
+    gravest = rank_of(risks[0]) if risks else 99
     action = GRAVEST.index(change["action"]) if change["action"] in GRAVEST else 0
-    group = [BLOCKED, RISKY, OTHER].index(_group(risks, stop))
+    group = _GROUPS.index(_group(risks, stop))
     return group, gravest, -len(risks), change["cause"] == "configuration", action
 
 
@@ -109,9 +116,9 @@ def _named(found: Document, tenant: str, action: str) -> Row:
 
 def _why(change: Document) -> Iterator[list[str]]:
     reason = change["action_reason"]
-    risks = [RISKS[risk] for risk in sorted(change.get("risks", []), key=risk_rank) if risk in RISKS]
+    risks = [RISKS[risk] for risk in sorted(change.get("risks", []), key=rank_of) if risk in RISKS]
     if risks:
-        yield ["Look twice", "; ".join(risks)]
+        yield ["Risk", "; ".join(risks)]
     if reason:
         yield ["Why", str(REASONS.get(reason, reason))]
     yield ["Whose doing", str(CAUSES.get(change["cause"], change["cause"]))]
@@ -185,7 +192,7 @@ def _finding(found: Document) -> Head:
     row = {
         **_named(found, found["tenant"], action),
         **_said_outside(found, found["before"] if deleted else None, found["after"] if created else None),
-        "g": {"created": "Created outside", "deleted": "Deleted outside"}.get(found["finding"], "Changed outside"),
+        "g": _OUTSIDE[found["finding"]],
     }
     return Head(row["a"], action, [], [], lambda: row, lambda: found["after"] or found["before"])
 
@@ -202,10 +209,11 @@ def _said_outside(found: Document, lost: Document | None, gained: Document | Non
 
 def words_of(heads: Sequence[Head]) -> Document:
     """The words that rows use by their stable names, for the page's script."""
-    risks = sorted({risk for head in heads for risk in head.risks}, key=lambda risk: (risk_rank(risk), risk))
+    risks = sorted({risk for head in heads for risk in head.risks}, key=lambda risk: (rank_of(risk), risk))
     used = {head.action for head in heads}
     return {
         "actions": {name: ACTIONS[name] for name in ACTIONS if name in used},
         "risks": {risk: risk_word(risk) for risk in risks},
+        "levels": {risk: level_of(risk).value for risk in risks},
         "causes": CAUSES,
     }

@@ -148,7 +148,7 @@
     const head = make("summary", "", make("span", "symbol", symbol), address, make("span", "said", said));
     const tags = make("span", "tags");
     if (row.stop.length) tags.append(make("span", "tag stopped", "blocked"));
-    for (const risk of row.risks) tags.append(make("span", "tag risk", data.risks[risk] || risk));
+    for (const risk of row.risks) tags.append(make("span", "tag risk " + (data.levels[risk] || ""), data.risks[risk] || risk));
     if (row.c !== "configuration" && !row.act.endsWith("outside")) {
       tags.append(make("span", "tag cause", row.c === "both" ? "outside and configuration" : row.c === "tool" ? "tool" : "outside"));
     }
@@ -227,7 +227,7 @@
     tenant: ["All tenants", (row) => [row.t], (value) => value],
     kind: ["All kinds", (row) => [row.k], (value) => value],
     action: ["All actions", (row) => [row.act], (value) => (wordsOf(value)[0] + " " + value).trim()],
-    risk: ["Any risk", (row) => row.risks, (value) => data.risks[value] || value],
+    risk: ["Any risk", (row) => row.risks, (value) => (data.risks[value] || value) + " · " + data.levels[value]],
     cause: ["Anybody's doing", (row) => [row.c], (value) => value],
   };
   const inputs = ["q", ...Object.keys(PICKS)];

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from reconciler.model.plan import Action
-from reconciler.model.risk import RISKS
 
 ACTIONS = {
     "create": (Action.CREATE.symbol, "will be created"),
@@ -24,11 +23,6 @@ FIELDS = {"add": "+", "remove": "-", "change": "~"}
 GRAVEST = ("delete", "replace", "forget", "move", "adopt", "update", "create")
 """Among changes of equal risk, what is read first."""
 
-QUIET = frozenset({"limit-lowered"})
-"""Risks that are told beside a change, and do not bring it before the others."""
-
-_RANKS = {risk: rank for rank, risk in enumerate(RISKS)}
-
 CAUSES = {
     "configuration": "the configuration",
     "outside": "somebody, outside",
@@ -39,8 +33,3 @@ CAUSES = {
 
 def risk_word(risk: str) -> str:
     return risk.replace("-", " ")
-
-
-def risk_rank(risk: str) -> int:
-    """The gravest first; one that this tool does not know comes last."""
-    return _RANKS.get(risk, len(_RANKS))

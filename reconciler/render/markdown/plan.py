@@ -7,17 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from reconciler.model.risk import RISKS
+from reconciler.model.risk import RISKS, Level, level_of
 from reconciler.render.markdown.changes import SYMBOLS, TITLES, Document, diff_lines
 from reconciler.render.markdown.effects import access_markdown
 from reconciler.render.markdown.marks import code, details, fenced, table
+from reconciler.render.risks import rank_of
 
 BUDGET = 65_000
 """Characters. A comment on GitHub holds 65,536."""
 
-_GRAVITY = {risk: index for index, risk in enumerate(RISKS)}
-_QUIET = {"limit-lowered"}
-"""Risks that are told beside a change, and don't bring it above the fold."""
 _TOP = 40
 
 
@@ -35,7 +33,7 @@ def plan_markdown(document: Document, budget: int = BUDGET) -> str:
     for number, change in enumerate(changes):
         gravity.append(_gravity(change))
         counted.setdefault((change["tenant"], change["type"]), Counter())[change["action"]] += 1
-        if {*change["risks"]} - _QUIET:
+        if any(level_of(risk) is not Level.LOW for risk in change["risks"]):
             risky.add(number)
     order = sorted(range(len(changes)), key=gravity.__getitem__)
     first = [number for number in order if number in risky]
@@ -62,7 +60,7 @@ def _size(lines: list[str]) -> int:
 
 def _gravity(change: Document) -> int:
     """Changes without risk come last; among equals the plan's own order stays."""
-    return min((_GRAVITY.get(risk, len(_GRAVITY)) for risk in change["risks"]), default=len(_GRAVITY) + 1)
+    return min(map(rank_of, change["risks"]), default=len(RISKS) + 1)
 
 
 def _title(document: Document) -> Iterator[str]:
@@ -112,7 +110,8 @@ def _risky(changes: Sequence[Document], found: Sequence[int]) -> Iterator[str]:
     yield ""
     for change in (changes[number] for number in found[:_TOP]):
         told = "; ".join(f"**{r}**: {RISKS[r]}" if r in RISKS else code(r) for r in change["risks"])
-        yield f"- `{change['address']}` {TITLES[change['action']]}: {told}"
+        level = level_of(min(change["risks"], key=rank_of)).value
+        yield f"- {level}: `{change['address']}` {TITLES[change['action']]}: {told}"
     if len(found) > _TOP:
         yield f"- … and {len(found) - _TOP} more below"
     yield ""
