@@ -16,6 +16,7 @@ from reconciler.kinds.lifecycle import switched_off
 from reconciler.kinds.table import KINDS
 from reconciler.model.access import ACTIONS
 from reconciler.model.address import Address
+from reconciler.model.body import Body
 
 _NOBODY = Subject("", frozenset())
 _OF_SUBJECTS = frozenset({"allowed", "no-policy", "access-roles"})
@@ -186,11 +187,11 @@ class Calls:
             sides = self._element(0, before), self._element(1, after)
             if address is not None and None in sides:
                 yield address, False
-            # where a chain is not whole on one side, a name may be what was missing
+            # where a chain is not whole on one side, a name may be what was missing, or anything what did not fit
             elif address is not None and (
                 sides[0] != sides[1]
                 or self._refers(0, before) != self._refers(1, after)
-                or (before != after and not whole)
+                or (not whole and (before != after or self._body(0, before) != self._body(1, after)))
             ):
                 yield address, True
 
@@ -213,6 +214,10 @@ class Calls:
         found = KINDS[address.kind].references_of(address.tenant, resource.body)
         names = [(one.path, f"{one.address.kind}/{one.address.name}") for one in found]
         return tuple((path, former.get(name) if side else name) for path, name in names)
+
+    def _body(self, side: int, name: str | None) -> Body | None:
+        resource = self._bare[side].resource(name) if name else None
+        return None if resource is None else resource.body
 
     def _element(self, side: int, name: str | None) -> Element | None:
         if name is None:

@@ -15,6 +15,7 @@ from reconciler.cli import complete
 from reconciler.cli.options import common, common_with, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problems, UsageError
+from reconciler.kinds.table import calls_of
 from reconciler.load.source import read_source
 from reconciler.model.access import ACTIONS
 from reconciler.model.status import Status
@@ -117,8 +118,9 @@ def _target(text: str, of_caller: str, options: Options, workspace: Workspace, s
     named = [of_caller] if of_caller else [*options.tenants] or [workspace.project.settings.default_tenant or ""]
     tenants = [name for name in named if name] or [*snapshot.tenants]
     if len(parts) != 2 or len(tenants) != 1:
+        forms = " or ".join(f"TENANT/{word}/NAME" for word in calls_of())
         raise UsageError(
             f"{text} names no target of a tenant",
-            hint="write TENANT/template/NAME or TENANT/plane/NAME, or name the tenant by --tenant",
+            hint=f"write {forms}, or name the tenant by --tenant",
         )
     return tenants[0], text

@@ -109,7 +109,14 @@ def behind(world: World, target: str, action: str | None) -> list[str] | None:
             return None
         chain.append(f"datasource/{template['datasource']}")
         connector = source["connector"]
-    return [*chain, f"connector/{connector}"] if usable(f"connector/{connector}") is not None else None
+    reached = usable(f"connector/{connector}")
+    if reached is None or reached["type"] != template["type"]:
+        return None
+    if template["type"] == "http" and template["method"] not in reached["allowed_methods"]:
+        return None
+    if template["type"] == "sql" and not template["read_only"] and reached["read_only"]:
+        return None
+    return [*chain, f"connector/{connector}"]
 
 
 def action_of(template: dict[str, Any]) -> str:

@@ -73,20 +73,28 @@ def made(seed: int) -> World:
             "type": "sql",
             "dialect": "sqlite",
             "database": "x.db",
-            "read_only": False,
+            "read_only": chosen.random() < 0.1,
             "labels": chosen.choice(LABELS),
         }
         put(f"connector/c{number}", body("connector", raw))
     put(
         "connector/h",
-        body("connector", {"type": "http", "base_url": "https://x.example", "labels": chosen.choice(LABELS)}),
+        body(
+            "connector",
+            {
+                "type": "http",
+                "base_url": "https://x.example",
+                "labels": chosen.choice(LABELS),
+                "allowed_methods": chosen.choice([["GET", "HEAD"], ["GET", "HEAD", "POST"], ["GET", "HEAD", "POST"]]),
+            },
+        ),
     )
     for number in range(chosen.randint(1, 3)):
         raw = {"type": "database", "connector": f"c{chosen.randint(0, 1)}", "labels": chosen.choice(LABELS)}
         if one := chosen.choice(CLASSES):
             raw["classification"] = one
         raw["lifecycle"] = chosen.choices(["active", "inactive", "deprecated"], [10, 1, 1])[0]
-        if chosen.random() < 0.35:
+        if chosen.random() < 0.45:
             raw["access_roles"] = some(chosen, ROLES)
         put(f"datasource/d{number}", body("datasource", raw))
     for number in range(chosen.randint(1, 4)):

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from reconciler.errors import Problem
-from reconciler.kinds.template import http, sql
 from reconciler.kinds.template.target import CALLS
+from reconciler.kinds.template.types import TYPES
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 
-_CHECKS = {"sql": sql.check, "http": http.check}
 
-
-def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
-    return _CHECKS[resource.body["type"]](resource, lookup)
+def _check(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
+    return TYPES[resource.body["type"]].check(resource, lookup)
 
 
 KIND = Kind(
     name="template",
     plural="templates",
     summary="What a caller may run: it chooses a template and values, never SQL and never a URL.",
-    variants={"sql": sql.Sql, "http": http.Http},
+    variants={name: one.spec for name, one in TYPES.items()},
     discriminator="type",
     identity=("type",),
     unique=("tool_name",),

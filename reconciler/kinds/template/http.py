@@ -16,6 +16,7 @@ from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
 from reconciler.kinds.template.action import SAFE_METHODS
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.json_schema import schema_faults
+from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
@@ -166,11 +167,22 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
         expected = ", ".join(allowed)
         message = f"the method {body['method']} is not among the `allowed_methods` of {connector.address}: {expected}"
         yield Problem("method-not-allowed", message, str(address), ("method",), expected=expected)
-    listed: list[str] = (datasource.body.get("paths") or []) if datasource is not None else []
-    if datasource is not None and listed and not any(_covers(one, body["path"]) for one in listed):
+    if datasource is not None and not _is_listed(body, datasource.body):
+        listed = datasource.body["paths"]
         message = f"the path is none of those that {datasource.address} lists"
         yield Problem("path-not-in-datasource", message, str(address), ("path",), expected=", ".join(listed))
     yield from caps(resource, connector, ("max_response_bytes", "timeout_seconds"))
+
+
+def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
+    """Whether the connector speaks HTTP and allows the method, and the datasource lists the path."""
+    allowed = connector["type"] == "http" and body["method"] in connector["allowed_methods"]
+    return allowed and (datasource is None or _is_listed(body, datasource))
+
+
+def _is_listed(body: Body, datasource: Body) -> bool:
+    listed: list[str] = datasource.get("paths") or []
+    return not listed or any(_covers(one, body["path"]) for one in listed)
 
 
 def _covers(listed: str, path: str) -> bool:

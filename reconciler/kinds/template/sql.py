@@ -17,6 +17,7 @@ from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect, position
 from reconciler.kinds.wording import near
+from reconciler.model.body import Body
 from reconciler.model.fields import Name, Public, Replacing, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
@@ -78,6 +79,13 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     if not lexed.flaws:
         yield from _statement_problems(resource, datasource, connector)
     yield from caps(resource, connector, ("max_rows", "max_result_bytes", "timeout_seconds"))
+
+
+def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
+    """Whether the connector speaks SQL, and may write where the template does. Its gateway looks at the statement."""
+    if datasource is None or connector["type"] != "sql":
+        return False
+    return body["read_only"] is True or connector["read_only"] is not True
 
 
 def _placeholder_problems(resource: Resource, lexed: Lexed) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.kinds.template.action import action_of, reads_only
 from reconciler.kinds.template.inputs import ParameterInputs
+from reconciler.kinds.template.types import TYPES
 from reconciler.model.body import Body
 from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 
@@ -17,17 +18,17 @@ def resolve(name: str, _action: str | None, look: Look) -> Operation | str:
     body = look(target)
     if body is None:
         return UNKNOWN
-    chain, reaches = [target], body
-    if datasource := body.get("datasource"):
-        chain.append(f"datasource/{datasource}")
-        found = look(chain[-1])
-        if found is None:
+    chain, datasource = [target], None
+    if named := body.get("datasource"):
+        chain.append(f"datasource/{named}")
+        datasource = look(chain[-1])
+        if datasource is None:
             return UNUSABLE
-        reaches = found
-    connector = f"connector/{reaches['connector']}"
-    if look(connector) is None:
+    chain.append(f"connector/{(datasource or body)['connector']}")
+    connector = look(chain[-1])
+    if connector is None or not TYPES[body["type"]].fits(body, datasource, connector):
         return UNUSABLE
-    return Operation((*chain, connector), target, action_of(body), not reads_only(body), ParameterInputs(body))
+    return Operation(tuple(chain), target, action_of(body), not reads_only(body), ParameterInputs(body))
 
 
 def tool_name(name: str, body: Body) -> str:

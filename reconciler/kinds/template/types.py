@@ -1,0 +1,30 @@
+"""The table of the types of templates: adding one is a new file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from reconciler.errors import Problem
+from reconciler.kinds.template import http, sql
+from reconciler.model.body import Body
+from reconciler.model.kind import Lookup
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+
+class TemplateType(NamedTuple):
+    """``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one,
+    and its connector, whether it may run there at all: what `check` refuses may have come about since, by another project's
+    apply or by hand.
+    """
+
+    spec: type[Spec]
+    check: Callable[[Resource, Lookup], Iterable[Problem]]
+    fits: Callable[[Body, Body | None, Body], bool]
+
+
+TYPES: Mapping[str, TemplateType] = {
+    "sql": TemplateType(sql.Sql, sql.check, sql.fits),
+    "http": TemplateType(http.Http, http.check, http.fits),
+}
