@@ -233,9 +233,13 @@ class Workspace:
         return plan, loaded, database
 
     def with_effects(self, plan: Plan, database: Database) -> Plan:
-        """Says what callers may do after it, and the risks that follow from that."""
+        """Says what callers may do after it, the risks that follow from that, and what operators decided about its resources."""
         if not plan.changes:
             return plan
+        from reconciler.planner.status import with_status
+        from reconciler.store.held import read_held
+
+        plan = with_status(plan, read_held(database))
         from reconciler.access.planned import with_effects
         from reconciler.store.known import read_governed
 

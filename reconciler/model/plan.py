@@ -116,6 +116,7 @@ class Change(Struct, frozen=True):
     no hundred thousand trees. ``risks`` are names of ``model.risk``, for whoever reads the plan: an apply judges anew.
     ``sources`` are the places of the fields that an author wrote, of a creation or a replacement (of an update, its
     ``fields`` have them); empty where a plan begins so many resources that finding them would cost too much.
+    ``status`` is what operators decided about the resource, and what becomes of that: information, which no apply judges.
     ``uid`` is the live row's; ``restored_uid`` is the one that a creation or replacement brings back (a rollback does).
     """
 
@@ -135,6 +136,7 @@ class Change(Struct, frozen=True):
     unchanged: int = 0
     restored_uid: str | None = None
     risks: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
     sources: tuple[tuple[Path, Place], ...] = ()
 
     def __post_init__(self) -> None:

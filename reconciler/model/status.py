@@ -79,6 +79,18 @@ class FreezeEntry(NamedTuple):
         }
 
 
+class Held(Struct, frozen=True):
+    """What operators decided about resources, by tenant and uid: active keys are counted, ``suspended`` says who, when and why.
+
+    ``used`` is what was used of limits in the windows of now, also by the uid of the limit.
+    """
+
+    freezes: tuple[FreezeEntry, ...] = ()
+    keys: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    suspended: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    used: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+
 class Status(Struct, frozen=True, dict=True):
     """Issued keys by id, revoked and expired ones included; and the freezes in force."""
 

@@ -109,6 +109,7 @@ def change_document(change: Change) -> dict[str, Any]:
         "adopted_from": change.adopted_from,
         "unchanged_fields": change.unchanged,
         "risks": list(change.risks),
+        "status": list(change.status),
         "uid": change.uid,
         "restored_uid": change.restored_uid,
         "row_version": change.row_version,
@@ -283,6 +284,7 @@ def read_change(read: dict[str, Any]) -> Change:
         source=_read_place(read["source"]),
         unchanged=read["unchanged_fields"],
         risks=tuple(read["risks"]),
+        status=tuple(read["status"]),
         sources=tuple((tuple(one["path"]), Place(**one["source"])) for one in read.get("sources") or ()),
     )
 

@@ -26,7 +26,7 @@ _BETWEEN = (
     b',"fields":[],"mode":"managed","name":"',
     b'","outside":null,"previous_address":null,"restored_uid":null,"risks":',
     b',"row_version":null,"source":',
-    b',"tenant":"',
+    b',"status":[],"tenant":"',
     b'","type":"',
     b'","uid":null,"unchanged_fields":0}',
 )

@@ -1,9 +1,10 @@
 """The two digests of a plan: of what it would do, and of where and in which commit that was written.
 
 ``digest`` is the SHA-256 of the canonical JSON of the document without ``revision`` and the digests, every ``source``
-of a change and its fields being null, and without ``sources``: a comment or another working directory does not move it.
+of a change and its fields being null, its ``status`` empty, and without ``sources``: a comment, another working
+directory or a freeze does not move it.
 ``sources_digest`` is the SHA-256 of the canonical JSON of ``[revision, [[source, [source of each field]] of each
-change]]``; a change that has ``sources`` adds them as a third item.
+change]]``; a change that has ``sources`` adds them as a third item, and one that has ``status`` adds that as an object.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ APART = ("digest", "hmac", "revision", "sources_digest")
 CHANGES = "resource_changes"
 _SOURCE = b',"source":'
 _SOURCES = b',"sources":['
-_BEHIND = b',"tenant":'
+_BEHIND = b',"status":'
+_NO_STATUS = b',"status":[],"tenant":'
 _FIELDS = b',"fields":['
 _EMPTY_FIELDS = b',"fields":[]'
 
@@ -46,7 +48,8 @@ def sources_digest(document: dict[str, Any]) -> str:
 
 def _sources(change: dict[str, Any]) -> list[Any]:
     found = [change["source"], [field["source"] for field in change["fields"]]]
-    return [*found, change["sources"]] if change.get("sources") else found
+    found += [change["sources"]] if change.get("sources") else []
+    return [*found, {"status": change["status"]}] if change["status"] else found
 
 
 def digests_of(document: dict[str, Any]) -> Digests:
@@ -55,7 +58,8 @@ def digests_of(document: dict[str, Any]) -> Digests:
 
 def _without(change: dict[str, Any]) -> dict[str, Any]:
     fields = [{**field, "source": None} for field in change["fields"]]
-    return {key: value for key, value in change.items() if key != "sources"} | {"source": None, "fields": fields}
+    kept = {key: value for key, value in change.items() if key != "sources"}
+    return kept | {"source": None, "fields": fields, "status": []}
 
 
 class Hashing:
@@ -96,13 +100,14 @@ class Hashing:
 def _cut(text: bytes) -> Iterator[bytes]:
     """Yield the sources of a change as JSON, then what stands before them and behind, with null in their place.
 
-    Behind a change's own source stand names only, and between its fields and its source nothing that holds a list of
+    Behind a change's own source stand its status and names, which are no lists of fields, and between its fields and its source nothing that holds a list of
     fields: so the last occurrences are those of the change itself, whatever its body holds.
     """
     at = text.rfind(_SOURCE)
     fields = text.rfind(_FIELDS, 0, at)
     behind = text.find(_BEHIND, at)
-    if fields >= 0 and text.startswith(_EMPTY_FIELDS, fields) and text.find(_SOURCES, fields, at) < 0:
+    plain = text.startswith(_NO_STATUS, behind) and text.find(_SOURCES, fields, at) < 0
+    if fields >= 0 and plain and text.startswith(_EMPTY_FIELDS, fields):
         begin = at + len(_SOURCE)
         yield b"[%b,[]]" % text[begin:behind]
         yield text[:begin] + b"null"

@@ -94,6 +94,11 @@ class ResourceChangeDocument(_Part):
         default_factory=list,
         description="What somebody should look at twice, the gravest first, e.g. `access-widened`.",
     )
+    status: list[str] = Field(
+        default_factory=list,
+        description="What operators decided about the resource, and what was used of its limits, e.g. `frozen since "
+        "2026-11-30T09:12:00Z by ada: incident 7`. Information: no apply judges it, and `digest` is not about it.",
+    )
     unchanged_fields: int = Field(description="How many fields of the body stay as they are.")
     uid: str | None = Field(description="The live row's uid.")
     restored_uid: str | None = Field(description="The uid that a creation or replacement brings back; a rollback does.")
@@ -244,7 +249,7 @@ class PlanDocument(_Part):
     )
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the canonical JSON of what the plan would do: without `revision`, `digest`, "
-        "`sources_digest` and `hmac`, every `source` of a change and its fields being null."
+        "`sources_digest` and `hmac`, every `source` of a change and its fields being null and its `status` empty."
     )
     sources_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the canonical JSON of where that was written: "

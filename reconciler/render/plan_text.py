@@ -160,6 +160,7 @@ def _remarks(change: Change) -> Iterator[str]:
         yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
     if change.outside:
         yield f"changed outside by {visible(change.outside.by)} at {change.outside.at}"
+    yield from map(visible, change.status)
     if risks := risk_words(change.risks) if change.risks else "":
         yield f"risks: {risks}"
     if change.action.destroys and (change.before or {}).get("protected") is True:

@@ -92,7 +92,7 @@ def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> None
     with changing_status(database) as connection:
         found = _find(connection, target)
         lifted = _in_force(connection, found) or [
-            entry.freeze for entry in _entries(connection) if entry.state == "ended" and entry.freeze.target == target
+            entry.freeze for entry in entries(connection) if entry.state == "ended" and entry.freeze.target == target
         ]
         if not lifted:
             raise _not_frozen(connection, found)
@@ -111,7 +111,7 @@ def freezes(database: Database) -> list[FreezeEntry]:
     if not exists(database):
         return []
     with reading(database) as connection:
-        return _entries(connection) if is_current(connection, database) else []
+        return entries(connection) if is_current(connection, database) else []
 
 
 def read_status(database: Database) -> Status:
@@ -228,9 +228,9 @@ def _meant(connection: Connection, target: str) -> str | None:
 
 
 def _not_frozen(connection: Connection, found: _Found) -> ReconcilerError:
-    entries = _entries(connection)
-    renamed = [entry.address for entry in entries if entry.freeze.target == found.target and entry.address]
-    frozen = [entry.address or entry.freeze.target for entry in entries]
+    listed = entries(connection)
+    renamed = [entry.address for entry in listed if entry.freeze.target == found.target and entry.address]
+    frozen = [entry.address or entry.freeze.target for entry in listed]
     near = renamed[0] if renamed else nearest(found.target, frozen)
     if near:
         hint = f"did you mean {near}?"
@@ -253,7 +253,7 @@ def _in_force(connection: Connection, found: _Found) -> list[Freeze]:
     ]
 
 
-def _entries(connection: Connection) -> list[FreezeEntry]:
+def entries(connection: Connection) -> list[FreezeEntry]:
     """Return one entry for each origin: the life that is live, or else the last one."""
     sql = (
         f"SELECT {_FREEZE}, r.kind, r.name FROM freezes f LEFT JOIN resources r ON (r.tenant, r.uid) = (f.tenant, f.uid) "

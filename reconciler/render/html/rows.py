@@ -122,6 +122,8 @@ def _why(change: Document) -> Iterator[list[str]]:
     if reason:
         yield ["Why", str(REASONS.get(reason, reason))]
     yield ["Whose doing", str(CAUSES.get(change["cause"], change["cause"]))]
+    for status in change.get("status", []):
+        yield ["Status", status]
     if change["outside"]:
         yield ["Changed outside", f"by {change['outside']['by']} at {change['outside']['at']}"]
     if change["previous_address"]:

@@ -121,6 +121,7 @@ def _block(change: Document) -> list[str]:
     body: list[str] = []
     if change["previous_address"]:
         body.append(f"Moves from `{change['previous_address']}`.")
+    body += [f"Status: {code(status)}." for status in change["status"]]
     if change["outside"]:
         body.append(f"Changed outside by {code(change['outside']['by'])} at {code(change['outside']['at'])}.")
     if change["adopted_from"] is not None:

@@ -1,0 +1,78 @@
+"""What operators decided about the resources of a plan, written at each change: who froze it, how many keys it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from reconciler.kinds.tool import names_of
+from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.status import Freeze, Held
+
+MOST_NOTES = 20
+GONE = "a new resource of this name is not frozen"
+
+
+def with_status(plan: Plan, held: Held) -> Plan:
+    """Return the plan with the status of everything that it renames, replaces, deletes, updates or makes anew."""
+    if held == Held():
+        return plan
+    found = _Found(held)
+    changes = tuple(
+        replace(change, status=status) if (status := (*found.of(change),)) else change for change in plan.changes
+    )
+    notes = [note for change in changes for note in found.notes(change)]
+    more = [f"and {len(notes) - MOST_NOTES} more changes of what is frozen"] if len(notes) > MOST_NOTES else []
+    return replace(plan, changes=changes, notes=(*plan.notes, *notes[:MOST_NOTES], *more))
+
+
+class _Found:
+    """The same by what a change is asked about: names that are frozen, names that were, and uids."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._by_uid: dict[tuple[str, str], Freeze] = {}
+        self._by_name: dict[str, Freeze] = {}
+        self._former: dict[str, Freeze] = {}
+        for entry in held.freezes:
+            one = entry.freeze
+            if one.uid is None:
+                self._by_name[one.target] = one
+            else:
+                self._by_uid[one.tenant or "", one.uid] = one
+            if entry.state == "ended":
+                self._former[one.target] = one
+
+    def of(self, change: Change) -> Iterator[str]:
+        key = (change.address.tenant, change.uid or "")
+        gone, ends = change.action is Action.DELETE, change.action.destroys
+        if freeze := self._frozen(change):
+            yield f"{freeze}{'; ends with it' if gone else '; stays frozen' if change.action is Action.REPLACE else ''}"
+        elif change.action is Action.CREATE and (former := self._former.get(str(change.address))):
+            yield f"not frozen: a former {former.target} was {former}"
+        if keys := self._held.keys.get(key):
+            yield f"{keys} key{'s' if keys > 1 else ''}{_end(keys) if ends else ''}"
+        if suspended := self._held.suspended.get(key):
+            yield f"suspended {suspended}{_end(1) if ends else ''}"
+        yield from self._held.used.get(key, ())
+
+    def notes(self, change: Change) -> Iterator[str]:
+        """Where a freeze goes, if the change ends the resource's life, or begins one under a name that was frozen."""
+        if change.action is Action.DELETE and self._frozen(change):
+            yield f"{change.address} is frozen, and its freeze ends with it: {GONE}"
+        elif change.action is Action.REPLACE and self._frozen(change):
+            yield f"{change.address} is frozen, and what takes its place stays frozen"
+        elif change.action is Action.CREATE and not self._frozen(change) and str(change.address) in self._former:
+            yield f"a former {change.address} was frozen, and this one is new: it is not"
+
+    def _frozen(self, change: Change) -> Freeze | None:
+        found = self._by_uid.get((change.address.tenant, change.uid or ""))
+        if found is not None or not self._by_name:
+            return found
+        names = names_of(change.previous or change.address, change.before or change.after or {})
+        return next((self._by_name[name] for name in sorted(names) if name in self._by_name), None)
+
+
+def _end(count: int) -> str:
+    return f"; {'ends' if count == 1 else 'end'} with it"

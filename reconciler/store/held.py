@@ -1,0 +1,46 @@
+"""What operators decided, as a plan shows it: read at once, since there is little of it beside resources."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from reconciler.model.status import Held
+from reconciler.store.changing import is_current
+from reconciler.store.connect import exists, reading
+from reconciler.store.status import entries
+from reconciler.store.status_change import moment, shown
+from reconciler.store.url import Database
+
+
+def read_held(database: Database) -> Held:
+    """Return freezes, active keys and suspensions; nothing where there is no database of ours yet."""
+    if not exists(database):
+        return Held()
+    with reading(database) as connection:
+        if not is_current(connection, database):
+            return Held()
+        keys = connection.execute(
+            text(
+                "SELECT tenant, uid, count(*) FROM caller_keys WHERE revoked_at IS NULL AND expires_at > :now "
+                "GROUP BY tenant, uid"
+            ),
+            {"now": moment(datetime.now(UTC))},
+        )
+        suspended = connection.execute(
+            text(
+                "SELECT tenant, uid, suspended_at, suspended_by, suspended_reason FROM statuses "
+                "WHERE suspended_at IS NOT NULL OR suspended_by IS NOT NULL"
+            )
+        )
+        return Held(
+            tuple(entries(connection)),
+            {(tenant, uid): count for tenant, uid, count in keys},
+            {(tenant, uid): _words(*map(shown, rest)) for tenant, uid, *rest in suspended},
+        )
+
+
+def _words(at: str | None, by: str | None, reason: str | None) -> str:
+    since, who = f"since {at}" if at else "", f"by {by}" if by else ""
+    return " ".join(part for part in (since, who) if part) + (f": {reason}" if reason else "")
