@@ -7,7 +7,7 @@ from reconciler.kinds.mask import Masking
 from reconciler.kinds.parse import parse, variants_of
 from reconciler.kinds.schema import Shape
 from reconciler.model.address import Address
-from reconciler.model.body import Body, get, has, put
+from reconciler.model.body import Body, put
 from reconciler.model.kind import Kind
 from reconciler.model.spec import Spec
 
@@ -19,10 +19,10 @@ def masking_of(kind: Kind, body: Body, problems: tuple[Problem, ...], address: A
     """How to mask a body that is not valid. Where it does not say of which type it is, the type that fits best judges it."""
     meant, tags = body, list[Path]()
     while (tag := _wrong_tag(kind, problems)) is not None and len(tags) < _TAGS:
-        tags.append(_reached(body, tag.path))
+        tags.append(_place(tag.path))
         meant, problems = _best(kind, meant, tag, address)
     variants = variants_of(kind, meant)
-    faults = {_reached(body, problem.path): problem for problem in problems}
+    faults = {_place(problem.path): problem for problem in problems}
     return Masking(
         address.tenant,
         key,
@@ -50,13 +50,9 @@ def _best(kind: Kind, body: Body, tag: Problem, address: Address) -> tuple[Body,
     return min(found, key=lambda one: len(one[1]))
 
 
-def _reached(body: Body, path: Path) -> Path:
-    """The path of a problem, cut where the body has another sort of value than it goes through."""
-    for length in range(1, len(path)):
-        wanted = list if isinstance(path[length], int) else dict
-        if has(body, path[:length]) and not isinstance(get(body, path[:length]), wanted):
-            return path[:length]
-    return path
+def _place(path: Path) -> Path:
+    """The path of a problem: that of a union which is told apart by its form ends in the empty name of its tag."""
+    return path[:-1] if path[-1:] == ("",) else path
 
 
 def _wants_number(problem: Problem) -> bool:

@@ -70,7 +70,7 @@ class Masking(Struct, frozen=True):
             return self._free(value, path)
         if isinstance(value, int | float) and path in self.numbers:
             return value
-        is_doubtful = _names_secret(path) or any(shape.is_open for shape in shapes)
+        is_doubtful = isinstance(value, list) or _names_secret(path) or any(shape.is_open for shape in shapes)
         return value if trusted and not is_doubtful else self._mask(path, value)
 
     def _entries(

@@ -122,6 +122,15 @@ def test_a_union_that_names_no_member_shows_nothing_of_it(auth: Any) -> None:
         assert CANARY not in shown("connector", {**body, "auth": [part]})
 
 
+@pytest.mark.parametrize("field", ["subjects", "actions", "targets"])
+@pytest.mark.parametrize("value", [CANARY, [CANARY], 90731, {"names": CANARY}])
+def test_a_union_told_apart_by_its_form(field: str, value: Any) -> None:
+    """A problem is said to lie below a value that has nothing below it."""
+    text = shown("policy", {**MINIMAL[("policy", "")], field: value})
+    assert CANARY not in text
+    assert "90731" not in text
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from reconciler.errors import Refused
 from reconciler.kinds import meaning as normal
 from reconciler.kinds.table import KINDS
-from reconciler.model.body import Body, digest
+from reconciler.model.body import Body, canonical, digest
 from reconciler.model.kind import Kind
 from reconciler.planner import compare, needs, references
 
@@ -44,6 +44,24 @@ def test_what_is_no_map_is_masked_under_an_empty_key(raw: Any) -> None:
 
 def test_what_does_not_parse_stays_as_it_is() -> None:
     assert _normal({"type": "sql"}) == normal.Normal({"type": "sql"}, digest({"type": "sql"}), False)
+
+
+def test_another_life_is_not_what_was_applied() -> None:
+    world = World().ours(A, SQL)
+    row, applied = world.rows[at(A)], world.applied[at(A)]
+    assert normal.as_applied(row, applied)
+    assert not normal.as_applied(replace(row, uid="another"), applied)
+
+
+def test_the_witness_is_asked_first_and_the_meaning_then() -> None:
+    world = World().ours(A, SQL)
+    row, applied = world.rows[at(A)], world.applied[at(A)]
+    assert normal.as_applied(replace(row, text="not read"), applied)
+    assert normal.as_applied(replace(row, witness=None), applied)
+    assert normal.as_applied(replace(row, text=canonical(SQL), witness="other"), applied)
+    assert not normal.as_applied(replace(row, text=canonical({**SQL, "max_rows": 7}), witness=None), applied)
+    unknown = replace(applied, witness=None)
+    assert not normal.as_applied(replace(row, text=canonical({**SQL, "max_rows": 7}), witness=None), unknown)
 
 
 @pytest.fixture
