@@ -145,6 +145,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["live-invalid"], "a live resource is invalid, and can't be exported"],
     Annotated[Literal["lock-timeout"], "another apply held the project's lock for too long"],
     Annotated[Literal["masked-value"], "a value is the mask of one that may not be shown"],
+    Annotated[Literal["matches-nothing"], "a name, a word or a pattern selects nothing"],
     Annotated[Literal["method-not-allowed"], "the connector does not allow this method"],
     Annotated[Literal["missing-field"], "a required field is missing"],
     Annotated[Literal["missing-folder"], "the folder does not exist"],

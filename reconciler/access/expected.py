@@ -43,6 +43,7 @@ class Test(Part):
     expect: Literal["allow", "deny"] | None = Field(None, description="What is decided.")
     by: AnyReference | None = Field(None, description="The policy that decides it, as `policy/NAME`.")
     tools: ItemSet[ShortText] | None = Field(None, description="The tools that the caller sees: exactly these.")
+    optional: bool = Field(False, description="Whether the caller, the target and the roles may be unknown.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -67,12 +68,14 @@ class Tests(Part):
 
 
 class Case(NamedTuple):
-    """A test, the tenant that it is about, and where it stands."""
+    """A test, the tenant that it is about, and where it stands: its place, and the document of a source."""
 
     name: str
     tenant: str
     test: Test
     place: Place
+    source: Source
+    document: int
 
 
 class Verdict(NamedTuple):
@@ -105,7 +108,8 @@ def cases_of(source: Source, default_tenant: str | None, problems: Problems) -> 
             )
         for tenant in tenants:
             for name, test in tests.access_tests.items():
-                yield Case(name, tenant, test, source.place(index, (KEY, name), on_key=True))
+                place = source.place(index, (KEY, name), on_key=True)
+                yield Case(name, tenant, test, place, source, index)
 
 
 def _tenants(document: Mapping[str, Any], default: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +22,14 @@ from reconciler.errors import (
     ReconcilerError,
     Refused,
     UsageError,
+    in_order,
 )
+from reconciler.load.closed import Judgement
 from reconciler.load.loaded import Loaded
 from reconciler.load.paths import STDIN
 from reconciler.load.source import shown_name
 from reconciler.render.formats import PROBLEM_FORMATS
-from reconciler.render.problems import errors_json
+from reconciler.render.problems import errors_json, problem_json, problem_text
 
 
 @click.command("validate")
@@ -67,6 +69,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
                 "valid": True,
                 "error_count": 0,
                 "errors": [],
+                "warnings": [{**problem_json(one), "severity": "warning"} for one in checked.warnings],
                 "environments": [{"environment": name, "resources": count} for name, count in checked.counts.items()],
                 **({"references": references} if checks.resolve else {}),
             }
@@ -76,6 +79,8 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
         behind = (
             f" {_BEHIND.get(references, f'All {references} references to secrets resolve.')}" if checks.resolve else ""
         )
+        for warning in checked.warnings:
+            print_lines([*problem_text(warning, options.style, "warning").splitlines(), ""], options.style)
         print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
     return 0
 
@@ -90,6 +95,7 @@ class Checked(NamedTuple):
     counts: dict[str | None, int]
     files: dict[str, None]
     exit_code: int = ConfigurationInvalid.exit_code
+    warnings: tuple[Problem, ...] = ()
 
 
 def tell_problems(form: str, checked: Checked, command: str = "reconciler validate") -> int:
@@ -108,7 +114,45 @@ _BY_CODE = {error.exit_code: error for error in (ConfigurationInvalid, Credentia
 
 def _report(form: str, checked: Checked, command: str = "reconciler validate") -> str:
     document = {**errors_json(checked.problems), "files": [*checked.files], "command": command}
+    document["errors"] += [{**problem_json(one), "severity": "warning"} for one in checked.warnings]
     return PROBLEM_FORMATS[form](in_repository(document))
+
+
+class _Doubts:
+    """What selects nothing, by environment."""
+
+    def __init__(self) -> None:
+        self._warnings: dict[Problem, list[str | None]] = {}
+        self._unsure: dict[tuple[str, str, bool], list[tuple[Problem, str | None]]] = {}
+        """By place and message: a hint may name what another environment does not have."""
+
+    def add(self, environment: str | None, judgement: Judgement) -> None:
+        for problem in judgement.warnings:
+            self._warnings.setdefault(problem, []).append(environment)
+        for problem, is_error in judgement.unsure:
+            key = (str(problem.place), problem.message, is_error)
+            self._unsure.setdefault(key, []).append((problem, environment))
+
+    def told(self, environments: int, whole: bool) -> tuple[list[Problem], dict[Problem, list[str | None]]]:
+        """Errors, and warnings with their environments. What the project's file says of all environments counts where it
+        holds in each; it is an error only where all were looked at (``whole``)."""
+        errors, warnings = list[Problem](), dict(self._warnings)
+        for (_, _, is_error), found in self._unsure.items():
+            problem = max((one for one, _ in found), key=lambda one: len(one.hint or ""))
+            if len(found) == environments and is_error and whole:
+                errors.append(problem)
+            elif len(found) == environments:
+                warnings[problem] = [where for _, where in found]
+        return errors, warnings
+
+
+def _in_environments(found: Mapping[Problem, Sequence[str | None]], environments: int) -> dict[Problem, None]:
+    """What is wrong everywhere needs no name; what is wrong in some says in which."""
+    told: dict[Problem, None] = {}
+    for problem, where in found.items():
+        named = f"{problem.message} (in {', '.join(map(str, where))})"
+        told[problem if len(where) == environments else replace(problem, message=named)] = None
+    return told
 
 
 def check(
@@ -125,6 +169,7 @@ def check(
     found = Checked({}, {}, {})
     environments: dict[Problem, list[str | None]] = {}
     elsewhere: list[Problem] = []
+    doubts = _Doubts()
     codes: list[int] = []
     wanted: list[str | None] = [environment] if environment else [*workspace.environments] or [None]
     for name in wanted:
@@ -133,6 +178,7 @@ def check(
             configuration = loaded.configuration
             found.counts[name] = len(configuration.resources)
             found.files.update((shown_name(Path(file)), None) for file in configuration.files if file)
+            doubts.add(name, loaded.judgement)
             if visit is not None:
                 visit(name, loaded)
         except (UsageError, Refused):
@@ -146,10 +192,11 @@ def check(
             else:
                 for problem in error.problems:
                     environments.setdefault(problem, []).append(name)
-    # what is wrong everywhere needs no name; what is wrong in some says in which
-    for problem, where in environments.items():
-        named = f"{problem.message} (in {', '.join(map(str, where))})"
-        found.problems[problem if len(where) == len(wanted) else replace(problem, message=named)] = None
+    errors, warnings = doubts.told(len(wanted), whole=len(wanted) >= len(workspace.environments))
+    codes += [ConfigurationInvalid.exit_code] if errors else []
+    found.problems.update(_in_environments(environments, len(wanted)))
+    found.problems.update(dict.fromkeys(errors))
+    found = found._replace(warnings=tuple(in_order(_in_environments(warnings, len(wanted)))))
     if not found.counts and not found.problems:
         found.problems.update(dict.fromkeys(elsewhere))
     if workspace.project.source:

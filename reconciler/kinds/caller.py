@@ -14,6 +14,7 @@ from reconciler.model.fields import ItemSet, Name, ShortText
 from reconciler.model.judges import appears, grown, leaves_value
 from reconciler.model.kind import Ability, Kind
 from reconciler.model.risk import BodyJudge, Risk
+from reconciler.model.selector import ACCESS_ROLE, CALLER_LABEL, ROLE, Offer, labels
 from reconciler.model.spec import Part, Spec
 
 
@@ -100,6 +101,14 @@ def _created(before: Body | None, after: Body | None) -> Iterator[str]:
         yield "access-widened"
 
 
+def _offers(body: Body) -> Iterator[Offer]:
+    """Its roles, those that its token may give, and its labels."""
+    claims = ((body["auth"].get("jwt") or {}).get("roles_from") or {}).get("map") or {}
+    for role in (*body["roles"], *claims.values()):
+        yield from (Offer(noun, role) for noun in (ROLE, ACCESS_ROLE))
+    yield from labels(CALLER_LABEL, body["labels"])
+
+
 KIND = Kind(
     name="caller",
     plural="callers",
@@ -107,5 +116,6 @@ KIND = Kind(
     variants={"": Caller},
     judges=(BodyJudge(("access-widened",), _created),),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.LISTED}),
+    offers=_offers,
     examples={"": "roles: [analyst]\nauth:\n  api_key: {max_age_days: 90}"},
 )

@@ -10,11 +10,13 @@ from pydantic import AfterValidator, Field
 
 from reconciler.errors import Problem
 from reconciler.model.address import Address
+from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeMap, ItemSet, Name, Replacing, ShortText, fail
 from reconciler.model.judges import grown, leaves_value, sinks
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import NoRisk, Risk
+from reconciler.model.selector import ACCESS_ROLE, ALLOWED_CLASS, DENIED_CLASS, EVERY, Offer, Selector
 from reconciler.model.spec import Spec
 
 _PART = r'(?:[^\s."\'`;*\[\]()]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
@@ -171,6 +173,17 @@ def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     )
 
 
+def _offers(body: Body) -> Iterator[Offer]:
+    """Its classification; data without one fits every deny."""
+    found = body.get("classification")
+    yield from (Offer(ALLOWED_CLASS, found), Offer(DENIED_CLASS, found)) if found else (Offer(DENIED_CLASS, EVERY),)
+
+
+def _selects(body: Body) -> Iterator[Selector]:
+    for role in body["access_roles"]:
+        yield Selector(("access_roles",), ACCESS_ROLE, role)
+
+
 KIND = Kind(
     name="datasource",
     plural="datasources",
@@ -188,6 +201,8 @@ KIND = Kind(
     identity=("type",),
     references=(RefField(("connector",), "connector"),),
     check=_check,
+    offers=_offers,
+    selects=_selects,
     abilities=frozenset(
         {
             Ability.FREEZABLE,

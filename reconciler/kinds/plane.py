@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from reconciler.errors import Problem
+from reconciler.kinds.selectors import shared_with
 from reconciler.kinds.template.action import action_of
 from reconciler.kinds.template.target import WORD as TEMPLATE
 from reconciler.kinds.template.target import resolve as resolve_template
@@ -83,6 +84,7 @@ KIND = Kind(
     variants={"": Plane},
     references=(RefField(("datasources", "*"), "datasource"), RefField(("actions", "*"), None)),
     check=_check,
+    selects=shared_with,
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.NAMEABLE, Ability.LISTED}),
     calls=Calls("plane", _resolve),
     examples={"": "datasources: [database]\nactions:\n  query: template/sql"},

@@ -13,7 +13,19 @@ from reconciler.model.access import Action, Classification, Role
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FormLater, ItemSet, Labels, fail
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import BodyJudge, JudgedTogether
+from reconciler.model.risk import BodyJudge, JudgedTogether, NoRisk
+from reconciler.model.selector import (
+    ACTION,
+    ALLOWED_CLASS,
+    CALLER,
+    CALLER_LABEL,
+    DENIED_CLASS,
+    ROLE,
+    TARGET,
+    TARGET_LABEL,
+    Selector,
+    label,
+)
 from reconciler.model.spec import Part, Spec
 
 
@@ -58,6 +70,10 @@ CallerPattern: TypeAlias = Annotated[
 _JUDGED = JudgedTogether(("access-widened",))
 
 
+_OPTIONAL = "True where names and words may select nothing, e.g. since another project declares what they are about."
+_Optional: TypeAlias = Annotated[bool | None, NoRisk("it changes what validate reports, and no decision")]
+
+
 class Subjects(Part):
     """The callers that the policy is about: all that is given has to fit, and of a list one item."""
 
@@ -68,6 +84,7 @@ class Subjects(Part):
     labels: Annotated[Labels, _JUDGED] = Field(
         default_factory=dict, description="Labels; a caller has to have all of them."
     )
+    optional: _Optional = Field(None, description=_OPTIONAL)
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -85,6 +102,7 @@ class Targets(Part):
         (),
         description="How sensitive the data is that the call reads. Data without a classification fits every deny, and no allow.",
     )
+    optional: _Optional = Field(None, description=_OPTIONAL)
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -92,7 +110,7 @@ class Targets(Part):
 
 
 def _nothing(part: Part, field: str) -> Iterator[Fault]:
-    if not any(getattr(part, name) for name in type(part).model_fields):
+    if not any(getattr(part, name) for name in type(part).model_fields if name != "optional"):
         yield Fault((field,), "missing-field", "this fits nothing; write `any` where everything is meant")
 
 
@@ -117,6 +135,27 @@ class Policy(Spec):
     targets: Annotated[TargetsOrAny, _JUDGED] = Field(
         description="With what: `any`, or a map of `names`, `labels` and `classification`."
     )
+    optional: _Optional = Field(None, description=_OPTIONAL)
+
+
+def _selects(body: Body) -> Iterator[Selector]:
+    """Every name and word of a policy."""
+    whole = bool(body.get("optional"))
+    subjects, targets = (body[key] if isinstance(body[key], dict) else {} for key in ("subjects", "targets"))
+    classes = ALLOWED_CLASS if body["effect"] == "allow" else DENIED_CLASS
+    lists = (
+        ("subjects", subjects, (("callers", CALLER), ("roles", ROLE)), CALLER_LABEL),
+        ("targets", targets, (("names", TARGET), ("classification", classes)), TARGET_LABEL),
+    )
+    for key, part, nouns, of_labels in lists:
+        optional = whole or bool(part.get("optional"))
+        for field, noun in nouns:
+            for text in part.get(field) or ():
+                yield Selector((key, field), noun, text, optional)
+        for name, value in (part.get("labels") or {}).items():
+            yield Selector((key, "labels", name), of_labels, label(name, value), optional)
+    for action in body["actions"] if body["actions"] != "any" else ():
+        yield Selector(("actions",), ACTION, action, whole)
 
 
 def _covers(wide: Any, narrow: Any) -> bool:
@@ -126,7 +165,9 @@ def _covers(wide: Any, narrow: Any) -> bool:
     if narrow == "any":
         return False
     if isinstance(wide, Mapping):
-        return all(not wide.get(key) or _key_covers(key, wide[key], narrow.get(key)) for key in wide)
+        return all(
+            not wide.get(key) or key == "optional" or _key_covers(key, wide[key], narrow.get(key)) for key in wide
+        )
     return {*narrow} <= {*wide}
 
 
@@ -158,6 +199,7 @@ KIND = Kind(
     summary="What callers may do with what, or must not.",
     variants={"": Policy},
     judges=(BodyJudge(_JUDGED.names, _risks),),
+    selects=_selects,
     abilities=frozenset({Ability.LISTED}),
     examples={
         "": "effect: allow\nsubjects: {roles: [analyst]}\nactions: [query, retrieve]\ntargets: {names: [template/*]}"

@@ -13,6 +13,7 @@ from msgspec import Struct
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource
+from reconciler.model.selector import Selector
 
 
 class Links(NamedTuple):
@@ -26,8 +27,8 @@ class Extract(Struct, frozen=True, dict=True):
     """Resources by position, in three parts that are parsed when they are needed; each part is a JSON document.
 
     ``head``: names (addresses as text), digests, how many values the chunk holds and how many are copies, and what other chunks may decide: the
-    targets that it does not declare, and the positions of resources whose rules need more than the chunk. ``links``:
-    references. ``tail``: the bodies as canonical JSON, the places of their names, and which paths the author wrote.
+    targets that it does not declare, the positions of resources whose rules need more than the chunk, what its resources
+    select by, and what they may be selected by. ``links``: references. ``tail``: the bodies as canonical JSON, the places of their names, and which paths the author wrote.
     """
 
     head: bytes | memoryview
@@ -71,6 +72,18 @@ class Extract(Struct, frozen=True, dict=True):
         """Positions of the resources whose rules need more than the chunk."""
         positions: list[int] = self._head["open"]
         return positions
+
+    @property
+    def offers(self) -> Iterator[tuple[tuple[str, str], list[str]]]:
+        """What selectors may use, as ``load.selectors`` gathers it: by tenant and noun, words."""
+        for tenant, noun, words in self._head["offers"]:
+            yield (tenant, noun), words
+
+    @property
+    def selecting(self) -> Iterator[tuple[Address, Selector]]:
+        """What its resources select by."""
+        for position, path, noun, text, optional in self._head["selecting"]:
+            yield Address.of(self.names[position]), Selector(tuple(path), noun, text, optional)
 
     @property
     def says_nothing(self) -> bool:
@@ -130,9 +143,17 @@ def _shape(text: str) -> frozenset[Path]:
     return frozenset(tuple(path) for path in orjson.loads(text))
 
 
-def made_of(
-    resources: list[Resource], nodes: int, copies: int, links: Links, outward: list[str], open_: list[int]
-) -> Extract:
+class Outward(NamedTuple):
+    """What of a chunk concerns others: ``targets`` that it does not declare, positions of resources whose rules are ``open``,
+    what its resources offer to selectors, and what they select by."""
+
+    targets: list[str]
+    open: list[int]
+    offers: list[tuple[str, str, list[str]]]
+    selecting: list[tuple[Any, ...]]
+
+
+def made_of(resources: list[Resource], nodes: int, copies: int, links: Links, others: Outward) -> Extract:
     """The columns of resources whose places count from the beginning of their chunk."""
     shapes: dict[str, int] = {}
     head = {
@@ -140,8 +161,10 @@ def made_of(
         "digests": [r.digest for r in resources],
         "nodes": nodes,
         "copies": copies,
-        "outward": outward,
-        "open": open_,
+        "outward": others.targets,
+        "open": others.open,
+        "offers": others.offers,
+        "selecting": others.selecting,
     }
     tail: dict[str, Any] = {
         "texts": [r.text for r in resources],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from reconciler.errors import Path, Place
+from reconciler.load.closed import Judgement
 from reconciler.load.draft import Draft
 from reconciler.load.entries import Entries
 from reconciler.load.project import DEFAULT_PROJECT, ExternalEntry, Project
@@ -28,6 +29,8 @@ class Loaded(Struct, frozen=True):
     drafts: Mapping[Address, Draft]
     project: Project
     sources: tuple[Source, ...] = ()
+    judgement: Judgement = Judgement()
+    """What was found of selectors that select nothing, and is no error here."""
 
     def place_of(self, address: Address, path: Path) -> Place | None:
         """Return where a field is written, the file named from the project's folder.

@@ -180,6 +180,7 @@ class IgnoreRule(Part):
     field: Plain = Field(description="Pattern of field paths, e.g. `labels.*` or `max_rows`.")
     reason: Text = Field(min_length=1, description="Why the field is not managed here.")
     until: Day | None = Field(None, description="Last day on which the rule counts, e.g. 2026-12-31.")
+    optional: bool = Field(False, description="Whether the address may match nothing that is declared.")
 
 
 class HistorySettings(Part):
@@ -211,7 +212,8 @@ class ExternalEntry(Part):
     address: ExternalPattern = Field(
         description="tenant/kind/name (with * as a pattern), or kind/name in every tenant."
     )
-    project: Name | None = Field(None, description="The project that declares it; for readers.")
+    project: Name | None = Field(None, description="The project that declares it; `shared_with` may name it.")
+    optional: bool = Field(False, description="Whether nothing here has to refer to it.")
 
 
 External = Annotated[

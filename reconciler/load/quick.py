@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path as FilePath
 
 import orjson
@@ -19,6 +21,7 @@ from reconciler.load.build import Count, build_resources, check_resources, check
 from reconciler.load.cache import Pack, Ruling, pack_file, read_pack, used, write_pack
 from reconciler.load.catalogue import Catalogue, addresses
 from reconciler.load.chunks import Chunk, chunks
+from reconciler.load.closed import Parts, judged, referred_in, selecting_in
 from reconciler.load.collect import MAX_COPIES, Collector
 from reconciler.load.documents import MAX_BYTES
 from reconciler.load.entries import Entries
@@ -27,6 +30,7 @@ from reconciler.load.loaded import Loaded, configured
 from reconciler.load.paths import STDIN, files_of, files_of_project, held_by, is_whole, may_delete
 from reconciler.load.places import Drafts
 from reconciler.load.project import Project
+from reconciler.load.selectors import offers_of
 from reconciler.load.source import parse_source, shown_name
 from reconciler.load.validate import Frame, extract, problems_of
 from reconciler.model.address import Address
@@ -80,11 +84,30 @@ def load_quickly(
     check_secrets(resources, collector, frame.policy, problems.found)
     if problems.found or rulings is None:
         return None
-    _keep(file, known, extracts, rulings)
     drafts = Drafts(catalogue, plain, frame, collector.drafts)
+    parts = _parts(catalogue, [extracts[piece.key] for piece in plain], resources)
+    judgement = judged(project, configuration, parts, drafts)
+    if judgement.errors:
+        return None
+    _keep(file, known, extracts, rulings)
     selected = None if given.held is None else frozenset(drafts.declared_in(given.held))
     deletes = given.held is None and may_delete(project, paths)
-    return Loaded(configuration, selected, deletes, drafts, project)
+    return Loaded(configuration, selected, deletes, drafts, project, (), judgement)
+
+
+def _parts(catalogue: Catalogue, extracts: Sequence[Extract], others: Mapping[Address, Resource]) -> Parts:
+    """What the extracts know of selectors, and what the bodies of the other resources say."""
+    offers = offers_of(others.values())
+    for one in extracts:
+        for key, words in one.offers:
+            offers[key].update(words)
+    selecting = [*chain.from_iterable(one.selecting for one in extracts), *selecting_in(others.values())]
+    selecting.sort(key=itemgetter(0))
+
+    def referred() -> Iterable[str]:
+        return chain(chain.from_iterable(one.outward for one in extracts), referred_in(others.values()))
+
+    return Parts(catalogue.digests, offers, selecting, referred)
 
 
 def _read(project: Project, environment: str | None, paths: Sequence[str]) -> Given | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 from types import MappingProxyType
 
 from reconciler.errors import Place, Problem, Problems
 from reconciler.load.build import Count, build_resources, check_resources, check_secrets
+from reconciler.load.closed import Parts, judged, once
 from reconciler.load.collect import Collector
 from reconciler.load.discover import real
 from reconciler.load.entries import Entries
@@ -44,6 +44,9 @@ def load_thoroughly(
     configuration = configured(project, environment, name, MappingProxyType(resources), entries, files)
     check_resources(resources, collector, configuration.is_external, problems.found)
     check_secrets(resources, collector, project.secret_policy(environment), problems.found)
+    declared = [str(address) for address in _declared(collector)]
+    judgement = judged(project, configuration, Parts.of([*resources.values()], declared), collector.drafts)
+    problems.found += judgement.errors
     own = [project.source] if project.source else []
     sources = (*own, *(source for group in groups for source in group))
     _raise(problems, sources)
@@ -51,7 +54,7 @@ def load_thoroughly(
     if given is not None:
         selected = frozenset(a for a, draft in collector.drafts.items() if draft.files & given and a in resources)
     deletes = given is None and may_delete(project, paths)
-    return Loaded(configuration, selected, deletes, collector.drafts, project, sources)
+    return Loaded(configuration, selected, deletes, collector.drafts, project, sources, judgement)
 
 
 def _declared(collector: Collector) -> set[Address]:
@@ -103,20 +106,9 @@ def _no_manifest(name: str) -> Problem:
 
 
 def _raise(problems: Problems, sources: Sequence[Source]) -> None:
-    """What is reported of all that was found: causes without their consequences, and each problem once.
-
-    One document for many tenants would report each problem many times: for the first of them is enough.
-    """
+    """What is reported of all that was found: causes without their consequences, and each problem once."""
     by_name = {source.name: source for source in sources}
     causes = {problem.place for problem in problems.found if problem.code in CAUSES}
-    seen: dict[object, Problem] = {}
-    for problem in problems.found:
-        if problem.place in causes and problem.code not in CAUSES:
-            continue
-        tenant = problem.address.partition("/")[0] if problem.address else ""
-        any_tenant = re.compile(rf"(?<![a-z0-9-]){tenant}(?![a-z0-9-])" if tenant else r"(?!)")
-        message, hint = (any_tenant.sub("${tenant}", text or "") for text in (problem.message, problem.hint))
-        seen.setdefault((problem.place, problem.code, message, hint), problem)
-    found = seen.values()
+    found = once(one for one in problems.found if one.code in CAUSES or one.place not in causes)
     problems.found[:] = [by_name[p.place.file].masking(p) if p.place and p.place.file in by_name else p for p in found]
     problems.raise_if_any(by_name)

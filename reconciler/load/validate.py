@@ -15,8 +15,9 @@ from reconciler.load.blocks import read_alike
 from reconciler.load.build import build_resources, check_secrets, quietly
 from reconciler.load.chunks import Chunk
 from reconciler.load.collect import Collector
-from reconciler.load.extract import Extract, Links, made_of
+from reconciler.load.extract import Extract, Links, Outward, made_of
 from reconciler.load.project import Project
+from reconciler.load.selectors import offers_of
 from reconciler.load.source import Source, parse_source
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind, no_rules
@@ -46,7 +47,15 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     found = _links(resources)
     if problems.found or found is None:
         return None
-    return made_of([*resources.values()], collector.nodes, collector.copies, *found)
+    links, outward, open_ = found
+    offers = [(tenant, noun, sorted(words)) for (tenant, noun), words in sorted(offers_of(resources.values()).items())]
+    selecting = [
+        (position, *selector)
+        for position, resource in enumerate(resources.values())
+        for selector in KINDS[resource.address.kind].selects(resource.body)
+    ]
+    others = Outward(outward, open_, offers, selecting)
+    return made_of([*resources.values()], collector.nodes, collector.copies, links, others)
 
 
 def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:

@@ -13,6 +13,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BodyJudge
+from reconciler.model.selector import Offer, Selector
 from reconciler.model.spec import Spec
 from reconciler.model.target import Calls
 
@@ -57,6 +58,14 @@ class Ability(Enum):
     """The operators' API lists all of a tenant's."""
 
 
+def no_offers(body: Body) -> Iterable[Offer]:
+    return ()
+
+
+def no_selectors(body: Body) -> Iterable[Selector]:
+    return ()
+
+
 def no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
     return ()
 
@@ -84,6 +93,10 @@ class Kind(Struct, frozen=True):
     judges: tuple[BodyJudge, ...] = ()
     unique: tuple[str, ...] = ()
     abilities: frozenset[Ability] = frozenset()
+    offers: Callable[[Body], Iterable[Offer]] = no_offers
+    """The words that other resources may select this one by, besides its name."""
+    selects: Callable[[Body], Iterable[Selector]] = no_selectors
+    """What its body selects by, to be held against all that the tenant has."""
     calls: Calls | None = None
     examples: Mapping[str, str] = field(default_factory=dict)
 

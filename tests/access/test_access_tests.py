@@ -37,8 +37,8 @@ def test_expectations_that_hold(folder: Path) -> None:
         {
             "reads": ALLOWED,
             "surface": {"caller": "bot", "tools": ["add", "top"]},
-            "nobody": {"caller": "other", "target": "template/top", "expect": "deny"},
-            "nothing": {"caller": "other", "tools": []},
+            "nobody": {"caller": "other", "target": "template/top", "expect": "deny", "optional": True},
+            "nothing": {"caller": "other", "tools": [], "optional": True},
             "plane": {"caller": "bot", "target": "plane/desk", "action": "query", "expect": "deny"},
         },
     )
@@ -189,3 +189,21 @@ def test_explain_tells_of_claims(db: Db, folder: Path) -> None:
     assert "needs claims:    region" in told
     assert "needs claims" not in run(*asked, "web", "--claim", "region=eu").ok().out
     assert "web is denied" in run(*asked, "web", "--claim", "area=eu").ok().out
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"caller": "bott"}, "did you mean `bot`?"),
+        ({"target": "template/topp"}, "did you mean `template/top`?"),
+        ({"roles": ["nobodys-role"]}, "optional: true"),
+    ],
+)
+def test_a_test_of_what_is_not_there_is_an_error(folder: Path, change: dict[str, Any], hint: str) -> None:
+    """It would expect a denial, and get one, for ever."""
+    test = {"caller": "bot", "target": "template/top", "expect": "deny", **change}
+    project(folder, {"typo": test})
+    done = reconciler("access", "test", "tests.yaml", cwd=folder).ok(3)
+    assert ("[matches-nothing]" in done.err, "tests.yaml:" in done.err, hint in done.err) == (True, True, True)
+    project(folder, {"typo": {**test, "optional": True}})
+    assert reconciler("access", "test", "tests.yaml", cwd=folder).code in {0, 1}

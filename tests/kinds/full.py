@@ -278,9 +278,15 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
     ("policy", ""): tuple(
         {
             "effect": effect,
-            "subjects": {"callers": ["a*"], "roles": ["r", "s"], "labels": {"team": "a"}},
+            "subjects": {"callers": ["a*"], "roles": ["r", "s"], "labels": {"team": "a"}, "optional": True},
             "actions": ["query", "write"],
-            "targets": {"names": ["template/a-*"], "labels": {"team": "a"}, "classification": ["public"]},
+            "targets": {
+                "names": ["template/a-*"],
+                "labels": {"team": "a"},
+                "classification": ["public"],
+                "optional": True,
+            },
+            "optional": True,
         }
         for effect in ("allow", "deny")
     ),

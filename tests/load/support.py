@@ -67,6 +67,7 @@ def assert_same(quick: Loaded, whole: Loaded) -> None:
         assert quick.place_of(address, ("labels",)) == whole.place_of(address, ("labels",))
     assert replace(mine, resources={}) == replace(theirs, resources={})
     assert (quick.selected, quick.deletes) == (whole.selected, whole.deletes)
+    assert quick.judgement == whole.judgement
 
 
 def bodies(found: Loaded) -> dict[str, Any]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from reconciler.errors import Problem
+from reconciler.kinds.selectors import shared_with
+from reconciler.kinds.template.action import action_of
 from reconciler.kinds.template.target import CALLS
 from reconciler.kinds.template.types import TYPES
+from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
+from reconciler.model.selector import ACTION, Offer
 
 
 def _check(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
     return TYPES[resource.body["type"]].check(resource, lookup)
+
+
+def _offers(body: Body) -> Iterator[Offer]:
+    yield Offer(ACTION, action_of(body))
 
 
 KIND = Kind(
@@ -27,6 +35,8 @@ KIND = Kind(
     check=_check,
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
     calls=CALLS,
+    offers=_offers,
+    selects=shared_with,
     examples={
         "sql": "datasource: database\nsql: SELECT id, total FROM public.orders WHERE region = :region\n"
         "parameters:\n  region: {type: string, max_length: 20}",

@@ -1,0 +1,115 @@
+"""What loading finds of selectors that select nothing: the same by either way of loading, with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from reconciler.errors import Problem, in_order
+from reconciler.kinds.table import KINDS
+from reconciler.load.draft import Draft
+from reconciler.load.ignored import unused
+from reconciler.load.project import ExternalEntry, Project
+from reconciler.load.selectors import Doubt, Offers, World, doubts, offers_of
+from reconciler.model.address import Address
+from reconciler.model.body import get
+from reconciler.model.configuration import Configuration
+from reconciler.model.resource import Resource
+from reconciler.model.selector import CALLER, TARGET, Selector
+
+Selecting = tuple[Address, Selector]
+
+
+class Judgement(NamedTuple):
+    """``errors`` and ``warnings``; ``unsure`` concern all environments, and count where they hold in each (with: is it an error)."""
+
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    unsure: tuple[tuple[Problem, bool], ...] = ()
+
+
+class Parts(NamedTuple):
+    """What a configuration's resources say of selectors: names (addresses as text), what may be selected and what selects,
+    and how to find what they refer to. ``whole``: all that is declared is valid, so that nobody's words are missing."""
+
+    names: Collection[str]
+    offers: Offers
+    selecting: Sequence[Selecting]
+    referred: Callable[[], Iterable[str]]
+    whole: bool = True
+
+    @classmethod
+    def of(cls, resources: Sequence[Resource], declared: Collection[str]) -> Parts:
+        """Those of resources with their bodies, in the order of addresses; ``declared`` names invalid ones too."""
+        names = {*declared}
+        referred = partial(referred_in, resources)
+        return cls(names, offers_of(resources), selecting_in(resources), referred, len(names) == len(resources))
+
+
+def judged(project: Project, configuration: Configuration, parts: Parts, drafts: Mapping[Address, Draft]) -> Judgement:
+    """Everything that selects nothing; consequences of what is invalid are left out."""
+    settings = project.settings
+    entries = [one for one in settings.external if isinstance(one, ExternalEntry)]
+    projects = frozenset({configuration.project, *(one.project for one in entries if one.project)})
+    world = World(parts.names, parts.offers, configuration.external, projects)
+    found = [one for one in doubts(world, parts.selecting) if parts.whole or one.selector.noun in {CALLER, TARGET}]
+    errors = [_located(one, drafts) for one in found if one.is_error]
+    warnings = [_located(one, drafts) for one in found if not one.is_error]
+    unsure: list[tuple[Problem, bool]] = []
+    several = len(settings.environments) > 1
+    for one in unused(settings, parts.names, _undeclared(parts) if settings.external else ()):
+        problem = project.problem(one.problem, one.path)
+        if several and one.elsewhere:
+            unsure.append((problem, one.is_error))
+        else:
+            (errors if one.is_error else warnings).append(problem)
+    return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,))
+
+
+def selecting_in(resources: Iterable[Resource]) -> list[Selecting]:
+    return [
+        (resource.address, selector)
+        for resource in resources
+        for selector in KINDS[resource.address.kind].selects(resource.body)
+    ]
+
+
+def referred_in(resources: Iterable[Resource]) -> Iterator[str]:
+    for resource in resources:
+        for reference in KINDS[resource.address.kind].references_of(resource.address.tenant, resource.body):
+            yield str(reference.address)
+
+
+def _undeclared(parts: Parts) -> set[str]:
+    """What the project uses and doesn't declare."""
+    found = {name for name in parts.referred() if name not in parts.names}
+    for address, (_, noun, text, _) in parts.selecting:
+        if noun in {CALLER, TARGET}:
+            name = f"{address.tenant}/{CALLER}/{text}" if noun == CALLER else f"{address.tenant}/{text}"
+            if name not in parts.names:
+                found.add(name)
+    return found
+
+
+def _located(doubt: Doubt, drafts: Mapping[Address, Draft]) -> Problem:
+    """At the item of the list that it is about, as it is written."""
+    draft, path = drafts[doubt.address], doubt.selector.path
+    value: Any = get(draft.body, path)
+    if isinstance(value, list) and doubt.selector.text in value:
+        path = (*path, value.index(doubt.selector.text))
+    return draft.locate(replace(doubt.problem, path=path))
+
+
+def once(problems: Iterable[Problem]) -> list[Problem]:
+    """One document for many tenants would report each problem many times: for the first of them is enough."""
+    seen: dict[object, Problem] = {}
+    for problem in problems:
+        tenant = problem.address.partition("/")[0] if problem.address else ""
+        any_tenant = re.compile(rf"(?<![a-z0-9-]){tenant}(?![a-z0-9-])" if tenant else r"(?!)")
+        message, hint = (any_tenant.sub("${tenant}", text or "") for text in (problem.message, problem.hint))
+        seen.setdefault((problem.place, problem.code, message, hint), problem)
+    return [*seen.values()]

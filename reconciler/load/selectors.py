@@ -1,0 +1,199 @@
+"""Selectors held against a closed world, what the tenant declares or calls external: each that selects nothing is found.
+
+A literal is a typing error (a deny with one leaves access open), a pattern is a doubt; ``optional`` says that it is meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase, translate
+from functools import cached_property
+
+from msgspec import Struct
+
+from reconciler.error_codes import Code
+from reconciler.errors import Problem
+from reconciler.kinds.table import KINDS, can, kinds_that
+from reconciler.kinds.wording import nearest
+from reconciler.load.suggest import BUDGET
+from reconciler.model.address import Address
+from reconciler.model.kind import Ability
+from reconciler.model.resource import Resource
+from reconciler.model.selector import (
+    ACCESS_ROLE,
+    ACTION,
+    ALLOWED_CLASS,
+    CALLER,
+    CALLER_LABEL,
+    DENIED_CLASS,
+    EVERY,
+    OF_CALLERS,
+    PROJECT,
+    ROLE,
+    STRICT,
+    TARGET,
+    TARGET_LABEL,
+    Selector,
+    is_pattern,
+    labels,
+)
+
+Offers = dict[tuple[str, str], set[str]]
+"""By tenant and noun: every word that a selector may use."""
+
+NOTHING: Code = "matches-nothing"
+_SAYS: Mapping[str, str] = {
+    CALLER: "there is no caller `{text}`",
+    TARGET: "there is no {text}",
+    ROLE: "no caller has the role `{text}`",
+    ACCESS_ROLE: "no caller has the role `{text}`",
+    CALLER_LABEL: "no caller has this label with this value",
+    TARGET_LABEL: "nothing that a policy may name has this label with this value",
+    ALLOWED_CLASS: "no datasource is classified as {text}",
+    DENIED_CLASS: "no datasource is classified as {text}, and none is without a classification",
+    ACTION: "no template does this: {text}",
+    PROJECT: "nothing else says that there is a project {text}",
+}
+OPTIONAL = "say `optional: true` if that is meant"
+
+
+class Doubt(Struct, frozen=True):
+    """A selector that selects nothing; ``is_error`` where it is a literal that somebody may have misspelt."""
+
+    address: Address
+    selector: Selector
+    problem: Problem
+    is_error: bool
+
+
+def offers_of(resources: Iterable[Resource]) -> Offers:
+    found: Offers = defaultdict(set)
+    for resource in resources:
+        kind, tenant, body = KINDS[resource.address.kind], resource.address.tenant, resource.body
+        for noun, word in kind.offers(body):
+            found[tenant, noun].add(word)
+        if body["labels"] and kind.can(Ability.NAMEABLE):
+            for noun, word in labels(TARGET_LABEL, body["labels"]):
+                found[tenant, noun].add(word)
+    return found
+
+
+class World(Struct, frozen=True, dict=True):
+    """``names`` are all addresses that the project declares, as text; ``external`` its patterns of others' addresses."""
+
+    names: Collection[str]
+    offers: Mapping[tuple[str, str], Collection[str]]
+    external: frozenset[str]
+    projects: frozenset[str]
+
+    @cached_property
+    def _short(self) -> Mapping[tuple[str, str], list[str]]:
+        """By tenant and noun: the names of callers, and `kind/name` of what a policy may name."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        nameable = frozenset(kinds_that(Ability.NAMEABLE))
+        for address in self.names:
+            tenant, _, short = address.partition("/")
+            kind, _, name = short.partition("/")
+            if kind in nameable:
+                found[tenant, TARGET].append(short)
+            elif kind == CALLER:
+                found[tenant, CALLER].append(name)
+        return found
+
+    @cached_property
+    def _outside(self) -> Mapping[str, list[tuple[str, str]]]:
+        """External patterns in two parts, the tenant's and `kind/name`, by the noun that they are about."""
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for pattern in sorted(self.external):
+            tenant, short = pattern.split("/", 1) if pattern.count("/") == 2 else ("*", pattern)
+            kind = short.partition("/")[0]
+            if fnmatchcase(CALLER, kind):
+                found[CALLER].append((tenant, short))
+            if any(fnmatchcase(name, kind) for name in kinds_that(Ability.NAMEABLE)):
+                found[TARGET].append((tenant, short))
+        return found
+
+    def selects(self, tenant: str, selector: Selector) -> bool:
+        """Whether there is anything that the selector selects, as far as the project can know."""
+        _, noun, text, _ = selector
+        if noun in {CALLER, TARGET}:
+            return self._named(tenant, noun, text)
+        if noun == PROJECT:
+            return text in self.projects
+        words = self.offers.get((tenant, noun), ())
+        if text in words or EVERY in words:
+            return True
+        if noun == ACCESS_ROLE and not self._short.get((tenant, CALLER)):
+            return True  # whoever declares data only can't know the callers
+        about = CALLER if noun in OF_CALLERS else TARGET
+        return any(fnmatchcase(tenant, outside) for outside, _ in self._outside[about])
+
+    def _named(self, tenant: str, noun: str, text: str) -> bool:
+        short = f"{CALLER}/{text}" if noun == CALLER else text
+        if not is_pattern(text) and f"{tenant}/{short}" in self.names:
+            return True
+        if any(
+            fnmatchcase(tenant, outside) and (fnmatchcase(short, pattern) or fnmatchcase(pattern, short))
+            for outside, pattern in self._outside[noun]
+        ):
+            return True
+        if not is_pattern(text):
+            return False
+        matches = re.compile(translate(text)).match
+        return any(matches(name) for name in self._short.get((tenant, noun), ()))
+
+    def meant(self, tenant: str, selector: Selector) -> str | None:
+        """What may have been meant by a literal that selects nothing."""
+        _, noun, text, _ = selector
+        if noun in {CALLER, TARGET}:
+            words: Collection[str] = self._short.get((tenant, noun), ())
+            kind, _, name = text.partition("/")
+            if noun == TARGET and can(kind, Ability.NAMEABLE):
+                same = [word.partition("/")[2] for word in words if word.startswith(f"{kind}/")]
+                found = nearest(name, same) if len(same) < BUDGET else None
+                return f"{kind}/{found}" if found else None
+        elif noun == PROJECT:
+            words = self.projects
+        else:
+            words = self.offers.get((tenant, noun), ())
+        found = nearest(text, words) if len(words) < BUDGET else None
+        return found.replace("=", ": ", 1) if found and noun in {CALLER_LABEL, TARGET_LABEL} else found
+
+
+def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Iterator[Doubt]:
+    """Every selector that selects nothing, and isn't optional, in the order in which they are given."""
+    known: dict[tuple[str, str, str], bool] = {}
+    hints = 0
+    for address, selector in selecting:
+        if selector.optional:
+            continue
+        key = (address.tenant, selector.noun, selector.text)
+        if key not in known:
+            known[key] = world.selects(address.tenant, selector)
+        if known[key]:
+            continue
+        pattern = selector.noun in {CALLER, TARGET} and is_pattern(selector.text)
+        meant = world.meant(address.tenant, selector) if not pattern and hints < 100 else None
+        hints += 1
+        yield Doubt(address, selector, _problem(address, selector, pattern, meant), _is_error(selector, pattern))
+
+
+def _is_error(selector: Selector, pattern: bool) -> bool:
+    return selector.noun in STRICT and not pattern
+
+
+def _problem(address: Address, selector: Selector, pattern: bool, meant: str | None) -> Problem:
+    says = _SAYS[selector.noun].format(text=selector.text)
+    if pattern:
+        says = f"no {'caller' if selector.noun == CALLER else 'target'} matches {selector.text}"
+    advice = f"declare it, list it under `external` if another project does, or {OPTIONAL}"
+    if selector.noun == PROJECT:
+        advice = "correct the name, or name the project at an entry of `external`"
+    elif selector.noun == ACCESS_ROLE:
+        advice = "correct the role, or give it to a caller"
+    elif selector.noun not in STRICT or pattern:
+        advice = OPTIONAL
+    hint = f"did you mean `{meant}`? Otherwise {advice}" if meant else advice
+    return Problem(NOTHING, f"this selects nothing: {says} in {address.tenant}", str(address), selector.path, hint=hint)

@@ -1,0 +1,53 @@
+"""What selects by a name or a word, and what may be selected: declared by the kinds, judged by the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from reconciler.errors import Path
+
+CALLER, TARGET = "caller", "target"
+"""Selected by name: a caller's, or `kind/name` of what a policy may name. Every other noun is selected by a word."""
+ROLE, ACCESS_ROLE = "role", "access-role"
+CALLER_LABEL, TARGET_LABEL = "caller-label", "target-label"
+ALLOWED_CLASS, DENIED_CLASS = "allowed-class", "denied-class"
+ACTION = "action"
+PROJECT = "project"
+OF_CALLERS = frozenset({ROLE, ACCESS_ROLE, CALLER_LABEL})
+"""Nouns whose words are said of callers."""
+EVERY = ""
+"""The word of what every selector of its noun fits."""
+STRICT = frozenset({CALLER, TARGET, ROLE, ACCESS_ROLE, CALLER_LABEL, TARGET_LABEL})
+"""Nouns that anybody can misspell: a literal that selects nothing is an error. The others' words are a closed list of the
+schema's, or another project's to know."""
+
+
+class Selector(NamedTuple):
+    """A text at ``path`` of a body (the list that holds it, or the label's key) that selects by ``noun``."""
+
+    path: Path
+    noun: str
+    text: str
+    optional: bool = False
+
+
+class Offer(NamedTuple):
+    """A word that selectors of a noun may use, since a resource has it."""
+
+    noun: str
+    word: str
+
+
+def label(key: str, value: str) -> str:
+    """The word for a label."""
+    return f"{key}={value}"
+
+
+def labels(noun: str, found: Mapping[str, str]) -> list[Offer]:
+    return [Offer(noun, label(key, value)) for key, value in found.items()]
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text stands for several names."""
+    return "*" in text or "?" in text
