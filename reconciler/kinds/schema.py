@@ -54,7 +54,7 @@ class Spot(NamedTuple):
 
 @cache
 def fields_of(part: type[BaseModel]) -> Mapping[str, Shape]:
-    """The fields of a model by name; reflective, so only errors and excerpts may call it."""
+    """The fields of a model by name, read from its annotations once."""
     return {info.alias or name: _of_field(info) for name, info in part.model_fields.items()}
 
 

@@ -35,7 +35,7 @@ class Part(BaseModel):
 class Spec(Part):
     """What all kinds have in common."""
 
-    description: Annotated[Text, NoRisk("people read it, nothing depends on it")] = Field(
+    description: Annotated[Text, NoRisk("people and agents read it, nothing is decided by it")] = Field(
         "", description="What this is for, in a sentence that a colleague understands."
     )
     labels: Annotated[Labels, NoRisk("what policies make of labels shows in the effects of a plan on access")] = Field(

@@ -92,7 +92,7 @@ class ResourceChangeDocument(_Part):
     adopted_from: str | None = Field(description="The project that loses it; empty text if nobody owned it.")
     risks: list[str] = Field(
         default_factory=list,
-        description="What somebody should look at twice, the gravest first, e.g. `access-widened`.",
+        description="Risks, the gravest first, e.g. `access-widened`.",
     )
     status: list[str] = Field(
         default_factory=list,

@@ -61,7 +61,7 @@ class Tool(Part):
         None,
         description="The SHA-256 of the tool's whole definition. A tool that changes is no longer called until it is pinned.",
     )
-    description: Annotated[Text, NoRisk("people read it, nothing depends on it")] = Field(
+    description: Annotated[Text, NoRisk("people read it, nothing is decided by it")] = Field(
         "", description="What the tool is used for here."
     )
 

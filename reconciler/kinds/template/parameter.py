@@ -76,7 +76,7 @@ class Parameter(Part):
     items: Annotated[ScalarType | None, Risk("statement-changed")] = Field(
         None, description="array: the type of each item."
     )
-    description: Annotated[Text, NoRisk("people and agents read it, nothing depends on it")] = Field(
+    description: Annotated[Text, NoRisk("people and agents read it, nothing is decided by it")] = Field(
         "", description="What the value means, for the person or the agent that gives it."
     )
     default: Annotated[Value | None, Risk("statement-changed")] = Field(

@@ -18,7 +18,7 @@ _OTHERS: Mapping[str, str] = {
     "commands.md": "Commands, their arguments and options.",
     "codes.md": "Exit codes, and the codes of errors.",
     "values.md": "Types of fields that have rules of their own.",
-    "risks.md": "What a change may do that somebody should look at twice.",
+    "risks.md": "What a change may do to data, access and limits, by name.",
 }
 
 

@@ -32,7 +32,7 @@ def risks_page() -> Iterator[str]:
     yield "# Risks"
     yield ""
     yield from paragraph(
-        "What a change may do that somebody should look at twice. Plans name them, the gravest first, and each has one of "
+        "What a change may do to data, access and limits. Plans name them, the gravest first, and each has one of "
         "three levels: high, medium or low. `guards.refuse` in "
         "[reconciler.yaml](project.md) makes an apply refuse them, and `--allow-risk` says that one is meant. The pages of "
         "the kinds name the risks of each field."
