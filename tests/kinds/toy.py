@@ -12,6 +12,7 @@ from reconciler.model.access import Classification, SharedWith
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Name, ShortText
 from reconciler.model.kind import Ability, Kind, RefField
+from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Spec
 from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 
@@ -19,12 +20,20 @@ from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 class Sensor(Spec):
     """Something that is measured."""
 
-    connector: Name = Field(description="The connector that reaches it.")
-    unit: Annotated[ShortText, Field(max_length=20)] = Field(description="The unit of its values, e.g. `celsius`.")
-    enabled: bool = Field(True, description="Whether it may be read.")
-    classification: Classification | None = Field(None, description="How sensitive its values are.")
-    access_roles: ItemSet[ShortText] = Field((), description="The roles that may read it. Empty leaves it to policies.")
-    shared_with: SharedWith | None = Field(None, description="Projects whose policies may allow reading it.")
+    connector: Annotated[Name, Risk("access-widened")] = Field(description="The connector that reaches it.")
+    unit: Annotated[ShortText, Field(max_length=20), NoRisk("a word for people")] = Field(
+        description="The unit of its values, e.g. `celsius`."
+    )
+    enabled: Annotated[bool, Risk("access-widened")] = Field(True, description="Whether it may be read.")
+    classification: Annotated[Classification | None, Risk("classification-lowered")] = Field(
+        None, description="How sensitive its values are."
+    )
+    access_roles: Annotated[ItemSet[ShortText], Risk("access-widened")] = Field(
+        (), description="The roles that may read it. Empty leaves it to policies."
+    )
+    shared_with: Annotated[SharedWith | None, Risk("access-widened")] = Field(
+        None, description="Projects whose policies may allow reading it."
+    )
 
 
 def _resolve(name: str, _action: str | None, look: Look) -> Operation | str:

@@ -72,6 +72,8 @@ def test_plan_apply_show_and_drift(db: Db, folder: Path) -> None:
     assert "roof" in run("list", "sensors").ok().out
     (folder / "acme.yaml").write_text(yaml.safe_dump(changed("sensors", "roof", unit="kelvin")))
     assert "kelvin" in run("plan").ok().out
+    (folder / "acme.yaml").write_text(yaml.safe_dump(changed("sensors", "roof", classification="public")))
+    assert "classification-lowered" in run("plan", "--format", "json").ok().out
     db.sql("UPDATE resources SET spec = replace(spec, 'celsius', 'volt') WHERE kind = 'sensor'")
     assert "acme/sensor/roof" in run("drift").ok(2).out
 

@@ -13,7 +13,6 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
 from reconciler.kinds.connector.http import Method
 from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
-from reconciler.kinds.template.action import SAFE_METHODS
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.json_schema import schema_faults
 from reconciler.model.body import Body
@@ -23,6 +22,7 @@ from reconciler.model.resource import Resource
 from reconciler.model.risk import Risk
 from reconciler.model.secret_ref import looks_secret
 
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*\Z")
 
@@ -172,6 +172,11 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
         message = f"the path is none of those that {datasource.address} lists"
         yield Problem("path-not-in-datasource", message, str(address), ("path",), expected=", ".join(listed))
     yield from caps(resource, connector, ("max_response_bytes", "timeout_seconds"))
+
+
+def reads(body: Body) -> bool:
+    """Whether the request is safe by its method."""
+    return body.get("method") in SAFE_METHODS
 
 
 def fits(body: Body, datasource: Body | None, connector: Body) -> bool:

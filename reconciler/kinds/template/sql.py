@@ -81,11 +81,16 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     yield from caps(resource, connector, ("max_rows", "max_result_bytes", "timeout_seconds"))
 
 
+def reads(body: Body) -> bool:
+    """Whether the statement only reads."""
+    return body.get("read_only") is True
+
+
 def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
     """Whether the connector speaks SQL, and may write where the template does. Its gateway looks at the statement."""
     if datasource is None or connector["type"] != "sql":
         return False
-    return body["read_only"] is True or connector["read_only"] is not True
+    return reads(body) or connector["read_only"] is not True
 
 
 def _placeholder_problems(resource: Resource, lexed: Lexed) -> Iterator[Problem]:

@@ -16,15 +16,17 @@ from reconciler.model.spec import Spec
 class TemplateType(NamedTuple):
     """``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one,
     and its connector, whether it may run there at all: what `check` refuses may have come about since, by another project's
-    apply or by hand.
+    apply or by hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then.
     """
 
     spec: type[Spec]
     check: Callable[[Resource, Lookup], Iterable[Problem]]
     fits: Callable[[Body, Body | None, Body], bool]
+    reads: Callable[[Body], bool]
+    action: str
 
 
 TYPES: Mapping[str, TemplateType] = {
-    "sql": TemplateType(sql.Sql, sql.check, sql.fits),
-    "http": TemplateType(http.Http, http.check, http.fits),
+    "sql": TemplateType(sql.Sql, sql.check, sql.fits, sql.reads, "query"),
+    "http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve"),
 }
