@@ -1,4 +1,4 @@
-"""A kind for tests: `test_toy.py` puts this file into a copy of the program, with one line in the table, and nothing else."""
+"""A kind for tests: it goes into a copy of the program with one line in the table, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,0 +1,71 @@
+"""What holds in the copy of the program that has toy types of templates and connectors, a toy scheme and a toy command."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry
+
+from reconciler.access.decide import Ask
+from reconciler.runtime.call import Permits, Surroundings
+from reconciler.runtime.connectors.table import CONNECTORS
+from reconciler.runtime.pools import Pools
+from reconciler.secrets.fetch import Outside
+from reconciler.secrets.policy import Policy
+from reconciler.secrets.resolve import Resolver
+from tests.conftest import Db, reconciler
+from tests.runtime.worlds import BOT, WORLD, World, in_world
+
+MANIFEST: dict[str, Any] = {
+    **copy.deepcopy(WORLD),
+    "connectors": {**WORLD["connectors"], "desk": {"type": "note", "signature": "toy://yours"}},
+    "templates": {
+        **WORLD["templates"],
+        "greet": {
+            "type": "note",
+            "connector": "desk",
+            "text": "hello",
+            "parameters": {"name": {"type": "string", "max_length": 20}},
+        },
+    },
+}
+
+
+def test_validate_schema_and_documentation(folder: Path) -> None:
+    (folder / "acme.yaml").write_text(yaml.safe_dump(MANIFEST))
+    reconciler("validate", cwd=folder).ok()
+    schema = reconciler("schema", "manifest", cwd=folder).ok().json
+    assert Draft202012Validator(schema, registry=Registry()).is_valid(MANIFEST)
+    wrong = copy.deepcopy(MANIFEST)
+    wrong["templates"]["greet"]["connector"] = "warehouse"
+    (folder / "acme.yaml").write_text(yaml.safe_dump(wrong))
+    assert "[connector-mismatch]" in reconciler("validate", cwd=folder).ok(3).err
+    assert "What is told." in reconciler("explain", "template.note.text", cwd=folder).ok().out
+    assert "hello" in reconciler("hello", cwd=folder).ok().out
+    assert "hello" in reconciler("--help", cwd=folder).ok().out
+
+
+def test_it_is_called_and_recorded(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        resolver = Resolver(Policy(), Outside({}))
+
+        async def resolve(tenant: str, reference: str) -> str:
+            return resolver.resolve(tenant, reference).reveal()
+
+        around = Surroundings(resolve, resolve, Permits())
+        world.mediator._pools = Pools(CONNECTORS, around, world.ledger.open.__contains__)
+        assert "greet" in world.mediator.tools(BOT)
+        done = await world.mediator.access(BOT, Ask(world.mediator.target_of(BOT, "greet")), {"name": "Ann"})
+        assert done.answer.content == "hello Ann, sruoy"
+        (told,) = await world.evidence()
+        assert (told["target"], told["connector"], told["action"]) == ("template/greet", "connector/desk", "retrieve")
+        await asyncio.to_thread(world.command, "freeze", "acme/connector/desk", "--reason", "x")
+        await world.look()
+        assert "greet" not in world.mediator.tools(BOT)
+
+    in_world(db, folder, work, MANIFEST)
