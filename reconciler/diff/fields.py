@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.errors import Path
+from reconciler.model.body import same
 
 _ABSENT: Any = object()
 
@@ -31,7 +32,7 @@ def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference
         yield from (Difference(p, "add", None, v) for p, v in _leaves(after, path))
     elif after is _ABSENT:
         yield from (Difference(p, "remove", v, None) for p, v in _leaves(before, path))
-    elif not _same(before, after):
+    elif not same(before, after):
         yield Difference(path, "change", before, after)
 
 
@@ -41,14 +42,3 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _leaves(value[key], (*path, key))
     else:
         yield path, value
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Python says True == 1 and 1 == 1.0; JSON does not say the first."""
-    if isinstance(before, bool) or isinstance(after, bool):
-        return before is after
-    if isinstance(before, list) and isinstance(after, list):
-        return len(before) == len(after) and all(_same(b, a) for b, a in zip(before, after, strict=True))
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        return before.keys() == after.keys() and all(_same(before[k], after[k]) for k in before)
-    return bool(before == after)

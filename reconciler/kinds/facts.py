@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.errors import Path
 from reconciler.kinds.schema import Shape, below, fields_of, member_of
-from reconciler.model.body import Body
+from reconciler.model.body import Body, same
 from reconciler.model.kind import Kind
 from reconciler.model.risk import ABSENT, BodyJudge, Risk
 from reconciler.model.spec import Spec
@@ -51,7 +51,7 @@ _MALFORMED = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 def _judged(shape: Shape, before: Any, after: Any, replaced: bool) -> Iterator[str]:
     # equal values carry no risk, and most are equal
-    if before == after and isinstance(before, bool) == isinstance(after, bool):
+    if same(before, after):
         return
     for risk in shape.risks:
         if _found(risk, before, after):

@@ -80,6 +80,17 @@ def leaves(body: Any, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield prefix, body
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in JSON. For Python, True == 1 too."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
 def dotted(path: Path) -> str:
     """``("auth", "headers", 0)`` as people write it: ``auth.headers[0]``."""
     text = ""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from reconciler.model.body import same
 from reconciler.model.risk import ABSENT, Judge
 from reconciler.model.secret_ref import references_in
 
@@ -36,7 +37,7 @@ def grown(empty_is_all: bool) -> Judge:
 
 def leaves_value(value: Any) -> Judge:
     """Return a judge that finds a risk where exactly this value is given up."""
-    return lambda before, after: before is not ABSENT and _same(before, value) and not _same(after, value)
+    return lambda before, after: before is not ABSENT and same(before, value) and not same(after, value)
 
 
 def set_before(before: Any, after: Any) -> bool:
@@ -77,10 +78,6 @@ def sinks(order: Sequence[str], absent: str | None = None) -> Judge:
 def other_references(before: Any, after: Any) -> bool:
     """Another reference to a secret, one more or one less, wherever in the value it stands."""
     return {*references_in({"value": before})} != {*references_in({"value": after})}
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _number(value: Any) -> Decimal:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.model.body import Body
+from reconciler.model.body import Body, same
 
 
 class Level(Enum):
@@ -65,7 +65,7 @@ Judge = Callable[[Any, Any], bool]
 
 
 def differs(before: Any, after: Any) -> bool:
-    return bool(before != after)
+    return not same(before, after)
 
 
 class Risk(Struct, frozen=True):

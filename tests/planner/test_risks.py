@@ -82,6 +82,12 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
         OWN | {"config": {"host": "ldap.internal", "api_key": "env://A"}},
         {"endpoint-host-changed", "access-widened", "credential-changed"},
     ),
+    (
+        "connector",
+        OWN | {"config": {"a": [1, {"b": 0}]}},
+        OWN | {"config": {"a": [1, {"b": False}]}},
+        {"endpoint-host-changed", "access-widened"},
+    ),
     ("connector", KAFKA, KAFKA | {"security": "plaintext"}, {"encryption-weakened"}),
     ("connector", KAFKA | {"security": "tls"}, KAFKA, set()),
     ("connector", HTTP | {"headers": {"X-A": "1"}}, HTTP | {"headers": {"X-A": "2"}}, {"credential-changed"}),

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
+from reconciler.model.body import same
 from reconciler.model.fields import Form, ItemSet, Public, Text, fail, free_json
 from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
 from reconciler.model.risk import NoRisk, Risk
@@ -169,7 +170,7 @@ class Parameter(Part):
         """Why a single value is none that this parameter allows."""
         if not is_of(self.scalar, value):
             return f"expected a value of the type {self.scalar}"
-        if with_enum and self.enum is not None and not any(_same(value, one) for one in self.enum):
+        if with_enum and self.enum is not None and not any(same(value, one) for one in self.enum):
             return "this is none of the values in `enum`"
         if self.scalar in _NUMBERS:
             if self.min is not None and value < self.min:
@@ -204,7 +205,3 @@ def _is_time(scalar: str, text: str) -> bool:
         return len(text) > 10 and text[10] in "T " and datetime.fromisoformat(text) is not None
     except ValueError:
         return False
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from reconciler.kinds.schema import Shape, fields_of
 from reconciler.model.risk import RISKS
+from reconciler.render.reference.fields import DEEPEST
 
 Path = tuple[str, ...]
 
@@ -24,7 +25,7 @@ def declared_risks(model: type[BaseModel]) -> Mapping[Path, tuple[str, ...]]:
 
 
 def _fields(model: type[BaseModel], path: Path) -> Iterator[tuple[Path, frozenset[str]]]:
-    for name, shape in fields_of(model).items():
+    for name, shape in fields_of(model).items() if len(path) < DEEPEST else ():
         yield (*path, name), frozenset({*(risk.name for risk in shape.risks), *shape.together})
         yield from _inside(shape, (*path, name))
 
