@@ -175,8 +175,7 @@ class State:
         return False, denial.reason
 
     async def by_operators(self, caller: Caller, ask: Ask) -> tuple[bool, str]:
-        asked = {"caller": caller.name, "target": ask.target, "action": ask.action, "key": caller.key}
-        asked |= {"roles": [*caller.roles], "claims": dict(caller.claims or {})}
+        asked = {**_asks(caller), "target": ask.target, "action": ask.action, "key": caller.key}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://x") as client:
             found = (await client.post(f"/v1/tenants/{TENANT}/access/explain", json=asked)).json()
         return found["decision"] == "allow", found["reason"]
@@ -190,9 +189,15 @@ class State:
 
     def by_test(self, caller: Caller, ask: Ask, expect: str) -> bool:
         """Whether an access test that expects this passes."""
-        raw = {"target": ask.target, "action": ask.action, "arguments": {}, "expect": expect}
+        raw: dict[str, Any] = {"target": ask.target, "action": ask.action, "arguments": {}, "expect": expect}
         test = AccessTest.model_validate({**_asks(caller), **raw})
-        return verdict_of(Case("one", TENANT, test, Place("x", 1, 1)), self.fresh()).passed
+        return verdict_of(_case(test), self.fresh()).passed
+
+
+def _case(test: AccessTest) -> Case:
+    """As if it stood in a file."""
+    nowhere: Any = None
+    return Case("one", TENANT, test, Place("x", 1, 1), nowhere, 0)
 
 
 def _asks(caller: Caller) -> dict[str, Any]:
@@ -243,4 +248,4 @@ async def _ask_all(state: State, counted: Counter[str]) -> None:
         tools = [*state.mediator.tools(caller)]
         test = AccessTest.model_validate({**_asks(caller), "tools": tools})
         if not state.status.freezes:
-            assert verdict_of(Case("all", TENANT, test, Place("x", 1, 1)), state.fresh()).passed, at
+            assert verdict_of(_case(test), state.fresh()).passed, at
