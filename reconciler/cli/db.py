@@ -10,6 +10,8 @@ from reconciler.cli.options import common, print_json
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import LockTimeout
 
+MOST_NAMED = 3
+
 
 @click.group("db")
 def command() -> None:
@@ -50,13 +52,16 @@ def upgrade_command(options: Options, lock_timeout: float) -> int:
 @command.command("status")
 @common
 def status_command(options: Options) -> int:
-    """Tell what the database is: its schema's revision, its projects, environments and generations. Writes nothing."""
+    """Tell what the database is: its schema's revision, its projects, generations and freezes. Writes nothing."""
+    from reconciler.model.live import DatabaseState
     from reconciler.store.reading import read_overview
     from reconciler.store.schema import REVISIONS
+    from reconciler.store.status import freezes
 
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
     overview = read_overview(database)
+    frozen = freezes(database) if overview.state is DatabaseState.CURRENT else []
     if options.format == "json":
         print_json(
             {
@@ -70,6 +75,7 @@ def status_command(options: Options) -> int:
                     {"project": name, "environment": env, "generation": generation, "resources": count}
                     for name, env, generation, count in overview.projects
                 ],
+                "freezes": [one.document() for one in frozen],
             }
         )
         return 0
@@ -80,6 +86,10 @@ def status_command(options: Options) -> int:
     click.echo(f"Live:     {overview.resources} resources")
     for name, env, generation, count in overview.projects:
         click.echo(f"Project:  {name}{f' ({env})' if env else ''}, generation {generation}, owns {count} resources")
+    if frozen:
+        names = ", ".join(one.address or f"{one.freeze.target} (gone)" for one in frozen[:MOST_NAMED])
+        more = f" and {len(frozen) - MOST_NAMED} more" if len(frozen) > MOST_NAMED else ""
+        click.echo(f"Frozen:   {names}{more} (see `reconciler freeze --list`)")
     return 0
 
 

@@ -22,7 +22,7 @@ COLUMNS = {"address": "ADDRESS", "project": "PROJECT", "changed_by": "CHANGED BY
 def command(options: Options, kind: str | None) -> int:
     """List what is live.
 
-    Tells address, owner, who changed it last and when. KIND is singular or plural.
+    Tells address, owner, who changed it last and when, and what is frozen. KIND is singular or plural.
     """
     if kind is not None and kind not in KINDS and kind not in BY_PLURAL:
         raise UsageError(f"there is no kind {kind!r}", code="unknown-kind", hint=f"kinds are {', '.join(KINDS)}")
@@ -35,9 +35,12 @@ def command(options: Options, kind: str | None) -> int:
 
 def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, Any]]:
     """Live resources in key order, narrowed by --tenant and --target."""
+    from reconciler.store.status import read_status
+
     options = workspace.options
     database = workspace.database(workspace.environment(required=True))
     live = workspace.read_live(database, None, every_tenant=not owned_only)
+    status = read_status(database)
     found = []
     for address in sorted(live.rows):
         row = live.rows[address]
@@ -48,6 +51,7 @@ def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, An
             or (options.targets and str(address) not in options.targets)
         ):
             continue
+        freeze = status.freeze_over(address, row.uid)
         found.append(
             {
                 "address": str(address),
@@ -58,16 +62,27 @@ def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, An
                 "uid": row.uid,
                 "changed_by": row.touch.by,
                 "changed_at": row.touch.at,
+                "frozen": None if freeze is None else freeze.facts(),
             }
         )
     return found
+
+
+def _frozen(row: dict[str, Any]) -> str:
+    freeze = row["frozen"]
+    return f"since {freeze['frozen_at']} by {freeze['frozen_by']}: {freeze['reason']}"
 
 
 def show_rows(rows: list[dict[str, Any]], options: Options) -> None:
     if options.format == "json":
         print_json({"format_version": "1.0", "resources": rows})
         return
-    heads = [*COLUMNS.values()] if rows and not options.quiet else []
-    print_lines(table(heads, [[row[key] or "-" for key in COLUMNS] for row in rows]), options.style)
+    frozen = {row["address"]: _frozen(row) for row in rows if row["frozen"]}
+    columns = {**COLUMNS, "frozen": "FROZEN"} if frozen else COLUMNS
+    heads = [*columns.values()] if rows and not options.quiet else []
+    lines = [[row[key] or "-" for key in COLUMNS] for row in rows]
+    if frozen:
+        lines = [[*line, frozen.get(row["address"], "-")] for line, row in zip(lines, rows, strict=True)]
+    print_lines(table(heads, lines), options.style)
     if not rows and not options.quiet:
         click.echo("Nothing is live here.", err=True)

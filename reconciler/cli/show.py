@@ -59,6 +59,7 @@ def command(options: Options, what: str | None) -> int:
 
 def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
     from reconciler.store.reading import read_resource
+    from reconciler.store.status import read_status
 
     database = workspace.database(workspace.environment(required=True))
     found = read_resource(database, address)
@@ -67,6 +68,7 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
             f"{address} is not live in {database.display}", code="not-live", hint="see `reconciler list`"
         )
     row, owner, status = found
+    freeze = read_status(database).freeze_over(address, row.uid)
     document: dict[str, Any] = {
         "address": str(address),
         "uid": row.uid,
@@ -75,6 +77,7 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "row_version": row.row_version,
         "changed_by": row.touch.by,
         "changed_at": row.touch.at,
+        "frozen": None if freeze is None else freeze.facts(),
         "spec": shown_body(row),
     }
     if can(address.kind, Ability.SUSPENDABLE):
@@ -93,6 +96,9 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
 def _text(found: dict[str, Any]) -> Iterator[str]:
     yield f"# {found['address']}"
     yield f"# owned by {found['project'] or 'nobody'}, last changed by {safe(found['changed_by'])} at {found['changed_at']}"
+    if freeze := found["frozen"]:
+        since = f"{freeze['frozen_at']} by {safe(freeze['frozen_by'])}"
+        yield f"# {freeze['target']} is frozen since {since}: {safe(freeze['reason'])}"
     if "status" in found:
         status = found["status"]
         suspended = f", suspended by {safe(status['suspended_by'])}" if status["suspended_by"] else ""

@@ -49,6 +49,16 @@ class Freeze(NamedTuple):
     uid: str | None = None
     origin: str = ""
 
+    def facts(self) -> dict[str, str | None]:
+        """Return it as JSON."""
+        return {
+            "target": self.target,
+            "uid": self.uid,
+            "reason": self.reason,
+            "frozen_at": self.frozen_at,
+            "frozen_by": self.frozen_by,
+        }
+
     def __str__(self) -> str:
         return f"frozen since {self.frozen_at} by {self.frozen_by}: {self.reason}"
 
@@ -66,17 +76,7 @@ class FreezeEntry(NamedTuple):
 
     def document(self) -> dict[str, str | None]:
         """Return the entry as both the command line and the operators' API write it."""
-        one = self.freeze
-        return {
-            "id": one.id,
-            "target": one.target,
-            "address": self.address,
-            "uid": one.uid,
-            "state": self.state,
-            "reason": one.reason,
-            "frozen_at": one.frozen_at,
-            "frozen_by": one.frozen_by,
-        }
+        return {"id": self.freeze.id, "address": self.address, "state": self.state, **self.freeze.facts()}
 
 
 class Held(Struct, frozen=True):
@@ -123,6 +123,12 @@ class Status(Struct, frozen=True, dict=True):
         if not self.freezes:
             return None
         return self._by_uid.get((address.tenant, uid or "")) or self._by_name.get(str(address))
+
+    def freeze_over(self, address: Address, uid: str) -> Freeze | None:
+        """Return the freeze of a resource, or of its tenant or the platform."""
+        if not self.freezes:
+            return None
+        return self.freeze_of(address.tenant, None, "", [Known(address, uid, None, None, False)])
 
     @cached_property
     def _by_name(self) -> Mapping[str, Freeze]:

@@ -166,3 +166,26 @@ def test_freezes_of_an_older_database_follow_what_they_froze(db: Db, folder: Pat
         ("2", None, None, "2"),
         ("3", None, None, "3"),
     ]
+
+
+def test_lists_mention_what_is_frozen(db: Db, folder: Path) -> None:
+    apply(db, folder, WORLD)
+    run = cli_on(db.url, folder)
+    assert "FROZEN" not in run("list").ok().out
+    assert "Frozen:" not in run("db", "status").ok().out
+    assert run("show", WAREHOUSE, "--format", "json").ok().json["frozen"] is None
+    run("freeze", WAREHOUSE, "--reason", "incident 7", RECONCILER_ACTOR="ada").ok()
+    apply(db, folder, renamed())
+    rows = {one["address"]: one["frozen"] for one in run("list", "--format", "json").ok().json["resources"]}
+    assert {address for address, frozen in rows.items() if frozen} == {"acme/connector/store"}
+    assert rows["acme/connector/store"]["reason"] == "incident 7"
+    (line,) = (line for line in run("list").ok().out.splitlines() if line.startswith("acme/connector/store"))
+    assert line.endswith("Z by ada: incident 7")
+    shown = run("show", "acme/connector/store").ok().out
+    assert f"# {WAREHOUSE} is frozen since 20" in shown
+    assert run("show", "acme/connector/store", "--format", "json").ok().json["frozen"]["target"] == WAREHOUSE
+    assert "Frozen:   acme/connector/store (see" in run("db", "status").ok().out
+    assert [one["state"] for one in run("db", "status", "--format", "json").ok().json["freezes"]] == ["in-force"]
+    run("freeze", "tenant/acme", "--reason", "all of it").ok()
+    assert all(one["frozen"] for one in run("list", "--format", "json").ok().json["resources"])
+    assert "# tenant/acme is frozen since" in run("show", "acme/caller/bot").ok().out

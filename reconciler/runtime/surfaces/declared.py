@@ -68,5 +68,5 @@ def _told(in_force: InForce, one: Resource) -> dict[str, Any]:
         "generation": in_force.snapshot.generations.get(known.project or "", 0),
         "drifted": not known.settled,
         "suspended": known.suspended,
-        "frozen": in_force.status.freeze_on(known) is not None,
+        "frozen": in_force.status.freeze_over(known.address, known.uid) is not None,
     }
