@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import common, print_json
-from reconciler.cli.serve import STORE_VARIABLE, not_installed, store_of
+from reconciler.cli.options import STORE_VARIABLE, common, print_json
+from reconciler.cli.serve import not_installed, store_of
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
 from reconciler.render.table import table

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change, Plan
 
 FORMATS = ("text", "json")
+STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
+"""Names the runtime's own database: evidence, and what was used of limits."""
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:

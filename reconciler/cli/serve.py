@@ -9,14 +9,13 @@ from pathlib import Path
 import click
 
 from reconciler.cli.credentials import resolver_of
-from reconciler.cli.options import common
+from reconciler.cli.options import STORE_VARIABLE, common
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.model.address import is_name
 from reconciler.store.url import Database, parse_database
 
-STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
 EVIDENCE_VARIABLE = "RECONCILER_EVIDENCE_URL"
 """The store once more, by a role that may read it: for operators, where the server's own role may not."""
 DEFAULT_STORE = "sqlite:///.reconciler/runtime.db"

@@ -236,10 +236,12 @@ class Workspace:
         """Says what callers may do after it, the risks that follow from that, and what operators decided about its resources."""
         if not plan.changes:
             return plan
+        from reconciler.cli.usage import usage_of
         from reconciler.planner.status import with_status
         from reconciler.store.held import read_held
 
-        plan = with_status(plan, read_held(database))
+        held = replace(read_held(database), used=usage_of(plan, database, self.options.progress.say))
+        plan = with_status(plan, held)
         from reconciler.access.planned import with_effects
         from reconciler.store.known import read_governed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.access.resource import Resource
@@ -27,6 +27,14 @@ def declared(tenant: Tenant, caller: str | None = None) -> list[Level]:
     levels = [level for found in tenant.once(_compiled).values() for level in found]
     wanted = levels if caller is None else [one for one in levels if one.target in {TENANT, f"caller/{caller}"}]
     return sorted(wanted)
+
+
+def by_limit(tenant: Tenant) -> Iterator[tuple[str, Level]]:
+    """Yield each limit's uid with what it counts."""
+    for name in tenant.names("limit"):
+        limit = tenant.resource(name)
+        for level in _levels(tenant, limit) if limit else ():
+            yield limit.known.uid if limit else "", level
 
 
 def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Set
 from contextlib import suppress
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Refused
@@ -44,6 +45,25 @@ def read_governed(database: Database, tenants: Set[str], besides: Set[str]) -> l
         return []
     with reading(database) as connection:
         return [*governed_in(connection, tenants, besides)] if state_of(connection) is DatabaseState.CURRENT else []
+
+
+def read_limited(database: Database, tenants: Set[str], kind: str) -> list[Known]:
+    """Return the tenants' resources of the kind that sets limits, and of each what its `target` names."""
+    if not exists(database):
+        return []
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return []
+        sql, values = in_tenants(connection, tenants)
+        limits = [*known_in(connection, (f"{sql} AND r.kind = :limit", {**values, "limit": kind}))]
+        return [*limits, *known_in(connection, at_addresses(connection, filter(None, map(_target, limits))))]
+
+
+def _target(limit: Known) -> Address | None:
+    """Return what a limit is about; None for a whole tenant, and for a body that somebody broke by hand."""
+    with suppress(ValueError, AttributeError, TypeError):
+        return Address.parse(f"{limit.address.tenant}/{orjson.loads(limit.live.json if limit.live else '')['target']}")
+    return None
 
 
 def governed_in(connection: Connection, tenants: Set[str], besides: Set[str]) -> Iterator[Known]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.model.status import Freeze, FreezeEntry, Held
+from reconciler.planner.status import with_status
+from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.ledger import Ledger
+from reconciler.runtime.running import backend_of
+from reconciler.store.url import parse_database
 from tests.conftest import Db, Ran
-from tests.runtime.test_status_follows import renamed
+from tests.planner.support import CUSTOM, HTTP, World, at, wish
+from tests.planner.support import plan as make
+from tests.runtime.test_status_follows import intent, renamed
 from tests.runtime.worlds import WORLD, apply
 from tests.store.support import Cli, cli_on
 
@@ -100,3 +110,76 @@ def test_status_moves_no_digest_of_what_a_plan_does(command: Cli, folder: Path) 
         command("plan", "--out", str(file)).ok()
     assert saved[0].read_bytes() == saved[1].read_bytes()
     command("apply", str(saved[0]), "--auto-approve").ok()
+
+
+def test_a_plan_says_what_was_used(command: Cli, folder: Path, tmp_path: Path) -> None:
+    """Of a limit, and of what it is about, where the environment names the runtime's store."""
+    limits = {name: {"target": "connector/warehouse", "per": "month", "requests": 2000} for name in ("a", "b")}
+    limits["c"] = {"target": "caller/bot", "per": "month", "requests": 5}
+    apply_document = {**copy.deepcopy(WORLD), "limits": limits}
+    plan(command, folder, apply_document).ok()
+    command("apply", "--auto-approve").ok()
+    url = f"sqlite:///{tmp_path}/runtime.db"
+    asyncio.run(count(url, command, 1900))
+    document = renamed("connector/warehouse", "caller/bot", document=apply_document)
+    for name in ("a", "b"):
+        document["limits"][name] = {"target": "connector/new-warehouse", "per": "month", "requests": 3000}
+    document["limits"]["c"]["target"] = "caller/new-bot"
+    assert not any(statuses(command, folder, document).values())
+    found = command("plan", "--format", "json", RECONCILER_RUNTIME_URL=url).ok().json["resource_changes"]
+    told = {one["address"]: one["status"] for one in found}
+    used = "1,900 of 2,000 requests used this month"
+    assert told["acme/limit/a"] == told["acme/limit/b"] == [used]
+    assert told["acme/connector/new-warehouse"] == [used, used]
+    assert told["acme/caller/new-bot"] == told["acme/limit/c"] == []
+    missing = command("plan", RECONCILER_RUNTIME_URL=f"sqlite:///{tmp_path}/none.db").ok()
+    assert "What was used of limits is not known" in missing.err
+    assert not (tmp_path / "none.db").exists()
+
+
+async def count(url: str, command: Cli, n: int) -> None:
+    """As a server would have, of the warehouse."""
+    resources = command("list", "--format", "json").ok().json["resources"]
+    (uid,) = (one["uid"] for one in resources if one["address"] == WAREHOUSE)
+    ledger = Ledger(backend_of(parse_database(url, Path("/"))), 1e9)
+    await ledger.values_key()
+    ledger.start()
+    await ledger.admit(intent([Level("acme", "connector/warehouse", "requests", "month", 2000, counter=uid)]))
+    await ledger.close()
+    Db(url).sql("UPDATE counters SET n = ?", [n])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_plan_says_of_each_change_what_the_model_says(seed: int) -> None:
+    """Random live states, wishes and decisions: who is frozen before an apply is said, or is not touched by it."""
+    pick, world = random.Random(seed), World()
+    bodies = {f"connector/{name}": pick.choice([CUSTOM, HTTP]) for name in pick.sample("abcdef", 4)}
+    for entry, body in bodies.items():
+        world.ours(entry, body)
+    uids = {address: row.uid for address, row in world.rows.items()}
+    by_uid = {address for address in uids if pick.random() < 0.4}
+    names = {at(f"connector/{name}") for name in "abcdef" if pick.random() < 0.2}
+    keys = {("acme", uid): pick.randint(1, 2) for uid in uids.values() if pick.random() < 0.4}
+    entries = [_entry(str(address), uids[address]) for address in sorted(by_uid)]
+    entries += [_entry(str(address), None) for address in sorted(names)]
+    wanted = {entry: pick.choice([CUSTOM, HTTP]) for entry in bodies if pick.random() < 0.7}
+    wanted |= {f"connector/{name}": CUSTOM for name in pick.sample("abcdef", 2)}
+    made = with_status(make(wish(wanted), world), Held(tuple(entries), keys))
+    for change in made.changes:
+        frozen = change.address in names or (change.uid is not None and change.address in by_uid)
+        assert any(status.startswith("frozen since") for status in change.status) is frozen
+        count = keys.get(("acme", change.uid or ""), 0)
+        assert [status for status in change.status if "key" in status] == (
+            [f"{count} key{'s' if count > 1 else ''}{_ends(count) if change.action.destroys else ''}"] if count else []
+        )
+        noted = [note for note in made.notes if str(change.address) in note]
+        assert bool(noted) is (frozen and change.action.destroys)
+
+
+def _ends(count: int) -> str:
+    return "; ends with it" if count == 1 else "; end with it"
+
+
+def _entry(target: str, uid: str | None) -> FreezeEntry:
+    freeze = Freeze(target, target, "incident", "2026-11-30T09:12:00Z", "ada", "acme" if uid else None, uid, target)
+    return FreezeEntry(freeze, target, "in-force")

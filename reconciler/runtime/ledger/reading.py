@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconciler.errors import ReconcilerError
+from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.judge import key_of
 from reconciler.runtime.ledger.schema import EXISTS
 from reconciler.store.connect import exists, reading
 from reconciler.store.url import Database
@@ -45,6 +47,23 @@ def one(database: Database, identity: str, tenants: tuple[str, ...] = ()) -> dic
                 found = shown(record._asdict())
                 return found if not tenants or found["tenant"] in tenants else None
     return None
+
+
+def used(database: Database, tenant: str, levels: Sequence[Level], now: float) -> list[int]:
+    """Return what is used of each of a tenant's levels in the windows of ``now``. Raises what a reader may see."""
+    with _opened(database, (tenant,)) as connection:
+        return [_used(connection, level, now) for level in levels]
+
+
+def _used(connection: Connection, level: Level, now: float) -> int:
+    counter, unit, period = key_of(level, now)[1:]
+    values = {"tenant": level.tenant, "counter": counter, "unit": unit, "period": period, "now": now}
+    if unit == "concurrent":
+        sql = "SELECT count(*) FROM slots WHERE tenant = :tenant AND target = :counter AND ends > :now"
+    else:
+        key = "tenant = :tenant AND target = :counter AND unit = :unit AND period = :period"
+        sql = f"SELECT COALESCE(sum(n), 0) FROM counters WHERE {key}"
+    return int(connection.execute(text(sql), values).scalar_one())
 
 
 @contextmanager
