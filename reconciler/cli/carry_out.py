@@ -29,7 +29,6 @@ from reconciler.model.notification import APPLY, subscribed
 from reconciler.model.plan import Blocker, Plan
 from reconciler.model.risk import RISKS
 from reconciler.plan.file import write_plan
-from reconciler.render.plan_text import NO_CHANGES
 from reconciler.store.url import Database
 
 UNGUARDED = Guards(None, 100, True)
@@ -187,7 +186,7 @@ def _report(plan: Plan, outcome: Outcome, options: Options) -> None:
         print_beside_plan(told, "plan", plan)
         return
     if plan.changes and not outcome.generation:
-        click.echo(f"\n{NO_CHANGES} Somebody has applied this plan already.")
+        click.echo("\nNo changes. Somebody has applied this plan already.")
     click.echo(
         f"\nApply complete! Resources: {outcome.added} added, {outcome.changed} changed, {outcome.destroyed} destroyed."
     )

@@ -17,8 +17,10 @@ from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, by_risk, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
+from reconciler.plan.convert import selection_document
 from reconciler.render.formats import PLAN_FORMATS
-from reconciler.render.plan_text import NO_CHANGES, also_lines, foot_text, head_text, summary_line
+from reconciler.render.left_out import left_out_lines, no_changes
+from reconciler.render.plan_text import also_lines, foot_text, head_text, summary_line
 
 
 @click.command("plan")
@@ -93,7 +95,9 @@ def show_plan(plan: Plan, options: Options, guards: Guards, root: Path) -> None:
         if options.format == "github":
             write_step_files(document)
     elif options.quiet:
-        print_lines([summary_line(plan), *also_lines(plan)] if plan.changes else [NO_CHANGES], options.style)
+        document = {**selection_document(plan), "operation": plan.operation}
+        first = [summary_line(plan), *also_lines(plan)] if plan.changes else [no_changes(document)]
+        print_lines([*first, *left_out_lines(document)], options.style)
     else:
         print_lines(head_text(plan, options.style), options.style)
         print_changes(plan.changes, options.style)

@@ -302,6 +302,7 @@ class Workspace:
             raise
 
     def _compare(self, loaded: Loaded, live: Live, where: str, no_delete: bool) -> Plan:
+        from reconciler.planner.left_out import with_left_out
         from reconciler.planner.make import Setting, make_plan
 
         selection = self.selection(live, loaded, no_delete)
@@ -309,6 +310,7 @@ class Workspace:
             setting = Setting(where, now().date(), __version__, self.revision(loaded))
             with self._seen_from_here():
                 plan = make_plan(loaded.configuration, live, setting, selection)
+                plan = with_left_out(plan, loaded.configuration, live, setting, selection)
         few = plan.count(*_BEGINNINGS) < FEW
         return replace(plan, changes=tuple(with_places(change, loaded, few) for change in plan.changes))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date
 
+from reconciler.diff.fields import differences
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
@@ -12,6 +13,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.live import Live
 from reconciler.model.plan import OutsideChange, Selection
 from reconciler.planner.compare import outside_change
+from reconciler.planner.left_out import counted, described
 
 
 def find_drift(
@@ -20,25 +22,42 @@ def find_drift(
     """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose."""
     findings = []
     clean = sum(selection.selects(Address.of(name)) for name in live.settled)
+    ignored: dict[Address, int] = {}
     for address in sorted(live.applied):
-        if not selection.selects(address):
-            continue
         change = outside_change(address, live, configuration, today)
-        if change is None:
-            clean += 1
-        else:
+        if change is not None:
             findings.append(change)
-    findings += [_created(address, live) for address in sorted(live.rows) if selection.selects(address)
-                 and not live.owns(address) and live.owner(address) is None
+        elif selection.selects(address):
+            clean += 1
+        if configuration.ignore and selection.selects(address) and (count := _covered(address, live, change)):
+            ignored[address] = count
+    findings += [_created(address, live) for address in sorted(live.rows)
+                 if not live.owns(address) and live.owner(address) is None
                  and live.rows[address].uid not in let_go and not _ignored(address, configuration, today)]  # fmt: skip
+    found = [finding for finding in findings if selection.selects(finding.address)]
+    others = [finding.address for finding in findings if not selection.selects(finding.address)]
     project = live.project
     return Drift(
         configuration.project,
         configuration.environment,
         project.generation if project else 0,
-        tuple(sorted(findings, key=lambda finding: finding.address)),
+        tuple(sorted(found, key=lambda finding: finding.address)),
         clean,
+        described(selection),
+        (*counted("drift", others), *counted("ignored", ignored, sum(ignored.values()))),
     )
+
+
+def _covered(address: Address, live: Live, change: OutsideChange | None) -> int:
+    """How many fields of a row differ from what was applied and are not told, since rules cover them."""
+    row, applied = live.rows.get(address), live.applied[address]
+    if row is None or row.uid != applied.uid:
+        return 0
+    base, now = normal(applied), normal(row)
+    if base.digest == now.digest:
+        return 0
+    all_fields = sum(1 for _ in differences(base.body, now.body)) if now.valid else 0
+    return all_fields - (len(change.fields) if change else 0)
 
 
 def _created(address: Address, live: Live) -> OutsideChange:

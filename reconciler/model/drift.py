@@ -6,7 +6,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from reconciler.model.plan import OutsideChange
+from reconciler.model.plan import LeftOut, OutsideChange
 
 OPS = ("created", "changed", "deleted")
 """The sorts of findings."""
@@ -20,6 +20,8 @@ class Drift(Struct, frozen=True):
     generation: int
     findings: tuple[OutsideChange, ...]
     clean: int
+    selected: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def totals(self) -> dict[str, int]:
         """Findings of each sort, none left out."""

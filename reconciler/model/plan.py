@@ -229,6 +229,24 @@ class Selection(Struct, frozen=True):
         )
 
 
+class LeftOut(Struct, frozen=True):
+    """What a plan, or a look for drift, knows of and leaves out; ``addresses`` are the first of them.
+
+    why            what is counted
+    not-selected   changes of resources outside of the selection
+    deletion       deletions that --no-delete or a PATH leaves out
+    replacement    replacements that --no-delete leaves out
+    not-compared   resources outside of the selection: too many may differ
+    not-planned    problems for which the rest can't be planned
+    drift          findings outside of the selection
+    ignored        differing fields that ignore rules cover
+    """
+
+    why: str
+    count: int
+    addresses: tuple[Address, ...] = ()
+
+
 class Revision(Struct, frozen=True):
     """The git commit that the configuration came from; None outside git."""
 
@@ -258,6 +276,9 @@ class Plan(Struct, frozen=True):
     revision: Revision | None = None
     dependants: tuple[Dependant, ...] = ()
     notes: tuple[str, ...] = ()
+    selected: tuple[str, ...] = ()
+    """What was selected, in words; empty where it was everything."""
+    left_out: tuple[LeftOut, ...] = ()
     blockers: tuple[Blocker, ...] = ()
     effects: Effects = Effects()
     """Who may do what after it that may not do it now, and the other way round: information for people, an apply judges anew."""

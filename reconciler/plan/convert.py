@@ -12,6 +12,7 @@ from reconciler.error_codes import Code
 from reconciler.errors import IntegrityFailed, Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest_of_text, dotted
+from reconciler.model.drift import Drift
 from reconciler.model.plan import (
     Action,
     Blocker,
@@ -19,6 +20,7 @@ from reconciler.model.plan import (
     Change,
     Dependant,
     FieldChange,
+    LeftOut,
     OutsideChange,
     Plan,
     Revision,
@@ -70,6 +72,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         ],
         "notes": list(plan.notes),
         "blockers": [blocker_document(blocker) for blocker in plan.blockers],
+        **selection_document(plan),
         **effects_document(plan.effects),
     }
     content, sources = digests_of(document)
@@ -117,6 +120,16 @@ def change_document(change: Change) -> dict[str, Any]:
         "after_digest": None if change.new_text is None else digest_of_text(change.new_text),
         "explicit": [list(path) for path in change.explicit],
         "source": place_document(change.source),
+    }
+
+
+def selection_document(found: Plan | Drift) -> dict[str, Any]:
+    """What was selected, and what was left out."""
+    return {
+        "selected": [*found.selected],
+        "left_out": [
+            {"why": one.why, "count": one.count, "addresses": [*map(str, one.addresses)]} for one in found.left_out
+        ],
     }
 
 
@@ -239,6 +252,10 @@ def _plan(parsed: PlanDocument) -> Plan:
             Dependant(Address.parse(d.address), tuple(Address.parse(a) for a in d.refers_to)) for d in parsed.dependants
         ),
         notes=tuple(parsed.notes),
+        selected=tuple(parsed.selected),
+        left_out=tuple(
+            LeftOut(one.why, one.count, tuple(map(Address.parse, one.addresses))) for one in parsed.left_out
+        ),
         blockers=tuple(
             Blocker(
                 cast(Code, b.code),

@@ -163,6 +163,17 @@ class SignatureDocument(_Part):
     )
 
 
+class LeftOutDocument(_Part):
+    """What the plan knows of and leaves out, of one sort."""
+
+    why: Literal["not-selected", "deletion", "replacement", "not-compared", "not-planned", "ignored"] = Field(
+        description="The sort: changes that are not selected, deletions or replacements that are left out, resources that "
+        "were not compared, problems for which the rest can't be planned, or fields that ignore rules cover."
+    )
+    count: int = Field(description="How many.")
+    addresses: list[str] = Field(description="The first of them, 20 at most.")
+
+
 class DependantDocument(_Part):
     """A resource that stays as it is and depends on one that changes."""
 
@@ -237,6 +248,8 @@ class PlanDocument(_Part):
         description="What stays as it is and depends, over however many steps, on what changes: the nearest first, 1,000 at most."
     )
     notes: list[str] = Field(description="What else somebody who approves this should know.")
+    selected: list[str] = Field(description="What was selected, in words; empty where it was everything.")
+    left_out: list[LeftOutDocument] = Field(description="What differs and is no part of the plan.")
     blockers: list[BlockerDocument] = Field(description="Why an apply would be refused, as far as the plan can tell.")
     access_effects: list[EffectDocument] = Field(
         default_factory=list,

@@ -11,10 +11,11 @@ from reconciler.diff.visible import visible, visible_value
 from reconciler.model.body import canonical, dotted
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Cause, OutsideChange
+from reconciler.plan.convert import selection_document
+from reconciler.render.left_out import left_out_lines, no_drift
 from reconciler.render.plan_text import body_lines, field_lines
 from reconciler.render.style import OP_COLOURS, Style
 
-NO_DRIFT = "No drift. What is live is what was applied last."
 _SYMBOLS = {"created": "+", "changed": "~", "deleted": "-"}
 
 
@@ -22,7 +23,8 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
     yield f"Project {drift.project}{f', environment {drift.environment}' if drift.environment else ''}, generation {drift.generation}"
     yield ""
     if not drift.findings:
-        yield NO_DRIFT
+        yield no_drift(selection_document(drift))
+        yield from left_out_lines(selection_document(drift))
         return
     for finding in drift.findings:
         who = f"by {visible(finding.touch.by)} at {finding.touch.at}"
@@ -30,6 +32,7 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
         yield from _finding_lines(finding, style)
         yield ""
     yield "Drift: " + ", ".join(f"{count} {op}" for op, count in drift.totals().items()) + " outside."
+    yield from left_out_lines(selection_document(drift))
     yield "next: `reconciler plan` shows what an apply would do about it"
 
 
@@ -59,6 +62,7 @@ def drift_json(drift: Drift) -> dict[str, Any]:
         "drifted": bool(drift.findings),
         "clean": drift.clean,
         "counts": drift.counts(),
+        **selection_document(drift),
         "findings": [_finding(finding) for finding in drift.findings],
     }
 

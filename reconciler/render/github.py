@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.model.risk import Level, level_of
+from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.sentence import one_line, sentence
 
 _DONE = {
@@ -53,7 +54,7 @@ def _is_grave(change: Mapping[str, Any]) -> bool:
 def summary(document: Mapping[str, Any]) -> str:
     """The sentence that the text of a plan ends with."""
     if not document["resource_changes"]:
-        return "No changes. Your infrastructure matches the configuration."
+        return " ".join([no_changes(document), *left_out_lines(document)])
     counts = document["summary"]
     told = f"Plan: {counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy."
     also = [f"{counts[what]} to {what}" for what in ("move", "adopt", "forget") if counts[what]]

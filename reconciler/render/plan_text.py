@@ -19,12 +19,13 @@ from reconciler.diff.visible import (
 )
 from reconciler.model.body import Body
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
+from reconciler.plan.convert import selection_document
 from reconciler.remembered import remembered
 from reconciler.render.effects import access_lines
+from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.risks import risk_lines, risk_words
 from reconciler.render.style import OP_COLOURS, Style
 
-NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 _COLOURS = {
     Action.CREATE: "green",
     Action.UPDATE: "yellow",
@@ -72,7 +73,7 @@ def head_text(plan: Plan, style: Style) -> Iterator[str]:
     yield ""
     yield from _outside(plan.outside, style)
     if not plan.changes:
-        yield NO_CHANGES
+        yield no_changes({**selection_document(plan), "operation": plan.operation})
     else:
         yield "reconciler will perform the following actions:"
         yield ""
@@ -91,6 +92,7 @@ def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Ite
         yield summary_line(plan)
         yield from also_lines(plan)
         yield from risk_lines(plan.changes)
+    yield from left_out_lines(selection_document(plan))
     for note in plan.notes:
         yield f"Note: {visible(note)}"
     for blocker in (*plan.blockers, *refusals):

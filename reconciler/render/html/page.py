@@ -13,7 +13,7 @@ from reconciler.render.html.graph import draw
 from reconciler.render.html.rows import Document, Head, drift_rows, plan_rows, words_of
 from reconciler.render.html.text import embedded, plain, shown, visible_row
 from reconciler.render.html.words import ACTIONS, risk_word
-from reconciler.render.plan_text import NO_CHANGES
+from reconciler.render.left_out import left_out_lines, no_changes, no_drift
 
 _OPEN_GRAPH = 420
 """A drawing that is no higher than this many pixels is open from the start."""
@@ -108,7 +108,8 @@ def _plan_head(document: Document) -> Iterator[str]:
         yield from (_count(summary[key], word, "more") for key, word in more if summary[key])
         yield "</ul>"
     else:
-        yield f'<p class="calm">{NO_CHANGES}</p>'
+        yield f'<p class="calm">{shown(no_changes(document, str))}</p>'
+    yield from _left_out(document)
     yield from _refusals(document["blockers"])
     yield from access_html(document)
     if document["notes"]:
@@ -120,7 +121,8 @@ def _plan_head(document: Document) -> Iterator[str]:
 def _drift_head(document: Document) -> Iterator[str]:
     yield from _headline("Drift", document, [("Generation", str(document["generation"]))])
     if not document["findings"]:
-        yield '<p class="calm">No drift. What is live is what was applied last.</p>'
+        yield '<p class="calm">' + shown(no_drift(document, str)) + "</p>"
+        yield from _left_out(document)
         return
     colours = {"created": "to-add", "changed": "to-change", "deleted": "to-destroy"}
     yield '<ul class="counts">'
@@ -128,6 +130,11 @@ def _drift_head(document: Document) -> Iterator[str]:
         count = sum(found["finding"] == finding for found in document["findings"])
         yield _count(count, f"{finding} outside", colour)
     yield f"{_count(document['clean'], 'as applied', 'more')}</ul>"
+    yield from _left_out(document)
+
+
+def _left_out(document: Document) -> Iterator[str]:
+    yield from (f'<p class="left-out">{shown(line)}</p>' for line in left_out_lines(document, str))
 
 
 def _headline(eyebrow: str, document: Document, facts: list[tuple[str, str]]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.render.left_out import left_out_lines, no_drift
 from reconciler.render.markdown.changes import Document, finding_lines
 from reconciler.render.markdown.marks import code, details, fenced
 from reconciler.render.markdown.plan import BUDGET, plan_markdown
@@ -16,6 +17,10 @@ def drift_markdown(document: Document) -> str:
     lines = [f"### Drift of {where}: {len(findings)} found", ""]
     if not findings:
         lines = [f"### Drift of {where}: none", "", f"{document['clean']} resources are as they were applied."]
+        if document.get("left_out"):
+            lines = [lines[0], "", no_drift(document, code)]
+    sentences = left_out_lines(document, code)
+    lines += [part for line in sentences for part in ((line, "") if findings else ("", line))]
     size = sum(map(len, lines))
     for shown, finding in enumerate(findings):
         block = list(_block(finding))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from reconciler.model.risk import RISKS, Level, level_of
+from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.markdown.changes import SYMBOLS, TITLES, Document, diff_lines
 from reconciler.render.markdown.effects import access_markdown
 from reconciler.render.markdown.marks import code, details, fenced, table
@@ -69,7 +70,8 @@ def _title(document: Document) -> Iterator[str]:
     if not document["resource_changes"]:
         yield f"### Plan for {where}: no changes"
         yield ""
-        yield "Live is as the configuration says."
+        yield no_changes(document, code)
+        yield from (part for line in left_out_lines(document, code) for part in ("", line))
         return
     counts = f"{summary['add']} to add, {summary['change']} to change, {summary['destroy']} to destroy"
     also = [f"{summary[key]} to {key}" for key in ("move", "adopt", "forget") if summary[key]]
@@ -77,6 +79,7 @@ def _title(document: Document) -> Iterator[str]:
     revision = document["revision"]
     commit = f", commit {code(revision['commit'][:12])}{' (dirty)' if revision['dirty'] else ''}" if revision else ""
     yield ""
+    yield from (part for line in left_out_lines(document, code) for part in (line, ""))
     yield f"Database {code(document['database'])}, generation {document['generation']}{commit}."
     yield ""
 
