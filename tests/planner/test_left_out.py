@@ -36,9 +36,7 @@ def _both(
         world.ours(entry, raw)  # type: ignore[arg-type]
     made = wish(wanted, ignore=[ignoring(field)] if field else ())  # type: ignore[arg-type]
     plan = make_plan(made, world.live, SETTING, selection)
-    return with_left_out(plan, made, world.live, SETTING, selection), make_plan(
-        made, world.live, SETTING, EVERYTHING
-    )
+    return with_left_out(plan, made, world.live, SETTING, selection), make_plan(made, world.live, SETTING, EVERYTHING)
 
 
 @STABLE
