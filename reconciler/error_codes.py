@@ -250,6 +250,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["undefined-alias"], "a YAML alias has no anchor"],
     Annotated[Literal["underscore-number"], "a number is written with underscores"],
     Annotated[Literal["undo"], "the plan takes back a rollback, or what an earlier generation did"],
+    Annotated[Literal["unfit-reference"], "a resource would not fit what it refers to, as that is live"],
     Annotated[Literal["unfit-value"], "the value of a secret does not have the expected form"],
     Annotated[Literal["unicode-escape"], "a name or string of SQL is written in escapes"],
     Annotated[Literal["unknown-caller"], "there is no such caller"],

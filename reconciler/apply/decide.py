@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
-from reconciler.model.body import digest_of_text
-from reconciler.model.live import Applied, Owner, Row
+from reconciler.model.body import Body, digest_of_text
+from reconciler.model.live import Applied, Owner, Row, owner_of, owns
 from reconciler.model.plan import Action, Change
 
 
@@ -34,12 +34,15 @@ class Locked(Struct, frozen=True):
     reached: frozenset[Address] = frozenset()
 
     def owns(self, address: Address) -> bool:
-        row, applied = self.rows.get(address), self.applied.get(address)
-        return row is not None and applied is not None and row.uid == applied.uid
+        return owns(address, self.rows, self.applied)
 
     def owner(self, address: Address) -> str | None:
-        row, owner = self.rows.get(address), self.owners.get(address)
-        return owner.project if row and owner and owner.uid == row.uid else None
+        return owner_of(address, self.rows, self.owners)
+
+    def body_before(self, change: Change) -> Body | None:
+        """What is live of what the change is about."""
+        row = self.rows.get(change.previous or change.address)
+        return None if row is None else normal(row).body
 
 
 def decide(change: Change, locked: Locked) -> Verdict:

@@ -9,17 +9,18 @@ from msgspec.structs import replace
 
 from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
+from reconciler.apply.references import judge_references
 from reconciler.apply.terms import Terms
 from reconciler.errors import PlanStale, Problem, Refused
 from reconciler.guards.check import Facts, by_risk, refusals
-from reconciler.kinds.meaning import as_applied, normal
-from reconciler.kinds.table import KINDS
+from reconciler.kinds.meaning import as_applied
 from reconciler.model.address import Address
 from reconciler.model.effects import NARROWED, WIDENED
-from reconciler.model.live import ProjectRow, Row
-from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
+from reconciler.model.live import ProjectRow
+from reconciler.model.plan import DELETED_OUTSIDE, Action, Change, Plan
 from reconciler.planner.environment import require_environment
 from reconciler.planner.needs import Needs
+from reconciler.planner.protection import protected
 from reconciler.planner.risks import moves_of, risks_of
 from reconciler.store.transaction import Transaction
 
@@ -45,7 +46,7 @@ def judge(plan: Plan, needs: Needs, terms: Terms, transaction: Transaction, proj
         if verdict in {Verdict.WRITE, Verdict.LOST}
     )
     checks: tuple[Callable[[], None], ...] = (
-        lambda: _references(plan, writes, needs, locked, transaction),
+        lambda: judge_references(plan, writes, needs, locked, transaction),
         lambda: _lives(writes, transaction),
         lambda: _may(plan, writes, locked, terms, transaction, project),
     )
@@ -125,74 +126,6 @@ def _stale(address: Address) -> Problem:
     )
 
 
-def _references(plan: Plan, writes: tuple[Change, ...], needs: Needs, locked: Locked, transaction: Transaction) -> None:
-    """Somebody may have deleted a target meanwhile, or added a dependant."""
-    made = {c.address for c in writes if c.new is not None and c.action is not Action.FORGET}
-    gone = {c.address for c in writes if c.action is Action.DELETE} | {c.previous for c in writes if c.previous}
-    gone -= made
-    needed = {
-        target: change.address
-        for change in writes
-        if change.new is not None and change.action is not Action.FORGET
-        for target in needs[change.address]
-        if target not in made
-    }
-    found = {address for address in needed if address in locked.rows}
-    for _ in range(2):  # what was replaced while we waited for its lock is another row now: only a second look sees it
-        if others := set(needed) - found:
-            found |= transaction.rows(others, "SHARE").keys()
-    missing = [target for target in sorted(needed) if target not in found or target in gone]
-    if missing:
-        externals = {b.address for b in plan.blockers if b.code == "external-missing"}
-        kind_of_error = Refused if all(needed[target] in externals for target in missing) else PlanStale
-        raise kind_of_error(
-            *(
-                Problem(
-                    "reference-gone",
-                    f"{needed[target]} refers to {target}, which is not live",
-                    address=str(needed[target]),
-                    hint="nothing was written; make a new plan, or apply the project that declares the target first",
-                )
-                for target in missing
-            )
-        )
-    _dependants(gone, writes, locked, transaction)
-
-
-def _dependants(gone: set[Address], writes: tuple[Change, ...], locked: Locked, transaction: Transaction) -> None:
-    if not gone:
-        return
-    kinds = [kind.name for kind in KINDS.values() if kind.references]
-    let_go = {change.address for change in writes if change.action is Action.FORGET}
-    rewritten = {change.address for change in writes} - let_go | gone
-    rows = transaction.rows_of({address.tenant for address in gone}, kinds)
-    ours: list[Problem] = []
-    theirs: list[Problem] = []
-    dependants = [(a, t) for a, row in rows.items() if a not in rewritten for t in _targets(row) if t in gone]
-    owners = transaction.owners({address for address, _ in dependants})
-    for address, target in dependants:
-        owner = owners.get(address)
-        stays = owner is not None or address in let_go
-        whose = f", of the project {owner.project!r}," if owner else ", which stays," if stays else ""
-        problem = Problem(
-            "depended-on" if stays else "plan-stale",
-            f"{address}{whose} refers to {target}, which this apply would remove",
-            address=str(address),
-            hint="nothing was written; change or remove what refers to it first",
-        )
-        (theirs if stays else ours).append(problem)
-    if theirs:
-        raise Refused(*theirs, *ours)
-    if ours:
-        raise PlanStale(*ours)
-
-
-def _targets(row: Row) -> Iterator[Address]:
-    if isinstance(row.raw, dict):
-        for reference in KINDS[row.address.kind].references_of(row.address.tenant, row.raw):
-            yield reference.address
-
-
 def _lives(writes: tuple[Change, ...], transaction: Transaction) -> None:
     """A uid that is to be brought back must not live under another name, where somebody renamed it."""
     ended = {change.address for change in writes if change.action.destroys}
@@ -241,7 +174,10 @@ def _may(
         taken_back=terms.taken_back if unattended and not terms.approval.saved else (),
         risks=_risks(plan, writes, terms, transaction),
     )
-    reasons = [*_protected(writes, locked), *refusals(facts, terms.guards, terms.allowed)]
+    reasons = [
+        *protected(writes if locked.rows else (), locked.body_before),
+        *refusals(facts, terms.guards, terms.allowed),
+    ]
     if reasons:
         raise Refused(
             *(Problem(b.code, b.message, str(b.address) if b.address else None, hint=b.hint) for b in reasons)
@@ -258,18 +194,6 @@ def _risks(
     if asked & {WIDENED, NARROWED}:
         found |= by_risk(sorted(judged(writes, plan.project, transaction.governed).risks.items()))
     return found
-
-
-def _protected(writes: tuple[Change, ...], locked: Locked) -> Iterator[Blocker]:
-    for change in writes if locked.rows else ():
-        row = locked.rows.get(change.previous or change.address)
-        if row is not None and (change.action.destroys or change.lets_go) and normal(row).body.get("protected") is True:
-            yield Blocker(
-                "protected",
-                f"{change.address} is protected; this would {change.action.value} it",
-                "set `protected: false` and apply that first",
-                change.address,
-            )
 
 
 def _unseen(change: Change, locked: Locked, saved: bool) -> bool:

@@ -13,7 +13,7 @@ from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
 from reconciler.cli.options import common
 from reconciler.cli.workspace import Options, Workspace, now, parse_address
 from reconciler.errors import ConfigurationInvalid, Problem, ReconcilerError
-from reconciler.kinds.meaning import normal
+from reconciler.kinds.meaning import normal, raw_body
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -66,12 +66,13 @@ def _as_it_is(address: Address, live: Live) -> Resource:
     row = live.rows.get(address)
     if row is None:
         raise ReconcilerError(f"{address} is not live", code="not-live", hint="see `reconciler list`")
-    kind = KINDS.get(address.kind)
-    spec = parse(kind, normal(row).body, address) if kind else ()
-    if not isinstance(spec, Spec):
+    kind, found = KINDS.get(address.kind), normal(row)
+    # what is not valid is masked, which may make it look valid
+    spec = parse(kind, found.body if found.valid else raw_body(row), address) if kind else ()
+    if not isinstance(spec, Spec) or not found.valid:
         hint = "mend the row first, or declare it as it is to be, with an `adopt` entry"
         raise ConfigurationInvalid(
             Problem("live-invalid", f"{address} is not a valid {address.kind} as it is", str(address), hint=hint),
-            *spec,
+            *(() if isinstance(spec, Spec) else spec),
         )
     return resource_of(address, spec)

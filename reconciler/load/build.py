@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import Problem
 from reconciler.kinds.accept import Accepted, accept
+from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
 from reconciler.load.collect import Collector
 from reconciler.load.draft import Draft, Layer
@@ -130,8 +131,7 @@ def check_resources(
                     "dangling-reference", message, str(address), reference.path, hint=known.instead_of(target)
                 )
                 problems.append(draft.locate(problem))
-        faults = (replace(problem, address=str(address)) for problem in kind.check(resource, around.get))
-        problems.extend(draft.locate(problem) for problem in faults)
+        problems.extend(draft.locate(problem) for problem in misfits(resource, around.get))
     _circles(edges, collector, problems)
     _twins(resources, collector, problems)
 

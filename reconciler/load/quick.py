@@ -17,6 +17,7 @@ import orjson
 from msgspec import Struct
 
 from reconciler.errors import Problems
+from reconciler.kinds.fit import misfits
 from reconciler.load.build import Count, build_resources, check_resources, check_secrets, quietly
 from reconciler.load.cache import Pack, Ruling, pack_file, read_pack, used, write_pack
 from reconciler.load.catalogue import Catalogue, addresses
@@ -32,7 +33,7 @@ from reconciler.load.places import Drafts
 from reconciler.load.project import Project
 from reconciler.load.selectors import offers_of
 from reconciler.load.source import parse_source, shown_name
-from reconciler.load.validate import Frame, extract, problems_of
+from reconciler.load.validate import Frame, extract
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource
 from reconciler.processes import in_processes
@@ -239,7 +240,7 @@ def _judged(
             return catalogue.get(address)
 
         resource = catalogue[Address.of(name)]
-        if problems_of(resource, lookup):
+        if any(misfits(resource, lookup)):
             return None
         return orjson.dumps([resource.digest, *(part for pair in looked.items() for part in pair)])
 

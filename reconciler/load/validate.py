@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.errors import Problem, Problems
+from reconciler.errors import Problems
+from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.load.blocks import read_alike
@@ -78,7 +79,7 @@ def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], lis
         if kind.check is no_rules:
             continue
         known = _Known(resources)
-        problems = [*kind.check(resource, known)]
+        problems = [*misfits(resource, known)]
         if known.asked_further:
             open_.append(position)
         elif problems:
@@ -114,7 +115,3 @@ def _reached(start: Kind) -> set[str]:
 def leads_back(kind: str) -> bool:
     """Whether resources of this kind may lead back to themselves: only a look at all files tells whether one does."""
     return kind in KINDS and kind in _reached(KINDS[kind])
-
-
-def problems_of(resource: Resource, lookup: Any) -> list[Problem]:
-    return [*KINDS[resource.address.kind].check(resource, lookup)]

@@ -89,6 +89,18 @@ class Owner(NamedTuple):
     uid: str
 
 
+def owns(address: Address, rows: Mapping[Address, Row], applied: Mapping[Address, Applied]) -> bool:
+    """Whether a project applied the very row that is live: the address alone proves nothing."""
+    row, known = rows.get(address), applied.get(address)
+    return row is not None and known is not None and row.uid == known.uid
+
+
+def owner_of(address: Address, rows: Mapping[Address, Row], owners: Mapping[Address, Owner]) -> str | None:
+    """Return the other project that owns the live row, if one does."""
+    row, owner = rows.get(address), owners.get(address)
+    return owner.project if row and owner and owner.uid == row.uid else None
+
+
 class ProjectRow(Struct, frozen=True):
     """The project's row: the lock, the lineage (a UUID), the environment, the generation (0: nothing applied)."""
 
@@ -116,13 +128,11 @@ class Live(Struct, frozen=True):
         return address in self.rows or str(address) in self.settled
 
     def owns(self, address: Address) -> bool:
-        """Whether this project applied the very row that is live: the address alone proves nothing."""
+        """Whether the row at this address is this project's."""
         if self.settled and str(address) in self.settled:
             return True
-        row, applied = self.rows.get(address), self.applied.get(address)
-        return row is not None and applied is not None and row.uid == applied.uid
+        return owns(address, self.rows, self.applied)
 
     def owner(self, address: Address) -> str | None:
         """The other project that owns the live row, if one does."""
-        row, owner = self.rows.get(address), self.owners.get(address)
-        return owner.project if row and owner and owner.uid == row.uid else None
+        return owner_of(address, self.rows, self.owners)

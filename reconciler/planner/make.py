@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,9 +21,11 @@ from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
+from reconciler.planner.fits import Look, misfit_blockers
 from reconciler.planner.moves import NAME_TAKEN, NO_MARKS, Assignment, assign, linked, marks_of, notes_on
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
+from reconciler.planner.protection import protected
 from reconciler.planner.references import unmet_references
 from reconciler.planner.risks import with_risks
 
@@ -66,9 +68,9 @@ def make_plan(
     assigned = Assignment(past.moves) if past else assign(configuration, live)
     if open_ := [one.problem for one in assigned.questions if any(map(selection.selects, one.about))]:
         raise Refused(*open_)
-    past = past or Past(assigned.moves, {})
-    changes, unchanged = _changes(configuration, live, setting, selection, past, assigned.displaced)
-    changes.extend(_removals(configuration, live, selection, past, assigned.removed))
+    wanted = past or Past(assigned.moves, {})
+    changes, unchanged = _changes(configuration, live, setting, selection, wanted, assigned.displaced)
+    changes.extend(_removals(configuration, live, selection, wanted, assigned.removed))
     reached = {change.address for change in changes if change.previous} & assigned.displaced
     changes.extend(remove(address, Action.DELETE, live, NAME_TAKEN) for address in reached)
     needs = needs_of(changes)
@@ -100,7 +102,10 @@ def make_plan(
     )
     plan = replace(plan, tenants_gone=_tenants_gone(plan, live))
     unmet = tuple(unmet_references(plan, needs, configuration, live))
-    return replace(plan, blockers=(*_protected(plan), *_elsewhere(plan, live), *unmet))
+    whole = past is None and not selection.is_partial and selection.deletes and selection.replaces
+    unfit = tuple(misfit_blockers(plan.changes, needs, configuration, live, Look(whole, judged=past is None)))
+    held = protected(plan.changes, attrgetter("before"))
+    return replace(plan, blockers=(*held, *_elsewhere(plan, live), *unmet, *unfit))
 
 
 def _changes(
@@ -254,17 +259,6 @@ def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
     after |= {change.address.tenant for change in plan.changes if change.new is not None}
     after |= {name.partition("/")[0] for name in live.settled}
     return tuple(sorted(before - after))
-
-
-def _protected(plan: Plan) -> Iterator[Blocker]:
-    for change in plan.changes:
-        if (change.action.destroys or change.lets_go) and (change.before or {}).get("protected") is True:
-            yield Blocker(
-                "protected",
-                f"{change.address} is protected, and this plan would {change.action.value} it",
-                "set `protected: false` and apply that first",
-                change.address,
-            )
 
 
 def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:

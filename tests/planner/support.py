@@ -80,6 +80,7 @@ class World:
         self.owners: dict[Address, Owner] = {}
         self.deletions: dict[Address, Touch] = {}
         self._version = 0
+        self.settled: frozenset[str] = frozenset()
         self._generation = 1
 
     def later(self) -> World:
@@ -157,7 +158,7 @@ class World:
     @property
     def live(self) -> Live:
         project = ProjectRow("shop", "lineage", None, 1)
-        return Live(DatabaseState.CURRENT, project, self.rows, self.applied, self.owners, self.deletions)
+        return Live(DatabaseState.CURRENT, project, self.rows, self.applied, self.owners, self.deletions, self.settled)
 
 
 def plan(configuration: Configuration, world: World, selection: Selection = EVERYTHING) -> Plan:

@@ -163,6 +163,7 @@ def apply(
     for key in displaced:
         after.actions[key] = f"delete+{after.actions[key]}"
     _check_references(after, wish, rows, moving)
+    _check_fit(after, rows, normalise)
     return after
 
 
@@ -243,3 +244,21 @@ def _check_references(after: Result, wish: Wish, before: Mapping[Key, Row], movi
                 after.refused.append(f"{key} refers to {target}, which goes")
             elif target not in after.rows and key in wish.bodies and key in after.actions:
                 after.refused.append(f"{key} refers to {target}, which is not there")
+
+
+def _check_fit(after: Result, before: Mapping[Key, Row], normalise: Normalise) -> None:
+    """A template runs on a connector of type http, now as before; what never fitted may stay as it is."""
+    for key, row in after.rows.items():
+        body = normalise(key, row.raw) if key[1] == "template" else None
+        if body is not None and _type_below(key, body, after.rows, normalise) not in (None, "http"):
+            old = normalise(key, before[key].raw) if key in before else None
+            if key in after.actions and after.actions[key] != "forget":
+                after.refused.append(f"{key} does not fit")
+            elif old is not None and _type_below(key, old, before, normalise) == "http":
+                after.refused.append(f"{key} would no longer fit")
+
+
+def _type_below(key: Key, body: Body, rows: Mapping[Key, Row], normalise: Normalise) -> Any:
+    target = (key[0], "connector", body.get("connector") or "")
+    found = normalise(target, rows[target].raw) if target in rows else None
+    return None if found is None else found["type"]

@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from reconciler.errors import Refused
+from reconciler.model.plan import Action
 
 from .arena import Arena
-from .paces import Environment, History, Registry, configuration, history, is_lawful, paces
+from .paces import Environment, History, Registry, Version, configuration, history, is_lawful, paces
 
 LENGTH = 5
 
@@ -70,3 +71,33 @@ def test_and_on_a_database(sqlite: Arena, seed: int) -> None:
     story = history(Random(seed), LENGTH)
     for pace in Random(seed).sample([*paces(LENGTH)], 3):
         assert follow(story, pace, sqlite) == follow(story, pace)
+
+
+def test_a_plan_that_displaces_is_done_once(sqlite: Arena) -> None:
+    """Prod skipped what freed the name: one plan ends what has it and moves another there; applied again it does nothing."""
+    sqlite.reset()
+    sqlite.apply(sqlite.plan(configuration(Version({"a": 1, "b": 2}))))
+    (old,) = sqlite.sql("SELECT uid FROM resources WHERE name = 'a'")
+    plan = sqlite.plan(configuration(Version({"b": 1}, {"a": "b"})))
+    assert [change.action for change in plan.changes] == [Action.DELETE, Action.MOVE]
+    assert sqlite.apply(plan).generation == 2
+    assert sqlite.sql("SELECT name, uid FROM resources") == [("b", *old)]
+    after = sqlite.dump()
+    assert sqlite.apply(plan).generation is None
+    assert sqlite.dump() == after
+    assert [row[0] for row in sqlite.sql("SELECT action FROM changes WHERE generation = 2 ORDER BY position")] == [
+        "delete",
+        "move",
+    ]
+
+
+def test_the_example_of_the_issue(sqlite: Arena) -> None:
+    """A suspended key stays suspended, under the name that it has now; what takes its old name is not."""
+    sqlite.reset()
+    sqlite.apply(sqlite.plan(configuration(Version({"a": 1}))))
+    (uid,) = sqlite.sql("SELECT uid FROM resources")
+    sqlite.sql("INSERT INTO statuses (tenant, uid, suspended_by) VALUES ('acme', ?, 'ada')", uid)
+    sqlite.apply(sqlite.plan(configuration(Version({"b": 1, "a": 2}, {"a": "b", "c": "a"}))))
+    suspended = "SELECT r.name FROM resources r JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid)"
+    assert sqlite.sql(suspended) == [("b",)]
+    assert sqlite.sql("SELECT name FROM resources ORDER BY name") == [("a",), ("b",)]

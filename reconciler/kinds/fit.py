@@ -1,0 +1,133 @@
+"""Whether resources fit what they refer to: the rules of their kinds, asked of any state that a lookup stands for.
+
+The one judge for desired state (`load`), for the state that a plan would leave (`planner`) and, under the lock, for the
+state that an apply would leave (`apply`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from reconciler.errors import Problem
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.kind import Lookup, no_rules
+from reconciler.model.resource import Resource
+from reconciler.model.spec import Spec
+
+RULED = frozenset(name for name, kind in KINDS.items() if kind.references and kind.check is not no_rules)
+"""The kinds whose resources may fit what they refer to, or not."""
+TARGETED = RULED | {ref.kind for name in RULED for ref in KINDS[name].references if ref.kind}
+"""The kinds that those rules look at."""
+_MEANS_NOTHING = frozenset(Spec.model_fields)
+"""Fields of every kind, which no rule reads of another resource."""
+
+
+def misfits(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
+    """Yield what the rules of its kind have against a resource; an address that ``lookup`` doesn't know breaks no rule."""
+    for problem in KINDS[resource.address.kind].check(resource, lookup):
+        yield replace(problem, address=str(resource.address))
+
+
+class Step(NamedTuple):
+    """What changes: ``made`` is there afterwards, ``gone`` is not, everything else stays as ``live`` has it.
+
+    ``needs`` has what each resource that is made refers to.
+    """
+
+    made: Mapping[Address, Resource]
+    gone: Set[Address]
+    live: Lookup
+    needs: Mapping[Address, Iterable[Address]]
+
+    def after(self, address: Address) -> Resource | None:
+        if (made := self.made.get(address)) is not None:
+            return made
+        return None if address in self.gone else self.live(address)
+
+    def altered(self) -> frozenset[Address]:
+        """The names under which something else is found afterwards, as far as a rule can tell."""
+        made = ((address, made) for address, made in self.made.items() if address.kind in TARGETED)
+        return frozenset(a for a, new in made if (old := self.live(a)) is not None and _differ(old, new))
+
+
+class Misfit(NamedTuple):
+    """``ends`` are the resources, of those that stay as they are, that it depends on."""
+
+    resource: Address
+    ends: tuple[Address, ...]
+    problem: Problem
+
+
+def _nothing(end: Address) -> bool:
+    return False
+
+
+def unfit(
+    step: Step, dependants: Iterable[Resource], is_judged: Callable[[Address], bool] = _nothing
+) -> Iterator[Misfit]:
+    """Yield what would not fit afterwards: of what is made, and of live ``dependants`` what fits until now.
+
+    What is made together was judged together when the configuration was loaded, and so was an end that ``is_judged``.
+    """
+    for address, resource in step.made.items():
+        ends = _ends(address, step.needs[address], step) if address.kind in RULED else ()
+        if not all(map(is_judged, ends)):
+            yield from (Misfit(address, ends, problem) for problem in misfits(resource, step.after))
+    for resource in dependants:
+        known = {_what(problem) for problem in misfits(resource, step.live)}
+        for problem in misfits(resource, step.after):
+            if _what(problem) not in known:
+                yield Misfit(resource.address, _ends(resource.address, targets_in(resource), step), problem)
+
+
+def targets_in(resource: Resource) -> list[Address]:
+    """What a resource refers to."""
+    address = resource.address
+    return [one.address for one in KINDS[address.kind].references_of(address.tenant, resource.body)]
+
+
+def dependants_in(altered: Set[Address], rows: Mapping[Address, Iterable[Address]]) -> frozenset[Address]:
+    """Return those of ``rows``, which have what each refers to, that lead to something altered over any number of steps."""
+    by_target: dict[Address, list[Address]] = {}
+    for address, targets in rows.items():
+        for target in targets:
+            by_target.setdefault(target, []).append(address)
+    found: set[Address] = set()
+    pending = [*altered]
+    while pending:
+        new = [address for address in by_target.get(pending.pop(), ()) if address not in found]
+        found.update(new)
+        pending += new
+    return frozenset(found)
+
+
+def _ends(start: Address, targets: Iterable[Address], step: Step) -> tuple[Address, ...]:
+    found: set[Address] = set()
+    pending, seen = [*targets], {start}
+    while pending:
+        target = pending.pop()
+        if target in seen:
+            continue
+        seen.add(target)
+        if target in step.made:
+            pending += step.needs[target]
+        elif (there := step.after(target)) is not None:
+            found.add(target)
+            pending += targets_in(there)
+    return tuple(sorted(found))
+
+
+def _what(problem: Problem) -> tuple[object, ...]:
+    return problem.code, problem.path, problem.message
+
+
+def _differ(one: Resource, other: Resource) -> bool:
+    if one.text == other.text:
+        return False
+    return any(
+        one.body.get(key) != other.body.get(key) for key in {*one.body, *other.body} if key not in _MEANS_NOTHING
+    )
