@@ -106,8 +106,10 @@ def _followed(kind: Kind, tenant: str, before: Body, moves: Moves) -> Body:
 
 
 def _of_fields(kind: Kind, change: Change, before: Body, after: Body) -> Iterator[str]:
-    replaced = change.action is Action.REPLACE
-    variant = kind.variants.get(str(after.get(kind.discriminator)) if kind.discriminator else "")
+    tag = kind.discriminator
+    variant = kind.variants.get(str(after.get(tag)) if tag else "")
+    # what takes a name from another of the same type is judged as a change of it
+    replaced = change.action is Action.REPLACE and tag is not None and before.get(tag) != after[tag]
     if variant is not None:
         yield from field_risks(variant, before, after, replaced=replaced)
     if replaced and {*references_in(before)} != {*references_in(after)}:

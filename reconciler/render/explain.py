@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from reconciler.errors import UsageError
 from reconciler.kinds.table import KINDS
+from reconciler.model.risk import level_of
+from reconciler.render.reference.dangers import declared_risks
 from reconciler.render.schema_walk import Schema, alternatives_of, fields_below, plain, variants_of
 from reconciler.render.schemas import schemas
 
@@ -22,7 +24,7 @@ def explain(path: str) -> Iterator[str]:
         raise UsageError(f"there is nothing called {root!r} to explain", hint=_near(root, ROOTS))
     whole = schemas()[root]
     node: Schema = whole
-    walked, needed = root, False
+    walked, needed, steps = root, False, list[str]()
     for part in parts:
         node = plain(node, whole)
         known = fields_below(node, whole)
@@ -31,8 +33,9 @@ def explain(path: str) -> Iterator[str]:
         if part not in known:
             raise UsageError(f"{walked} has no {part!r}", hint=_near(part, [*known]))
         needed = part in node.get("required", ())
+        steps.append(part)
         node, walked = {**known[part]}, f"{walked}.{part}"
-    yield from _told(walked, node, whole, needed)
+    yield from _told(walked, node, whole, needed, _risks(root, steps))
 
 
 def below(begun: str) -> Iterator[str]:
@@ -59,11 +62,24 @@ def _near(name: str, known: Any) -> str:
     return f"did you mean {found[0]}?" if found else f"there are: {', '.join(known) or 'no fields below it'}"
 
 
-def _told(name: str, node: Schema, whole: Schema, needed: bool) -> Iterator[str]:
+def _risks(root: str, steps: Sequence[str]) -> tuple[str, ...]:
+    """Return the risks that a field of a kind declares."""
+    if root not in KINDS or not steps:
+        return ()
+    variants = KINDS[root].variants
+    path = tuple(steps[1:] if steps[0] in variants else steps)
+    model = variants.get(steps[0]) or variants.get("")
+    return declared_risks(model).get(path, ()) if model else ()
+
+
+def _told(name: str, node: Schema, whole: Schema, needed: bool, risks: Sequence[str]) -> Iterator[str]:
     inner = plain(node, whole)
     yield f"{name} ({_form(node, whole)}{', required' if needed else ''}{_default(node)})"
     yield ""
     yield f"  {node.get('description') or inner.get('description', '')}"
+    if risks:
+        yield ""
+        yield f"  Risks of a change: {', '.join(f'{risk} ({level_of(risk).value})' for risk in risks)}."
     below = fields_below(inner, whole)
     if not below:
         return

@@ -166,6 +166,16 @@ def test_what_an_action_risks() -> None:
     assert risks_of(change("connector", SQL, SQL, Action.MOVE, outside=touch)) == ()
 
 
+def test_a_replacement_by_another_of_the_same_type_is_judged_as_a_change() -> None:
+    bare = {"type": "mcp", "transport": "stdio", "command": "server"}
+    taken = change("connector", bare, bare | {"args": ["-x"]}, Action.REPLACE)
+    assert risks_of(taken) == ("replaces", "command-changed")
+    assert risks_of(change("connector", SNOW, SNOW | {"port": 4443}, Action.REPLACE)) == (
+        "replaces",
+        "endpoint-host-changed",
+    )
+
+
 def test_another_way_to_authenticate_is_judged_by_its_fields() -> None:
     basic = {"type": "basic", "username": "u", "password": "env://P"}
     to_oauth = change("connector", HTTP | {"auth": basic}, HTTP | {"auth": OAUTH})

@@ -52,3 +52,21 @@ def test_at_the_prompt(tmp_path: Path) -> None:
     assert "did you mean limit?" in reconciler("explain", "limits", cwd=tmp_path).ok(64).err
     assert "no fields below it" in reconciler("explain", "limit.per.x", cwd=tmp_path).ok(64).err
     assert reconciler("explain", cwd=tmp_path).ok().out.split()[:2] == ["integration", "connector"]
+
+
+@pytest.mark.parametrize(
+    ("path", "risks"),
+    [
+        ("connector.mcp.env", "credential-changed (high), command-changed (high)"),
+        ("connector.http.auth.oauth2.token_url", "endpoint-host-changed (high)"),
+        ("connector.mcp.tools.search.pin", "pin-changed (medium)"),
+        ("connector.file.protected", "protection-removed (high)"),
+        ("limit.requests", "limit-raised (medium), limit-lowered (low)"),
+    ],
+)
+def test_the_risks_of_a_field_are_named(path: str, risks: str) -> None:
+    assert f"  Risks of a change: {risks}." in [*explain(path)]
+
+
+def test_a_field_without_risks_names_none() -> None:
+    assert "Risks" not in "".join(explain("connector.http.timeout_seconds"))
