@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from reconciler.access.decide import Ask, decide
+from msgspec import Struct
+
+from reconciler.access.decide import Ask, barred
 from reconciler.access.resource import Resource
-from reconciler.access.rule import Subject, Thing
+from reconciler.access.rule import Thing
 from reconciler.access.ruleset import Ruleset
 from reconciler.access.sides import Sides
-from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target, tools_by
 from reconciler.kinds.lifecycle import switched_off
 from reconciler.kinds.table import KINDS
@@ -18,9 +20,6 @@ from reconciler.model.access import ACTIONS
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 
-_NOBODY = Subject("", frozenset())
-_OF_SUBJECTS = frozenset({"allowed", "no-policy", "access-roles"})
-"""Reasons that depend on who calls; all others hold for everybody."""
 _Pair = tuple[str | None, str | None]
 """Names before and after."""
 
@@ -61,7 +60,7 @@ class Call(NamedTuple):
     """The changes that made the difference: of resources that are there on both sides, and of those that are not."""
 
 
-class CallClass(NamedTuple):
+class CallClass(Struct, frozen=True, dict=True):
     """Calls with the same facts on both sides."""
 
     before: Facts | None
@@ -69,18 +68,28 @@ class CallClass(NamedTuple):
     repointed: bool
     members: list[Call]
 
-    @property
+    @cached_property
     def changed(self) -> bool:
         return self.before != self.after or self.repointed
 
-    def allowed_by(self, allows: int) -> int:
-        """Return those of the rules that fit what the caller names, on either side."""
+    @cached_property
+    def fits_target(self) -> int:
+        """The rules that fit what the caller names, on either side."""
         sides = [side.elements[0].fits for side in (self.before, self.after) if side is not None]
-        return allows & (sides[0] | sides[-1])
+        return sides[0] | sides[-1]
 
+    @cached_property
     def fits(self) -> int:
-        """Return the rules that fit anything in the chain, on either side."""
+        """The rules that fit anything in the chain, on either side."""
         return (self.before.fits() if self.before else 0) | (self.after.fits() if self.after else 0)
+
+    @cached_property
+    def updated(self) -> frozenset[Address]:
+        return frozenset(address for one in self.members for address in one.updated)
+
+    @cached_property
+    def begun(self) -> frozenset[Address]:
+        return frozenset(address for one in self.members for address in one.begun)
 
 
 class Calls:
@@ -88,7 +97,7 @@ class Calls:
 
     def __init__(self, sides: Sides, rules: Ruleset) -> None:
         self._sides, self._rules = sides, rules
-        self._bare = _without_policies(sides.before), _without_policies(sides.after)
+        self._tenants = sides.before, sides.after
         self._current = {old: new for new, old in sides.former.items()}
         self._elements: tuple[dict[str, Element | None], dict[str, Element | None]] = {}, {}
 
@@ -115,17 +124,19 @@ class Calls:
                     yield from self._with_actions(old, new)
 
     def _resources(self, kind: str) -> Iterator[_Pair]:
-        for old in self._bare[0].names(kind):
+        for old in self._tenants[0].names(kind):
             yield old, self._current.get(old)
-        live = {*self._bare[0].names(kind)}
+        live = {*self._tenants[0].names(kind)}
         yield from (
-            (self._sides.former.get(n), n) for n in self._bare[1].names(kind) if self._sides.former.get(n) not in live
+            (self._sides.former.get(n), n)
+            for n in self._tenants[1].names(kind)
+            if self._sides.former.get(n) not in live
         )
 
     def _targets(self, word: str, pair: _Pair) -> Iterator[_Pair]:
         """The names of targets that belong to one resource, by what they have behind the resource's own name."""
         sides: list[dict[str, str]] = []
-        for tenant, name in zip(self._bare, pair, strict=True):
+        for tenant, name in zip(self._tenants, pair, strict=True):
             resource = tenant.resource(name) if name else None
             own = f"{word}/{resource.known.address.name}" if resource else ""
             names = {own, *tools_by(resource)} if resource else set()
@@ -143,27 +154,45 @@ class Calls:
                     return
 
     def _target(self, side: int, ask: Ask | None) -> Target | None:
-        found = self._bare[side].target(*ask) if ask is not None else ""
+        found = self._tenants[side].target(*ask) if ask is not None else ""
         return None if isinstance(found, str) else found
 
     def _call(self, before: Ask | None, after: Ask | None) -> tuple[Call, Facts | None, Facts | None]:
-        old, new = self._target(0, before), self._target(1, after)
-        facts = self._facts(0, before, old), self._facts(1, after, new)
+        old = self._target(0, before)
+        facts = self._facts(0, before, old)
+        if old is not None and before == after and self._is_untouched(old):
+            return Call(before, after, None, frozenset(), frozenset()), facts, facts
+        new = self._target(1, after)
+        others = self._facts(1, after, new)
         through = self._repointed(old, new) if old and new else None
         updated: set[Address] = set()
         begun: set[Address] = set()
-        if facts[0] != facts[1] or through:
+        if facts != others or through:
             for address, is_kept in self._touched(old, new):
                 (updated if is_kept else begun).add(address)
-        return Call(before, after, through, frozenset(updated), frozenset(begun)), *facts
+        return Call(before, after, through, frozenset(updated), frozenset(begun)), facts, others
+
+    def _is_untouched(self, target: Target) -> bool:
+        """Whether no change is about anything that decides of a call: its chain, or who else claims the name of its tool."""
+        untouched = self._changed.isdisjoint([one.name for one in target.chain])
+        return untouched and target.tool not in self._changed_tools
+
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        return frozenset(self._sides.left).union(self._sides.arrived)
+
+    @cached_property
+    def _changed_tools(self) -> frozenset[str]:
+        left = (tool for name in self._sides.left for tool in self._tools(0, name))
+        return frozenset(left).union(tool for name in self._sides.arrived for tool in self._tools(1, name))
 
     def _facts(self, side: int, ask: Ask | None, target: Target | None) -> Facts | None:
         if target is None or ask is None:
             return None
-        reason = decide(self._bare[side], _NOBODY, ask).reason
         elements = [self._element(side, one.name) for one in target.chain]
-        barred = None if reason in _OF_SUBJECTS else reason
-        return Facts(target.action, barred, tuple(one for one in elements if one is not None))
+        mismatch = "action-mismatch" if ask.action not in {None, target.action} else None
+        bar = mismatch or barred(self._tenants[side], target)
+        return Facts(target.action, bar, tuple(one for one in elements if one is not None))
 
     def _repointed(self, old: Target, new: Target) -> tuple[str, str] | None:
         """What runs, or what is reached; all that stands between them only says who may."""
@@ -202,12 +231,12 @@ class Calls:
         return {pair for pair in changed if tools & {*self._tools(0, pair[0]), *self._tools(1, pair[1])}}
 
     def _tools(self, side: int, name: str | None) -> Iterator[str]:
-        resource = self._bare[side].resource(name) if name else None
+        resource = self._tenants[side].resource(name) if name else None
         yield from tools_by(resource).values() if resource else ()
 
     def _refers(self, side: int, name: str | None) -> tuple[Any, ...]:
         """What a resource refers to, by the names that the same resources have before."""
-        resource = self._bare[side].resource(name or "")
+        resource = self._tenants[side].resource(name or "")
         if resource is None:
             return ()
         address, former = resource.known.address, self._sides.former
@@ -216,7 +245,7 @@ class Calls:
         return tuple((path, former.get(name) if side else name) for path, name in names)
 
     def _body(self, side: int, name: str | None) -> Body | None:
-        resource = self._bare[side].resource(name) if name else None
+        resource = self._tenants[side].resource(name) if name else None
         return None if resource is None else resource.body
 
     def _element(self, side: int, name: str | None) -> Element | None:
@@ -224,7 +253,7 @@ class Calls:
             return None
         known = self._elements[side]
         if name not in known:
-            resource = self._bare[side].resource(name)
+            resource = self._tenants[side].resource(name)
             known[name] = None if resource is None else self._read(resource)
         return known[name]
 
@@ -234,10 +263,6 @@ class Calls:
         of_body = (switched_off(body), tuple(body.get("shared_with") or ()), *data)
         fits = self._rules.fits(Thing(resource.name, resource.labels))
         return Element(fits, resource.known.project, resource.known.suspended, of_body)
-
-
-def _without_policies(tenant: Tenant) -> Tenant:
-    return Tenant(tenant.name, {n: one for n, one in tenant.resources.items() if one.address.kind != "policy"})
 
 
 def _target(call: Call) -> str:

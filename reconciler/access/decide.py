@@ -146,32 +146,71 @@ def _decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
         return answer(False, "action-mismatch")
     if tenant.broken is not None:
         return answer(False, "policy-broken")
-    for rule in tenant.denies:
-        concerned = (rule.actions is None or does in rule.actions) and rule.about(subject)
-        if concerned and denied_by_class(rule, in_force) and any(rule.fits(thing) for thing in target.things):
+    denies, allows = _rules_about(tenant, subject)
+    for rule in denies:
+        if (
+            (rule.actions is None or does in rule.actions)
+            and denied_by_class(rule, in_force)
+            and rule.fits_any(target.things)
+        ):
             return answer(False, "denied", rule)
     if reason := _unusable(tenant, subject, target):
         return answer(False, reason)
     owner = target.chain[0].known.project
     # whom it is shared with is for its owner to say: of what somebody made by hand, nobody says it
     reach = set() if owner is None else {owner, *(target.chain[0].body.get("shared_with") or ())}
-    for rule in tenant.allows:
-        concerned = rule.project in reach and (rule.actions is None or does in rule.actions) and rule.about(subject)
+    for rule in allows:
+        concerned = rule.project in reach and (rule.actions is None or does in rule.actions)
         if concerned and allowed_by_class(rule, in_force) and rule.fits(target.things[0]):
             return answer(True, "allowed", rule)
     return answer(False, "no-policy")
 
 
+def _concerns(_tenant: Tenant) -> Memo[tuple[str, frozenset[str]], tuple[tuple[Rule, ...], tuple[Rule, ...]]]:
+    return Memo()
+
+
+def _rules_about(tenant: Tenant, subject: Subject) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """Return the denies and the allows about a subject, which are few of a tenant's; remembered for its other calls."""
+    kept = tenant.once(_concerns)
+    key = (subject.name, subject.roles)
+    found = kept.get(key)
+    if found is None:
+        denies, allows = ([rule for rule in rules if rule.about(subject)] for rules in (tenant.denies, tenant.allows))
+        found = tuple(denies), tuple(allows)
+        kept.keep(key, found)
+    return found
+
+
 def _unusable(tenant: Tenant, subject: Subject, target: Target) -> str | None:
     """Why a subject can't use a target whatever policies allow; None where it can."""
+    if reason := barred(tenant, target):
+        return reason
+    return None if all(_has_role(subject, one) for one in target.data) else "access-roles"
+
+
+def barred(tenant: Tenant, target: Target) -> str | None:
+    """Why nobody can use a target whatever policies allow; None where somebody can."""
+    kept = tenant.once(_bars)
+    key = (target.name, target.action)
+    found = kept.get(key)
+    if found is None:
+        found = (_barred(tenant, target),)
+        kept.keep(key, found)
+    return found[0]
+
+
+def _bars(_tenant: Tenant) -> Memo[tuple[str, str], tuple[str | None]]:
+    return Memo()
+
+
+def _barred(tenant: Tenant, target: Target) -> str | None:
     if any(one.known.suspended for one in target.chain):
         return "suspended"
     if any(switched_off(one.body) for one in target.chain):
         return "inactive"
     if target.is_tool and len(tenant.once(_claims)[target.tool]) > 1:
         return "tool-name-taken"
-    if not all(_has_role(subject, one) for one in target.data):
-        return "access-roles"
     return None
 
 

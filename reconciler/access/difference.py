@@ -80,13 +80,13 @@ class Difference:
     def _differing(self) -> list[int]:
         """The classes of calls that are not the same on both sides, or that a rule fits which is in force on one side only."""
         changed = self._rules.changed
-        return [n for n, one in enumerate(self._classes) if one.changed or one.fits() & changed]
+        return [n for n, one in enumerate(self._classes) if one.changed or one.fits & changed]
 
     @cached_property
     def _by_allow(self) -> dict[int, list[int]]:
         found: dict[int, list[int]] = defaultdict(list)
         for number, one in enumerate(self._classes):
-            for bit in split(one.allowed_by(self._rules.allows)):
+            for bit in split(one.fits_target & self._rules.allows):
                 found[bit].append(number)
         return found
 
@@ -108,7 +108,7 @@ class Difference:
             return sorted({number for bit in split(allows) for number in self._by_allow.get(bit, ())})
         changed = about & self._rules.changed
         chosen = ((number, self._classes[number]) for number in self._differing)
-        return [n for n, one in chosen if one.allowed_by(allows) and (one.changed or one.fits() & changed)]
+        return [n for n, one in chosen if one.fits_target & allows and (one.changed or one.fits & changed)]
 
     def _compare(self, variant: Variant, calls: CallClass) -> Iterator[Found]:
         one = calls.members[0]
@@ -127,15 +127,14 @@ class Difference:
     ) -> Found:
         about = _about(variant.signatures[0]) | _about(variant.signatures[1])
         action = decision.action or ""
-        bits = self._rules.causes(about & calls.fits(), widened, action, decision.classification)
+        bits = self._rules.causes(about & calls.fits, widened, action, decision.classification)
         names = self._rules.policies(bits)
         found = {self._sides.arrived.get(name) for name in names} | {self._sides.left.get(name) for name in names}
         causes = {address for address in (*found, *self._breaking) if address is not None}
-        causes |= {address for one in calls.members for address in one.updated}
-        if not causes and not variant.changed:
-            # what is new, or gone, is the cause only where nothing else is
-            causes = {address for one in calls.members for address in one.begun}
-        return Found(variant, widened, calls, action, policy, frozenset(causes))
+        causes |= calls.updated
+        # what is new, or gone, is the cause only where nothing else is
+        shown = frozenset(causes) if causes or variant.changed else calls.begun
+        return Found(variant, widened, calls, action, policy, shown)
 
 
 def _asked(tenant: Tenant) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import translate
 from functools import lru_cache
 from re import compile as compiled
@@ -63,6 +63,10 @@ class Rule(Struct, frozen=True):
         return (self.names is None or bool(_matcher(self.names)(thing.name))) and (
             self.labels is None or self.labels.items() <= thing.labels.items()
         )
+
+    def fits_any(self, things: Iterable[Thing]) -> bool:
+        """Whether one of several things has the name and the labels that it asks for."""
+        return any(self.fits(thing) for thing in things)
 
 
 def rule_of(name: str, project: str | None, body: Body) -> Rule:

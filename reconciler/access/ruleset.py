@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from reconciler.access.rule import Rule, Subject, Thing, allowed_by_class, denied_by_class
+from reconciler.access.rule import Labels, Rule, Subject, Thing, allowed_by_class, denied_by_class
 from reconciler.access.snapshot import Tenant
 
 T = TypeVar("T")
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+class Index:
+    """Rules by one thing that each asks for, so that few of many have to be judged: it finds all that may fit, and more."""
+
+    def __init__(self) -> None:
+        self._by: dict[object, list[tuple[int, Rule]]] = defaultdict(list)
+        self._lengths: set[int] = set()
+
+    def add(
+        self,
+        bits: int,
+        rule: Rule,
+        names: tuple[str, ...] | None,
+        labels: Labels | None,
+        roles: frozenset[str] | None = None,
+    ) -> None:
+        for key in self._keys(names, labels, roles):
+            self._by[key].append((bits, rule))
+
+    def _keys(
+        self, names: tuple[str, ...] | None, labels: Labels | None, roles: frozenset[str] | None
+    ) -> Iterable[object]:
+        if names is not None:
+            beginnings = {_WILDCARD.split(name, 1)[0] for name in names}
+            self._lengths |= {*map(len, beginnings)}
+            return [("name", beginning) for beginning in beginnings]
+        if roles is not None:
+            return [("role", role) for role in roles]
+        return [("label", next(iter(labels.items())))] if labels else [None]
+
+    def find(self, name: str, labels: Labels, roles: frozenset[str] = frozenset()) -> Iterator[tuple[int, Rule]]:
+        """Yield each rule, some of them twice."""
+        yield from self._by.get(None, ())
+        for length in self._lengths:
+            yield from self._by.get(("name", name[:length]), ())
+        for item in labels.items():
+            yield from self._by.get(("label", item), ())
+        for role in roles:
+            yield from self._by.get(("role", role), ())
 
 
 class Ruleset:
@@ -27,8 +70,12 @@ class Ruleset:
         """Rules that are in force on one side only."""
         rules = [*self._rules.values()]
         self._by_bit = dict(rules)
-        self._subjects = _conditions(rules, lambda rule: (rule.callers, rule.roles, _items(rule.caller_labels)))
-        self._targets = _conditions(rules, lambda rule: (rule.names, _items(rule.labels)))
+        self._roles = frozenset().union(*(rule.roles or () for _, rule in rules))
+        self._subjects, self._targets = Index(), Index()
+        for bits, rule in _conditions(rules, lambda rule: (rule.callers, rule.roles, _items(rule.caller_labels))):
+            self._subjects.add(bits, rule, rule.callers, rule.caller_labels, rule.roles)
+        for bits, rule in _conditions(rules, lambda rule: (rule.names, _items(rule.labels))):
+            self._targets.add(bits, rule, rule.names, rule.labels)
 
     def _number(self, tenant: Tenant) -> int:
         found = 0
@@ -45,11 +92,12 @@ class Ruleset:
 
     def about(self, subject: Subject) -> int:
         """Return the rules that are about a caller."""
-        return _sum(bits for bits, rule in self._subjects if rule.about(subject))
+        found = self._subjects.find(subject.name, subject.labels, subject.roles)
+        return _sum(bits for bits, rule in found if rule.about(subject))
 
     def fits(self, thing: Thing) -> int:
         """Return the rules that fit a resource by its name and labels."""
-        return _sum(bits for bits, rule in self._targets if rule.fits(thing))
+        return _sum(bits for bits, rule in self._targets.find(thing.name, thing.labels) if rule.fits(thing))
 
     def causes(self, bits: int, widened: bool, action: str, in_force: str | None) -> int:
         """Return those of ``bits`` that give (``widened``) or take an action, because they are in force on one side only."""
@@ -69,7 +117,7 @@ class Ruleset:
 
     def roles(self) -> frozenset[str]:
         """Return every role that a policy names."""
-        return frozenset().union(*(rule.roles or () for _, rule in self._subjects))
+        return self._roles
 
 
 def split(bits: int) -> Iterable[int]:

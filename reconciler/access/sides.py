@@ -47,7 +47,8 @@ def sides_of(tenant: str, known: Iterable[Known], changes: Iterable[Change], pro
             arrived[new] = change.address
             if change.action is not Action.CREATE:
                 former[new] = old
-    return Sides(Tenant(tenant, before), Tenant(tenant, after), former, left, arrived)
+    now = Tenant(tenant, before)
+    return Sides(now, Tenant(tenant, after, like=now), former, left, arrived)
 
 
 def _name(address: Address) -> str:

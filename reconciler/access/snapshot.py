@@ -31,6 +31,8 @@ class Tenant(Struct, dict=True):
 
     name: str
     resources: Mapping[str, Known]
+    like: Tenant | None = None
+    """Another reading of the tenant: what is the same object in both is read once, there."""
     _read: dict[str, Resource | None] = field(default_factory=dict)
     _targets: dict[tuple[str, str | None], Target] = field(default_factory=dict)
     _made: dict[Callable[[Tenant], Any], Any] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class Tenant(Struct, dict=True):
         known = self.resources.get(name)
         if known is None:
             return None
+        if self.like is not None and self.like.resources.get(name) is known:
+            return self.like.resource(name)
         body = valid(known.address, known.live)
         found = self._read[name] = None if body is None else Resource(known, body)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -11,23 +11,17 @@ from reconciler.kinds.rules import Fault, settle
 from reconciler.model.access import Role
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Name, ShortText
-from reconciler.model.judges import appears, grown, leaves_value
+from reconciler.model.judges import appears
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import BodyJudge, Risk
+from reconciler.model.risk import BY_ACCESS, Risk
 from reconciler.model.selector import ACCESS_ROLE, CALLER_LABEL, ROLE, Offer, labels
 from reconciler.model.spec import Part, Spec
-
-
-def _fewer(before: Any, after: Any) -> bool:
-    """A claim that is no longer asked for, or has another value."""
-    return bool(before) and bool(after) and not before.items() <= after.items()
-
 
 Claims: TypeAlias = Annotated[
     dict[ShortText, ShortText],
     Field(min_length=1, max_length=20),
     Risk("credential-changed"),
-    Risk("access-widened", by=_fewer),
+    BY_ACCESS,
 ]
 RoleMap: TypeAlias = Annotated[dict[ShortText, Role], Field(min_length=1, max_length=1000)]
 
@@ -43,10 +37,10 @@ class ApiKey(Part):
 class RolesFrom(Part):
     """Further roles, from a claim of the token."""
 
-    claim: Annotated[ShortText, Risk("credential-changed"), Risk("access-widened")] = Field(
+    claim: Annotated[ShortText, Risk("credential-changed"), BY_ACCESS] = Field(
         description="The claim that lists them, e.g. `groups`."
     )
-    map: Annotated[RoleMap, Risk("credential-changed"), Risk("access-widened")] = Field(
+    map: Annotated[RoleMap, Risk("credential-changed"), BY_ACCESS] = Field(
         description="The role that each value of the claim stands for; other values give none."
     )
 
@@ -60,7 +54,7 @@ class Jwt(Part):
     claims: Claims = Field(
         description="What the token has to say, e.g. `azp: sales-bot`. No other caller may be matched by the same token."
     )
-    roles_from: Annotated[RolesFrom | None, Risk("credential-changed"), Risk("access-widened")] = Field(
+    roles_from: Annotated[RolesFrom | None, Risk("credential-changed"), BY_ACCESS] = Field(
         None, description="Further roles that the token gives."
     )
 
@@ -68,10 +62,10 @@ class Jwt(Part):
 class Auth(Part):
     """The ways in which a caller may prove who it is; any one of them will do."""
 
-    api_key: Annotated[ApiKey | None, Risk("access-widened", by=appears)] = Field(
+    api_key: Annotated[ApiKey | None, Risk("credential-changed", by=appears), BY_ACCESS] = Field(
         None, description="By a key that was issued to it."
     )
-    jwt: Annotated[Jwt | None, Risk("access-widened", by=appears)] = Field(
+    jwt: Annotated[Jwt | None, Risk("credential-changed", by=appears), BY_ACCESS] = Field(
         None, description="By a token of a trusted issuer."
     )
 
@@ -87,18 +81,11 @@ class Auth(Part):
 class Caller(Spec):
     """An agent, or any other program."""
 
-    roles: Annotated[ItemSet[Role], Risk("access-widened", by=grown(empty_is_all=False))] = Field(
+    roles: Annotated[ItemSet[Role], BY_ACCESS] = Field(
         (), description="Its roles; policies and `access_roles` of datasources name them."
     )
     auth: Auth = Field(description="How it proves who it is.")
-    enabled: Annotated[bool, Risk("access-widened", by=leaves_value(False))] = Field(
-        True, description="Whether it may ask for anything."
-    )
-
-
-def _created(before: Body | None, after: Body | None) -> Iterator[str]:
-    if before is None:
-        yield "access-widened"
+    enabled: Annotated[bool, BY_ACCESS] = Field(True, description="Whether it may ask for anything.")
 
 
 def _offers(body: Body) -> Iterator[Offer]:
@@ -114,7 +101,6 @@ KIND = Kind(
     plural="callers",
     summary="Who may ask for something: an agent or another program, its roles, and how it proves who it is.",
     variants={"": Caller},
-    judges=(BodyJudge(("access-widened",), _created),),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.LISTED}),
     offers=_offers,
     examples={"": "roles: [analyst]\nauth:\n  api_key: {max_age_days: 90}"},

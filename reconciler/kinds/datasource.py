@@ -12,10 +12,10 @@ from reconciler.errors import Problem
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeMap, ItemSet, Name, Replacing, ShortText, fail
-from reconciler.model.judges import grown, leaves_value, sinks
+from reconciler.model.judges import grown, sinks
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import NoRisk, Risk
+from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
 from reconciler.model.selector import ACCESS_ROLE, ALLOWED_CLASS, DENIED_CLASS, EVERY, Offer, Selector
 from reconciler.model.spec import Spec
 
@@ -48,25 +48,25 @@ class Datasource(Spec):
     """What every type has in common."""
 
     type: str
-    connector: Annotated[Name, Risk("access-widened")] = Field(
+    connector: Annotated[Name, BY_ACCESS] = Field(
         description="The name of the connector of the same tenant that reaches this data."
     )
-    classification: Annotated[Sensitivity | None, Risk("classification-lowered", by=sinks(get_args(Sensitivity)))] = (
-        Field(
-            None,
-            description="How sensitive the data is. What has none matches every deny by classification, and no allow.",
-        )
+    classification: Annotated[
+        Sensitivity | None, Risk("classification-lowered", by=sinks(get_args(Sensitivity))), BY_ACCESS
+    ] = Field(
+        None,
+        description="How sensitive the data is. What has none matches every deny by classification, and no allow.",
     )
-    access_roles: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
+    access_roles: Annotated[ItemSet[ShortText], BY_ACCESS] = Field(
         (),
         description="Only callers with one of these roles may use the data, besides what policies say. Empty asks for none.",
     )
     tags: Annotated[ItemSet[ShortText], NoRisk("people search by them")] = Field(
         (), description="Words to find the datasource by."
     )
-    lifecycle: Annotated[
-        Literal["active", "inactive", "deprecated"], Risk("access-widened", by=leaves_value("inactive"))
-    ] = Field("active", description="`inactive` switches it off; `deprecated` still works, and plans and lists say so.")
+    lifecycle: Annotated[Literal["active", "inactive", "deprecated"], BY_ACCESS] = Field(
+        "active", description="`inactive` switches it off; `deprecated` still works, and plans and lists say so."
+    )
 
 
 class Database(Datasource):

@@ -15,10 +15,9 @@ from reconciler.kinds.template.target import resolve as resolve_template
 from reconciler.model.access import Action, SharedWith
 from reconciler.model.address import Address
 from reconciler.model.fields import AnyReference, ItemSet, Name
-from reconciler.model.judges import grown
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import Risk
+from reconciler.model.risk import BY_ACCESS
 from reconciler.model.spec import Spec
 from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 
@@ -28,14 +27,14 @@ Actions: TypeAlias = Annotated[dict[Action, AnyReference], Field(min_length=1, m
 class Plane(Spec):
     """A purpose, the data that belongs to it, and what runs for each action."""
 
-    datasources: Annotated[ItemSet[Name], Field(min_length=1), Risk("access-widened", by=grown(empty_is_all=False))] = (
-        Field(description="The datasources that belong to it; what runs here reads no others.")
+    datasources: Annotated[ItemSet[Name], Field(min_length=1), BY_ACCESS] = Field(
+        description="The datasources that belong to it; what runs here reads no others."
     )
-    actions: Annotated[Actions, Risk("access-widened")] = Field(
+    actions: Annotated[Actions, BY_ACCESS] = Field(
         description="What runs for each action, e.g. `query: template/top-customers`. The action has to be the one that "
         "follows from what runs."
     )
-    shared_with: Annotated[SharedWith | None, Risk("access-widened", by=grown(empty_is_all=False))] = Field(
+    shared_with: Annotated[SharedWith | None, BY_ACCESS] = Field(
         None, description="Projects whose policies may allow this, besides those of the project that declares it."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -13,7 +13,7 @@ from reconciler.model.access import Action, Classification, Role
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FormLater, ItemSet, Labels, fail
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import BodyJudge, JudgedTogether, NoRisk
+from reconciler.model.risk import BY_ACCESS, NoRisk
 from reconciler.model.selector import (
     ACTION,
     ALLOWED_CLASS,
@@ -67,7 +67,6 @@ CallerPattern: TypeAlias = Annotated[
     AfterValidator(_caller),
     Form("caller_pattern", "^[a-z0-9*?-]+$", "expected a caller's name; * and ? are patterns"),
 ]
-_JUDGED = JudgedTogether(("access-widened",))
 
 
 _OPTIONAL = "True where names and words may select nothing, e.g. since another project declares what they are about."
@@ -77,11 +76,11 @@ _Optional: TypeAlias = Annotated[bool | None, NoRisk("it changes what validate r
 class Subjects(Part):
     """The callers that the policy is about: all that is given has to fit, and of a list one item."""
 
-    callers: Annotated[ItemSet[CallerPattern], _JUDGED] = Field(
+    callers: Annotated[ItemSet[CallerPattern], BY_ACCESS] = Field(
         (), description="Names of callers, with * and ? as patterns."
     )
-    roles: Annotated[ItemSet[Role], _JUDGED] = Field((), description="Roles; a caller has to have one of them.")
-    labels: Annotated[Labels, _JUDGED] = Field(
+    roles: Annotated[ItemSet[Role], BY_ACCESS] = Field((), description="Roles; a caller has to have one of them.")
+    labels: Annotated[Labels, BY_ACCESS] = Field(
         default_factory=dict, description="Labels; a caller has to have all of them."
     )
     optional: _Optional = Field(None, description=_OPTIONAL)
@@ -94,11 +93,11 @@ class Subjects(Part):
 class Targets(Part):
     """What the policy is about: all that is given has to fit, and of a list one item."""
 
-    names: Annotated[ItemSet[TargetPattern], _JUDGED] = Field((), description="kind/name, e.g. `template/sales-*`.")
-    labels: Annotated[Labels, _JUDGED] = Field(
+    names: Annotated[ItemSet[TargetPattern], BY_ACCESS] = Field((), description="kind/name, e.g. `template/sales-*`.")
+    labels: Annotated[Labels, BY_ACCESS] = Field(
         default_factory=dict, description="Labels; the target has to have all of them."
     )
-    classification: Annotated[ItemSet[Classification], _JUDGED] = Field(
+    classification: Annotated[ItemSet[Classification], BY_ACCESS] = Field(
         (),
         description="How sensitive the data is that the call reads. Data without a classification fits every deny, and no allow.",
     )
@@ -125,14 +124,14 @@ ActionsOrAny: TypeAlias = Annotated[
 class Policy(Spec):
     """Allows or denies; there are no conditions and no code, and order never matters."""
 
-    effect: Annotated[Literal["allow", "deny"], _JUDGED] = Field(
+    effect: Annotated[Literal["allow", "deny"], BY_ACCESS] = Field(
         description="`allow` is judged by what the caller names; `deny` by everything that stands behind it, and wins."
     )
-    subjects: Annotated[SubjectsOrAny, _JUDGED] = Field(
+    subjects: Annotated[SubjectsOrAny, BY_ACCESS] = Field(
         description="Which callers: `any`, or a map of `callers`, `roles` and `labels`."
     )
-    actions: Annotated[ActionsOrAny, _JUDGED] = Field(description="What they do with it: `any`, or a list.")
-    targets: Annotated[TargetsOrAny, _JUDGED] = Field(
+    actions: Annotated[ActionsOrAny, BY_ACCESS] = Field(description="What they do with it: `any`, or a list.")
+    targets: Annotated[TargetsOrAny, BY_ACCESS] = Field(
         description="With what: `any`, or a map of `names`, `labels` and `classification`."
     )
     optional: _Optional = Field(None, description=_OPTIONAL)
@@ -158,47 +157,11 @@ def _selects(body: Body) -> Iterator[Selector]:
         yield Selector(("actions",), ACTION, action, whole)
 
 
-def _covers(wide: Any, narrow: Any) -> bool:
-    """Whether all that the one selects is surely selected by the other too."""
-    if wide == "any" or wide == narrow:
-        return True
-    if narrow == "any":
-        return False
-    if isinstance(wide, Mapping):
-        return all(
-            not wide.get(key) or key == "optional" or _key_covers(key, wide[key], narrow.get(key)) for key in wide
-        )
-    return {*narrow} <= {*wide}
-
-
-def _key_covers(key: str, wide: Any, narrow: Any) -> bool:
-    if not narrow:
-        return False
-    return bool(wide.items() <= narrow.items() if key == "labels" else {*narrow} <= {*wide})
-
-
-def _risks(before: Body | None, after: Body | None) -> Iterator[str]:
-    """An allow that covers more, or a deny that covers less."""
-    old = before if before and before.get("effect") == "allow" else None
-    new = after if after and after.get("effect") == "allow" else None
-    if new is not None and not _within(new, old):
-        yield "access-widened"
-    old = before if before and before.get("effect") == "deny" else None
-    new = after if after and after.get("effect") == "deny" else None
-    if old is not None and not _within(old, new):
-        yield "access-widened"
-
-
-def _within(narrow: Body, wide: Body | None) -> bool:
-    return wide is not None and all(_covers(wide[key], narrow[key]) for key in ("subjects", "actions", "targets"))
-
-
 KIND = Kind(
     name="policy",
     plural="policies",
     summary="What callers may do with what, or must not.",
     variants={"": Policy},
-    judges=(BodyJudge(_JUDGED.names, _risks),),
     selects=_selects,
     abilities=frozenset({Ability.LISTED}),
     examples={

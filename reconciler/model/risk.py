@@ -89,9 +89,14 @@ class NoRisk(Struct, frozen=True):
 
 
 class JudgedTogether(Struct, frozen=True):
-    """Stands on a field that one of its kind's ``judges`` sees together with others; it may find these risks."""
+    """Stands on a field that is judged together with others, which may find these risks: by one of its kind's ``judges``, or by
+    comparing access."""
 
     names: tuple[str, ...]
+
+
+BY_ACCESS = JudgedTogether(("access-widened", "access-narrowed"))
+"""Stands on what decides about calls: who may do more or less by a change follows from all of a tenant, not from one field."""
 
 
 class BodyJudge(Struct, frozen=True):

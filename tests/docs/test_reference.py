@@ -99,7 +99,10 @@ def test_risks_of_fields() -> None:
     assert mcp["tools", "*", "pin"] == ("pin-changed",)
     assert mcp["tools", "*", "requires_approval"] == ("approval-removed",)
     assert set(declared_risks(KINDS["limit"].variants[""])["on_exceed",]) == {"limit-raised", "limit-lowered"}
-    assert declared_risks(KINDS["policy"].variants[""])["subjects", "map", "roles"] == ("access-widened",)
+    assert declared_risks(KINDS["policy"].variants[""])["subjects", "map", "roles"] == (
+        "access-widened",
+        "access-narrowed",
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

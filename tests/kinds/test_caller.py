@@ -1,4 +1,4 @@
-"""Callers: how they prove who they are, and what widens what they may do."""
+"""Callers: how they prove who they are, and what a change of that risks."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ KEY = {"auth": {"api_key": {"max_age_days": 30}}}
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (None, KEY, {"access-widened"}),
+        (None, KEY, set()),
         (KEY, None, set()),
         (KEY, KEY | {"description": "x"}, set()),
-        (KEY, KEY | {"roles": ["admin"]}, {"access-widened"}),
+        (KEY, KEY | {"roles": ["admin"]}, set()),
         (KEY | {"roles": ["admin"]}, KEY, set()),
-        (KEY, {"auth": {**KEY["auth"], "jwt": JWT}}, {"access-widened"}),
+        (KEY, {"auth": {**KEY["auth"], "jwt": JWT}}, {"credential-changed"}),
         (KEY, {"auth": {"api_key": {"max_age_days": 31}}}, {"credential-changed"}),
         (
             {"auth": {"jwt": JWT}},
@@ -67,13 +67,14 @@ KEY = {"auth": {"api_key": {"max_age_days": 30}}}
         (
             {"auth": {"jwt": {**JWT, "claims": {"azp": "bot", "x": "y"}}}},
             {"auth": {"jwt": JWT}},
-            {"credential-changed", "access-widened"},
+            {"credential-changed"},
         ),
-        (KEY | {"enabled": False}, KEY, {"access-widened"}),
+        (KEY | {"enabled": False}, KEY, set()),
         (KEY, KEY | {"enabled": False}, set()),
     ],
 )
 def test_risks(before: Any, after: Any, expected: set[str]) -> None:
+    """By its own fields: who may do more is judged by comparing access."""
     assert risks(before, after) == expected
 
 

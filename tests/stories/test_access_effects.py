@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from reconciler.render.effects import sentences
-from tests.conftest import Db, Run
+from tests.conftest import Db
+from tests.store.support import Cli, cli_on
 
 PROJECT = "version: 1\nproject: shop\nguards: {refuse: [access-widened, access-narrowed]}\n"
 KEY = {"api_key": {"max_age_days": 90}}
@@ -45,6 +46,7 @@ WORLD: World = {
     "callers": {
         "sales-bot": {"roles": ["analyst"], "auth": KEY},
         "other": {"auth": KEY},
+        "clerk": {"roles": ["hr"], "auth": KEY},
     },
     "policies": {
         "read": {
@@ -64,6 +66,8 @@ WORLD: World = {
         "off": {"effect": "deny", "subjects": "any", "actions": "any", "targets": {"names": ["plane/*"]}},
     },
 }
+for _policy in WORLD["policies"].values():
+    _policy["optional"] = True  # the edits below leave some of them without anything that they fit
 
 
 class Example(NamedTuple):
@@ -188,14 +192,15 @@ def write(folder: Path, world: World) -> None:
 
 
 @pytest.fixture
-def applied(run: Run, folder: Path) -> Run:
+def applied(db: Db, folder: Path) -> Cli:
+    run = cli_on(db.url, folder)
     (folder / "reconciler.yaml").write_text(PROJECT)
     write(folder, WORLD)
     run("apply", "--auto-approve", "--allow-risk", "access-widened").ok()
     return run
 
 
-def test_a_plan_says_it_and_a_guard_refuses_it(applied: Run, folder: Path, db: Db) -> None:
+def test_a_plan_says_it_and_a_guard_refuses_it(applied: Cli, folder: Path, db: Db) -> None:
     before = db.rows()
     for name, example in EXAMPLES.items():
         world = copy.deepcopy(WORLD)
@@ -212,7 +217,7 @@ def test_a_plan_says_it_and_a_guard_refuses_it(applied: Run, folder: Path, db: D
     assert db.rows() == before
 
 
-def test_what_is_shown(applied: Run, folder: Path) -> None:
+def test_what_is_shown(applied: Cli, folder: Path) -> None:
     world = copy.deepcopy(WORLD)
     world["policies"].pop("off")
     write(folder, world)

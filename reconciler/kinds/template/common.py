@@ -13,10 +13,9 @@ from reconciler.kinds.template.parameter import Parameter, ParameterName
 from reconciler.kinds.wording import near
 from reconciler.model.access import SharedWith, ToolName
 from reconciler.model.address import Address
-from reconciler.model.judges import grown
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
-from reconciler.model.risk import NoRisk, Risk
+from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
 from reconciler.model.spec import Spec
 
 Parameters: TypeAlias = Annotated[
@@ -37,11 +36,11 @@ class Template(Spec):
     tool_name: Annotated[ToolName | None, Risk("statement-changed")] = Field(
         None, description="The name of the tool that agents see, where it is not to be the template's own."
     )
-    action: Annotated[Literal["search", "list"] | None, Risk("access-widened")] = Field(
+    action: Annotated[Literal["search", "list"] | None, BY_ACCESS] = Field(
         None,
         description="What it does, where that is more than `query` (SQL) or `retrieve` (GET and HEAD); for what only reads.",
     )
-    shared_with: Annotated[SharedWith | None, Risk("access-widened", by=grown(empty_is_all=False))] = Field(
+    shared_with: Annotated[SharedWith | None, BY_ACCESS] = Field(
         None, description="Projects whose policies may allow this, besides those of the project that declares it."
     )
 

@@ -19,7 +19,7 @@ from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
-from reconciler.model.risk import Risk
+from reconciler.model.risk import BY_ACCESS, Risk
 from reconciler.model.secret_ref import looks_secret
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -69,10 +69,10 @@ class Http(Template):
     """One request; the caller gives values, never a URL."""
 
     type: Replacing[Literal["http"]] = Field(description="A request over HTTP.")
-    datasource: Annotated[Name | None, Risk("access-widened")] = Field(
+    datasource: Annotated[Name | None, BY_ACCESS] = Field(
         None, description="The name of the datasource that it uses. Either this or `connector`."
     )
-    connector: Annotated[Name | None, Risk("access-widened")] = Field(
+    connector: Annotated[Name | None, BY_ACCESS] = Field(
         None, description="The name of the connector of type `http`. Either this or `datasource`."
     )
     method: Annotated[Method, Risk("statement-changed")] = Field(

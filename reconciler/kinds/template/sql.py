@@ -21,7 +21,7 @@ from reconciler.model.body import Body
 from reconciler.model.fields import Name, Public, Replacing, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
-from reconciler.model.risk import Risk
+from reconciler.model.risk import BY_ACCESS, Risk
 
 
 def _one_form(text: str) -> str:
@@ -41,7 +41,7 @@ class Sql(Template):
     """One statement; the caller gives values, never SQL."""
 
     type: Replacing[Literal["sql"]] = Field(description="A statement of SQL.")
-    datasource: Annotated[Name, Risk("access-widened")] = Field(
+    datasource: Annotated[Name, BY_ACCESS] = Field(
         description="The name of the datasource that it reads; its connector has to be of type `sql`."
     )
     sql: Annotated[Statement, Risk("statement-changed")] = Field(
