@@ -15,9 +15,9 @@ from reconciler.cli.workspace import Options
 @click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit trail.")
 @common
 def command(options: Options, target: str, reason: str) -> int:
-    """Lift the freeze of TARGET, by the name that it has now; `reconciler freeze --list` shows it.
+    """Lift the freeze of TARGET.
 
-    A freeze of something above it stays in force.
+    TARGET is the name that it has now: `reconciler freeze --list` shows it. A freeze of something above it stays in force.
     """
     from reconciler.store.status import unfreeze
 

@@ -186,6 +186,20 @@ def test_operators_are_apart(db: Db, folder: Path) -> None:
                 "acme/template/top"
             ]
             assert client.request("DELETE", "/v1/tenants/acme/freezes", json=body).json()["changed"] is True
+            lifted = client.request("DELETE", "/v1/tenants/acme/freezes", json=body)
+            assert (lifted.status_code, lifted.json()["code"]) == (404, "not-frozen")
+            unknown = {**body, "target": "acme/template/tap"}
+            for method in ("POST", "DELETE"):
+                refused = client.request(method, "/v1/tenants/acme/freezes", json=unknown)
+                assert (refused.status_code, refused.json()["code"]) == (404, "unknown-target")
+            assert (
+                "did you mean acme/template/top?"
+                in client.post("/v1/tenants/acme/freezes", json=unknown).json()["title"]
+            )
+            ahead = client.post("/v1/tenants/acme/freezes", json={**unknown, "allow_unknown": True})
+            assert ahead.json()["changed"] is True
+            (waiting,) = client.get("/v1/tenants/acme/freezes").json()["freezes"]
+            assert (waiting["target"], waiting["state"], waiting["uid"]) == ("acme/template/tap", "waiting", None)
             server.until(lambda: server.call("top", region="eu").status_code == 200)
 
 
