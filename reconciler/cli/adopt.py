@@ -11,7 +11,8 @@ from reconciler import __version__
 from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
 from reconciler.cli.options import common
-from reconciler.cli.workspace import Options, Workspace, now, parse_address
+from reconciler.cli.selecting import parse_address
+from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import ConfigurationInvalid, Problem, ReconcilerError
 from reconciler.kinds.meaning import normal, raw_body
 from reconciler.kinds.parse import parse

@@ -6,7 +6,8 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.options import common, print_json, print_lines
-from reconciler.cli.workspace import Options, Workspace, parse_address
+from reconciler.cli.selecting import parse_address
+from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
 from reconciler.history.blame import Blame, blame
 from reconciler.kinds.meaning import normal

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from reconciler.cli.options import common
+from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.kinds.meaning import normal
@@ -36,6 +37,7 @@ def command(options: Options, as_canonical: bool, include_unowned: bool) -> int:
     environment = workspace.environment(required=True)
     database = workspace.database(environment)
     live = workspace.read_live(database, None, every_tenant=include_unowned)
+    require_known(options, live.rows, "is not live")
     chosen = [
         address
         for address in sorted(live.rows)

@@ -11,7 +11,8 @@ from reconciler import __version__
 from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
 from reconciler.cli.options import common
-from reconciler.cli.workspace import Options, Workspace, now, parse_address
+from reconciler.cli.selecting import parse_address
+from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.model.configuration import Configuration, Removal
 from reconciler.model.plan import Selection

@@ -6,6 +6,7 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.options import common, print_json
+from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -22,6 +23,7 @@ def command(options: Options, paths: tuple[str, ...]) -> int:
     workspace = Workspace(options, paths)
     environment = workspace.environment(required=bool(workspace.environments))
     loaded = workspace.load(environment)
+    require_known(options, loaded.configuration.resources, "is not in the configuration")
     resources = {
         address: resource
         for address, resource in loaded.configuration.resources.items()

@@ -8,6 +8,7 @@ import click
 from msgspec.structs import asdict, replace
 
 from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.fields import differences
 from reconciler.errors import ReconcilerError
@@ -62,6 +63,7 @@ def command(options: Options, generation: int | None) -> int:
             f"what generation {generation} changed is no longer kept: history was pruned up to generation {history.horizon}",
             code="history-pruned",
         )
+    require_known(options, (c.address for c in history.changes), "is in no generation's changes")
     wanted = [
         _shown(c, history.mask_key)
         for c in history.changes

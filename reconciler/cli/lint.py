@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import click
 from msgspec.structs import replace
 
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.pipeline import in_repository
+from reconciler.cli.selecting import Selected, require_known, selections
 from reconciler.cli.signing import known_keys
 from reconciler.cli.validate import Checked, check, tell_problems
 from reconciler.cli.workspace import Options, Workspace
+from reconciler.error_codes import RuleName
 from reconciler.errors import ConfigurationInvalid, Place, Problems, UsageError
 from reconciler.lint.allow import Judged, about_comments, judge
 from reconciler.lint.find import SEVERITIES, Finding, findings_in, findings_of
-from reconciler.lint.read import Rules, described, read_rules
+from reconciler.lint.read import SELECTS, Rules, described, read_rules
 from reconciler.load.loaded import Loaded
 from reconciler.model.address import Address
 from reconciler.plan.convert import to_document
@@ -68,16 +71,28 @@ def command(
     problems = Problems()
     rules = read_rules(workspace.project, rule_files, problems)
     if plan_file is not None:
-        checked, findings = Checked(dict.fromkeys(problems.found), {}, {}), []
+        found = Found(Checked(dict.fromkeys(problems.found), {}, {}), [], {})
         if not problems.found:
-            findings = _of_plan(plan_file, workspace, rules)
+            found.findings.extend(_of_plan(plan_file, workspace, rules))
     else:
-        checked, findings = _of_configuration(workspace, paths, rules)
-        checked.problems.update(dict.fromkeys(problems.found))
-    if checked.problems:
-        return tell_problems(options.format, checked, NAME)
-    _tell(sorted(findings, key=_order), rules, checked, options, fail_severity)
-    return int(any(finding.severity in failing(fail_severity) for finding in findings))
+        found = _of_configuration(workspace, paths, rules)
+        found.checked.problems.update(dict.fromkeys(problems.found))
+    if found.checked.problems:
+        return tell_problems(options.format, found.checked._replace(warnings=()), NAME)
+    found.findings.sort(key=_order)
+    _tell(found, rules, options, fail_severity)
+    return int(any(finding.severity in failing(fail_severity) for finding in found.findings))
+
+
+SelectedIn: TypeAlias = dict[str | None, list[Selected]]
+"""By environment: how many resources each selector selects."""
+SHOWN = 20
+
+
+class Found(NamedTuple):
+    checked: Checked
+    findings: list[Finding]
+    selected: SelectedIn
 
 
 def _of_plan(file: Path, workspace: Workspace, rules: Rules) -> list[Finding]:
@@ -85,19 +100,27 @@ def _of_plan(file: Path, workspace: Workspace, rules: Rules) -> list[Finding]:
     return [*findings_of(rules.on, to_document(read_plan(file, keys.by_id if keys else None)))]
 
 
-def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules) -> tuple[Checked, list[Finding]]:
+def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules) -> Found:
     runs: dict[str | None, Judged] = {}
+    known: set[Address] = set()
+    selected: SelectedIn = {}
     options = workspace.options
 
     def visit(environment: str | None, loaded: Loaded) -> None:
+        known.update(loaded.configuration.resources)
+        selected[environment] = [*selections(loaded.configuration)]
         found = findings_in(rules.on, loaded.configuration)
         wanted = (one for one in found if _is_wanted(one, loaded, options))
         runs[environment] = judge(wanted, loaded)
 
     checked = check(workspace, paths, visit, thoroughly=True)
+    require_known(options, known, "is not in the configuration")
     # who looks at a part can't say that a comment is not needed elsewhere
     whole = not (paths or options.tenants or options.targets or (options.env and len(workspace.environments) > 1))
-    return checked, [*_in_environments(runs), *about_comments(runs.values(), rules, whole)]
+    doubts = (Finding(replace(one, code=RuleName(SELECTS)), rules.comments[SELECTS]) for one in checked.warnings)
+    own = about_comments(runs.values(), rules, whole)
+    findings = [*_in_environments(runs), *own, *(doubts if SELECTS in rules.comments and whole else ())]
+    return Found(checked, findings, selected)
 
 
 def _is_wanted(finding: Finding, loaded: Loaded, options: Options) -> bool:
@@ -128,14 +151,32 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str, str]:
     return place.file, place.line or 0, place.column or 0, grave, finding.rule, finding.problem.message
 
 
-def _tell(findings: list[Finding], rules: Rules, checked: Checked, options: Options, fail_severity: str) -> None:
+def _selected(found: Found, verbose: bool) -> Iterator[str]:
+    """How many resources each selector selects; where environments agree, once."""
+    lines: dict[str, list[str | None]] = {}
+    for environment, selected in found.selected.items():
+        for one in selected:
+            lines.setdefault(str(one), []).append(environment)
+    told = [
+        line if len(where) == len(found.selected) else f"{line} (in {', '.join(map(str, where))})"
+        for line, where in lines.items()
+    ]
+    yield from told if verbose else told[:SHOWN]
+    if len(told) > SHOWN and not verbose:
+        yield f"... and {len(told) - SHOWN} more selectors; -v lists them"
+
+
+def _tell(found: Found, rules: Rules, options: Options, fail_severity: str) -> None:
+    findings = found.findings
     if options.format == "text":
         if not options.quiet:
             print_lines(findings_text(findings, options.style), options.style)
         click.echo(summary_text(findings))
+        if not options.quiet:
+            print_lines([f"  {line}" for line in _selected(found, options.verbose)], options.style)
         return
     document = findings_json(findings, described(rules))
-    document |= {"files": [*checked.files], "command": NAME, "failing": [*failing(fail_severity)]}
+    document |= {"files": [*found.checked.files], "command": NAME, "failing": [*failing(fail_severity)]}
     if options.format in PROBLEM_FORMATS:
         click.echo(PROBLEM_FORMATS[options.format](in_repository(document)))
         return
@@ -148,5 +189,10 @@ def _tell(findings: list[Finding], rules: Rules, checked: Checked, options: Opti
             "summary": counts(findings),
             "findings": document["errors"],
             "rules": document["rules"],
+            "selectors": [
+                {"environment": environment, "selector": one.selector, **{f"{noun}s": n for n, noun in one.counts}}
+                for environment, selected in found.selected.items()
+                for one in selected
+            ],
         }
     )

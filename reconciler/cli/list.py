@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.kinds.table import BY_PLURAL, KINDS
@@ -41,6 +42,7 @@ def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, An
     database = workspace.database(workspace.environment(required=True))
     live = workspace.read_live(database, None, every_tenant=not owned_only)
     status = read_status(database)
+    require_known(options, live.rows, "is not live")
     found = []
     for address in sorted(live.rows):
         row = live.rows[address]

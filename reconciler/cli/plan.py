@@ -11,6 +11,7 @@ from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
 from reconciler.cli.options import common_with, print_changes, print_lines, print_pieces, print_plan
 from reconciler.cli.pipeline import in_repository, write_step_files
+from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
@@ -76,6 +77,8 @@ def command(
 
         write_plan(plan, out, signing_key(workspace.project))
     show_plan(plan, options, loaded.configuration.guards, workspace.project.root)
+    if options.verbose and options.format == "text" and not options.quiet:
+        print_lines(["", "Selectors:", *(f"  {one}" for one in selections(loaded.configuration))], options.style)
     if out is not None and options.format == "text" and not options.quiet:
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
     return 2 if detailed_exitcode and plan.changes else 0

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.progress import Progress
+from reconciler.cli.selecting import require_known
 from reconciler.cli.terminal import width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.discover import find_project_file
@@ -186,29 +187,10 @@ class Workspace:
         known: set[Address] = set()
         if narrowed:
             known = {*wanted, *live.rows, *live.applied, *map(Address.of, live.settled)}
-        targets = set()
-        for text in self.options.targets:
-            address = parse_address(text)
-            if address not in known:
-                near = get_close_matches(text, [str(a) for a in known], n=1)
-                raise UsageError(
-                    f"{text} is neither in the configuration nor live",
-                    code="unknown-target",
-                    hint=f"did you mean {near[0]}?" if near else "see `reconciler list`",
-                )
-            targets.add(address)
-        tenants = {address.tenant for address in known}
-        for tenant in self.options.tenants:
-            if tenant not in tenants:
-                near = get_close_matches(tenant, tenants, n=1)
-                raise UsageError(
-                    f"the tenant {tenant!r} is neither in the configuration nor live",
-                    code="unknown-tenant",
-                    hint=f"did you mean {near[0]}?" if near else None,
-                )
+        targets = require_known(self.options, known)
         selection = Selection(
             paths=loaded.selected if loaded else None,
-            targets=frozenset(targets),
+            targets=targets,
             tenants=frozenset(self.options.tenants),
             deletes=(loaded is None or loaded.deletes) and not no_delete,
             replaces=not no_delete,
@@ -229,6 +211,9 @@ class Workspace:
         live = self.read_live(database, loaded, whole=False)
         plan = self._with_undone(self._compare(loaded, live, database.display, no_delete), database)
         plan = self.with_effects(plan, database)
+        if doubts := len(loaded.judgement.warnings):
+            what = "selector selects" if doubts == 1 else "selectors select"
+            plan = replace(plan, notes=(*plan.notes, f"{doubts} {what} nothing: see `reconciler validate`"))
         _ALIVE[:] = plan, loaded
         return plan, loaded, database
 
@@ -343,14 +328,6 @@ def _parses(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def parse_address(text: str) -> Address:
-    """Raises UsageError for what is no address."""
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not an address", code="invalid-address", hint=str(error)) from None
 
 
 def _open_project(options: Options, paths: Sequence[str]) -> tuple[Project, list[str]]:

@@ -20,6 +20,7 @@ from reconciler.load.source import Source, parse_source, read_source
 
 OWN_FILE = "rules.yaml"
 COMMENT, UNUSED = "lint-comment", "lint-unused"
+SELECTS = "matches-nothing"
 OWN: Mapping[str, tuple[str, str, str]] = {
     COMMENT: (
         "warning",
@@ -27,8 +28,9 @@ OWN: Mapping[str, tuple[str, str, str]] = {
         "Write `# lint: allow RULE because REASON`.",
     ),
     UNUSED: ("warning", "A comment allows what no rule complains of.", "Take the comment out."),
+    SELECTS: ("warning", "A selector selects nothing.", "Correct it, or say `optional: true` if that is meant."),
 }
-"""Rules about the comments themselves: severity, what they find, what to do next."""
+"""Rules about the comments themselves, and about selectors: severity, what they find, what to do next."""
 
 
 class Rules(NamedTuple):

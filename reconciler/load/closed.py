@@ -55,7 +55,8 @@ def judged(project: Project, configuration: Configuration, parts: Parts, drafts:
     settings = project.settings
     entries = [one for one in settings.external if isinstance(one, ExternalEntry)]
     projects = frozenset({configuration.project, *(one.project for one in entries if one.project)})
-    world = World(parts.names, parts.offers, configuration.external, projects)
+    moved = {str(move.old): str(move.new) for move in configuration.moves}
+    world = World(parts.names, parts.offers, configuration.external, projects, moved)
     found = [one for one in doubts(world, parts.selecting) if parts.whole or one.selector.noun in {CALLER, TARGET}]
     errors = [_located(one, drafts) for one in found if one.is_error]
     warnings = [_located(one, drafts) for one in found if not one.is_error]

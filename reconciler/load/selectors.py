@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reconciler.error_codes import Code
 from reconciler.errors import Problem
@@ -56,6 +57,8 @@ _SAYS: Mapping[str, str] = {
     ACTION: "no template does this: {text}",
     PROJECT: "nothing else says that there is a project {text}",
 }
+ALIKE = 0.8
+"""From this likeness on a label is another one misspelt: one letter of five."""
 OPTIONAL = "say `optional: true` if that is meant"
 
 
@@ -87,6 +90,8 @@ class World(Struct, frozen=True, dict=True):
     offers: Mapping[tuple[str, str], Collection[str]]
     external: frozenset[str]
     projects: frozenset[str]
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Former addresses, and where `moved` leads: a policy that still names one is judged by the plan, which shows the effect."""
 
     @cached_property
     def _short(self) -> Mapping[tuple[str, str], list[str]]:
@@ -144,6 +149,14 @@ class World(Struct, frozen=True, dict=True):
         matches = re.compile(translate(text)).match
         return any(matches(name) for name in self._short.get((tenant, noun), ()))
 
+    def moved_to(self, tenant: str, selector: Selector) -> str | None:
+        """The new name of what a literal names by its former one."""
+        _, noun, text, _ = selector
+        if noun not in {CALLER, TARGET}:
+            return None
+        new = self.moved.get(f"{tenant}/{CALLER}/{text}" if noun == CALLER else f"{tenant}/{text}", "")
+        return new.split("/", 2 if noun == CALLER else 1)[-1] or None
+
     def meant(self, tenant: str, selector: Selector) -> str | None:
         """What may have been meant by a literal that selects nothing."""
         _, noun, text, _ = selector
@@ -175,12 +188,18 @@ def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Itera
         if known[key]:
             continue
         pattern = selector.noun in {CALLER, TARGET} and is_pattern(selector.text)
-        meant = world.meant(address.tenant, selector) if not pattern and hints < 100 else None
+        moved = world.moved_to(address.tenant, selector)
+        meant = moved or (world.meant(address.tenant, selector) if not pattern and hints < 100 else None)
         hints += 1
-        yield Doubt(address, selector, _problem(address, selector, pattern, meant), _is_error(selector, pattern))
+        is_error = moved is None and _is_error(selector, pattern, meant)
+        yield Doubt(address, selector, _problem(address, selector, pattern, meant), is_error)
 
 
-def _is_error(selector: Selector, pattern: bool) -> bool:
+def _is_error(selector: Selector, pattern: bool, meant: str | None) -> bool:
+    """Whether a literal is a typing error. A label may have been taken off what had it: one without a likeness is a doubt."""
+    if selector.noun in {CALLER_LABEL, TARGET_LABEL}:
+        word = (meant or "").replace(": ", "=", 1)
+        return SequenceMatcher(None, word, selector.text).ratio() >= ALIKE
     return selector.noun in STRICT and not pattern
 
 

@@ -275,3 +275,44 @@ def test_the_same_bytes_every_time(project: Path) -> None:
     ]
     assert len(set(seeds)) == 1
     assert json.loads(seeds[0])["summary"]["warning"] > 6
+
+
+SELECTING = """\
+version: 1
+tenant: acme
+connectors: {db: {type: sql, dialect: sqlite, database: w.db}}
+callers: {bot: {roles: [r], auth: {api_key: {}}}}
+policies:
+  p: {effect: deny, subjects: {callers: ['b*', 'x*']}, actions: any, targets: {names: ['connector/*']}}
+"""
+
+
+def test_selectors_are_counted_and_those_of_nothing_are_findings(tmp_path: Path) -> None:
+    project = "version: 1\nproject: p\nignore: [{address: '*/connector/*', field: max_rows, reason: x}]\n"
+    (tmp_path / "reconciler.yaml").write_text(project)
+    (tmp_path / "acme.yaml").write_text(SELECTING)
+    ran = reconciler("lint", cwd=tmp_path).ok()
+    assert "[matches-nothing]" in ran.out
+    assert "  ignore */connector/* max_rows: 1 resource\n  acme/policy/p: 1 caller, 1 target\n" in ran.out
+    assert reconciler("lint", "--fail-severity", "warning", cwd=tmp_path).code == 1
+    told = reconciler("lint", "--format", "json", cwd=tmp_path).ok().json["selectors"]
+    assert told == [
+        {"environment": None, "selector": "ignore */connector/* max_rows", "resources": 1},
+        {"environment": None, "selector": "acme/policy/p", "callers": 1, "targets": 1},
+    ]
+    plan = reconciler("plan", cwd=tmp_path).ok().out
+    assert ("1 selector selects nothing" in plan, "acme/policy/p: 1 caller" in plan) == (True, False)
+    assert "acme/policy/p: 1 caller, 1 target" in reconciler("plan", "-v", cwd=tmp_path).ok().out
+    (tmp_path / "reconciler.yaml").write_text(project + "lint: {disable: {matches-nothing: later}}\n")
+    assert "[matches-nothing]" not in reconciler("lint", cwd=tmp_path).ok().out
+
+
+@pytest.mark.parametrize("command", ["lint", "graph", "export", "list", "plan"])
+def test_a_selection_of_what_is_not_there_is_an_error(tmp_path: Path, command: str) -> None:
+    (tmp_path / "acme.yaml").write_text(SELECTING.replace(", 'x*'", ""))
+    reconciler("apply", ".", "--auto-approve", cwd=tmp_path).ok()
+    where = ["."] if command in {"lint", "graph", "plan"} else []
+    for narrowed, meant in (("--tenant", "acme"), ("--target", "acme/connector/db")):
+        reconciler(command, *where, narrowed, meant, cwd=tmp_path).ok()
+        typo = reconciler(command, *where, narrowed, f"{meant}x", cwd=tmp_path).ok(64)
+        assert f"did you mean {meant}?" in typo.err

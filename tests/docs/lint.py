@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from reconciler.lint.condition import Condition, several
-from reconciler.lint.read import OWN, own_rules
+from reconciler.lint.read import OWN, SELECTS, own_rules
 from reconciler.lint.rule import Rule
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lint.md"
@@ -30,7 +30,7 @@ def _rules() -> Iterator[tuple[str, str, str, str]]:
         severity = rule.severity if rule.enabled else f"off ({rule.severity})"
         yield f"`{name}`", ", ".join(several(rule.about)), severity, _plain(rule.message)
     for name, (severity, message, _) in OWN.items():
-        yield f"`{name}`", "comments", severity, message
+        yield f"`{name}`", "selectors" if name == SELECTS else "comments", severity, message
 
 
 def _plain(message: str) -> str:

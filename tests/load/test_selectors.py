@@ -92,6 +92,8 @@ DOUBTS: list[dict[str, Any]] = [
     {"targets": {"names": ["plane/*"]}},
     {"targets": {"classification": ["public"]}},
     {"actions": ["write"]},
+    {"subjects": {"labels": {"dropped": "lately"}}},
+    {"targets": {"labels": {"dropped": "lately"}}},
 ]
 
 
@@ -141,6 +143,19 @@ def test_a_tenant_is_a_world_of_its_own(tmp_path: Path) -> None:
     other = {"version": 1, "tenant": "globex", "policies": {"p": {**DENY, "targets": {"names": ["template/top"]}}}}
     (found,) = errors(tmp_path, {"a.yaml": yaml.safe_dump(WORLD), "b.yaml": yaml.safe_dump(other)})
     assert found.address == "globex/policy/p"
+
+
+def test_a_former_name_is_a_doubt(tmp_path: Path) -> None:
+    """The plan says what the move does to access; a policy that is to go with it needs the new name."""
+    moved = [{"from": "template/former", "to": "template/top"}, {"from": "caller/old-bot", "to": "caller/sales-bot"}]
+    policy = {"subjects": {"callers": ["old-bot"]}, "targets": {"names": ["template/former"]}}
+    assert len(warnings(tmp_path / "moved", {"a.yaml": text(policy, moved=moved)})) == 2
+    found = loaded(tmp_path / "moved", {}).judgement.warnings
+    assert [(one.hint or "").partition("?")[0] for one in found] == [
+        "did you mean `sales-bot`",
+        "did you mean `template/top`",
+    ]
+    assert len(errors(tmp_path / "not", {"a.yaml": text(policy)})) == 2
 
 
 def test_shared_with_names_projects(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ WORLD: World = {
     "planes": {"desk": {"datasources": ["sales"], "actions": {"query": "template/orders"}}},
     "callers": {
         "sales-bot": {"roles": ["analyst"], "auth": KEY},
+        "payroll": {"roles": ["hr"], "auth": KEY, "enabled": False},
         "other": {"auth": KEY},
         "clerk": {"roles": ["hr"], "auth": KEY},
     },

@@ -1,0 +1,113 @@
+"""What selects something, on the command line and in a project: is it known, and how many resources does it select?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import NamedTuple, Protocol
+
+from reconciler.errors import UsageError
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.configuration import Configuration
+from reconciler.model.kind import Ability
+
+
+def parse_address(text: str) -> Address:
+    """Raises UsageError for what is no address."""
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not an address", code="invalid-address", hint=str(error)) from None
+
+
+class Narrowed(Protocol):
+    """What a command line narrows by."""
+
+    @property
+    def targets(self) -> tuple[str, ...]: ...
+    @property
+    def tenants(self) -> tuple[str, ...]: ...
+
+
+NEITHER = "is neither in the configuration nor live"
+
+
+def require_known(options: Narrowed, known: Iterable[Address], is_unknown: str = NEITHER) -> frozenset[Address]:
+    """The targets' addresses. Raises UsageError for a target or a tenant that is none of the known."""
+    if not options.targets and not options.tenants:
+        return frozenset()
+    found, addresses = set(), {*known}
+    for text in options.targets:
+        address = parse_address(text)
+        if address not in addresses:
+            near = get_close_matches(text, [str(one) for one in addresses], n=1)
+            hint = f"did you mean {near[0]}?" if near else "see `reconciler list`"
+            raise UsageError(f"{text} {is_unknown}", code="unknown-target", hint=hint)
+        found.add(address)
+    tenants = {address.tenant for address in addresses}
+    for tenant in options.tenants:
+        if tenant not in tenants:
+            near = get_close_matches(tenant, tenants, n=1)
+            meant = f"did you mean {near[0]}?" if near else None
+            raise UsageError(f"the tenant {tenant!r} {is_unknown}", code="unknown-tenant", hint=meant)
+    return frozenset(found)
+
+
+class Selected(NamedTuple):
+    """A selector of a configuration, in words, and how many it selects of what."""
+
+    selector: str
+    counts: tuple[tuple[int, str], ...]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in self.counts)
+        return f"{self.selector}: {told}"
+
+
+def selections(configuration: Configuration) -> Iterator[Selected]:
+    """How many each ignore rule and each policy selects."""
+    for rule in configuration.ignore:
+        matching = sum(fnmatchcase(str(address), rule.address) for address in configuration.resources)
+        yield Selected(f"ignore {rule.address} {rule.field}", ((matching, "resource"),))
+    yield from _of_policies(configuration)
+
+
+def _of_policies(configuration: Configuration) -> Iterator[Selected]:
+    """By the judge of access: the callers that a policy is about, and what its targets fit."""
+    from reconciler.access.rule import Subject, Thing, allowed_by_class, denied_by_class, rule_of
+    from reconciler.kinds.table import KINDS
+    from reconciler.model.selector import ROLE
+
+    policies = [address for address in configuration.resources if address.kind == "policy"]
+    callers: dict[str, list[Subject]] = {address.tenant: [] for address in policies}
+    things: dict[str, list[tuple[Thing, Body]]] = {address.tenant: [] for address in policies}
+    for address in configuration.resources:
+        kind = KINDS[address.kind]
+        if address.tenant not in callers or not (address.kind == "caller" or kind.can(Ability.NAMEABLE)):
+            continue
+        body = configuration.resources[address].body
+        if address.kind == "caller":
+            roles = frozenset(word for noun, word in kind.offers(body) if noun == ROLE)
+            callers[address.tenant].append(Subject(address.name, roles, body["labels"]))
+        else:
+            things[address.tenant].append((Thing(f"{address.kind}/{address.name}", body["labels"]), body))
+    for address in policies:
+        body = configuration.resources[address].body
+        rule = rule_of(f"policy/{address.name}", configuration.project, body)
+        classed = denied_by_class if body["effect"] == "deny" else allowed_by_class
+        about = sum(rule.about(one) for one in callers[address.tenant])
+        fitting = sum(
+            rule.fits(thing)
+            # data has a classification; what is read through other resources is for the judge of a call to say
+            and (
+                rule.classification is None
+                or (
+                    KINDS[thing.name.partition("/")[0]].can(Ability.HOLDS_DATA)
+                    and classed(rule, own.get("classification"))
+                )
+            )
+            for thing, own in things[address.tenant]
+        )
+        yield Selected(str(address), ((about, "caller"), (fitting, "target")))
