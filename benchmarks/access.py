@@ -93,7 +93,9 @@ def main() -> None:
         )
         for kind, name, one in resources(given.callers, given.targets)
     }
-    print(f"| {given.callers:,} callers x {given.targets:,} targets | s | pairs more | pairs fewer |\n|---|---|---|---|")
+    print(
+        f"| {given.callers:,} callers x {given.targets:,} targets | s | pairs more | pairs fewer |\n|---|---|---|---|"
+    )
     created = [Change(one.address, Action.CREATE, None, one.live.json) for one in known.values() if one.live]
     for what, some in (*changes(known), ("everything is created", created)):
         started = time.process_time()

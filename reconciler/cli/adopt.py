@@ -51,7 +51,7 @@ def command(
         workspace.name,
         environment,
         {address: _as_it_is(address, live) for address in sorted(set(wanted))},
-        adoptions=tuple(Adoption(address, from_project) for address in wanted),
+        adoptions=tuple(Adoption(address, from_project, again=True) for address in wanted),
         guards=workspace.project.guards(),
     )
     setting = Setting(database.display, now().date(), __version__)

@@ -49,6 +49,8 @@ class Adoption(Listed, frozen=True, eq=False):
     address: Address
     from_project: str | None
     source: Place | None = None
+    again: bool = False
+    """Also from a project that took it over itself: said by hand, and never by an entry that stays in git."""
 
 
 class Ignore(Struct, frozen=True):

@@ -24,6 +24,8 @@ def frozen(mapping: Mapping[K, V] | None = None) -> Mapping[K, V]:
 
 
 UNKNOWN = Touch()
+ADOPTED = "adopted"
+"""Begins a path of ``Applied.explicit`` that names a project from which the row was taken over."""
 
 
 class DatabaseState(Enum):
@@ -83,10 +85,11 @@ class Applied(Struct, frozen=True, dict=True):
 
 
 class Owner(NamedTuple):
-    """Another project's claim to an address."""
+    """Another project's claim to an address; ``former`` are those that it was taken over from, by an `adopt` entry."""
 
     project: str
     uid: str
+    former: frozenset[str] = frozenset()
 
 
 def owns(address: Address, rows: Mapping[Address, Row], applied: Mapping[Address, Applied]) -> bool:

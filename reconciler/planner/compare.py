@@ -14,7 +14,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, get
 from reconciler.model.configuration import Configuration
-from reconciler.model.live import Applied, Live, Row
+from reconciler.model.live import ADOPTED, Applied, Live, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Cause, Change, FieldChange, OutsideChange, Touch
 from reconciler.model.resource import Resource
 from reconciler.planner.attribute import Rules, attributed, covered, keep_ignored, moved_outside
@@ -53,6 +53,11 @@ def create(wanted: Resource, live: Live, marks: frozenset[Path] = NO_MARKS) -> C
 
 def _explicit(wanted: Resource, marks: frozenset[Path]) -> tuple[Path, ...]:
     return _sorted(wanted.explicit | marks if marks else wanted.explicit)
+
+
+def kept_marks(applied: Applied | None) -> frozenset[Path]:
+    """What a row goes on remembering, whatever is written: from whom it was taken over."""
+    return NO_MARKS if applied is None else frozenset(path for path in applied.explicit if path[:1] == (ADOPTED,))
 
 
 @lru_cache(maxsize=4096)
@@ -97,7 +102,7 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
         outside=row.touch if outside else None,
         uid=row.uid,
         row_version=row.row_version,
-        explicit=_explicit(wanted, sides.marks),
+        explicit=_explicit(wanted, sides.marks | kept_marks(applied)),
         source=wanted.source,
         unchanged=_unchanged(after, fields),
     )

@@ -15,7 +15,7 @@ from reconciler.kinds.meaning import normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Adoption, Configuration
-from reconciler.model.live import Live, Row
+from reconciler.model.live import ADOPTED, Live, Row
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan, Revision, Selection
 from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
@@ -141,7 +141,7 @@ def _changes(
             else:
                 sides = _sides(wanted, row, live, adoptions.get(address))
                 another = "" if address in displaced and not previous else uids.get(address)
-                sides = replace(sides, uid=another, marks=marks.get(address, NO_MARKS))
+                sides = replace(sides, uid=another, marks=sides.marks | marks.get(address, NO_MARKS))
                 change = compare(wanted, sides, configuration, setting.today)
         except Refused as error:
             refused.extend(error.problems)
@@ -185,7 +185,12 @@ def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None) ->
     owner = live.owner(row.address)
     if adoption is None or (owner is not None and owner != adoption.from_project):
         raise Refused(_conflict(wanted, owner))
-    return Sides(row, None, adopted_from=owner or "")
+    former = live.owners[row.address].former if owner else frozenset()
+    project = live.project.name if live.project else ""
+    if owner and project in former and not adoption.again:
+        raise Refused(_taken_since(wanted, owner))
+    taken = frozenset((ADOPTED, name) for name in {*former, owner} if name and name != project)
+    return Sides(row, None, adopted_from=owner or "", marks=taken)
 
 
 def _removals(
@@ -227,6 +232,18 @@ def _lost(address: Address, live: Live) -> Change:
         reason=DELETED_OUTSIDE,
         outside=live.deletions.get(address),
         uid=applied.uid,
+    )
+
+
+def _taken_since(wanted: Resource, owner: str) -> Problem:
+    address = wanted.address
+    return Problem(
+        "adopted-since",
+        f"{address} was taken over from this project by {owner!r}: which of the two is to have it?",
+        address=str(address),
+        place=wanted.source,
+        hint=f"take its declaration and the `adopt` entry out here, or take it back by hand: "
+        f"`reconciler adopt {address} --from-project {owner}`",
     )
 
 

@@ -15,6 +15,7 @@ from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
 from reconciler.model.risk import in_order
+from reconciler.planner.compare import kept_marks
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.moves import NO_MARKS, marks_of
 from reconciler.planner.needs import needs_of
@@ -59,7 +60,9 @@ def with_rotated(
                 body,
                 uid=row.uid,
                 row_version=row.row_version,
-                explicit=tuple(sorted(wanted.explicit | marks.get(address, NO_MARKS), key=str)),
+                explicit=tuple(
+                    sorted(wanted.explicit | marks.get(address, NO_MARKS) | kept_marks(live.applied[address]), key=str)
+                ),
                 source=wanted.source,
                 unchanged=len(body),
             )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
-from reconciler.model.live import Applied, Owner, ProjectRow, Row
+from reconciler.model.live import ADOPTED, Applied, Owner, ProjectRow, Row
 from reconciler.model.plan import Touch
 
 Where = tuple[str, dict[str, Any]]
@@ -158,12 +158,19 @@ def _applied(record: Sequence[Any], mask_key: bytes) -> Applied:
 def read_owners(connection: Connection, project: str, where: Where) -> dict[Address, Owner]:
     """The other projects that own what is live; a claim to a row that somebody has deleted since counts no more."""
     sql = (
-        "SELECT r.tenant, r.kind, r.name, r.project, r.uid FROM applied r JOIN resources l "
+        "SELECT r.tenant, r.kind, r.name, r.project, r.uid, "
+        f"CASE WHEN r.explicit LIKE '%\"{ADOPTED}\"%' THEN r.explicit END FROM applied r JOIN resources l "
         "ON (l.tenant, l.kind, l.name, l.uid) = (r.tenant, r.kind, r.name, r.uid) "
         f"WHERE r.project <> :project AND {where[0]}"
     )
     records = connection.execute(text(sql), {"project": project, **where[1]})
-    return {Address(t, k, n): Owner(owner, uid) for t, k, n, owner, uid in records}
+    return {Address(t, k, n): Owner(owner, uid, _former(marks)) for t, k, n, owner, uid, marks in records}
+
+
+def _former(marks: str | None) -> frozenset[str]:
+    """The projects that the owner took the row from, which it remembers beside what its author wrote."""
+    paths = paths_from_json(marks) if marks else ()
+    return frozenset(str(path[1]) for path in paths if path[0] == ADOPTED and len(path) == 2)
 
 
 def read_project(connection: Connection, name: str) -> ProjectRow | None:

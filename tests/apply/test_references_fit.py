@@ -123,3 +123,11 @@ def test_protection_is_judged_under_the_lock(place: Arena) -> None:
     plan = replace(place.plan(wish({})), blockers=())
     with pytest.raises(Refused, match="protected"):
         place.apply(plan)
+
+
+def test_the_target_was_deleted_meanwhile(place: Arena) -> None:
+    place.apply(place.plan(wish({C: HTTP})))
+    late = place.plan(wish({C: HTTP, D: API}))
+    place.apply(place.plan(wish({})))
+    with pytest.raises(PlanStale, match="acme/datasource/d refers to acme/connector/c, which is not live"):
+        place.apply(late)
