@@ -12,8 +12,8 @@ from typing import Annotated, Literal, NewType, TypeAlias, Union, get_args
 Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not keep
     Annotated[Literal["action-mismatch"], "a plane's action names a template that does something else"],
     Annotated[Literal["address-refused"], "an address that the server's operator does not permit"],
-    Annotated[Literal["adopted-since"], "another project took the resource over from this one"],
     Annotated[Literal["adopt-not-declared"], "a resource is to be adopted and not declared"],
+    Annotated[Literal["adopted-since"], "another project took the resource over from this one"],
     Annotated[Literal["ambiguous-comment"], "readers of SQL disagree where this comment ends"],
     Annotated[Literal["ambiguous-placeholder"], "this may be a slice or a parameter"],
     Annotated[Literal["approval-declined"], "approval was declined, and nothing was written"],
@@ -297,7 +297,8 @@ RuleName = NewType("RuleName", str)
 
 
 def _described() -> dict[Code, str]:
-    return {get_args(get_args(entry)[0])[0]: get_args(entry)[1] for entry in get_args(Code)}
+    found = [(get_args(get_args(entry)[0])[0], get_args(entry)[1]) for entry in get_args(Code)]
+    return dict(sorted(found))
 
 
 CODES: Mapping[Code, str] = MappingProxyType(_described())
