@@ -119,13 +119,18 @@ def print_lines(lines: Iterable[str], style: Style) -> None:
 
 def print_changes(changes: Sequence[Change], style: Style) -> None:
     """The same of a plan's changes, by several processes where there are many."""
-    from reconciler.render.plan_text import changes_text
+    from reconciler.render.groups import MOST, groups, neighbours
+    from reconciler.render.plan_text import groups_text
 
     def work(batch: Sequence[Change]) -> bytes:
-        lines = changes_text(batch, style)
+        return shown([[change] for change in batch] if style.whole else neighbours(batch))
+
+    def shown(found: Iterable[Sequence[Change]]) -> bytes:
+        lines = groups_text(found, style)
         if style.width is not None:
             lines = (part for line in lines for part in style.lines(line))
         return "\n".join((*lines, "")).encode(errors="surrogatepass")
 
-    for text in in_batches(changes, work):
+    few = len(changes) <= MOST and not style.whole
+    for text in in_batches(groups(changes), shown) if few else in_batches(changes, work):
         click.echo((text or b"").decode(errors="surrogatepass"), nl=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, O
 from reconciler.plan.convert import selection_document
 from reconciler.remembered import remembered
 from reconciler.render.effects import access_lines
+from reconciler.render.groups import MOST, groups, neighbours, tenants_words
 from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.risks import risk_lines, risk_words
 from reconciler.render.style import OP_COLOURS, Style
@@ -79,9 +80,17 @@ def head_text(plan: Plan, style: Style) -> Iterator[str]:
         yield ""
 
 
-def changes_text(changes: Iterable[Change], style: Style) -> Iterator[str]:
-    for change in changes:
-        yield from change_text(change, style)
+def changes_text(changes: Sequence[Change], style: Style) -> Iterator[str]:
+    """Equal changes of many tenants are shown once, unless everything is to be shown."""
+    alone = ([change] for change in changes)
+    yield from groups_text(
+        alone if style.whole else groups(changes) if len(changes) <= MOST else neighbours(changes), style
+    )
+
+
+def groups_text(found: Iterable[Sequence[Change]], style: Style) -> Iterator[str]:
+    for group in found:
+        yield from group_text(group, style)
         yield ""
 
 
@@ -127,13 +136,13 @@ def also_lines(plan: Plan) -> Iterator[str]:
         yield f"{overwritten} of these would overwrite what somebody changed outside of this configuration."
 
 
-def change_text(change: Change, style: Style) -> Iterator[str]:
+def group_text(group: Sequence[Change], style: Style) -> Iterator[str]:
+    """The title of each change, and once what they have in common."""
+    change = group[0]
     colour = _COLOURS[change.action]
-    if change.action is Action.MOVE:
-        title = f"{change.previous} has moved to {change.address}"
-    else:
-        title = f"{change.address} {_WORDS[change.action]}"
-    yield style.paint(f"  # {title}", "bold")
+    yield from (style.paint(f"  # {_title(one)}", "bold") for one in group)
+    if len(group) > 1:
+        yield f"  # ({tenants_words([str(one.address) for one in group])})"
     yield from (f"  # ({remark})" for remark in _remarks(change))
     if not change.fields and change.action in _BARE:
         return
@@ -146,6 +155,12 @@ def change_text(change: Change, style: Style) -> Iterator[str]:
     else:
         yield from _fields(change, style)
     yield "    }"
+
+
+def _title(change: Change) -> str:
+    if change.action is Action.MOVE:
+        return f"{change.previous} has moved to {change.address}"
+    return f"{change.address} {_WORDS[change.action]}"
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ class Style:
         """``whole``: what is only there for context is not cut either."""
         self._colour = colour
         self.width = width
-        self._whole = whole
+        self.whole = whole
 
     def lines(self, text: str) -> Iterable[str]:
         """Wrapped to the terminal."""
@@ -28,7 +28,7 @@ class Style:
 
     def context(self, text: str, beside: int) -> str:
         """What did not change, on one line: cut in the middle where it has no room beside so many cells."""
-        return text if self.width is None or self._whole else cut(text, max(LEAST, self.width - beside))
+        return text if self.width is None or self.whole else cut(text, max(LEAST, self.width - beside))
 
     def paint(self, text: str, *styles: str) -> str:
         if not self._colour or not text:

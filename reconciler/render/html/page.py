@@ -189,7 +189,8 @@ def _without_scripts(rows: list[Head]) -> Iterator[str]:
     for head in rows[:_LISTED]:
         risks = _in_brackets(", ".join(risk_word(risk) for risk in head.risks))
         said = ACTIONS.get(head.action, ("", head.action))[1]
-        yield f"<li><code>{shown(head.address)}</code> {shown(said)}{shown(risks)}</li>"
+        many = _in_brackets(f"the same in {len(head.same)} tenants" if head.same else "")
+        yield f"<li><code>{shown(head.address)}</code> {shown(said)}{shown(risks)}{many}</li>"
     if len(rows) > _LISTED:
         yield f"<li>and {len(rows) - _LISTED} more</li>"
     yield "</ul></noscript>"

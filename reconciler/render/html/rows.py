@@ -4,18 +4,19 @@ A page may have a hundred thousand rows, so each has a head, which is kept, and 
 
 A row has short keys, since a page may hold thousands: ``a`` address, ``t`` tenant, ``k`` kind, ``n`` name, ``act``
 action, ``g`` section, ``risks``, ``stop`` what blocks it, ``why`` (pairs of a word and a text), ``c`` cause,
-``un`` unchanged fields, ``f`` fields; a field has ``f`` name, ``op``, ``c`` cause, ``x`` remark, ``at`` where it is
+``un`` unchanged fields, ``same`` the addresses of all that change in this way, ``f`` fields; a field has ``f`` name, ``op``, ``c`` cause, ``x`` remark, ``at`` where it is
 written, ``d`` parts of its diff, ``s`` whether it comes from a default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.diff.visible import visible_path
 from reconciler.model.risk import RISKS, Level, level_of
+from reconciler.render.groups import MOST, digest_of, groups_of
 from reconciler.render.html.diff import parts
 from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, risk_word
 from reconciler.render.plan_text import REASONS
@@ -43,6 +44,7 @@ class Head(NamedTuple):
     stop: list[str]
     whole: Callable[[], Row]
     body: Callable[[], Any] | None
+    same: Sequence[str] = ()
 
 
 def plan_rows(document: Document) -> list[Head]:
@@ -53,14 +55,34 @@ def plan_rows(document: Document) -> list[Head]:
             blockers.setdefault(address, []).append(blocker["message"])
     changes: Sequence[Document] = document["resource_changes"]
     found: list[tuple[tuple[Any, ...], Head]] = []
+    sorts: list[Hashable] = []
     for number, change in enumerate(changes):
         risks = sorted((str(risk) for risk in change.get("risks", [])), key=rank_of)
         names = dict.fromkeys([change["address"], change["previous_address"]])
         stop = [message for name in names if name for message in blockers.get(name, [])]
         whole, body = partial(_change, changes, number, risks, stop), partial(_body, changes, number)
         found.append((_order(change, risks, stop), Head(change["address"], change["action"], risks, stop, whole, body)))
+        if len(changes) <= MOST:
+            sorts.append(number if stop else (change["type"], change["name"], change["action"]))
+    if sorts:
+        groups = groups_of(sorts, lambda number: digest_of(changes[number]))
+        found = [_grouped([found[number] for number in group]) for group in groups]
     found.sort(key=lambda one: one[0])
     return [*(head for _, head in found), *map(_outside, document["resource_drift"])]
+
+
+def _grouped(group: Sequence[tuple[tuple[Any, ...], Head]]) -> tuple[tuple[Any, ...], Head]:
+    """The first head, with the addresses of all that change in the same way."""
+    order, head = group[0]
+    addresses = [head.address for _, head in group]
+    return order, head if len(group) == 1 else head._replace(
+        same=addresses, whole=partial(_same, head.whole, addresses)
+    )
+
+
+def _same(whole: Callable[[], Row], addresses: list[str]) -> Row:
+    row = whole()
+    return {**row, "same": addresses, "why": [[f"In {len(addresses)} tenants", ", ".join(addresses)], *row["why"]]}
 
 
 def drift_rows(document: Document) -> list[Head]:

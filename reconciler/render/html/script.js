@@ -147,6 +147,7 @@
     const address = make("span", "address", make("span", "path", row.t + "/" + row.k + "/"), make("b", "", row.n));
     const head = make("summary", "", make("span", "symbol", symbol), address, make("span", "said", said));
     const tags = make("span", "tags");
+    if (row.same) tags.append(make("span", "tag same", row.same.length + " tenants"));
     if (row.stop.length) tags.append(make("span", "tag stopped", "blocked"));
     for (const risk of row.risks) tags.append(make("span", "tag risk " + (data.levels[risk] || ""), data.risks[risk] || risk));
     if (row.c !== "configuration" && !row.act.endsWith("outside")) {
@@ -190,8 +191,11 @@
     end.before(...batch);
   }
 
+  // a row of many tenants counts as many changes
+  const sizeOf = (some) => some.reduce((sum, row) => sum + (row.same ? row.same.length : 1), 0);
+
   function heading(group) {
-    const count = matching.filter((row) => row.g === group).length;
+    const count = sizeOf(matching.filter((row) => row.g === group));
     return make("h2", "group", group, make("span", "muted", " " + count));
   }
 
@@ -201,7 +205,7 @@
     if (!matching.length) list.prepend(make("p", "calm", "Nothing matches these filters."));
     more(BATCH);
     byId("found").textContent =
-      matching.length === rows.length ? rows.length + " in all" : matching.length + " of " + rows.length;
+      matching.length === rows.length ? sizeOf(rows) + " in all" : sizeOf(matching) + " of " + sizeOf(rows);
   }
 
   new IntersectionObserver((seen) => {
@@ -224,7 +228,7 @@
   // ---- filters, kept in the address's fragment so that a view can be sent to somebody
 
   const PICKS = {
-    tenant: ["All tenants", (row) => [row.t], (value) => value],
+    tenant: ["All tenants", (row) => row.same ? row.same.map((one) => one.split("/")[0]) : [row.t], (value) => value],
     kind: ["All kinds", (row) => [row.k], (value) => value],
     action: ["All actions", (row) => [row.act], (value) => (wordsOf(value)[0] + " " + value).trim()],
     risk: ["Any risk", (row) => row.risks, (value) => (data.risks[value] || value) + " · " + data.levels[value]],
@@ -287,7 +291,7 @@
     }
     filter();
     if (state.has("q")) {
-      const exact = matching.find((row) => row.a === state.get("q"));
+      const exact = matching.find((row) => row.a === state.get("q") || (row.same || []).includes(state.get("q")));
       if (exact) {
         setOpen(exact, true);
         elementOf(exact).scrollIntoView({ block: "center" });

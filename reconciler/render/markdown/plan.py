@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from reconciler.model.risk import RISKS, Level, level_of
+from reconciler.render.groups import MOST, digest_of, groups_of
 from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.markdown.changes import SYMBOLS, TITLES, Document, diff_lines
 from reconciler.render.markdown.effects import access_markdown
@@ -18,6 +19,7 @@ BUDGET = 65_000
 """Characters. A comment on GitHub holds 65,536."""
 
 _TOP = 40
+_NAMED = 100
 
 
 def marker(document: Document) -> str:
@@ -29,29 +31,44 @@ def marker(document: Document) -> str:
 def plan_markdown(document: Document, budget: int = BUDGET) -> str:
     """Never longer than ``budget`` (2,000 at least): the least risky changes are shortened first, and counted."""
     changes: Sequence[Document] = document["resource_changes"]
-    gravity, risky = [], set[int]()
+    gravity, risky, sorts = [], set[int](), []
     counted: dict[tuple[str, str], Counter[str]] = {}
     for number, change in enumerate(changes):
         gravity.append(_gravity(change))
         counted.setdefault((change["tenant"], change["type"]), Counter())[change["action"]] += 1
         if any(level_of(risk) is not Level.LOW for risk in change["risks"]):
             risky.add(number)
-    order = sorted(range(len(changes)), key=gravity.__getitem__)
-    first = [number for number in order if number in risky]
+        if len(changes) <= MOST:
+            sorts.append((change["type"], change["name"], change["action"]))
+    groups = [[number] for number in range(len(changes))]
+    if sorts:
+        groups = groups_of(sorts, lambda number: digest_of(changes[number]))
+    groups.sort(key=lambda group: gravity[group[0]])
+    first = [group for group in groups if group[0] in risky]
     head = [marker(document), "", *_title(document), *_blockers(document), *_table(counted)]
     head += [*access_markdown(document), *_risky(changes, first)]
     tail = [*_outside(document), *_notes(document)]
     room = budget - _size(head) - _size(tail) - 300  # for what says how much was left out
     shown: list[str] = []
     fitting = 0
-    for number in order:
-        block = ["", *_block(changes[number])]
+    for group in groups:
+        block = ["", *_block(changes, group)]
         if _size(block) > room:
             break
         fitting += 1
         shown += block
         room -= _size(block)
-    text = "\n".join([*head, *shown, *_left_out(changes, order[fitting:], room), *tail]).rstrip() + "\n"
+    text = (
+        "\n".join(
+            [
+                *head,
+                *shown,
+                *_left_out(changes, [number for group in groups[fitting:] for number in group], room),
+                *tail,
+            ]
+        ).rstrip()
+        + "\n"
+    )
     return text if len(text) <= budget else _cut(text, budget)
 
 
@@ -105,23 +122,30 @@ def _table(counted: Mapping[tuple[str, str], Counter[str]]) -> list[str]:
     return [*lines, *([f"\n… and {len(rows) - _TOP} more rows."] if len(rows) > _TOP else []), ""]
 
 
-def _risky(changes: Sequence[Document], found: Sequence[int]) -> Iterator[str]:
-    """What somebody should look at before anything else, above the fold; ``found`` are its numbers."""
+def _risky(changes: Sequence[Document], found: Sequence[Sequence[int]]) -> Iterator[str]:
+    """What somebody should look at before anything else, above the fold; ``found`` are the numbers of its groups."""
     if not found:
         return
     yield f"**Look at {'these' if len(found) > 1 else 'this'} first**"
     yield ""
-    for change in (changes[number] for number in found[:_TOP]):
+    for change, group in ((changes[group[0]], group) for group in found[:_TOP]):
         told = "; ".join(f"**{r}**: {RISKS[r]}" if r in RISKS else code(r) for r in change["risks"])
         level = level_of(min(change["risks"], key=rank_of)).value
-        yield f"- {level}: `{change['address']}` {TITLES[change['action']]}: {told}"
+        more = f" and {len(group) - 1} more like it" if len(group) > 1 else ""
+        yield f"- {level}: `{change['address']}`{more} {TITLES[change['action']]}: {told}"
     if len(found) > _TOP:
         yield f"- … and {len(found) - _TOP} more below"
     yield ""
 
 
-def _block(change: Document) -> list[str]:
+def _block(changes: Sequence[Document], group: Sequence[int]) -> list[str]:
+    change = changes[group[0]]
     body: list[str] = []
+    many = f" in {len(group)} tenants" if len(group) > 1 else ""
+    if many:
+        names = [f"`{changes[number]['address']}`" for number in group[:_NAMED]]
+        more = f", and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
+        body.append(f"The same change in {len(group)} tenants: {', '.join(names)}{more}.")
     if change["previous_address"]:
         body.append(f"Moves from `{change['previous_address']}`.")
     body += [f"Status: {code(status)}." for status in change["status"]]
@@ -139,7 +163,7 @@ def _block(change: Document) -> list[str]:
     if source:
         body.append(f"Written in {code(':'.join(str(part) for part in source.values() if part is not None))}.")
     symbol = escape(SYMBOLS[change["action"]])
-    return details(f"<code>{symbol}</code> {escape(change['address'])} {TITLES[change['action']]}", body)
+    return details(f"<code>{symbol}</code> {escape(change['address'])} {TITLES[change['action']]}{many}", body)
 
 
 def _left_out(changes: Sequence[Document], left: Sequence[int], room: int) -> Iterator[str]:

@@ -1,0 +1,81 @@
+"""Equal changes in many tenants as one group: shown once, with the names of all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from reconciler.model.body import canonical
+from reconciler.model.plan import Change
+from reconciler.plan.convert import change_document
+
+Document: TypeAlias = Mapping[str, Any]
+MOST = 20_000
+"""Changes of a plan in which groups are looked for everywhere; in a larger one text looks at neighbours only."""
+TENANTS = 8
+_APART = {
+    "address", "tenant", "previous_address", "uid", "row_version", "restored_uid", "before_digest", "after_digest",
+    "source", "sources",
+}  # fmt: skip
+"""What belongs to one resource, and says nothing about what changes."""
+_REFERENCE = re.compile(r'"(?:vault|encrypted|env|aws-sm)://[^"]*"')
+
+
+def digest_of(change: Document) -> bytes:
+    """Equal for changes that differ in nothing that is shown, but for their tenants' own names in secret references."""
+    kept = {key: value for key, value in change.items() if key not in _APART}
+    kept["fields"] = [{**field, "source": None} for field in change["fields"]]
+    previous = change["previous_address"]
+    kept["previous"] = previous and previous.partition("/")[2]
+    own = f"/{change['tenant']}/"
+    # no JSON holds a NUL, so nobody can write what stands for a tenant
+    text = _REFERENCE.sub(lambda match: match[0].replace(own, "/\0/"), _written(kept))
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def _written(value: Any) -> str:
+    try:
+        return canonical(value)
+    except TypeError:  # a document that nobody made from a plan may hold halves of surrogate pairs
+        return json.dumps(value, sort_keys=True)
+
+
+def groups_of(names: Sequence[Hashable], digest: Callable[[int], bytes]) -> list[list[int]]:
+    """Return the numbers of each group in the order of its first; only where a name stands twice ``digest`` is asked."""
+    counts = Counter(names)
+    found: dict[Hashable, list[int]] = {}
+    for number, name in enumerate(names):
+        found.setdefault((name, digest(number)) if counts[name] > 1 else number, []).append(number)
+    return [*found.values()]
+
+
+def groups(changes: Sequence[Change]) -> list[list[Change]]:
+    """Return the groups of a plan of at most ``MOST`` changes."""
+    found = groups_of([*map(_name, changes)], lambda number: digest_of(change_document(changes[number])))
+    return [[changes[number] for number in numbers] for numbers in found]
+
+
+def neighbours(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """Return the groups whose changes stand beside each other."""
+    for _, run in groupby(changes, _name):
+        alike = [*run]
+        if len(alike) == 1:
+            yield alike
+        else:
+            yield from groups(alike)
+
+
+def tenants_words(addresses: Sequence[str]) -> str:
+    """Return ``the same change in 3 tenants: acme, beta, gamma``."""
+    tenants = [address.partition("/")[0] for address in addresses]
+    more = f", and {len(tenants) - TENANTS} more" if len(tenants) > TENANTS else ""
+    return f"the same change in {len(tenants)} tenants: {', '.join(tenants[:TENANTS])}{more}"
+
+
+def _name(change: Change) -> tuple[str, str, str]:
+    return change.address.kind, change.address.name, change.action.value
