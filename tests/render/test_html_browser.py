@@ -278,5 +278,5 @@ def test_printing_shows_every_match(browser: webdriver.Chrome, show: Open) -> No
 def test_drift_with_what_is_pending(browser: webdriver.Chrome, show: Open) -> None:
     show(drift_html({**drift(), "pending": small()}))
     groups = [found.text for found in browser.find_elements(By.CSS_SELECTOR, ".group")]
-    assert groups[:4] == ["Created outside 1", "Changed outside 1", "Deleted outside 1", "Pending: blocked 1"]
+    assert groups[:4] == ["Deleted outside 1", "Changed outside 1", "Created outside 1", "Pending: blocked 1"]
     assert "alice@meridian.example, at 2026-03-14T02:11:09Z" in card(browser, "night").text
