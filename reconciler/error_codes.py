@@ -207,6 +207,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["protected"], "the resource is protected against deletion"],
     Annotated[Literal["query-failed"], "the database refuses or fails the statement"],
     Annotated[Literal["read-only"], "the connector is read-only"],
+    Annotated[Literal["record-forged"], "the record of what was applied was changed by hand"],
     Annotated[Literal["recursive-alias"], "a YAML alias stands inside of its own anchor"],
     Annotated[Literal["reference-circle"], "resources refer to each other in a circle"],
     Annotated[Literal["reference-forbidden"], "the policy of secrets forbids this reference"],

@@ -110,7 +110,8 @@ def _rewrite(change: Change, locked: Locked) -> Verdict:
     """Update, replace, move and adopt."""
     here = locked.rows.get(change.address)
     if here is not None and locked.owns(change.address) and _arrived(change, here, locked):
-        known = locked.applied[change.address].digest == digest_of_text(change.new_text or "")
+        record = locked.applied[change.address]
+        known = record.digest == digest_of_text(change.new_text or "") and not record.forged
         # a secret behind a reference leaves no trace in the body: only who wrote the row last tells whether it is done
         due = any(field.op == "secret" for field in change.fields) and here.row_version == change.row_version
         if _is(here, change.new_text) and known and not due:

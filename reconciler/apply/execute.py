@@ -82,6 +82,7 @@ def _attempt(
             entries = write(
                 under_lock, ruling.writes, ruling.locked.rows, ruling.locked.applied, project.generation + 1
             )
+            under_lock.seal(project.generation + 1)
             under_lock.note_secrets(terms.seen, rotated_in(ruling.writes))
             outcome = outcome_of(writer.apply_id, project.generation + 1, ruling.writes)
             hit("before_audit")

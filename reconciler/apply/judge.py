@@ -19,6 +19,7 @@ from reconciler.model.effects import NARROWED, WIDENED
 from reconciler.model.live import ProjectRow
 from reconciler.model.plan import DELETED_OUTSIDE, Action, Change, Plan
 from reconciler.planner.environment import require_environment
+from reconciler.planner.forged import forged_records
 from reconciler.planner.needs import Needs
 from reconciler.planner.protection import protected
 from reconciler.planner.risks import moves_of, risks_of
@@ -176,6 +177,7 @@ def _may(
     )
     reasons = [
         *protected(writes if locked.rows else (), locked.body_before),
+        *forged_records(writes, locked.applied),
         *refusals(facts, terms.guards, terms.allowed),
     ]
     if reasons:

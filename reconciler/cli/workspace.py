@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.load.loaded import Loaded
     from reconciler.model.live import Live
     from reconciler.model.plan import Change, Plan, Revision, Selection
+    from reconciler.secrets.keys import Keys
     from reconciler.store.url import Database
 
 FEW = 500
@@ -142,7 +143,17 @@ class Workspace:
                 code="project-name-missing",
                 hint="add `project: NAME` to reconciler.yaml, or set RECONCILER_PROJECT",
             )
-        return found
+        return replace(found, keys=self._keys())
+
+    def _keys(self) -> Keys | None:
+        """The keys that seal what was applied. A command that only reads does without a file that is not there for it."""
+        from reconciler.cli.signing import key_file, known_keys
+
+        if key_file(self.project) is None:
+            return None
+        with suppress(ReconcilerError):
+            return known_keys(self.project)
+        return None
 
     def read_live(
         self, database: Database, loaded: Loaded | None, every_tenant: bool = False, whole: bool = True

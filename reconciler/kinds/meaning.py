@@ -34,9 +34,9 @@ def as_applied(row: Row, applied: Applied) -> bool:
     """Whether a row is the one that was applied, and means what was applied.
 
     The witness answers for most rows; where it doesn't fit (an edit that changed no meaning, an adoption), the bodies do.
-    Raises Refused, as ``normal``.
+    A record that was forged proves nothing. Raises Refused, as ``normal``.
     """
-    if row.uid != applied.uid:
+    if row.uid != applied.uid or applied.forged:
         return False
     if row.spec_version == applied.spec_version and row.witness is not None and row.witness == applied.witness:
         return True

@@ -9,7 +9,9 @@ from msgspec import Struct
 from reconciler.model.plan import LeftOut, OutsideChange
 
 OPS = ("created", "changed", "deleted")
-"""The sorts of findings."""
+"""The sorts of findings of what somebody did to a row."""
+FORGED = "forged"
+"""A record of what was applied whose MAC does not fit: only where a key is known."""
 
 
 class Drift(Struct, frozen=True):
@@ -25,7 +27,8 @@ class Drift(Struct, frozen=True):
 
     def totals(self) -> dict[str, int]:
         """Findings of each sort, none left out."""
-        return {op: sum(finding.op == op for finding in self.findings) for op in OPS}
+        found = Counter(finding.op for finding in self.findings)
+        return {op: found[op] for op in OPS} | ({FORGED: found[FORGED]} if found[FORGED] else {})
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Findings per tenant, kind and sort (created, changed, deleted)."""

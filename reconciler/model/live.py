@@ -64,7 +64,8 @@ class Row(Struct, frozen=True, dict=True):
 class Applied(Struct, frozen=True, dict=True):
     """What this tool last wrote for an address; ownership and drift are judged by it.
 
-    ``witness`` is that of the row as it was then; None where it is not known.
+    ``witness`` is that of the row as it was then; None where it is not known. ``forged``: a key is known, and the record's MAC
+    does not fit.
     """
 
     address: Address
@@ -78,6 +79,7 @@ class Applied(Struct, frozen=True, dict=True):
     source: str | None = None
     witness: str | None = None
     mask_key: bytes = b""
+    forged: bool = False
 
     @cached_property
     def raw(self) -> Any:

@@ -86,10 +86,11 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
     after = _with_ignored(wanted, before, rules, today)
     then = applied.explicit if applied else frozenset()
     fields = attributed(before.body, after, base.body if base else None, wanted.explicit, then)
+    is_forged = applied is not None and applied.forged
     outside = (
         base is not None
         and not unmoved
-        and (not before.valid or moved_outside(wanted.address, base.body, before.body, rules, today))
+        and (is_forged or not before.valid or moved_outside(wanted.address, base.body, before.body, rules, today))
     )
     change = Change(
         wanted.address,
@@ -114,7 +115,8 @@ def compare(wanted: Resource, sides: Sides, configuration: Configuration, today:
         )
     if not before.valid:
         return replace(change, reason="live-invalid")
-    return _with_action(change, outside)
+    found = _with_action(change, outside)
+    return replace(found, reason="record-forged") if found and is_forged and found.action is Action.ADOPT else found
 
 
 def _with_action(change: Change, outside: bool) -> Change | None:
@@ -194,4 +196,6 @@ def outside_change(address: Address, live: Live, configuration: Configuration, t
         for field in attributed(base.body, now.body, base.body, (), ())
         if not covered(address, field.path, configuration.ignore, today)
     )
+    if applied.forged:
+        return OutsideChange(address, "forged", base.body, now.body, told, Touch())
     return OutsideChange(address, "changed", base.body, now.body, told, row.touch) if told or not now.valid else None

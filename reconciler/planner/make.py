@@ -22,6 +22,7 @@ from reconciler.planner.compare import Sides, compare, create, outside_change, r
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
 from reconciler.planner.fits import Look, misfit_blockers
+from reconciler.planner.forged import forged_records
 from reconciler.planner.moves import NAME_TAKEN, NO_MARKS, Assignment, assign, linked, marks_of, notes_on
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
@@ -105,7 +106,9 @@ def make_plan(
     whole = past is None and not selection.is_partial and selection.deletes and selection.replaces
     unfit = tuple(misfit_blockers(plan.changes, needs, configuration, live, Look(whole, judged=past is None)))
     held = protected(plan.changes, attrgetter("before"))
-    return replace(plan, blockers=(*held, *_elsewhere(plan, live), *unmet, *unfit))
+    return replace(
+        plan, blockers=(*held, *forged_records(plan.changes, live.applied), *_elsewhere(plan, live), *unmet, *unfit)
+    )
 
 
 def _changes(

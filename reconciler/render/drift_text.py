@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from reconciler.diff.visible import visible, visible_value
 from reconciler.model.body import canonical, dotted
-from reconciler.model.drift import Drift
+from reconciler.model.drift import FORGED, Drift
 from reconciler.model.plan import Cause, OutsideChange
 from reconciler.plan.convert import selection_document
 from reconciler.render.left_out import left_out_lines, no_drift
 from reconciler.render.plan_text import body_lines, field_lines
 from reconciler.render.style import OP_COLOURS, Style
 
+RECORD_FORGED = "has a forged record: what was applied to it was changed by hand, or written without the key"
 _SYMBOLS = {"created": "+", "changed": "~", "deleted": "-"}
 
 
@@ -28,7 +29,8 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
         return
     for finding in drift.findings:
         who = f"by {visible(finding.touch.by)} at {finding.touch.at}"
-        yield style.paint(f"  # {finding.address} was {finding.op} outside {who}", "bold")
+        done = f"was {finding.op} outside {who}" if finding.op != FORGED else RECORD_FORGED
+        yield style.paint(f"  # {finding.address} {done}", "bold")
         yield from _finding_lines(finding, style)
         yield ""
     yield "Drift: " + ", ".join(f"{count} {op}" for op, count in drift.totals().items()) + " outside."
@@ -40,11 +42,11 @@ def _finding_lines(finding: OutsideChange, style: Style) -> Iterator[str]:
     if finding.fields:
         yield from field_lines([replace(field, cause=Cause.CONFIGURATION) for field in finding.fields], style)
         return
-    symbol, body = _SYMBOLS[finding.op], finding.before if finding.op == "deleted" else finding.after
+    symbol, body = _SYMBOLS.get(finding.op, "~"), finding.before if finding.op == "deleted" else finding.after
     lead = (
         f"      {style.paint(symbol, OP_COLOURS[symbol])} {finding.address.kind} {visible_value(finding.address.name)}"
     )
-    if finding.op == "changed" or body is None:
+    if finding.op in {"changed", FORGED} or body is None:
         yield lead
         return
     yield f"{lead} {{"

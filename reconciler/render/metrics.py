@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.drift import OPS, Drift
+from reconciler.model.drift import Drift
 
 
 def drift_metrics(drift: Drift, now: float) -> str:
@@ -10,13 +10,13 @@ def drift_metrics(drift: Drift, now: float) -> str:
     project = f'project="{drift.project}",environment="{drift.environment or ""}"'
     counts = drift.counts()
     lines = [
-        "# HELP reconciler_drift_resources Resources that were created, changed or deleted outside since the last apply.",
+        "# HELP reconciler_drift_resources Resources that were created, changed or deleted outside, or whose record was forged, since the last apply.",
         "# TYPE reconciler_drift_resources gauge",
         *(
             f'reconciler_drift_resources{{{project},tenant="{tenant}",kind="{kind}",finding="{op}"}} {kinds[kind].get(op, 0)}'
             for tenant, kinds in counts.items()
             for kind in kinds
-            for op in OPS
+            for op in drift.totals()
         ),
         "# HELP reconciler_drift_total All findings.",
         "# TYPE reconciler_drift_total gauge",

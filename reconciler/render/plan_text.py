@@ -51,6 +51,7 @@ REASONS = {
     "provider-changed": "because its provider changed",
     "live-invalid": "because what is live is no longer valid",
     "outside-change-accepted": "because the configuration now says what somebody changed outside",
+    "record-forged": "because the record of what was applied was changed by hand, or written without the key",
     "removed-block": "because `removed` says so",
     "name-taken": "because its name goes to another resource",
     "taken-over-since": "because it was taken over after that generation",

@@ -153,6 +153,7 @@ def readable(database: Database) -> Iterator[Connection]:
     with engine.connect() as connection:
         if not database.is_sqlite:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        connection.info["keys"] = database.keys
         yield connection
 
 
@@ -175,7 +176,7 @@ def writing(database: Database, wait_seconds: float, create: bool = False) -> It
             else:
                 engine = _postgresql(database, patience).execution_options(isolation_level="READ COMMITTED")
             with engine.connect() as connection:
-                connection.info["patience"] = patience
+                connection.info.update(patience=patience, keys=database.keys)
                 yield connection
     except (ConnectionLost, DatabaseFailed):
         if patience is not None and patience.ended:

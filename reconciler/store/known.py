@@ -26,6 +26,7 @@ from reconciler.store.rows import (
     witness_of,
 )
 from reconciler.store.schema import require_usable, state_of
+from reconciler.store.seals import Record, Seals, seals_of
 from reconciler.store.url import Database
 
 
@@ -75,23 +76,25 @@ def governed_in(connection: Connection, tenants: Set[str], besides: Set[str]) ->
 
 def known_in(connection: Connection, where: Where = EVERYTHING) -> Iterator[Known]:
     """Ownership is address and uid, as for a plan; whether live is as it was applied is judged as for a plan too."""
-    applied = _applied_policies(connection, where)
+    applied, seals = _applied_policies(connection, where), _all_seals(connection)
     sqlite = connection.dialect.name == "sqlite"
     body, fits = ("r.spec", "1") if sqlite else ("r.spec::text", "a.digest_of = md5(r.spec::text)")
     records: Any = connection.execute(
         text(
             f"SELECT r.tenant, r.kind, r.name, r.uid, {body}, r.spec_version, a.digest_of, "
-            f"a.spec_version = r.spec_version AND {fits}, a.project, s.suspended_at IS NOT NULL FROM resources r "
+            f"a.spec_version = r.spec_version AND {fits}, a.project, s.suspended_at IS NOT NULL, a.digest, a.mac FROM resources r "
             "LEFT JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (r.tenant, r.kind, r.name, r.uid) "
             f"LEFT JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid) WHERE {where[0]}"
         ),
         where[1],
     )
     doubtful = []
-    for tenant, kind, name, uid, spec, version, witness, agreed, project, suspended in records:
+    for tenant, kind, name, uid, spec, version, witness, agreed, project, suspended, digest, mac in records:
         address = Address(tenant, kind, name)
         spec = spec.decode(errors="replace") if isinstance(spec, bytes) else str(spec)
         settled = bool(agreed) and (not sqlite or witness_of(spec) == witness)
+        if settled and (sealed := seals.get(project)) is not None:
+            settled = sealed.fit(Record(tenant, kind, name, uid, digest, witness, version), mac)
         last = applied.pop(address, (None, None))[1] if kind == "policy" else None
         known = Known(address, uid, Text(spec, version), project, settled, None if settled else last, bool(suspended))
         if settled or project is None:
@@ -115,6 +118,12 @@ def _mean_what_was_applied(connection: Connection, doubtful: list[Known]) -> set
                 if address in applied and as_applied(row, applied[address]):
                     found.add(address)
     return found
+
+
+def _all_seals(connection: Connection) -> dict[str, Seals]:
+    """Those of every project that has some, by its name."""
+    names = connection.execute(text("SELECT name FROM projects")).scalars().all() if connection.info.get("keys") else ()
+    return {name: seals for name in names if (seals := seals_of(connection, name)) is not None}
 
 
 def _applied_policies(connection: Connection, where: Where) -> dict[Address, tuple[str | None, Text | None]]:

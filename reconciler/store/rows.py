@@ -14,6 +14,7 @@ from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.live import ADOPTED, Applied, Owner, ProjectRow, Row
 from reconciler.model.plan import Touch
+from reconciler.store.seals import Record, Seals, seals_of
 
 Where = tuple[str, dict[str, Any]]
 """An SQL condition and its parameters."""
@@ -22,7 +23,7 @@ EVERYTHING: Where = ("1 = 1", {})
 PROJECT_COLUMNS = "name, lineage, environment, generation, git_commit"
 _APPLIED = (
     "r.tenant, r.kind, r.name, r.uid, r.spec, r.spec_version, r.digest, r.generation, r.explicit, r.moved_from, r.source, "
-    "r.digest_of"
+    "r.digest_of, r.mac"
 )
 
 
@@ -134,12 +135,16 @@ def read_applied(
     sql = f"SELECT {_APPLIED} FROM applied r WHERE r.project = :project AND {where[0]}"
     mask_key = read_mask_key(connection)
     records = connection.execute(text(sql), {"project": project, **where[1]})
-    found = (_applied(tuple(record), mask_key) for record in records)
+    seals = seals_of(connection, project)
+    found = (_applied(tuple(record), mask_key, seals) for record in records)
     return {applied.address: applied for applied in found if not but or str(applied.address) not in but}
 
 
-def _applied(record: Sequence[Any], mask_key: bytes) -> Applied:
-    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source, witness = record
+def _applied(record: Sequence[Any], mask_key: bytes, seals: Seals | None) -> Applied:
+    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source, witness, mac = record
+    forged = seals is not None and not (
+        digest == witness_of(spec) and seals.fit(Record(tenant, kind, name, uid, digest, witness, spec_version), mac)
+    )
     return Applied(
         Address(tenant, kind, name),
         uid,
@@ -152,6 +157,7 @@ def _applied(record: Sequence[Any], mask_key: bytes) -> Applied:
         source,
         witness,
         mask_key,
+        forged,
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
 from reconciler.store.rows import Where, witness_of
+from reconciler.store.seals import Record, Seals, seals_of
 
 _NAME = "r.tenant || '/' || r.kind || '/' || r.name"
 _OURS = "a.project = :project AND (a.tenant, a.kind, a.name) = (r.tenant, r.kind, r.name)"
@@ -31,26 +32,37 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     """
     versions = " ".join(f"WHEN '{kind}' THEN {version}" for kind, version in SPEC_VERSIONS.items())
     ours, names, others = 0, set[str](), set[Address]()
+    seals = seals_of(connection, project)
     hashed_here = connection.dialect.name == "sqlite"
     fits, body = ("1", "r.spec") if hashed_here else ("a.digest_of = md5(r.spec::text)", "NULL")
     sql = (
         f"SELECT {_NAME}, r.spec_version = a.spec_version AND r.spec_version = CASE r.kind {versions} END AND {fits}, "
-        f"a.digest, a.uid IS NOT NULL, a.digest_of, {body} FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid "
+        f"a.digest, a.uid IS NOT NULL, a.digest_of, {body}{', a.uid, a.spec_version, a.mac' if seals else ''} FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid "
         f"WHERE {where[0]}"
     )
-    for name, agreed, digest, owned, witness, spec in _records(connection, sql, {"project": project, **where[1]}):
+    for name, agreed, digest, owned, witness, spec, *sealed in _records(
+        connection, sql, {"project": project, **where[1]}
+    ):
         ours += owned
         # in one expression, since this is done for every resource of a project
         if (
             agreed
             and (wanted is None or wanted.get(name) == digest)
             and (not hashed_here or (type(spec) is str and witness_of(spec) == witness))
+            and (seals is None or _fits(seals, name, digest, witness, *sealed))
         ):
             names.add(name)
         else:
             others.add(Address(*name.split("/", 2)))
     others.update(_lost(connection, project, where, ours))
     return Settled(names, others)
+
+
+def _fits(
+    seals: Seals, name: str, digest: str, witness: str | None, uid: str, spec_version: int, mac: str | None
+) -> bool:
+    tenant, kind, short = name.split("/", 2)
+    return seals.fit(Record(tenant, kind, short, uid, digest, witness, spec_version), mac)
 
 
 def _records(connection: Connection, sql: str, parameters: dict[str, Any]) -> Any:

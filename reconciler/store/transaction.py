@@ -32,6 +32,7 @@ from reconciler.store.rows import (
     read_owners,
     read_rows,
 )
+from reconciler.store.seals import seal
 from reconciler.store.status import Life, carry
 
 
@@ -322,7 +323,7 @@ class Transaction:
         columns = ("project", *_names(_APPLIED))
         into = f"INSERT INTO applied ({', '.join(columns)})"
         instead = "ON CONFLICT (project, tenant, kind, name) DO UPDATE SET " + ", ".join(
-            f"{column} = excluded.{column}" for column in columns[4:]
+            [*(f"{column} = excluded.{column}" for column in columns[4:]), "mac = NULL"]
         )
         if self._sqlite:
             rows = [(self._project, *_applied_values(a)[:-1], a.witness or a.written.digest) for a in applied]
@@ -344,6 +345,10 @@ class Transaction:
             f"{into} VALUES (:project, {', '.join(f':{name}' for name in own)}, {witness}) {instead}",
             [dict(zip(columns, (self._project, *_applied_values(a)), strict=True)) for a in applied],
         )
+
+    def seal(self, generation: int) -> None:
+        """Signs what was remembered, where a key is known: the last of what an apply writes there."""
+        seal(self._connection, self._project, self.project_row.lineage, generation)
 
     def _witness(self, generation: int) -> None:
         """PostgreSQL: the witnesses of what was copied into `applied` without one."""

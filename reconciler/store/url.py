@@ -14,17 +14,23 @@ from reconciler.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from reconciler.secrets.keys import Keys
+
 EXPECTED = "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host:5432/database"
 
 MASK = "***"
 
 
 class Database(Struct, frozen=True):
-    """``url`` is PostgreSQL's, ``path`` SQLite's file; ``display`` carries no password."""
+    """``url`` is PostgreSQL's, ``path`` SQLite's file; ``display`` carries no password. ``keys`` seal what was applied."""
 
     url: URL | None
     path: Path | None
     display: str
+    keys: Keys | None = None
+
+    def __repr__(self) -> str:
+        return f"Database({self.display})"
 
     @property
     def is_sqlite(self) -> bool:

@@ -129,6 +129,8 @@ def _drift_head(document: Document) -> Iterator[str]:
     for finding, colour in colours.items():
         count = sum(found["finding"] == finding for found in document["findings"])
         yield _count(count, f"{finding} outside", colour)
+    if forged := sum(found["finding"] == "forged" for found in document["findings"]):
+        yield _count(forged, "forged", "to-destroy")
     yield f"{_count(document['clean'], 'as applied', 'more')}</ul>"
     yield from _left_out(document)
 

@@ -28,7 +28,12 @@ Document: TypeAlias = dict[str, Any]
 BLOCKED, OTHER, OUTSIDE = "Blocked", "Changes", "Changed outside since the last apply"
 _RISKY = {Level.HIGH: "High risk", Level.MEDIUM: "Medium risk", Level.LOW: "Low risk"}
 _GROUPS = (BLOCKED, *_RISKY.values(), OTHER)
-_OUTSIDE = {"deleted": "Deleted outside", "changed": "Changed outside", "created": "Created outside"}
+_OUTSIDE = {
+    "forged": "Record of what was applied changed by hand",
+    "deleted": "Deleted outside",
+    "changed": "Changed outside",
+    "created": "Created outside",
+}
 _PLAIN: tuple[Any, ...] = ("", None, [], {})
 
 
@@ -212,7 +217,7 @@ def _outside(found: Document) -> Head:
 
 def _finding(found: Document) -> Head:
     created, deleted = found["finding"] == "created", found["finding"] == "deleted"
-    action = f"{found['finding']} outside"
+    action = "forged record" if found["finding"] == "forged" else f"{found['finding']} outside"
     row = {
         **_named(found, found["tenant"], action),
         **_said_outside(found, found["before"] if deleted else None, found["after"] if created else None),

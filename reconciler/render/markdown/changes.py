@@ -47,7 +47,7 @@ def finding_lines(finding: Document) -> list[str]:
     """The same of a finding of drift."""
     if finding["fields"]:
         return _cut([line for field in finding["fields"] for line in field_lines({**field, "cause": ""})])
-    if finding["finding"] == "changed":
+    if finding["finding"] in {"changed", "forged"}:
         return []
     sign, body = ("-", finding["before"]) if finding["finding"] == "deleted" else ("+", finding["after"])
     return _cut([*_whole(body, sign)])

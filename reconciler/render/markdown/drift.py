@@ -39,5 +39,6 @@ def _block(finding: Document) -> Iterator[str]:
     diff = finding_lines(finding)
     who = f"By {code(finding['by'])} at {code(finding['at'])}."
     body = [who, *(["", *fenced(diff, "diff")] if diff else [])]
-    yield from details(f"{finding['address']} was {finding['finding']} outside", body)
+    done = "has a forged record" if finding["finding"] == "forged" else f"was {finding['finding']} outside"
+    yield from details(f"{finding['address']} {done}", body)
     yield ""

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 _COLUMNS = (
     # the hash of the row's body as the database keeps it; NULL: not known, and the bodies are compared
     "ALTER TABLE applied ADD COLUMN digest_of TEXT",
+    # of the record, by the key that was configured; NULL where none was
+    "ALTER TABLE applied ADD COLUMN mac TEXT",
     # keys the fingerprints in masks; whoever reads it can read the rows too
     "CREATE TABLE mask_key (one INTEGER PRIMARY KEY CHECK (one = 1), key TEXT NOT NULL)",
 )

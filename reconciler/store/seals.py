@@ -1,0 +1,100 @@
+"""MACs of the records of what was applied: a record that somebody changed by hand is told from one that the tool wrote.
+
+``HMAC-SHA256(key, lineage, address, uid, digest, witness, spec_version)``, under a key of its own purpose, as ``KEY_ID:HEX`` in
+`applied.mac`. The first apply with a key signs all records of the project; from then on one without a MAC is forged too.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct
+from sqlalchemy import Connection, text
+
+from reconciler.model.body import canonical
+from reconciler.store.bulk import may_stage, run_many, staged
+
+if TYPE_CHECKING:
+    from reconciler.secrets.keys import Keys
+
+_PURPOSE = b"reconciler applied record, format 1"
+_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version"
+
+
+class Record(NamedTuple):
+    """What a MAC covers of a record of `applied`."""
+
+    tenant: str
+    kind: str
+    name: str
+    uid: str
+    digest: str
+    witness: str | None
+    spec_version: int
+
+
+class Seals(Struct, frozen=True):
+    """The MACs of one project; its lineage stays when it gets another name."""
+
+    lineage: str
+    keys: Mapping[str, bytes]
+
+    def fit(self, record: Record, mac: str | None) -> bool:
+        """Whether the tool wrote the record, with one of the keys that are known."""
+        key_id, _, _ = (mac or "").partition(":")
+        key = self.keys.get(key_id)
+        return key is not None and mac is not None and hmac.compare_digest(mac, self.mac(record, key_id))
+
+    def mac(self, record: Record, key_id: str) -> str:
+        own = hmac.digest(self.keys[key_id], _PURPOSE, "sha256")
+        message = canonical([self.lineage, *record]).encode()
+        return f"{key_id}:{hmac.digest(own, message, 'sha256').hex()}"
+
+
+def seals_of(connection: Connection, project: str) -> Seals | None:
+    """None where no key is known, or where the project was never applied with one."""
+    keys: Keys | None = connection.info.get("keys")
+    if keys is None:
+        return None
+    sql = (
+        "SELECT lineage FROM projects p WHERE name = :project AND EXISTS "
+        "(SELECT 1 FROM applied a WHERE a.project = p.name AND a.mac IS NOT NULL)"
+    )
+    lineage = connection.execute(text(sql), {"project": project}).scalar_one_or_none()
+    return None if lineage is None else Seals(lineage, keys.by_id)
+
+
+def seal(connection: Connection, project: str, lineage: str, generation: int) -> None:
+    """Sign the records of a generation, where a key is known; all records of a project of which none is signed yet."""
+    keys: Keys | None = connection.info.get("keys")
+    if keys is None:
+        return
+    chosen, seals = "project = :project", Seals(lineage, keys.by_id)
+    if seals_of(connection, project) is not None:
+        chosen += " AND generation = :generation"
+    given = {"project": project, "generation": generation}
+    found = connection.execute(text(f"SELECT {_COLUMNS} FROM applied WHERE {chosen}"), given)
+    records = [Record(*record) for record in found]
+    _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in records])
+
+
+def _write(connection: Connection, project: str, macs: list[tuple[str, ...]]) -> None:
+    if connection.dialect.name == "sqlite":
+        sql = "UPDATE applied SET mac = ? WHERE project = ? AND tenant = ? AND kind = ? AND name = ?"
+        run_many(connection, sql, [(mac, project, *address) for *address, mac in macs])
+    elif may_stage(connection, len(macs)):
+        sql = (
+            "UPDATE applied a SET mac = s.mac FROM pg_temp.staged s "
+            "WHERE a.project = :project AND (a.tenant, a.kind, a.name) = (s.tenant, s.kind, s.name)"
+        )
+        columns = ("tenant text", "kind text", "name text", "mac text")
+        staged(connection, columns, macs, sql, {"project": project})
+    elif macs:
+        sql = "UPDATE applied SET mac = :mac WHERE project = :project AND tenant = :tenant AND kind = :kind AND name = :name"
+        connection.execute(text(sql), [_named(project, *one) for one in macs])
+
+
+def _named(project: str, tenant: str, kind: str, name: str, mac: str) -> dict[str, Any]:
+    return {"project": project, "tenant": tenant, "kind": kind, "name": name, "mac": mac}
