@@ -19,6 +19,7 @@ from reconciler.errors import (
     CredentialUnresolved,
     IntegrityFailed,
     Problem,
+    Problems,
     ReconcilerError,
     Refused,
     UsageError,
@@ -56,6 +57,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
     try:
         workspace = Workspace(options, paths)
         checked = check(workspace, paths, visit)
+        checked.problems.update(dict.fromkeys(_of_lint(workspace)))
     except ConfigurationInvalid as error:  # the project file, which comes before all others
         checked = Checked(dict.fromkeys(error.problems), {}, dict.fromkeys(error.files))
     if checked.problems:
@@ -83,6 +85,17 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
             print_lines([*problem_text(warning, options.style, "warning").splitlines(), ""], options.style)
         print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
     return 0
+
+
+def _of_lint(workspace: Workspace) -> Sequence[Problem]:
+    """What is wrong with `lint` of reconciler.yaml and with the rules that it names."""
+    if "lint" not in workspace.project.settings.model_fields_set:
+        return ()
+    from reconciler.lint.read import read_rules
+
+    problems = Problems()
+    read_rules(workspace.project, (), problems)
+    return problems.found
 
 
 _BEHIND = {0: "It refers to no secret.", 1: "Its reference to a secret resolves."}

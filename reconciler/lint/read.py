@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import NamedTuple
@@ -57,6 +57,8 @@ def read_rules(project: Project, given: Sequence[str], problems: Problems) -> Ru
                 problems.add(_duplicate(name, place, places.get(name)))
                 continue
             rules[name], places[name] = rule, place
+            if source is not sources[0]:
+                problems.found += _of_no_environment(name, rule, source, project)
     known = frozenset(rules) | OWN.keys()
     _check_names(project, known, problems)
     settings = project.settings.lint
@@ -101,6 +103,16 @@ def _rules_of(source: Source, problems: Problems) -> Mapping[str, Rule]:
             found.append(source.locate(problem, 0, problem.path, lambda path: shown((RuleFile,), raw, path)))
         problems.found += map(source.masking, found)
         return {}
+
+
+def _of_no_environment(name: str, rule: Rule, source: Source, project: Project) -> Iterator[Problem]:
+    """A rule for an environment that the project does not have judges nothing."""
+    known = project.settings.environments
+    for number, text in enumerate(rule.environments if known else ()):
+        if not {*text} & {*"*?["} and text not in known:
+            message = f"the rule `{name}` is for {text}, and there is no such environment"
+            problem = Problem("unknown-environment", message, hint=near(text, known))
+            yield source.locate(problem, 0, ("rules", name, "environments", number), lambda _path: False)
 
 
 def _duplicate(name: str, place: Place, first: Place | None) -> Problem:

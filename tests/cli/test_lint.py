@@ -316,3 +316,24 @@ def test_a_selection_of_what_is_not_there_is_an_error(tmp_path: Path, command: s
         reconciler(command, *where, narrowed, meant, cwd=tmp_path).ok()
         typo = reconciler(command, *where, narrowed, f"{meant}x", cwd=tmp_path).ok(64)
         assert f"did you mean {meant}?" in typo.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ("lint: {disable: {mcp-tool-unpined: x}}", "unknown-rule"),
+        ("lint: {severity: {label-taem: error}}", "unknown-rule"),
+        ("lint: {rules: [rules.yml]}", "unknown-environment"),
+        ("lint: {rules: [gone.yml]}", ""),
+    ],
+)
+def test_validate_judges_what_lint_goes_by(tmp_path: Path, settings: str, code: str) -> None:
+    (tmp_path / "reconciler.yaml").write_text(
+        f"version: 1\nproject: p\ninclude: [acme.yaml]\nenvironments: {{dev: {{}}}}\n{settings}\n"
+    )
+    (tmp_path / "acme.yaml").write_text(SELECTING.replace(", 'x*'", ""))
+    (tmp_path / "rules.yml").write_text(
+        "version: 1\nrules:\n  mine: {about: connector, severity: error, message: m, environments: [dve], expect: {set: true}}\n"
+    )
+    done = reconciler("validate", cwd=tmp_path).ok(3)
+    assert code in done.err
