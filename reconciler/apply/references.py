@@ -32,7 +32,8 @@ def judge_references(
         raise kind_of_error(*(_gone(missing[target], target) for target in sorted(missing)))
     if written.gone:
         _left_behind(written, transaction)
-    _unfit(written, needs, rows, transaction)
+    if rows.known:  # what is all new was judged when its configuration was loaded
+        _unfit(written, needs, rows, transaction)
 
 
 class _Rows:

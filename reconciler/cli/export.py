@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
 from reconciler.model.live import Live
 from reconciler.model.spec import Spec
+from reconciler.planner.moves import marks_in
 from reconciler.render.manifest import authored, manifest
 from reconciler.render.style import safe
 
@@ -47,12 +49,16 @@ def command(options: Options, as_canonical: bool, include_unowned: bool) -> int:
         and (not options.targets or str(address) in options.targets)
     ]
     if as_canonical or options.format == "json":
-        document = {
+        document: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "project": workspace.name,
             "environment": environment,
             "resources": {str(address): normal(live.rows[address]).body for address in chosen},
         }
+        noted = {str(a): marks for a in chosen if a in live.applied and (marks := marks_in(live.applied[a]))}
+        if noted:
+            # which `moved` entries are done: without it, a plan against the export would have to ask
+            document["moved"] = noted
         click.echo(canonical(document))
         return 0
     for line in _documents(live, chosen, database.display):  # never wrapped: it is YAML

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.errors import IntegrityFailed, Refused
+from reconciler.errors import IntegrityFailed, Path, Refused
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest, leaves
@@ -20,6 +20,7 @@ def live_of_export(document: Any, project: str) -> Live:
         owner, environment = document["project"], document["environment"]
         if not all(isinstance(body, dict) and address.kind in KINDS for address, body in bodies.items()):
             raise ValueError
+        noted = {name: frozenset(map(_path, paths)) for name, paths in document.get("moved", {}).items()}
         texts = {address: canonical(body) for address, body in sorted(bodies.items())}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise IntegrityFailed(
@@ -31,8 +32,14 @@ def live_of_export(document: Any, project: str) -> Live:
     for number, (address, text) in enumerate(texts.items()):
         version, body, uid = KINDS[address.kind].spec_version, bodies[address], f"exported-{number}"
         # what was written and what was a default is not told: nothing is to be taken for news of the tool
-        written = frozenset(path for path, _ in leaves(body))
+        written = frozenset(path for path, _ in leaves(body)) | noted.get(str(address), frozenset())
         rows[address] = Row(address, uid, text, version, 0, project, digest(body))
         applied[address] = Applied(address, uid, text, version, digest(body), 0, written)
     row = ProjectRow(project, "exported", environment, 0)
     return Live(DatabaseState.CURRENT, row, frozen(rows), frozen(applied))
+
+
+def _path(path: Any) -> Path:
+    if type(path) is not list or not all(type(part) is str for part in path):
+        raise ValueError
+    return tuple(path)

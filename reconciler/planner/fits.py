@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
@@ -12,7 +12,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import canonical
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live, Row
-from reconciler.model.plan import Blocker, Change
+from reconciler.model.plan import Action, Blocker, Change
 from reconciler.model.resource import Resource
 from reconciler.planner.links import links_of
 from reconciler.planner.needs import Needs
@@ -27,20 +27,18 @@ class Look(NamedTuple):
 
 
 def misfit_blockers(
-    changes: Iterable[Change], needs: Needs, configuration: Configuration, live: Live, look: Look
+    changes: Sequence[Change], needs: Needs, configuration: Configuration, live: Live, look: Look
 ) -> Iterator[Blocker]:
     """Yield what only other projects can mend; raise ConfigurationInvalid for what this selection leaves out."""
     # what the files alone decide was found to fit when they were loaded
     whole = look.whole and not configuration.external
-    written = written_by(changes)
+    let_go = {change.address for change in changes if change.action is Action.FORGET}
     rows = {
-        a: row
-        for a, row in live.rows.items()
-        if a.kind in RULED and not (whole and live.owns(a) and a not in written.let_go)
+        a: row for a, row in live.rows.items() if a.kind in RULED and not (whole and live.owns(a) and a not in let_go)
     }
     if not rows and whole and look.judged:
         return
-    state = _state(configuration, live)
+    written, state = written_by(changes), _state(configuration, live)
 
     def is_judged(address: Address) -> bool:
         here, wanted = state(address), configuration.resources.get(address)

@@ -203,6 +203,11 @@ def marks_of(desired: Configuration) -> Mapping[Address, frozenset[Path]]:
     return found
 
 
+def marks_in(applied: Applied) -> list[Path]:
+    """Return what a row remembers of entries, in order."""
+    return sorted(path for path in applied.explicit if path[:1] == ("moved",))
+
+
 def notes_on(desired: Configuration, live: Live, created: Iterable[Address]) -> Iterator[str]:
     """Yield why an entry that one could count on moves nothing: its old name is another's, or is not live here."""
     new_ones = {*created} if live.project is not None and live.project.generation else set()

@@ -10,7 +10,7 @@ from reconciler.errors import IntegrityFailed, Refused
 from reconciler.planner.against import live_of_export
 from reconciler.planner.make import Setting, make_plan
 
-from .support import HTTP, SQL, TODAY, body, causes, change, told, wish
+from .support import CUSTOM, HTTP, SQL, TODAY, body, causes, change, told, wish
 
 A = "connector/a"
 
@@ -58,6 +58,8 @@ def _deep() -> Any:
         "text",
         _export(format_version="2.0"),
         _export(resources=[]),
+        _export(moved={"acme/connector/a": ["moved"]}),
+        _export(moved=[]),
         _export(resources={"acme/connector": {}}),
         _export(resources={"acme/agent/a": {}}),
         _export(resources={"acme/connector/a": [1]}),
@@ -72,3 +74,17 @@ def test_what_is_no_export(document: Any) -> None:
 def test_another_projects_export() -> None:
     with pytest.raises(Refused):
         live_of_export(_export(project="other"), "shop")
+
+
+def test_entries_that_are_done_stay_done() -> None:
+    """A shift that stays in git: the export says which entries its rows have seen."""
+    moved = [("connector/x", "connector/a"), ("connector/a", "connector/b")]
+    seen = {"acme/connector/a": [["moved", "x"], ["moved", "to", "b"]], "acme/connector/b": [["moved", "a"]]}
+    both = {"acme/connector/a": body("connector/a", CUSTOM), "acme/connector/b": body("connector/b", CUSTOM)}
+    wanted = wish({"connector/a": CUSTOM, "connector/b": CUSTOM}, moved=moved)
+    setting = Setting("an export", TODAY, "1.0")
+    assert make_plan(wanted, live_of_export(_export(resources=both, moved=seen), "shop"), setting).changes == ()
+    with pytest.raises(Refused):
+        make_plan(
+            wanted, live_of_export(_export(resources={"acme/connector/b": both["acme/connector/b"]}), "shop"), setting
+        )
