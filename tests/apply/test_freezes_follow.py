@@ -87,7 +87,7 @@ def change(pick: random.Random, arena: Arena, model: Model) -> dict[str, str]:
         del model.things[name]
     here = sorted(model.things)
     olds = pick.sample(here, k=pick.randint(0, min(2, len(here))))
-    news = pick.sample([name for name in NAMES if name not in [*here, *gone] or name in olds], k=len(olds))
+    news = pick.sample([name for name in NAMES if name not in here or name in olds], k=len(olds))
     moves = {old: new for old, new in zip(olds, news, strict=True) if old != new}
     model.move(moves)
     for name in pick.sample(NAMES, k=2):

@@ -55,7 +55,7 @@ def test_a_rollback_revives_no_key(db: Db, folder: Path) -> None:
     identity = run("keys", "issue", BOT, "--format", "json").ok().json["id"]
     run("keys", "revoke", BOT, identity).ok()
     gone = copy.deepcopy(WORLD)
-    del gone["callers"]
+    del gone["callers"], gone["policies"]
     apply(db, folder, gone)
     run("rollback", "1", "--auto-approve", "--allow-deletes", "9").ok()
     states = [one["state"] for one in run("keys", "list", BOT, "--format", "json").ok().json["keys"]]
@@ -68,7 +68,7 @@ def test_a_caller_that_is_made_anew_has_no_key(db: Db, folder: Path) -> None:
     run("keys", "issue", BOT).ok()
     run("keys", "issue", BOT).ok()
     gone = copy.deepcopy(WORLD)
-    del gone["callers"]
+    del gone["callers"], gone["policies"]
     apply(db, folder, gone)
     assert "[unknown-caller]" in run("keys", "issue", BOT).ok(6).err
     apply(db, folder, WORLD)
@@ -116,7 +116,7 @@ def test_keys_of_a_caller_that_is_gone_have_ended(db: Db, folder: Path) -> None:
     run = cli_on(db.url, folder)
     identity = run("keys", "issue", BOT, "--format", "json").ok().json["id"]
     gone = copy.deepcopy(WORLD)
-    del gone["callers"]
+    del gone["callers"], gone["policies"]
     apply(db, folder, gone)
     (ended,) = run("keys", "list", BOT, "--format", "json").ok().json["keys"]
     assert (ended["id"], ended["state"]) == (identity, "ended")

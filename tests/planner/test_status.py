@@ -73,7 +73,7 @@ def test_a_plan_says_what_ends(command: Cli, folder: Path, db: Db) -> None:
     renames = statuses(command, folder, renamed("caller/bot"))["acme/caller/new-bot"]
     assert renames[1:] == ["2 keys", "suspended since 2026-11-30T09:12:00Z by bob: asked for"]
     gone = copy.deepcopy(WORLD)
-    del gone["callers"]
+    del gone["callers"], gone["policies"]
     ends = statuses(command, folder, gone)["acme/caller/bot"]
     assert [status.partition("; ")[2] for status in ends] == ["ends with it", "end with it", "ends with it"]
     note = "acme/caller/bot is frozen, and its freeze ends with it: a new resource of this name is not frozen"

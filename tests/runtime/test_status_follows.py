@@ -201,7 +201,7 @@ def test_a_name_used_again_begins_at_zero(db: Db, folder: Path) -> None:
     async def work(world: World) -> None:
         assert [await code(world) for _ in range(3)] == ["done"] * 3
         without = copy.deepcopy(WORLD)
-        del without["templates"]["top"], without["callers"], without["planes"]
+        del without["templates"]["top"], without["callers"], without["planes"], without["policies"]
         await applied(world, without)
         await applied(world, first)
         assert await used(world) == {"template/top": 0, "caller/bot": 0}
