@@ -30,6 +30,7 @@ REASONS = {
     "access-roles": "the caller has none of the datasource's `access_roles`",
     "action-mismatch": "the target does something else than the call says",
     "frozen": "an operator has frozen it",
+    "key-refused": "this key does not prove that caller: it is unknown, another's, revoked or expired",
     "claim-missing": "the caller's token lacks a claim that a parameter comes from",
     "check-failed": "it could not be decided",
     "policy-broken": "a policy in the database is not valid: what it denies can't be told",

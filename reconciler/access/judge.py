@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from reconciler.access.decide import Ask, Decision, decide, subject_of, tools_of
+from reconciler.access.keys import holder_of
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.model.known import Known
@@ -67,9 +69,15 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
         return Caller(tenant.name, self.caller, self.key, frozenset(self.roles), claims)
 
 
-def explain(tenant: Tenant, status: Status | None, question: Question) -> Decision:
-    """Say what would happen to a call that nobody makes."""
-    return judge(tenant, status, question.caller_in(tenant), question.ask)
+def explain(tenant: Tenant, status: Status | None, question: Question, now: datetime) -> Decision:
+    """Say what would happen to a call that nobody makes. A key that is named has to be one that proves the caller."""
+    decision = judge(tenant, status, question.caller_in(tenant), question.ask)
+    if status is None or not question.key or not decision.allowed:
+        return decision
+    key = status.keys.get(question.key)
+    holder = holder_of(tenant, key, now) if key is not None and key.tenant == tenant.name else None
+    is_good = holder is not None and holder.known.address.name == question.caller
+    return decision if is_good else decision._replace(allowed=False, reason="key-refused", policy=None)
 
 
 def judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> Decision:

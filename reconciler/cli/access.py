@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def explain_command(
     of_caller, _, name = caller.rpartition("/")
     tenant, short = _target(target, of_caller, options, workspace, snapshot)
     question = Question(name, short, more["action"], roles, _claims(claims), more["key"])
-    decision = explain(snapshot.tenant(tenant), status, question)
+    decision = explain(snapshot.tenant(tenant), status, question, datetime.now(UTC))
     if options.format == "json":
         print_json(decision_json(question, decision, offline))
     else:

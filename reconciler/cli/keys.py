@@ -65,8 +65,8 @@ def list_command(options: Options, caller: str) -> int:
     """
     from datetime import UTC, datetime
 
+    from reconciler.model.status import moment
     from reconciler.store.keys import keys_of
-    from reconciler.store.status_change import moment
 
     tenant, name = _caller(caller)
     now = moment(datetime.now(UTC))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from reconciler.model.address import Address
 from reconciler.model.known import Known
+
+
+@lru_cache(maxsize=1024)
+def moment(at: datetime) -> str:
+    """Return a time as status keeps it: ISO 8601 in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class CallerKey(NamedTuple):

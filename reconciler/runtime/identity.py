@@ -5,33 +5,24 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 from reconciler.access.judge import Caller
+from reconciler.access.keys import holder_of
 from reconciler.runtime.source import InForce
 from reconciler.store.keys import digest
-from reconciler.store.status_change import moment
 
 
 def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:
     """None for whatever is not an active key of a caller that is live, as it was applied, and takes keys."""
     parts = text.split("_", 2)
     key = in_force.status.keys.get(parts[1]) if len(parts) == 3 and parts[0] == "rk" else None
-    if key is None or not hmac.compare_digest(digest(parts[2]), key.digest) or not key.is_active(moment(now)):
+    if key is None or not hmac.compare_digest(digest(parts[2]), key.digest):
         return None
-    caller = in_force.snapshot.tenant(key.tenant).caller_with(key.uid)
-    if caller is None or not caller.known.settled:
-        return None
-    taken = caller.body["auth"].get("api_key")
-    if taken is None:
-        return None
-    # what the caller's spec says now counts, also for keys that were issued under a longer term
-    age = timedelta(days=taken["max_age_days"])
-    if moment(now - age) >= key.created_at:
-        return None
-    return Caller(key.tenant, caller.known.address.name, key.id)
+    caller = holder_of(in_force.snapshot.tenant(key.tenant), key, now)
+    return None if caller is None else Caller(key.tenant, caller.known.address.name, key.id)
 
 
 def by_claims(in_force: InForce, issuer: str, claims: Mapping[str, Any]) -> Caller | None:

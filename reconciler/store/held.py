@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
-from reconciler.model.status import Held
+from reconciler.model.status import Held, moment
 from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.status import entries
-from reconciler.store.status_change import moment, shown
+from reconciler.store.status_change import shown
 from reconciler.store.url import Database
 
 

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import Problem, ReconcilerError, Refused
 from reconciler.kinds.wording import nearest
-from reconciler.model.status import CallerKey
+from reconciler.model.status import CallerKey, moment
 from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.secrets import Actor
-from reconciler.store.status_change import changing_status, moment, note, shown
+from reconciler.store.status_change import changing_status, note, shown
 from reconciler.store.url import Database
 
 MOST_ACTIVE = 2

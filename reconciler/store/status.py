@@ -16,12 +16,12 @@ from reconciler.kinds.table import KINDS, TOOL
 from reconciler.kinds.tool import tools_in
 from reconciler.kinds.wording import nearest
 from reconciler.model.address import Address
-from reconciler.model.status import Freeze, FreezeEntry, Status
+from reconciler.model.status import Freeze, FreezeEntry, Status, moment
 from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.keys import read_keys
 from reconciler.store.secrets import Actor
-from reconciler.store.status_change import changing_status, moment, note, raise_counter, shown
+from reconciler.store.status_change import changing_status, note, raise_counter, shown
 from reconciler.store.url import Database
 
 MOST_NAMED = 5

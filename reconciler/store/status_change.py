@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconciler.model.status import moment
 from reconciler.store.audit import append
 from reconciler.store.changing import changing
 from reconciler.store.secrets import Actor
@@ -32,11 +32,6 @@ def raise_counter(connection: Connection) -> None:
 def note(connection: Connection, event: str, actor: Actor, fields: dict[str, Any]) -> None:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     append(connection, {"at": at, "event": event, "actor": actor.name, **fields}, actor.key)
-
-
-@lru_cache(maxsize=1024)
-def moment(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def shown(value: Any) -> Any:

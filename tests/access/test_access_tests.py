@@ -158,6 +158,11 @@ def test_explain_tells_of_a_frozen_key(db: Db, folder: Path) -> None:
     asked = ("access", "explain", "acme/template/top", "--caller", "bot")
     assert "bot is allowed" in run(*asked).ok().out
     assert "leaked" in run(*asked, "--key", key).ok().out
+    run("unfreeze", f"key/{key}", "--reason", "over").ok()
+    assert "bot is allowed" in run(*asked, "--key", key).ok().out
+    assert "this key does not prove that caller" in run(*asked, "--key", "00ff").ok().out
+    run("keys", "revoke", "acme/bot", key).ok()
+    assert "this key does not prove that caller" in run(*asked, "--key", key).ok().out
 
 
 def test_explain_tells_of_suspensions_and_of_tools_that_share_a_name(db: Db, folder: Path) -> None:

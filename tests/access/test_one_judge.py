@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from reconciler.access.snapshot import Snapshot
 from reconciler.cli import access as command
 from reconciler.errors import Place
 from reconciler.load.serve_file import OperatorToken
-from reconciler.model.status import Freeze, Status
+from reconciler.model.status import CallerKey, Freeze, Status, moment
 from reconciler.runtime.call import Answer, Call
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome
 from reconciler.runtime.ledger.ledger import Admitted
@@ -110,7 +111,7 @@ class State:
             "platform",
             f"tenant/{TENANT}",
             "tenant/other",
-            f"key/{KEY}",
+            f"key/{KEY}bot",
             f"{TENANT}/tool/t0",
             f"{TENANT}/tool/one_tool",
         ]
@@ -126,7 +127,14 @@ class State:
             found.append(
                 Freeze(str(number), shown, "incident 7", "2026-01-02T03:04:05Z", "ada", tenant, uid, str(number))
             )
-        return Status({}, tuple(found))
+        ids = {name: f"{KEY}{name}" for name in ("bot", "other")}
+        keys = {
+            one: CallerKey(
+                one, TENANT, name, f"caller/{name}", "", moment(datetime.now(UTC)), "ada", "2999-01-01T00:00:00Z"
+            )
+            for name, one in ids.items()
+        }
+        return Status(keys, tuple(found))
 
     def _operators(self) -> Any:
         places: Any = None
@@ -226,7 +234,8 @@ async def _ask_all(state: State, counted: Counter[str]) -> None:
     for _ in range(5):
         claims = {"region": "eu"} if chosen.random() < 0.5 else {}
         roles = frozenset({chosen.choice(ROLES)}) if chosen.random() < 0.3 else frozenset()
-        caller = Caller(TENANT, chosen.choice(["bot", "bot", "other", "other", "nobody"]), KEY, roles, claims)
+        name = chosen.choice(["bot", "bot", "other", "other", "nobody"])
+        caller = Caller(TENANT, name, f"{KEY}{name}", roles, claims)
         named = [name for name in state.world if name.startswith(("template/", "plane/"))]
         ask = Ask(chosen.choice([*named, *named, "template/none", "connector/c0"]))
         row = state.world.get(ask.target)

@@ -21,6 +21,7 @@ from reconciler.kinds.freezing import is_freeze_target, tenant_of
 from reconciler.kinds.table import freezable
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
+from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.source import Source, Stale
@@ -95,7 +96,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         if not is_name(question.caller):
             return problem(422, "invalid-values", "`caller` is a caller's name.")
         in_force, tenant = source.current(), request.path_params["tenant"]
-        return Json(judged(in_force.snapshot.tenant(tenant), in_force.status, question).facts())
+        return Json(judged(in_force.snapshot.tenant(tenant), in_force.status, question, utc_now()).facts())
 
     async def list_freezes(request: Request) -> Response:
         if request.method != "GET":
