@@ -11,11 +11,11 @@ from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.fields import differences
+from reconciler.diff.visible import visible_pair, visible_path
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.meaning import shown_past
-from reconciler.model.body import dotted
 from reconciler.model.history import Generation, PastChange
-from reconciler.render.style import safe, value_text
+from reconciler.render.style import safe
 
 _SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move": "=>", "adopt": "<=", "forget": "."}
 
@@ -80,7 +80,7 @@ def command(options: Options, generation: int | None) -> int:
         shown.append(f"{_SYMBOLS[change.action].rjust(4)} {change.address}{moved}")
         if change.before is not None and change.after is not None:
             shown += [
-                f"       {safe(dotted(field.path))} = {value_text(field.before)} -> {value_text(field.after)}"
+                f"       {visible_path(field.path)} = {' -> '.join(visible_pair(field.before, field.after))}"
                 for field in differences(change.before, change.after)
             ]
     print_lines(shown, options.style)

@@ -58,7 +58,12 @@ def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Call
     )
     @click.option("--format", type=click.Choice(formats), default="text", show_default=True, help="Form of the result.")
     @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
-    @click.option("-v", "--verbose", is_flag=True, help="Tell how long each stage took, on stderr; cut nothing.")
+    @click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Report how long each stage took, on stderr; cut nothing, and show equal changes one by one.",
+    )
     @click.option("-q", "--quiet", is_flag=True, help="Tell only the essential: a plan as its summary.")
     @functools.wraps(command)
     def wrapped(

@@ -32,12 +32,12 @@ def no_changes(document: Document, mark: Mark = visible) -> str:
     operation = document.get("operation", "apply")
     if operation != "apply":
         return f"No changes. There is nothing left to {operation}."
-    return _calm(document, mark, NO_CHANGES, "No changes", "the configuration")
+    return _calm(document, mark, NO_CHANGES, "No changes")
 
 
 def no_drift(document: Document, mark: Mark = visible) -> str:
     """Return the sentence of drift without findings."""
-    return _calm(document, mark, NO_DRIFT, "No drift", "what was applied last")
+    return _calm(document, mark, NO_DRIFT, "No drift")
 
 
 def left_out_lines(document: Document, mark: Mark = visible) -> Iterator[str]:
@@ -50,12 +50,12 @@ def left_out_lines(document: Document, mark: Mark = visible) -> Iterator[str]:
         yield f"{sentence[0].upper()}{sentence[1:]}{': ' if names else ''}{', '.join(names)}."
 
 
-def _calm(document: Document, mark: Mark, whole: str, nothing: str, matched: str) -> str:
+def _calm(document: Document, mark: Mark, whole: str, nothing: str) -> str:
     left = {one["why"] for one in document.get("left_out", ())}
     if not left:
         return whole
     if left == {"ignored"}:
-        return f"{nothing}, but for differences from {matched} that ignore rules leave to others."
+        return f"{whole.removesuffix('.')}, but for what ignore rules leave to others."
     selected: Sequence[str] = document["selected"]
     if not selected:
         return f"{nothing} besides what is left out."
