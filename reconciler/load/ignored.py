@@ -34,7 +34,14 @@ def unused(settings: ProjectFile, names: Collection[str], undeclared: Collection
     """``names`` are all addresses that are declared, ``undeclared`` those that something refers to besides."""
     for number, rule in enumerate(settings.ignore):
         place = ("ignore", number)
-        if not rule.optional and not _is_there(rule.address, names):
+        kind = rule.address.split("/")[1] if rule.address.count("/") == 2 else "*"
+        if not _is_glob(kind) and kind not in KINDS:
+            meant = nearest(kind, KINDS)
+            hint = f"did you mean `{meant}`?" if meant else f"kinds are {', '.join(KINDS)}"
+            yield Unused(
+                (*place, "address"), Problem("unknown-kind", f"there is no kind {kind}", hint=hint), True, False
+            )
+        elif not rule.optional and not _is_there(rule.address, names):
             yield _nothing((*place, "address"), rule.address, names, "resource is declared as")
         yield from _field(rule.address, rule.field, (*place, "field"))
     for number, entry in enumerate(settings.external):
