@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from msgspec import Struct, field
@@ -13,6 +14,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.address import Address
 from reconciler.store.secrets import Actor
 from reconciler.store.status import NotFrozen, UnknownTarget, freeze, freezes, read_status, unfreeze
+from reconciler.store.transaction import Transaction
 from tests.conftest import new_postgres_database
 from tests.planner.support import CUSTOM, HTTP, wish
 from tests.properties.arena import Arena, arena
@@ -188,21 +190,27 @@ def test_a_name_used_again_gets_nothing_of_the_former_one(made: Arena) -> None:
     assert freeze(made.database, target("a"), "incident 8", ADA)
 
 
-def test_a_freeze_waits_for_an_apply_that_replaces(made: Arena, tmp_path: Path) -> None:
-    """Which of the two comes first: the freeze is in force afterwards."""
-    import threading
-
+def test_a_freeze_waits_for_an_apply_that_replaces(made: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads which life to freeze only after the apply that ends the former one has committed."""
     made.reset()
     model = Model()
     for name in NAMES:
         model.create(name, "custom")
     applied(made, model, {})
-    for name in NAMES:
-        model.things[name] = (model.things[name][0], "http")
     plan = made.plan(wish({f"connector/{name}": HTTP for name in NAMES}))
+    written, finish = threading.Event(), Transaction.finish
+
+    def slowly(transaction: Transaction) -> None:
+        written.set()
+        time.sleep(0.5)
+        finish(transaction)
+
+    monkeypatch.setattr(Transaction, "finish", slowly)
     threads = [threading.Thread(target=made.apply, args=(plan,))]
     threads += [threading.Thread(target=freeze, args=(made.database, target(name), "x", ADA)) for name in NAMES]
-    for thread in threads:
+    threads[0].start()
+    assert written.wait(10)
+    for thread in threads[1:]:
         thread.start()
     for thread in threads:
         thread.join(30)
