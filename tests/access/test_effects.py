@@ -8,12 +8,14 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from reconciler.access.decide import Ask, decide, subject_of
-from reconciler.access.effects import effects_of
+from reconciler.access.effects import LISTED, REACHES, effects_of
+from reconciler.access.planned import judged
 from reconciler.access.rule import Subject
 from reconciler.access.snapshot import Tenant, snapshot_of
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
 from reconciler.model.body import canonical
+from reconciler.model.effects import Judged
 from reconciler.model.known import Known, Text
 from reconciler.model.plan import Action, Change
 from tests.access.model import Row, World
@@ -207,12 +209,12 @@ def brute(case: Case) -> tuple[set[Entry], dict[Entry, set[frozenset[str]]]]:
 
 def test_it_is_what_asking_for_everything_finds() -> None:
     counted = {"own": 0, "token": 0, "way": 0, "none": 0}
-    for seed in range(1000):
+    for seed in range(500):
         chosen = random.Random(seed)
         case = changed(rich(seed), chosen)
-        judged = effects_of(case.before.values(), case.changes, PROJECT)
+        result = effects_of(case.before.values(), case.changes, PROJECT)
         own, by_token = brute(case)
-        listed = judged.effects.listed
+        listed = result.effects.listed
         entries = {
             (one.caller, one.widened, reach.action, reach.target): one
             for one in listed
@@ -233,10 +235,87 @@ def test_it_is_what_asking_for_everything_finds() -> None:
             assert one.count == len(one.reaches)
             assert one.causes, (seed, one)
             assert {*one.causes} <= {change.address for change in case.changes}
-        assert counts == {True: judged.effects.widened, False: judged.effects.narrowed}
-        assert {a for one in listed for a in one.causes} == {*judged.risks}
+        assert counts == {True: result.effects.widened, False: result.effects.narrowed}
+        assert {a for one in listed for a in one.causes} == {*result.risks}
         counted["own"] += len(own)
         counted["token"] += len(by_token)
         counted["way"] += sum(one.way is not None for one in listed)
         counted["none"] += not listed
-    assert min(counted.values()) > 20, counted
+    assert min(counted.values()) > 5, counted
+
+
+def template(name: str, **fields: Any) -> Change:
+    raw = {"type": "http", "connector": "api", "method": "GET", "path": "/x", **fields}
+    return Change(Address(TENANT, "template", name), Action.CREATE, None, body("template", raw))
+
+
+def created(kind: str, name: str, raw: dict[str, Any]) -> Change:
+    return Change(Address(TENANT, kind, name), Action.CREATE, None, body(kind, raw))
+
+
+CONNECTOR = created("connector", "api", {"type": "http", "base_url": "https://x.example"})
+CALLER = created("caller", "bot", {"auth": {"api_key": {}}})
+ANY = created("policy", "any", {"effect": "allow", "subjects": "any", "actions": "any", "targets": "any"})
+
+
+def known_after(*changes: Change) -> list[Known]:
+    return [Known(one.address, "u", Text(one.new_text or "", 1), PROJECT, True) for one in changes]
+
+
+def test_rows_are_read_only_where_a_change_bears_on_access() -> None:
+    asked: list[tuple[Any, Any]] = []
+
+    def read(tenants: Any, besides: Any) -> list[Known]:
+        asked.append((tenants, besides))
+        return []
+
+    limit = created("limit", "a", {"target": "tenant", "per": "day", "requests": 1})
+    assert judged([limit], PROJECT, read) == Judged()
+    assert not asked
+    judged([CONNECTOR], PROJECT, read)
+    judged([CONNECTOR, CALLER], PROJECT, read)
+    assert asked == [({TENANT}, set()), ({TENANT}, {TENANT})]
+
+
+def test_the_first_caller_of_a_tenant() -> None:
+    rows = known_after(CONNECTOR, template("t"), ANY)
+    found = judged([CALLER], PROJECT, lambda tenants, besides: rows if besides else [])
+    assert found.risks == {CALLER.address: frozenset({"access-widened"})}
+
+
+def test_many_are_counted_and_the_first_are_listed() -> None:
+    """A tenant that is made at once: what is new is the cause only where no caller and no policy is."""
+    templates = [template(f"t{number:03}") for number in range(2 * REACHES)]
+    callers = [CALLER, *(created("caller", f"b{number:04}", {"auth": {"api_key": {}}}) for number in range(LISTED))]
+    found = effects_of([], [CONNECTOR, *templates, *callers, ANY], PROJECT)
+    effects = found.effects
+    assert (effects.widened, effects.narrowed) == (len(templates) * len(callers), 0)
+    assert (effects.subjects, len(effects.listed)) == (LISTED + 1, LISTED)
+    first = effects.listed[0]
+    assert (first.caller, first.count, len(first.reaches)) == ("b0000", 2 * REACHES, REACHES)
+    assert [one.target for one in first.reaches] == [f"template/t{number:03}" for number in range(REACHES)]
+    assert first.causes == (callers[1].address, ANY.address)
+    assert {*found.risks} == {ANY.address, *(one.address for one in callers)}
+    fresh = effects_of(known_after(CONNECTOR, CALLER, ANY), [template("new")], PROJECT)
+    assert fresh.risks == {template("new").address: frozenset({"access-widened"})}
+
+
+def test_an_invalid_policy_that_goes_gives_back_everything() -> None:
+    address = Address(TENANT, "policy", "bad")
+    rows = [
+        *known_after(CONNECTOR, template("t"), CALLER, ANY),
+        Known(address, "u", Text('{"no": 1}', 1), PROJECT, False),
+    ]
+    found = effects_of(rows, [Change(address, Action.DELETE, '{"no": 1}', None)], PROJECT)
+    assert found.effects.widened == 1
+    assert found.risks == {address: frozenset({"access-widened"})}
+
+
+def test_a_template_that_reaches_another_connector_does_something_else() -> None:
+    other = created("connector", "other", {"type": "http", "base_url": "https://y.example"})
+    rows, now = known_after(CONNECTOR, other, template("t"), CALLER, ANY), template("t", connector="other").new_text
+    found = effects_of(rows, [Change(template("t").address, Action.UPDATE, template("t").new_text, now)], PROJECT)
+    assert [(one.widened, one.reaches[0].through) for one in found.effects.listed] == [
+        (True, "connector/other"),
+        (False, "connector/api"),
+    ]
