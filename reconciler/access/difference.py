@@ -112,7 +112,10 @@ class Difference:
 
     def _compare(self, variant: Variant, calls: CallClass) -> Iterator[Found]:
         one = calls.members[0]
-        before = _judge(self._sides.before, variant.before, one.before)
+        # most pairs of much that is new are decided already: no allow fits them before
+        allows = self._rules.before & self._rules.allows & _about(variant.signatures[0])
+        fits = calls.before.elements[0].fits if calls.before is not None else 0
+        before = _judge(self._sides.before, variant.before, one.before) if allows & fits else None
         after = _judge(self._sides.after, variant.after, one.after)
         is_same = not calls.repointed and before is not None and after is not None and before.action == after.action
         if is_same and before is not None and after is not None and before.allowed == after.allowed:
