@@ -79,7 +79,9 @@ def _documents(live: Live, chosen: list[Address], database: str) -> Iterator[str
 
 
 def _authored(address: Address, live: Live) -> Body:
-    spec = parse(KINDS[address.kind], normal(live.rows[address]).body, address)
+    found = normal(live.rows[address])
+    # what is not valid is masked, which may make it look valid
+    spec = parse(KINDS[address.kind], found.body, address) if found.valid else ()
     if not isinstance(spec, Spec):
         raise ReconcilerError(
             Problem(

@@ -35,10 +35,13 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     seals = seals_of(connection, project)
     hashed_here = connection.dialect.name == "sqlite"
     fits, body = ("1", "r.spec") if hashed_here else ("a.digest_of = md5(r.spec::text)", "NULL")
+    witness, more = (
+        ("a.digest_of", ", a.uid, a.spec_version, a.mac") if seals else ("a.digest_of" if hashed_here else "NULL", "")
+    )
     sql = (
         f"SELECT {_NAME}, r.spec_version = a.spec_version AND r.spec_version = CASE r.kind {versions} END AND {fits}, "
-        f"a.digest, a.uid IS NOT NULL, a.digest_of, {body}{', a.uid, a.spec_version, a.mac' if seals else ''} FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid "
-        f"WHERE {where[0]}"
+        f"a.digest, a.uid IS NOT NULL, {witness}, {body}{more} "
+        f"FROM resources r LEFT JOIN applied a ON {_OURS} AND a.uid = r.uid WHERE {where[0]}"
     )
     for name, agreed, digest, owned, witness, spec, *sealed in _records(
         connection, sql, {"project": project, **where[1]}

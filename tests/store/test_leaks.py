@@ -207,6 +207,13 @@ def test_an_ignored_field_keeps_no_mask(db: Db, run: Cli, folder: Path) -> None:
     assert db.rows()["acme/integration/llm"]["description"] == ""
 
 
+def test_no_mask_is_exported_as_a_value(db: Db, run: Cli) -> None:
+    """A masked description is a text, and would load again as one."""
+    body = json.dumps({**BODIES["integration/llm"], "description": [CANARY]})
+    db.sql("UPDATE resources SET spec = ? WHERE name = 'llm'", [body])
+    assert "live-invalid" in run("export", "--target", "acme/integration/llm").ok(1).err
+
+
 def test_what_an_older_reconciler_left_in_history(db: Db, run: Cli) -> None:
     """It printed and kept what somebody had typed."""
     leaked = json.dumps({**BODIES["integration/llm"], "credential": CANARY})
