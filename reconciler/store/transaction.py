@@ -21,6 +21,7 @@ from reconciler.store.creations import Creation
 from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.known import governed_in
 from reconciler.store.outbox import enqueue
+from reconciler.store.remembering import WRITTEN, Remembered, Written, names_of, remember, values_of
 from reconciler.store.retention import prune
 from reconciler.store.rows import (
     PROJECT_COLUMNS,
@@ -34,30 +35,6 @@ from reconciler.store.rows import (
 )
 from reconciler.store.seals import seal
 from reconciler.store.status import Life, carry
-
-
-class Written(NamedTuple):
-    """A row as it is to be: the whole body as canonical JSON, and its digest."""
-
-    address: Address
-    uid: str
-    text: str
-    digest: str
-    spec_version: int
-
-
-class Remembered(NamedTuple):
-    """What `applied` is to say of a row: what was written, what of it somebody wrote down and where, and its past.
-
-    ``witness`` is that of a row which stays as somebody wrote it; None where the row is written as it is remembered.
-    """
-
-    written: Written
-    explicit: Iterable[Path]
-    generation: int
-    moved_from: str | None = None
-    source: str | None = None
-    witness: str | None = None
 
 
 class HistoryEntry(NamedTuple):
@@ -82,26 +59,6 @@ _CHANGE = (
     *("project", "generation", "position", "tenant", "kind", "name", "action", "previous", "uid"),
     *("before", "after", "explicit", "source", "cause", "spec_version", "sources"),
 )
-
-
-_WRITTEN = ("tenant text", "kind text", "name text", "uid text", "spec text", "spec_version int", "digest text")
-_APPLIED = (*_WRITTEN, "explicit text", "generation bigint", "moved_from text", "source text", "digest_of text")
-"""Columns with their types."""
-_WITNESS = "COALESCE(CAST({witness} AS text), md5(CAST(CAST({spec} AS text) AS jsonb)::text))"
-"""PostgreSQL's witness of a body: the hash of what it makes of it."""
-
-
-def _names(columns: Sequence[str]) -> list[str]:
-    return [column.split()[0] for column in columns]
-
-
-def _values(row: Written) -> tuple[Any, ...]:
-    return (*row.address, row.uid, row.text, row.spec_version, row.digest)
-
-
-def _applied_values(one: Remembered) -> tuple[Any, ...]:
-    explicit = paths_to_json(one.explicit)
-    return (*_values(one.written), explicit, one.generation, one.moved_from, one.source, one.witness)
 
 
 class Transaction:
@@ -223,7 +180,7 @@ class Transaction:
                 "UPDATE resources AS r SET spec = CAST(s.spec AS jsonb), spec_version = s.spec_version, project = :project "
                 f"FROM pg_temp.staged s WHERE {same}"
             )
-            staged(self._connection, _WRITTEN, map(_values, rows), sql, {"project": self._project})
+            staged(self._connection, WRITTEN, map(values_of, rows), sql, {"project": self._project})
             return
         self._run(
             f"UPDATE resources SET spec = {self._json}, spec_version = :spec_version, project = :project "
@@ -243,7 +200,7 @@ class Transaction:
                 f"{into} SELECT tenant, kind, name, uid, CAST(spec AS jsonb), spec_version, :project, :actor "
                 "FROM pg_temp.staged"
             )
-            staged(self._connection, _WRITTEN, map(_values, rows), sql, parameters)
+            staged(self._connection, WRITTEN, map(values_of, rows), sql, parameters)
             return
         self._run(
             f"{into} VALUES (:tenant, :kind, :name, :uid, {self._json}, :spec_version, :project, :actor)",
@@ -273,7 +230,7 @@ class Transaction:
             self._connection,
             "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by, changed_by, "
             "row_version, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ','now'))",
-            [(*_values(row)[:-1], *given, number) for number, row in enumerate(rows, last - len(rows) + 1)],
+            [(*values_of(row)[:-1], *given, number) for number, row in enumerate(rows, last - len(rows) + 1)],
         )
 
     def stages(self, count: int) -> bool:
@@ -282,7 +239,7 @@ class Transaction:
 
     def _parameters(self, rows: Sequence[Written]) -> list[dict[str, Any]]:
         given = {"project": self._project, "actor": self._actor}
-        return [{**dict(zip(_names(_WRITTEN), _values(row), strict=True)), **given} for row in rows]
+        return [{**dict(zip(names_of(WRITTEN), values_of(row), strict=True)), **given} for row in rows]
 
     def adopt(self, addresses: Sequence[Address]) -> None:
         self._set_owner(addresses, self._project)
@@ -319,44 +276,11 @@ class Transaction:
         )
 
     def remember(self, applied: Sequence[Remembered], known: Container[Address]) -> None:
-        """``known`` are the addresses of which something was applied before: only those need to be looked for."""
-        columns = ("project", *_names(_APPLIED))
-        into = f"INSERT INTO applied ({', '.join(columns)})"
-        instead = "ON CONFLICT (project, tenant, kind, name) DO UPDATE SET " + ", ".join(
-            [*(f"{column} = excluded.{column}" for column in columns[4:]), "mac = NULL"]
-        )
-        if self._sqlite:
-            rows = [(self._project, *_applied_values(a)[:-1], a.witness or a.written.digest) for a in applied]
-            run_many(self._connection, f"{into} VALUES ({', '.join('?' * len(columns))}) {instead}", rows)
-            return
-        fresh = [one for one in applied if one.written.address not in known]
-        if len(fresh) >= MANY:
-            copied(self._connection, "applied", columns, ((self._project, *_applied_values(one)) for one in fresh))
-            self._witness(fresh[0].generation)
-            applied = [one for one in applied if one.written.address in known]
-        own = _names(_APPLIED)[:-1]
-        if self.stages(len(applied)):
-            witness = _WITNESS.format(witness="digest_of", spec="spec")
-            sql = f"{into} SELECT :project, {', '.join(own)}, {witness} FROM pg_temp.staged {instead}"
-            staged(self._connection, _APPLIED, map(_applied_values, applied), sql, {"project": self._project})
-            return
-        witness = _WITNESS.format(witness=":digest_of", spec=":spec")
-        self._run(
-            f"{into} VALUES (:project, {', '.join(f':{name}' for name in own)}, {witness}) {instead}",
-            [dict(zip(columns, (self._project, *_applied_values(a)), strict=True)) for a in applied],
-        )
+        remember(self._connection, self._project, applied, known)
 
     def seal(self, generation: int) -> None:
         """Signs what was remembered, where a key is known: the last of what an apply writes there."""
         seal(self._connection, self._project, self.project_row.lineage, generation)
-
-    def _witness(self, generation: int) -> None:
-        """PostgreSQL: the witnesses of what was copied into `applied` without one."""
-        self._run(
-            f"UPDATE applied SET digest_of = {_WITNESS.format(witness='NULL', spec='spec')} "
-            "WHERE project = :project AND generation = :generation AND digest_of IS NULL",
-            {"project": self._project, "generation": generation},
-        )
 
     def record(self, generation: dict[str, Any], entries: Sequence[HistoryEntry]) -> None:
         """Writes the generation (columns of its table), its changes, those that are staged too; moves the project's row to it."""

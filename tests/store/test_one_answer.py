@@ -23,6 +23,7 @@ WRITTEN = {
     CALLER: WORLD["callers"]["bot"],
     TEMPLATE: WORLD["templates"]["top"],
 }
+OPEN = {"effect": "allow", "subjects": "any", "actions": "any", "targets": "any"}
 
 
 @pytest.fixture
@@ -153,16 +154,14 @@ def test_a_policy_that_was_taken_over_is_in_force(db: Db, run: Cli, folder: Path
     if project:
         other = folder.parent / "other"
         other.mkdir()
-        (other / "p.yaml").write_text(
-            json.dumps({"version": 1, "tenant": "acme", "policies": {"read": WRITTEN[POLICY]}})
-        )
+        (other / "p.yaml").write_text(json.dumps({"version": 1, "tenant": "acme", "policies": {"read": OPEN}}))
         cli_on(db.url, other, project)("apply", "--auto-approve").ok()
     else:
-        text = json.dumps(turned(WRITTEN[POLICY]))
+        text = json.dumps(turned(OPEN))
         db.sql("INSERT INTO resources (tenant, kind, name, spec) VALUES ('acme', 'policy', 'read', ?)", [text])
         assert not allowed(run)
     entry = {"address": "policy/read", "from_project": project} if project else "policy/read"
-    (folder / "acme.yaml").write_text(json.dumps({**WORLD, "adopt": [entry]}))
+    (folder / "acme.yaml").write_text(json.dumps({**WORLD, "policies": {"read": OPEN}, "adopt": [entry]}))
     run("apply", "--auto-approve").ok()
     assert set(answers(run, db, POLICY).values()) == {True}
     # the row stays as somebody wrote it, and its witness is that of what is there: nothing has to be read anew
