@@ -43,7 +43,9 @@ class Bench:
         self.folder, self.count, self.runs = folder / f"{'u' if unlike else 'c'}{count}-{files}", count, runs
         if not self.folder.exists():
             generate(self.folder, count, files, unlike=unlike)
-            subprocess.run(["git", "init", "-q", "."], cwd=self.folder, check=True)
+            author = ("-c", "user.name=benchmarks", "-c", "user.email=benchmarks@example.com")
+            for command in (["init", "-q", "."], ["add", "-A"], [*author, "commit", "-qm", "Generate"]):
+                subprocess.run(["git", *command], cwd=self.folder, check=True)
         self.cache = folder / "cache"
         self.database = database or f"sqlite:///{folder}/state-{count}.db"
         self.plan = folder / f"saved-{count}.plan"
@@ -121,7 +123,7 @@ def rows_of(bench: Bench) -> Iterator[Row]:
     yield "plan, warm: ten changes in ten files", bench.ours("plan", before=bench.edit(10)), floor
     yield (
         "plan and apply, warm: ten changes in ten files",
-        bench.ours("apply", "--quiet", "--auto-approve", "--allow-diverged", before=bench.edit(10)),
+        bench.ours("apply", "--quiet", "--auto-approve", "--allow-diverged", "--allow-undo", before=bench.edit(10)),
         floor,
     )
 

@@ -16,9 +16,10 @@ from .test_pairs import _pairs
 
 DIFFERENT = """SELECT a.tenant, a.kind, a.name FROM applied a JOIN changes c
 ON (c.project, c.generation, c.tenant, c.kind, c.name) = (a.project, a.generation, a.tenant, a.kind, a.name)
+AND c.action <> 'delete'
 WHERE c.uid <> a.uid OR c.after <> a.spec OR c.explicit <> a.explicit OR c.spec_version <> a.spec_version
 OR COALESCE(c.source, '') <> COALESCE(a.source, '') OR c.cause NOT IN ('configuration', 'outside', 'both', 'tool')"""
-"""What history says of the last change, and what was applied last."""
+"""What history says of the last change, and what was applied last; a name may be freed and taken by one apply."""
 MISNUMBERED = """SELECT project, generation FROM changes GROUP BY project, generation
 HAVING count(*) <> max(position) OR count(*) <> count(DISTINCT position) OR min(position) <> 1"""
 
