@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -30,6 +31,7 @@ class Element(NamedTuple):
     fits: int
     project: str | None
     suspended: bool
+    access_roles: tuple[str, ...]
     of_body: tuple[Any, ...]
 
 
@@ -46,6 +48,10 @@ class Facts(NamedTuple):
         for element in self.elements:
             found |= element.fits
         return found
+
+    def access_roles(self) -> Iterator[str]:
+        for element in self.elements:
+            yield from element.access_roles
 
 
 class Call(NamedTuple):
@@ -83,6 +89,11 @@ class CallClass(Struct, frozen=True, dict=True):
         """The rules that fit anything in the chain, on either side."""
         return (self.before.fits() if self.before else 0) | (self.after.fits() if self.after else 0)
 
+    def access_roles(self) -> Iterator[str]:
+        """Yield the roles that anything in the chain asks for, on either side."""
+        for side in (self.before, self.after):
+            yield from side.access_roles() if side is not None else ()
+
     @cached_property
     def updated(self) -> frozenset[Address]:
         return frozenset(address for one in self.members for address in one.updated)
@@ -115,6 +126,15 @@ class Calls:
         for one in found.values():
             one.members.sort(key=_target)
         return [*found.values()]
+
+    def reached(self, classes: Iterable[CallClass]) -> frozenset[Address]:
+        """Return the changes of all that a call goes through, on either side."""
+        found: set[Address | None] = set()
+        for call in (call for one in classes for call in one.members):
+            for side, ask, changed in ((0, call.before, self._sides.left), (1, call.after, self._sides.arrived)):
+                target = self._target(side, ask)
+                found.update(changed.get(one.name) for one in (target.chain if target else ()))
+        return frozenset(address for address in found if address is not None)
 
     def _asks(self) -> Iterator[tuple[Ask | None, Ask | None]]:
         """Every target of every resource that can be called; what has no action of its own is asked for each."""
@@ -196,7 +216,11 @@ class Calls:
 
     def _repointed(self, old: Target, new: Target) -> tuple[str, str] | None:
         """What runs, or what is reached; all that stands between them only says who may."""
-        ends = (old.operation.name, new.operation.name), (old.connector.name, new.connector.name)
+        ends = (
+            (old.operation.name, new.operation.name),
+            (old.connector.name, new.connector.name),
+            *zip_longest(_data(old), _data(new), fillvalue=""),
+        )
         return next(((one, two) for one, two in ends if self._sides.former.get(two) != one), None)
 
     def _touched(self, old: Target | None, new: Target | None) -> Iterator[tuple[Address, bool]]:
@@ -259,10 +283,16 @@ class Calls:
 
     def _read(self, resource: Resource) -> Element:
         body = resource.body
-        data = (body.get("classification"), tuple(body["access_roles"])) if resource.holds_data else ()
+        data = (body.get("classification"),) if resource.holds_data else ()
         of_body = (switched_off(body), tuple(body.get("shared_with") or ()), *data)
+        asked = tuple(body["access_roles"]) if resource.holds_data else ()
         fits = self._rules.fits(Thing(resource.name, resource.labels))
-        return Element(fits, resource.known.project, resource.known.suspended, of_body)
+        return Element(fits, resource.known.project, resource.known.suspended, asked, of_body)
+
+
+def _data(target: Target) -> tuple[str, ...]:
+    """The data that a call reads; without any between them, all that its connector reaches."""
+    return tuple(one.name for one in target.data) or (target.connector.name,)
 
 
 def _target(call: Call) -> str:

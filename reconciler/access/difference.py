@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,10 +32,11 @@ class Found(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Callers that gain and lose the same."""
+    """Callers that gain and lose the same. ``uncompared`` as in ``Caller``."""
 
     callers: tuple[Caller, ...]
     found: tuple[Found, ...]
+    uncompared: int = 0
 
 
 class Difference:
@@ -47,26 +48,63 @@ class Difference:
         broken = sides.before.broken, sides.after.broken
         self._everything = (broken[0] is None) != (broken[1] is None)
         """A policy that is not valid denies all of a tenant: whether there is one concerns every pair."""
-        self._breaking = {sides.left.get(broken[0] or ""), sides.arrived.get(broken[1] or "")} - {None}
+        breaking = sides.left.get(broken[0] or ""), sides.arrived.get(broken[1] or "")
+        self._breaking = {address for address in breaking if address is not None}
         self._nothing = None not in broken and not self._everything
 
     def groups(self) -> Iterator[Group]:
-        """Yield those callers for whom anything differs."""
-        before, after = self._sides.before, self._sides.after
-        if self._nothing or not self._rules.allows or not (before.names("caller") or after.names("caller")):
+        """Yield those callers for whom anything differs, or may."""
+        if self._idle:
             return
+        before, after = self._sides.before, self._sides.after
         alike: dict[tuple[object, ...], list[Caller]] = defaultdict(list)
         asked = _asked(before) | _asked(after)
-        for caller in Subjects(self._sides, self._rules, asked).callers():
-            key = tuple((one.roles, one.way, one.signatures) for one in caller.variants)
+        for caller in Subjects(self._sides, self._rules, asked, self._at_stake).callers():
+            key = caller.uncompared, *((one.roles, one.way, one.signatures) for one in caller.variants)
             alike[key].append(caller)
         for callers in alike.values():
-            if found := tuple(self._found(callers[0])):
-                yield Group(tuple(callers), found)
+            found, uncompared = tuple(self._found(callers[0])), callers[0].uncompared
+            if found or uncompared:
+                yield Group(tuple(callers), found, uncompared)
 
     def own_change(self, caller: Caller) -> Address | None:
         """Return the change of a caller, if there is one."""
         return self._sides.arrived.get(caller.current or "") or self._sides.left.get(caller.former or "")
+
+    def suspects(self, caller: Caller) -> frozenset[Address]:
+        """Return the changes from which more access of a caller may follow, where not all of it was compared."""
+        classes = [self._classes[number] for number in self._differing]
+        found = {address for one in classes for address in (*one.updated, *one.begun)}
+        found |= self._changes_of(self._rules.policies(self._rules.changed)) | self._breaking
+        if own := self.own_change(caller):
+            found.add(own)
+        return frozenset(found or {*self._sides.left.values(), *self._sides.arrived.values()})
+
+    def unreached(self, addresses: Collection[Address]) -> frozenset[Address]:
+        """Return those changes, of some, whose resources no call of anybody goes through."""
+        if not addresses or self._idle:
+            return frozenset(addresses)
+        return frozenset(addresses) - self._calls.reached(self._classes)
+
+    @cached_property
+    def _idle(self) -> bool:
+        """Whether nobody may do anything, before and after."""
+        has_callers = self._sides.before.names("caller") or self._sides.after.names("caller")
+        return self._nothing or not self._rules.allows or not has_callers
+
+    def _at_stake(self) -> frozenset[str]:
+        return self._roles_at_stake
+
+    @cached_property
+    def _roles_at_stake(self) -> frozenset[str]:
+        """The roles that may decide about what differs."""
+        if self._everything:
+            return self._rules.roles() | _asked(self._sides.before) | _asked(self._sides.after)
+        classes = [self._classes[number] for number in self._differing]
+        fits = 0
+        for one in classes:
+            fits |= one.fits
+        return self._rules.roles_of(fits).union(*(one.access_roles() for one in classes))
 
     @cached_property
     def _calls(self) -> Calls:
@@ -131,13 +169,14 @@ class Difference:
         about = _about(variant.signatures[0]) | _about(variant.signatures[1])
         action = decision.action or ""
         bits = self._rules.causes(about & calls.fits, widened, action, decision.classification)
-        names = self._rules.policies(bits)
-        found = {self._sides.arrived.get(name) for name in names} | {self._sides.left.get(name) for name in names}
-        causes = {address for address in (*found, *self._breaking) if address is not None}
-        causes |= calls.updated
+        causes = self._changes_of(self._rules.policies(bits)) | self._breaking | calls.updated
         # what is new, or gone, is the cause only where nothing else is
         shown = frozenset(causes) if causes or variant.changed else calls.begun
         return Found(variant, widened, calls, action, policy, shown)
+
+    def _changes_of(self, names: Iterable[str]) -> set[Address]:
+        found = {one for name in names for one in (self._sides.arrived.get(name), self._sides.left.get(name))}
+        return {address for address in found if address is not None}
 
 
 def _asked(tenant: Tenant) -> frozenset[str]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.access.calls import Call
 from reconciler.access.difference import Difference, Found, Group
+from reconciler.access.rewired import rewired
 from reconciler.access.sides import sides_of
 from reconciler.access.subjects import Caller
 from reconciler.model.address import Address
@@ -21,6 +22,8 @@ LISTED = 500
 """Effects that a plan lists."""
 REACHES = 20
 """Targets, and causes, that one effect lists."""
+MOST_NOTES = 20
+"""Notes about callers that were not compared as a whole."""
 
 
 def effects_of(known: Iterable[Known], changes: Iterable[Change], project: str) -> Judged:
@@ -36,7 +39,9 @@ def effects_of(known: Iterable[Known], changes: Iterable[Change], project: str) 
     tally = _Tally()
     for tenant, (rows, own) in sorted(by_tenant.items()):
         if own:
-            tally.add(tenant, Difference(sides_of(tenant, rows, own, project)))
+            difference = Difference(sides_of(tenant, rows, own, project))
+            tally.add(tenant, difference)
+            tally.widen(difference.unreached(rewired(own)))
     return tally.judged()
 
 
@@ -48,16 +53,26 @@ class _Tally:
         self._subjects = 0
         self._counts = {True: 0, False: 0}
         self._risks: dict[Address, set[str]] = defaultdict(set)
+        self._uncompared: list[str] = []
 
     def judged(self) -> Judged:
         effects = Effects(tuple(self._listed), self._subjects, self._counts[True], self._counts[False])
-        return Judged(effects, {address: frozenset(names) for address, names in self._risks.items()})
+        risks = {address: frozenset(names) for address, names in self._risks.items()}
+        more = len(self._uncompared) - MOST_NOTES
+        notes = [*self._uncompared[:MOST_NOTES], *([f"the same holds for {more} more callers"] if more > 0 else [])]
+        return Judged(effects, risks, tuple(notes))
+
+    def widen(self, addresses: Iterable[Address]) -> None:
+        for address in addresses:
+            self._risks[address].add(WIDENED)
 
     def add(self, tenant: str, difference: Difference) -> None:
         callers: list[tuple[Caller, Group]] = []
         for group in difference.groups():
             for found in group.found:
                 self._count(difference, group, found)
+            for caller in group.callers if group.uncompared else ():
+                self._doubt(tenant, difference, caller)
             callers += [(caller, group) for caller in group.callers]
         patterns: dict[int, list[tuple[Effect, bool]]] = {}
         for caller, group in sorted(callers, key=lambda one: one[0].name):
@@ -71,6 +86,14 @@ class _Tally:
             for effect, by_caller in patterns[id(group)]:
                 also = {own} if own is not None and by_caller else set()
                 self._listed.append(replace(effect, caller=caller.name, causes=_first(also.union(effect.causes))))
+
+    def _doubt(self, tenant: str, difference: Difference, caller: Caller) -> None:
+        """What was not compared counts as wider."""
+        self.widen(difference.suspects(caller))
+        self._uncompared.append(
+            f"{tenant}/caller/{caller.name}: not all combinations of the {caller.uncompared} roles that tokens may bring "
+            "were compared"
+        )
 
     def _count(self, difference: Difference, group: Group, found: Found) -> None:
         risk = WIDENED if found.widened else NARROWED

@@ -9,8 +9,9 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from reconciler.access.effects import effects_of
+from reconciler.access.rewired import rewired
 from reconciler.kinds.table import KINDS
-from reconciler.model.effects import Judged
+from reconciler.model.effects import WIDENED, Judged
 from reconciler.model.known import Known
 from reconciler.model.plan import Change, Plan
 from reconciler.model.risk import in_order
@@ -44,7 +45,9 @@ def judged(changes: Sequence[Change], project: str, known: Reader) -> Judged:
     besides = {change.address.tenant for change in bearing if change.address.kind == "caller"}
     rows = [*known({change.address.tenant for change in bearing}, besides)]
     governed = besides | {one.address.tenant for one in rows}
-    return effects_of(rows, (change for change in bearing if change.address.tenant in governed), project)
+    found = effects_of(rows, (change for change in bearing if change.address.tenant in governed), project)
+    uncalled = rewired(change for change in bearing if change.address.tenant not in governed)
+    return replace(found, risks={**found.risks, **dict.fromkeys(uncalled, frozenset({WIDENED}))})
 
 
 def with_effects(plan: Plan, known: Reader) -> Plan:
@@ -57,4 +60,4 @@ def with_effects(plan: Plan, known: Reader) -> Plan:
         replace(one, risks=in_order({*one.risks, *risks[one.address]})) if one.address in risks else one
         for one in plan.changes
     )
-    return replace(plan, changes=changes, effects=found.effects)
+    return replace(plan, changes=changes, effects=found.effects, notes=(*plan.notes, *found.notes))

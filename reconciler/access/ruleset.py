@@ -119,6 +119,10 @@ class Ruleset:
         """Return every role that a policy names."""
         return self._roles
 
+    def roles_of(self, bits: int) -> frozenset[str]:
+        """Return the roles that some rules name."""
+        return frozenset(role for bit in split(bits) for role in self._by_bit[bit].roles or ())
+
 
 def split(bits: int) -> Iterable[int]:
     """Yield every single bit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from reconciler.model.body import Body
 MOST_ROLES = 3
 """A call is allowed by two roles at most, one for `access_roles` and one for a policy; a third one may have been denied before."""
 MOST_VARIANTS = 500
-"""Of one caller: those with the fewest roles."""
+"""Of one caller: those with the fewest roles. Where there are more, it is told, and counts as wider access."""
 
 Signature = tuple[int, frozenset[str]] | None
 """What tells subjects of one side apart: the rules about them, and their roles that datasources ask for. None: nobody."""
@@ -45,14 +45,21 @@ class Caller(NamedTuple):
     former: str | None
     current: str | None
     variants: tuple[Variant, ...]
+    uncompared: int = 0
+    """How many roles its tokens may bring, where not all of their combinations are among the variants."""
 
 
 class Subjects:
-    """Finds callers and their variants. ``asked`` are all the roles that a datasource asks for on either side."""
+    """Finds callers and their variants.
 
-    def __init__(self, sides: Sides, rules: Ruleset, asked: frozenset[str]) -> None:
-        self._sides, self._rules, self._asked = sides, rules, asked
-        self._matter = rules.roles() | asked
+    ``asked`` are all the roles that a datasource asks for on either side, ``at_stake`` returns those on which it may depend what a
+    caller gains or loses that is the same on both sides.
+    """
+
+    def __init__(
+        self, sides: Sides, rules: Ruleset, asked: frozenset[str], at_stake: Callable[[], frozenset[str]]
+    ) -> None:
+        self._sides, self._rules, self._asked, self._at_stake = sides, rules, asked, at_stake
 
     def callers(self) -> Iterator[Caller]:
         before, after, former = self._sides.before, self._sides.after, self._sides.former
@@ -66,23 +73,27 @@ class Subjects:
             yield self._caller(None, name)
 
     def _caller(self, old: str | None, new: str | None) -> Caller:
-        variants = tuple(self._variants(old, new))
-        return Caller((new or old or "").partition("/")[2], old, new, variants)
+        pairs = sorted(self._pairs(old, new), key=str)
+        found = [*islice(self._with_roles(old, new, pairs), MOST_VARIANTS + 1)]
+        uncompared = len(pairs) if len(found) > MOST_VARIANTS else 0
+        kept = found[:MOST_VARIANTS]
+        name = (new or old or "").partition("/")[2]
+        return Caller(name, old, new, (*kept, *self._by_way(old, new, kept)), uncompared)
 
-    def _variants(self, old: str | None, new: str | None) -> Iterator[Variant]:
-        yield from islice(self._with_roles(old, new), MOST_VARIANTS)
+    def _by_way(self, old: str | None, new: str | None, found: Sequence[Variant]) -> Iterator[Variant]:
+        """Whom another way of proving who one is admits, or no longer admits: with all roles that it brings."""
         before, after = _body(self._sides.before, old), _body(self._sides.after, new)
         if before is not None and after is not None and before["auth"] != after["auth"]:
-            one = self._variant(old, new, ())
             ways, others = _ways(before), _ways(after)
             for way in _uncovered(others, ways):
-                yield one._replace(way=way, before=None, signatures=(None, one.signatures[1]))
+                for one in _brought_by(way, found, 1):
+                    yield one._replace(way=way, before=None, signatures=(None, one.signatures[1]))
             for way in _uncovered(ways, others):
-                yield one._replace(way=way, after=None, signatures=(one.signatures[0], None))
+                for one in _brought_by(way, found, 0):
+                    yield one._replace(way=way, after=None, signatures=(one.signatures[0], None))
 
-    def _with_roles(self, old: str | None, new: str | None) -> Iterator[Variant]:
+    def _with_roles(self, old: str | None, new: str | None, pairs: Sequence[_Pair]) -> Iterator[Variant]:
         """Breadth first, each signature once: two subjects with the same one stay alike whatever roles both get besides."""
-        pairs = sorted(self._pairs(old, new), key=str)
         seen = set()
         level: list[tuple[_Pair, ...]] = [()]
         for _ in range(MOST_ROLES + 1):
@@ -96,10 +107,15 @@ class Subjects:
             level = following
 
     def _pairs(self, old: str | None, new: str | None) -> set[_Pair]:
-        """The roles that matter to a policy or a datasource."""
-        before, after = _roles_from(_body(self._sides.before, old)), _roles_from(_body(self._sides.after, new))
+        """The roles that matter to a policy or a datasource: to those of what changes, where the caller itself does not."""
+        bodies = _body(self._sides.before, old), _body(self._sides.after, new)
+        before, after = _roles_from(bodies[0]), _roles_from(bodies[1])
         found = {(before.get(value), after.get(value)) for value in (*before, *after)}
-        matter = self._matter
+        if not found:
+            return set()
+        auths = [None if body is None else body["auth"] for body in bodies]
+        is_same = auths[0] == auths[1] and _subject(self._sides.before, old, ()) == _subject(self._sides.after, new, ())
+        matter = self._at_stake() if is_same else self._rules.roles() | self._asked
         kept = {(one if one in matter else None, two if two in matter else None) for one, two in found}
         return kept - {(None, None)}
 
@@ -144,6 +160,14 @@ def _ways(body: Body) -> list[tuple[str, Any]]:
 
 def _claims(jwt: Body) -> dict[str, str]:
     return {f"claim {name}": value for name, value in jwt["claims"].items()}
+
+
+def _brought_by(way: str, found: Sequence[Variant], side: int) -> Iterable[Variant]:
+    """Return the variants that a way yields on one side, each signature once: keys bring no roles."""
+    once: dict[Signature, Variant] = {}
+    for one in found if way == "jwt" else found[:1]:
+        once.setdefault(one.signatures[side], one)
+    return once.values()
 
 
 def _uncovered(ways: list[tuple[str, Any]], others: list[tuple[str, Any]]) -> Iterator[str]:

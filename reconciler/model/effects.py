@@ -53,7 +53,8 @@ class Effects(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """The effects of some changes, and the risks that the causing ones get from them."""
+    """The effects of some changes, the risks that the causing ones get from them, and what was left uncompared, in words."""
 
     effects: Effects = field(default_factory=Effects)
     risks: Mapping[Address, frozenset[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from reconciler.access.decide import Ask, decide, subject_of
 from reconciler.access.effects import LISTED, REACHES, effects_of
 from reconciler.access.planned import judged
+from reconciler.access.rewired import rewired
 from reconciler.access.rule import Subject
 from reconciler.access.snapshot import Tenant, snapshot_of
 from reconciler.kinds.table import SPEC_VERSIONS
@@ -137,7 +138,7 @@ def subject(tenant: Tenant, name: str | None, roles: Iterable[str | None]) -> Su
     return None if isinstance(found, str) else found
 
 
-def may(tenant: Tenant, who: Subject | None, ask: Ask | None) -> tuple[str, str, str] | None:
+def may(tenant: Tenant, who: Subject | None, ask: Ask | None) -> tuple[str, ...] | None:
     """What may be done there, and by what it is reached; None if nothing."""
     if who is None or ask is None:
         return None
@@ -145,11 +146,8 @@ def may(tenant: Tenant, who: Subject | None, ask: Ask | None) -> tuple[str, str,
     if not found.allowed:
         return None
     template = next(one for one in found.chain if one.known.address.kind == "template")
-    return (
-        found.action or "",
-        f"template/{template.known.address.name}",
-        f"connector/{found.chain[-1].known.address.name}",
-    )
+    data = [one for one in found.chain if one.known.address.kind == "datasource"] or [found.chain[-1]]
+    return (found.action or "", *(one.name for one in (template, found.chain[-1], *data)))
 
 
 def pairs(case: Case, kind: str) -> Iterator[tuple[str | None, str | None]]:
@@ -225,7 +223,7 @@ def test_it_is_what_asking_for_everything_finds() -> None:
         roles = {
             (one.caller, one.widened, reach.action, reach.target)
             for one in listed
-            if one.roles
+            if one.roles and one.way is None
             for reach in one.reaches
         }
         assert roles == by_token.keys(), (seed, case.changes)
@@ -236,7 +234,8 @@ def test_it_is_what_asking_for_everything_finds() -> None:
             assert one.causes, (seed, one)
             assert {*one.causes} <= {change.address for change in case.changes}
         assert counts == {True: result.effects.widened, False: result.effects.narrowed}
-        assert {a for one in listed for a in one.causes} == {*result.risks}
+        causes = {a for one in listed for a in one.causes}
+        assert causes <= {*result.risks} <= causes | rewired(case.changes), seed
         counted["own"] += len(own)
         counted["token"] += len(by_token)
         counted["way"] += sum(one.way is not None for one in listed)
@@ -319,3 +318,110 @@ def test_a_template_that_reaches_another_connector_does_something_else() -> None
         (True, "connector/other"),
         (False, "connector/api"),
     ]
+
+
+def updated(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> Change:
+    return Change(Address(TENANT, kind, name), Action.UPDATE, body(kind, before), body(kind, after))
+
+
+def known_before(*changes: Change) -> list[Known]:
+    return [Known(one.address, "u", Text(one.old_text or "", 1), PROJECT, True) for one in changes]
+
+
+def lines(found: Judged) -> list[tuple[object, ...]]:
+    return [(one.caller, one.roles, one.way, one.widened, one.count) for one in found.effects.listed]
+
+
+def by_token(groups: Iterable[str], **more: Any) -> dict[str, Any]:
+    """A caller to whom tokens bring roles, each by a group of the same name."""
+    roles_from = {"claim": "groups", "map": {one: one for one in groups}}
+    return {"auth": {"jwt": {"issuer": "corp", "claims": {"azp": "bot"}, "roles_from": roles_from, **more}}}
+
+
+def role_allow(name: str, *roles: str, target: str = "template/*") -> Change:
+    raw = {"effect": "allow", "subjects": {"roles": [*roles]}, "actions": "any", "targets": {"names": [target]}}
+    return created("policy", name, raw)
+
+
+def many_roles(roles: list[str], secret: str) -> list[Known]:
+    """A datasource and a template behind each role, and `secret`, which asks for a role that no policy names."""
+    made = [CONNECTOR, role_allow("read", "z2", target="template/secret"), reading("secret")]
+    made += [created("datasource", "secret", data(access_roles=[secret]))]
+    for one in roles:
+        made += [created("datasource", one, data(access_roles=[one])), reading(one)]
+        made += [role_allow(one, one, target=f"template/{one}")]
+    return known_after(*made, created("caller", "bot", by_token([*roles, "z1", "z2"])))
+
+
+def reading(name: str) -> Change:
+    """A template that reads the datasource of the same name."""
+    return created("template", name, {"type": "http", "datasource": name, "method": "GET", "path": "/x"})
+
+
+def data(**fields: Any) -> dict[str, Any]:
+    return {"type": "api", "connector": "api", **fields}
+
+
+def test_only_roles_that_concern_what_changes_are_combined() -> None:
+    change = updated("datasource", "secret", data(access_roles=["nobody"]), data(access_roles=["z1"]))
+    rows = many_roles([f"a{number:02}" for number in range(40)], "nobody")
+    found = effects_of(rows, [change], PROJECT)
+    assert lines(found) == [("bot", ("z1", "z2"), None, True, 1)]
+    assert (found.risks, found.notes) == ({change.address: frozenset({"access-widened"})}, ())
+
+
+def test_what_is_not_compared_counts_as_wider() -> None:
+    """Where more roles decide about what changes than can be combined, it fails closed and says so."""
+    groups = [f"a{number:02}" for number in range(40)]
+    rows = many_roles(groups, "nobody")
+    caller = updated("caller", "bot", by_token([*groups, "z1"]), by_token([*groups, "z1", "z2"]))
+    rows = [one for one in rows if one.address != caller.address] + known_before(caller)
+    found = effects_of(rows, [caller], PROJECT)
+    assert found.risks == {caller.address: frozenset({"access-widened"})}
+    said = "not all combinations of the 41 roles that tokens may bring were compared"
+    assert found.notes == (f"{TENANT}/caller/bot: {said}",)
+
+    # a caller that stays as it is: the change of what all of its roles may do
+    wide = role_allow("wide", "b", *groups).new_text
+    address = Address(TENANT, "policy", "wide")
+    policies = [role_allow(f"w{one}", one, target="template/se*") for one in groups]
+    rows = [*many_roles(groups, "nobody"), *known_after(*policies)]
+    found = effects_of(rows, [Change(address, Action.CREATE, None, wide)], PROJECT)
+    assert "access-widened" in found.risks[address]
+    assert found.notes
+
+
+def test_a_weaker_proof_admits_all_that_tokens_bring() -> None:
+    strict = {"issuer": "corp", "claims": {"azp": "bot", "org": "a"}}
+    rows = known_after(CONNECTOR, template("t"), role_allow("read", "g"))
+    for weaker in ({"claims": {"azp": "bot"}}, {"issuer": "other", "claims": strict["claims"]}):
+        change = updated("caller", "bot", by_token(["g"], **strict), by_token(["g"], **(strict | weaker)))
+        found = effects_of([*rows, *known_before(change)], [change], PROJECT)
+        assert ("bot", ("g",), "jwt", True, 1) in lines(found)
+        assert "access-widened" in found.risks[change.address]
+
+
+def test_a_key_brings_no_roles() -> None:
+    rows = known_after(CONNECTOR, template("t"), role_allow("read", "g"))
+    before, after = by_token(["g"]), by_token(["g"])
+    after["auth"]["api_key"] = {}
+    change = updated("caller", "bot", before, after)
+    assert effects_of([*rows, *known_before(change)], [change], PROJECT) == Judged()
+
+
+def test_a_template_that_reads_another_datasource_does_something_else() -> None:
+    narrow, wide = created("datasource", "narrow", data(paths=["/x"])), created("datasource", "wide", data())
+    for after, through in (({"datasource": "wide"}, "datasource/wide"), ({}, "connector/api")):
+        raw = {"type": "http", "method": "GET", "path": "/x"}
+        change = updated("template", "t", {**raw, "datasource": "narrow"}, {**raw, **(after or {"connector": "api"})})
+        rows = [*known_after(CONNECTOR, CALLER, ANY, narrow, wide), *known_before(change)]
+        found = effects_of(rows, [change], PROJECT)
+        assert found.effects.listed[0].reaches[0].through == through
+        assert "access-widened" in found.risks[change.address]
+    # only renamed
+    moved = Change(
+        Address(TENANT, "datasource", "slim"), Action.MOVE, narrow.new_text, narrow.new_text, previous=narrow.address
+    )
+    change = updated("template", "t", {**raw, "datasource": "narrow"}, {**raw, "datasource": "slim"})
+    rows = [*known_after(CONNECTOR, CALLER, ANY, narrow), *known_before(change)]
+    assert effects_of(rows, [moved, change], PROJECT) == Judged()
