@@ -12,7 +12,7 @@ from reconciler.access.expected import Case, cases_of, verdict_of
 from reconciler.access.judge import Question, explain
 from reconciler.access.known import known_of
 from reconciler.access.snapshot import Snapshot, snapshot_of
-from reconciler.access.unknown import unknown_in
+from reconciler.access.unknown import unknown_of
 from reconciler.cli import complete
 from reconciler.cli.options import common, common_with, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
@@ -88,8 +88,7 @@ def test_command(options: Options, files: tuple[str, ...]) -> int:
         source = read_source(Path(file), problems)
         if source is not None:
             cases += cases_of(source, workspace.project.settings.default_tenant, problems)
-    for case in cases:
-        problems.found += unknown_in(case, snapshot)
+    problems.found += unknown_of(cases, snapshot)
     problems.raise_if_any()
     if not cases:
         raise UsageError("these files hold no `access_tests`", hint="see `reconciler explain`, or docs/access.md")

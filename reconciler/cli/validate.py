@@ -13,6 +13,7 @@ from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, checking, located, run_checks
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.pipeline import in_repository
+from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import (
     ConfigurationInvalid,
@@ -29,6 +30,7 @@ from reconciler.load.closed import Judgement
 from reconciler.load.loaded import Loaded
 from reconciler.load.paths import STDIN
 from reconciler.load.source import shown_name
+from reconciler.model.address import Address
 from reconciler.render.formats import PROBLEM_FORMATS
 from reconciler.render.problems import errors_json, problem_json, problem_text
 
@@ -47,9 +49,12 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
     environments, all of them are checked unless --env names one.
     """
     references = 0
+    known: set[Address] = set()
 
     def visit(environment: str | None, loaded: Loaded) -> None:
         nonlocal references
+        if options.targets or options.tenants:
+            known.update(loaded.configuration.resources)
         may_ask = STDIN not in paths
         found = run_checks(workspace, environment, checks, bodies_of(loaded), located(loaded), may_ask)
         references += len(found)
@@ -62,6 +67,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
         checked = Checked(dict.fromkeys(error.problems), {}, dict.fromkeys(error.files))
     if checked.problems:
         return tell_problems(options.format, checked)
+    require_known(options, known, "is not in the configuration")
     if options.format in PROBLEM_FORMATS:
         click.echo(_report(options.format, checked))
     elif options.format == "json":

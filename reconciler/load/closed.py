@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from reconciler.errors import Problem, in_order
+from reconciler.errors import Place, Problem, in_order
 from reconciler.kinds.table import KINDS
 from reconciler.load.draft import Draft
 from reconciler.load.ignored import unused
 from reconciler.load.project import ExternalEntry, Project
-from reconciler.load.selectors import Doubt, Offers, World, doubts, offers_of
+from reconciler.load.selectors import NOTHING, Doubt, Offers, World, doubts, offers_of
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
@@ -58,8 +58,11 @@ def judged(project: Project, configuration: Configuration, parts: Parts, drafts:
     moved = {str(move.old): str(move.new) for move in configuration.moves}
     world = World(parts.names, parts.offers, configuration.external, projects, moved)
     found = [one for one in doubts(world, parts.selecting) if parts.whole or one.selector.noun in {CALLER, TARGET}]
-    errors = [_located(one, drafts) for one in found if one.is_error]
-    warnings = [_located(one, drafts) for one in found if not one.is_error]
+    tenants = {name.partition("/")[0] for name in parts.names} if found else set()
+    errors, warnings = list[Problem](), list[Problem]()
+    for doubt in found:
+        is_error = doubt.is_error and not _is_for_another(doubt, world, tenants, drafts)
+        (errors if is_error else warnings).append(_located(doubt, drafts))
     unsure: list[tuple[Problem, bool]] = []
     several = len(settings.environments) > 1
     for one in unused(settings, parts.names, _undeclared(parts) if settings.external else ()):
@@ -103,6 +106,26 @@ def _located(doubt: Doubt, drafts: Mapping[Address, Draft]) -> Problem:
     if isinstance(value, list) and doubt.selector.text in value:
         path = (*path, value.index(doubt.selector.text))
     return draft.locate(replace(doubt.problem, path=path))
+
+
+def _is_for_another(doubt: Doubt, world: World, tenants: Collection[str], drafts: Mapping[Address, Draft]) -> bool:
+    """Whether the same place of a document that several tenants share selects something in another of them."""
+    own, selector = doubt.address, doubt.selector
+    for tenant in tenants:
+        sibling = Address(tenant, own.kind, own.name)
+        texts = {selector.text, selector.text.replace(own.tenant, tenant)}  # it may say `${tenant}`
+        if (
+            tenant != own.tenant
+            and str(sibling) in world.names
+            and any(world.selects(tenant, selector._replace(text=text)) for text in texts)
+            and _place(drafts[sibling], selector) == _place(drafts[own], selector)
+        ):
+            return True
+    return False
+
+
+def _place(draft: Draft, selector: Selector) -> Place | None:
+    return draft.locate(Problem(NOTHING, "", str(draft.address), selector.path)).place
 
 
 def once(problems: Iterable[Problem]) -> list[Problem]:

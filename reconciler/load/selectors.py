@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
+from itertools import takewhile
+from operator import eq
 
 from msgspec import Struct, field
 
@@ -58,7 +60,8 @@ _SAYS: Mapping[str, str] = {
     PROJECT: "nothing else says that there is a project {text}",
 }
 ALIKE = 0.8
-"""From this likeness on a label is another one misspelt: one letter of five."""
+"""From this likeness on a label's key or value is another one misspelt, besides one letter or two that are swapped."""
+_DIGITS = re.compile(r"[0-9]")
 OPTIONAL = "say `optional: true` if that is meant"
 
 
@@ -171,8 +174,9 @@ class World(Struct, frozen=True, dict=True):
             words = self.projects
         else:
             words = self.offers.get((tenant, noun), ())
-        found = nearest(text, words) if len(words) < BUDGET else None
-        return found.replace("=", ": ", 1) if found and noun in {CALLER_LABEL, TARGET_LABEL} else found
+        if len(words) >= BUDGET:
+            return None
+        return _label_meant(text, words) if noun in {CALLER_LABEL, TARGET_LABEL} else nearest(text, words)
 
 
 def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Iterator[Doubt]:
@@ -195,12 +199,45 @@ def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Itera
         yield Doubt(address, selector, _problem(address, selector, pattern, meant), is_error)
 
 
+def _label_meant(text: str, words: Iterable[str]) -> str | None:
+    """The label that may have been meant: a key like an unknown one, or a value like that of a known key."""
+    values: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        key, _, value = word.partition("=")
+        values[key].append(value)
+    key, _, value = text.partition("=")
+    if key not in values:
+        meant = nearest(key, values)
+        return f"{meant}: {nearest(value, values[meant]) or value}" if meant else None
+    near = nearest(value, values[key])
+    return f"{key}: {near}" if near else None
+
+
 def _is_error(selector: Selector, pattern: bool, meant: str | None) -> bool:
     """Whether a literal is a typing error. A label may have been taken off what had it: one without a likeness is a doubt."""
     if selector.noun in {CALLER_LABEL, TARGET_LABEL}:
-        word = (meant or "").replace(": ", "=", 1)
-        return SequenceMatcher(None, word, selector.text).ratio() >= ALIKE
+        key, _, value = selector.text.partition("=")
+        near_key, _, near_value = (meant or "").partition(": ")
+        return _is_misspelt(value, near_value) if key == near_key else _is_misspelt(key, near_key)
     return selector.noun in STRICT and not pattern
+
+
+def _is_misspelt(word: str, meant: str) -> bool:
+    """Whether two words differ as typing errors do: in few letters, and not only in a number."""
+    if not meant or _DIGITS.sub("", word) == _DIGITS.sub("", meant):
+        return False
+    same = _in_common(word, meant)
+    rest = word[same:], meant[same:]
+    same_end = _in_common(rest[0][::-1], rest[1][::-1])
+    one, other = (text[: len(text) - same_end] for text in rest)
+    is_one_letter = max(len(one), len(other)) == 1 and same + same_end > 1
+    is_swapped = len(one) == 2 and one == other[::-1]
+    return is_one_letter or is_swapped or SequenceMatcher(None, meant, word).ratio() >= ALIKE
+
+
+def _in_common(one: str, other: str) -> int:
+    """With how many letters both begin."""
+    return sum(takewhile(bool, map(eq, one, other)))
 
 
 def _problem(address: Address, selector: Selector, pattern: bool, meant: str | None) -> Problem:

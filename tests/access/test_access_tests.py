@@ -212,3 +212,35 @@ def test_a_test_of_what_is_not_there_is_an_error(folder: Path, change: dict[str,
     assert ("[matches-nothing]" in done.err, "tests.yaml:" in done.err, hint in done.err) == (True, True, True)
     project(folder, {"typo": {**test, "optional": True}})
     assert reconciler("access", "test", "tests.yaml", cwd=folder).code in {0, 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "plane/desk", "action": "write"},
+        {"target": "plane/desk"},
+        {"target": "datasource/sales"},
+        {"target": "connector/warehouse", "action": "query"},
+    ],
+)
+def test_a_test_of_what_cannot_be_called_is_an_error(folder: Path, change: dict[str, Any]) -> None:
+    """What is there and is not called is denied for ever, as what is not there."""
+    test = {"caller": "bot", "expect": "deny", **change}
+    project(folder, {"vain": test})
+    assert "[matches-nothing]" in reconciler("access", "test", "tests.yaml", cwd=folder).ok(3).err
+    project(folder, {"vain": {**test, "optional": True}})
+    reconciler("access", "test", "tests.yaml", cwd=folder).ok()
+
+
+def test_a_test_that_tenants_share_is_about_one_of_them(folder: Path) -> None:
+    """What one tenant has is no typing error in a document of several."""
+    (folder / "acme.yaml").write_text(yaml.safe_dump(WORLD))
+    test = {"caller": "bot", "target": "template/top", "expect": "deny"}
+    other = {"version": 1, "tenant": "globex", "connectors": {"own": {"type": "custom"}}}
+    (folder / "globex.yaml").write_text(yaml.safe_dump(other))
+    shared = {"version": 1, "tenants": ["acme", "globex"], "access_tests": {"one": test}}
+    (folder / "tests.yaml").write_text(yaml.safe_dump(shared))
+    assert reconciler("access", "test", "tests.yaml", cwd=folder).code == 1
+    shared["access_tests"] = {"one": {**test, "caller": "bott"}}
+    (folder / "tests.yaml").write_text(yaml.safe_dump(shared))
+    assert "[matches-nothing]" in reconciler("access", "test", "tests.yaml", cwd=folder).ok(3).err

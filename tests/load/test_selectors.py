@@ -145,6 +145,52 @@ def test_a_tenant_is_a_world_of_its_own(tmp_path: Path) -> None:
     assert found.address == "globex/policy/p"
 
 
+OTHERS: list[tuple[dict[str, str], dict[str, str]]] = [
+    ({"region": "eu-west-1"}, {"region": "eu-west-2"}),
+    ({"tier": "1"}, {"tier": "2"}),
+    ({"confidentiality-level": "high"}, {"confidentiality-level": "low"}),
+    ({"environment-of-the-team": "prod"}, {"environment-of-the-team": "preprod"}),
+    ({"zone1": "a"}, {"zone2": "a"}),
+]
+
+
+@pytest.mark.parametrize(("has", "asked"), OTHERS, ids=str)
+def test_another_valid_label_is_no_typing_error(tmp_path: Path, has: dict[str, str], asked: dict[str, str]) -> None:
+    """A key that many labels share says nothing of their values, and another number is another value."""
+    source = {**WORLD["datasources"]["sales"], "labels": has}
+    policy = {"subjects": {"roles": ["analyst"]}, "targets": {"labels": asked}}
+    assert len(warnings(tmp_path, {"a.yaml": text(policy, datasources={"sales": source})})) == 1
+
+
+SHARED: list[dict[str, Any]] = [
+    {"subjects": {"callers": ["far-bot"]}},
+    {"subjects": {"roles": ["boss", "far"]}},
+    {"subjects": {"callers": ["${tenant}-bot"]}},
+    {"targets": {"names": ["template/far"]}},
+    {"targets": {"labels": {"team": "rod"}}},
+]
+
+
+@pytest.mark.parametrize("policy", SHARED, ids=str)
+def test_what_one_tenant_has_is_no_error_where_others_share_the_document(
+    tmp_path: Path, policy: dict[str, Any]
+) -> None:
+    far = {
+        **WORLD,
+        "tenant": "globex",
+        "templates": {"far": {**WORLD["templates"]["top"], "labels": {"team": "rod"}}},
+        "callers": {
+            name: {"roles": ["analyst", "far", "boss"], "auth": {"api_key": {}}} for name in ("far-bot", "globex-bot")
+        },
+    }
+    shared = {"version": 1, "tenants": ["acme", "globex"], "policies": {"p": {**DENY, **policy}}}
+    files = {"a.yaml": yaml.safe_dump(WORLD), "b.yaml": yaml.safe_dump(far), "c.yaml": yaml.safe_dump(shared)}
+    assert len(warnings(tmp_path / "shared", files)) == 1
+    del shared["tenants"]
+    alone = yaml.safe_dump({**shared, "tenant": "acme"})
+    assert len(errors(tmp_path / "alone", {**files, "c.yaml": alone})) == 1
+
+
 def test_a_former_name_is_a_doubt(tmp_path: Path) -> None:
     """The plan says what the move does to access; a policy that is to go with it needs the new name."""
     moved = [{"from": "template/former", "to": "template/top"}, {"from": "caller/old-bot", "to": "caller/sales-bot"}]
@@ -250,6 +296,16 @@ def test_warnings_are_no_errors(tmp_path: Path) -> None:
     assert "::warning" in reconciler("validate", ".", "--format", "github", cwd=tmp_path).ok().out
 
 
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [(("--target", "acme/conector/warehouse"), "unknown-target"), (("--tenant", "acmme"), "unknown-tenant")],
+)
+def test_what_validate_is_asked_for_is_known(tmp_path: Path, asked: tuple[str, ...], code: str) -> None:
+    write(tmp_path, {"a.yaml": yaml.safe_dump(WORLD)})
+    assert f"[{code}]" in reconciler("validate", ".", *asked, cwd=tmp_path).ok(64).err
+    reconciler("validate", ".", "--target", "acme/connector/warehouse", "--tenant", "acme", cwd=tmp_path).ok()
+
+
 def test_one_document_for_many_tenants_is_told_of_once(tmp_path: Path) -> None:
     many = {**WORLD, "tenants": ["acme", "globex"], "policies": {"p": {**DENY, **DOUBTS[0]}}}
     del many["tenant"]
@@ -259,11 +315,11 @@ def test_one_document_for_many_tenants_is_told_of_once(tmp_path: Path) -> None:
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def typos(word: str, dice: random.Random) -> Iterator[str]:
+def typos(word: str, dice: random.Random, letters: str = LETTERS) -> Iterator[str]:
     """Texts that are one letter away."""
     at = dice.randrange(len(word))
-    yield word[:at] + dice.choice(LETTERS) + word[at + 1 :]
-    yield word[:at] + dice.choice(LETTERS) + word[at:]
+    yield word[:at] + dice.choice(letters) + word[at + 1 :]
+    yield word[:at] + dice.choice(letters) + word[at:]
     if len(word) > 1:
         yield word[:at] + word[at + 1 :]
 
@@ -313,7 +369,7 @@ def misspelt(world: dict[str, Any], dice: random.Random) -> Iterator[tuple[str, 
                 yield items[position], {**world, "policies": {**policies, policy: {**policies[policy], key: part}}}
     for policy, key in (("a", "subjects"), ("c", "targets")):
         ((name, value),) = policies[policy][key]["labels"].items()
-        for typo in typos(value, dice):
+        for typo in typos(value, dice, LETTERS[:26]):  # another number is another value
             part = {**policies[policy][key], "labels": {name: typo}}
             yield f"{name}={typo}", {**world, "policies": {**policies, policy: {**policies[policy], key: part}}}
     source = world["datasources"]["sales"]
