@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -98,7 +98,10 @@ def _number(text: str) -> float | Decimal:
     found = float(text)
     if not math.isfinite(found):
         raise NotStrict("a number is beyond the range of a float")
-    exact = Decimal(text)
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        raise NotStrict("a number is beyond the range of a float") from None
     if Decimal(repr(found)) == exact:
         return found
     if abs(exact.adjusted()) > _MOST_EXPONENT:

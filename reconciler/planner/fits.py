@@ -115,7 +115,7 @@ def _left_out(one: Misfit, stays: bool) -> Problem:
         "unfit-reference",
         f"{one.resource} would not fit what it refers to, since {which}: {one.problem.message}",
         address=str(one.resource),
-        hint=f"select both: add {ends}, or the files where files were named",
+        hint=f"select both: add {ends}, or the files where files were named; apply without --no-delete what it left out",
     )
 
 

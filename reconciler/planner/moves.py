@@ -106,7 +106,8 @@ class _Names:
         ends: list[Address] = []
         for name in self.after(old):
             if name == old or (self.live.owns(name) and self._leaves(name)):
-                is_end = name in self.declared or (name == old and name in self.removed)
+                # what is live there leaves it, so an entry of `removed` speaks of what comes
+                is_end = name in self.declared or name in self.removed
                 return [*ends, *([name] if is_end else ())], None
             if self.live.holds(name) and name in self.declared:
                 return ends, name

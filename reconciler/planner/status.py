@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -49,6 +49,8 @@ class _Found:
         gone, ends = change.action is Action.DELETE, change.action.destroys
         if freeze := self._frozen(change):
             yield f"{freeze}{'; ends with it' if gone else '; stays frozen' if change.action is Action.REPLACE else ''}"
+        elif coming := self._awaiting(change):
+            yield f"will be {coming}"
         elif change.action is Action.CREATE and (former := self._former.get(str(change.address))):
             yield f"not frozen: a former {former.target} was {former}"
         if keys := self._held.keys.get(key):
@@ -63,15 +65,25 @@ class _Found:
             yield f"{change.address} is frozen, and its freeze ends with it: {GONE}"
         elif change.action is Action.REPLACE and self._frozen(change):
             yield f"{change.address} is frozen, and what takes its place stays frozen"
+        elif self._awaiting(change):
+            yield f"{change.address} is frozen by its name: {change.previous} stops when it takes that name"
         elif change.action is Action.CREATE and not self._frozen(change) and str(change.address) in self._former:
             yield f"a former {change.address} was frozen, and this one is new: it is not"
+
+    def _awaiting(self, change: Change) -> Freeze | None:
+        """Return the freeze that was set ahead of time on the name that a resource is to take."""
+        if change.previous is None or self._frozen(change):
+            return None
+        return self._on_name(names_of(change.address, change.after or {}))
+
+    def _on_name(self, names: Iterable[str]) -> Freeze | None:
+        return next((self._by_name[name] for name in sorted(names) if name in self._by_name), None)
 
     def _frozen(self, change: Change) -> Freeze | None:
         found = self._by_uid.get((change.address.tenant, change.uid or ""))
         if found is not None or not self._by_name:
             return found
-        names = names_of(change.previous or change.address, change.before or change.after or {})
-        return next((self._by_name[name] for name in sorted(names) if name in self._by_name), None)
+        return self._on_name(names_of(change.previous or change.address, change.before or change.after or {}))
 
 
 def _end(count: int) -> str:

@@ -56,6 +56,19 @@ class TestRenames:
         assert found.uid == world.rows[at(A)].uid
         assert causes(found) == {"description": Cause.CONFIGURATION}
 
+    @pytest.mark.parametrize("destroy", [True, False])
+    def test_what_comes_to_a_name_that_is_left_may_be_removed(self, destroy: bool) -> None:
+        """The hint of the question has to be an answer to it."""
+        world = World().ours(A, ONE).ours(C, THREE)
+        wanted = wish({B: ONE}, moved=[(A, B), (C, A)])
+        with pytest.raises(Refused, match="is it to be destroyed"):
+            plan(wanted, world)
+        made = plan(replace(wanted, removals=(Removal(at(A), destroy),)), world)
+        ended = Action.DELETE if destroy else Action.FORGET
+        found = {str(c.address): (c.action, c.previous) for c in made.changes}
+        assert found[f"acme/{B}"] == (Action.MOVE, at(A))
+        assert ended in {action for action, _ in found.values()}
+
     def test_a_chain_over_names_that_nobody_wants(self) -> None:
         assert went([(A, B), (B, C)], World().ours(A, ONE), {C: ONE}) == {C: A}
 

@@ -60,6 +60,14 @@ def test_a_plan_says_who_froze_what_it_renames(command: Cli, folder: Path) -> No
     command("apply", "saved.plan", "--auto-approve").ok()
 
 
+def test_a_plan_says_what_a_rename_puts_under_a_freeze(command: Cli, folder: Path) -> None:
+    """A freeze that was set ahead of time stops what takes its name: a working connector, by an apply."""
+    command("freeze", "acme/connector/new-warehouse", "--reason", "ahead", "--allow-unknown").ok()
+    (status,) = statuses(command, folder, renamed("connector/warehouse"))["acme/connector/new-warehouse"]
+    assert status.startswith("will be frozen since 20")
+    assert "acme/connector/warehouse stops when it takes that name" in command("plan").ok().out
+
+
 def test_a_plan_says_what_ends(command: Cli, folder: Path, db: Db) -> None:
     for _ in range(2):
         command("keys", "issue", "acme/bot").ok()
