@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from reconciler.apply.execute import execute
 from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Terms
+from reconciler.cli import git
 from reconciler.cli.asking import approve
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_beside_plan
@@ -146,6 +147,8 @@ def _standing(
     """What the plan's commit is judged by; only an unattended apply of a configuration is."""
     if not (consent.auto_approve and plan.changes and plan.operation == "apply") or consent.allowed.diverged:
         return lambda _last: None
+    if plan.revision is None and git.repository_above(workspace.project.root) is None:
+        return lambda _last: None  # outside of git nothing is checked, so nothing is read
     from reconciler.store.history import read_commits
 
     def warn(message: str) -> None:

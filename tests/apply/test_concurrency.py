@@ -194,7 +194,7 @@ class TestReferences:
     def test_replaced_while_somebody_starts_to_use_it(
         self, pair: tuple[str, str], many: Many, owner_and_user: tuple[Path, Path]
     ) -> None:
-        """The row that was waited for is gone, and another one has its name: that is no missing reference."""
+        """The row that was waited for is gone, and another one has its name: no reference is missing, and none fits."""
         owner, user = owner_and_user
         (owner / "acme.yaml").write_text(
             json.dumps({"version": 1, "tenant": "acme", "connectors": {"warehouse": {**CONNECTOR, "type": "http"}}})
@@ -210,8 +210,9 @@ class TestReferences:
         many.folder = user
         many.start("apply", "plan.json", "--auto-approve", project="")
         leading, following = many.end()
-        assert (leading.code, following.code) == (0, 0), leading.err + following.err
-        assert set(Db(pair[1]).rows()) == {"acme/limit/l", "acme/connector/warehouse", "acme/datasource/sales"}
+        assert (leading.code, following.code) == (0, 6), leading.err + following.err
+        assert "would not fit what it refers to" in following.err
+        assert set(Db(pair[1]).rows()) == {"acme/limit/l", "acme/connector/warehouse"}
 
 
 def _wait_for_a_writer(url: str) -> None:

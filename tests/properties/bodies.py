@@ -11,7 +11,7 @@ Body = dict[str, Any]
 TENANT = "%TENANT%"
 """Stands for the tenant's name in a body; ``${tenant}`` in a file."""
 
-REFS = (f"vault://kv/{TENANT}/thing#key", "encrypted://thing", "env://THING", "aws-sm://shop/thing?version=a#key")
+REFS = (f"vault://kv/{TENANT}/thing#key", "encrypted://thing", "env://THING", f"aws-sm://{TENANT}/thing?version=a#key")
 ROLES = ("analyst", "ops", "Büro", "数据", "z")
 MODELS = ("gpt-5", "gpt-5-mini", "o9", "modèle")
 CIDRS = ({"cidr": "10.20.0.0/16", "port": 443}, {"cidr": "10.30.0.0/16", "port": 5432}, {"cidr": "fd00::/8", "port": 1})

@@ -154,7 +154,9 @@ def test_a_policy_that_was_taken_over_is_in_force(db: Db, run: Cli, folder: Path
     if project:
         other = folder.parent / "other"
         other.mkdir()
-        (other / "p.yaml").write_text(json.dumps({"version": 1, "tenant": "acme", "policies": {"read": OPEN}}))
+        (other / "p.yaml").write_text(
+            json.dumps({"version": 1, "tenant": "acme", "policies": {"read": {**OPEN, "optional": True}}})
+        )
         cli_on(db.url, other, project)("apply", "--auto-approve").ok()
     else:
         text = json.dumps(turned(OPEN))
