@@ -68,7 +68,7 @@ def make_plan(
     require_environment(live.project, configuration.project, configuration.environment)
     assigned = Assignment(past.moves) if past else assign(configuration, live)
     if open_ := [one.problem for one in assigned.questions if any(map(selection.selects, one.about))]:
-        raise Refused(*open_)
+        raise Refused(*sorted(open_, key=lambda one: (one.address or "", one.message)))
     wanted = past or Past(assigned.moves, {})
     changes, unchanged = _changes(configuration, live, setting, selection, wanted, assigned.displaced)
     changes.extend(_removals(configuration, live, selection, wanted, assigned.removed))
