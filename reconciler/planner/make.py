@@ -296,7 +296,7 @@ def _idle_moves(
     configuration: Configuration, live: Live, changes: Iterable[Change], selection: Selection
 ) -> Iterator[str]:
     if configuration.moves and not selection.is_partial:
-        yield from notes_on(configuration, live, (c.address for c in changes if c.action is Action.CREATE))
+        yield from sorted(notes_on(configuration, live, (c.address for c in changes if c.action is Action.CREATE)))
 
 
 def _notes(configuration: Configuration, live: Live, today: date) -> Iterator[str]:
