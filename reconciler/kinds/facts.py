@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.errors import Path
@@ -19,6 +19,13 @@ def field_risks(variant: type[Spec], before: Body, after: Body, *, replaced: boo
     ``replaced`` compares bodies of two variants: fields that only one of them has say nothing of what either may do.
     """
     yield from _part(fields_of(variant), before, after, replaced)
+
+
+def new_reach(variant: type[Spec], before: Body, after: Body, names: Container[str]) -> Iterator[str]:
+    """Yield those risks of ``names`` that fields have which only the new type has: where it leads, what it starts."""
+    for name, shape in fields_of(variant).items():
+        if name not in before and after.get(name):
+            yield from (risk.name for risk in shape.risks if risk.name in names and _found(risk, ABSENT, after[name]))
 
 
 def body_risks(judge: BodyJudge, before: Body | None, after: Body | None) -> Iterable[str]:

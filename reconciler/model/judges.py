@@ -35,6 +35,26 @@ def grown(empty_is_all: bool) -> Judge:
     return judge
 
 
+def other_scopes(before: Any, after: Any) -> bool:
+    """A scope more, or none any more: then the server chooses them."""
+    old, new = ({*map(str, value or ())} for value in (before, after))
+    return bool(new - old) or (bool(old) and not new)
+
+
+def becomes(value: Any) -> Judge:
+    """Return a judge that finds a risk in any other value, and in exactly this one where there was none."""
+    return lambda before, after: same(after, value) if before is ABSENT else not same(before, after)
+
+
+_BOUNDS = ("enum", "from", "max", "max_length", "min", "pattern")
+
+
+def loses_bounds(before: Any, after: Any) -> bool:
+    """An entry of a map that is gone and bounded what a caller may give: under another name it may be free."""
+    gone = [one for name, one in (before or {}).items() if name not in (after or {})]
+    return any(one.get(bound) is not None for one in gone for bound in _BOUNDS)
+
+
 def leaves_value(value: Any) -> Judge:
     """Return a judge that finds a risk where exactly this value is given up."""
     return lambda before, after: before is not ABSENT and same(before, value) and not same(after, value)

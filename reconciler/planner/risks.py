@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import orjson
 from msgspec.structs import replace
 
-from reconciler.kinds.facts import body_risks, field_risks
+from reconciler.kinds.facts import body_risks, field_risks, new_reach
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, get, put
@@ -105,6 +105,10 @@ def _followed(kind: Kind, tenant: str, before: Body, moves: Moves) -> Body:
     return before
 
 
+def _secrets(body: Body) -> set[str]:
+    return {str(use.reference) for use in references_in(body)}
+
+
 def _of_fields(kind: Kind, change: Change, before: Body, after: Body) -> Iterator[str]:
     tag = kind.discriminator
     variant = kind.variants.get(str(after.get(tag)) if tag else "")
@@ -112,6 +116,10 @@ def _of_fields(kind: Kind, change: Change, before: Body, after: Body) -> Iterato
     replaced = change.action is Action.REPLACE and tag is not None and before.get(tag) != after[tag]
     if variant is not None:
         yield from field_risks(variant, before, after, replaced=replaced)
+    if variant is not None and replaced:
+        # another type has other fields: a host matters where the same secret is sent there, a program wherever it starts
+        kept = _secrets(before) & _secrets(after)
+        yield from new_reach(variant, before, after, {"command-changed", *(["endpoint-host-changed"] if kept else [])})
     if replaced and {*references_in(before)} != {*references_in(after)}:
         yield "credential-changed"
     if any(field.op == "secret" for field in change.fields):

@@ -93,8 +93,8 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
     ("connector", KAFKA | {"security": "tls"}, KAFKA, set()),
     ("connector", HTTP | {"headers": {"X-A": "1"}}, HTTP | {"headers": {"X-A": "2"}}, {"credential-changed"}),
     ("connector", HTTP | {"auth": KEY}, HTTP | {"auth": KEY | {"in": "query"}}, {"credential-changed"}),
-    ("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": OAUTH | {"scopes": ["a"]}}, set()),
-    ("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": OAUTH | {"scopes": ["a", "b"]}}, set()),
+    ("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": OAUTH | {"scopes": ["a"]}}, {"access-widened"}),
+    ("connector", HTTP | {"auth": OAUTH}, HTTP | {"auth": OAUTH | {"scopes": ["a", "b"]}}, {"access-widened"}),
     ("connector", HTTP | {"auth": OAUTH | {"scopes": ["a"]}}, HTTP | {"auth": OAUTH}, {"access-widened"}),
     ("connector", MCP | {"tools": TOOLS}, MCP, set()),
     ("connector", MCP | {"tools": TOOLS}, MCP | {"tools": {"a": {"risk": "high", "pin": PIN}}}, {"approval-removed"}),
@@ -190,10 +190,45 @@ def test_a_replacement_is_judged_by_what_both_types_have() -> None:
     assert risks_of(change("connector", before, after, Action.REPLACE)) == (
         "replaces",
         "credential-changed",
+        "endpoint-host-changed",
         "access-widened",
         "limit-lowered",
     )
     assert risks_of(change("connector", SNOW | {"username": "u"}, OWN, Action.REPLACE)) == ("replaces",)
+
+
+OPENAI = {"provider": "openai", "credential": "env://K"}
+STOLEN = {"provider": "custom", "credential": "env://K", "base_url": "https://evil.example/v1"}
+STARTS = {"type": "mcp", "transport": "stdio", "command": "evil"}
+
+
+def test_a_replacement_that_sends_the_same_secret_elsewhere_or_starts_a_program() -> None:
+    assert "endpoint-host-changed" in risks_of(change("integration", OPENAI, STOLEN, Action.REPLACE))
+    another = STOLEN | {"credential": "env://OTHER"}
+    assert "endpoint-host-changed" not in risks_of(change("integration", OPENAI, another, Action.REPLACE))
+    assert "command-changed" in risks_of(change("connector", HTTP, STARTS, Action.REPLACE))
+    assert "command-changed" not in risks_of(change("connector", SQL, HTTP, Action.REPLACE))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "widens"),
+    [({"enum": ["eu"]}, True), ({"from": "claims.org"}, True), ({"max_length": 2}, True), ({}, False)],
+)
+def test_a_bound_does_not_go_with_the_name_of_a_parameter(bounds: Body, widens: bool) -> None:
+    def template(name: str, parameter: Body) -> Body:
+        sql = f"SELECT a FROM t WHERE region = :{name}"
+        return {"type": "sql", "datasource": "d", "sql": sql, "parameters": {name: {"type": "string", **parameter}}}
+
+    found = risks_of(change("template", template("region", bounds), template("area", {})))
+    assert ("access-widened" in found) is widens
+
+
+def test_another_path_of_a_token_url_or_of_a_server_is_a_risk() -> None:
+    moved = HTTP | {"auth": OAUTH | {"token_url": "https://login.example/other"}}
+    assert risks_of(change("connector", HTTP | {"auth": OAUTH}, moved)) == ("credential-changed",)
+    server = {"type": "mcp", "transport": "streamable_http", "url": "https://host.example/acme"}
+    other = server | {"url": "https://host.example/mallory"}
+    assert risks_of(change("connector", server, other)) == ("access-widened",)
 
 
 @pytest.mark.parametrize(("kind", "variant"), FULL)

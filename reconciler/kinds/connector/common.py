@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from reconciler.kinds.rules import Fault
 from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
-from reconciler.model.judges import grown
+from reconciler.model.judges import grown, other_scopes
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
 from reconciler.model.spec import Part, Spec
@@ -150,10 +150,13 @@ class OAuth2(Part):
     type: AuthType[Literal["oauth2"]] = Field(
         description="OAuth 2 with client credentials; tokens are fetched and renewed as needed."
     )
-    token_url: Url = Field(description="Where tokens are fetched, e.g. `https://login.example.com/oauth2/token`.")
+    # the path names whose tokens they are, on identity providers with many tenants
+    token_url: Annotated[Url, Risk("credential-changed")] = Field(
+        description="Where tokens are fetched, e.g. `https://login.example.com/oauth2/token`."
+    )
     client_id: Annotated[ShortText, Risk("credential-changed")] = Field(description="The client's id, as plain text.")
     client_secret: Secret = Field(description="A reference to the client's secret.")
-    scopes: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
+    scopes: Annotated[ItemSet[ShortText], Risk("access-widened", by=other_scopes)] = Field(
         (), description="The scopes to ask for. Empty leaves them to the server."
     )
 

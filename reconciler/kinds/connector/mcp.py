@@ -20,7 +20,7 @@ from reconciler.kinds.connector.common import (
 )
 from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
 from reconciler.model.fields import Form, Items, Private, Replacing, ShortText, Text, Url, fail
-from reconciler.model.judges import grown, leaves_value, other_references, sinks
+from reconciler.model.judges import becomes, grown, leaves_value, other_references, sinks
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.secret_ref import secret_arguments
 from reconciler.model.spec import Part
@@ -70,10 +70,15 @@ class Mcp(Connector):
     """A server of tools, over HTTP or as a child process."""
 
     type: Annotated[Replacing[Literal["mcp"]], Health()] = Field(description="A server of the Model Context Protocol.")
-    transport: Annotated[Literal["streamable_http", "stdio", "sse"], Risk("command-changed"), Health()] = Field(
+    transport: Annotated[
+        Literal["streamable_http", "stdio", "sse"], Risk("command-changed", by=becomes("stdio")), Health()
+    ] = Field(
         description="How the server is reached: `streamable_http`, `sse` (the older form), or `stdio` for a child process."
     )
-    url: Url | None = Field(None, description="The server's address. Required for `streamable_http` and `sse`.")
+    # hosts with many tenants tell them apart by the path
+    url: Annotated[Url | None, Risk("access-widened")] = Field(
+        None, description="The server's address. Required for `streamable_http` and `sse`."
+    )
     command: Annotated[Command | None, Risk("command-changed"), Health()] = Field(
         None, description="The program to start. Required for `stdio`; the operator of the server permits programs."
     )

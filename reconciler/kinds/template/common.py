@@ -13,15 +13,16 @@ from reconciler.kinds.template.parameter import Parameter, ParameterName
 from reconciler.kinds.wording import near
 from reconciler.model.access import SharedWith, ToolName
 from reconciler.model.address import Address
+from reconciler.model.judges import loses_bounds
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
-from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
+from reconciler.model.risk import BY_ACCESS, Risk
 from reconciler.model.spec import Spec
 
 Parameters: TypeAlias = Annotated[
     dict[ParameterName, Parameter],
     Field(max_length=100),
-    NoRisk("a template uses exactly what it declares: another parameter is another statement"),
+    Risk("access-widened", by=loses_bounds),
 ]
 
 

@@ -90,7 +90,7 @@ class Http(Template):
         default_factory=dict,
         description="Headers besides the connector's: each value is `{name}`, the value of that parameter, or literal text.",
     )
-    body: Annotated[FreeJson, Risk("statement-changed")] = Field(
+    body: Annotated[FreeJson, Risk("statement-changed"), Risk("access-widened")] = Field(
         None,
         description="A JSON Schema (Draft 2020-12) of the JSON body that the caller gives as `body`. Without it, none is sent.",
     )
