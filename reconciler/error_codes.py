@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, NewType, TypeAlias, Union, get_args
+from typing import Annotated, Literal, TypeAlias, Union, get_args
 
 Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not keep
     Annotated[Literal["action-mismatch"], "a plane's action names a template that does something else"],
@@ -292,9 +292,6 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["wrong-usage"], "the command line is wrong"],
     Annotated[Literal["yaml-syntax"], "the file is not YAML"],
 ]
-
-RuleName = NewType("RuleName", str)
-"""The name of a rule of lint, which a finding has in place of a code; projects write rules of their own."""
 
 
 def _described() -> dict[Code, str]:

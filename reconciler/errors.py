@@ -18,7 +18,7 @@ from typing import ClassVar, TypeAlias
 
 from msgspec import Struct, field
 
-from reconciler.error_codes import Code, RuleName
+from reconciler.codes import Code, RuleName
 
 Path: TypeAlias = tuple[str | int, ...]
 """A place inside a body: keys and list positions, e.g. ``("auth", "token")`` or ``("models", 0)``."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from reconciler.apply.decide import Locked
 from reconciler.errors import PlanStale, Problem, Refused
-from reconciler.kinds.fit import RULED, Step, unfit
+from reconciler.kinds.fit import Step, ruled, unfit
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.live import Row
@@ -90,11 +90,11 @@ def _left_behind(written: Written, transaction: Transaction) -> None:
 
 def _unfit(written: Written, needs: Needs, rows: _Rows, transaction: Transaction) -> None:
     step: Step = step_of(written, needs, rows)
-    if ruled := [address for address in written.made if address.kind in RULED]:
-        rows.fetch_all_below({target for address in ruled for target in needs[address]} - written.made.keys())
+    if bound := [address for address in written.made if address.kind in ruled()]:
+        rows.fetch_all_below({target for address in bound for target in needs[address]} - written.made.keys())
     dependants: list[Resource] = []
     if altered := step.altered():
-        live = transaction.rows_of({address.tenant for address in altered}, RULED)
+        live = transaction.rows_of({address.tenant for address in altered}, ruled())
         rows.known = live | rows.known
         dependants = [*dependants_of_step(step, {address: targets_of_row(row) for address, row in live.items()})]
         rows.fetch_all_below([resource.address for resource in dependants])

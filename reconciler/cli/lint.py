@@ -15,7 +15,7 @@ from reconciler.cli.selecting import Selected, require_known, selections
 from reconciler.cli.signing import known_keys
 from reconciler.cli.validate import Checked, check, tell_problems
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.error_codes import RuleName
+from reconciler.codes import RuleName
 from reconciler.errors import ConfigurationInvalid, Place, Problems, UsageError
 from reconciler.lint.allow import Judged, about_comments, judge
 from reconciler.lint.find import SEVERITIES, Finding, findings_in, findings_of

@@ -18,7 +18,7 @@ from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, by_risk, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
-from reconciler.plan.convert import selection_document
+from reconciler.plan.selected import selection_document
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.plan_text import also_lines, foot_text, head_text, summary_line

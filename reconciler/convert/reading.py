@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
 from reconciler.load.documents import MAX_DEPTH, Document
 from reconciler.load.source import Source, parse_source, read_stdin, shown_name

@@ -7,6 +7,7 @@ state that an apply would leave (`apply`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -18,12 +19,20 @@ from reconciler.model.kind import Lookup, no_rules
 from reconciler.model.resource import Resource
 from reconciler.model.spec import Spec
 
-RULED = frozenset(name for name, kind in KINDS.items() if kind.references and kind.check is not no_rules)
-"""The kinds whose resources may fit what they refer to, or not."""
-TARGETED = RULED | {ref.kind for name in RULED for ref in KINDS[name].references if ref.kind}
-"""The kinds that those rules look at."""
 _MEANS_NOTHING = frozenset(Spec.model_fields)
 """Fields of every kind, which no rule reads of another resource."""
+
+
+@cache
+def ruled() -> frozenset[str]:
+    """Return the kinds whose resources may fit what they refer to, or not; asking loads all kinds."""
+    return frozenset(name for name, kind in KINDS.items() if kind.references and kind.check is not no_rules)
+
+
+@cache
+def targeted() -> frozenset[str]:
+    """Return the kinds that those rules look at."""
+    return ruled() | {ref.kind for name in ruled() for ref in KINDS[name].references if ref.kind}
 
 
 def misfits(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
@@ -50,7 +59,7 @@ class Step(NamedTuple):
 
     def altered(self) -> frozenset[Address]:
         """The names under which something else is found afterwards, as far as a rule can tell."""
-        made = ((address, made) for address, made in self.made.items() if address.kind in TARGETED)
+        made = ((address, made) for address, made in self.made.items() if address.kind in targeted())
         return frozenset(a for a, new in made if (old := self.live(a)) is not None and _differ(old, new))
 
 
@@ -74,7 +83,7 @@ def unfit(
     What is made together was judged together when the configuration was loaded, and so was an end that ``is_judged``.
     """
     for address, resource in step.made.items():
-        ends = _ends(address, step.needs[address], step) if address.kind in RULED else ()
+        ends = _ends(address, step.needs[address], step) if address.kind in ruled() else ()
         if not all(map(is_judged, ends)):
             yield from (Misfit(address, ends, problem) for problem in misfits(resource, step.after))
     for resource in dependants:

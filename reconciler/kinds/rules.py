@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Path
 from reconciler.model.judges import leaves_value, lowered, raised
 from reconciler.model.risk import NoRisk, Risk

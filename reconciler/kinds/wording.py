@@ -12,7 +12,7 @@ from typing import Any, Required, TypedDict, cast
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Problem
 from reconciler.kinds.schema import Shape, Spot, fields_of, locate, shown
 from reconciler.model.body import get

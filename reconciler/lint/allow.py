@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from reconciler.error_codes import RuleName
+from reconciler.codes import RuleName
 from reconciler.errors import Place, Problem
 from reconciler.kinds.wording import near
 from reconciler.lint.comments import FORM, Allowance, allowances

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.error_codes import RuleName
+from reconciler.codes import RuleName
 from reconciler.errors import Path, Place, Problem
 from reconciler.lint.condition import keys_of, several
 from reconciler.lint.evaluate import Subject, World, holds, of_resource

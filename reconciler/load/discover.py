@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Place, Problem, Problems
 from reconciler.load.project import FILE_NAME, SERVE_FILE, Include, Project
 from reconciler.load.source import shown_name

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.parse import is_public
 from reconciler.kinds.table import KINDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Place, Problem
 
 MAX_PROBLEMS = 200

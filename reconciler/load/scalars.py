@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 
 STANDARD = "tag:yaml.org,2002:"
 MAX_DIGITS = 25

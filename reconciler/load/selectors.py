@@ -16,7 +16,7 @@ from operator import eq
 
 from msgspec import Struct, field
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Problem
 from reconciler.kinds.table import KINDS, can, kinds_that
 from reconciler.kinds.wording import nearest

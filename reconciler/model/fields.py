@@ -17,7 +17,7 @@ from msgspec import Struct
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Path
 from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
 from reconciler.model.judges import other_host, other_references

@@ -10,7 +10,7 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical

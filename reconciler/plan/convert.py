@@ -8,11 +8,10 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import IntegrityFailed, Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import canonical, digest_of_text, dotted
-from reconciler.model.drift import Drift
 from reconciler.model.plan import (
     Action,
     Blocker,
@@ -34,6 +33,7 @@ from reconciler.plan.document import (
     PlanDocument,
 )
 from reconciler.plan.effects import effects_document, read_effects
+from reconciler.plan.selected import selection_document
 
 _ACTIONS = {
     Action.CREATE: ["create"],
@@ -120,16 +120,6 @@ def change_document(change: Change) -> dict[str, Any]:
         "after_digest": None if change.new_text is None else digest_of_text(change.new_text),
         "explicit": [list(path) for path in change.explicit],
         "source": place_document(change.source),
-    }
-
-
-def selection_document(found: Plan | Drift) -> dict[str, Any]:
-    """What was selected, and what was left out."""
-    return {
-        "selected": [*found.selected],
-        "left_out": [
-            {"why": one.why, "count": one.count, "addresses": [*map(str, one.addresses)]} for one in found.left_out
-        ],
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
-from reconciler.kinds.fit import RULED, Misfit, Step, dependants_in, unfit
+from reconciler.kinds.fit import Misfit, Step, dependants_in, ruled, unfit
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.body import canonical
@@ -34,7 +34,7 @@ def misfit_blockers(
     whole = look.whole and not configuration.external
     let_go = {change.address for change in changes if change.action is Action.FORGET}
     rows = {
-        a: row for a, row in live.rows.items() if a.kind in RULED and not (whole and live.owns(a) and a not in let_go)
+        a: row for a, row in live.rows.items() if a.kind in ruled() and not (whole and live.owns(a) and a not in let_go)
     }
     if not rows and whole and look.judged:
         return
@@ -105,7 +105,7 @@ def _settled(configuration: Configuration, live: Live) -> Mapping[Address, list[
     for name, target in links_of(configuration) if live.settled else ():
         if name in live.settled:
             found.setdefault(Address.of(name), []).append(Address.of(target))
-    return {address: targets for address, targets in found.items() if address.kind in RULED}
+    return {address: targets for address, targets in found.items() if address.kind in ruled()}
 
 
 def _left_out(one: Misfit, stays: bool) -> Problem:

@@ -11,7 +11,7 @@ from reconciler.diff.visible import visible, visible_value
 from reconciler.model.body import canonical, dotted
 from reconciler.model.drift import FORGED, Drift
 from reconciler.model.plan import Cause, OutsideChange
-from reconciler.plan.convert import selection_document
+from reconciler.plan.selected import selection_document
 from reconciler.render.left_out import left_out_lines, no_drift
 from reconciler.render.plan_text import body_lines, field_lines
 from reconciler.render.style import OP_COLOURS, Style

@@ -19,7 +19,7 @@ from reconciler.diff.visible import (
 )
 from reconciler.model.body import Body
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
-from reconciler.plan.convert import selection_document
+from reconciler.plan.selected import selection_document
 from reconciler.remembered import remembered
 from reconciler.render.effects import access_lines
 from reconciler.render.groups import MOST, groups, neighbours, tenants_words

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.access.resource import Resource
 from reconciler.access.target import Target
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""

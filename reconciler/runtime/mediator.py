@@ -16,7 +16,7 @@ from reconciler.access.decide import Ask, Decision, target_of_tool
 from reconciler.access.judge import Caller, frozen_by, judge, surface
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.failpoints import hit
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime.call import Answer, Call, Failed

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.store.url import Database
 

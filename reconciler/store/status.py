@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import orjson
 from sqlalchemy import Connection, text
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.table import KINDS, TOOL
 from reconciler.kinds.tool import tools_in

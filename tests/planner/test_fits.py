@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ConfigurationInvalid
-from reconciler.kinds.fit import RULED, misfits
+from reconciler.kinds.fit import misfits, ruled
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical
@@ -124,7 +124,7 @@ def _after(made: Plan, world: World) -> dict[Address, Resource]:
 
 
 def _broken(rows: Mapping[Address, Resource]) -> list[str]:
-    return [p.message for one in rows.values() if one.address.kind in RULED for p in misfits(one, rows.get)]
+    return [p.message for one in rows.values() if one.address.kind in ruled() for p in misfits(one, rows.get)]
 
 
 def test_whatever_is_selected_what_is_left_fits() -> None:

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from reconciler.model.address import Address
 from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, Plan, Touch
-from reconciler.plan.convert import to_document
-from reconciler.render.groups import digest_of, groups, groups_of, neighbours
+from reconciler.plan.convert import change_document, to_document
+from reconciler.render.groups import digest_of, groups, groups_of, likeness, neighbours
 from reconciler.render.html.rows import plan_rows
 from reconciler.render.markdown import plan_markdown
 from reconciler.render.plan_text import changes_text, plan_text
 from reconciler.render.style import Style
+from tests.plan.plans import CHANGE
 
 TENANTS = ("acme", "beta", "globex", "initech")
 
@@ -149,6 +150,18 @@ def test_no_change_is_lost_and_a_group_holds_equal_ones(changes: list[Change]) -
         if (line.startswith("  # ") and "will be" in line) or "must be" in line
     ]
     assert len(titles) == len(changes)
+
+
+@given(st.lists(CHANGE, min_size=2, max_size=2))
+def test_a_change_is_like_another_exactly_if_their_documents_are(changes: list[Change]) -> None:
+    """The short way for creations says what the documents say."""
+    one, other = changes
+    other = replace(
+        other, address=other.address._replace(kind=one.address.kind, name=one.address.name), action=one.action
+    )
+    for pair in ((one, other), (one, replace(one, address=other.address)), (one, replace(one, old=None, fields=()))):
+        told = len({likeness(each) for each in pair}), len({digest_of(change_document(each)) for each in pair})
+        assert told[0] == told[1]
 
 
 def test_only_names_that_stand_twice_are_looked_into() -> None:

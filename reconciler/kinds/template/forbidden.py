@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 
 _NEVER = (
     "Alter AlterTable Analyze Attach Cache Command Comment Commit Copy Create Declare Describe Detach Directory Drop "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.kinds.template.placeholders import DIALECTS, placeholders
 from reconciler.kinds.template.statement import position
 from reconciler.model.characters import DIRECTION, LINE_END, is_hidden, named

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # letters, digits, _ and whatever is not ASCII, said by what it is not: ranges of Unicode take 5 ms to compile

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Bytes, ReadOnly, Rows, Seconds, settle
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler import strict_json
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.load.serve_file import Listener
 from reconciler.runtime.surfaces.problem import problem
 from reconciler.strict_json import NotStrict

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from reconciler import strict_json
-from reconciler.error_codes import Code
+from reconciler.codes import Code
 from reconciler.runtime.mediator import Refusal
 
 _STATUS: Mapping[str, tuple[int, str]] = {
