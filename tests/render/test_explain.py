@@ -58,7 +58,7 @@ def test_at_the_prompt(tmp_path: Path) -> None:
     ("path", "risks"),
     [
         ("connector.mcp.env", "credential-changed (high), command-changed (high)"),
-        ("connector.http.auth.oauth2.token_url", "endpoint-host-changed (high)"),
+        ("connector.http.auth.oauth2.token_url", "credential-changed (high), endpoint-host-changed (high)"),
         ("connector.mcp.tools.search.pin", "pin-changed (medium)"),
         ("connector.file.protected", "protection-removed (high)"),
         ("limit.requests", "limit-raised (medium), limit-lowered (low)"),
