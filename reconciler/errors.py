@@ -64,6 +64,8 @@ class ReconcilerError(Exception):
 
     exit_code = 1
     code: ClassVar[Code] = "failed"
+    warnings: tuple[Problem, ...] = ()
+    """What else was found, and would not have failed by itself."""
 
     def __init__(self, *problems: Problem | str, code: Code | None = None, hint: str | None = None) -> None:
         """Strings become problems with this class's code (or ``code``) and ``hint``."""
@@ -74,11 +76,15 @@ class ReconcilerError(Exception):
 
 
 class ConfigurationInvalid(ReconcilerError):
-    """``files`` are the names of all files that were read, good ones too."""
+    """``files`` are the names of all files that were read, good ones too.
+
+    ``unsure`` concern all environments, and count where they hold in each (with: is it an error).
+    """
 
     exit_code = 3
     code: ClassVar[Code] = "configuration-invalid"
     files: tuple[str, ...] = ()
+    unsure: tuple[tuple[Problem, bool], ...] = ()
 
 
 class PlanStale(ReconcilerError):

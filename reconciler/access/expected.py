@@ -79,10 +79,10 @@ class Case(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """``message`` says what came out; of a test that failed, what was expected as well."""
+    """``message`` says what came out; of a test that failed, what was expected as well. ``passed`` is None for a skipped test."""
 
     case: Case
-    passed: bool
+    passed: bool | None
     message: str
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -47,18 +48,44 @@ def _not_callable(case: Case, target: str, word: str) -> Problem:
     return _problem(case, "action", f"{target} does not do this: {case.test.action}", case.test.action, [])
 
 
-def unknown_of(cases: Sequence[Case], snapshot: Snapshot) -> Iterator[Problem]:
-    """What is unknown in every tenant of a test's document: one that several tenants share has to fit one of them."""
-    shared: dict[tuple[str, int, str], list[set[Problem]]] = {}
-    told: dict[tuple[str, int, str], list[Problem]] = {}
-    for case in cases:
-        key = (case.source.path, case.document, case.name)
-        found = [*unknown_in(case, snapshot)]
-        told.setdefault(key, []).extend(found)
-        shared.setdefault(key, []).append({replace(one, message="", hint=None) for one in found})
-    for key, problems in told.items():
-        everywhere = set.intersection(*shared[key])
-        yield from (one for one in problems if replace(one, message="", hint=None) in everywhere)
+Elsewhere: TypeAlias = Callable[[], Iterable[tuple[str, Snapshot]]]
+
+
+class Unknown(NamedTuple):
+    """``problems`` of tests about nothing; ``skipped`` are the cases that another environment is for, with what is missing here."""
+
+    problems: tuple[Problem, ...]
+    skipped: Mapping[int, str]
+
+
+def unknown_of(cases: Sequence[Case], snapshot: Snapshot, elsewhere: Elsewhere) -> Unknown:
+    """What is unknown in every tenant of a test's document: one that several tenants share has to fit one of them.
+
+    ``elsewhere`` are the project's other environments, looked at only for a test about nothing: a test that is about something
+    in one of them is skipped. ``skipped`` is by the position in ``cases``.
+    """
+    tests: dict[tuple[str, int, str], list[int]] = {}
+    for number, case in enumerate(cases):
+        tests.setdefault((case.source.path, case.document, case.name), []).append(number)
+    problems, skipped = list[Problem](), dict[int, str]()
+    for numbers in tests.values():
+        own = [cases[number] for number in numbers]
+        found = _everywhere(own, snapshot)
+        others = elsewhere() if found else ()
+        environment = next((name for name, other in others if not _everywhere(own, other)), None)
+        if environment is not None:
+            message = f"{found[0].message.partition(': ')[2]}; it is for the environment {environment}"
+            skipped |= dict.fromkeys(numbers, message)
+        else:
+            problems += found
+    return Unknown((*problems,), skipped)
+
+
+def _everywhere(cases: Sequence[Case], snapshot: Snapshot) -> list[Problem]:
+    """What is unknown in all the tenants of one test."""
+    found = [[*unknown_in(case, snapshot)] for case in cases]
+    shared = set.intersection(*({replace(one, message="", hint=None) for one in own} for own in found))
+    return [one for own in found for one in own if replace(one, message="", hint=None) in shared]
 
 
 def _roles(tenant: Tenant) -> set[str]:

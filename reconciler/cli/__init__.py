@@ -123,7 +123,7 @@ def run(arguments: list[str]) -> int:
         click.echo("Interrupted; nothing was written.", err=True)
         return 130
     except ReconcilerError as error:
-        return _report([*error.problems], error.exit_code, arguments)
+        return _report([*error.problems], error.exit_code, arguments, error.warnings)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -138,23 +138,25 @@ def run(arguments: list[str]) -> int:
         return _report([problem], 1, arguments)
 
 
-def _report(problems: list[Problem], code: int, arguments: list[str]) -> int:
+def _report(problems: list[Problem], code: int, arguments: list[str], warnings: Sequence[Problem] = ()) -> int:
     from reconciler.cli.terminal import width_of
-    from reconciler.render.problems import errors_json, problems_text
+    from reconciler.render.problems import errors_json, problems_text, warnings_json
     from reconciler.render.style import Style
 
     if _wants(arguments, "github"):
         from reconciler.cli.pipeline import in_repository
         from reconciler.render.github import problems_github
 
-        click.echo(problems_github(in_repository(errors_json(problems))))
+        document = errors_json(problems)
+        document["errors"] += warnings_json(warnings)
+        click.echo(problems_github(in_repository(document)))
     elif _wants(arguments, "json"):
         from reconciler.cli.options import print_json
 
-        print_json(errors_json(problems))
+        print_json(errors_json(problems, warnings))
     else:
         colour = sys.stderr.isatty() and not {"NO_COLOR", "CI"} & os.environ.keys() and "--no-color" not in arguments
-        click.echo(problems_text(problems, Style(colour, width_of(sys.stderr))), err=True)
+        click.echo(problems_text(problems, Style(colour, width_of(sys.stderr)), warnings), err=True)
     return code
 
 

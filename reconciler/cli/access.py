@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.access.expected import Case, cases_of, verdict_of
+from reconciler.access.expected import Case, Verdict, cases_of, verdict_of
 from reconciler.access.judge import Question, explain
 from reconciler.access.known import known_of
 from reconciler.access.snapshot import Snapshot, snapshot_of
@@ -16,7 +19,7 @@ from reconciler.access.unknown import unknown_of
 from reconciler.cli import complete
 from reconciler.cli.options import common, common_with, print_json, print_lines
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.errors import Problems, UsageError
+from reconciler.errors import ConfigurationInvalid, Problems, UsageError
 from reconciler.kinds.table import calls_of
 from reconciler.load.source import read_source
 from reconciler.model.access import ACTIONS
@@ -88,22 +91,44 @@ def test_command(options: Options, files: tuple[str, ...]) -> int:
         source = read_source(Path(file), problems)
         if source is not None:
             cases += cases_of(source, workspace.project.settings.default_tenant, problems)
-    problems.found += unknown_of(cases, snapshot)
+    unknown = unknown_of(cases, snapshot, _elsewhere(workspace))
+    problems.found += unknown.problems
     problems.raise_if_any()
     if not cases:
         raise UsageError("these files hold no `access_tests`", hint="see `reconciler explain`, or docs/access.md")
-    verdicts = [verdict_of(case, snapshot) for case in cases]
+    skipped = unknown.skipped
+    verdicts = [
+        Verdict(case, None, skipped[number]) if number in skipped else verdict_of(case, snapshot)
+        for number, case in enumerate(cases)
+    ]
     if options.format == "json":
         print_json(verdicts_json(verdicts))
     elif options.format == "junit":
         click.echo(verdicts_junit(verdicts))
     else:
         print_lines(verdicts_text(verdicts, options.style), options.style)
-    return int(not all(verdict.passed for verdict in verdicts))
+    return int(any(verdict.passed is False for verdict in verdicts))
 
 
 def _of_files(workspace: Workspace) -> Snapshot:
     return snapshot_of(known_of(workspace.load(workspace.environment(required=True)).configuration))
+
+
+def _elsewhere(workspace: Workspace) -> Callable[[], Iterator[tuple[str, Snapshot]]]:
+    """The project's other environments, each read when it is first asked for; an invalid one says nothing."""
+
+    @cache
+    def read(environment: str) -> Snapshot | None:
+        with suppress(ConfigurationInvalid):
+            return snapshot_of(known_of(workspace.load(environment).configuration))
+        return None
+
+    def found() -> Iterator[tuple[str, Snapshot]]:
+        for name in workspace.environments:
+            if name != workspace.options.env and (snapshot := read(name)) is not None:
+                yield name, snapshot
+
+    return found
 
 
 def _of_database(workspace: Workspace) -> tuple[Snapshot, Status]:

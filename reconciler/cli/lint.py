@@ -78,7 +78,7 @@ def command(
         found = _of_configuration(workspace, paths, rules)
         found.checked.problems.update(dict.fromkeys(problems.found))
     if found.checked.problems:
-        return tell_problems(options.format, found.checked._replace(warnings=()), NAME)
+        return tell_problems(options.format, found.checked, NAME)
     found.findings.sort(key=_order)
     _tell(found, rules, options, fail_severity)
     return int(any(finding.severity in failing(fail_severity) for finding in found.findings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,13 +26,12 @@ from reconciler.errors import (
     UsageError,
     in_order,
 )
-from reconciler.load.closed import Judgement
 from reconciler.load.loaded import Loaded
 from reconciler.load.paths import STDIN
 from reconciler.load.source import shown_name
 from reconciler.model.address import Address
 from reconciler.render.formats import PROBLEM_FORMATS
-from reconciler.render.problems import errors_json, problem_json, problem_text
+from reconciler.render.problems import errors_json, problem_text, warnings_json
 
 
 @click.command("validate")
@@ -77,7 +76,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
                 "valid": True,
                 "error_count": 0,
                 "errors": [],
-                "warnings": [{**problem_json(one), "severity": "warning"} for one in checked.warnings],
+                "warnings": warnings_json(checked.warnings),
                 "environments": [{"environment": name, "resources": count} for name, count in checked.counts.items()],
                 **({"references": references} if checks.resolve else {}),
             }
@@ -123,9 +122,12 @@ def tell_problems(form: str, checked: Checked, command: str = "reconciler valida
         click.echo(_report(form, checked, command))
         return checked.exit_code
     if form == "json":
-        print_json({"valid": False, "error_count": len(checked.problems), **errors_json(checked.problems)})
+        found = errors_json(checked.problems, checked.warnings)
+        print_json({"valid": False, "error_count": len(checked.problems), **found})
         return checked.exit_code
-    raise _BY_CODE.get(checked.exit_code, ReconcilerError)(*checked.problems)
+    error = _BY_CODE.get(checked.exit_code, ReconcilerError)(*checked.problems)
+    error.warnings = checked.warnings
+    raise error
 
 
 _BY_CODE = {error.exit_code: error for error in (ConfigurationInvalid, CredentialUnresolved, IntegrityFailed)}
@@ -133,7 +135,7 @@ _BY_CODE = {error.exit_code: error for error in (ConfigurationInvalid, Credentia
 
 def _report(form: str, checked: Checked, command: str = "reconciler validate") -> str:
     document = {**errors_json(checked.problems), "files": [*checked.files], "command": command}
-    document["errors"] += [{**problem_json(one), "severity": "warning"} for one in checked.warnings]
+    document["errors"] += warnings_json(checked.warnings)
     return PROBLEM_FORMATS[form](in_repository(document))
 
 
@@ -145,10 +147,10 @@ class _Doubts:
         self._unsure: dict[tuple[str, str, bool], list[tuple[Problem, str | None]]] = {}
         """By place and message: a hint may name what another environment does not have."""
 
-    def add(self, environment: str | None, judgement: Judgement) -> None:
-        for problem in judgement.warnings:
+    def add(self, environment: str | None, warnings: Iterable[Problem], unsure: Iterable[tuple[Problem, bool]]) -> None:
+        for problem in warnings:
             self._warnings.setdefault(problem, []).append(environment)
-        for problem, is_error in judgement.unsure:
+        for problem, is_error in unsure:
             key = (str(problem.place), problem.message, is_error)
             self._unsure.setdefault(key, []).append((problem, environment))
 
@@ -197,7 +199,7 @@ def check(
             configuration = loaded.configuration
             found.counts[name] = len(configuration.resources)
             found.files.update((shown_name(Path(file)), None) for file in configuration.files if file)
-            doubts.add(name, loaded.judgement)
+            doubts.add(name, loaded.judgement.warnings, loaded.judgement.unsure)
             if visit is not None:
                 visit(name, loaded)
         except (UsageError, Refused):
@@ -206,6 +208,7 @@ def check(
             codes.append(error.exit_code)
             if isinstance(error, ConfigurationInvalid):
                 found.files.update(dict.fromkeys(error.files))
+                doubts.add(name, error.warnings, error.unsure)
             if paths and all(problem.code == "no-manifest" for problem in error.problems):
                 elsewhere.extend(error.problems)  # an overlay belongs to one environment: enough if one has it
             else:

@@ -14,7 +14,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.load.draft import Draft
 from reconciler.load.ignored import unused
 from reconciler.load.project import ExternalEntry, Project
-from reconciler.load.selectors import NOTHING, Doubt, Offers, World, doubts, offers_of
+from reconciler.load.selectors import NOTHING, OPTIONAL, Doubt, Offers, World, doubts, offers_of
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
@@ -50,19 +50,36 @@ class Parts(NamedTuple):
         return cls(names, offers_of(resources), selecting_in(resources), referred, len(names) == len(resources))
 
 
-def judged(project: Project, configuration: Configuration, parts: Parts, drafts: Mapping[Address, Draft]) -> Judgement:
+Elsewhere = Callable[[], Iterable[tuple[str, World]]]
+"""What the project's other environments declare, by their names; read only for a literal that selects nothing here."""
+
+
+def nowhere() -> Iterable[tuple[str, World]]:
+    """For a project without other environments."""
+    return ()
+
+
+def judged(
+    project: Project,
+    configuration: Configuration,
+    parts: Parts,
+    drafts: Mapping[Address, Draft],
+    elsewhere: Elsewhere = nowhere,
+) -> Judgement:
     """Everything that selects nothing; consequences of what is invalid are left out."""
     settings = project.settings
-    entries = [one for one in settings.external if isinstance(one, ExternalEntry)]
-    projects = frozenset({configuration.project, *(one.project for one in entries if one.project)})
-    moved = {str(move.old): str(move.new) for move in configuration.moves}
-    world = World(parts.names, parts.offers, configuration.external, projects, moved)
+    world = world_of(project, configuration, parts)
     found = [one for one in doubts(world, parts.selecting) if parts.whole or one.selector.noun in {CALLER, TARGET}]
-    tenants = {name.partition("/")[0] for name in parts.names} if found else set()
+    tenants = _tenants(world) if found else set()
     errors, warnings = list[Problem](), list[Problem]()
     for doubt in found:
-        is_error = doubt.is_error and not _is_for_another(doubt, world, tenants, drafts)
-        (errors if is_error else warnings).append(_located(doubt, drafts))
+        sharing = {doubt.address.tenant, *_sharing(doubt, world, tenants, drafts)} if doubt.is_error else set()
+        if not doubt.is_error or _selects(world, doubt, sharing):
+            warnings.append(_located(doubt, drafts))
+        elif environment := _environment_with(doubt, sharing, tenants, elsewhere):
+            warnings.append(_located(_for_another(doubt, environment), drafts))
+        else:
+            errors.append(_located(doubt, drafts))
     unsure: list[tuple[Problem, bool]] = []
     several = len(settings.environments) > 1
     for one in unused(settings, parts.names, _undeclared(parts) if settings.external else ()):
@@ -72,6 +89,14 @@ def judged(project: Project, configuration: Configuration, parts: Parts, drafts:
         else:
             (errors if one.is_error else warnings).append(problem)
     return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,))
+
+
+def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:
+    """What selectors of a configuration may select."""
+    entries = [one for one in project.settings.external if isinstance(one, ExternalEntry)]
+    projects = frozenset({configuration.project, *(one.project for one in entries if one.project)})
+    moved = {str(move.old): str(move.new) for move in configuration.moves}
+    return World(parts.names, parts.offers, configuration.external, projects, moved)
 
 
 def selecting_in(resources: Iterable[Resource]) -> list[Selecting]:
@@ -108,20 +133,45 @@ def _located(doubt: Doubt, drafts: Mapping[Address, Draft]) -> Problem:
     return draft.locate(replace(doubt.problem, path=path))
 
 
-def _is_for_another(doubt: Doubt, world: World, tenants: Collection[str], drafts: Mapping[Address, Draft]) -> bool:
-    """Whether the same place of a document that several tenants share selects something in another of them."""
+def _sharing(doubt: Doubt, world: World, tenants: Collection[str], drafts: Mapping[Address, Draft]) -> Iterator[str]:
+    """The other tenants that share the place of a selector, as those of one document do."""
     own, selector = doubt.address, doubt.selector
     for tenant in tenants:
         sibling = Address(tenant, own.kind, own.name)
-        texts = {selector.text, selector.text.replace(own.tenant, tenant)}  # it may say `${tenant}`
-        if (
-            tenant != own.tenant
-            and str(sibling) in world.names
-            and any(world.selects(tenant, selector._replace(text=text)) for text in texts)
-            and _place(drafts[sibling], selector) == _place(drafts[own], selector)
-        ):
-            return True
-    return False
+        is_declared = tenant != own.tenant and str(sibling) in world.names
+        if is_declared and _place(drafts[sibling], selector) == _place(drafts[own], selector):
+            yield tenant
+
+
+def _selects(world: World, doubt: Doubt, tenants: Iterable[str]) -> bool:
+    """Whether a selector selects something in one of the tenants; its text may say `${tenant}`."""
+    own, selector = doubt.address.tenant, doubt.selector
+    return any(
+        world.selects(tenant, selector._replace(text=text))
+        for tenant in tenants
+        for text in {selector.text, selector.text.replace(own, tenant)}
+    )
+
+
+def _environment_with(
+    doubt: Doubt, sharing: Collection[str], tenants: Collection[str], elsewhere: Elsewhere
+) -> str | None:
+    """The first other environment in which a selector selects something, for a tenant that only that one has too."""
+    for name, other in elsewhere():
+        more = (one for one in _tenants(other) - {*tenants} if str(doubt.address._replace(tenant=one)) in other.names)
+        if _selects(other, doubt, (*sharing, *more)):
+            return name
+    return None
+
+
+def _tenants(world: World) -> set[str]:
+    return {name.partition("/")[0] for name in world.names}
+
+
+def _for_another(doubt: Doubt, environment: str) -> Doubt:
+    """What selects nothing here, and is meant for another environment."""
+    message = f"{doubt.problem.message}; it does in the environment {environment}"
+    return replace(doubt, problem=replace(doubt.problem, message=message, hint=OPTIONAL), is_error=False)
 
 
 def _place(draft: Draft, selector: Selector) -> Place | None:

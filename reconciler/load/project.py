@@ -32,6 +32,7 @@ from reconciler.kinds.wording import near, problem_of
 from reconciler.load.notifications import Notification
 from reconciler.load.plain import NO_VARIABLES, Plain, no_variables
 from reconciler.load.secret_settings import SchemeName, SchemeSettings, SecretSettings
+from reconciler.load.selectors import World
 from reconciler.load.source import Source, read_source, shown_name
 from reconciler.model.body import canonical, leaves
 from reconciler.model.configuration import Guards, Ignore, Retention
@@ -280,6 +281,8 @@ class Project:
         self.settings = settings
         self.source = source
         self.raw = raw
+        self.worlds: dict[str, World] = {}
+        """What environments declare, by their names, as far as somebody asked for it."""
         self._names: dict[str, str] = {}
 
     def own_name(self, path: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 import orjson
 from msgspec import Struct
@@ -22,7 +23,7 @@ from reconciler.load.build import Count, build_resources, check_resources, check
 from reconciler.load.cache import Pack, Ruling, pack_file, read_pack, used, write_pack
 from reconciler.load.catalogue import Catalogue, addresses
 from reconciler.load.chunks import Chunk, chunks
-from reconciler.load.closed import Parts, judged, referred_in, selecting_in
+from reconciler.load.closed import Elsewhere, Parts, judged, nowhere, referred_in, selecting_in, world_of
 from reconciler.load.collect import MAX_COPIES, Collector
 from reconciler.load.documents import MAX_BYTES
 from reconciler.load.entries import Entries
@@ -31,10 +32,11 @@ from reconciler.load.loaded import Loaded, configured
 from reconciler.load.paths import STDIN, files_of, files_of_project, held_by, is_whole, may_delete
 from reconciler.load.places import Drafts
 from reconciler.load.project import Project
-from reconciler.load.selectors import offers_of
+from reconciler.load.selectors import World, offers_of
 from reconciler.load.source import parse_source, shown_name
 from reconciler.load.validate import Frame, extract
 from reconciler.model.address import Address
+from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
 from reconciler.processes import in_processes
 
@@ -50,12 +52,44 @@ class Given(Struct, frozen=True):
 
 
 def load_quickly(
-    project: Project, environment: str | None, paths: Sequence[str], name: str | None, count: Count
+    project: Project,
+    environment: str | None,
+    paths: Sequence[str],
+    name: str | None,
+    count: Count,
+    elsewhere: Elsewhere = nowhere,
 ) -> Loaded | None:
     """None where something is wrong, or where only the thorough way knows how to read it."""
     given = _read(project, environment, paths)
-    if given is None:
+    found = _unjudged(project, environment, given, name, count) if given else None
+    if given is None or found is None:
         return None
+    judgement = judged(project, found.configuration, found.parts, found.drafts, elsewhere)
+    if judgement.errors:
+        return None
+    selected = None if given.held is None else frozenset(found.drafts.declared_in(given.held))
+    deletes = given.held is None and may_delete(project, paths)
+    return Loaded(found.configuration, selected, deletes, found.drafts, project, (), judgement)
+
+
+def world_quickly(project: Project, environment: str, name: str | None) -> World | None:
+    """Return what an environment of the project declares; None where the thorough way has to look."""
+    given = _read(project, environment, ())
+    found = _unjudged(project, environment, given, name, quietly) if given else None
+    return None if found is None else world_of(project, found.configuration, found.parts)
+
+
+class Unjudged(NamedTuple):
+    """A valid configuration whose selectors nobody has looked at yet."""
+
+    configuration: Configuration
+    parts: Parts
+    drafts: Drafts
+
+
+def _unjudged(
+    project: Project, environment: str | None, given: Given, name: str | None, count: Count
+) -> Unjudged | None:
     settings = project.source.data if project.source else b""
     file = pack_file(str(project.root), settings, environment)
     known = read_pack(file)
@@ -87,13 +121,8 @@ def load_quickly(
         return None
     drafts = Drafts(catalogue, plain, frame, collector.drafts)
     parts = _parts(catalogue, [extracts[piece.key] for piece in plain], resources)
-    judgement = judged(project, configuration, parts, drafts)
-    if judgement.errors:
-        return None
     _keep(file, known, extracts, rulings)
-    selected = None if given.held is None else frozenset(drafts.declared_in(given.held))
-    deletes = given.held is None and may_delete(project, paths)
-    return Loaded(configuration, selected, deletes, drafts, project, (), judgement)
+    return Unjudged(configuration, parts, drafts)
 
 
 def _parts(catalogue: Catalogue, extracts: Sequence[Extract], others: Mapping[Address, Resource]) -> Parts:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 from types import MappingProxyType
+from typing import NamedTuple
 
-from reconciler.errors import Place, Problem, Problems
-from reconciler.load.build import Count, build_resources, check_resources, check_secrets
-from reconciler.load.closed import Parts, judged, once
+from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
+from reconciler.load.build import Count, build_resources, check_resources, check_secrets, quietly
+from reconciler.load.closed import Elsewhere, Judgement, Parts, judged, nowhere, once, world_of
 from reconciler.load.collect import Collector
 from reconciler.load.discover import real
 from reconciler.load.entries import Entries
 from reconciler.load.loaded import Loaded, configured
 from reconciler.load.paths import STDIN, files_of, files_of_project, held_by, is_whole, may_delete
 from reconciler.load.project import Project
+from reconciler.load.selectors import World
 from reconciler.load.source import Source, read_source, read_stdin, shown_name
 from reconciler.model.address import Address
+from reconciler.model.configuration import Configuration
 
 CAUSES = frozenset(
     {"not-a-number", "number-range", "unknown-tag", "invalid-tag", "undefined-alias", "recursive-alias"}
@@ -26,35 +29,64 @@ CAUSES = frozenset(
 
 
 def load_thoroughly(
-    project: Project, environment: str | None, paths: Sequence[str], name: str | None, count: Count
+    project: Project,
+    environment: str | None,
+    paths: Sequence[str],
+    name: str | None,
+    count: Count,
+    elsewhere: Elsewhere = nowhere,
 ) -> Loaded:
     """Raises ConfigurationInvalid with all problems of all files."""
     problems = Problems()
     groups, given = _read(project, environment, paths, problems)
-    settings = project.settings
-    variables = project.variables(environment)
-    collector = Collector(variables, settings.default_tenant, problems.found)
-    total = sum(map(len, groups))
-    for done, (number, source) in enumerate((n, one) for n, group in enumerate(groups) for one in group):
-        count(done, total, "files")
-        collector.add(source, number)
-    resources = build_resources(collector, project, variables, problems.found, count)
-    entries = Entries(collector.entries, _declared(collector), problems.found, project.placed)
-    files = [source.path for group in groups for source in group]
-    configuration = configured(project, environment, name, MappingProxyType(resources), entries, files)
+    collector, configuration = _gathered(project, environment, name, groups, Counting(problems, count))
+    resources = configuration.resources
     check_resources(resources, collector, configuration.is_external, problems.found)
     check_secrets(resources, collector, project.secret_policy(environment), problems.found)
-    declared = [str(address) for address in _declared(collector)]
-    judgement = judged(project, configuration, Parts.of([*resources.values()], declared), collector.drafts)
+    parts = Parts.of([*resources.values()], [*map(str, _declared(collector))])
+    judgement = judged(project, configuration, parts, collector.drafts, elsewhere)
     problems.found += judgement.errors
     own = [project.source] if project.source else []
     sources = (*own, *(source for group in groups for source in group))
-    _raise(problems, sources)
+    _raise(problems, sources, judgement)
     selected = None
     if given is not None:
         selected = frozenset(a for a, draft in collector.drafts.items() if draft.files & given and a in resources)
     deletes = given is None and may_delete(project, paths)
     return Loaded(configuration, selected, deletes, collector.drafts, project, sources, judgement)
+
+
+def world_thoroughly(project: Project, environment: str, name: str | None) -> World:
+    """Return what an environment of the project declares, whatever else is wrong with it."""
+    problems = Problems()
+    groups, _ = _read(project, environment, (), problems)
+    collector, configuration = _gathered(project, environment, name, groups, Counting(problems, quietly))
+    parts = Parts.of([*configuration.resources.values()], [*map(str, _declared(collector))])
+    return world_of(project, configuration, parts)
+
+
+class Counting(NamedTuple):
+    """Where a load reports: what is wrong, and how far it is."""
+
+    problems: Problems
+    progress: Count
+
+
+def _gathered(
+    project: Project, environment: str | None, name: str | None, groups: Sequence[Sequence[Source]], to: Counting
+) -> tuple[Collector, Configuration]:
+    """All that the files declare, and of it what is valid by itself."""
+    found = to.problems.found
+    variables = project.variables(environment)
+    collector = Collector(variables, project.settings.default_tenant, found)
+    total = sum(map(len, groups))
+    for done, (number, source) in enumerate((n, one) for n, group in enumerate(groups) for one in group):
+        to.progress(done, total, "files")
+        collector.add(source, number)
+    resources = build_resources(collector, project, variables, found, to.progress)
+    entries = Entries(collector.entries, _declared(collector), found, project.placed)
+    files = [source.path for group in groups for source in group]
+    return collector, configured(project, environment, name, MappingProxyType(resources), entries, files)
 
 
 def _declared(collector: Collector) -> set[Address]:
@@ -105,10 +137,20 @@ def _no_manifest(name: str) -> Problem:
     return Problem("no-manifest", f"{name} holds no manifest", place=Place(name), hint=hint)
 
 
-def _raise(problems: Problems, sources: Sequence[Source]) -> None:
+def _raise(problems: Problems, sources: Sequence[Source], judgement: Judgement) -> None:
     """What is reported of all that was found: causes without their consequences, and each problem once."""
     by_name = {source.name: source for source in sources}
     causes = {problem.place for problem in problems.found if problem.code in CAUSES}
+
+    def masked(problem: Problem) -> Problem:
+        source = by_name.get(problem.place.file) if problem.place else None
+        return source.masking(problem) if source else problem
+
     found = once(one for one in problems.found if one.code in CAUSES or one.place not in causes)
-    problems.found[:] = [by_name[p.place.file].masking(p) if p.place and p.place.file in by_name else p for p in found]
-    problems.raise_if_any(by_name)
+    problems.found[:] = map(masked, found)
+    try:
+        problems.raise_if_any(by_name)
+    except ConfigurationInvalid as error:
+        error.warnings = tuple(masked(one) for one in judgement.warnings if one.place not in causes)
+        error.unsure = tuple((masked(one), is_error) for one, is_error in judgement.unsure)
+        raise

@@ -16,24 +16,35 @@ NAME = "reconciler access test"
 
 def verdicts_text(verdicts: Sequence[Verdict], style: Style) -> Iterator[str]:
     for verdict in verdicts:
-        if verdict.passed:
+        if verdict.passed is None:
+            yield f"{style.paint('skipped', 'yellow')} {verdict.case.name}: {safe(verdict.message)}"
+        elif verdict.passed:
             yield f"{style.paint('ok    ', 'green')}{verdict.case.name}: {safe(verdict.message)}"
         else:
             yield f"{style.paint('FAILED', 'red')} {verdict.case.name} ({verdict.case.place}): {safe(verdict.message)}"
-    failed = sum(not verdict.passed for verdict in verdicts)
+    skipped = _skipped(verdicts)
     yield ""
-    yield f"{len(verdicts)} tests, {failed} failed."
+    yield f"{len(verdicts)} tests, {_failed(verdicts)} failed{f', {skipped} skipped' if skipped else ''}."
+
+
+def _failed(verdicts: Sequence[Verdict]) -> int:
+    return sum(verdict.passed is False for verdict in verdicts)
+
+
+def _skipped(verdicts: Sequence[Verdict]) -> int:
+    return sum(verdict.passed is None for verdict in verdicts)
 
 
 def verdicts_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     return {
         "format_version": "1.0",
-        "passed": all(verdict.passed for verdict in verdicts),
+        "passed": not _failed(verdicts),
         "tests": [
             {
                 "name": verdict.case.name,
                 "tenant": verdict.case.tenant,
                 "passed": verdict.passed,
+                "skipped": verdict.passed is None,
                 "message": verdict.message,
                 "file": verdict.case.place.file,
                 "line": verdict.case.place.line,
@@ -45,15 +56,16 @@ def verdicts_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def verdicts_junit(verdicts: Sequence[Verdict]) -> str:
     """One test case each, in the form that ``render/junit.py`` writes."""
-    failed = sum(not verdict.passed for verdict in verdicts)
-    counts = {"tests": str(len(verdicts)), "failures": str(failed), "errors": "0"}
+    counts = {"tests": str(len(verdicts)), "failures": str(_failed(verdicts)), "errors": "0"}
     top = ElementTree.Element("testsuites", {"name": NAME, **counts})
-    suite = ElementTree.SubElement(top, "testsuite", {"name": NAME, **counts, "skipped": "0"})
+    suite = ElementTree.SubElement(top, "testsuite", {"name": NAME, **counts, "skipped": str(_skipped(verdicts))})
     for verdict in verdicts:
         names = {"name": safe(verdict.case.name), "classname": f"{verdict.case.tenant}.access"}
         case = ElementTree.SubElement(suite, "testcase", names)
-        if not verdict.passed:
-            message = safe(verdict.message)
+        message = safe(verdict.message)
+        if verdict.passed is None:
+            ElementTree.SubElement(case, "skipped", {"message": message})
+        elif not verdict.passed:
             failure = ElementTree.SubElement(case, "failure", {"message": message, "type": "access-test"})
             failure.text = f"{verdict.case.place}: {message}"
     ElementTree.indent(top)

@@ -56,8 +56,9 @@ def _around(problem: Problem, room: int | None) -> tuple[str, str, str]:
     return cut_end(before[::-1], front)[::-1], marked, behind
 
 
-def problems_text(problems: Iterable[Problem], style: Style) -> str:
-    texts = (problem_text(problem, style) for problem in problems)
+def problems_text(problems: Iterable[Problem], style: Style, warnings: Iterable[Problem] = ()) -> str:
+    texts = [problem_text(problem, style) for problem in problems]
+    texts += [problem_text(problem, style, "warning") for problem in warnings]
     return "\n\n".join("\n".join(style.lines(text)) for text in texts)
 
 
@@ -81,6 +82,13 @@ def problem_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def errors_json(problems: Iterable[Problem]) -> dict[str, Any]:
-    """What every command prints with ``--format json`` when it fails."""
-    return {"format_version": FORMAT_VERSION, "errors": [problem_json(problem) for problem in problems]}
+def errors_json(problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> dict[str, Any]:
+    """What every command prints with ``--format json`` when it fails; ``warnings`` are there if there are any."""
+    found = {"format_version": FORMAT_VERSION, "errors": [problem_json(problem) for problem in problems]}
+    more = warnings_json(warnings)
+    return {**found, "warnings": more} if more else found
+
+
+def warnings_json(warnings: Iterable[Problem]) -> list[dict[str, Any]]:
+    """What doesn't fail by itself, each with its severity."""
+    return [{**problem_json(one), "severity": "warning"} for one in warnings]

@@ -244,3 +244,29 @@ def test_a_test_that_tenants_share_is_about_one_of_them(folder: Path) -> None:
     shared["access_tests"] = {"one": {**test, "caller": "bott"}}
     (folder / "tests.yaml").write_text(yaml.safe_dump(shared))
     assert "[matches-nothing]" in reconciler("access", "test", "tests.yaml", cwd=folder).ok(3).err
+
+
+def test_a_test_for_another_environment_is_skipped(folder: Path) -> None:
+    """Neither passed nor failed: it would expect a denial of something that nobody can ask for here."""
+    files = {
+        "reconciler.yaml": "version: 1\nproject: p\nenvironments: {dev: {}, prod: {overlays: [prod]}}\n",
+        "prod/more.yaml": yaml.safe_dump(
+            {"version": 1, "tenant": "acme", "callers": {"late-bot": {"roles": [], "auth": {"api_key": {}}}}}
+        ),
+    }
+    (folder / "prod").mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    project(folder, {"late": {"caller": "late-bot", "target": "template/top", "expect": "deny"}})
+    done = reconciler("access", "test", "tests.yaml", "--env", "dev", cwd=folder).ok()
+    assert "skipped late: there is no caller `late-bot` in acme; it is for the environment prod" in done.out
+    assert "1 tests, 0 failed, 1 skipped." in done.out
+    document = reconciler("access", "test", "tests.yaml", "--env", "dev", "--format", "json", cwd=folder).ok().json
+    assert [(one["passed"], one["skipped"]) for one in document["tests"]] == [(None, True)]
+    tree = ElementTree.fromstring(
+        reconciler("access", "test", "tests.yaml", "--env", "dev", "--format", "junit", cwd=folder).ok().out
+    )
+    assert tree.find(".//testcase/skipped") is not None
+    assert "1 tests, 0 failed." in reconciler("access", "test", "tests.yaml", "--env", "prod", cwd=folder).ok().out
+    project(folder, {"late": {"caller": "later-bot", "target": "template/top", "expect": "deny"}})
+    assert "[matches-nothing]" in reconciler("access", "test", "tests.yaml", "--env", "dev", cwd=folder).ok(3).err

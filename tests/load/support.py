@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import Problems, ReconcilerError
 from reconciler.load.build import quietly
-from reconciler.load.load import load, no_collector
+from reconciler.load.load import load, no_collector, other_worlds
 from reconciler.load.loaded import Loaded
 from reconciler.load.project import FILE_NAME, Project, read_project, without_file
 from reconciler.load.quick import load_quickly
@@ -47,8 +48,9 @@ def loaded(
     project = open_project(folder)
     given = paths if paths is not None else [] if project.has_file else [str(folder)]
     with no_collector():
-        quick = load_quickly(project, environment, given, None, quietly)
-        again = load_quickly(project, environment, given, None, quietly)  # from the cache
+        elsewhere = partial(other_worlds, project, environment)
+        quick = load_quickly(project, environment, given, None, quietly, elsewhere)
+        again = load_quickly(project, environment, given, None, quietly, elsewhere)  # from the cache
     whole = load(project, environment, given, thoroughly=True)
     for other in (quick, again):
         if other is not None:
