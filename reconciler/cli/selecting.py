@@ -100,6 +100,12 @@ def _of_policies(configuration: Configuration) -> Iterator[Selected]:
         about = sum(rule.about(one) for one in callers[address.tenant])
         fitting = sum(
             rule.fits(thing)
+            # an allow is judged by what a caller names
+            and (
+                body["effect"] == "deny"
+                or rule.classification is not None
+                or KINDS[thing.name.partition("/")[0]].calls is not None
+            )
             # data has a classification; what is read through other resources is for the judge of a call to say
             and (
                 rule.classification is None

@@ -17,6 +17,8 @@ from reconciler.model.risk import BY_ACCESS, NoRisk
 from reconciler.model.selector import (
     ACTION,
     ALLOWED_CLASS,
+    ALLOWED_LABEL,
+    ALLOWED_TARGET,
     CALLER,
     CALLER_LABEL,
     DENIED_CLASS,
@@ -141,10 +143,13 @@ def _selects(body: Body) -> Iterator[Selector]:
     """Every name and word of a policy."""
     whole = bool(body.get("optional"))
     subjects, targets = (body[key] if isinstance(body[key], dict) else {} for key in ("subjects", "targets"))
-    classes = ALLOWED_CLASS if body["effect"] == "allow" else DENIED_CLASS
+    is_allow = body["effect"] == "allow"
+    names, classes, of_target = (
+        (ALLOWED_TARGET, ALLOWED_CLASS, ALLOWED_LABEL) if is_allow else (TARGET, DENIED_CLASS, TARGET_LABEL)
+    )
     lists = (
         ("subjects", subjects, (("callers", CALLER), ("roles", ROLE)), CALLER_LABEL),
-        ("targets", targets, (("names", TARGET), ("classification", classes)), TARGET_LABEL),
+        ("targets", targets, (("names", names), ("classification", classes)), of_target),
     )
     for key, part, nouns, of_labels in lists:
         optional = whole or bool(part.get("optional"))

@@ -232,20 +232,20 @@ def steps_below(shapes: Sequence[Shape], step: str) -> tuple[tuple[Shape, ...], 
     found: list[Shape] = []
     names: set[str] = set()
     for shape in shapes:
-        for one in _members(shape):
+        for one in members_of(shape):
             if one.part is not None and step != "*":
                 names |= fields_of(one.part).keys()
                 found += [fields_of(one.part)[step]] if step in fields_of(one.part) else []
             elif one.part is None:
                 below = one.items if one.items is not None and step == "*" else one.values
-                is_open = one.private and one.items is None and one.values is None
-                found += [below] if below is not None else [one] if is_open else []
+                found += [below] if below is not None else [one] if one.is_open else []
     return tuple(found), tuple(sorted(names))
 
 
-def _members(shape: Shape) -> Iterator[Shape]:
+def members_of(shape: Shape) -> Iterator[Shape]:
+    """Yield the members of a union, over however many levels; a shape that is none is its only one."""
     inner = (*shape.members.values(), *shape.either)
     if not inner:
         yield shape
     for one in inner:
-        yield from _members(replace(one, private=True) if shape.private else one)
+        yield from members_of(replace(one, private=True) if shape.private else one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from reconciler.kinds.accept import Accepted, accept
 from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
 from reconciler.load.collect import Collector
+from reconciler.load.defaults import unknown_in_defaults
 from reconciler.load.draft import Draft, Layer
 from reconciler.load.project import Project
 from reconciler.load.substitute import Substitution
@@ -35,7 +35,6 @@ def build_resources(
     collector: Collector, project: Project, variables: Mapping[str, Any], problems: list[Problem], count: Count
 ) -> dict[Address, Resource]:
     """Every draft that validates, in key order; problems are located in the layer that causes them."""
-    _check_defaults(project, problems)
     base = Known([address for address, draft in collector.drafts.items() if draft.in_base])
     resources = {}
     for number, address in enumerate(sorted(collector.drafts)):
@@ -57,6 +56,8 @@ def build_resources(
         if not draft.in_base and any(p.code == "missing-field" for p in found):
             problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))
         problems.extend(draft.locate(problem) for problem in found)
+    judged = {(problem.place, problem.code) for problem in problems}
+    problems.extend(one for one in unknown_in_defaults(project) if (one.place, one.code) not in judged)
     return resources
 
 
@@ -67,18 +68,6 @@ def _no_base(draft: Draft, base: Known, consequence: str) -> Problem:
     message = f"no base resource {address}, {consequence}"
     hint = f"did you mean {meant}?" if meant else "correct the name, or write the whole resource here"
     return Problem("no-base-resource", message, str(address), on_key=True, hint=hint)
-
-
-def _check_defaults(project: Project, problems: list[Problem]) -> None:
-    for kind in KINDS.values() if project.settings.defaults else ():
-        found = project.defaults(kind.name)
-        known = sorted({name for variant in kind.variants.values() for name in variant.model_fields})
-        for field in found[1] if found else ():
-            if field not in known:
-                near = get_close_matches(field, known, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else None
-                problem = Problem("unknown-field", f"no {kind.name} has a field `{field}`", on_key=True, hint=hint)
-                problems.append(project.problem(problem, (*found[0], field) if found else ()))
 
 
 def _with_defaults(draft: Draft, project: Project, variables: Mapping[str, Any], problems: list[Problem]) -> Any:

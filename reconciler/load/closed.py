@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from reconciler.errors import Place, Problem, in_order
 from reconciler.kinds.table import KINDS
-from reconciler.load.draft import Draft
-from reconciler.load.ignored import unused
+from reconciler.load.draft import Draft, Entry
+from reconciler.load.ignored import refers, unused, unused_external
 from reconciler.load.project import ExternalEntry, Project
 from reconciler.load.selectors import NOTHING, OPTIONAL, Doubt, Offers, World, doubts, offers_of
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
-from reconciler.model.selector import CALLER, TARGET, Selector
+from reconciler.model.selector import CALLER, NAMED, Selector
 
 Selecting = tuple[Address, Selector]
 
@@ -34,20 +34,24 @@ class Judgement(NamedTuple):
 
 class Parts(NamedTuple):
     """What a configuration's resources say of selectors: names (addresses as text), what may be selected and what selects,
-    and how to find what they refer to. ``whole``: all that is declared is valid, so that nobody's words are missing."""
+    how to find what they refer to, and the manifests' own entries of `external`. ``whole``: all that is declared is valid, so that nobody's words are missing."""
 
     names: Collection[str]
     offers: Offers
     selecting: Sequence[Selecting]
     referred: Callable[[], Iterable[str]]
+    external: Sequence[tuple[Address, Entry]] = ()
     whole: bool = True
 
     @classmethod
-    def of(cls, resources: Sequence[Resource], declared: Collection[str]) -> Parts:
+    def of(
+        cls, resources: Sequence[Resource], declared: Collection[str], external: Sequence[tuple[Address, Entry]]
+    ) -> Parts:
         """Those of resources with their bodies, in the order of addresses; ``declared`` names invalid ones too."""
         names = {*declared}
         referred = partial(referred_in, resources)
-        return cls(names, offers_of(resources), selecting_in(resources), referred, len(names) == len(resources))
+        whole = len(names) == len(resources)
+        return cls(names, offers_of(resources), selecting_in(resources), referred, external, whole)
 
 
 Elsewhere = Callable[[], Iterable[tuple[str, World]]]
@@ -69,7 +73,7 @@ def judged(
     """Everything that selects nothing; consequences of what is invalid are left out."""
     settings = project.settings
     world = world_of(project, configuration, parts)
-    found = [one for one in doubts(world, parts.selecting) if parts.whole or one.selector.noun in {CALLER, TARGET}]
+    found = [one for one in doubts(world, parts.selecting) if parts.whole or one.selector.noun in NAMED]
     tenants = _tenants(world) if found else set()
     errors, warnings = list[Problem](), list[Problem]()
     for doubt in found:
@@ -82,12 +86,16 @@ def judged(
             errors.append(_located(doubt, drafts))
     unsure: list[tuple[Problem, bool]] = []
     several = len(settings.environments) > 1
-    for one in unused(settings, parts.names, _undeclared(parts) if settings.external else ()):
+    undeclared = _undeclared(parts) if settings.external or parts.external else set()
+    for one in unused(settings, configuration.resources, parts.names, undeclared):
         problem = project.problem(one.problem, one.path)
         if several and one.elsewhere:
             unsure.append((problem, one.is_error))
         else:
             (errors if one.is_error else warnings).append(problem)
+    unused_here = [*_unused_external(parts, undeclared)]
+    unsure += ((problem, False) for problem in unused_here if several)
+    warnings += () if several else unused_here
     return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,))
 
 
@@ -117,11 +125,24 @@ def _undeclared(parts: Parts) -> set[str]:
     """What the project uses and doesn't declare."""
     found = {name for name in parts.referred() if name not in parts.names}
     for address, (_, noun, text, _) in parts.selecting:
-        if noun in {CALLER, TARGET}:
+        if noun in NAMED:
             name = f"{address.tenant}/{CALLER}/{text}" if noun == CALLER else f"{address.tenant}/{text}"
             if name not in parts.names:
                 found.add(name)
     return found
+
+
+def _unused_external(parts: Parts, undeclared: Collection[str]) -> Iterator[Problem]:
+    """The `external` entries of manifests that nothing refers to, in any tenant of their document."""
+    found: dict[Place, list[tuple[Address, Entry]]] = {}
+    for address, entry in parts.external:
+        if not (isinstance(entry.value, dict) and entry.value.get("optional")):
+            found.setdefault(entry.place, []).append((address, entry))
+    for entries in found.values():
+        if not any(refers(undeclared, str(address)) for address, _ in entries):
+            address, entry = entries[0]
+            problem = unused_external(f"{address.kind}/{address.name}")
+            yield entry.problem(NOTHING, problem.message, hint=problem.hint)
 
 
 def _located(doubt: Doubt, drafts: Mapping[Address, Draft]) -> Problem:
@@ -145,7 +166,7 @@ def _sharing(doubt: Doubt, world: World, tenants: Collection[str], drafts: Mappi
 
 def _selects(world: World, doubt: Doubt, tenants: Iterable[str]) -> bool:
     """Whether a selector selects something in one of the tenants; its text may say `${tenant}`."""
-    own, selector = doubt.address.tenant, doubt.selector
+    own, selector = doubt.address.tenant, doubt.selector.of_any_effect
     return any(
         world.selects(tenant, selector._replace(text=text))
         for tenant in tenants

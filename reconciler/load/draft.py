@@ -20,7 +20,7 @@ LISTS = {
     "moved": ("from", "to"),
     "removed": ("from", "destroy"),
     "adopt": ("address", "from_project"),
-    "external": ("address", "project"),
+    "external": ("address", "project", "optional"),
 }
 """The lists beside the resources, and the fields of their entries."""
 

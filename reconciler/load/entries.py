@@ -28,7 +28,7 @@ class Entries:
         self.moves: list[Move] = []
         self.removals: list[Removal] = []
         self.adoptions: list[Adoption] = []
-        self.external: set[str] = set()
+        self.external: list[tuple[Address, Entry]] = []
         self._declared = declared
         self._problems = problems
         self._of_move: list[Entry] = []  # the entry of each move
@@ -196,10 +196,13 @@ class Entries:
         if isinstance(value, dict):
             if not self._map(entry, ("address",)):
                 return
+            if not isinstance(optional := value.get("optional", False), bool):
+                told = f"expected true or false, found {type_of(optional)}"
+                self._problems.append(entry.problem("wrong-type", told, ("optional",)))
             value, below = value["address"], ("address",)
         address = self._address(entry, value, below)
         if address is not None:
-            self.external.add(str(address))
+            self.external.append((address, entry))
 
 
 def _parse(tenant: str, text: Any) -> Address | None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from datetime import date
 from fnmatch import fnmatchcase, translate
 
 from msgspec import Struct
+from pydantic import BaseModel
 
 from reconciler.errors import Path, Problem
-from reconciler.kinds.schema import Shape, steps_below
+from reconciler.kinds.field_patterns import ANYTHING, KEY, has_field, meet, paths_of
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.wording import nearest
-from reconciler.load.project import ExternalEntry, ProjectFile
+from reconciler.load.project import ExternalEntry, IgnoreRule, ProjectFile
 from reconciler.load.selectors import NOTHING, OPTIONAL
 from reconciler.load.suggest import BUDGET
+from reconciler.model.address import Address
+from reconciler.model.body import leaves
+from reconciler.model.configuration import Ignore
+from reconciler.model.resource import Resource, State
 from reconciler.model.selector import is_pattern
 
 
@@ -30,8 +36,11 @@ class Unused(Struct, frozen=True):
     elsewhere: bool = True
 
 
-def unused(settings: ProjectFile, names: Collection[str], undeclared: Collection[str]) -> Iterator[Unused]:
-    """``names`` are all addresses that are declared, ``undeclared`` those that something refers to besides."""
+def unused(
+    settings: ProjectFile, state: State, names: Collection[str], undeclared: Collection[str]
+) -> Iterator[Unused]:
+    """``names`` are all addresses that are declared, ``state`` what of them is valid, ``undeclared`` what something refers to
+    besides."""
     for number, rule in enumerate(settings.ignore):
         place = ("ignore", number)
         kind = rule.address.split("/")[1] if rule.address.count("/") == 2 else "*"
@@ -43,15 +52,24 @@ def unused(settings: ProjectFile, names: Collection[str], undeclared: Collection
             )
         elif not rule.optional and not _is_there(rule.address, names):
             yield _nothing((*place, "address"), rule.address, names, "resource is declared as")
-        yield from _field(rule.address, rule.field, (*place, "field"))
+        yield from _field(rule, (*place, "field"), state, names)
     for number, entry in enumerate(settings.external):
         text, optional = (entry.address, entry.optional) if isinstance(entry, ExternalEntry) else (entry, False)
-        short = text.count("/") == 1
-        found = (one.partition("/")[2] if short else one for one in undeclared)
-        if not optional and not any(fnmatchcase(one, text) for one in found):
-            message = f"this selects nothing: nothing here refers to {text}"
-            hint = f"take it out, or write a map and {OPTIONAL}"
-            yield Unused(("external", number), Problem(NOTHING, message, hint=hint), False)
+        if not optional and not refers(undeclared, text):
+            yield Unused(("external", number), unused_external(text), False)
+
+
+def refers(undeclared: Collection[str], text: str) -> bool:
+    """Whether something refers to what an external pattern is about; a pattern of a policy may do so too."""
+    short = text.count("/") == 1
+    found = (one.partition("/")[2] if short else one for one in undeclared)
+    return any(fnmatchcase(one, text) or fnmatchcase(text, one) for one in found)
+
+
+def unused_external(text: str) -> Problem:
+    """A resource of another project that nothing refers to."""
+    message = f"this selects nothing: nothing here refers to {text}"
+    return Problem(NOTHING, message, hint=f"take it out, or write a map and {OPTIONAL}")
 
 
 def _is_there(pattern: str, names: Collection[str]) -> bool:
@@ -73,44 +91,74 @@ def _nothing(path: Path, text: str, names: Collection[str], what: str) -> Unused
     return Unused(path, Problem(NOTHING, message, hint=hint), literal)
 
 
-def _field(address: str, field: str, path: Path) -> Iterator[Unused]:
-    """Faults of a field pattern, judged by the schemas of the kinds that the address may match."""
-    kinds = kinds_of(address)
-    if not kinds:
+def _field(rule: IgnoreRule, path: Path, state: State, names: Collection[str]) -> Iterator[Unused]:
+    """Faults of a field pattern, judged by the specs of the kinds that the address may match, and of what it does match."""
+    field, kinds = rule.field, kinds_of(rule.address)
+    fitting = {(kind, one) for kind in kinds for one, part in KINDS[kind].variants.items() if has_field(part, field)}
+    if not kinds or len(fitting) == sum(len(KINDS[kind].variants) for kind in kinds):
         return
+    if fitting and (len(state) < len(names) or rule.optional):
+        return  # what is invalid may be of a variant that has the field, and so may what is still to come
+    matching = [address for address in state if fnmatchcase(str(address), rule.address)]
+    if any((address.kind, _variant(state[address])) in fitting for address in matching):
+        return
+    if any(_covers(rule, state[address]) for address in matching):
+        return  # a key with dots
+    if not fitting:
+        yield _unknown(field, kinds, path)
+    elif matching:
+        yield _of_others(rule, path, fitting, matching)
+
+
+def _variant(resource: Resource) -> str:
+    discriminator = KINDS[resource.address.kind].discriminator
+    return str(resource.body[discriminator]) if discriminator else ""
+
+
+def _covers(rule: IgnoreRule, resource: Resource) -> bool:
+    """Whether a rule leaves out something that a body has."""
+    own = Ignore(rule.address, rule.field, rule.reason)
+    return any(own.covers(resource.address, where, date.min) for where, _ in leaves(resource.body))
+
+
+def _of_others(rule: IgnoreRule, path: Path, fitting: Collection[tuple[str, str]], matching: list[Address]) -> Unused:
+    """A field that none of the matching resources has, and others of their kind would."""
+    one, more = matching[0], len(matching) - 1
+    which = f"{one}{f' and {more} more' if more else ''}"
+    message = f"this selects nothing: {which} {'have' if more else 'has'} no field `{rule.field}`"
+    having = [f"{kind}s of the {KINDS[kind].discriminator} {variant}" for kind, variant in sorted(fitting)]
+    hint = f"{', '.join(having[:5])} have it; {OPTIONAL}"
+    is_error = not _is_glob(rule.address) and not _is_glob(rule.field)
+    return Unused(path, Problem(NOTHING, message, hint=hint), is_error)
+
+
+def _unknown(field: str, kinds: Collection[str], path: Path) -> Unused:
+    """A field pattern that matches no field of any of the kinds."""
     if (index := re.search(r"\[\d*\]", field)) is not None:
-        whole = field[: index.start()]
         message = "this selects nothing: a list is one field, and its items have no paths"
-        yield Unused(path, Problem(NOTHING, message, hint=f"write `{whole}`"), True, False)
-        return
-    shapes: tuple[Shape, ...] = tuple(Shape(part=part) for kind in kinds for part in KINDS[kind].variants.values())
+        return Unused(path, Problem(NOTHING, message, hint=f"write `{field[: index.start()]}`"), True, False)
+    parts = [part for kind in kinds for part in KINDS[kind].variants.values()]
     steps = field.split(".")
-    for position, step in enumerate(steps):
-        if _is_glob(step):
-            names = steps_below(shapes, "")[1]
-            if shapes and not _is_open(shapes) and not any(fnmatchcase(name, step) for name in names):
-                message = f"this selects nothing: no field of {_of(kinds)} matches {field}"
-                yield Unused(path, Problem(NOTHING, message, hint=OPTIONAL), False, False)
-            return  # `*` is any text, dots included
-        found, names = steps_below(shapes, step)
-        if step.isdigit() and position and not found:
-            hint = f"a list is one field: write `{'.'.join(steps[:position])}`"
-            yield Unused(path, Problem("unknown-field", "an item of a list has no path", hint=hint), True, False)
-            return
-        if not found:
-            meant = nearest(step, names)
-            before = "".join(f"{one}." for one in steps[:position])
-            known = f"there are {', '.join(names)}" if names else None
-            advice = f"did you mean `{before}{meant}`?" if meant else known
-            message = f"no field `{field}` of {_of(kinds)}"
-            yield Unused(path, Problem("unknown-field", message, hint=advice), True, False)
-            return
-        shapes = found
+    good = next(n for n in range(len(steps)) if not any(has_field(part, ".".join(steps[: n + 1])) for part in parts))
+    before = "".join(f"{one}." for one in steps[:good])
+    names = sorted({name for part in parts for name in _names_below(part, steps[:good])})
+    if steps[good].isdigit() and good:
+        hint = f"a list is one field: write `{'.'.join(steps[:good])}`"
+        return Unused(path, Problem("unknown-field", "an item of a list has no path", hint=hint), True, False)
+    if any(map(_is_glob, steps[: good + 1])) and not all(step == "*" or not _is_glob(step) for step in steps):
+        message = f"this selects nothing: no field of {_of(kinds)} matches {field}"
+        return Unused(path, Problem(NOTHING, message, hint=OPTIONAL), False, False)
+    meant = nearest(steps[good], names)
+    advice = f"did you mean `{before}{meant}`?" if meant else f"there are {', '.join(names)}" if names else None
+    return Unused(path, Problem("unknown-field", f"no field `{field}` of {_of(kinds)}", hint=advice), True, False)
 
 
-def _is_open(shapes: Iterable[Shape]) -> bool:
-    """Whether anything may stand below one of these places."""
-    return bool(steps_below(tuple(shapes), "*")[0])
+def _names_below(part: type[BaseModel], steps: list[str]) -> Iterator[str]:
+    """The names of the fields below what a pattern matches; below a `*`, at any depth."""
+    for path in paths_of(part):
+        fits = not steps or (len(path) > 1 and meet(".".join((*steps, "*")), path))
+        if fits and path[-1] not in (KEY, ANYTHING) and ("*" in steps or len(path) == len(steps) + 1):
+            yield path[-1]
 
 
 def _of(kinds: Collection[str]) -> str:

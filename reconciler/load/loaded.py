@@ -59,7 +59,7 @@ def configured(
         moves=tuple(entries.moves),
         removals=tuple(entries.removals),
         adoptions=tuple(entries.adoptions),
-        external=frozenset(entries.external | external),
+        external=frozenset({*external, *(str(address) for address, _ in entries.external)}),
         ignore=project.ignore_rules(),
         guards=project.guards(),
         files=tuple(files),

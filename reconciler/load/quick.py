@@ -26,6 +26,7 @@ from reconciler.load.chunks import Chunk, chunks
 from reconciler.load.closed import Elsewhere, Parts, judged, nowhere, referred_in, selecting_in, world_of
 from reconciler.load.collect import MAX_COPIES, Collector
 from reconciler.load.documents import MAX_BYTES
+from reconciler.load.draft import Entry
 from reconciler.load.entries import Entries
 from reconciler.load.extract import Extract, unpacked
 from reconciler.load.loaded import Loaded, configured
@@ -120,12 +121,17 @@ def _unjudged(
     if problems.found or rulings is None:
         return None
     drafts = Drafts(catalogue, plain, frame, collector.drafts)
-    parts = _parts(catalogue, [extracts[piece.key] for piece in plain], resources)
+    parts = _parts(catalogue, [extracts[piece.key] for piece in plain], resources, entries.external)
     _keep(file, known, extracts, rulings)
     return Unjudged(configuration, parts, drafts)
 
 
-def _parts(catalogue: Catalogue, extracts: Sequence[Extract], others: Mapping[Address, Resource]) -> Parts:
+def _parts(
+    catalogue: Catalogue,
+    extracts: Sequence[Extract],
+    others: Mapping[Address, Resource],
+    external: Sequence[tuple[Address, Entry]],
+) -> Parts:
     """What the extracts know of selectors, and what the bodies of the other resources say."""
     offers = offers_of(others.values())
     for one in extracts:
@@ -137,7 +143,7 @@ def _parts(catalogue: Catalogue, extracts: Sequence[Extract], others: Mapping[Ad
     def referred() -> Iterable[str]:
         return chain(chain.from_iterable(one.outward for one in extracts), referred_in(others.values()))
 
-    return Parts(catalogue.digests, offers, selecting, referred)
+    return Parts(catalogue.digests, offers, selecting, referred, external)
 
 
 def _read(project: Project, environment: str | None, paths: Sequence[str]) -> Given | None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase, translate
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import takewhile
 from operator import eq
 
@@ -28,10 +28,14 @@ from reconciler.model.selector import (
     ACCESS_ROLE,
     ACTION,
     ALLOWED_CLASS,
+    ALLOWED_LABEL,
+    ALLOWED_TARGET,
     CALLER,
     CALLER_LABEL,
     DENIED_CLASS,
     EVERY,
+    LABELS,
+    NAMED,
     OF_CALLERS,
     PROJECT,
     ROLE,
@@ -50,10 +54,12 @@ NOTHING: Code = "matches-nothing"
 _SAYS: Mapping[str, str] = {
     CALLER: "there is no caller `{text}`",
     TARGET: "there is no {text}",
+    ALLOWED_TARGET: "there is no {text}",
     ROLE: "no caller has the role `{text}`",
     ACCESS_ROLE: "no caller has the role `{text}`",
     CALLER_LABEL: "no caller has this label with this value",
     TARGET_LABEL: "nothing that a policy may name has this label with this value",
+    ALLOWED_LABEL: "nothing that a caller can call has this label with this value",
     ALLOWED_CLASS: "no datasource is classified as {text}",
     DENIED_CLASS: "no datasource is classified as {text}, and none is without a classification",
     ACTION: "no template does this: {text}",
@@ -63,6 +69,12 @@ ALIKE = 0.8
 """From this likeness on a label's key or value is another one misspelt, besides one letter or two that are swapped."""
 _DIGITS = re.compile(r"[0-9]")
 OPTIONAL = "say `optional: true` if that is meant"
+
+
+@cache
+def _callable() -> tuple[str, ...]:
+    """The kinds that a policy may name and a caller call."""
+    return tuple(name for name in kinds_that(Ability.NAMEABLE) if KINDS[name].calls is not None)
 
 
 class Doubt(Struct, frozen=True):
@@ -81,8 +93,8 @@ def offers_of(resources: Iterable[Resource]) -> Offers:
         for noun, word in kind.offers(body):
             found[tenant, noun].add(word)
         if body["labels"] and kind.can(Ability.NAMEABLE):
-            for noun, word in labels(TARGET_LABEL, body["labels"]):
-                found[tenant, noun].add(word)
+            for noun in (TARGET_LABEL, ALLOWED_LABEL) if kind.calls else (TARGET_LABEL,):
+                found[tenant, noun].update(word for _, word in labels(noun, body["labels"]))
     return found
 
 
@@ -100,12 +112,14 @@ class World(Struct, frozen=True, dict=True):
     def _short(self) -> Mapping[tuple[str, str], list[str]]:
         """By tenant and noun: the names of callers, and `kind/name` of what a policy may name."""
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
-        nameable = frozenset(kinds_that(Ability.NAMEABLE))
+        nameable, callable_ = frozenset(kinds_that(Ability.NAMEABLE)), frozenset(_callable())
         for address in self.names:
             tenant, _, short = address.partition("/")
             kind, _, name = short.partition("/")
             if kind in nameable:
                 found[tenant, TARGET].append(short)
+                if kind in callable_:
+                    found[tenant, ALLOWED_TARGET].append(short)
             elif kind == CALLER:
                 found[tenant, CALLER].append(name)
         return found
@@ -119,14 +133,15 @@ class World(Struct, frozen=True, dict=True):
             kind = short.partition("/")[0]
             if fnmatchcase(CALLER, kind):
                 found[CALLER].append((tenant, short))
-            if any(fnmatchcase(name, kind) for name in kinds_that(Ability.NAMEABLE)):
-                found[TARGET].append((tenant, short))
+            for noun, kinds in ((TARGET, kinds_that(Ability.NAMEABLE)), (ALLOWED_TARGET, _callable())):
+                if any(fnmatchcase(name, kind) for name in kinds):
+                    found[noun].append((tenant, short))
         return found
 
     def selects(self, tenant: str, selector: Selector) -> bool:
         """Whether there is anything that the selector selects, as far as the project can know."""
         _, noun, text, _ = selector
-        if noun in {CALLER, TARGET}:
+        if noun in NAMED:
             return self._named(tenant, noun, text)
         if noun == PROJECT:
             return text in self.projects
@@ -135,11 +150,13 @@ class World(Struct, frozen=True, dict=True):
             return True
         if noun == ACCESS_ROLE and not self._short.get((tenant, CALLER)):
             return True  # whoever declares data only can't know the callers
-        about = CALLER if noun in OF_CALLERS else TARGET
+        about = CALLER if noun in OF_CALLERS else ALLOWED_TARGET if noun == ALLOWED_LABEL else TARGET
         return any(fnmatchcase(tenant, outside) for outside, _ in self._outside[about])
 
     def _named(self, tenant: str, noun: str, text: str) -> bool:
         short = f"{CALLER}/{text}" if noun == CALLER else text
+        if noun == ALLOWED_TARGET and text.partition("/")[0] not in ("*", *_callable()):
+            return False
         if not is_pattern(text) and f"{tenant}/{short}" in self.names:
             return True
         if any(
@@ -155,15 +172,15 @@ class World(Struct, frozen=True, dict=True):
     def moved_to(self, tenant: str, selector: Selector) -> str | None:
         """The new name of what a literal names by its former one."""
         _, noun, text, _ = selector
-        if noun not in {CALLER, TARGET}:
+        if noun not in NAMED:
             return None
         new = self.moved.get(f"{tenant}/{CALLER}/{text}" if noun == CALLER else f"{tenant}/{text}", "")
         return new.split("/", 2 if noun == CALLER else 1)[-1] or None
 
     def meant(self, tenant: str, selector: Selector) -> str | None:
         """What may have been meant by a literal that selects nothing."""
-        _, noun, text, _ = selector
-        if noun in {CALLER, TARGET}:
+        _, noun, text, _ = selector.of_any_effect
+        if noun in NAMED:
             words: Collection[str] = self._short.get((tenant, noun), ())
             kind, _, name = text.partition("/")
             if noun == TARGET and can(kind, Ability.NAMEABLE):
@@ -176,7 +193,7 @@ class World(Struct, frozen=True, dict=True):
             words = self.offers.get((tenant, noun), ())
         if len(words) >= BUDGET:
             return None
-        return _label_meant(text, words) if noun in {CALLER_LABEL, TARGET_LABEL} else nearest(text, words)
+        return _label_meant(text, words) if noun in LABELS else nearest(text, words)
 
 
 def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Iterator[Doubt]:
@@ -191,7 +208,10 @@ def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Itera
             known[key] = world.selects(address.tenant, selector)
         if known[key]:
             continue
-        pattern = selector.noun in {CALLER, TARGET} and is_pattern(selector.text)
+        if selector.of_any_effect != selector and world.selects(address.tenant, selector.of_any_effect):
+            yield Doubt(address, selector, _uncallable(address, selector), False)
+            continue
+        pattern = selector.noun in NAMED and is_pattern(selector.text)
         moved = world.moved_to(address.tenant, selector)
         meant = moved or (world.meant(address.tenant, selector) if not pattern and hints < 100 else None)
         hints += 1
@@ -215,7 +235,7 @@ def _label_meant(text: str, words: Iterable[str]) -> str | None:
 
 def _is_error(selector: Selector, pattern: bool, meant: str | None) -> bool:
     """Whether a literal is a typing error. A label may have been taken off what had it: one without a likeness is a doubt."""
-    if selector.noun in {CALLER_LABEL, TARGET_LABEL}:
+    if selector.noun in LABELS:
         key, _, value = selector.text.partition("=")
         near_key, _, near_value = (meant or "").partition(": ")
         return _is_misspelt(value, near_value) if key == near_key else _is_misspelt(key, near_key)
@@ -238,6 +258,21 @@ def _is_misspelt(word: str, meant: str) -> bool:
 def _in_common(one: str, other: str) -> int:
     """With how many letters both begin."""
     return sum(takewhile(bool, map(eq, one, other)))
+
+
+def _uncallable(address: Address, selector: Selector) -> Problem:
+    """What an allow selects, and nobody can call: data behind a template is allowed by the template's name."""
+    kind = selector.text.partition("/")[0]
+    if selector.noun == ALLOWED_LABEL:
+        says = "nothing that has this label"
+    elif is_pattern(selector.text):
+        says = f"nothing that {selector.text} matches"
+    else:
+        says = f"no {kind}"
+    named = " or ".join(f"`{name}/NAME`" for name in _callable())
+    message = f"this allows nothing: an allow is judged by what a caller names, and a caller can name {says} in {address.tenant}"
+    hint = f"name what reads it: {named}; or {OPTIONAL}"
+    return Problem(NOTHING, message, str(address), selector.path, hint=hint)
 
 
 def _problem(address: Address, selector: Selector, pattern: bool, meant: str | None) -> Problem:

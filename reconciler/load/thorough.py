@@ -39,11 +39,11 @@ def load_thoroughly(
     """Raises ConfigurationInvalid with all problems of all files."""
     problems = Problems()
     groups, given = _read(project, environment, paths, problems)
-    collector, configuration = _gathered(project, environment, name, groups, Counting(problems, count))
+    collector, entries, configuration = _gathered(project, environment, name, groups, Counting(problems, count))
     resources = configuration.resources
     check_resources(resources, collector, configuration.is_external, problems.found)
     check_secrets(resources, collector, project.secret_policy(environment), problems.found)
-    parts = Parts.of([*resources.values()], [*map(str, _declared(collector))])
+    parts = Parts.of([*resources.values()], [*map(str, _declared(collector))], entries.external)
     judgement = judged(project, configuration, parts, collector.drafts, elsewhere)
     problems.found += judgement.errors
     own = [project.source] if project.source else []
@@ -60,8 +60,8 @@ def world_thoroughly(project: Project, environment: str, name: str | None) -> Wo
     """Return what an environment of the project declares, whatever else is wrong with it."""
     problems = Problems()
     groups, _ = _read(project, environment, (), problems)
-    collector, configuration = _gathered(project, environment, name, groups, Counting(problems, quietly))
-    parts = Parts.of([*configuration.resources.values()], [*map(str, _declared(collector))])
+    collector, entries, configuration = _gathered(project, environment, name, groups, Counting(problems, quietly))
+    parts = Parts.of([*configuration.resources.values()], [*map(str, _declared(collector))], entries.external)
     return world_of(project, configuration, parts)
 
 
@@ -74,7 +74,7 @@ class Counting(NamedTuple):
 
 def _gathered(
     project: Project, environment: str | None, name: str | None, groups: Sequence[Sequence[Source]], to: Counting
-) -> tuple[Collector, Configuration]:
+) -> tuple[Collector, Entries, Configuration]:
     """All that the files declare, and of it what is valid by itself."""
     found = to.problems.found
     variables = project.variables(environment)
@@ -86,7 +86,7 @@ def _gathered(
     resources = build_resources(collector, project, variables, found, to.progress)
     entries = Entries(collector.entries, _declared(collector), found, project.placed)
     files = [source.path for group in groups for source in group]
-    return collector, configured(project, environment, name, MappingProxyType(resources), entries, files)
+    return collector, entries, configured(project, environment, name, MappingProxyType(resources), entries, files)
 
 
 def _declared(collector: Collector) -> set[Address]:

@@ -11,14 +11,20 @@ CALLER, TARGET = "caller", "target"
 """Selected by name: a caller's, or `kind/name` of what a policy may name. Every other noun is selected by a word."""
 ROLE, ACCESS_ROLE = "role", "access-role"
 CALLER_LABEL, TARGET_LABEL = "caller-label", "target-label"
+ALLOWED_TARGET, ALLOWED_LABEL = "allowed-target", "allowed-label"
+"""A target's name and label in an allow, which is judged by what a caller names: only what can be called counts."""
 ALLOWED_CLASS, DENIED_CLASS = "allowed-class", "denied-class"
 ACTION = "action"
 PROJECT = "project"
 OF_CALLERS = frozenset({ROLE, ACCESS_ROLE, CALLER_LABEL})
 """Nouns whose words are said of callers."""
+NAMED = frozenset({CALLER, TARGET, ALLOWED_TARGET})
+"""Nouns that are selected by name."""
+LABELS = frozenset({CALLER_LABEL, TARGET_LABEL, ALLOWED_LABEL})
+_ANY_EFFECT: Mapping[str, str] = {ALLOWED_TARGET: TARGET, ALLOWED_LABEL: TARGET_LABEL}
 EVERY = ""
 """The word of what every selector of its noun fits."""
-STRICT = frozenset({CALLER, TARGET, ROLE, ACCESS_ROLE, CALLER_LABEL, TARGET_LABEL})
+STRICT = NAMED | LABELS | {ROLE, ACCESS_ROLE}
 """Nouns that anybody can misspell: a literal that selects nothing is an error. The others' words are a closed list of the
 schema's, or another project's to know."""
 
@@ -30,6 +36,11 @@ class Selector(NamedTuple):
     noun: str
     text: str
     optional: bool = False
+
+    @property
+    def of_any_effect(self) -> Selector:
+        """The same selector as one of a deny, for which it does not matter what can be called."""
+        return self._replace(noun=_ANY_EFFECT.get(self.noun, self.noun))
 
 
 class Offer(NamedTuple):

@@ -203,6 +203,7 @@ def _lists(bare_name: Schema, variable: Schema) -> dict[str, Schema]:
                 ["address"],
                 address=("The resource, as kind/name.", address),
                 project=("The project that declares it; for readers.", project),
+                optional=("Whether nothing here has to refer to it.", {**flag, "default": False}),
             ),
         ),
     }

@@ -10,62 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.errors import ConfigurationInvalid, Problem
-from reconciler.load.build import quietly
-from reconciler.load.load import load
-from reconciler.load.quick import load_quickly
 from tests.conftest import reconciler
-from tests.load.support import loaded, open_project, write
-
-WORLD: dict[str, Any] = {
-    "version": 1,
-    "tenant": "acme",
-    "connectors": {"warehouse": {"type": "sql", "dialect": "sqlite", "database": "w.db"}},
-    "datasources": {
-        "sales": {
-            "type": "database",
-            "connector": "warehouse",
-            "tables": ["orders"],
-            "access_roles": ["analyst"],
-            "classification": "internal",
-            "labels": {"team": "red"},
-        }
-    },
-    "templates": {"top": {"type": "sql", "datasource": "sales", "sql": "SELECT id FROM orders"}},
-    "callers": {
-        "sales-bot": {
-            "roles": ["analyst"],
-            "labels": {"team": "blue"},
-            "auth": {
-                "jwt": {"issuer": "corp", "claims": {"a": "b"}, "roles_from": {"claim": "g", "map": {"x": "boss"}}}
-            },
-        }
-    },
-}
-DENY: dict[str, Any] = {"effect": "deny", "subjects": "any", "actions": "any", "targets": "any"}
-
-
-def text(policy: dict[str, Any], **more: Any) -> str:
-    return yaml.safe_dump({**WORLD, "policies": {"p": {**DENY, **policy}}, **more})
-
-
-def errors(folder: Path, files: dict[str, str]) -> list[Problem]:
-    """Of both ways, which have to agree."""
-    try:
-        loaded(folder, files)
-    except ConfigurationInvalid as error:
-        assert load_quickly(open_project(folder), None, [str(folder)], None, quietly) is None
-        return [*error.problems]
-    return []
-
-
-def warnings(folder: Path, files: dict[str, str]) -> list[str]:
-    found = loaded(folder, files)
-    again = load_quickly(open_project(folder), None, [str(folder)], None, quietly)
-    assert again is not None, "a warning does not make a load slow"
-    assert again.judgement == found.judgement
-    return [problem.message for problem in found.judgement.warnings]
-
+from tests.load.selecting import DENY, WORLD, errors, text, warnings
+from tests.load.support import loaded, write
 
 GOOD: list[dict[str, Any]] = [
     {"subjects": {"callers": ["sales-bot"]}},
@@ -213,75 +160,6 @@ def test_shared_with_names_projects(tmp_path: Path) -> None:
     assert "strangers" in found
 
 
-IGNORED: list[tuple[str, str, str]] = [
-    ("*/connector/*", "maxrows", "did you mean `max_rows`?"),
-    ("*/connector/*", "args[0]", "write `args`"),
-    ("*/connector/*", "args.0", "write `args`"),
-    ("*", "max_rowz", "did you mean `max_rows`?"),
-    ("*/limit/*", "max_rows", "there are"),
-    ("*/conector/*", "max_rows", "did you mean `connector`?"),
-    ("acme/connector/warehuse", "max_rows", "did you mean `acme/connector/warehouse`?"),
-    ("*/connector/*", "auth.tokn", "did you mean `auth.token`?"),
-]
-LEFT: list[tuple[str, str]] = [
-    ("*", "labels.*"),
-    ("*", "*"),
-    ("*/connector/*", "auth.token"),
-    ("acme/connector/warehouse", "max_rows"),
-    ("acme/*", "labels.team"),
-    ("*/connector/*", "tools.*.risk"),
-    ("*/connector/*", "options.anything.below"),
-    ("*/connector/*", "max_*"),
-]
-
-
-def ignoring(address: str, field: str, more: str = "") -> dict[str, str]:
-    rule = f"{{address: '{address}', field: '{field}', reason: x{more}}}"
-    return {"a.yaml": yaml.safe_dump(WORLD), "reconciler.yaml": f"version: 1\nproject: p\nignore: [{rule}]\n"}
-
-
-@pytest.mark.parametrize(("address", "field", "hint"), IGNORED)
-def test_ignore_rules_that_ignore_nothing(tmp_path: Path, address: str, field: str, hint: str) -> None:
-    (found,) = errors(tmp_path, ignoring(address, field))
-    assert hint in (found.hint or "")
-    assert found.place is not None
-    assert Path(found.place.file).name == "reconciler.yaml"
-
-
-@pytest.mark.parametrize(("address", "field"), LEFT)
-def test_ignore_rules_that_ignore_something(tmp_path: Path, address: str, field: str) -> None:
-    assert warnings(tmp_path, ignoring(address, field)) == []
-
-
-def test_ignore_rules_of_nobody_yet(tmp_path: Path) -> None:
-    assert len(warnings(tmp_path / "pattern", ignoring("*/integration/*", "max_retries"))) == 1
-    assert len(warnings(tmp_path / "field", ignoring("*/connector/*", "maxx*"))) == 1
-    for address in ("*/integration/*", "acme/integration/late"):
-        assert warnings(tmp_path / address[0], ignoring(address, "max_retries", ", optional: true")) == []
-
-
-def test_an_external_that_nobody_uses_is_a_doubt(tmp_path: Path) -> None:
-    project = "version: 1\nproject: p\nexternal: [connector/far, {address: connector/later, optional: true}]\n"
-    assert len(warnings(tmp_path, {"a.yaml": yaml.safe_dump(WORLD), "reconciler.yaml": project})) == 1
-
-
-def test_what_counts_in_one_environment_is_no_error_in_another(tmp_path: Path) -> None:
-    """A rule of the project's file is about all environments: it has to be of use in one."""
-    folder = tmp_path / "p"
-    rule = "{address: acme/limit/LATE, field: requests, reason: x}"
-    project = f"version: 1\nproject: p\nignore: [{rule}]\nenvironments: {{dev: {{}}, prod: {{overlays: [prod]}}}}\n"
-    files = {
-        "reconciler.yaml": project.replace("LATE", "late"),
-        "a.yaml": yaml.safe_dump(WORLD),
-        "prod/b.yaml": "version: 1\ntenant: acme\nlimits: {late: {target: tenant, per: day, requests: 1}}\n",
-    }
-    write(folder, files)
-    assert "Warning" not in reconciler("validate", cwd=folder).ok().text
-    write(folder, {"reconciler.yaml": project.replace("LATE", "lat")})
-    assert "[matches-nothing]" in reconciler("validate", cwd=folder).ok(3).err
-    assert "Warning" in reconciler("validate", "--env", "prod", cwd=folder).ok().text
-
-
 def test_warnings_are_no_errors(tmp_path: Path) -> None:
     write(tmp_path, {"a.yaml": text(DOUBTS[0])})
     done = reconciler("validate", ".", cwd=tmp_path).ok()
@@ -404,98 +282,48 @@ def test_every_typing_error_of_a_random_project_is_reported(tmp_path: Path, seed
         assert found, text_
 
 
-PROJECT = "version: 1\nproject: p\nenvironments: {dev: {}, prod: {overlays: [prod]}, stage: {overlays: [stage]}}\n"
-OF_PROD = {
-    "version": 1,
-    "tenant": "acme",
-    "templates": {"late": {**WORLD["templates"]["top"], "labels": {"team": "rod"}}},
-    "callers": {"late-bot": {"roles": ["nurse"], "labels": {"team": "bleu"}, "auth": {"api_key": {}}}},
-}
-LATE: list[dict[str, Any]] = [
-    {"subjects": {"callers": ["late-bot"]}},
-    {"subjects": {"roles": ["nurse"]}},
-    {"subjects": {"labels": {"team": "bleu"}}},
-    {"targets": {"names": ["template/late"]}},
-    {"targets": {"labels": {"team": "rod"}}},
+UNCALLED: list[dict[str, Any]] = [
+    {"names": ["datasource/sales"]},
+    {"names": ["template/top", "connector/warehouse"]},
+    {"names": ["datasource/*"]},
+    {"names": ["*/sales"]},
+    {"names": ["integration/gpt"]},
+    {"labels": {"team": "red"}},
 ]
 
 
-def environments(policy: dict[str, Any], of_prod: dict[str, Any] | None = None, **more: Any) -> dict[str, str]:
-    """A base with a policy, which three environments share; prod declares more."""
-    return {
-        "reconciler.yaml": PROJECT,
-        "a.yaml": text(policy, **more),
-        "prod/b.yaml": yaml.safe_dump(OF_PROD if of_prod is None else of_prod),
-        "stage/b.yaml": "version: 1\ntenant: acme\nlimits: {l: {target: tenant, per: day, requests: 1}}\n",
-    }
+@pytest.mark.parametrize("targets", UNCALLED, ids=str)
+def test_an_allow_of_what_nobody_can_call_is_a_doubt(tmp_path: Path, targets: dict[str, Any]) -> None:
+    """An allow is judged by what the caller names; a deny by everything behind it too."""
+    more = {"integrations": {"gpt": {"provider": "openai", "credential": "env://KEY"}}}
+    (found,) = warnings(tmp_path / "allow", {"a.yaml": text({"effect": "allow", "targets": targets}, **more)})
+    assert found.startswith("this allows nothing: an allow is judged by what a caller names")
+    assert warnings(tmp_path / "deny", {"a.yaml": text({"targets": targets}, **more)}) == []
+    meant = {"effect": "allow", "targets": {**targets, "optional": True}}
+    assert warnings(tmp_path / "meant", {"a.yaml": text(meant, **more)}) == []
 
 
-@pytest.mark.parametrize("policy", LATE, ids=str)
-def test_what_another_environment_has_is_a_warning_that_names_it(tmp_path: Path, policy: dict[str, Any]) -> None:
-    files = environments(policy)
-    assert loaded(tmp_path, files, "prod").judgement.warnings == ()
-    for environment in ("dev", "stage"):
-        (found,) = loaded(tmp_path, files, environment).judgement.warnings
-        assert found.message.endswith("; it does in the environment prod")
-    report = reconciler("validate", "--format", "json", cwd=tmp_path).ok().json
-    assert [one["message"].rpartition(" (")[2] for one in report["warnings"]] == ["in dev, stage)"]
-    assert "1 selector selects nothing" in reconciler("plan", "--env", "dev", cwd=tmp_path).ok().out
+CALLED: list[dict[str, Any]] = [
+    {"names": ["template/top"]},
+    {"names": ["template/*", "*/top"]},
+    {"names": ["*/t*"]},
+    {"labels": {"team": "rod"}},
+]
 
 
-@pytest.mark.parametrize("policy", LATE, ids=str)
-def test_what_no_environment_has_is_an_error_in_each(tmp_path: Path, policy: dict[str, Any]) -> None:
-    write(tmp_path, environments(policy, {"version": 1, "tenant": "acme", "limits": {}}))
-    for environment in ("dev", "prod", "stage"):
-        assert "[matches-nothing]" in reconciler("validate", "--env", environment, cwd=tmp_path).ok(3).err
-    assert reconciler("validate", cwd=tmp_path).ok(3).err.count("[matches-nothing]") == 1
+@pytest.mark.parametrize("targets", CALLED, ids=str)
+def test_an_allow_of_what_can_be_called_is_silent(tmp_path: Path, targets: dict[str, Any]) -> None:
+    more = {"templates": {"top": {**WORLD["templates"]["top"], "labels": {"team": "rod"}}}}
+    assert warnings(tmp_path, {"a.yaml": text({"effect": "allow", "targets": targets}, **more)}) == []
 
 
-def test_an_environment_that_is_invalid_still_has_its_names(tmp_path: Path) -> None:
-    broken = {**OF_PROD, "connectors": {"bad": {"type": "sql"}}}
-    files = environments(LATE[0], broken)
-    (found,) = loaded(tmp_path, files, "dev").judgement.warnings
-    assert found.message.endswith("; it does in the environment prod")
+def test_a_typing_error_in_an_allow_is_an_error(tmp_path: Path) -> None:
+    for name, meant in (("template/topp", "template/top"), ("datasource/salez", "datasource/sales")):
+        (found,) = errors(tmp_path, {"a.yaml": text({"effect": "allow", "targets": {"names": [name]}})})
+        assert f"did you mean `{meant}`?" in (found.hint or "")
 
 
-def test_what_a_tenant_of_another_environment_has(tmp_path: Path) -> None:
-    """One document, for the tenants that each environment's variable lists."""
-    shared = {"version": 1, "tenants": "${var.tenants}", "policies": {"p": {**DENY, **LATE[0]}}}
-    project = "{dev: {variables: {tenants: [acme]}}, prod: {variables: {tenants: [acme, globex]}, overlays: [prod]}}"
-    files = {
-        "reconciler.yaml": f"version: 1\nproject: p\nenvironments: {project}\n",
-        "a.yaml": yaml.safe_dump(shared),
-        "prod/b.yaml": yaml.safe_dump({"version": 1, "tenant": "globex", "callers": OF_PROD["callers"]}),
-    }
-    assert len(loaded(tmp_path, files, "prod").judgement.warnings) == 1
-    assert len(loaded(tmp_path, files, "dev").judgement.warnings) == 1
-
-
-def test_other_environments_are_read_for_an_unmatched_literal_only(tmp_path: Path) -> None:
-    """And each of them once, however many literals ask for it."""
-    write(tmp_path, environments(GOOD[0]))
-    project = open_project(tmp_path)
-    load(project, "dev")
-    assert project.worlds == {}
-    write(tmp_path, environments({"subjects": {"callers": ["late-bot"], "roles": ["nurse"]}}))
-    load(project, "dev")
-    assert [*project.worlds] == ["prod"]
-
-
-def test_warnings_are_shown_beside_errors(tmp_path: Path) -> None:
-    write(tmp_path, {"a.yaml": text(DOUBTS[0], limits={"l": {"target": "tenant"}})})
-    done = reconciler("validate", ".", cwd=tmp_path).ok(3)
-    assert ("[matches-nothing]" in done.err, done.err.count("Error: "), done.err.count("Warning: ")) == (True, 1, 1)
-    report = reconciler("validate", ".", "--format", "json", cwd=tmp_path).ok(3).json
-    assert (len(report["errors"]), [one["code"] for one in report["warnings"]]) == (1, ["matches-nothing"])
-    assert "::warning" in reconciler("validate", ".", "--format", "github", cwd=tmp_path).ok(3).out
-    for command in (("plan", "."), ("lint", ".")):
-        assert reconciler(*command, cwd=tmp_path).ok(3).err.count("Warning: ") == 1
-
-
-def test_doubts_about_the_project_file_are_shown_beside_errors(tmp_path: Path) -> None:
-    files = environments({}, limits={"l": {"target": "tenant"}})
-    rule = "ignore: [{address: acme/limit/nobody, field: requests, reason: x}]\n"
-    write(tmp_path, {**files, "reconciler.yaml": PROJECT + rule})
-    codes = [one["code"] for one in reconciler("validate", "--format", "json", cwd=tmp_path).ok(3).json["errors"]]
-    assert "matches-nothing" in codes
-    assert len(codes) == 2
+def test_lint_counts_what_an_allow_reaches(tmp_path: Path) -> None:
+    write(tmp_path, {"a.yaml": text({"effect": "allow", "targets": {"names": ["*/*"]}})})
+    done = reconciler("lint", ".", "--format", "json", cwd=tmp_path)
+    assert [one["targets"] for one in done.json["selectors"]] == [1]
