@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.apply.processes import Running, limits, until, until_locked
-from tests.apply.proxy import LATE, How, Proxy
 from tests.conftest import Db, new_postgres_database
+from tests.faults.proxy import LATE, Fault, Proxy
 
 Through = Callable[..., Proxy]
 NOT_WRITTEN = [(1,)]
@@ -33,8 +33,8 @@ def pg(postgres_server: str, folder: Path) -> Db:
 def through() -> Iterator[Through]:
     made: list[Proxy] = []
 
-    def start(db: Db, how: How, refuse: bool = False) -> Proxy:
-        made.append(Proxy(db.url, how, refuse))
+    def start(db: Db, fault: Fault) -> Proxy:
+        made.append(Proxy(db.url, fault))
         return made[-1]
 
     yield start
@@ -50,11 +50,11 @@ def generations(db: Db) -> list[tuple[int]]:
     return db.sql("SELECT number FROM generations ORDER BY 1")  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("how", ["statement", "before"])
-def test_lost_before_commit_nothing_is_written(pg: Db, through: Through, folder: Path, how: How) -> None:
-    proxy = through(pg, how)
+@pytest.mark.parametrize("at", ["INSERT INTO generations", "commit"])
+def test_lost_before_commit_nothing_is_written(pg: Db, through: Through, folder: Path, at: str) -> None:
+    proxy = through(pg, Fault("drop", at))
     ended = applying(proxy, folder).end().ok(1)
-    assert proxy.lost == 1
+    assert proxy.hits == 1
     assert "nothing was written" in ended.err
     assert generations(pg) == NOT_WRITTEN
     assert pg.rows()["acme/limit/a"]["requests"] == 1
@@ -62,16 +62,16 @@ def test_lost_before_commit_nothing_is_written(pg: Db, through: Through, folder:
 
 
 def test_the_reply_to_commit_is_lost(pg: Db, through: Through, folder: Path) -> None:
-    proxy = through(pg, "after")
+    proxy = through(pg, Fault("drop reply"))
     ended = applying(proxy, folder).end().ok()
-    assert proxy.lost == 1
+    assert proxy.hits == 1
     assert "Apply complete! Resources: 0 added, 1 changed, 0 destroyed." in ended.out
     assert generations(pg) == WRITTEN
 
 
 def test_commit_is_still_on_its_way(pg: Db, through: Through, folder: Path) -> None:
     """The server has not got it yet, so the apply's id is not there yet: that proves nothing before the server is done."""
-    proxy = through(pg, "late")
+    proxy = through(pg, Fault("late"))
     started = time.monotonic()
     ended = applying(proxy, folder).end().ok()
     assert time.monotonic() - started > LATE
@@ -80,7 +80,7 @@ def test_commit_is_still_on_its_way(pg: Db, through: Through, folder: Path) -> N
 
 
 def test_commit_never_arrives_and_the_server_waits_for_it(pg: Db, through: Through, folder: Path) -> None:
-    proxy = through(pg, "late and never")
+    proxy = through(pg, Fault("late and never"))
     ended = applying(proxy, folder).end().ok(1)
     assert "nothing was written" in ended.err
     assert generations(pg) == NOT_WRITTEN
@@ -90,9 +90,9 @@ def test_the_database_can_not_be_asked(
     pg: Db, through: Through, folder: Path, tmp_path: Path, postgres_server: str
 ) -> None:
     """Both ways at once, since each waits until the look-up is given up."""
-    written = through(pg, "after", refuse=True)
+    written = through(pg, Fault("drop reply", refuse=True))
     first = applying(written, folder)
-    until(lambda: written.lost)
+    until(lambda: written.hits)
     until(lambda: generations(pg) == WRITTEN)
     other = Db(new_postgres_database(postgres_server))
     second_folder = tmp_path / "other"
@@ -101,7 +101,7 @@ def test_the_database_can_not_be_asked(
     Running(other.url, second_folder, "apply", "--auto-approve").end().ok()
     (second_folder / "acme.yaml").write_text(limits(a=2))
     Running(other.url, second_folder, "plan", "--out", "saved.plan").end().ok()
-    second = applying(through(other, "before", refuse=True), second_folder)
+    second = applying(through(other, Fault("drop", refuse=True)), second_folder)
     for running, db, state in ((first, pg, WRITTEN), (second, other, NOT_WRITTEN)):
         ended = running.end().ok(9)
         assert "is in force wholly or not at all" in ended.err
@@ -114,9 +114,9 @@ def test_the_database_can_not_be_asked(
 
 def test_interrupted_while_it_waits_for_the_reply(pg: Db, through: Through, folder: Path) -> None:
     """COMMIT was sent: whoever presses Ctrl-C then gets to know what became of it."""
-    proxy = through(pg, "slow")
+    proxy = through(pg, Fault("hold reply"))
     running = applying(proxy, folder)
-    until(lambda: proxy.lost)
+    until(lambda: proxy.hits)
     time.sleep(0.5)
     running.send(signal.SIGINT)
     ended = running.end().ok()
