@@ -220,6 +220,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["revert-overlaps"], "a later generation changed the same resource"],
     Annotated[Literal["risk"], "the project's guards refuse a risk of this plan"],
     Annotated[Literal["rule-file"], "a file of rules can't be used"],
+    Annotated[Literal["schema-differs"], "the database's schema is not what its revision makes"],
     Annotated[Literal["schema-not-written"], "a schema can't be written"],
     Annotated[Literal["secret-damaged"], "a stored secret does not open"],
     Annotated[Literal["secret-in-use"], "a stored secret is still in use"],

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli.options import common, print_json
-from reconciler.cli.workspace import Options, Workspace
+from reconciler.cli.signing import signing_key
+from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import LockTimeout
+from reconciler.model.audit import Actor
+
+if TYPE_CHECKING:
+    from reconciler.store.structure import Difference
 
 MOST_NAMED = 3
 
@@ -37,22 +44,38 @@ def upgrade_command(options: Options, lock_timeout: float) -> int:
     database = workspace.database(workspace.environment(required=True))
     try:
         with options.progress.stage("Upgrading the schema"):
-            before, after = upgrade(database, lock_timeout, only_empty=False)
+            done = upgrade(
+                database, lock_timeout, only_empty=False, actor=Actor(actor(), signing_key(workspace.project))
+            )
     except LockNotHad:
         raise LockTimeout("somebody else is using the database; nothing was changed", hint="try again later") from None
     if options.format == "json":
-        print_json({"format_version": "1.0", "database": database.display, "before": before, "after": after})
-    elif before == after:
-        click.echo(f"{database.display} is at revision {after} already.")
+        print_json(
+            {
+                "format_version": "1.0",
+                "database": database.display,
+                "before": done.before,
+                "after": done.after,
+                "repaired": [*done.repaired],
+                "differences": _documents(done.surplus),
+            }
+        )
+        return 0
+    if done.repaired:
+        click.echo(f"Repaired {database.display}: made again {', '.join(done.repaired)}.")
+    if done.before == done.after:
+        click.echo(f"{database.display} is at revision {done.after} already.")
     else:
-        click.echo(f"Upgraded {database.display} from revision {before or '(none)'} to {after}.")
+        click.echo(f"Upgraded {database.display} from revision {done.before or '(none)'} to {done.after}.")
+    _print_differences(done.surplus)
+    click.echo("Next: `reconciler db verify`.")
     return 0
 
 
 @command.command("status")
 @common
 def status_command(options: Options) -> int:
-    """Tell what the database is: its schema's revision, its projects, generations and freezes. Writes nothing."""
+    """Show the schema's revision and how it differs from it, projects, generations and freezes. Writes nothing."""
     from reconciler.model.live import DatabaseState
     from reconciler.store.reading import read_overview
     from reconciler.store.schema import REVISIONS
@@ -61,7 +84,10 @@ def status_command(options: Options) -> int:
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
     overview = read_overview(database)
-    frozen = freezes(database) if overview.state is DatabaseState.CURRENT else []
+    lacks_freezes = any(
+        one.part.table in {"freezes", "resources"} and not one.is_surplus for one in overview.differences
+    )
+    frozen = freezes(database) if overview.state is DatabaseState.CURRENT and not lacks_freezes else []
     if options.format == "json":
         print_json(
             {
@@ -70,6 +96,7 @@ def status_command(options: Options) -> int:
                 "state": overview.state.value,
                 "revision": overview.revision,
                 "current_revision": REVISIONS[-1],
+                "differences": _documents(overview.differences),
                 "resources": overview.resources,
                 "projects": [
                     {"project": name, "environment": env, "generation": generation, "resources": count}
@@ -83,7 +110,8 @@ def status_command(options: Options) -> int:
     click.echo(
         f"Schema:   {overview.state.value} (revision {overview.revision or 'none'}, this reconciler's {REVISIONS[-1]})"
     )
-    click.echo(f"Live:     {overview.resources} resources")
+    _print_differences(overview.differences)
+    click.echo(f"Live:     {'not known' if overview.resources is None else overview.resources} resources")
     for name, env, generation, count in overview.projects:
         click.echo(f"Project:  {name}{f' ({env})' if env else ''}, generation {generation}, owns {count} resources")
     if frozen:
@@ -91,6 +119,18 @@ def status_command(options: Options) -> int:
         more = f" and {len(frozen) - MOST_NAMED} more" if len(frozen) > MOST_NAMED else ""
         click.echo(f"Frozen:   {names}{more} (see `reconciler freeze --list`)")
     return 0
+
+
+def _documents(differences: Iterable[Difference]) -> list[dict[str, Any]]:
+    return [
+        {"what": str(one.part), "expected": one.wanted, "found": one.found, "next_step": one.next_step()}
+        for one in differences
+    ]
+
+
+def _print_differences(differences: Iterable[Difference]) -> None:
+    for one in differences:
+        click.echo(f"Differs:  {one.sentence()}\n          {one.next_step()}")
 
 
 @command.command("backup")

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+AuditKey: TypeAlias = tuple[str, bytes] | None
+"""The id of a key, and the key."""
+
+
+class Actor(NamedTuple):
+    """Who does something, and the key that the audit trail's entry of it is made with."""
+
+    name: str
+    key: AuditKey = None
 
 
 class Entry(NamedTuple):

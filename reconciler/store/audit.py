@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from reconciler.errors import IntegrityFailed
-from reconciler.model.audit import Entry, Head
+from reconciler.model.audit import Actor, Entry, Head
 from reconciler.model.body import canonical
 
 GENESIS = "0" * 64
@@ -46,6 +47,12 @@ def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, byte
         text("UPDATE audit_head SET seq = :seq, hash = :hash WHERE one = 1"), {"seq": entry.seq, "hash": entry.hash}
     )
     return entry
+
+
+def note(connection: Connection, event: str, actor: Actor, fields: Mapping[str, Any]) -> None:
+    """Append what an actor did, in the caller's transaction."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    append(connection, {"at": at, "event": event, "actor": actor.name, **fields}, actor.key)
 
 
 class Chain(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -14,9 +14,12 @@ from reconciler.model.plan import Touch
 from reconciler.store.audit import Chain, read_chain
 from reconciler.store.connect import exists, reading
 from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
-from reconciler.store.schema import revision, state_of
+from reconciler.store.schema import REVISIONS, revision, state_of
 from reconciler.store.settled import read_settled
 from reconciler.store.url import Database
+
+if TYPE_CHECKING:
+    from reconciler.store.structure import Difference
 
 _MOMENT = {
     "sqlite": "t.deleted_at",
@@ -121,21 +124,36 @@ def chain_of(database: Database) -> Iterator[Chain | None]:
 
 
 class Overview(NamedTuple):
-    """What `db status` tells: the schema, and each project with its environment, generation and resources."""
+    """What `db status` shows: the schema, and each project with its environment, generation and resources."""
 
     state: DatabaseState
     revision: str | None
     projects: tuple[tuple[str, str | None, int, int], ...]
-    resources: int
+    resources: int | None
+    """None where a damaged schema keeps them from being counted; there are no projects then either."""
+    differences: tuple[Difference, ...] = ()
+
+
+def _hides_projects(difference: Difference) -> bool:
+    kind, table, name = difference.part
+    lost = difference.found is None and kind in {"table", "column"}
+    return lost and table in {"projects", "resources", "applied"} and name in {"", *_COUNTED}
+
+
+_COUNTED = ("name", "environment", "generation", "project", "uid")
+"""The columns that an overview reads."""
 
 
 def read_overview(database: Database) -> Overview:
+    from reconciler.store.repairs import differences  # no other command needs it
+
     if not exists(database):
         return Overview(DatabaseState.MISSING, None, (), 0)
     with reading(database) as connection:
         state, found = state_of(connection), revision(connection)
-        if state is not DatabaseState.CURRENT:
-            return Overview(state, found, (), 0)
+        differs = differences(connection, found) if found in REVISIONS else ()
+        if state is not DatabaseState.CURRENT or any(map(_hides_projects, differs)):
+            return Overview(state, found, (), None if differs else 0, differs)
         projects = connection.execute(
             text(
                 "SELECT p.name, p.environment, p.generation, count(a.uid) FROM projects p "
@@ -143,7 +161,7 @@ def read_overview(database: Database) -> Overview:
             )
         )
         rows = connection.execute(text("SELECT count(*) FROM resources")).scalar_one()
-        return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in projects), rows)
+        return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in projects), rows, differs)
 
 
 def read_addresses(database: Database, begun: str, limit: int) -> list[Address]:

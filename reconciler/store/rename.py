@@ -5,7 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from reconciler.errors import ReconcilerError, Refused
+from reconciler.model.audit import Actor
 from reconciler.model.live import DatabaseState
+from reconciler.store.audit import note
 from reconciler.store.connect import exists, set_wait, writing
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
 from reconciler.store.schema import require_usable, state_of
@@ -14,7 +16,7 @@ from reconciler.store.url import Database
 WAIT_SECONDS = 30.0
 
 
-def rename(database: Database, old: str, new: str) -> int:
+def rename(database: Database, old: str, new: str, actor: Actor) -> int:
     """How many resources it owns. Raises ReconcilerError where ``old`` is not there, Refused where ``new`` is."""
     if not exists(database):
         raise _not_there(database, old)
@@ -22,7 +24,9 @@ def rename(database: Database, old: str, new: str) -> int:
         with writing(database, WAIT_SECONDS) as connection, connection.begin():
             if not database.is_sqlite:
                 set_wait(connection, WAIT_SECONDS)
-            return _renamed(connection, database, old, new)
+            count = _renamed(connection, database, old, new)
+            note(connection, "project-rename", actor, {"from": old, "to": new})
+            return count
     except (ConnectionLost, Contended):
         raise DatabaseFailed(
             f"{database.display}: the connection ended during the renaming, or somebody else took the name",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
 from sqlalchemy import Connection, text
 
-from reconciler.errors import Refused
+from reconciler.errors import Problem, Refused
+from reconciler.model.audit import Actor
 from reconciler.model.live import DatabaseState
+from reconciler.store.audit import note
 from reconciler.store.connect import set_wait, writing
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
 from reconciler.store.migrations import MIGRATIONS, migrate
 from reconciler.store.url import Database
+
+if TYPE_CHECKING:
+    from reconciler.store.structure import Difference
 
 REVISIONS = (*MIGRATIONS,)
 """Every revision that this tool knows, oldest first; the last is the current one."""
@@ -92,14 +100,31 @@ def require_current(state: DatabaseState, database: Database) -> None:
         )
 
 
-def upgrade(database: Database, wait_seconds: float, only_empty: bool) -> tuple[str | None, str]:
-    """Migrates in one transaction; returns the revisions before and after. Raises LockNotHad, Refused, DatabaseFailed.
+class Upgrade(NamedTuple):
+    """The revisions before and after, the parts that were made again, and what is not part of the revision."""
 
-    With ``only_empty`` (an apply) nothing but an empty database is touched; otherwise everything but a newer one.
+    before: str | None
+    after: str
+    repaired: tuple[str, ...] = ()
+    surplus: tuple[Difference, ...] = ()
+
+
+def upgrade(database: Database, wait_seconds: float, only_empty: bool, actor: Actor | None = None) -> Upgrade:
+    """Migrate in one transaction. Raises LockNotHad, Refused, DatabaseFailed.
+
+    With ``only_empty`` (an apply) nothing but an empty database is touched; otherwise everything but a newer one, and one
+    whose schema lacks what can't be made again. The audit trail names ``actor`` for whatever is changed.
     """
     try:
         with writing(database, wait_seconds, create=True) as connection, connection.begin():
-            return _upgraded(connection, database, wait_seconds, only_empty)
+            if not database.is_sqlite:
+                set_wait(connection, wait_seconds)
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
+            done = _set_up(connection, database) if only_empty else _upgraded(connection, database)
+            if actor is not None and (done.before != done.after or done.repaired):
+                fields = {"before": done.before, "after": done.after, "repaired": [*done.repaired]}
+                note(connection, "db-upgrade", actor, fields)
+            return done
     except (ConnectionLost, Contended):
         raise DatabaseFailed(
             f"{database.display}: the connection ended during the upgrade, or somebody else changed the schema",
@@ -108,15 +133,38 @@ def upgrade(database: Database, wait_seconds: float, only_empty: bool) -> tuple[
         ) from None
 
 
-def _upgraded(
-    connection: Connection, database: Database, wait_seconds: float, only_empty: bool
-) -> tuple[str | None, str]:
-    if not database.is_sqlite:
-        set_wait(connection, wait_seconds)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
+def _set_up(connection: Connection, database: Database) -> Upgrade:
     state, before = state_of(connection), revision(connection)
     if state is not DatabaseState.CURRENT:
-        if only_empty or state is DatabaseState.NEWER:
-            require_usable(state, database)
+        require_usable(state, database)
         migrate(connection, before)
-    return before, REVISIONS[-1]
+    return Upgrade(before, REVISIONS[-1])
+
+
+def _upgraded(connection: Connection, database: Database) -> Upgrade:
+    """A schema is held to its own revision first: a migration counts on what the ones before it made."""
+    from reconciler.store.repairs import differences, repair  # no other command needs them
+
+    state, before = state_of(connection), revision(connection)
+    if state is DatabaseState.NEWER:
+        require_usable(state, database)
+    repaired = repair(connection, differences(connection, before)) if before is not None else ()
+    if before is not None:
+        _require_whole(differences(connection, before), before, database)
+    if before != REVISIONS[-1]:
+        migrate(connection, before)
+    left = differences(connection, REVISIONS[-1])
+    _require_whole(left, REVISIONS[-1], database)
+    return Upgrade(before, REVISIONS[-1], repaired, left)
+
+
+def _require_whole(found: Sequence[Difference], at: str, database: Database) -> None:
+    """Raises Refused where something is missing or changed, with every such difference."""
+    problems = [
+        Problem("schema-differs", f"{one.sentence()} (revision {at})", hint=one.next_step())
+        for one in found
+        if not one.is_surplus
+    ]
+    if problems:
+        what = f"the schema of {database.display} is not what its revision {at} makes; nothing was changed"
+        raise Refused(Problem("schema-differs", what, hint="see below, and `reconciler db status`"), *problems)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import IntegrityFailed, Refused
 from reconciler.model.address import Address
+from reconciler.model.audit import Actor as Actor
 from reconciler.model.secret_ref import SecretRef, references_in
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
@@ -23,7 +24,6 @@ from reconciler.store.url import Database
 MOST_WRAPS = 2**32
 """Of one key; beyond it, random nonces may repeat (NIST SP 800-38D). Each wrap also has a salt: this is the safe side."""
 
-AuditKey = tuple[str, bytes] | None
 _COLUMNS = ", ".join(StoredSecret._fields)
 
 
@@ -32,13 +32,6 @@ class Sealed(NamedTuple):
 
     secret: StoredSecret
     blob: bytes
-
-
-class Actor(NamedTuple):
-    """Who does something, and the key that the audit trail's entry of it is made with."""
-
-    name: str
-    key: AuditKey = None
 
 
 def find(database: Database, tenant: str, name: str) -> StoredSecret | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from reconciler.model.status import moment
-from reconciler.store.audit import append
+from reconciler.store.audit import note as note
 from reconciler.store.changing import changing
-from reconciler.store.secrets import Actor
 from reconciler.store.url import Database
 
 
@@ -27,11 +26,6 @@ def changing_status(database: Database) -> Iterator[Connection]:
 def raise_counter(connection: Connection) -> None:
     """Tell runtimes that there is something to read; holds the lock of status until the transaction ends."""
     connection.execute(text("UPDATE status_counter SET n = n + 1"))
-
-
-def note(connection: Connection, event: str, actor: Actor, fields: dict[str, Any]) -> None:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    append(connection, {"at": at, "event": event, "actor": actor.name, **fields}, actor.key)
 
 
 def shown(value: Any) -> Any:

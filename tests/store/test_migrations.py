@@ -81,7 +81,7 @@ def test_from_every_revision_to_the_same_schema(db: Db, folder: Path, tmp_path: 
             assert "is older than this reconciler" in refused.err
             assert "`reconciler db upgrade`" in refused.err
         assert triggers(db) >= TRIGGERS[db.is_sqlite]
-    assert upgrade(database_of(db), 10, only_empty=False) == (start, REVISIONS[-1])
+    assert upgrade(database_of(db), 10, only_empty=False)[:2] == (start, REVISIONS[-1])
     assert state(db) is DatabaseState.CURRENT
     assert triggers(db) >= TRIGGERS[db.is_sqlite]
     assert db.sql("SELECT row_version FROM resources") == version

@@ -36,6 +36,23 @@ def test_what_it_owns_and_its_history_follow(db: Db, folder: Path) -> None:
     assert db.sql("SELECT uid FROM resources") == uid
 
 
+def test_it_is_in_the_audit_trail(db: Db, folder: Path) -> None:
+    """In the same transaction: a renaming that is refused leaves no entry."""
+    write(folder)
+    run = cli_on(db.url, folder, "old")
+    key = str(folder / "keys.json")
+    run("secrets", "keys", "create", "--out", key).ok()
+    run(*APPLY).ok()
+    run("project", "rename", "old", "new", RECONCILER_KEY_FILE=key).ok()
+    run("project", "rename", "old", "newer").ok(1)
+    run("project", "rename", "new", "new").ok(6)
+    entries = [json.loads(body) for (body,) in db.sql("SELECT body FROM audit ORDER BY seq")]
+    assert [(one["event"], one["actor"]) for one in entries] == [("apply", "tester"), ("project-rename", "tester")]
+    assert (entries[1]["from"], entries[1]["to"]) == ("old", "new")
+    assert db.sql("SELECT seq, key_id IS NULL FROM audit ORDER BY seq") == [(1, 1), (2, 0)]
+    assert "The audit trail holds: 2 entries" in run("audit", "verify", RECONCILER_KEY_FILE=key).ok().out
+
+
 def test_nothing_to_rename(db: Db, folder: Path) -> None:
     run = cli_on(db.url, folder, "old")
     assert "there is no project 'old'" in run("project", "rename", "old", "new").ok(1).err

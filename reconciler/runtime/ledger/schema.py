@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from reconciler.errors import Refused
 
+REVISION = 3
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",
@@ -69,8 +70,8 @@ EXISTS = {
 }
 
 
-def statements(dialect: str, version: int) -> list[str]:
-    """Everything that a store of that version (0: a new one) needs, but for the partitions of months to come.
+def statements(dialect: str, version: int, upto: int = REVISION) -> list[str]:
+    """Everything that makes a store of that version (0: a new one) into a later one, but for partitions of months to come.
 
     Raises Refused for a store that a newer program has made.
     """
@@ -81,11 +82,8 @@ def statements(dialect: str, version: int) -> list[str]:
             hint="serve with the newer release, or name another store",
         )
     steps = [_first(dialect), _second(dialect), _third(dialect)]
-    made = [statement for step in steps[version:] for statement in step]
-    return [*made, f"UPDATE runtime_schema SET version = '{REVISION}'"] if made else []
-
-
-REVISION = 3
+    made = [statement for step in steps[version:upto] for statement in step]
+    return [*made, f"UPDATE runtime_schema SET version = '{upto}'"] if version < upto else []
 
 
 def _first(dialect: str) -> list[str]:
