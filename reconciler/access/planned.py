@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.access.effects import effects_of
 from reconciler.access.rewired import rewired
-from reconciler.kinds.table import KINDS
+from reconciler.kinds.targets import carrying
 from reconciler.model.effects import WIDENED, Judged
 from reconciler.model.known import Known
 from reconciler.model.plan import Change, Plan
@@ -22,14 +22,7 @@ Reader: TypeAlias = Callable[[Set[str], Set[str]], Iterable[Known]]
 @cache
 def deciding() -> frozenset[str]:
     """Return the kinds by which a call is decided: callers, policies, what can be called, and all that stands behind it."""
-    found = {"caller", "policy"}
-    left = [kind.name for kind in KINDS.values() if kind.calls is not None]
-    while left:
-        kind = left.pop()
-        if kind not in found:
-            found.add(kind)
-            left += [reference.kind for reference in KINDS[kind].references if reference.kind is not None]
-    return frozenset(found)
+    return carrying() | {"caller", "policy"}
 
 
 def judged(changes: Sequence[Change], project: str, known: Reader) -> Judged:

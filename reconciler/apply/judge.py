@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
+from reconciler.apply.names import names_of
 from reconciler.apply.references import judge_references
 from reconciler.apply.terms import Terms
 from reconciler.errors import PlanStale, Problem, Refused
@@ -22,7 +23,7 @@ from reconciler.planner.environment import require_environment
 from reconciler.planner.forged import forged_records
 from reconciler.planner.needs import Needs
 from reconciler.planner.protection import protected
-from reconciler.planner.risks import moves_of, risks_of
+from reconciler.planner.risks import risks_of
 from reconciler.store.transaction import Transaction
 
 
@@ -173,7 +174,7 @@ def _may(
         ),
         diverged=terms.diverged(project.commit or "") if unattended else None,
         taken_back=terms.taken_back if unattended and not terms.approval.saved else (),
-        risks=_risks(plan, writes, terms, transaction),
+        risks=_risks(plan, writes, locked, terms, transaction),
     )
     reasons = [
         *protected(writes if locked.rows else (), locked.body_before),
@@ -187,12 +188,12 @@ def _may(
 
 
 def _risks(
-    plan: Plan, writes: tuple[Change, ...], terms: Terms, transaction: Transaction
+    plan: Plan, writes: tuple[Change, ...], locked: Locked, terms: Terms, transaction: Transaction
 ) -> Mapping[str, tuple[Address, ...]]:
     """Every risk that a guard may refuse, and what has it. Judging takes time under the lock: only what is asked for."""
     asked = terms.guards.refuse
-    moves = moves_of(writes)
-    found = by_risk((c.address, risks_of(c, moves)) for c in writes) if asked else {}
+    names = names_of(writes, locked, transaction) if asked else None
+    found = by_risk((c.address, risks_of(c, names=names)) for c in writes) if names else {}
     if asked & {WIDENED, NARROWED}:
         found |= by_risk(sorted(judged(writes, plan.project, transaction.governed).risks.items()))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from reconciler.apply.decide import Locked
 from reconciler.errors import PlanStale, Problem, Refused
@@ -23,7 +23,7 @@ def judge_references(
 ) -> None:
     """Somebody may have deleted or changed a target meanwhile, or added a dependant. Raises PlanStale or Refused."""
     written = written_by(writes)
-    rows = _Rows(locked, transaction)
+    rows = Rows(locked, transaction)
     rows.fetch({target for _, target in needed(written, needs)})
     missing = {target: address for address, target in unmet(written, needs, rows.known.__contains__)}
     if missing:
@@ -36,7 +36,7 @@ def judge_references(
         _unfit(written, needs, rows, transaction)
 
 
-class _Rows:
+class Rows:
     """The rows that are known of, by address; those that are fetched stay as they are until the transaction ends."""
 
     def __init__(self, locked: Locked, transaction: Transaction) -> None:
@@ -59,6 +59,12 @@ class _Rows:
             seen |= pending
             found = (self.known[address] for address in pending if address in self.known)
             pending = {target for row in found for target in targets_of_row(row)} - seen
+
+    def fetch_of(self, tenants: Iterable[str], kinds: Iterable[str]) -> Mapping[Address, Row]:
+        """All of some kinds in some tenants."""
+        found = self._transaction.rows_of(tenants, kinds)
+        self.known = found | self.known
+        return found
 
     def __call__(self, address: Address) -> Resource | None:
         if address not in self._read:
@@ -88,14 +94,13 @@ def _left_behind(written: Written, transaction: Transaction) -> None:
     _raise(ours, theirs)
 
 
-def _unfit(written: Written, needs: Needs, rows: _Rows, transaction: Transaction) -> None:
+def _unfit(written: Written, needs: Needs, rows: Rows, transaction: Transaction) -> None:
     step: Step = step_of(written, needs, rows)
     if bound := [address for address in written.made if address.kind in ruled()]:
         rows.fetch_all_below({target for address in bound for target in needs[address]} - written.made.keys())
     dependants: list[Resource] = []
     if altered := step.altered():
-        live = transaction.rows_of({address.tenant for address in altered}, ruled())
-        rows.known = live | rows.known
+        live = rows.fetch_of({address.tenant for address in altered}, ruled())
         dependants = [*dependants_of_step(step, {address: targets_of_row(row) for address, row in live.items()})]
         rows.fetch_all_below([resource.address for resource in dependants])
     found = [*unfit(step, dependants)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from reconciler.errors import Path
 from reconciler.kinds.schema import Shape, below, fields_of, member_of
+from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, same
+from reconciler.model.judges import host_of
 from reconciler.model.kind import Kind
 from reconciler.model.risk import ABSENT, BodyJudge, Risk
 from reconciler.model.spec import Spec
@@ -26,6 +29,61 @@ def new_reach(variant: type[Spec], before: Body, after: Body, names: Container[s
     for name, shape in fields_of(variant).items():
         if name not in before and after.get(name):
             yield from (risk.name for risk in shape.risks if risk.name in names and _found(risk, ABSENT, after[name]))
+
+
+def starts_program(kind: Kind, body: Body) -> bool:
+    """Whether what a body declares is a program that is started."""
+    variant = kind.variants.get(str(body.get(kind.discriminator)) if kind.discriminator else "")
+    return variant is not None and any(new_reach(variant, {}, body, {_PROGRAM}))
+
+
+@cache
+def starters(name: str) -> tuple[str, ...]:
+    """Return texts, one of which stands in the canonical JSON of every body of a kind that may start a program."""
+    kind = KINDS[name]
+    found = [
+        name for name, one in kind.variants.items() if any(_is_program(shape) for shape in fields_of(one).values())
+    ]
+    return tuple(f'"{kind.discriminator}":"{name}"' if kind.discriminator else "" for name in found)
+
+
+def _is_program(shape: Shape) -> bool:
+    return any(risk.name == _PROGRAM for risk in shape.risks)
+
+
+def hosts_in(kind: Kind, body: Body) -> frozenset[str]:
+    """Return the hosts that a body names, or the options that may name one; not those that follow from a region or provider."""
+    variant = kind.variants.get(str(body.get(kind.discriminator)) if kind.discriminator else "")
+    return frozenset() if variant is None else frozenset(_hosts(Shape(part=variant), body))
+
+
+def _hosts(shape: Shape, value: Any) -> Iterator[str]:
+    shape = member_of(shape, value)
+    if shape.part is not None and isinstance(value, Mapping):
+        for name, one in fields_of(shape.part).items():
+            if value.get(name):
+                yield from _hosts(one, value[name])
+    elif any(risk.name == _HOST for risk in shape.risks) and (shape.private or (shape.items and shape.items.private)):
+        yield from (host_of(one) for one in (value if isinstance(value, list) else [value]))
+
+
+@cache
+def secret_kinds() -> frozenset[str]:
+    """Return the kinds whose resources may refer to secrets."""
+    return frozenset(
+        name for name, kind in KINDS.items() if any(map(_holds_secrets, map(_whole, kind.variants.values())))
+    )
+
+
+def _whole(variant: type[Spec]) -> Shape:
+    return Shape(part=variant)
+
+
+def _holds_secrets(shape: Shape) -> bool:
+    if shape.private and any(risk.name == _CREDENTIAL for risk in shape.risks):
+        return True
+    inner = (*shape.members.values(), *shape.either, *filter(None, (shape.values, shape.items)))
+    return any(map(_holds_secrets, (*inner, *(fields_of(shape.part).values() if shape.part else ()))))
 
 
 def body_risks(judge: BodyJudge, before: Body | None, after: Body | None) -> Iterable[str]:
@@ -52,6 +110,7 @@ def heals(kind: Kind, path: Path) -> bool:
     return False
 
 
+_PROGRAM, _HOST, _CREDENTIAL = "command-changed", "endpoint-host-changed", "credential-changed"
 _MALFORMED = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 """What a judge raises for a value that is none of its field: somebody wrote it into the database."""
 

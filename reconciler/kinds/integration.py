@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.rules import Fault, Retries, Seconds, settle
 from reconciler.kinds.wording import near
-from reconciler.model.fields import FreeMap, ItemSet, Replacing, Secret, ShortText, Url
+from reconciler.model.fields import BaseUrl, FreeMap, ItemSet, Replacing, Secret, ShortText
 from reconciler.model.judges import grown, leaves_value
 from reconciler.model.kind import Ability, Kind
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -34,7 +34,7 @@ class Integration(Spec):
 
     provider: str
     credential: Secret | None = Field(None, description=_CREDENTIAL)
-    base_url: Url | None = Field(
+    base_url: BaseUrl | None = Field(
         None, description="Where requests go, in place of the provider's own address: a gateway or a regional endpoint."
     )
     models: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
@@ -122,7 +122,7 @@ class AzureOpenAI(Integration):
 
     provider: Annotated[Replacing[Literal["azure_openai"]], Health()] = Field(description="Azure OpenAI.")
     credential: Secret = Field(description=_CREDENTIAL)
-    base_url: Url = Field(description="The resource's address, e.g. `https://acme.openai.azure.com`.")
+    base_url: BaseUrl = Field(description="The resource's address, e.g. `https://acme.openai.azure.com`.")
     config: Annotated[AzureOptions, Health()] = Field(default_factory=AzureOptions, description=_CONFIG)
 
 
@@ -225,7 +225,7 @@ class Ollama(Integration):
 
     provider: Annotated[Replacing[Literal["ollama"]], Health()] = Field(description="Ollama.")
     credential: Secret | None = Field(None, description=_CREDENTIAL_OPTIONAL + "requests carry none.")
-    base_url: Url = Field(description=_BASE_URL)
+    base_url: BaseUrl = Field(description=_BASE_URL)
     config: Annotated[OllamaOptions, Health()] = Field(default_factory=OllamaOptions, description=_CONFIG)
 
 
@@ -236,7 +236,7 @@ class Custom(Integration):
         description="Any other provider, usually one with an OpenAI-compatible API."
     )
     credential: Secret | None = Field(None, description=_CREDENTIAL_OPTIONAL + "requests carry none.")
-    base_url: Url = Field(description=_BASE_URL)
+    base_url: BaseUrl = Field(description=_BASE_URL)
     config: Annotated[FreeMap, Risk("endpoint-host-changed"), Risk("access-widened"), Health()] = Field(
         default_factory=dict,
         description="Options of your own. Keys that look secret, such as `api_key`, need references.",

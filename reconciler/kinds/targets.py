@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import orjson
 
 from reconciler.kinds.table import KINDS
 from reconciler.remembered import remembered
+
+
+@cache
+def carrying() -> frozenset[str]:
+    """Return the kinds that calls go through: those that can be called, and all that they refer to."""
+    found: set[str] = set()
+    left = [kind.name for kind in KINDS.values() if kind.calls is not None]
+    while left:
+        kind = left.pop()
+        if kind not in found:
+            found.add(kind)
+            left += [reference.kind for reference in KINDS[kind].references if reference.kind is not None]
+    return frozenset(found)
 
 
 @remembered(4096)

@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from reconciler.codes import Code
 from reconciler.errors import Path
 from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
-from reconciler.model.judges import other_host, other_references
+from reconciler.model.judges import other_host, other_path, other_references
 from reconciler.model.risk import Health, Risk
 from reconciler.model.secret_ref import EXAMPLE, SCHEMES, SecretRef, looks_secret
 
@@ -275,6 +275,8 @@ Url: TypeAlias = Annotated[
     Risk("endpoint-host-changed", by=other_host),
     Health(),
 ]
+BaseUrl: TypeAlias = Annotated[Url, Risk("endpoint-path-changed", by=other_path)]
+"""An address to which paths are added. Another path matters on any other URL too: those that have one say what it risks."""
 Host: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=255),

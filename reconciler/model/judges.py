@@ -5,22 +5,89 @@ They may raise what Python raises for a value of the wrong type: somebody may ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from reconciler.model.body import same
+from reconciler.model.body import canonical, same
 from reconciler.model.risk import ABSENT, Judge
 from reconciler.model.secret_ref import references_in
 
 
 def other_host(before: Any, after: Any) -> bool:
-    """Another host, port or scheme in a URL; another path on the same host is no risk."""
+    """Another scheme, user, host or port in a URL."""
     if before is ABSENT and after is ABSENT:
         return False
-    one, other = (urlsplit(str(value or "")) for value in (before, after))
-    return (one.scheme, one.netloc) != (other.scheme, other.netloc)
+    return host_of(before or "") != host_of(after or "")
+
+
+def host_of(value: Any) -> str:
+    """Return a URL's scheme, user, host and port; any other value as a text."""
+    with suppress(ValueError):
+        url = urlsplit(value) if isinstance(value, str) else None
+        if url and url.netloc:
+            return f"{url.scheme}://{url.netloc}"
+    return canonical({"": value})
+
+
+_VERSION = re.compile(r"v[0-9]+(?:\.[0-9]+)*(?:(?:alpha|beta|preview)[0-9]*)?\Z")
+
+
+def other_path(before: Any, after: Any) -> bool:
+    """Another path or query on the same host, but for the number of a version: `/v1` and `/v2` are one API."""
+    if before is ABSENT or after is ABSENT or other_host(before, after):
+        return False
+    return _route(urlsplit(str(before))) != _route(urlsplit(str(after)))
+
+
+def _route(url: SplitResult) -> tuple[object, ...]:
+    steps = url.path.rstrip("/").split("/")
+    return ["v" if _VERSION.match(step) else step for step in steps], url.query, url.fragment
+
+
+PLACES = frozenset(
+    [
+        "account",
+        "address",
+        "broker",
+        "endpoint",
+        "host",
+        "hostaddr",
+        "port",
+        "proxy",
+        "server",
+        "service",
+        "socket",
+        "uri",
+        "url",
+    ]
+)
+"""Words in the names of options that say where a driver connects."""
+PROTECTIONS = frozenset(["cert", "certificate", "encrypt", "insecure", "ssl", "sslmode", "tls", "trust", "verify"])
+"""Words in the names of options that say how a connection is protected."""
+
+
+def differs_in(words: Set[str]) -> Judge:
+    """Return a judge of a map of free values, about the entries in whose names one of the words stands, at any depth."""
+
+    def entries(value: Any, path: str = "", named: bool = False) -> Iterator[tuple[str, Any]]:
+        inner = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(inner, Mapping) and (inner or not named):
+            for key, item in inner.items():
+                yield from entries(item, f"{path}/{key}", named or not words.isdisjoint(_words(str(key))))
+        elif named:
+            yield path, value
+
+    return lambda before, after: not same(dict(entries(before)), dict(entries(after)))
+
+
+def _words(key: str) -> Iterator[str]:
+    """Yield the parts of `sslMode`, `ssl_mode` or `ssl-mode`, and the whole."""
+    yield key.lower()
+    yield from (word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", key))
 
 
 def grown(empty_is_all: bool) -> Judge:

@@ -164,6 +164,11 @@ class Change(Struct, frozen=True):
         return None if self.new is None else orjson.loads(cast(str, self.new))
 
     @property
+    def begins(self) -> bool:
+        """Whether a resource comes into force that nobody applied before."""
+        return self.action is Action.CREATE or self.adopted_from == ""
+
+    @property
     def is_lost(self) -> bool:
         """Whether somebody else deleted the row, and only our record of it is left to go."""
         return self.action is Action.FORGET and self.reason == DELETED_OUTSIDE

@@ -38,7 +38,7 @@ def misfit_blockers(
     }
     if not rows and whole and look.judged:
         return
-    written, state = written_by(changes), _state(configuration, live)
+    written, state = written_by(changes), state_of(configuration, live)
 
     def is_judged(address: Address) -> bool:
         here, wanted = state(address), configuration.resources.get(address)
@@ -86,7 +86,7 @@ def resource_of_row(row: Row) -> Resource | None:
     return Resource(row.address, canonical(found.body), known_body=found.body) if found.valid else None
 
 
-def _state(configuration: Configuration, live: Live) -> Callable[[Address], Resource | None]:
+def state_of(configuration: Configuration, live: Live) -> Callable[[Address], Resource | None]:
     """Live resources by address, each read once: from its row, or from the configuration where it is settled."""
     known: dict[Address, Resource | None] = {}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
+from itertools import chain
 from operator import attrgetter, itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
+from reconciler.kinds.facts import secret_kinds
 from reconciler.kinds.meaning import normal
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -21,14 +23,16 @@ from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.environment import require_environment
-from reconciler.planner.fits import Look, misfit_blockers
+from reconciler.planner.fits import Look, misfit_blockers, state_of
 from reconciler.planner.forged import forged_records
 from reconciler.planner.moves import NAME_TAKEN, NO_MARKS, Assignment, assign, linked, marks_of, notes_on
+from reconciler.planner.names import Names
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
 from reconciler.planner.protection import protected
 from reconciler.planner.references import unmet_references
 from reconciler.planner.risks import with_risks
+from reconciler.planner.sharing import holders_of, secrets_begun
 
 
 class Setting(Struct, frozen=True):
@@ -84,7 +88,7 @@ def make_plan(
         database_state=live.state.value,
         configuration=configuration.digest,
         tool_version=setting.tool_version,
-        changes=ordered(with_risks(changes), needs),
+        changes=ordered(with_risks(changes, _names(changes, configuration, live)), needs),
         unchanged=unchanged,
         owned=len(live.settled) + sum(live.owns(address) for address in live.applied),
         desired_empty=not configuration.resources,
@@ -109,6 +113,18 @@ def make_plan(
     return replace(
         plan, blockers=(*held, *forged_records(plan.changes, live.applied), *_elsewhere(plan, live), *unmet, *unfit)
     )
+
+
+def _names(changes: Sequence[Change], configuration: Configuration, live: Live) -> Names:
+    secrets = secrets_begun(changes) if live.rows or live.settled else frozenset()
+    tenants = {tenant for tenant, _ in secrets}
+    rows = ((a, row.text) for a, row in live.rows.items() if a.tenant in tenants and a.kind in secret_kinds())
+    settled = (
+        (address, resource.text)
+        for address, resource in configuration.resources.items()
+        if address.tenant in tenants and address.kind in secret_kinds() and str(address) in live.settled
+    )
+    return Names(changes, state_of(configuration, live), live.applied.get, holders_of(secrets, chain(rows, settled)))
 
 
 def _changes(

@@ -18,9 +18,10 @@ from reconciler.model.risk import in_order
 from reconciler.planner.compare import kept_marks
 from reconciler.planner.dependants import dependants_of
 from reconciler.planner.moves import NO_MARKS, marks_of
+from reconciler.planner.names import moves_of
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
-from reconciler.planner.risks import moves_of, risks_of
+from reconciler.planner.risks import risks_of
 
 
 def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path, ...]]:

@@ -88,7 +88,7 @@ def test_the_projects_example_is_valid(tmp_path: Path) -> None:
 
 def test_risks_of_fields() -> None:
     http = declared_risks(KINDS["connector"].variants["http"])
-    assert http["base_url",] == ("endpoint-host-changed",)
+    assert http["base_url",] == ("endpoint-host-changed", "endpoint-path-changed")
     assert http["auth", "type"] == ("credential-changed",)
     assert http["auth", "bearer", "token"] == ("credential-changed",)
     assert http["network_exceptions", "*", "port"] == ("access-widened",)

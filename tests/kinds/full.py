@@ -80,7 +80,7 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
     ("integration", "custom"): ({"config": {"a": {"b": [1]}, "api_key": "env://A"}},),
     ("connector", "http"): tuple(
         {
-            "base_url": "https://api.example.com/v1",
+            "base_url": "https://llm.example.com/v1",
             "auth": auth,
             "headers": {"X-Tenant": "acme", "Authorization": "env://A", "X-Api-Key": {"plain": "public"}},
             "allowed_methods": ["GET", "POST"],
@@ -142,7 +142,7 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
     ("connector", "vector"): (
         {
             "engine": "pinecone",
-            "url": "https://v.example.com",
+            "url": "https://llm.example.com",
             "api_key": "env://K",
             "index": "i",
             "dimensions": 3,
@@ -156,14 +156,14 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "capabilities": ["search"],
         },
         {"engine": "pgvector", "dsn": "env://DSN"},
-        {"engine": "qdrant", "url": "https://v.example.com"},
+        {"engine": "qdrant", "url": "https://llm.example.com"},
     ),
     ("connector", "file"): (
         {
             "provider": "s3",
             "bucket": "b",
             "region": "eu-west-1",
-            "endpoint_url": "https://s3.example.com",
+            "endpoint_url": "https://llm.example.com",
             **KEYS,
             "read_only": True,
             "max_bytes": 100,
@@ -348,6 +348,8 @@ class Values:
             return least + self.random.randrange(12)
         assert annotation is str, annotation
         form = form_of(metadata)
+        if form is not None and form.name == "url" and self.random.random() < 0.5:
+            return f"https://llm.example.com/{self._word()}"
         if form is not None:
             return FORMS[form.name].format(self._word())
         patterns = [item.pattern for item in metadata if isinstance(getattr(item, "pattern", None), str)]
@@ -364,7 +366,7 @@ class Values:
         return self.random.choice([self._word(), self.random.randrange(9), True])
 
     def _free_key(self) -> str:
-        return self.random.choice(["host", "role", "a"])
+        return self.random.choice(["host", "role", "a", "sslmode"])
 
     def _free_secret(self) -> Body:
         return {"api_key": f"env://{self._word().upper()}"} if self.random.random() < 0.5 else {}

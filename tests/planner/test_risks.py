@@ -61,6 +61,9 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
     ("connector", SQL | {"protected": True}, SQL, {"protection-removed"}),
     ("connector", SQL, SQL | {"network_exceptions": [{"cidr": "10.0.0.0/8", "port": 1}]}, {"access-widened"}),
     ("connector", HTTP, HTTP | {"base_url": "https://api.example.com/v2"}, set()),
+    ("connector", HTTP, HTTP | {"base_url": "https://api.example.com/v1/"}, set()),
+    ("connector", HTTP, HTTP | {"base_url": "https://api.example.com/v1/admin"}, {"endpoint-path-changed"}),
+    ("connector", HTTP, HTTP | {"base_url": "https://api.example.com"}, {"endpoint-path-changed"}),
     ("connector", HTTP, HTTP | {"base_url": "https://evil.example/v1"}, {"endpoint-host-changed"}),
     ("connector", HTTP, HTTP | {"base_url": "http://api.example.com/v1"}, {"endpoint-host-changed"}),
     ("connector", HTTP, HTTP | {"base_url": "https://api.example.com:8443/v1"}, {"endpoint-host-changed"}),
@@ -73,6 +76,18 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
     ("connector", STDIO, STDIO | {"env": {}}, {"command-changed"}),
     ("connector", STDIO, STDIO | {"env": {"A": "env://A"}}, {"command-changed", "credential-changed"}),
     ("connector", SNOW, SNOW | {"options": {"role": "ACCOUNTADMIN"}}, {"access-widened", "credential-changed"}),
+    (
+        "connector",
+        SNOW,
+        SNOW | {"options": {"role": "READER", "account": "evil"}},
+        {"access-widened", "credential-changed", "endpoint-host-changed"},
+    ),
+    (
+        "connector",
+        SNOW,
+        SNOW | {"options": {"role": "READER", "connect": [{"sslMode": "disable"}]}},
+        {"access-widened", "credential-changed", "encryption-weakened"},
+    ),
     ("connector", SNOW, SNOW | {"port": 4443}, {"endpoint-host-changed"}),
     ("connector", PINECONE, PINECONE | {"index": "salaries"}, {"access-widened"}),
     ("connector", GCS, GCS | {"project": "evil"}, {"access-widened"}),
@@ -252,6 +267,7 @@ def test_every_risk_can_be_found() -> None:
     by_action = {"deletes", "replaces", "overwrites-outside", "takes-over", "lets-go"}
     stdio = {"type": "mcp", "transport": "stdio", "command": "server"}
     found |= set(risks_of(change("connector", stdio, stdio | {"args": ["-x"]})))
+    found |= set(risks_of(change("connector", None, stdio, Action.CREATE)))
     # access-narrowed comes from comparing what access allows, not from one field
     assert found | by_action == set(RISKS) - {"access-narrowed"}
 

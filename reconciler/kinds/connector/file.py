@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
 from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Seconds, forbidden, required, settle
-from reconciler.model.fields import Replacing, Secret, ShortText, Url
+from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, Risk
 
 _FIELDS = {
@@ -48,7 +48,7 @@ class File(Connector):
     project: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
         None, description="gcs: the project. Without it, that of the credential."
     )
-    endpoint_url: Url | None = Field(
+    endpoint_url: BaseUrl | None = Field(
         None, description="The address of a compatible store in place of the provider's own."
     )
     access_key_id: Secret | None = Field(None, description="s3: a reference to the access key's id.")

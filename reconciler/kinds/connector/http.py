@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Auth, Connector, Headers, NetworkExceptions, NoAuth, header_faults
 from reconciler.kinds.rules import Bytes, PerMinute, Retries, Seconds, settle
-from reconciler.model.fields import ItemSet, Replacing, Url
+from reconciler.model.fields import BaseUrl, ItemSet, Replacing
 from reconciler.model.judges import grown
 from reconciler.model.risk import Health, NoRisk, Risk
 
@@ -19,7 +19,7 @@ class Http(Connector):
     """An API at one base URL; templates add the path."""
 
     type: Annotated[Replacing[Literal["http"]], Health()] = Field(description="An HTTP API.")
-    base_url: Url = Field(
+    base_url: BaseUrl = Field(
         description="The address that every path is added to, e.g. `https://api.example.com/v1`; no query, no user."
     )
     auth: Auth = Field(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
 from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Rows, Seconds, forbidden, required, settle
 from reconciler.model.fields import FreeMap, Host, Port, Replacing, Secret, ShortText
-from reconciler.model.judges import sinks
+from reconciler.model.judges import PLACES, PROTECTIONS, differs_in, sinks
 from reconciler.model.risk import Health, NoRisk, Risk
 
 Dialect: TypeAlias = Literal[
@@ -73,7 +73,14 @@ class Sql(Connector):
     max_rows: Rows = Field(1000, description="The most rows that one statement may return.")
     max_result_bytes: Bytes = Field(5242880, description="The largest result in bytes. The default is 5 MiB.")
     timeout_seconds: Seconds = Field(30, description="How long one statement may take, in seconds (1 to 3600).")
-    options: Annotated[FreeMap, Risk("credential-changed"), Risk("access-widened"), Health()] = Field(
+    options: Annotated[
+        FreeMap,
+        Risk("credential-changed"),
+        Risk("access-widened"),
+        Risk("endpoint-host-changed", by=differs_in(PLACES)),
+        Risk("encryption-weakened", by=differs_in(PROTECTIONS)),
+        Health(),
+    ] = Field(
         default_factory=dict,
         description="Options of the driver, e.g. `warehouse` and `role` for snowflake, or `http_path` for databricks.",
     )

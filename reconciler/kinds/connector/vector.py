@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
 from reconciler.kinds.rules import Bytes, Cap, Fault, PerMinute, ReadOnly, Seconds, forbidden, required, settle
-from reconciler.model.fields import Replacing, Secret, ShortText, Url
+from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
 
 
@@ -23,7 +23,9 @@ class Vector(Connector):
         description="The store: `pgvector` needs `dsn`; `qdrant` and `weaviate` need `url`; `pinecone` needs `api_key` and `index`."
     )
     dsn: Secret | None = Field(None, description="pgvector: a reference to the whole connection string.")
-    url: Url | None = Field(None, description="The store's address. pinecone finds it by `index` if this is left out.")
+    url: BaseUrl | None = Field(
+        None, description="The store's address. pinecone finds it by `index` if this is left out."
+    )
     api_key: Secret | None = Field(None, description="A reference to the API key. Without it, requests carry none.")
     index: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
         None, description="pinecone: the name of the index."

@@ -1,0 +1,44 @@
+"""Which live resources use the same secrets as what begins: a new resource may send a secret that is in use elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeAlias
+
+from reconciler.model.address import Address
+from reconciler.model.body import Body
+from reconciler.model.plan import Change
+from reconciler.model.secret_ref import SCHEMES, may_refer, references_in
+
+Holders: TypeAlias = Mapping[tuple[str, str], Sequence[Address]]
+"""What uses a secret, by tenant and reference."""
+NO_HOLDERS: Holders = MappingProxyType({})
+_REFERENCE = re.compile(rf'"((?:{"|".join(SCHEMES)})://[^"]*)"')
+
+
+def secrets_in(text: str) -> frozenset[str]:
+    """Return what reads like a reference to a secret in a body of JSON: at least every reference."""
+    return frozenset(_REFERENCE.findall(text)) if may_refer(text) else frozenset()
+
+
+def secrets_of(body: Body) -> frozenset[str]:
+    return frozenset(str(use.reference) for use in references_in(body))
+
+
+def secrets_begun(changes: Iterable[Change]) -> frozenset[tuple[str, str]]:
+    """Return tenant and reference of every secret that a resource uses which comes into force by one of the changes."""
+    begun = (change for change in changes if change.begins)
+    return frozenset((one.address.tenant, secret) for one in begun for secret in secrets_in(one.new_text or ""))
+
+
+def holders_of(secrets: frozenset[tuple[str, str]], live: Iterable[tuple[Address, str]]) -> Holders:
+    """``live`` are addresses and bodies as JSON."""
+    found: dict[tuple[str, str], list[Address]] = defaultdict(list)
+    for address, text in live if secrets else ():
+        for secret in secrets_in(text):
+            if (address.tenant, secret) in secrets:
+                found[address.tenant, secret].append(address)
+    return found
