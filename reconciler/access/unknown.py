@@ -32,7 +32,7 @@ def unknown_in(case: Case, snapshot: Snapshot) -> Iterator[Problem]:
         yield _problem(case, "target", f"there is no {test.target} in {case.tenant}", test.target, known)
     elif test.target is not None and tenant.target(test.target, test.action) == UNKNOWN:
         yield _not_callable(case, test.target, word)
-    roles = sorted(_roles(tenant))
+    roles = sorted(roles_in(tenant))
     for number, role in enumerate(test.roles):
         if role not in roles:
             yield _problem(case, "roles", f"no caller has the role `{role}` in {case.tenant}", role, roles, number)
@@ -88,7 +88,8 @@ def _everywhere(cases: Sequence[Case], snapshot: Snapshot) -> list[Problem]:
     return [one for own in found for one in own if replace(one, message="", hint=None) in shared]
 
 
-def _roles(tenant: Tenant) -> set[str]:
+def roles_in(tenant: Tenant) -> set[str]:
+    """The roles that callers of a tenant have, or that their tokens may give."""
     bodies = [found.body for name in tenant.names("caller") if (found := tenant.resource(name)) is not None]
     return {word for body in bodies for noun, word in KINDS["caller"].offers(body) if noun == ROLE}
 

@@ -15,9 +15,11 @@ from reconciler.access.expected import Case, Verdict, cases_of, verdict_of
 from reconciler.access.judge import Question, explain
 from reconciler.access.known import known_of
 from reconciler.access.snapshot import Snapshot, snapshot_of
-from reconciler.access.unknown import unknown_of
+from reconciler.access.unknown import roles_in, unknown_of
 from reconciler.cli import complete
-from reconciler.cli.options import common, common_with, print_json, print_lines
+from reconciler.cli.known import note_unknown
+from reconciler.cli.options import common_by, common_with, print_json, print_lines
+from reconciler.cli.selecting import unknown_tenant
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ConfigurationInvalid, Problems, UsageError
 from reconciler.kinds.table import calls_of
@@ -40,7 +42,7 @@ def command() -> None:
 @click.option("--key", metavar="ID", default="", help="The id of its key, which may be frozen.")
 @click.option("--action", type=click.Choice(ACTIONS), help="The action of a plane.")
 @click.option("--offline", is_flag=True, help="Judge the files in place of what is live.")
-@common
+@common_by("tenant")
 def explain_command(
     options: Options,
     target: str,
@@ -60,12 +62,25 @@ def explain_command(
     of_caller, _, name = caller.rpartition("/")
     tenant, short = _target(target, of_caller, options, workspace, snapshot)
     question = Question(name, short, more["action"], roles, _claims(claims), more["key"])
+    _note_unknown(snapshot, tenant, question, "is not in the files" if offline else "is not live")
     decision = explain(snapshot.tenant(tenant), status, question, datetime.now(UTC))
     if options.format == "json":
         print_json(decision_json(question, decision, offline))
     else:
         print_lines(decision_text(question, decision, offline, options.style), options.style)
     return 0
+
+
+def _note_unknown(snapshot: Snapshot, tenant: str, question: Question, is_unknown: str) -> None:
+    """Say on stderr what the question names and nothing has: the answer is a denial, whatever policies say."""
+    own = snapshot.tenant(tenant)
+    named = [("tenant", tenant, [*snapshot.tenants])]
+    if tenant in snapshot.tenants:
+        named.append(("caller", question.caller, [name.partition("/")[2] for name in own.names("caller")]))
+        named.append(("target", question.target, [*own.resources]))
+        named += (("role", role, [*roles_in(own)]) for role in question.roles)
+    for what, name, known in named:
+        note_unknown(what, name, known, is_unknown=is_unknown)
 
 
 def _claims(given: tuple[str, ...]) -> dict[str, Any] | None:
@@ -78,7 +93,7 @@ def _claims(given: tuple[str, ...]) -> dict[str, Any] | None:
 
 @command.command("test")
 @click.argument("files", nargs=-1, metavar="FILE...", required=True, shell_complete=complete.files)
-@common_with("junit")
+@common_with("junit", narrowing=("tenant",))
 def test_command(options: Options, files: tuple[str, ...]) -> int:
     """Hold the `access_tests` of FILEs against the policies of the project's files; exit 1 if one fails.
 
@@ -91,6 +106,10 @@ def test_command(options: Options, files: tuple[str, ...]) -> int:
         source = read_source(Path(file), problems)
         if source is not None:
             cases += cases_of(source, workspace.project.settings.default_tenant, problems)
+    for tenant in options.tenants:
+        if tenant not in (tested := {case.tenant for case in cases}):
+            raise unknown_tenant(tenant, tested, "is in none of these tests")
+    cases = [case for case in cases if not options.tenants or case.tenant in options.tenants]
     unknown = unknown_of(cases, snapshot, _elsewhere(workspace))
     problems.found += unknown.problems
     problems.raise_if_any()
@@ -141,8 +160,11 @@ def _of_database(workspace: Workspace) -> tuple[Snapshot, Status]:
 def _target(text: str, of_caller: str, options: Options, workspace: Workspace, snapshot: Snapshot) -> tuple[str, str]:
     """The tenant and ``kind/name``: as it is written, as the caller is, as --tenant says, or the only one."""
     parts = text.split("/")
-    if len(parts) == 3:
-        return parts[0], "/".join(parts[1:])
+    whole = parts[0] if len(parts) == 3 else ""
+    if len({*options.tenants, of_caller, whole} - {""}) > 1:
+        raise UsageError(f"{text}, its caller and --tenant name different tenants", hint="name one tenant")
+    if whole:
+        return whole, "/".join(parts[1:])
     named = [of_caller] if of_caller else [*options.tenants] or [workspace.project.settings.default_tenant or ""]
     tenants = [name for name in named if name] or [*snapshot.tenants]
     if len(parts) != 2 or len(tenants) != 1:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from reconciler import __version__
 from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
-from reconciler.cli.options import common
-from reconciler.cli.selecting import parse_address
+from reconciler.cli.options import common_by
+from reconciler.cli.selecting import near_address, parse_address
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import ConfigurationInvalid, Problem, ReconcilerError
 from reconciler.kinds.meaning import normal, raw_body
@@ -33,7 +33,7 @@ from reconciler.planner.make import Setting, make_plan
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
 )
 @consenting
-@common
+@common_by()
 def command(
     options: Options, consent: Consent, addresses: tuple[str, ...], from_project: str | None, out: Path | None
 ) -> int:
@@ -66,7 +66,7 @@ def command(
 def _as_it_is(address: Address, live: Live) -> Resource:
     row = live.rows.get(address)
     if row is None:
-        raise ReconcilerError(f"{address} is not live", code="not-live", hint="see `reconciler list`")
+        raise ReconcilerError(f"{address} is not live", code="not-live", hint=near_address(address, live.rows))
     kind, found = KINDS.get(address.kind), normal(row)
     # what is not valid is masked, which may make it look valid
     spec = parse(kind, found.body if found.valid else raw_body(row), address) if kind else ()

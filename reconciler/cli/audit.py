@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common_by, print_json
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import IntegrityFailed, Problem, ReconcilerError
@@ -31,7 +31,7 @@ def command() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also hold it against this checkpoint.",
 )
-@common
+@common_by()
 def verify_command(options: Options, checkpoint: Path | None) -> int:
     """Recompute the whole chain; exit 8 and the first bad entry if it does not hold."""
     workspace = Workspace(options, ())
@@ -70,7 +70,7 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
 @click.option(
     "--out", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
 )
-@common
+@common_by()
 def checkpoint_command(options: Options, out: Path) -> int:
     """Verify, then write the newest entry's number and hash to a file; keep it where the database's writers can't reach."""
     workspace = Workspace(options, ())

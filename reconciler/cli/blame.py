@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.known import not_live
+from reconciler.cli.options import common_by, print_json, print_lines
 from reconciler.cli.selecting import parse_address
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.errors import ReconcilerError
 from reconciler.history.blame import Blame, blame
 from reconciler.kinds.meaning import normal
 from reconciler.model.body import dotted
@@ -21,7 +21,7 @@ WIDEST = 60
 
 @click.command("blame")
 @click.argument("address", shell_complete=complete.addresses)
-@common
+@common_by()
 def command(options: Options, address: str) -> int:
     """Say for each field which generation, person, commit and line gave it its value.
 
@@ -35,9 +35,7 @@ def command(options: Options, address: str) -> int:
     wanted = parse_address(address)
     found = read_resource(database, wanted)
     if found is None:
-        raise ReconcilerError(
-            f"{wanted} is not live in {database.display}", code="not-live", hint="see `reconciler list`"
-        )
+        raise not_live(wanted, database)
     row, owner, _ = found
     history = read_history(database, owner.project if owner else workspace.name)
     blamed = blame(wanted, row.uid, normal(row).body, row.touch, history)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common_by, print_json
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import LockTimeout
@@ -34,7 +34,7 @@ def command() -> None:
     show_default=True,
     help="Seconds to wait for locks.",
 )
-@common
+@common_by()
 def upgrade_command(options: Options, lock_timeout: float) -> int:
     """Bring the schema to what this reconciler needs, in one transaction. Make a backup first."""
     from reconciler.store.connect import LockNotHad
@@ -73,7 +73,7 @@ def upgrade_command(options: Options, lock_timeout: float) -> int:
 
 
 @command.command("status")
-@common
+@common_by()
 def status_command(options: Options) -> int:
     """Show the schema's revision and how it differs from it, projects, generations and freezes. Writes nothing."""
     from reconciler.model.live import DatabaseState
@@ -135,7 +135,7 @@ def _print_differences(differences: Iterable[Difference]) -> None:
 
 @command.command("backup")
 @click.argument("out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
-@common
+@common_by()
 def backup_command(options: Options, out: Path) -> int:
     """Copy a SQLite database to FILE, whole and consistent, while others use it. FILE must not exist."""
     from reconciler.store.backup import backup

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import STORE_VARIABLE, common, print_json
+from reconciler.cli.known import KnownNames, note_unknown, note_unknown_tenants
+from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
 from reconciler.cli.serve import not_installed, store_of
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
@@ -27,12 +28,16 @@ def command() -> None:
 )
 @click.option("--caller", metavar="C", help="Of this caller only.")
 @STORE
-@common
+@common_by("tenant")
 def list_command(options: Options, limit: int, caller: str | None, store: str | None) -> int:
     """List evidence, the newest first. --tenant narrows it."""
     from reconciler.runtime.ledger.reading import evidence
 
     found = evidence(_database(options, store), options.tenants, limit, caller=caller)
+    workspace = Workspace(options, ())
+    note_unknown_tenants(workspace, {one["tenant"] for one in found})
+    if caller is not None and not found:
+        note_unknown("caller", caller, KnownNames(workspace).callers(options.tenants))
     if options.format == "json":
         print_json({"format_version": "1.0", "evidence": found})
     elif not found:
@@ -46,7 +51,7 @@ def list_command(options: Options, limit: int, caller: str | None, store: str | 
 @command.command("show")
 @click.argument("identity", metavar="ID")
 @STORE
-@common
+@common_by("tenant")
 def show_command(options: Options, identity: str, store: str | None) -> int:
     """Show one piece of evidence whole: who, what, by which policy and generation, and what came of it."""
     from reconciler.runtime.ledger.reading import one
@@ -70,7 +75,7 @@ def show_command(options: Options, identity: str, store: str | None) -> int:
     "--keep-days", type=click.IntRange(min=1), metavar="N", help="Remove what is older. Without it, nothing is removed."
 )
 @STORE
-@common
+@common_by()
 def prepare_command(options: Options, keep_days: int | None, store: str | None) -> int:
     """Make the store's tables and partitions, as their owner.
 

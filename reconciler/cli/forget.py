@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from reconciler import __version__
 from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
-from reconciler.cli.options import common
-from reconciler.cli.selecting import parse_address
+from reconciler.cli.options import common_by
+from reconciler.cli.selecting import near_address, parse_address
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.model.configuration import Configuration, Removal
@@ -25,7 +25,7 @@ from reconciler.planner.make import Setting, make_plan
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
 )
 @consenting
-@common
+@common_by()
 def command(options: Options, consent: Consent, addresses: tuple[str, ...], out: Path | None) -> int:
     """Let go of live resources.
 
@@ -44,7 +44,7 @@ def command(options: Options, consent: Consent, addresses: tuple[str, ...], out:
                     "not-owned",
                     f"{a} does not belong to the project {workspace.name!r}",
                     str(a),
-                    hint="see `reconciler show`",
+                    hint=near_address(a, live.applied),
                 )
                 for a in foreign
             )

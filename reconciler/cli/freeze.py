@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import common, print_json, print_lines
+from reconciler.cli.known import require_tenants
+from reconciler.cli.options import common_by, print_json, print_lines, refuse_narrowing
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
@@ -20,7 +21,7 @@ STATES = {"in-force": "in force", "waiting": "nothing has this name yet", "ended
 @click.option("--reason", metavar="TEXT", help="Why; it stands in the audit trail.")
 @click.option("--allow-unknown", is_flag=True, help="Freeze a name ahead of time, before anything has it.")
 @click.option("--list", "lists", is_flag=True, help="List what is frozen: since when, by whom, and why.")
-@common
+@common_by("tenant")
 def command(options: Options, target: str | None, reason: str | None, allow_unknown: bool, lists: bool) -> int:
     """Take TARGET out of use, in force everywhere within a second.
 
@@ -34,8 +35,12 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
     if lists:
         if target is not None or reason is not None:
             raise UsageError("--list takes no TARGET and no --reason")
-        show(options, freezes(place(options).database))
+        where = place(options)
+        entries = freezes(where.database)
+        require_tenants(where.workspace, {tenant for one in entries if (tenant := tenant_of(one.freeze.target))})
+        show(options, entries)
         return 0
+    refuse_narrowing(options, when=" TARGET")
     if target is None or reason is None:
         raise UsageError("expected TARGET and --reason TEXT", hint="or --list, to see what is frozen")
     where = place(options)

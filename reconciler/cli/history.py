@@ -26,7 +26,8 @@ _SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move
 def command(options: Options, generation: int | None) -> int:
     """List the project's generations, or show what one of them changed.
 
-    The newest stands first. --tenant and --target narrow the changes of one generation.
+    The newest stands first. --tenant and --target narrow the list to generations that changed something of these, and one
+    generation to those changes.
     """
     from reconciler.store.history import read_history
 
@@ -34,7 +35,17 @@ def command(options: Options, generation: int | None) -> int:
     database = workspace.database(workspace.environment(required=True))
     history = read_history(database, workspace.name)
     generations = history.generations
+    require_known(options, (c.address for c in history.changes), "is in no generation's changes")
+    wanted = [
+        c
+        for c in history.changes
+        if (not options.tenants or c.address.tenant in options.tenants)
+        and (not options.targets or str(c.address) in options.targets)
+    ]
     if generation is None:
+        if options.tenants or options.targets:
+            numbers = {c.generation for c in wanted}
+            generations = tuple(one for one in generations if one.number in numbers)
         if options.format == "json":
             print_json(
                 {
@@ -63,19 +74,12 @@ def command(options: Options, generation: int | None) -> int:
             f"what generation {generation} changed is no longer kept: history was pruned up to generation {history.horizon}",
             code="history-pruned",
         )
-    require_known(options, (c.address for c in history.changes), "is in no generation's changes")
-    wanted = [
-        _shown(c, history.mask_key)
-        for c in history.changes
-        if c.generation == generation
-        and (not options.tenants or c.address.tenant in options.tenants)
-        and (not options.targets or str(c.address) in options.targets)
-    ]
+    changes = [_shown(c, history.mask_key) for c in wanted if c.generation == generation]
     if options.format == "json":
-        print_json({"format_version": "1.0", **_generation(chosen), "changes": [_change(c) for c in wanted]})
+        print_json({"format_version": "1.0", **_generation(chosen), "changes": [_change(c) for c in changes]})
         return 0
     shown = [line(chosen)]
-    for change in wanted:
+    for change in changes:
         moved = f"  (from {change.previous})" if change.previous else ""
         shown.append(f"{_SYMBOLS[change.action].rjust(4)} {change.address}{moved}")
         if change.before is not None and change.after is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.access.snapshot import snapshot_of
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
 from reconciler.errors import Refused, UsageError
@@ -21,7 +21,7 @@ def command() -> None:
 
 @command.command("issue")
 @click.argument("caller", metavar="TENANT/CALLER")
-@common
+@common_by()
 def issue_command(options: Options, caller: str) -> int:
     """Make a key for a caller, and print it: nothing can show it again.
 
@@ -56,7 +56,7 @@ def issue_command(options: Options, caller: str) -> int:
 
 @command.command("list")
 @click.argument("caller", metavar="TENANT/CALLER")
-@common
+@common_by()
 def list_command(options: Options, caller: str) -> int:
     """List the keys of a caller: never the keys themselves.
 
@@ -85,7 +85,7 @@ def list_command(options: Options, caller: str) -> int:
 @command.command("revoke")
 @click.argument("caller", metavar="TENANT/CALLER")
 @click.argument("key", metavar="[ID]", required=False)
-@common
+@common_by()
 def revoke_command(options: Options, caller: str, key: str | None) -> int:
     """Revoke a key for good, or without ID all that are active: no apply and no rollback brings one back.
 

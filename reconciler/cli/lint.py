@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.options import common_with, print_json, print_lines
+from reconciler.cli.options import common_with, print_json, print_lines, refuse_narrowing
 from reconciler.cli.pipeline import in_repository
 from reconciler.cli.selecting import Selected, require_known, selections
 from reconciler.cli.signing import known_keys
@@ -62,6 +62,8 @@ def command(
     """
     if plan_file is not None and paths:
         raise UsageError("--plan stands alone: a plan says by itself what it is about", hint="leave out PATH")
+    if plan_file is not None:
+        refuse_narrowing(options, when=" --plan")
     try:
         workspace = Workspace(options, paths)
     except ConfigurationInvalid as error:

@@ -12,6 +12,7 @@ from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.kinds.table import BY_PLURAL, KINDS
+from reconciler.kinds.wording import nearest
 from reconciler.render.table import table
 
 COLUMNS = {"address": "ADDRESS", "project": "PROJECT", "changed_by": "CHANGED BY", "changed_at": "CHANGED AT"}
@@ -26,7 +27,9 @@ def command(options: Options, kind: str | None) -> int:
     Tells address, owner, who changed it last and when, and what is frozen. KIND is singular or plural.
     """
     if kind is not None and kind not in KINDS and kind not in BY_PLURAL:
-        raise UsageError(f"there is no kind {kind!r}", code="unknown-kind", hint=f"kinds are {', '.join(KINDS)}")
+        near = nearest(kind, (*KINDS, *BY_PLURAL))
+        hint = f"did you mean {near}?" if near else f"kinds are {', '.join(KINDS)}"
+        raise UsageError(f"there is no kind {kind!r}", code="unknown-kind", hint=hint)
     workspace = Workspace(options, ())
     wanted = BY_PLURAL[kind].name if kind is not None and kind in BY_PLURAL else kind
     rows = [row for row in rows_of(workspace) if wanted in {None, row["kind"]}]

@@ -12,6 +12,7 @@ import orjson
 
 from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.workspace import Options
+from reconciler.errors import UsageError
 from reconciler.processes import in_batches
 from reconciler.render.style import Style
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change, Plan
 
 FORMATS = ("text", "json")
+NARROWING = ("tenant", "target")
+"""The options that narrow what a command is about."""
 STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
 """Names the runtime's own database: evidence, and what was used of limits."""
 
@@ -28,12 +31,27 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_options(FORMATS, command)
 
 
-def common_with(*more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def common_with(*more: str, narrowing: Sequence[str] = NARROWING) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``common`` for a command that offers ``more`` formats: the names of a table in ``render/formats.py``."""
-    return functools.partial(_with_options, (*FORMATS, *more))
+    return functools.partial(_with_options, (*FORMATS, *more), narrowing=narrowing)
 
 
-def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Callable[..., Any]:
+def common_by(*narrowing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``common`` for a command that narrows by these of --tenant and --target only: it refuses the others."""
+    return functools.partial(_with_options, FORMATS, narrowing=narrowing)
+
+
+def refuse_narrowing(options: Options, narrowing: Sequence[str] = (), when: str = "") -> None:
+    """Raises UsageError for an option that would select, and that nothing looks at."""
+    for name, given in zip(NARROWING, (options.tenants, options.targets), strict=True):
+        if given and name not in narrowing:
+            path = click.get_current_context().command_path
+            raise UsageError(f"`{path}`{when} takes no --{name}: it would narrow nothing", hint="leave it out")
+
+
+def _with_options(
+    formats: tuple[str, ...], command: Callable[..., Any], narrowing: Sequence[str] = NARROWING
+) -> Callable[..., Any]:
 
     @click.option("--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own.")
     @click.option(
@@ -46,6 +64,7 @@ def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Call
         metavar="T",
         multiple=True,
         shell_complete=tenants,
+        hidden="tenant" not in narrowing,
         help="Only this tenant; may be repeated.",
     )
     @click.option(
@@ -54,6 +73,7 @@ def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Call
         metavar="ADDRESS",
         multiple=True,
         shell_complete=addresses,
+        hidden="target" not in narrowing,
         help="Only this address; may be repeated.",
     )
     @click.option("--format", type=click.Choice(formats), default="text", show_default=True, help="Form of the result.")
@@ -79,6 +99,7 @@ def _with_options(formats: tuple[str, ...], command: Callable[..., Any]) -> Call
         **rest: Any,
     ) -> Any:
         options = Options(database, project, env, tenants, targets, format, no_color, verbose, quiet)
+        refuse_narrowing(options, narrowing)
         try:
             return command(options=options, **rest)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common_by, print_json
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import LockTimeout, UsageError
@@ -20,7 +20,7 @@ def command() -> None:
 @command.command("rename")
 @click.argument("old")
 @click.argument("new")
-@common
+@common_by()
 def rename_command(options: Options, old: str, new: str) -> int:
     """Give the project OLD the name NEW in the database; what it owns stays its own. Then change `project:` in git."""
     from reconciler.store.failures import LockNotHad

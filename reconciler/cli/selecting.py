@@ -49,10 +49,21 @@ def require_known(options: Narrowed, known: Iterable[Address], is_unknown: str =
     tenants = {address.tenant for address in addresses}
     for tenant in options.tenants:
         if tenant not in tenants:
-            near = get_close_matches(tenant, tenants, n=1)
-            meant = f"did you mean {near[0]}?" if near else None
-            raise UsageError(f"the tenant {tenant!r} {is_unknown}", code="unknown-tenant", hint=meant)
+            raise unknown_tenant(tenant, tenants, is_unknown)
     return frozenset(found)
+
+
+def unknown_tenant(tenant: str, known: Iterable[str], is_unknown: str) -> UsageError:
+    """A tenant by which nothing can be narrowed, with the one that was probably meant."""
+    near = get_close_matches(tenant, [*known], n=1)
+    hint = f"did you mean {near[0]}?" if near else None
+    return UsageError(f"the tenant {tenant!r} {is_unknown}", code="unknown-tenant", hint=hint)
+
+
+def near_address(address: Address, known: Iterable[Address]) -> str:
+    """The hint for an address that nothing has."""
+    near = get_close_matches(str(address), map(str, known), n=1)
+    return f"did you mean {near[0]}?" if near else "see `reconciler list`"
 
 
 class Selected(NamedTuple):

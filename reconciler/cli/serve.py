@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.credentials import resolver_of
-from reconciler.cli.options import STORE_VARIABLE, common
+from reconciler.cli.options import STORE_VARIABLE, common_by
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
@@ -31,7 +31,7 @@ DEFAULT_STORE = "sqlite:///.reconciler/runtime.db"
 )
 @click.option("--store", metavar="URL", help=f"The runtime's own database (also {STORE_VARIABLE}).")
 @click.option("--stdio", metavar="TENANT/CALLER", help="Serve MCP on stdin and stdout, for this caller alone.")
-@common
+@common_by()
 def command(options: Options, config: Path | None, store: str | None, stdio: str | None) -> int:
     """Let agents use what was applied, and nothing else.
 

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.options import common_with, print_json, print_lines
+from reconciler.cli.known import not_live
+from reconciler.cli.options import common_with, print_json, print_lines, refuse_narrowing
 from reconciler.cli.plan import show_plan
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.visible import visible_lines
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import UsageError
 from reconciler.kinds.lifecycle import Status as Health
 from reconciler.kinds.lifecycle import switched_off, usable
 from reconciler.kinds.meaning import shown_body
@@ -32,6 +33,8 @@ from reconciler.render.style import safe, value_text
 @common_with(*PLAN_FORMATS)
 def command(options: Options, what: str | None) -> int:
     """Show a saved plan, a live resource, or all that the project owns."""
+    if what is not None:
+        refuse_narrowing(options, when=" PLANFILE or ADDRESS")
     if what is not None and Path(what).is_file():
         workspace = Workspace(options, ())
         keys = known_keys(workspace.project)
@@ -64,9 +67,7 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
     database = workspace.database(workspace.environment(required=True))
     found = read_resource(database, address)
     if found is None:
-        raise ReconcilerError(
-            f"{address} is not live in {database.display}", code="not-live", hint="see `reconciler list`"
-        )
+        raise not_live(address, database)
     row, owner, status = found
     freeze = read_status(database).freeze_over(address, row.uid)
     document: dict[str, Any] = {

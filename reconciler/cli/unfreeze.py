@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.freeze import parse_target, report
-from reconciler.cli.options import common
+from reconciler.cli.options import common_by
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
 
@@ -13,7 +13,7 @@ from reconciler.cli.workspace import Options
 @click.command("unfreeze")
 @click.argument("target", metavar="TARGET")
 @click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit trail.")
-@common
+@common_by()
 def command(options: Options, target: str, reason: str) -> int:
     """Lift the freeze of TARGET.
 

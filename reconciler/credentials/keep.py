@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError, Refused, UsageError
+from reconciler.kinds.wording import nearest
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.secrets.envelope import Bound, counted_as, newest, rewrap, seal, unseal
 from reconciler.secrets.fetch import Fetched, Opened
@@ -55,7 +56,7 @@ def keep(
     for lost in count(1):
         before = store.find(database, tenant, name)
         if before is None and not new:
-            raise not_there(tenant, name)
+            raise not_there(database, tenant, name)
         record = _next(before, tenant, name, about, actor, ring.primary.key_id)
         blob = seal(secret.reveal(), _bound(record), ring.primary)
         record = record._replace(key_id=counted_as(blob, ring.primary))
@@ -68,10 +69,11 @@ def keep(
     raise AssertionError("a number follows every number")
 
 
-def not_there(tenant: str, name: str) -> UsageError:
-    return UsageError(
-        f"there is no secret {tenant}/{name}", code="unknown-secret", hint="see `reconciler secrets list`"
-    )
+def not_there(database: Database, tenant: str, name: str) -> UsageError:
+    """The error for a secret that nobody keeps, with the one that was probably meant."""
+    near = nearest(f"{tenant}/{name}", map(str, store.listed(database)))
+    hint = f"did you mean {near}?" if near else "see `reconciler secrets list`"
+    return UsageError(f"there is no secret {tenant}/{name}", code="unknown-secret", hint=hint)
 
 
 def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str) -> Opened:

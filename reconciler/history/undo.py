@@ -67,7 +67,11 @@ def revert(number: int, history: History, live: Live, base: Configuration) -> Un
     """What is managed now, without what generation ``number`` did. Raises PlanStale where later ones overlap."""
     changes = history.changes
     if number not in history.by_number:
-        raise ReconcilerError(f"the project {base.project!r} has no generation {number}", code="no-such-generation")
+        raise ReconcilerError(
+            f"the project {base.project!r} has no generation {number}",
+            code="no-such-generation",
+            hint=f"the newest is {history.newest}",
+        )
     if number <= history.horizon:
         raise _pruned(number, history, f"the oldest that can be reverted is {history.horizon + 1}")
     touched = {a for c in changes if c.generation == number for a in (c.address, c.previous) if a}

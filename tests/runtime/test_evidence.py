@@ -75,6 +75,11 @@ def test_read_back(db: Db, folder: Path) -> None:
     run = cli_on(db.url, folder)
     told = run("evidence", "list", "--tenant", "acme", "--store", db.url, "--format", "json").ok().json
     assert [row["id"] for row in told["evidence"]] == ids["acme"][::-1]
+    known = "version: 1\ntenant: acme\ncallers: {bot0: {roles: [], auth: {api_key: {}}}}\n"
+    (folder / "acme.yaml").write_text(known)
+    assert "the tenant 'acmme' is neither" in run("evidence", "list", "--tenant", "acmme", "--store", db.url).ok().err
+    assert "the caller 'bott' is neither" in run("evidence", "list", "--caller", "bott", "--store", db.url).ok().err
+    assert run("evidence", "list", "--tenant", "acme", "--caller", "bot0", "--store", db.url).ok().err == ""
     shown = run("evidence", "show", ids["acme"][3], "--store", db.url).ok().out
     assert "no-policy" in shown
     assert "[unknown-evidence]" in run("evidence", "show", "0" * 32, "--store", db.url).ok(1).err

@@ -51,7 +51,11 @@ def test_the_lists(kept: Kept) -> None:
     assert [line.split()[0] for line in lines[1:]] == ["acme/a-b", "acme/a1", "acme/ab", "globex/b"]
     assert "\x1b" not in kept("list").out + kept("access-log").out
     assert len(kept("list", "--tenant", "globex", "--tenant", "globex").ok().out.splitlines()) == 2
-    assert "There are no secrets." in kept("list", "--tenant", "nobody").ok().out
+    for command in ("list", "expiring"):  # a tenant that nothing knows is a typing error
+        assert "did you mean globex?" in kept(command, "--tenant", "globx").ok(64).err
+    assert "did you mean globex?" in kept("access-log", "--tenant", "globx").ok().err  # it may have been there
+    assert "did you mean globex/b?" in kept("access-log", "globex/bb").ok().err
+    assert "did you mean acme/ab?" in kept("delete", "acme/abb", "--auto-approve").ok(64).err
     log = kept("access-log", "--limit", "2").ok().out.splitlines()
     assert log[0].split() == ["AT", "EVENT", "SECRET", "VERSION", "ACTOR", "PURPOSE"]
     assert [line.split()[2] for line in log[1:]] == ["acme/ab", "acme/a1"]  # the newest first

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets.place import Place, place
 from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, ring
 from reconciler.cli.workspace import Options, Workspace
@@ -34,7 +34,7 @@ def keys() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The new file, mode 0600.",
 )
-@common
+@common_by()
 def create_command(options: Options, out: Path) -> int:
     """Write a new key to FILE. Keep it out of git, and give it to whoever plans and whoever applies."""
     identity = create_keys(out)
@@ -46,7 +46,7 @@ def create_command(options: Options, out: Path) -> int:
 
 
 @keys.command("list")
-@common
+@common_by()
 def list_command(options: Options) -> int:
     """List keys by state, with the data keys that each has wrapped and the secrets that it holds now."""
     from reconciler.store.secrets import key_uses
@@ -78,7 +78,7 @@ def list_command(options: Options) -> int:
 
 
 @keys.command("add")
-@common
+@common_by()
 def add_command(options: Options) -> int:
     """Add a new key to the key file, decrypt-only: known everywhere before anything is sealed with it."""
     file = _file(options)
@@ -90,7 +90,7 @@ def add_command(options: Options) -> int:
 
 @keys.command("promote")
 @click.argument("key")
-@common
+@common_by()
 def promote_command(options: Options, key: str) -> int:
     """Make KEY the primary one: from now on secrets are sealed, and plans signed, with it."""
     file = _file(options)
@@ -106,7 +106,7 @@ def promote_command(options: Options, key: str) -> int:
 
 @keys.command("retire")
 @click.argument("key")
-@common
+@common_by()
 def retire_command(options: Options, key: str) -> int:
     """Let KEY open no secret any more. Refused while it holds one; it still verifies what it signed."""
     from reconciler.store.secrets import retire
@@ -126,7 +126,7 @@ def retire_command(options: Options, key: str) -> int:
 
 
 @click.command("reencrypt")
-@common
+@common_by()
 def reencrypt_command(options: Options) -> int:
     """Put every secret under the primary key, one by one; interrupted, it goes on where it was. No value is decrypted."""
     from reconciler.credentials.keep import reencrypt

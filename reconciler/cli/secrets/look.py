@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import common, print_json
+from reconciler.cli.known import note_unknown, note_unknown_tenants, require_tenants
+from reconciler.cli.options import common_by, print_json, refuse_narrowing
 from reconciler.cli.secrets.place import parse_name, place
 from reconciler.cli.secrets.values import as_json
 from reconciler.cli.workspace import Options, now
@@ -17,12 +18,14 @@ from reconciler.render.table import table
 
 
 @click.command("list")
-@common
+@common_by("tenant")
 def list_command(options: Options) -> int:
     """List secrets by tenant and name: type, version, key, who and when. --tenant narrows it."""
     from reconciler.store.secrets import listed
 
-    secrets = listed(place(options).database, options.tenants)
+    where = place(options)
+    secrets = listed(where.database, options.tenants)
+    require_tenants(where.workspace, {secret.tenant for secret in secrets})
     if options.format == "json":
         print_json({"format_version": "1.0", "secrets": [as_json(secret) for secret in secrets]})
     elif not secrets:
@@ -45,13 +48,16 @@ def list_command(options: Options) -> int:
     show_default=True,
     help="How far to look ahead.",
 )
-@common
+@common_by("tenant")
 def expiring_command(options: Options, days: int) -> int:
     """List secrets that end, or are due for a new value, within so many days."""
     from reconciler.store.secrets import listed
 
     until = now() + timedelta(days=days)
-    due = [(secret, *_next(secret)) for secret in listed(place(options).database, options.tenants) if _ends(secret)]
+    where = place(options)
+    secrets = listed(where.database, options.tenants)
+    require_tenants(where.workspace, {secret.tenant for secret in secrets})
+    due = [(secret, *_next(secret)) for secret in secrets if _ends(secret)]
     due = sorted((one for one in due if one[1] <= until), key=lambda one: (one[1], str(one[0])))
     if options.format == "json":
         found = [
@@ -91,17 +97,25 @@ def _next(secret: StoredSecret) -> tuple[datetime, str]:
     show_default=True,
     help="The newest N entries.",
 )
-@common
+@common_by("tenant")
 def access_log_command(options: Options, name: str | None, limit: int) -> int:
     """Tell who took, set, rotated, re-wrapped or destroyed secrets, newest first: entries of the audit trail.
 
     `reconciler audit verify` tells whether they are as they were written.
     """
     from reconciler.store.secrets import entries as secret_entries
+    from reconciler.store.secrets import listed
 
+    if name:
+        refuse_narrowing(options, when=" TENANT/NAME")
     tenant, short = parse_name(name) if name else (None, None)
     tenants = {tenant} if tenant else set(options.tenants)
-    entries = secret_entries(place(options).database, tenants, short, limit)
+    where = place(options)
+    entries = secret_entries(where.database, tenants, short, limit)
+    if name and not entries:
+        note_unknown("secret", name, [*map(str, listed(where.database))])
+    else:
+        note_unknown_tenants(where.workspace, {str(entry.get("tenant")) for entry in entries})
     if options.format == "json":
         print_json({"format_version": "1.0", "entries": entries})
     elif not entries:

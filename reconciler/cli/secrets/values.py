@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reconciler.cli.asking import approve
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets.place import parse_name, place
 from reconciler.cli.signing import needed_ring
 from reconciler.cli.workspace import Options, now
@@ -34,7 +34,7 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("set")
 @click.argument("name", metavar="TENANT/NAME")
 @_about
-@common
+@common_by()
 def set_command(options: Options, name: str, **about: Any) -> int:
     """Keep a value, or a new one in its place.
 
@@ -47,7 +47,7 @@ def set_command(options: Options, name: str, **about: Any) -> int:
 @click.command("rotate")
 @click.argument("name", metavar="TENANT/NAME")
 @_about
-@common
+@common_by()
 def rotate_command(options: Options, name: str, **about: Any) -> int:
     """Give a secret that is there its next value. Readers get the old one or the new one, never none."""
     return _keep(options, name, new=False, **about)
@@ -77,7 +77,7 @@ def _keep(
     ring = needed_ring(where.workspace.project)
     before = find(where.database, tenant, name)
     if before is None and not new:
-        raise not_there(tenant, name)
+        raise not_there(where.database, tenant, name)
     value = judged(type_ or (before.type if before else "custom"), _value(options, text))
     about = About(type_, description, ends or value.expires_at, rotate_every)
     if new:
@@ -140,7 +140,7 @@ def _between(least: int, number: int, most: int) -> int:
 @click.argument("name", metavar="TENANT/NAME")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--allow-referenced", is_flag=True, help="Also if live resources refer to it.")
-@common
+@common_by()
 def delete_command(options: Options, name: str, auto_approve: bool, allow_referenced: bool) -> int:
     """Destroy a secret. Its value is gone for good; the audit trail keeps that it was there."""
     from reconciler.credentials.keep import not_there
@@ -150,7 +150,7 @@ def delete_command(options: Options, name: str, auto_approve: bool, allow_refere
     where = place(options)
     found = store.find(where.database, tenant, short)
     if found is None:
-        raise not_there(tenant, short)
+        raise not_there(where.database, tenant, short)
     users = store.users(where.database, tenant, short)
     if users and not allow_referenced:
         raise Refused(
