@@ -10,14 +10,14 @@ from reconciler.kinds.facts import secret_kinds
 from reconciler.model.plan import Change
 from reconciler.planner.names import Names
 from reconciler.planner.reach import looked_at
-from reconciler.planner.sharing import NO_HOLDERS, holders_of, secrets_begun
+from reconciler.planner.sharing import NO_HOLDERS, holders_of, secrets_taken_up
 from reconciler.store.transaction import Transaction
 
 
 def names_of(writes: Sequence[Change], locked: Locked, transaction: Transaction) -> Names:
     rows, holders = Rows(locked, transaction), NO_HOLDERS
     rows.fetch_all_below(looked_at(writes))
-    if secrets := secrets_begun(writes):
+    if secrets := secrets_taken_up(writes):
         live = rows.fetch_of({tenant for tenant, _ in secrets}, secret_kinds())
         holders = holders_of(secrets, ((address, row.text) for address, row in live.items()))
     return Names(writes, rows, locked.applied.get, holders)

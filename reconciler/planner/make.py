@@ -32,7 +32,7 @@ from reconciler.planner.order import ordered
 from reconciler.planner.protection import protected
 from reconciler.planner.references import unmet_references
 from reconciler.planner.risks import with_risks
-from reconciler.planner.sharing import holders_of, secrets_begun
+from reconciler.planner.sharing import holders_of, secrets_taken_up
 
 
 class Setting(Struct, frozen=True):
@@ -116,7 +116,7 @@ def make_plan(
 
 
 def _names(changes: Sequence[Change], configuration: Configuration, live: Live) -> Names:
-    secrets = secrets_begun(changes) if live.rows or live.settled else frozenset()
+    secrets = secrets_taken_up(changes) if live.rows or live.settled else frozenset()
     tenants = {tenant for tenant, _ in secrets}
     rows = ((a, row.text) for a, row in live.rows.items() if a.tenant in tenants and a.kind in secret_kinds())
     settled = (

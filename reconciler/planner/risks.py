@@ -103,14 +103,14 @@ def _of_names(change: Change, names: Names) -> Iterator[str]:
         return
     if leads_elsewhere(change) and change.before is not None:
         yield from _of_pairs(repointed(address, change.before, after, names), names.moves)
-    for former in (names.former(change), names.last_applied(change)):
+    for former in (names.former(change), names.last_applied(change), *names.former_tools(change)):
         if former is not None:
             yield from _of_pairs([Pair(address, former, after)], names.moves)
             yield from _of_pairs(repointed(address, former, after, names), names.moves)
     if change.begins:
         yield from _of_pairs((Pair(address, body, after) for body in names.ended_with_secrets_of(change)), names.moves)
-        if names.sends_secrets_elsewhere(change):
-            yield "endpoint-host-changed"
+    if names.sends_secrets_elsewhere(change):
+        yield "endpoint-host-changed"
 
 
 def _of_pairs(pairs: Iterable[Pair], moves: Moves) -> Iterator[str]:

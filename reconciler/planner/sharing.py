@@ -1,4 +1,4 @@
-"""Which live resources use the same secrets as what begins: a new resource may send a secret that is in use elsewhere."""
+"""Which live resources use the secrets that changes take up: those may send a secret that is in use elsewhere."""
 
 from __future__ import annotations
 
@@ -28,10 +28,15 @@ def secrets_of(body: Body) -> frozenset[str]:
     return frozenset(str(use.reference) for use in references_in(body))
 
 
-def secrets_begun(changes: Iterable[Change]) -> frozenset[tuple[str, str]]:
-    """Return tenant and reference of every secret that a resource uses which comes into force by one of the changes."""
-    begun = (change for change in changes if change.begins)
-    return frozenset((one.address.tenant, secret) for one in begun for secret in secrets_in(one.new_text or ""))
+def taken_up(change: Change) -> frozenset[str]:
+    """Return the secrets that a resource uses from now on: all of what begins, and what an update adds."""
+    new = secrets_in(change.new_text or "")
+    return new - secrets_in(change.old_text or "") if new and not change.begins else new
+
+
+def secrets_taken_up(changes: Iterable[Change]) -> frozenset[tuple[str, str]]:
+    """Return tenant and reference of every secret that one of the changes takes up."""
+    return frozenset((one.address.tenant, secret) for one in changes for secret in taken_up(one))
 
 
 def holders_of(secrets: frozenset[tuple[str, str]], live: Iterable[tuple[Address, str]]) -> Holders:

@@ -18,7 +18,7 @@ from reconciler.model.resource import Resource
 from reconciler.model.spec import Spec
 from reconciler.planner.names import Names
 from reconciler.planner.risks import risks_of, with_risks
-from reconciler.planner.sharing import holders_of, secrets_begun, secrets_of
+from reconciler.planner.sharing import holders_of, secrets_of, secrets_taken_up
 from tests.kinds import full
 from tests.kinds.test_facts import VARIANTS, changed, normal, targets
 
@@ -36,7 +36,7 @@ def names(changes: list[Change], live: Mapping[Address, Body] = {}, records: Map
     there = {c.previous or c.address: c.before for c in changes if c.before is not None} | live
     found = {address: Resource(address, canonical(body)) for address, body in there.items()}
     applied = {a: Applied(a, "uid", canonical(body), 1, digest(body), 1) for a, body in records.items()}
-    holders = holders_of(secrets_begun(changes), ((a, one.text) for a, one in found.items()))
+    holders = holders_of(secrets_taken_up(changes), ((a, one.text) for a, one in found.items()))
     return Names(changes, found.get, applied.get, holders)
 
 
@@ -215,6 +215,47 @@ def test_a_secret_in_use_goes_to_no_other_host_unseen(
 ) -> None:
     live = {Address.parse(f"acme/{name}"): made(name.partition("/")[0], raw) for name, raw in holders.items()}
     assert risks([created(begins[0], "new", begins[1])], live) == ({"endpoint-host-changed"} if elsewhere else set())
+
+
+def test_an_update_that_takes_up_a_secret_in_use() -> None:
+    live = {at("connector", "a"): made("connector", HTTP)}
+    bare = made("connector", EVIL | {"auth": {"type": "none"}})
+    taken = Change(at("connector", "b"), Action.UPDATE, bare, made("connector", EVIL))
+    assert risks([taken], live) == {"credential-changed", "endpoint-host-changed"}
+    assert risks([taken]) == {"credential-changed"}
+    kept = Change(
+        at("connector", "b"), Action.UPDATE, made("connector", EVIL), made("connector", EVIL | {"rate_limit": 1})
+    )
+    assert risks([kept], live) == {"limit-lowered"}
+
+
+def template(path: str, tool: str | None = None, connector: str = "a") -> Body:
+    raw = {"type": "http", "method": "GET", "path": path, "connector": connector}
+    return made("template", raw | {"tool_name": tool} if tool else raw)
+
+
+def test_the_name_of_a_tool_comes_to_stand_for_nothing_else_unseen() -> None:
+    """Agents know what they call by it."""
+    live = {at("connector", "a"): made("connector", HTTP), at("connector", "evil"): made("connector", EVIL)}
+    named, other = template("/a", "get_it"), template("/b", "get_it", "evil")
+    begins, ends = (at("template", name) for name in ("new", "old"))
+    wanted = {"statement-changed", "endpoint-host-changed"}
+    for former in (
+        Change(ends, Action.DELETE, named, None),
+        Change(ends, Action.FORGET, named, named),
+        Change(ends, Action.UPDATE, named, template("/a", "get_other")),
+        Change(at("template", "get_it"), Action.DELETE, template("/a"), None),
+    ):
+        for taker in (
+            Change(begins, Action.CREATE, None, other),
+            Change(begins, Action.UPDATE, template("/b", None, "evil"), other),
+        ):
+            found = {one.address: {*one.risks} for one in with_risks([former, taker], names([former, taker], live))}
+            assert wanted <= found[begins]
+    alone = Change(begins, Action.CREATE, None, other)
+    assert risks([alone], live) == set()
+    kept = Change(ends, Action.UPDATE, named, template("/a", "get_it") | {"description": "d"})
+    assert risks([kept, alone], live) == set()
 
 
 class TestWhereCallsLead:

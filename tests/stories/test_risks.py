@@ -145,7 +145,7 @@ datasources:
   orders: {type: api, connector: crm}
   stock: {type: api, connector: spare}
 templates:
-  list-orders: {type: http, datasource: orders, method: GET, path: /orders}
+  list-orders: {tool_name: list_orders, type: http, datasource: orders, method: GET, path: /orders}
 planes:
   sales: {datasources: [orders, stock], actions: {retrieve: template/list-orders}}
 """
@@ -180,6 +180,11 @@ TAKEN: dict[str, tuple[dict[str, str], str, str, str]] = {
         {"integrations:\n": "integrations:\n  leak: {provider: custom, base_url: https://evil.example/v1, credential: "
          '"env://OPENAI"}\n'},
         "", "endpoint-host-changed", "integration/leak",
+    ),
+    "the name of a tool": (
+        {"  list-orders:": "  list-all:", "http, datasource: orders": "http, datasource: stock",
+         "template/list-orders": "template/list-all"},
+        "", "endpoint-host-changed", "template/list-all",
     ),
     "another path": ({"example.com/v1": "example.com/v1/admin"}, "", "endpoint-path-changed", "connector/crm"),
 }  # fmt: skip
