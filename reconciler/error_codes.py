@@ -50,6 +50,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["database-older"], "the database's schema is older than this program"],
     Annotated[Literal["database-permission"], "the database role lacks a permission"],
     Annotated[Literal["database-read-only"], "the database accepts no writes"],
+    Annotated[Literal["database-timeout"], "the database did not answer in time"],
     Annotated[Literal["database-unreachable"], "the database can't be reached"],
     Annotated[Literal["database-url"], "the database URL can't be read"],
     Annotated[Literal["deceptive-character"], "a person and a database read this character of a statement differently"],

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from reconciler.committed import written
 from reconciler.errors import ReconcilerError
 
 
@@ -23,6 +24,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, between: Callable
                 os.fsync(file.fileno())
             between()
             os.replace(name, path)
+            written(str(path))
         except BaseException:
             with suppress(OSError):
                 os.unlink(name)

@@ -99,7 +99,8 @@ def _start(take: int, answers: FileIO, batches: Sequence[range], items: Sequence
     if process:
         return process
     try:  # the child: it must not return, nor write what this process had not flushed yet
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_DFL)
         for number in _tickets(take):
             if os.getppid() != parent:
                 break  # it was killed: nobody wants the rest

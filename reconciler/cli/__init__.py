@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,8 +17,9 @@ import click
 
 import reconciler
 from reconciler.cli.installed import require_own
-from reconciler.cli.output import scrub_output
-from reconciler.errors import Problem, ReconcilerError
+from reconciler.cli.output import OutputLost, open_streams, scrub_output
+from reconciler.committed import Fate, Write, ending, fate_of, recording
+from reconciler.errors import OutcomeUnknown, Problem, ReconcilerError
 
 # name: what it does, in the help. A command's module is imported when it is asked for, so that --help and validate start
 # quickly; a test holds the summaries to what the commands say of themselves.
@@ -50,7 +52,7 @@ COMMANDS = {
     "completion": "Print the completion script for SHELL.",
     "schema": "Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.",
     "project": "Rename a project.",
-    "audit": "Verify the audit trail.",
+    "audit": "Verify the audit trail; look up one write.",
     "secrets": "Keep secrets in the database, sealed; manage their keys.",
     "db": "Set up, upgrade, inspect and back up the database.",
 }
@@ -92,15 +94,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # None of pydantic's plugins has a say in what is valid here; looking for them takes 10 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # not list(...): the module of the command `list` has that name here once it is imported
+    open_streams()
     scrub_output()
+    if arguments is None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _terminate)
     code = run([*(sys.argv[1:] if arguments is None else arguments)])
     if arguments is None and "RECONCILER_DEBUG" not in os.environ:
         # a process of our own: taking a hundred thousand objects apart one by one would only keep people waiting
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, OutputLost):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end; handled as an interrupt is. Its argument is the signal's number."""
+
+
+def _terminate(number: int, _frame: Any) -> None:
+    raise Terminated(number)
 
 
 def run(arguments: list[str]) -> int:
@@ -109,6 +124,14 @@ def run(arguments: list[str]) -> int:
         from reconciler.cli.shells import register
 
         register()
+    with recording() as writes:
+        try:
+            return _run(arguments, writes)
+        except KeyboardInterrupt as error:  # once more, while the first was being reported
+            return _cut_short(error, writes)
+
+
+def _run(arguments: list[str], writes: Sequence[Write]) -> int:
     try:
         require_own(Path(__file__).parents[2])
         result: Any = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False)
@@ -119,14 +142,10 @@ def run(arguments: list[str]) -> int:
         return _report([Problem("wrong-usage", error.format_message() + context)], 64, arguments)
     except click.ClickException as error:
         return _report([Problem("failed", error.format_message())], 1, arguments)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing was written.", err=True)
-        return 130
+    except (click.Abort, KeyboardInterrupt, OutputLost) as error:
+        return _cut_short(error, writes)
     except ReconcilerError as error:
-        return _report([*error.problems], error.exit_code, arguments, error.warnings)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _report_ending(error, arguments, writes)
     except Exception as error:
         if os.environ.get("RECONCILER_DEBUG"):
             raise
@@ -135,7 +154,43 @@ def run(arguments: list[str]) -> int:
             f"this is a defect of reconciler: {type(error).__name__}",
             hint="run it again with RECONCILER_DEBUG=1 and report the traceback; check it for secrets first",
         )
-        return _report([problem], 1, arguments)
+        return _report_ending(ReconcilerError(problem), arguments, writes)
+
+
+def _cut_short(error: BaseException, writes: Sequence[Write]) -> int:
+    """Report what ended the command, and what it had written by then."""
+    cause = error.__cause__ if isinstance(error, click.Abort) and error.__cause__ else error
+    fate = fate_of(writes)
+    if isinstance(error, OutputLost):
+        why, code = f"Can't write the output ({error})", 1
+        if error.unread and fate is Fate.NOT_WRITTEN:
+            return code  # `reconciler list | head` has read what it wants
+    elif isinstance(cause, Terminated):
+        why, code = "Terminated", 128 + int(cause.args[0])
+    else:
+        why, code = "Interrupted", 130
+    click.echo(f"{why}; {ending(writes)}", err=True)
+    return OutcomeUnknown.exit_code if fate is Fate.UNKNOWN else code
+
+
+def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequence[Write]) -> int:
+    """Report the problems, and what was written where they don't say it."""
+    fate = fate_of(writes)
+    try:
+        code = _report([*error.problems], error.exit_code, arguments, error.warnings)
+    except OutputLost as lost:
+        return _cut_short(lost, writes)
+    surprising = any(problem.code in _SURPRISES for problem in error.problems)
+    if fate is Fate.WRITTEN or (writes and surprising and not any("written" in one.message for one in error.problems)):
+        click.echo(f"The command failed; {ending(writes)}", err=True)
+    if fate is Fate.UNKNOWN and code != OutcomeUnknown.exit_code:
+        click.echo(f"The command failed; {ending(writes)}", err=True)
+        return OutcomeUnknown.exit_code
+    return code
+
+
+_SURPRISES = {"internal-error", "database-failed", "database-unreachable", "database-timeout", "connection-lost"}
+"""Codes of what ends a command in its middle; all others say by themselves that nothing was done."""
 
 
 def _report(problems: list[Problem], code: int, arguments: list[str], warnings: Sequence[Problem] = ()) -> int:

@@ -1,8 +1,9 @@
-"""``audit``: is the trail what was written?"""
+"""``audit``: whether the trail is what was written, and whether one write is in it."""
 
 from __future__ import annotations
 
 import hmac
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,16 +13,45 @@ import orjson
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace, now
-from reconciler.errors import IntegrityFailed, Problem, ReconcilerError
+from reconciler.diff.visible import visible
+from reconciler.errors import IntegrityFailed, Problem, ReconcilerError, UsageError
 from reconciler.files import write_atomically
 from reconciler.history.verify import Checkpoint, Finding, verify
 
+_IDENTITY = re.compile(r"[0-9a-f][0-9a-f-]{7,35}")
 _PURPOSE = b"reconciler audit checkpoint, format 1"
 
 
 @click.group("audit")
 def command() -> None:
-    """Verify the audit trail."""
+    """Verify the audit trail; look up one write."""
+
+
+@command.command("show")
+@click.argument("identity", metavar="ID")
+@common
+def show_command(options: Options, identity: str) -> int:
+    """Say whether the write ID is in force: an apply, or another change whose command ended without an answer.
+
+    Exit 1 where there is none of this id: nothing was written by it.
+    """
+    from reconciler.store.reading import written_entry
+
+    if not _IDENTITY.fullmatch(identity):
+        raise UsageError(f"{visible(identity)} is not an id", hint="at least the first 8 of its 36 characters")
+    workspace = Workspace(options, ())
+    database = workspace.database(workspace.environment(required=True))
+    entry = written_entry(database, identity)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "id": identity, "written": entry is not None, "entry": entry})
+    elif entry is None:
+        click.echo(f"Not written: {database.display} has no write of the id {identity}.")
+    else:
+        click.echo(f"Written: {identity}")
+        for name, value in entry.items():
+            if value is not None and name not in {"write", "apply_id"}:
+                click.echo(f"  {name}: {visible(str(value))}")
+    return 0 if entry is not None else 1
 
 
 @command.command("verify")

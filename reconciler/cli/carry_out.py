@@ -118,6 +118,7 @@ def carry_out(
         show_plan(plan, options, UNGUARDED, workspace.project.root)
     if plan.changes and not consent.auto_approve:
         _ask(plan, consent.stdin_is_read)
+        database = database.from_now()  # nobody knows how long a person thinks
     current = plan.revision
     unseen = consent.auto_approve and not consent.saved and not consent.allowed.undo
     terms = Terms(

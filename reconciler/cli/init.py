@@ -11,6 +11,7 @@ import click
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.workspace import Options
 from reconciler.errors import Refused
+from reconciler.files import write_atomically
 from reconciler.render.schemas import SUFFIX, schema_text, schemas
 
 FILES = ("reconciler.yaml", "manifests/acme.yaml")
@@ -43,21 +44,21 @@ def command(options: Options, folder: Path) -> int:
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:63].strip("-") or "default"
     starter = resources.files("reconciler.cli") / "starter"
     texts = {file: (starter / Path(file).name).read_text().replace("PROJECT", name) for file in FILES}
-    written = []
+    made = []
     for relative, text in (texts | described).items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-        written.append(str(path))
+        write_atomically(path, text)
+        made.append(str(path))
     ignore = folder / ".gitignore"
     lines = ignore.read_text().splitlines() if ignore.exists() else []
     if IGNORED not in lines:
-        ignore.write_text("\n".join([*lines, IGNORED]) + "\n")
-        written.append(str(ignore))
+        write_atomically(ignore, "\n".join([*lines, IGNORED]) + "\n")
+        made.append(str(ignore))
     if options.format == "json":
-        print_json({"format_version": "1.0", "written": written})
+        print_json({"format_version": "1.0", "written": made})
         return 0
-    for path_name in written:
+    for path_name in made:
         click.echo(f"Wrote {path_name}")
     where = "" if str(folder) == "." else f"cd {folder} && "
     click.echo(f"\nNext: {where}reconciler plan\nThen: {where}reconciler apply")

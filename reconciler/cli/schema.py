@@ -10,6 +10,7 @@ import click
 from reconciler.cli import complete
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.workspace import Options
+from reconciler.committed import written
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds.wording import near
 from reconciler.render.schemas import SUFFIX, schema_text, schemas
@@ -55,6 +56,7 @@ def _write(path: Path, text: str) -> str:
         try:
             unfinished.write_text(text, encoding="utf-8", newline="\n")
             unfinished.replace(path)
+            written(str(path))
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:

@@ -127,6 +127,7 @@ class Workspace:
 
     def database(self, environment: str | None) -> Database:
         """Flag, environment variable, environment, project; a file below the project without any of them."""
+        from reconciler.store.bounds import bounds_of_environment
         from reconciler.store.url import parse_database
 
         root, settings = self.project.root, self.project.settings
@@ -143,7 +144,7 @@ class Workspace:
                 code="project-name-missing",
                 hint="add `project: NAME` to reconciler.yaml, or set RECONCILER_PROJECT",
             )
-        return replace(found, keys=self._keys())
+        return replace(found, keys=self._keys(), bounds=bounds_of_environment()).from_now()
 
     def _keys(self) -> Keys | None:
         """The keys that seal what was applied. A command that only reads does without a file that is not there for it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from reconciler.committed import written
 from reconciler.errors import IntegrityFailed, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.plan import Plan
@@ -50,6 +51,7 @@ def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> 
                 os.fsync(file.fileno())
             hit("before_plan_rename")
             os.replace(name, path)
+            written(f"the plan {path}")
         except BaseException:
             os.unlink(name)
             raise

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from reconciler.committed import written
 from reconciler.errors import IntegrityFailed, ReconcilerError, Refused, UsageError
 from reconciler.files import write_atomically
 
@@ -52,10 +53,15 @@ def create_keys(path: Path) -> str:
         raise Refused(f"{path} exists already; a key is never overwritten", code="key-exists") from None
     except OSError as error:
         raise ReconcilerError(f"can't write {path}: {error.strerror}", code="key-not-written") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)  # a part of a key is none
+        raise ReconcilerError(f"can't write {path}: {error.strerror}", code="key-not-written") from None
+    written(f"the key file {path}")
     return identity
 
 

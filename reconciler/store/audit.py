@@ -34,10 +34,15 @@ def entry_hash(previous: str, key_id: str | None, body: str, key: bytes | None) 
 
 
 def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> Entry:
-    """Part of the caller's transaction; the head's row is locked until it ends, so the chain can't fork."""
+    """Part of the caller's transaction; the head's row is locked until it ends, so the chain can't fork.
+
+    The entry names the transaction's id, by which a lost commit is looked up.
+    """
     lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
     seq, previous = connection.execute(text(f"SELECT seq, hash FROM audit_head WHERE one = 1{lock}")).one()
-    whole = canonical({"seq": seq + 1, **body})
+    write = connection.info.get("write")
+    named = {} if write is None or "apply_id" in body else {"write": write.id}
+    whole = canonical({"seq": seq + 1, **body, **named})
     key_id = key[0] if key else None
     entry = Entry(seq + 1, whole, key_id, entry_hash(previous, key_id, whole, key[1] if key else None))
     connection.execute(
@@ -90,4 +95,15 @@ def newest_of(connection: Connection, *events: str) -> Iterator[dict[str, Any]]:
             yield entry
 
 
+def entry_of(connection: Connection, identity: str) -> dict[str, Any] | None:
+    """Return the body of the entry that the transaction ``identity`` (or of an id that begins so) wrote, None for no entry."""
+    likes = {f"like{i}": f'%"{name}":"{identity}%' for i, name in enumerate(_IDENTITIES)}
+    wanted = " OR ".join(f"body LIKE :{name}" for name in likes)
+    sql = text(f"SELECT body FROM audit WHERE {wanted} ORDER BY seq DESC LIMIT 1")
+    body = connection.execute(sql, likes).scalar()
+    return None if body is None else dict(json.loads(body))
+
+
+_IDENTITIES = ("apply_id", "write")
+"""Members of an entry that hold the id of the transaction that wrote it."""
 _VERIFY = "`reconciler audit verify` tells the first one that was changed"

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from reconciler.committed import written
 from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.store.connect import exists
 from reconciler.store.failures import translated
@@ -44,6 +45,7 @@ def backup(database: Database, target: Path) -> int:
         with open(name, "rb") as file:
             os.fsync(file.fileno())
         _publish(name, target)
+        written(f"the backup {target}")
     except FileExistsError:
         raise Refused(
             f"{target} exists already", code="backup-exists", hint="name another file, or remove it"

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from reconciler.committed import Write, record
 from reconciler.errors import LockTimeout, Refused
-from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
-from reconciler.store.connect import exists, reading, set_wait, writing
-from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad
+from reconciler.store.connect import exists, reading
+from reconciler.store.failures import ConnectionLost, Contended, LockNotHad, ended
 from reconciler.store.schema import require_usable, state_of, upgrade
+from reconciler.store.transact import transacting
 from reconciler.store.url import Database
 
 WAIT_SECONDS = 30.0
@@ -27,32 +28,30 @@ class NotSetUp(Refused):
 
 
 @contextmanager
-def changing(database: Database, wait_seconds: float | None = None) -> Iterator[Connection]:
+def changing(database: Database, what: str | None = None, wait_seconds: float | None = None) -> Iterator[Connection]:
     """Ends without an error, and without a trace, where the block raises ``Undone``.
 
+    ``what`` names the change to a user whose command ends early; without it this is no change that a command is about.
     Waits for locks for ``WAIT_SECONDS`` where nothing else is said. Raises NotSetUp for an empty database, Refused for
-    one of another schema, LockTimeout, DatabaseFailed.
+    one of another schema, LockTimeout, DatabaseFailed, OutcomeUnknown.
     """
     wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
+    write = Write(what or "a note")
+    if what is not None:
+        record(write)
     try:
-        with writing(database, wait_seconds) as connection, connection.begin():
-            if not database.is_sqlite:
-                set_wait(connection, wait_seconds)
+        with transacting(database, wait_seconds, write) as connection:
             if not is_current(connection, database):
                 raise NotSetUp(f"{database.display} is empty", hint="`reconciler secrets set` or an apply sets it up")
             yield connection
-            hit("before_commit")
-        hit("after_commit")
     except Undone:
         return
     except LockNotHad:
         raise _locked(database) from None
-    except (ConnectionLost, Contended):
-        raise DatabaseFailed(
-            f"{database.display}: the connection ended, and whether this was written is not known",
-            code="connection-lost",
-            hint="look what is there, and try again",
-        ) from None
+    except ConnectionLost as error:
+        raise ended(error, database, "; nothing was written", "try again") from None
+    except Contended:
+        raise ended(ConnectionLost(), database, "; nothing was written", "try again") from None
 
 
 def set_up(database: Database) -> None:

@@ -1,59 +1,30 @@
-"""Opens connections: read-only by construction for plans, writing ones, whose waits are bounded, for applies."""
+"""Opens connections: read-only by construction for plans, writing ones for applies; each is bounded in time."""
 
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EISDIR
 from stat import S_ISDIR
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-from reconciler.errors import LockTimeout
-from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, translated, unreachable
+from reconciler.errors import LockTimeout, ReconcilerError
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended, translated, unreachable
 from reconciler.store.failures import LockNotHad as LockNotHad
 from reconciler.store.url import Database
 
-CONNECT_TIMEOUT = 10
+if TYPE_CHECKING:
+    from reconciler.store.driver import BoundedConnection
+
 READ_WAIT = 10.0
-PATIENCE = 3.0
-
-
-class Patience:
-    """Ends a connection on which nobody answers: a proxy without a free connection bounds no wait by itself."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds + PATIENCE
-        self._timer: threading.Timer | None = None
-        self._socket: socket.socket | None = None
-        self.ended = False
-
-    def watch(self, connection: Any) -> None:
-        self._socket = socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
-        self._timer = threading.Timer(self._seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _end(self) -> None:
-        self.ended = True
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def over(self) -> None:
-        """From now on the server itself bounds the waits."""
-        if self._timer is not None and self._socket is not None:
-            self._timer.cancel()
-            self._socket.close()
-            self._timer = None
+"""Seconds for which a reader waits behind a lock."""
 
 
 def exists(database: Database) -> bool:
@@ -70,17 +41,36 @@ def exists(database: Database) -> bool:
     return True
 
 
-def _postgresql(database: Database, patience: Patience | None) -> Engine:
+def _postgresql(database: Database, lock: float, idle: float, opened: list[BoundedConnection]) -> Engine:
+    """``lock`` bounds each wait for a lock, ``idle`` the silence inside of a transaction; both in seconds."""
+    from reconciler.store.driver import GRACE, KEEPALIVES, BoundedConnection, timeouts
+
     assert database.url is not None
+    bounds = database.bounds
+    kept = {name: value for name, value in KEEPALIVES.items() if name not in database.url.query}
     engine = create_engine(
         database.url,
         poolclass=NullPool,
         hide_parameters=True,
         # named prepared statements do not survive a transaction-pooling proxy
-        connect_args={"prepare_threshold": None, "connect_timeout": CONNECT_TIMEOUT},
+        connect_args={"prepare_threshold": None, "connect_timeout": max(1, round(bounds.connect)), **kept},
     )
-    if patience is not None:
-        event.listen(engine, "connect", lambda connection, _record: patience.watch(connection), insert=True)
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> BoundedConnection:
+        connection = BoundedConnection.connect(*arguments, **parameters)
+        # the time in which a lock is waited for is what the user has given, and comes on top
+        connection.ends = min(database.ends, time.monotonic() + bounds.total) + lock
+        connection.allowed = min(lock, bounds.statement) + GRACE  # a proxy without a free connection bounds no wait
+        opened.append(connection)
+        return connection
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        connection.exec_driver_sql(timeouts(driver, bounds, lock, idle))
+        driver.allowed = max(bounds.statement, lock) + GRACE
+
     return engine
 
 
@@ -130,26 +120,44 @@ def reading(database: Database) -> Iterator[Connection]:
     Raises nothing but errors that a user may see.
     """
     try:
-        with _reading(database) as connection:
+        with translated(database), readable(database) as connection, connection.begin():
             yield connection
     except LockNotHad:
-        raise LockTimeout(f"{database.display} is locked by another program", hint="try again later") from None
-    except (ConnectionLost, Contended):
-        raise DatabaseFailed(
-            f"{database.display}: the connection ended while it was read", code="connection-lost", hint="try again"
+        raise LockTimeout(
+            f"{database.display} is locked by another program{_locker(database)}", hint="try again later"
         ) from None
+    except Contended:
+        raise ended(ConnectionLost(), database, " while it was read", "try again") from None
+    except ConnectionLost as error:
+        raise ended(error, database, " while it was read", "try again") from None
 
 
-@contextmanager
-def _reading(database: Database) -> Iterator[Connection]:
-    with translated(database), readable(database) as connection, connection.begin():
-        yield connection
+def _locker(database: Database) -> str:
+    """Name the session that keeps readers out of a PostgreSQL database; empty where that can't be known."""
+    sql = text(
+        "SELECT concat(COALESCE(NULLIF(a.application_name, ''), 'a session'), ' (role ', a.usename, ', server process ', "
+        "a.pid, ')') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.mode = 'AccessExclusiveLock' "
+        "AND l.granted AND l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database "
+        "WHERE datname = current_database()) ORDER BY a.xact_start LIMIT 1"
+    )
+    if database.is_sqlite:
+        return ""
+    with (
+        suppress(ReconcilerError, ConnectionLost, Contended, LockNotHad),
+        translated(database),
+        readable(database) as connection,
+        connection.begin(),
+    ):
+        found = connection.execute(sql).scalar()
+        return f", {found}" if found else ""
+    return ""
 
 
 @contextmanager
 def readable(database: Database) -> Iterator[Connection]:
     """A connection for reading transactions, one after the other, that the caller begins; raises what SQLAlchemy does."""
-    engine = _sqlite(database, "ro", READ_WAIT) if database.is_sqlite else _postgresql(database, None)
+    lock, idle = min(READ_WAIT, database.bounds.statement), database.bounds.statement
+    engine = _sqlite(database, "ro", lock) if database.is_sqlite else _postgresql(database, lock, idle, [])
     with engine.connect() as connection:
         if not database.is_sqlite:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -162,11 +170,12 @@ def writing(database: Database, wait_seconds: float, create: bool = False) -> It
     """A writing connection; the transaction is begun by the caller (``connection.begin()``).
 
     On SQLite that is BEGIN IMMEDIATE, which waits for other writers; on PostgreSQL READ COMMITTED (whatever the role's
-    default is), so that what is read after a lock was had is what its last holder left; the first statement there is
-    ``set_wait``. Only with ``create`` a SQLite file that is missing is made.
+    default is), so that what is read after a lock was had is what its last holder left. Each wait for a lock there takes
+    at most ``wait_seconds``. Only with ``create`` a SQLite file that is missing is made.
     """
     wait_seconds = max(wait_seconds, 0.001)
-    patience = None if database.is_sqlite else Patience(wait_seconds)
+    opened: list[BoundedConnection] = []
+    begun: list[bool] = []
     try:
         with translated(database):
             if database.is_sqlite:
@@ -174,17 +183,16 @@ def writing(database: Database, wait_seconds: float, create: bool = False) -> It
                     _make_folder(database)
                 engine = _sqlite(database, "rwc" if create else "rw", wait_seconds)
             else:
-                engine = _postgresql(database, patience).execution_options(isolation_level="READ COMMITTED")
+                engine = _postgresql(database, wait_seconds, database.bounds.lease, opened)
+                engine = engine.execution_options(isolation_level="READ COMMITTED")
+            event.listen(engine, "begin", lambda _connection: begun.append(True))
             with engine.connect() as connection:
-                connection.info.update(patience=patience, keys=database.keys)
+                connection.info["keys"] = database.keys
                 yield connection
     except (ConnectionLost, DatabaseFailed):
-        if patience is not None and patience.ended:
+        if not begun and any(one.seconds_late is not None for one in opened):
             raise LockNotHad(f"{database.display}: no connection could be had in time") from None
         raise
-    finally:
-        if patience is not None:
-            patience.over()
 
 
 def _make_folder(database: Database) -> None:
@@ -198,9 +206,6 @@ def _make_folder(database: Database) -> None:
 
 
 def set_wait(connection: Connection, seconds: float) -> None:
-    """PostgreSQL: bounds how long each later statement of this transaction waits for a lock."""
+    """PostgreSQL: bound how long each later statement of this transaction waits for a lock."""
     milliseconds = max(1, int(seconds * 1000))
     connection.execute(text("SELECT set_config('lock_timeout', :ms, true)"), {"ms": str(milliseconds)})
-    patience = connection.info.get("patience")
-    if patience is not None:
-        patience.over()

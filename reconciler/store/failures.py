@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 
 from reconciler.codes import Code
 from reconciler.errors import Problem, ReconcilerError
+from reconciler.store.bounds import TIMEOUT_VARIABLE
 from reconciler.store.url import Database
 
 
@@ -22,13 +23,31 @@ class LockNotHad(Exception):
 
 
 class ConnectionLost(Exception):
-    """The connection ended without an answer; what was sent last may or may not have happened."""
+    """The connection ended without an answer; what was sent last may or may not have happened.
+
+    ``seconds``: we ended it, since the server had not answered for so long.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class DatabaseFailed(ReconcilerError):
     """Any other failure of the database, in one sentence without values."""
 
     code = "database-failed"
+
+
+def ended(error: ConnectionLost, database: Database, when: str, hint: str) -> DatabaseFailed:
+    """Return what a user sees of ``error``; ``when`` says during what, and what became of it."""
+    if error.seconds is None:
+        return DatabaseFailed(f"{database.display}: the connection ended{when}", code="connection-lost", hint=hint)
+    return DatabaseFailed(
+        f"{database.display}: no answer within {error.seconds:.0f} s{when}",
+        code="database-timeout",
+        hint=f"{hint}; {TIMEOUT_VARIABLE}=S gives a command S seconds, and a statement a tenth of that",
+    )
 
 
 @contextmanager
@@ -89,8 +108,9 @@ def _translate(error: DBAPIError, database: Database) -> Exception:
         return DatabaseFailed(f"{database.display}: the driver refused a statement ({type(error).__name__})")
     # 25P03 and 25P04: the server ended a session that was idle, or a transaction that took, too long
     if error.connection_invalidated or state is None or state[:2] in {"08", "57"} or state in {"25P03", "25P04"}:
-        if error.statement is not None:
-            return ConnectionLost()
+        # a commit has no statement, and a connection that did not come about none to invalidate
+        if error.statement is not None or error.connection_invalidated:
+            return ConnectionLost(getattr(original, "seconds", None))
         reason = str(original).strip().splitlines()[0][:300] if original else "no answer"
         return DatabaseFailed(
             Problem(

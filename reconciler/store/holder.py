@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -61,6 +62,15 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _state(host: str, pid: int) -> str:
+    """Say of a process on this machine that it is stopped, and what to do: nobody can take a file's lock from it."""
+    with suppress(OSError, IndexError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if host == socket.gethostname() and state in {"T", "t"}:
+            return f", which is stopped: `kill -CONT {pid}` lets it go on, `kill -KILL {pid}` ends it"
+    return ""
+
+
 def holder_on_sqlite(database: Database, own_apply_id: str) -> str | None:
     """Who announced a write and has not ended; None where nobody did."""
     with reading(database) as connection:
@@ -71,29 +81,13 @@ def holder_on_sqlite(database: Database, own_apply_id: str) -> str | None:
             )
         )
     known = [
-        f"apply {i} by {actor} (process {pid} on {host})"
+        f"apply {i} by {actor} (process {pid} on {host}{_state(host, pid)})"
         for i, actor, host, pid in rows
         if host != socket.gethostname() or _alive(pid)
     ]
     if len(known) > 1:
         return f"one of: {'; '.join(known[:4])}"
     return known[0] if known else None
-
-
-def holder_on_postgresql(database: Database, pid: int) -> str | None:
-    """The session at the end of the queue that the server process ``pid`` waits in; None while it doesn't wait."""
-    with reading(database) as connection:
-        name = connection.execute(
-            text(
-                "WITH RECURSIVE queue (pid, depth) AS (SELECT unnest(pg_blocking_pids(:pid)), 1 "
-                "UNION SELECT b.pid, q.depth + 1 FROM queue q, unnest(pg_blocking_pids(q.pid)) AS b (pid) WHERE q.depth < 50) "
-                "SELECT concat(COALESCE(NULLIF(a.application_name, ''), 'another session'), ' (role ', a.usename, "
-                "', server process ', a.pid, ')') FROM queue q JOIN pg_stat_activity a ON a.pid = q.pid "
-                "ORDER BY q.depth DESC LIMIT 1"
-            ),
-            {"pid": pid},
-        ).scalar()
-        return str(name) if name else None
 
 
 class HolderWatch:

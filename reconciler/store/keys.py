@@ -31,7 +31,7 @@ def issue(database: Database, tenant: str, caller: str, max_age_days: int, actor
     """
     identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     now = datetime.now(UTC)
-    with changing_status(database) as connection:
+    with changing_status(database, f"the key {identity} of {tenant}/{caller}") as connection:
         uid = _owned(connection, tenant, caller)
         active = [key for key in _keys(connection, tenant, uid) if key.is_active(moment(now))]
         if len(active) >= MOST_ACTIVE:
@@ -64,7 +64,7 @@ def revoke(database: Database, tenant: str, caller: str, identity: str, actor: A
 
     Raises ReconcilerError (``unknown-caller``, ``unknown-key``) for a key that the caller does not have.
     """
-    with changing_status(database) as connection:
+    with changing_status(database, f"the revocation of the key {identity}") as connection:
         known = {key.id: key for key in _of_name(connection, tenant, caller)}
         found = known.get(identity)
         if found is None:

@@ -48,13 +48,13 @@ def enqueue(connection: Connection, project: str, destinations: Iterable[str], e
 
 def enqueue_alone(database: Database, project: str, destinations: Iterable[str], event: Mapping[str, Any]) -> None:
     """In a transaction of its own, for what no change of ours is behind."""
-    with changing(database, WAIT_SECONDS) as connection:
+    with changing(database, wait_seconds=WAIT_SECONDS) as connection:
         enqueue(connection, project, destinations, event)
 
 
 def claim(database: Database, project: str, destination: str) -> Letter | None:
     """The oldest letter that nobody else is about to send; ours for a minute, also if we fail or die."""
-    with changing(database, WAIT_SECONDS) as connection:
+    with changing(database, wait_seconds=WAIT_SECONDS) as connection:
         dialect = connection.dialect.name
         free = f"(claimed_until IS NULL OR claimed_until < {_NOW[dialect]})"
         skip = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
@@ -70,13 +70,13 @@ def claim(database: Database, project: str, destination: str) -> Letter | None:
 
 
 def delivered(database: Database, letter: Letter) -> None:
-    with changing(database, WAIT_SECONDS) as connection:
+    with changing(database, wait_seconds=WAIT_SECONDS) as connection:
         connection.execute(text("DELETE FROM outbox WHERE id = :id"), {"id": letter.id})
 
 
 def failed(database: Database, letter: Letter, reason: str) -> None:
     """Keeps it, with the reason, for whoever tries next."""
-    with changing(database, WAIT_SECONDS) as connection:
+    with changing(database, wait_seconds=WAIT_SECONDS) as connection:
         connection.execute(
             text("UPDATE outbox SET last_error = :reason, claimed_until = NULL WHERE id = :id"),
             {"id": letter.id, "reason": reason},
@@ -85,7 +85,7 @@ def failed(database: Database, letter: Letter, reason: str) -> None:
 
 def drop_old(database: Database, project: str) -> dict[str, int]:
     """Gives up what could not be delivered for a week; how many, by destination."""
-    with changing(database, WAIT_SECONDS) as connection:
+    with changing(database, wait_seconds=WAIT_SECONDS) as connection:
         dropped = connection.execute(
             text(
                 f"DELETE FROM outbox WHERE project = :project AND created_at < {_OLDEST[connection.dialect.name]} RETURNING destination"

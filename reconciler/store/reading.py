@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
-from reconciler.store.audit import Chain, read_chain
+from reconciler.store.audit import Chain, entry_of, read_chain
 from reconciler.store.connect import exists, reading
 from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
 from reconciler.store.schema import REVISIONS, revision, state_of
@@ -121,6 +121,14 @@ def chain_of(database: Database) -> Iterator[Chain | None]:
         return
     with reading(database) as connection:
         yield read_chain(connection) if state_of(connection) is DatabaseState.CURRENT else None
+
+
+def written_entry(database: Database, identity: str) -> dict[str, Any] | None:
+    """Return the audit trail's entry of the write ``identity``; None where there is none, and no write of this id."""
+    if not exists(database):
+        return None
+    with reading(database) as connection:
+        return entry_of(connection, identity) if state_of(connection) is DatabaseState.CURRENT else None
 
 
 class Overview(NamedTuple):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from reconciler.committed import Write, record
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.model.audit import Actor
 from reconciler.model.live import DatabaseState
 from reconciler.store.audit import note
-from reconciler.store.connect import exists, set_wait, writing
-from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
+from reconciler.store.connect import exists
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended
 from reconciler.store.schema import require_usable, state_of
+from reconciler.store.transact import transacting
 from reconciler.store.url import Database
 
 WAIT_SECONDS = 30.0
@@ -20,16 +22,17 @@ def rename(database: Database, old: str, new: str, actor: Actor) -> int:
     """How many resources it owns. Raises ReconcilerError where ``old`` is not there, Refused where ``new`` is."""
     if not exists(database):
         raise _not_there(database, old)
+    write = record(Write(f"the name {new} of the project {old}"))
     try:
-        with writing(database, WAIT_SECONDS) as connection, connection.begin():
-            if not database.is_sqlite:
-                set_wait(connection, WAIT_SECONDS)
+        with transacting(database, WAIT_SECONDS, write) as connection:
             count = _renamed(connection, database, old, new)
             note(connection, "project-rename", actor, {"from": old, "to": new})
             return count
-    except (ConnectionLost, Contended):
+    except ConnectionLost as error:
+        raise ended(error, database, " during the renaming; nothing was written", "try again") from None
+    except Contended:
         raise DatabaseFailed(
-            f"{database.display}: the connection ended during the renaming, or somebody else took the name",
+            f"{database.display}: somebody else took the name {new}; nothing was written",
             code="connection-lost",
             hint="see `reconciler db status`, and try again",
         ) from None

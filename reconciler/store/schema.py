@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
+from reconciler.committed import Write, record
 from reconciler.errors import Problem, Refused
 from reconciler.model.audit import Actor
 from reconciler.model.live import DatabaseState
 from reconciler.store.audit import note
-from reconciler.store.connect import set_wait, writing
-from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended
 from reconciler.store.migrations import MIGRATIONS, migrate
+from reconciler.store.transact import transacting
 from reconciler.store.url import Database
 
 if TYPE_CHECKING:
@@ -110,24 +112,29 @@ class Upgrade(NamedTuple):
 
 
 def upgrade(database: Database, wait_seconds: float, only_empty: bool, actor: Actor | None = None) -> Upgrade:
-    """Migrate in one transaction. Raises LockNotHad, Refused, DatabaseFailed.
+    """Migrate in one transaction. Raises LockNotHad, Refused, DatabaseFailed, OutcomeUnknown.
 
     With ``only_empty`` (an apply) nothing but an empty database is touched; otherwise everything but a newer one, and one
     whose schema lacks what can't be made again. The audit trail names ``actor`` for whatever is changed.
     """
+    write = Write("the schema")
+    if not only_empty:
+        record(write)
+    patient = replace(database, bounds=replace(database.bounds, statement=database.bounds.total))
     try:
-        with writing(database, wait_seconds, create=True) as connection, connection.begin():
+        with transacting(patient, wait_seconds, write, create=True) as connection:
             if not database.is_sqlite:
-                set_wait(connection, wait_seconds)
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
             done = _set_up(connection, database) if only_empty else _upgraded(connection, database)
             if actor is not None and (done.before != done.after or done.repaired):
                 fields = {"before": done.before, "after": done.after, "repaired": [*done.repaired]}
                 note(connection, "db-upgrade", actor, fields)
             return done
-    except (ConnectionLost, Contended):
+    except ConnectionLost as error:
+        raise ended(error, database, " during the upgrade; nothing was written", "try again") from None
+    except Contended:
         raise DatabaseFailed(
-            f"{database.display}: the connection ended during the upgrade, or somebody else changed the schema",
+            f"{database.display}: somebody else changed the schema; nothing was written",
             code="connection-lost",
             hint="see `reconciler db status`, and try again",
         ) from None

@@ -63,7 +63,7 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
         "expires_at": _moment(secret.expires_at, database),
         "was": before.version if before else 0,
     }
-    with changing(database) as connection:
+    with changing(database, f"the secret {secret.tenant}/{secret.name}") as connection:
         count_wrap(connection, secret.key_id)
         if before is None:
             sql = (
@@ -86,7 +86,7 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
 
 def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
     """False where it is not there any more."""
-    with changing(database) as connection:
+    with changing(database, f"the deletion of the secret {secret.tenant}/{secret.name}") as connection:
         sql = "DELETE FROM secrets WHERE tenant = :tenant AND name = :name AND uid = :uid"
         if connection.execute(text(sql), secret._asdict()).rowcount != 1:
             raise Undone
@@ -122,7 +122,7 @@ def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[S
 def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: Actor) -> bool:
     """Puts the same value under another key; False where the secret has a new value, or is gone."""
     secret = old.secret
-    with changing(database) as connection:
+    with changing(database, f"the new key of {secret.tenant}/{secret.name}") as connection:
         count_wrap(connection, key_id)
         sql = "UPDATE secrets SET blob = :blob, key_id = :key WHERE uid = :uid AND version = :version AND key_id = :was"
         values = {"blob": blob, "key": key_id, "uid": secret.uid, "version": secret.version, "was": secret.key_id}
@@ -179,7 +179,7 @@ def retire(database: Database, key_id: str, actor: Actor) -> None:
     """From now on nothing is wrapped with it, by whoever still thinks that it is primary. Raises Refused while in use."""
     if not exists(database):
         return
-    with suppress(NotSetUp), changing(database) as connection:
+    with suppress(NotSetUp), changing(database, f"the retirement of the key {key_id}") as connection:
         count_wrap(connection, key_id, 0)
         held = connection.execute(
             text("SELECT count(*) FROM secrets WHERE key_id = :key"), {"key": key_id}

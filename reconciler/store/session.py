@@ -1,4 +1,4 @@
-"""Runs one apply's transaction: begin, lock in bounded time, commit, and look up what a lost reply left open."""
+"""Runs one apply's transaction: lock the project in bounded time, and name the holder where that is not to be had."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
-from reconciler.errors import LockTimeout, OutcomeUnknown, ReconcilerError
+from reconciler.committed import Fate, Write, record
+from reconciler.errors import LockTimeout, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
-from reconciler.store.connect import exists, reading, set_wait, writing
-from reconciler.store.failures import ConnectionLost, DatabaseFailed, LockNotHad, translated
+from reconciler.store.connect import exists, set_wait
+from reconciler.store.failures import LockNotHad
 from reconciler.store.holder import (
     UNKNOWN,
     HolderWatch,
     announce,
-    holder_on_postgresql,
     holder_on_sqlite,
     withdraw,
     withdraw_alone,
 )
+from reconciler.store.lease import Lease
 from reconciler.store.schema import require_current, state_of
+from reconciler.store.transact import transacting
 from reconciler.store.transaction import Transaction
 from reconciler.store.url import Database
 
-LOOK_UP_SECONDS = 15.0
 LEAST_WAIT = 0.5
 """Seconds; PostgreSQL waits for a lock at least this long, so that the holder can be asked for."""
 
@@ -61,28 +62,24 @@ def transaction(
         require_current(DatabaseState.MISSING, database)
     watch = HolderWatch(tell)
     made: Transaction | None = None
-    committed = False
+    write = record(Write("apply", writer.apply_id))
     try:
         if database.is_sqlite:
             watch.start(partial(holder_on_sqlite, database, writer.apply_id))
             announce(database, writer.apply_id, writer.project, writer.actor, deadline - time.monotonic())
-        with writing(database, deadline - time.monotonic()) as connection:
+        hit("before_lock")
+        left = deadline - time.monotonic()
+        with transacting(database, left if database.is_sqlite else max(LEAST_WAIT, left), write) as connection:
             _watch_statements(connection)
-            hit("before_lock")
-            with connection.begin() as started:
-                made = _locked(connection, database, writer, deadline, watch)
-                hit("after_lock")
-                yield made
-                withdraw(connection, writer.apply_id)
-                hit("before_commit")
-                watch.end()
-                _commit(started.commit, database, writer.apply_id, made.number)
-                committed = True
-            hit("after_commit")
+            made = _locked(connection, database, writer, deadline, watch)
+            hit("after_lock")
+            yield made
+            withdraw(connection, writer.apply_id)
+            watch.end()
     except LockNotHad as error:
         raise _timeout(database, writer, str(error), watch.holder, made is not None) from None
     except BaseException as error:
-        if committed and isinstance(error, KeyboardInterrupt):
+        if write.fate is Fate.WRITTEN and isinstance(error, KeyboardInterrupt):
             return  # too late: it is in force, and has to be reported as that
         if database.is_sqlite:
             withdraw_alone(database, writer.apply_id)
@@ -108,12 +105,10 @@ def _locked(
     made = Transaction(connection, writer.project, writer.actor)
     if database.is_sqlite:
         watch.end()  # BEGIN IMMEDIATE has the lock
-    else:
-        set_wait(connection, max(LEAST_WAIT, deadline - time.monotonic()))
     require_current(state_of(connection), database)
     pid = made.identify(f"reconciler {writer.apply_id[:8]} {writer.actor}")
     if pid is not None:
-        watch.start(partial(holder_on_postgresql, database, pid))
+        watch.start(Lease(database, pid).look)
     before = time.monotonic()
     made.lock_project(writer.lineage, writer.environment, f"{writer.apply_id} {writer.actor}")
     if not database.is_sqlite and time.monotonic() - before > LEAST_WAIT:
@@ -131,47 +126,3 @@ def _watch_statements(connection: Connection) -> None:
     @event.listens_for(connection, "after_cursor_execute")
     def _after(*_: Any) -> None:
         hit("after_stmt")
-
-
-def _commit(commit: Callable[[], None], database: Database, apply_id: str, number: str | None) -> None:
-    """A reply to COMMIT that never came proves nothing: the apply's id tells, once the database answers again."""
-    try:
-        with translated(database):
-            commit()
-    except (ConnectionLost, DatabaseFailed, LockNotHad, KeyboardInterrupt) as error:
-        if _happened(database, apply_id, number):
-            return
-        answered = isinstance(error, DatabaseFailed) and error.problems[0].code != "database-unreachable"
-        if answered or database.is_sqlite or isinstance(error, KeyboardInterrupt):
-            raise
-        raise ReconcilerError(
-            "the connection ended before the commit; nothing was written", code="connection-lost", hint="apply again"
-        ) from None
-
-
-def _happened(database: Database, apply_id: str, number: str | None) -> bool:
-    deadline = time.monotonic() + LOOK_UP_SECONDS
-    while True:
-        try:
-            if not _goes_on(database, number):
-                with reading(database) as connection:
-                    sql = text("SELECT 1 FROM generations WHERE apply_id = :id")
-                    return connection.execute(sql, {"id": apply_id}).first() is not None
-        except ReconcilerError:
-            pass  # not yet reachable, or not again
-        if time.monotonic() > deadline:
-            raise OutcomeUnknown(
-                f"the connection ended during the commit, and the database can't be asked: apply {apply_id} "
-                "is in force wholly or not at all",
-                hint="when the database answers again, run `reconciler plan`: it shows what is left to do",
-            )
-        time.sleep(0.3)
-
-
-def _goes_on(database: Database, number: str | None) -> bool:
-    """Whether the server still has the transaction of this number open: our COMMIT may be on its way."""
-    if number is None:
-        return False
-    with reading(database) as connection:
-        found = connection.execute(text("SELECT pg_xact_status(CAST(:number AS xid8))"), {"number": number}).scalar()
-    return found == "in progress"

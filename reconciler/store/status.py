@@ -59,7 +59,7 @@ def freeze(database: Database, target: str, reason: str, actor: Actor, allow_unk
 
     With ``allow_unknown`` a name may be frozen before anything has it. Raises UnknownTarget.
     """
-    with changing_status(database) as connection:
+    with changing_status(database, f"the freeze of {target}") as connection:
         found = _find(connection, target)
         if not found.exists and not allow_unknown:
             hint = _meant(connection, target)
@@ -89,7 +89,7 @@ def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> None
 
     Raises UnknownTarget or NotFrozen where there is none.
     """
-    with changing_status(database) as connection:
+    with changing_status(database, f"the end of the freeze of {target}") as connection:
         found = _find(connection, target)
         lifted = _in_force(connection, found) or [
             entry.freeze for entry in entries(connection) if entry.state == "ended" and entry.freeze.target == target

@@ -16,9 +16,9 @@ from reconciler.store.url import Database
 
 
 @contextmanager
-def changing_status(database: Database) -> Iterator[Connection]:
-    """Yield with the counter locked, so that an apply that carries freezes over and this change wait for each other."""
-    with changing(database) as connection:
+def changing_status(database: Database, what: str) -> Iterator[Connection]:
+    """Yield, for the change that ``what`` names, with the counter locked, so that an apply that carries freezes over and this change wait for each other."""
+    with changing(database, what) as connection:
         raise_counter(connection)
         yield connection
 

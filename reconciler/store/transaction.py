@@ -72,8 +72,6 @@ class Transaction:
         self._json = ":spec" if self._sqlite else "CAST(:spec AS jsonb)"
         self.project_row: ProjectRow
         """The project as it was when the lock was had."""
-        self.number: str | None = None
-        """What PostgreSQL calls this transaction; its outcome can be asked for when the connection is lost."""
         self._staged = False
         """Whether there are creations that history does not have yet."""
 
@@ -91,11 +89,10 @@ class Transaction:
         record = self._connection.execute(
             text(
                 "SELECT set_config('reconciler.actor', :actor, true), set_config('application_name', :name, true), "
-                "pg_backend_pid(), CAST(pg_current_xact_id() AS text)"
+                "pg_backend_pid()"
             ),
             {"actor": self._actor, "name": application_name[:63]},
         ).one()
-        self.number = record[3]
         return int(record[2])
 
     def lock_project(self, lineage: str, environment: str | None, holder: str) -> None:

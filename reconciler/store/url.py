@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import UsageError
+from reconciler.store.bounds import Bounds
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -28,9 +32,16 @@ class Database(Struct, frozen=True):
     path: Path | None
     display: str
     keys: Keys | None = None
+    bounds: Bounds = Bounds()
+    ends: float = inf
+    """The moment (time.monotonic) at which every connection of this command ends."""
 
     def __repr__(self) -> str:
         return f"Database({self.display})"
+
+    def from_now(self) -> Database:
+        """Return the same for a command, or a part of one, that begins now."""
+        return replace(self, ends=time.monotonic() + self.bounds.total)
 
     @property
     def is_sqlite(self) -> bool:

@@ -1,0 +1,125 @@
+"""One write transaction from BEGIN to COMMIT, whose fate is known at the end or reported as unknown."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, Transaction, text
+
+from reconciler.committed import Fate, Write
+from reconciler.errors import OutcomeUnknown, ReconcilerError
+from reconciler.failpoints import hit
+from reconciler.store.audit import entry_of
+from reconciler.store.bounds import Bounds
+from reconciler.store.connect import reading, writing
+from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad, ended, translated
+from reconciler.store.url import Database
+
+LOOK_UP_SECONDS = 15.0
+_LOOK_UP = Bounds(connect=5.0, statement=2.0, total=5.0)
+# a number means a transaction of this server, and of one that was restored or promoted perhaps another
+_NUMBERED = "SELECT CAST(pg_current_xact_id_if_assigned() AS text), pg_postmaster_start_time()::text"
+
+
+@contextmanager
+def transacting(database: Database, wait_seconds: float, write: Write, create: bool = False) -> Iterator[Connection]:
+    """Yield a connection inside of a transaction; commit at the end of the block, roll back on any exception.
+
+    ``write.fate`` follows. Raises LockNotHad, Contended, DatabaseFailed and ConnectionLost where nothing was written,
+    OutcomeUnknown where that can't be known.
+    """
+    with writing(database, wait_seconds, create) as connection, connection.begin() as begun:
+        connection.info["write"] = write
+        yield connection
+        hit("before_commit")
+        commit(connection, begun, database, write)
+    hit("after_commit")
+
+
+def commit(connection: Connection, begun: Transaction, database: Database, write: Write) -> None:
+    """Commit, and set ``write.fate``. A lost reply proves nothing: the transaction is looked up once the database answers.
+
+    Raises what ``transacting`` does, and KeyboardInterrupt where that came first and nothing was written.
+    """
+    if database.is_sqlite:
+        _commit_file(begun, database, write)
+        return
+    with translated(database):
+        number, server = connection.execute(text(_NUMBERED)).one()
+    if number is None:
+        begun.commit()  # nothing was written
+        return
+    write.fate = Fate.UNKNOWN
+    try:
+        with translated(database):
+            begun.commit()
+        write.fate = Fate.WRITTEN
+    except (DatabaseFailed, LockNotHad, Contended):
+        write.fate = Fate.NOT_WRITTEN  # the server has answered
+        raise
+    except (ConnectionLost, KeyboardInterrupt) as error:
+        if _is_in_force(database, write, number, server):
+            write.fate = Fate.WRITTEN
+            return
+        write.fate = Fate.NOT_WRITTEN
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ended(error, database, " before the commit; nothing was written", "try again") from None
+
+
+def _commit_file(begun: Transaction, database: Database, write: Write) -> None:
+    """A file answers at once: signals wait until it is known what it said."""
+    with _no_signals(), translated(database):
+        begun.commit()
+        write.fate = Fate.WRITTEN
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """Keep interrupts from the block; they come after it. Only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _is_in_force(database: Database, write: Write, number: str, server: str) -> bool:
+    """Whether the transaction was committed. Raises OutcomeUnknown where the database can't be asked in time."""
+    asked = replace(database, bounds=_LOOK_UP, ends=inf)
+    deadline = time.monotonic() + LOOK_UP_SECONDS
+    while True:
+        try:
+            with reading(asked) as connection:
+                found = _look_up(connection, write, number, server)
+            if found is not None:
+                return found
+        except ReconcilerError:
+            pass  # not yet reachable, or not again
+        if time.monotonic() > deadline:
+            raise OutcomeUnknown(
+                f"the connection ended during the commit, and the database can't be asked: {write} "
+                "is in force wholly or not at all",
+                hint=f"when the database answers again: `reconciler audit show {write.id}`",
+            )
+        time.sleep(0.3)
+
+
+def _look_up(connection: Connection, write: Write, number: str, server: str) -> bool | None:
+    """Return None while the server still has the transaction open: our COMMIT may be on its way."""
+    _, now = connection.execute(text(_NUMBERED)).one()
+    if now == server:
+        sql = text("SELECT pg_xact_status(CAST(:number AS xid8))")
+        status = connection.execute(sql, {"number": number}).scalar()
+        return None if status == "in progress" else status == "committed"
+    # another server, or the same one started anew: its numbers may mean other transactions
+    return entry_of(connection, write.id or "") is not None
