@@ -29,7 +29,7 @@ def command() -> None:
 
 @command.command("show")
 @click.argument("identity", metavar="ID")
-@common
+@common_by()
 def show_command(options: Options, identity: str) -> int:
     """Say whether the write ID is in force: an apply, or another change whose command ended without an answer.
 
