@@ -56,7 +56,7 @@ def command(options: Options, consent: Consent, addresses: tuple[str, ...], out:
         removals=tuple(Removal(address, destroy=False) for address in sorted(wanted)),
         guards=workspace.project.guards(),
     )
-    setting = Setting(database.display, now().date(), __version__)
+    setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)
     plan = make_plan(configuration, live, setting, Selection(targets=wanted, deletes=False))
     plan = replace(plan, operation="forget")
     plan = workspace.with_effects(plan, database)

@@ -221,7 +221,7 @@ class Workspace:
         loaded = self.load(environment)
         database = self.database(environment)
         live = self.read_live(database, loaded, whole=False)
-        plan = self._with_undone(self._compare(loaded, live, database.display, no_delete), database)
+        plan = self._with_undone(self._compare(loaded, live, database.name_in(self.project.root), no_delete), database)
         plan = self.with_effects(plan, database)
         if doubts := len(loaded.judgement.warnings):
             what = "selector selects" if doubts == 1 else "selectors select"

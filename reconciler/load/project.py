@@ -288,7 +288,9 @@ class Project:
     def own_name(self, path: str) -> str:
         """Return a file's name from the project's folder: the same whatever the working directory is."""
         if path not in self._names:
-            self._names[path] = shown_name(FilePath(path), self.root)
+            # a PATH is given from the working directory; what was piped in has no folder
+            whole = path if path.startswith("<") else os.path.abspath(path)
+            self._names[path] = shown_name(FilePath(whole), FilePath(os.path.abspath(self.root)))
         return self._names[path]
 
     def placed(self, place: Place, path: str) -> Place:

@@ -47,6 +47,10 @@ class Database(Struct, frozen=True):
     def is_sqlite(self) -> bool:
         return self.path is not None
 
+    def name_in(self, root: Path) -> str:
+        """Return what plans of the project at ``root`` call it: the same whichever folder a command runs in."""
+        return self.display if self.path is None else f"sqlite:///{_short(self.path, root)}"
+
     @property
     def is_missing(self) -> bool:
         """Whether there surely is nothing to open."""
@@ -93,7 +97,7 @@ def _sqlite(text: str, folder: Path) -> Database:
             hint="expected sqlite:///relative/path.db or sqlite:////absolute/path.db; memory can't be shared by plan and apply",
         )
     path = Path(folder, unquote(name)).resolve()
-    return Database(None, path, f"sqlite:///{_short(path)}")
+    return Database(None, path, f"sqlite:///{_short(path, Path.cwd())}")
 
 
 def _postgresql(parsed: URL) -> Database:
@@ -112,9 +116,9 @@ def _postgresql(parsed: URL) -> Database:
     return Database(parsed, None, text.replace(quote(MASK), MASK).replace("%2F", "/"))
 
 
-def _short(path: Path) -> str:
-    """Relative to the working directory where the file is below it."""
+def _short(path: Path, folder: Path) -> str:
+    """Relative to ``folder`` where the file is below it."""
     try:
-        return str(path.relative_to(Path.cwd()))
+        return str(path.relative_to(folder.resolve()))
     except ValueError:
         return str(path)

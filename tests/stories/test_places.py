@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,55 @@ def test_a_plan_is_the_same_from_any_folder(project: Path, db: Db, tmp_path: Pat
     plans = {planned(project, cwd, tmp_path / "a.plan", db.url) for cwd in (project, project / "base", elsewhere)}
     assert len(plans) == 1
     assert str(project).encode() not in plans.pop()
+
+
+@pytest.mark.parametrize("environment", ["prod", "dev"])
+def test_a_database_of_the_project_has_one_name(project: Path, db: Db, tmp_path: Path, environment: str) -> None:
+    """It was named from the working directory: a plan's bytes, and the home folder in them, came from the shell."""
+    databases = (
+        "environments: {prod: {overlays: [prod], variables: {budget: 7}, database: 'sqlite:///state.db'}, dev: {}}"
+    )
+    old = "environments: {prod: {overlays: [prod], variables: {budget: 7}}}"
+    (project / "reconciler.yaml").write_text(PROJECT.replace(old, databases))
+    link = tmp_path / "link"
+    link.symlink_to(project)
+    plans = set()
+    for cwd, named in (
+        (project, "."),
+        (project / "base", ".."),
+        (tmp_path, "link"),
+        (link, "."),
+        (Path("/"), str(link)),
+    ):
+        out = tmp_path / "a.plan"
+        reconciler("plan", "--project", named, "--env", environment, "--out", str(out), cwd=cwd).ok()
+        plans.add(out.read_bytes())
+    assert len(plans) == 1
+    name = {"prod": "state.db", "dev": ".reconciler/dev.db"}[environment]
+    assert json.loads(plans.pop())["database"] == f"sqlite:///{name}"
+
+
+def test_without_a_project_files_are_named_from_the_folder_that_is_read(folder: Path, db: Db, tmp_path: Path) -> None:
+    below = folder / "below"
+    below.mkdir()
+    (below / "a.yaml").write_text(OVERLAY.replace("tokens: 20", "{target: tenant, per: day, requests: 1}"))
+    plans = set()
+    out = tmp_path / "a.plan"
+    for cwd, path in (
+        (folder, "below"),
+        (below, "."),
+        (below, "../below"),
+        (tmp_path, str(below)),
+        (folder, "./below/"),
+    ):
+        own = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop"}
+        reconciler("plan", path, "--out", str(out), cwd=cwd, env=own).ok()
+        plans.add(out.read_bytes())
+    (plan,) = plans
+    assert [one["source"]["file"] for one in json.loads(plan)["resource_changes"]] == ["a.yaml"]
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    shown = reconciler("plan", "below", "--format", "github", cwd=folder, env=own).ok().out
+    assert "file=below/a.yaml," in shown  # from the repository's own folder
 
 
 def test_a_comment_moves_the_digest_of_sources_only(project: Path, db: Db, tmp_path: Path) -> None:
