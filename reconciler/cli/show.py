@@ -96,7 +96,7 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
 
 def _text(found: dict[str, Any]) -> Iterator[str]:
     yield f"# {found['address']}"
-    yield f"# owned by {found['project'] or 'nobody'}, last changed by {safe(found['changed_by'])} at {found['changed_at']}"
+    yield f"# owned by {found['project'] or 'nobody'}, last changed by {safe(found['changed_by'])} at {safe(found['changed_at'])}"
     if freeze := found["frozen"]:
         since = f"{freeze['frozen_at']} by {safe(freeze['frozen_by'])}"
         yield f"# {freeze['target']} is frozen since {since}: {safe(freeze['reason'])}"

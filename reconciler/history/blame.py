@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
-from reconciler.model.body import Body, get, has, leaves
+from reconciler.model.body import Body, get, has, leaves, same
 from reconciler.model.history import History, PastChange
 from reconciler.model.plan import Touch
 
@@ -65,4 +65,4 @@ def _written(path: Path, explicit: Collection[Path]) -> bool:
 
 
 def _same(body: Body, path: Path, value: object) -> bool:
-    return has(body, path) and bool(get(body, path) == value)
+    return has(body, path) and same(get(body, path), value)

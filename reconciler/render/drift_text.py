@@ -28,9 +28,9 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
         yield from left_out_lines(selection_document(drift))
         return
     for finding in drift.findings:
-        who = f"by {visible(finding.touch.by)} at {finding.touch.at}"
+        who = f"by {visible(finding.touch.by)} at {visible(finding.touch.at)}"
         done = f"was {finding.op} outside {who}" if finding.op != FORGED else RECORD_FORGED
-        yield style.paint(f"  # {finding.address} {done}", "bold")
+        yield style.paint(f"  # {visible(str(finding.address))} {done}", "bold")
         yield from _finding_lines(finding, style)
         yield ""
     yield "Drift: " + ", ".join(f"{count} {op}" for op, count in drift.totals().items()) + " outside."
@@ -43,9 +43,7 @@ def _finding_lines(finding: OutsideChange, style: Style) -> Iterator[str]:
         yield from field_lines([replace(field, cause=Cause.CONFIGURATION) for field in finding.fields], style)
         return
     symbol, body = _SYMBOLS.get(finding.op, "~"), finding.before if finding.op == "deleted" else finding.after
-    lead = (
-        f"      {style.paint(symbol, OP_COLOURS[symbol])} {finding.address.kind} {visible_value(finding.address.name)}"
-    )
+    lead = f"      {style.paint(symbol, OP_COLOURS[symbol])} {visible(finding.address.kind)} {visible_value(finding.address.name)}"
     if finding.op in {"changed", FORGED} or body is None:
         yield lead
         return

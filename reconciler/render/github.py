@@ -56,9 +56,10 @@ def summary(document: Mapping[str, Any]) -> str:
     if not document["resource_changes"]:
         return " ".join([no_changes(document), *left_out_lines(document)])
     counts = document["summary"]
-    told = f"Plan: {counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy."
+    told = [f"Plan: {counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy."]
     also = [f"{counts[what]} to {what}" for what in ("move", "adopt", "forget") if counts[what]]
-    return f"{told} Also: {', '.join(also)}." if also else told
+    told += [f"Also: {', '.join(also)}."] if also else []
+    return " ".join([*told, *left_out_lines(document)])
 
 
 def outputs(document: Mapping[str, Any], delimiter: str) -> str:

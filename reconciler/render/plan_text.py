@@ -177,7 +177,7 @@ def _remarks(change: Change) -> Iterator[str]:
     if change.adopted_from is not None:
         yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
     if change.outside:
-        yield f"changed outside by {visible(change.outside.by)} at {change.outside.at}"
+        yield f"changed outside by {visible(change.outside.by)} at {visible(change.outside.at)}"
     yield from map(visible, change.status)
     if risks := risk_words(change.risks) if change.risks else "":
         yield f"risks: {risks}"
@@ -287,7 +287,9 @@ def _outside(changes: Iterable[OutsideChange], style: Style) -> Iterator[str]:
     yield ""
     for change in listed:
         done = "was deleted" if change.op == "deleted" else "was changed"
-        yield style.paint(f"  # {change.address} {done} by {visible(change.touch.by)} at {change.touch.at}", "bold")
+        yield style.paint(
+            f"  # {change.address} {done} by {visible(change.touch.by)} at {visible(change.touch.at)}", "bold"
+        )
         yield from field_lines([_plain(field) for field in change.fields], style)
     yield ""
 

@@ -200,6 +200,16 @@ def test_a_cut_keeps_what_differs() -> None:
     assert len(shown) < 2000
 
 
+def test_what_a_cut_leaves_out_has_a_digest() -> None:
+    """Two bodies, and two findings of drift, that differ behind the last line of a comment."""
+    bodies = [{"sql": "\n".join([*map(str, range(500)), last])} for last in ("-- one", "-- two")]
+    shown = [_markdown(_plan(Change(ADDRESS, Action.CREATE, None, body))) for body in bodies]
+    assert shown[0] != shown[1]
+    found = [OutsideChange(ADDRESS, "created", None, body, (), Touch()) for body in bodies]
+    drifts = [drift_markdown(drift_json(Drift("shop", None, 1, (one,), 0))) for one in found]
+    assert drifts[0] != drifts[1]
+
+
 def test_the_example_of_the_issue() -> None:
     """The WHERE becomes a part of the comment, and both lines looked as before."""
     before, after = "SELECT * FROM n -- public\nWHERE public = 1\n", "SELECT * FROM n -- public\u2028WHERE public = 1\n"

@@ -66,6 +66,8 @@ def test_tenant_path_and_no_delete(run: Run, changed: Path) -> None:
     assert _left_out(run, "globex.yaml") == [("not-selected", 3, ["acme/limit/anew", "acme/limit/ay", "acme/limit/az"])]
     assert _left_out(run, "--no-delete") == [("deletion", 1, ["acme/limit/az"])]
     assert "1 deletion is left out: acme/limit/az.\n" in run("plan", "--no-delete").ok().out
+    for arguments in (("-q",), *(("--format", name) for name in FORMATS)):  # beside changes too
+        assert "1 deletion is left out" in run("plan", "--no-delete", *arguments).ok().out, arguments
     run("apply", "--no-delete", "--auto-approve").ok()
     assert "No changes besides what is left out." in run("plan", "--no-delete").ok().out
     run("apply", "--auto-approve").ok()

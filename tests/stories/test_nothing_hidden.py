@@ -92,3 +92,30 @@ def test_what_is_only_text_is_shown_in_every_format(run: Run, folder: Path, db: 
     for report in ([], ["--format", "markdown"]):
         assert "one\\u00a0" in run("drift", *report).ok(2).out
     assert "one\\u00a0" in run("show", "acme/template/public").ok().out
+
+
+CALLED = "x</summary></details><img src=q> @all [a](http://b) `c`\x1b[31mred\u202e\n::error::no\r\n# head"
+
+
+def test_a_row_that_is_called_like_markup_stays_text(run: Run, folder: Path, db: Db) -> None:
+    """Whoever writes a row by SQL chooses its name, and on SQLite the time of the change too."""
+    _write(folder, "\\n")
+    run("apply", ".", "--auto-approve").ok()
+    db.sql("INSERT INTO resources (tenant, kind, name, spec) SELECT tenant, kind, ?, spec FROM resources WHERE name = 'public'", [CALLED])  # fmt: skip
+    db.set_field("acme/template/public", "description", "by hand")
+    if db.is_sqlite:
+        db.sql("UPDATE resources SET changed_at = ?, changed_by = ?", [CALLED, CALLED])
+    commands = [("plan", "."), ("drift",), ("drift", "--pending"), ("list",), ("show", "acme/template/public")]
+    commands += [("blame", "acme/template/public"), ("plan", ".", "--format", "github"), ("show",)]
+    for command in commands:
+        out = run(*command).text
+        assert not {"\x1b", "\u202e", "\r"} & {*out}, command
+        assert not any(line.startswith(("::error", "# head")) for line in out.split("\n")), command
+    comment = run("drift", "--format", "markdown").ok(2).out
+    summaries = [line for line in comment.split("\n") if line.startswith("<summary>")]
+    assert "<summary>acme/template/public was changed outside</summary>" in summaries
+    (named,) = (line for line in summaries if "img" in line)
+    assert named.startswith("<summary><code>acme/template/x&lt;/summary&gt;&lt;/details&gt;&lt;img src=q&gt; @all")
+    assert named.endswith("# head</code> was created outside</summary>")
+    page = run("drift", "--format", "html").ok(2).out
+    assert "<img" not in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from typing import Any
 
 from reconciler.diff.visible import (
@@ -54,13 +55,15 @@ def finding_lines(finding: Document) -> list[str]:
 
 
 def _cut(lines: list[str]) -> list[str]:
+    """What is left out has a digest: two changes that differ there only don't look alike."""
     left = lines[MAX_LINES:]
     if not left:
         return lines
     differ = sum(line[0] in "+-" for line in left)
+    digest = blake2b("\n".join(left).encode(errors="surrogatepass"), digest_size=4).hexdigest()
     return [
         *lines[:MAX_LINES],
-        f"  … {len(left)} more lines, {differ} of them differ: see the plan's text, JSON or HTML",
+        f"  … {len(left)} more lines, {differ} of them differ (digest {digest}): see the plan's text, JSON or HTML",
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.render.left_out import left_out_lines, no_drift
 from reconciler.render.markdown.changes import Document, finding_lines
-from reconciler.render.markdown.marks import code, details, fenced
+from reconciler.render.markdown.marks import code, details, fenced, in_summary
 from reconciler.render.markdown.plan import BUDGET, plan_markdown
 
 
@@ -40,5 +40,5 @@ def _block(finding: Document) -> Iterator[str]:
     who = f"By {code(finding['by'])} at {code(finding['at'])}."
     body = [who, *(["", *fenced(diff, "diff")] if diff else [])]
     done = "has a forged record" if finding["finding"] == "forged" else f"was {finding['finding']} outside"
-    yield from details(f"{finding['address']} {done}", body)
+    yield from details(f"{in_summary(finding['address'])} {done}", body)
     yield ""

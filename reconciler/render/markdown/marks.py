@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from reconciler.diff.visible import visible
 
+_ADDRESS = re.compile(r"[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+\Z")
 _RUNS = re.compile(r"`+")
 
 
@@ -31,8 +33,15 @@ def fenced(lines: Sequence[str], language: str) -> list[str]:
     return [fence + language, *lines, fence]
 
 
+def in_summary(address: str) -> str:
+    """Return the address of a resource for a summary, which is HTML. A row that somebody made by hand may be called anything: in
+    ``code`` it is no mention, and no link.
+    """
+    return address if _ADDRESS.match(address) else f"<code>{escape(visible(address))}</code>"
+
+
 def details(summary: str, body: Iterable[str]) -> list[str]:
-    """A folded block; ``summary`` is text of ours: addresses and fixed words."""
+    """A folded block; ``summary`` is text of ours: fixed words, and addresses by ``in_summary``."""
     lines = list(body)
     while lines and not lines[0]:
         del lines[0]
