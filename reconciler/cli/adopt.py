@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path as FilePath
 
 import click
 from msgspec.structs import replace
@@ -13,11 +13,13 @@ from reconciler.cli.carry_out import Consent, consenting, save_or_carry_out
 from reconciler.cli.options import common_by
 from reconciler.cli.selecting import near_address, parse_address
 from reconciler.cli.workspace import Options, Workspace, now
-from reconciler.errors import ConfigurationInvalid, Problem, ReconcilerError
+from reconciler.diff.visible import visible_path
+from reconciler.errors import ConfigurationInvalid, Path, Problem, ReconcilerError
 from reconciler.kinds.meaning import normal, raw_body
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
+from reconciler.model.body import Body, has
 from reconciler.model.configuration import Adoption, Configuration
 from reconciler.model.live import Live
 from reconciler.model.plan import Selection
@@ -30,12 +32,12 @@ from reconciler.planner.make import Setting, make_plan
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=complete.addresses)
 @click.option("--from-project", metavar="P", help="The project that owns them now; without it they belong to nobody.")
 @click.option(
-    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
+    "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=FilePath), help="Save the plan for `apply FILE`."
 )
 @consenting
 @common_by()
 def command(
-    options: Options, consent: Consent, addresses: tuple[str, ...], from_project: str | None, out: Path | None
+    options: Options, consent: Consent, addresses: tuple[str, ...], from_project: str | None, out: FilePath | None
 ) -> int:
     """Take over live resources.
 
@@ -54,7 +56,7 @@ def command(
         adoptions=tuple(Adoption(address, from_project, again=True) for address in wanted),
         guards=workspace.project.guards(),
     )
-    setting = Setting(database.display, now().date(), __version__)
+    setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)
     plan = make_plan(configuration, live, setting, Selection(targets=frozenset(wanted), deletes=False))
     note = "declare these resources in the manifests: `reconciler export --target ADDRESS` writes them"
     plan = replace(plan, notes=(*plan.notes, note), operation="adopt")
@@ -71,9 +73,23 @@ def _as_it_is(address: Address, live: Live) -> Resource:
     # what is not valid is masked, which may make it look valid
     spec = parse(kind, found.body if found.valid else raw_body(row), address) if kind else ()
     if not isinstance(spec, Spec) or not found.valid:
-        hint = "mend the row first, or declare it as it is to be, with an `adopt` entry"
+        wrong = () if isinstance(spec, Spec) else spec
+        fields = sorted({f"{_shown_path(problem.path, found.body)} ({problem.code})" for problem in wrong})
         raise ConfigurationInvalid(
-            Problem("live-invalid", f"{address} is not a valid {address.kind} as it is", str(address), hint=hint),
-            *(() if isinstance(spec, Spec) else spec),
+            Problem(
+                "live-invalid",
+                f"{address} is not a valid {address.kind} as it is{': ' if fields else ''}{', '.join(fields)}",
+                str(address),
+                hint=f"mend the row first, or declare it as it is to be, with an `adopt` entry; `show {address}` shows it",
+            )
         )
     return resource_of(address, spec)
+
+
+def _shown_path(path: Path, masked: Body) -> str:
+    """As much of a problem's path as the masked body shows: a key, as a value, may be a secret. Nor is a message of a problem
+    shown, which may repeat either.
+    """
+    while path and not has(masked, path):
+        path = path[:-1]
+    return visible_path(path) or "the body"

@@ -19,7 +19,8 @@ from reconciler.model.body import canonical, get
 from reconciler.model.secret_ref import SecretRef, looks_secret, secret_arguments
 
 _MASK = re.compile(r'"\((?:not a reference|not shown): [0-9a-f]{8}\)"')
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,62}\Z")
+_NAME_OF_A_FIELD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,4}\Z")
+"""Words, as fields are named: a key that the spec does not know may be a secret that somebody put on the wrong side."""
 
 
 def holds_mask(text: str) -> bool:
@@ -80,7 +81,7 @@ class Masking(Struct, frozen=True):
         for name, value in raw.items():
             below, here = places_below(shapes, meant, name), (*path, name)
             is_known = bool(below) and here not in self.faults
-            shown = is_known or (_KEY.match(name) and not any(map(_may_be_secret, shapes)))
+            shown = is_known or (_NAME_OF_A_FIELD.match(name) and not any(map(_may_be_secret, shapes)))
             entries[name if shown else self._mask(path, name)] = self._value(
                 value, get(meant, (name,)), below, here, trusted
             )

@@ -20,6 +20,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import canonical, drop, get, leaves, put
 from reconciler.model.live import Row
 from reconciler.model.spec import Spec
+from tests.kinds.full import FULL, bodies
 from tests.kinds.support import CANARY, MINIMAL, REF
 
 KEY = b"a secret of the database"
@@ -164,6 +165,36 @@ def test_what_is_right_in_a_wrong_body_is_shown_as_it_is() -> None:
                 if other != path and other[: len(path)] != path:
                     assert get(found.body, other) == kept, (kind, variant, path, other)
             assert get(found.body, path) != value
+
+
+def _maps(body: Any, path: Path = ()) -> Iterator[Path]:
+    if isinstance(body, dict):
+        yield path
+        for name in body:
+            yield from _maps(body[name], (*path, name))
+
+
+@pytest.mark.parametrize("key", [CANARY, CANARY.lower(), "sk_live_9f3b7c1e", f"token={CANARY}"])
+def test_a_key_that_no_spec_knows_is_a_value_too(key: str) -> None:
+    """Somebody may have typed a secret on the wrong side; only what reads like the name of a field is shown."""
+    count = 0
+    for kind, variant in FULL:
+        for body in bodies(kind, variant):
+            for path in _maps(body):
+                for value in (5, "x", {"a": [key]}):
+                    found = normal(row(kind, put(body, (*path, key), value)))
+                    if found.valid or parse_free(kind, body, (*path, key)):
+                        continue
+                    assert key not in canonical(found.body), (kind, variant, path)
+                    count += 1
+    assert count > 300
+    assert "no_such_field" in shown("limit", {**MINIMAL[("limit", "")], "no_such_field": 1})
+
+
+def parse_free(kind: str, body: dict[str, Any], path: Path) -> bool:
+    """Whether a key is one of a map in which people choose the names."""
+    found = parse(KINDS[kind], put(body, path, {}), Address("acme", kind, "it"))
+    return isinstance(found, Spec) or all(one.path[: len(path)] != path or one.code != "unknown-field" for one in found)
 
 
 def test_random_bodies_keep_their_secrets() -> None:

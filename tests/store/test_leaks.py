@@ -185,6 +185,32 @@ def test_a_row_that_is_let_go_or_deleted(db: Db, run: Cli, folder: Path) -> None
     assert CANARY not in dump(db)
 
 
+ELSEWHERE: dict[str, Any] = {
+    "a key": {CANARY: 1, "auth": {CANARY: "x"}},
+    "a value of another type": {
+        "capabilities": CANARY,
+        "labels": CANARY,
+        "description": [CANARY],
+        "timeout_seconds": CANARY,
+    },
+    "a tag": {"type": CANARY},
+    "deep in a field that there is not": {"more": {"a": [{CANARY: {CANARY: CANARY}}]}},
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_an_error_about_a_row_repeats_nothing_of_it(db: Db, run: Cli, where: str) -> None:
+    """What a file may hear of its own lines ("write [x]", "unknown field `x`") is not for a row that anybody wrote."""
+    body = json.dumps({**BODIES["connector/bearer"], **ELSEWHERE[where]})
+    db.sql("UPDATE resources SET spec = ? WHERE name = 'bearer'", [body])
+    address = "acme/connector/bearer"
+    refused = run("adopt", address).ok(3)
+    assert f"{address} is not a valid connector as it is: " in refused.err
+    commands = [("drift",), ("plan",), ("show", address), ("blame", address), ("forget", address), ("export",)]
+    commands += [("adopt", address, "--format", "json"), ("export", "--canonical"), ("revert", "1"), ("rollback", "1")]
+    assert CANARY not in refused.text + "".join(run(*command).text for command in commands)
+
+
 def test_another_secret_is_another_difference(db: Db, run: Cli) -> None:
     """A plan that was reviewed before somebody typed another one is stale: what it overwrites is not what was seen."""
     plant(db, 0)
