@@ -82,7 +82,7 @@ def _attempt(
             entries = write(
                 under_lock, ruling.writes, ruling.locked.rows, ruling.locked.applied, project.generation + 1
             )
-            under_lock.seal(project.generation + 1)
+            signed = under_lock.seal(project.generation + 1)
             under_lock.note_secrets(terms.seen, rotated_in(ruling.writes))
             outcome = outcome_of(writer.apply_id, project.generation + 1, ruling.writes)
             hit("before_audit")
@@ -90,7 +90,8 @@ def _attempt(
             pruned = under_lock.prune(terms.retention, project.generation + 1)
             if terms.told:
                 under_lock.enqueue(terms.told, apply_event(plan, terms, outcome, ruling.writes))
-            under_lock.audit(audit_entry(plan, terms, outcome, entries.told, pruned), terms.audit_key)
+            entry = audit_entry(plan, terms, outcome, entries.told, pruned)
+            under_lock.audit({**entry, **signed}, terms.audit_key)
             hit("after_audit")
             under_lock.finish()
         return outcome

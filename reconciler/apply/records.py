@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
 
 from reconciler.apply.terms import Terms
-from reconciler.model.body import canonical, dotted
+from reconciler.model.body import dotted
 from reconciler.model.notification import APPLY, Event, event
 from reconciler.model.plan import Action, Change, Plan, count
+from reconciler.store.tampered import changes_digest
 
 
 class Outcome(Struct, frozen=True):
@@ -71,7 +71,7 @@ def audit_entry(
         "generation": outcome.generation,
         "git_commit": plan.revision.commit if plan.revision else None,
         "changes": len(told),
-        "changes_digest": sha256(canonical(told).encode()).hexdigest(),
+        "changes_digest": changes_digest(told),
         **horizon,
     }
 

@@ -63,7 +63,9 @@ def show_command(options: Options, identity: str) -> int:
 )
 @common_by()
 def verify_command(options: Options, checkpoint: Path | None) -> int:
-    """Recompute the whole chain; exit 8 and the first bad entry if it does not hold."""
+    """Recompute the whole chain, and hold history against it; exit 8 and the first bad entry if it does not hold."""
+    from reconciler.store.tampered import read_tampered
+
     workspace = Workspace(options, ())
     keys = known_keys(workspace.project)
     by_id = keys.by_id if keys else {}
@@ -75,6 +77,13 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
                 f"the audit trail does not hold from entry {found.entry} on: {found.reason}",
                 hint="see docs/audit.md",
             )
+        )
+    if tampered := read_tampered(workspace.database(workspace.environment(required=True))):
+        raise IntegrityFailed(
+            f"the audit trail holds, and history does not: generation {tampered.generation} of the project "
+            f"{tampered.project!r} is not what was applied",
+            code="history-damaged",
+            hint="see docs/audit.md",
         )
     unkeyed = (
         f"; {found.unkeyed} of them without a key, so whoever writes the table could have written them"

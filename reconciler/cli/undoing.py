@@ -25,17 +25,19 @@ def undo(
     operation: str,
 ) -> int:
     from reconciler.store.history import read_history
+    from reconciler.store.tampered import require_untampered
 
     workspace = Workspace(options, ())
     environment = workspace.environment(required=True)
     database = workspace.database(environment)
+    require_untampered(database, workspace.name)
     history = read_history(database, workspace.name)
     live = workspace.read_live(database, None, every_tenant=True)
     base = Configuration(
         workspace.name, environment, {}, ignore=workspace.project.ignore_rules(), guards=workspace.project.guards()
     )
     wanted = undoing(generation, history, live, base)
-    setting = Setting(database.display, now().date(), __version__)
+    setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)
     selection = replace(workspace.selection(live), paths=wanted.touched)
     plan = make_plan(wanted.configuration, live, setting, selection, Past(wanted.moves, wanted.uids, wanted.let_go))
     notes = tuple(f"undoes generation {line(one).strip()}" for one in reversed(wanted.undone))

@@ -26,7 +26,7 @@ from reconciler.store.rows import (
     witness_of,
 )
 from reconciler.store.schema import require_usable, state_of
-from reconciler.store.seals import Record, Seals, seals_of
+from reconciler.store.seals import NOTHING_FITS, OUTDATED, Record, Seals, seals_of
 from reconciler.store.url import Database
 
 
@@ -82,19 +82,22 @@ def known_in(connection: Connection, where: Where = EVERYTHING) -> Iterator[Know
     records: Any = connection.execute(
         text(
             f"SELECT r.tenant, r.kind, r.name, r.uid, {body}, r.spec_version, a.digest_of, "
-            f"a.spec_version = r.spec_version AND {fits}, a.project, s.suspended_at IS NOT NULL, a.digest, a.mac FROM resources r "
+            f"a.spec_version = r.spec_version AND {fits}, a.project, s.suspended_at IS NOT NULL, a.digest, a.mac, "
+            f"a.generation, {OUTDATED.format('a') if seals is not None else 'NULL'} FROM resources r "
             "LEFT JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (r.tenant, r.kind, r.name, r.uid) "
             f"LEFT JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid) WHERE {where[0]}"
         ),
         where[1],
     )
     doubtful = []
-    for tenant, kind, name, uid, spec, version, witness, agreed, project, suspended, digest, mac in records:
+    for tenant, kind, name, uid, spec, version, witness, agreed, project, suspended, *sealed in records:
         address = Address(tenant, kind, name)
         spec = spec.decode(errors="replace") if isinstance(spec, bytes) else str(spec)
         settled = bool(agreed) and (not sqlite or witness_of(spec) == witness)
-        if settled and (sealed := seals.get(project)) is not None:
-            settled = sealed.fit(Record(tenant, kind, name, uid, digest, witness, version), mac)
+        if settled and seals is not None and (own := seals.get(project, NOTHING_FITS)) is not None:
+            digest, mac, generation, outdated = sealed
+            record = Record(tenant, kind, name, uid, digest, witness, version, generation)
+            settled = not outdated and own.fit(record, mac)
         last = applied.pop(address, (None, None))[1] if kind == "policy" else None
         known = Known(address, uid, Text(spec, version), project, settled, None if settled else last, bool(suspended))
         if settled or project is None:
@@ -120,10 +123,12 @@ def _mean_what_was_applied(connection: Connection, doubtful: list[Known]) -> set
     return found
 
 
-def _all_seals(connection: Connection) -> dict[str, Seals]:
-    """Those of every project that has some, by its name."""
-    names = connection.execute(text("SELECT name FROM projects")).scalars().all() if connection.info.get("keys") else ()
-    return {name: seals for name in names if (seals := seals_of(connection, name)) is not None}
+def _all_seals(connection: Connection) -> dict[str, Seals | None] | None:
+    """Return those of every project that has a row, by its name; None where no key is known."""
+    if connection.info.get("keys") is None:
+        return None
+    names = connection.execute(text("SELECT name FROM projects")).scalars().all()
+    return {name: seals_of(connection, name) for name in names}
 
 
 def _applied_policies(connection: Connection, where: Where) -> dict[Address, tuple[str | None, Text | None]]:

@@ -70,9 +70,12 @@ def read_live(
 
 
 def _own_tenants(connection: Connection, project: str) -> set[str]:
-    return set(
-        connection.execute(text("SELECT DISTINCT tenant FROM applied WHERE project = :p"), {"p": project}).scalars()
-    )
+    """The tenants that the project applied something to; where no record of that is left, those whose rows name the project."""
+    for table in ("applied", "resources"):
+        sql = text(f"SELECT DISTINCT tenant FROM {table} WHERE project = :p")
+        if found := set(connection.execute(sql, {"p": project}).scalars()):
+            return found
+    return set()
 
 
 def _read_deletions(connection: Connection, project: str, where: Where) -> dict[Address, Touch]:

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
-from reconciler.errors import Path
+from reconciler.errors import IntegrityFailed, Path
 from reconciler.model.address import Address
 from reconciler.model.live import ADOPTED, Applied, Owner, ProjectRow, Row
 from reconciler.model.plan import Touch
-from reconciler.store.seals import Record, Seals, seals_of
+from reconciler.store.seals import OUTDATED, Record, Seals, seals_of
 
 Where = tuple[str, dict[str, Any]]
 """An SQL condition and its parameters."""
@@ -132,19 +132,20 @@ def _row(record: Sequence[Any], mask_key: bytes) -> Row:
 def read_applied(
     connection: Connection, project: str, where: Where, but: Set[str] = frozenset()
 ) -> dict[Address, Applied]:
-    sql = f"SELECT {_APPLIED} FROM applied r WHERE r.project = :project AND {where[0]}"
+    seals = seals_of(connection, project)
+    outdated = OUTDATED.format("r") if seals else "NULL"
+    sql = f"SELECT {_APPLIED}, {outdated} FROM applied r WHERE r.project = :project AND {where[0]}"
     mask_key = read_mask_key(connection)
     records = connection.execute(text(sql), {"project": project, **where[1]})
-    seals = seals_of(connection, project)
     found = (_applied(tuple(record), mask_key, seals) for record in records)
     return {applied.address: applied for applied in found if not but or str(applied.address) not in but}
 
 
 def _applied(record: Sequence[Any], mask_key: bytes, seals: Seals | None) -> Applied:
-    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source, witness, mac = record
-    forged = seals is not None and not (
-        digest == witness_of(spec) and seals.fit(Record(tenant, kind, name, uid, digest, witness, spec_version), mac)
-    )
+    tenant, kind, name, uid, spec, spec_version, digest, generation, explicit, moved_from, source, *sealed = record
+    witness, mac, outdated = sealed
+    whole = Record(tenant, kind, name, uid, digest, witness, spec_version, generation)
+    forged = seals is not None and (outdated or digest != witness_of(spec) or not seals.fit(whole, mac))
     return Applied(
         Address(tenant, kind, name),
         uid,
@@ -157,7 +158,7 @@ def _applied(record: Sequence[Any], mask_key: bytes, seals: Seals | None) -> App
         source,
         witness,
         mask_key,
-        forged,
+        bool(forged),
     )
 
 
@@ -183,7 +184,23 @@ def read_project(connection: Connection, name: str) -> ProjectRow | None:
     record = connection.execute(
         text(f"SELECT {PROJECT_COLUMNS} FROM projects WHERE name = :name"), {"name": name}
     ).first()
-    return project_row(record) if record else None
+    found = project_row(record) if record else None
+    require_newest(connection, name, found)
+    return found
+
+
+def require_newest(connection: Connection, name: str, found: ProjectRow | None) -> None:
+    """Raises IntegrityFailed where history knows of an apply that the project's row does not: somebody deleted it or set it back."""
+    newest = connection.execute(
+        text("SELECT max(number) FROM generations WHERE project = :name"), {"name": name}
+    ).scalar_one()
+    if newest is not None and (found is None or found.generation < newest):
+        row = f"says generation {found.generation}" if found else "is gone"
+        raise IntegrityFailed(
+            f"the row of the project {name!r} {row}, and history knows generation {newest}: somebody changed it by hand",
+            code="project-row-damaged",
+            hint=f"restore it from a backup of the table `projects`; its generation is {newest}",
+        )
 
 
 def project_row(record: Sequence[Any]) -> ProjectRow:

@@ -1,7 +1,9 @@
 """MACs of the records of what was applied: a record that somebody changed by hand is told from one that the tool wrote.
 
-``HMAC-SHA256(key, lineage, address, uid, digest, witness, spec_version)``, under a key of its own purpose, as ``KEY_ID:HEX`` in
-`applied.mac`. The first apply with a key signs all records of the project; from then on one without a MAC is forged too.
+``HMAC-SHA256(key, lineage, address, uid, digest, witness, spec_version, generation)``, under a key of its own purpose, as ``KEY_ID:HEX`` in
+`applied.mac`. The first apply with a key signs all records of the project, and says so in the audit trail: from then on one
+without a MAC is forged too, and so are all of them where nobody left any. A record with the MAC of an earlier time is
+one that history knows as older (``OUTDATED``): nobody brings an earlier record back by hand.
 """
 
 from __future__ import annotations
@@ -19,8 +21,15 @@ from reconciler.store.bulk import may_stage, run_many, staged
 if TYPE_CHECKING:
     from reconciler.secrets.keys import Keys
 
-_PURPOSE = b"reconciler applied record, format 1"
-_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version"
+SIGNED_FOR = "records_signed_for"
+"""The member of an apply's entry in the audit trail that names the lineage whose records it signed."""
+_PURPOSE = b"reconciler applied record, format 2"
+_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version, generation"
+OUTDATED = (
+    "EXISTS (SELECT 1 FROM changes c WHERE (c.tenant, c.kind, c.name) = ({0}.tenant, {0}.kind, {0}.name) "
+    "AND c.project = {0}.project AND c.generation > {0}.generation)"
+)
+"""Of a record of `applied`, whose alias is filled in: whether a later generation changed or ended what has this address."""
 
 
 class Record(NamedTuple):
@@ -33,6 +42,7 @@ class Record(NamedTuple):
     digest: str
     witness: str | None
     spec_version: int
+    generation: int
 
 
 class Seals(Struct, frozen=True):
@@ -53,24 +63,41 @@ class Seals(Struct, frozen=True):
         return f"{key_id}:{hmac.digest(own, message, 'sha256').hex()}"
 
 
+NOTHING_FITS = Seals("", {})
+"""Of a project without a row."""
+
+
 def seals_of(connection: Connection, project: str) -> Seals | None:
-    """None where no key is known, or where the project was never applied with one."""
+    """None where no key is known, or where the project was never applied with one. Nothing fits a project without a row."""
     keys: Keys | None = connection.info.get("keys")
     if keys is None:
         return None
     sql = (
-        "SELECT lineage FROM projects p WHERE name = :project AND EXISTS "
-        "(SELECT 1 FROM applied a WHERE a.project = p.name AND a.mac IS NOT NULL)"
+        "SELECT lineage, EXISTS (SELECT 1 FROM applied a WHERE a.project = p.name AND a.mac IS NOT NULL) "
+        "FROM projects p WHERE name = :project"
     )
-    lineage = connection.execute(text(sql), {"project": project}).scalar_one_or_none()
-    return None if lineage is None else Seals(lineage, keys.by_id)
+    found = connection.execute(text(sql), {"project": project}).one_or_none()
+    if found is None:
+        return NOTHING_FITS
+    lineage, signed = found
+    return Seals(lineage, keys.by_id) if signed or _was_signed(connection, project, lineage) else None
 
 
-def seal(connection: Connection, project: str, lineage: str, generation: int) -> None:
-    """Sign the records of a generation, where a key is known; all records of a project of which none is signed yet."""
+def _was_signed(connection: Connection, project: str, lineage: str) -> bool:
+    """Whether the audit trail knows of an apply that signed, under the project's name of today or an earlier one."""
+    sql = (
+        f'SELECT EXISTS (SELECT 1 FROM audit WHERE key_id IS NOT NULL AND body LIKE \'%"{SIGNED_FOR}":"%\' '
+        "AND (body LIKE :project OR body LIKE :lineage))"
+    )
+    given = {"project": f'%"project":"{project}"%', "lineage": f'%"{SIGNED_FOR}":"{lineage}"%'}
+    return bool(connection.execute(text(sql), given).scalar_one())
+
+
+def seal(connection: Connection, project: str, lineage: str, generation: int) -> bool:
+    """Sign the records of a generation and return True, where a key is known; all records of a project of which none was ever signed."""
     keys: Keys | None = connection.info.get("keys")
     if keys is None:
-        return
+        return False
     chosen, seals = "project = :project", Seals(lineage, keys.by_id)
     if seals_of(connection, project) is not None:
         chosen += " AND generation = :generation"
@@ -78,6 +105,7 @@ def seal(connection: Connection, project: str, lineage: str, generation: int) ->
     found = connection.execute(text(f"SELECT {_COLUMNS} FROM applied WHERE {chosen}"), given)
     records = [Record(*record) for record in found]
     _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in records])
+    return True
 
 
 def _write(connection: Connection, project: str, macs: list[tuple[str, ...]]) -> None:

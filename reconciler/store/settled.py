@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
 from reconciler.store.rows import Where, witness_of
-from reconciler.store.seals import Record, Seals, seals_of
+from reconciler.store.seals import OUTDATED, Record, Seals, seals_of
 
 _NAME = "r.tenant || '/' || r.kind || '/' || r.name"
 _OURS = "a.project = :project AND (a.tenant, a.kind, a.name) = (r.tenant, r.kind, r.name)"
@@ -36,7 +36,9 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     hashed_here = connection.dialect.name == "sqlite"
     fits, body = ("1", "r.spec") if hashed_here else ("a.digest_of = md5(r.spec::text)", "NULL")
     witness, more = (
-        ("a.digest_of", ", a.uid, a.spec_version, a.mac") if seals else ("a.digest_of" if hashed_here else "NULL", "")
+        ("a.digest_of", f", {OUTDATED.format('a')}, a.uid, a.spec_version, a.generation, a.mac")
+        if seals
+        else ("a.digest_of" if hashed_here else "NULL", "")
     )
     sql = (
         f"SELECT {_NAME}, r.spec_version = a.spec_version AND r.spec_version = CASE r.kind {versions} END AND {fits}, "
@@ -52,7 +54,7 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
             agreed
             and (wanted is None or wanted.get(name) == digest)
             and (not hashed_here or (type(spec) is str and witness_of(spec) == witness))
-            and (seals is None or _fits(seals, name, digest, witness, *sealed))
+            and (seals is None or _fits(seals, name, digest, witness, sealed))
         ):
             names.add(name)
         else:
@@ -61,11 +63,11 @@ def read_settled(connection: Connection, project: str, where: Where, wanted: Map
     return Settled(names, others)
 
 
-def _fits(
-    seals: Seals, name: str, digest: str, witness: str | None, uid: str, spec_version: int, mac: str | None
-) -> bool:
+def _fits(seals: Seals, name: str, digest: str, witness: str | None, sealed: Sequence[Any]) -> bool:
+    outdated, uid, spec_version, generation, mac = sealed
     tenant, kind, short = name.split("/", 2)
-    return seals.fit(Record(tenant, kind, short, uid, digest, witness, spec_version), mac)
+    record = Record(tenant, kind, short, uid, digest, witness, spec_version, generation)
+    return not outdated and seals.fit(record, mac)
 
 
 def _records(connection: Connection, sql: str, parameters: dict[str, Any]) -> Any:

@@ -32,8 +32,9 @@ from reconciler.store.rows import (
     read_applied,
     read_owners,
     read_rows,
+    require_newest,
 )
-from reconciler.store.seals import seal
+from reconciler.store.seals import SIGNED_FOR, seal
 from reconciler.store.status import Life, carry
 
 
@@ -105,6 +106,7 @@ class Transaction:
             {"name": self._project, "lineage": lineage, "environment": environment, "holder": holder},
         ).one()
         self.project_row = project_row(record)
+        require_newest(self._connection, self._project, self.project_row)
 
     def rows(self, addresses: Iterable[Address], lock: str) -> dict[Address, Row]:
         """Live rows, locked in key order; ``lock`` is UPDATE (to write) or SHARE (to rely on)."""
@@ -275,9 +277,12 @@ class Transaction:
     def remember(self, applied: Sequence[Remembered], known: Container[Address]) -> None:
         remember(self._connection, self._project, applied, known)
 
-    def seal(self, generation: int) -> None:
-        """Signs what was remembered, where a key is known: the last of what an apply writes there."""
-        seal(self._connection, self._project, self.project_row.lineage, generation)
+    def seal(self, generation: int) -> dict[str, str]:
+        """Signs what was remembered, where a key is known: the last of what an apply writes there. Returns what the audit
+        trail says of it.
+        """
+        lineage = self.project_row.lineage
+        return {SIGNED_FOR: lineage} if seal(self._connection, self._project, lineage, generation) else {}
 
     def record(self, generation: dict[str, Any], entries: Sequence[HistoryEntry]) -> None:
         """Writes the generation (columns of its table), its changes, those that are staged too; moves the project's row to it."""

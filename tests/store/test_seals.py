@@ -127,18 +127,21 @@ def test_another_name_of_the_project_leaves_them_as_they_are(db: Db, run: Cli) -
     assert run("drift", RECONCILER_PROJECT="store").ok().code == 0
 
 
-def test_the_first_apply_with_a_key_signs_all_and_later_ones_their_own(db: Db, run: Cli, folder: Path) -> None:
-    db.sql("UPDATE applied SET mac = NULL")
-    assert findings(run) == []
-    document = {**WORLD, "limits": {"a": {"target": "tenant", "per": "day", "requests": 1}}}
+def test_the_first_apply_with_a_key_signs_all_and_later_ones_their_own(db: Db, folder: Path) -> None:
+    key = folder.parent / "keys.json"
+    reconciler("secrets", "keys", "create", "--out", str(key), cwd=folder).ok()
+    run, keyed = cli_on(db.url, folder), {"RECONCILER_KEY_FILE": str(key)}
+    document: dict[str, Any] = {**WORLD, "limits": {}}
     (folder / "acme.yaml").write_text(json.dumps(document))
     run("apply", "--auto-approve").ok()
-    assert db.sql("SELECT count(*) FROM applied WHERE mac IS NULL") == [(0,)]
-    db.sql("UPDATE applied SET mac = NULL WHERE name = 'read'")
-    document["limits"]["b"] = document["limits"]["a"]
-    (folder / "acme.yaml").write_text(json.dumps(document))
-    run("apply", "--auto-approve", "--target", "acme/limit/b").ok()
-    assert db.sql("SELECT name FROM applied WHERE mac IS NULL") == [("read",)]
+    assert db.sql("SELECT count(*) FROM applied WHERE mac IS NOT NULL") == [(0,)]
+    assert run("drift", **keyed).ok().code == 0
+    for name in ("a", "b"):
+        document["limits"][name] = {"target": "tenant", "per": "day", "requests": 1}
+        (folder / "acme.yaml").write_text(json.dumps(document))
+        run("apply", "--auto-approve", "--target", f"acme/limit/{name}", **keyed).ok()
+        assert db.sql("SELECT name FROM applied WHERE mac IS NULL") == ([] if name == "a" else [("read",)])
+        db.sql("UPDATE applied SET mac = NULL WHERE name = 'read'")
 
 
 def test_many_at_once(db: Db, run: Cli, folder: Path) -> None:
