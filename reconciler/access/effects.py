@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from reconciler.access.calls import Call
 from reconciler.access.difference import Difference, Found, Group
 from reconciler.access.rewired import rewired
-from reconciler.access.sides import sides_of
+from reconciler.access.sides import Uids, sides_of
 from reconciler.access.subjects import Caller
 from reconciler.model.address import Address
 from reconciler.model.effects import NARROWED, WIDENED, Effect, Effects, Judged, Reach
@@ -26,9 +26,12 @@ MOST_NOTES = 20
 """Notes about callers that were not compared as a whole."""
 
 
-def effects_of(known: Iterable[Known], changes: Iterable[Change], project: str) -> Judged:
+def effects_of(
+    known: Iterable[Known], changes: Iterable[Change], project: str, suspended: Uids = frozenset()
+) -> Judged:
     """Return the effects of ``changes`` of ``project``; ``known`` is what the runtime knows of the tenants that they touch.
 
+    ``suspended`` are the suspended ones of the uids that the changes bring back.
     Tenants come in the order of their names, callers likewise; every effect is counted, and the first are listed.
     """
     by_tenant: dict[str, tuple[list[Known], list[Change]]] = defaultdict(lambda: ([], []))
@@ -39,7 +42,7 @@ def effects_of(known: Iterable[Known], changes: Iterable[Change], project: str) 
     tally = _Tally()
     for tenant, (rows, own) in sorted(by_tenant.items()):
         if own:
-            difference = Difference(sides_of(tenant, rows, own, project))
+            difference = Difference(sides_of(tenant, rows, own, project, suspended))
             tally.add(tenant, difference)
             tally.widen(difference.unreached(rewired(own)))
     return tally.judged()

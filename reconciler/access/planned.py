@@ -16,6 +16,7 @@ from reconciler.model.known import Known
 from reconciler.model.plan import Change, Plan
 from reconciler.model.risk import in_order
 
+Uids: TypeAlias = Set[tuple[str, str]]
 Reader: TypeAlias = Callable[[Set[str], Set[str]], Iterable[Known]]
 
 
@@ -25,8 +26,17 @@ def deciding() -> frozenset[str]:
     return carrying() | {"caller", "policy"}
 
 
-def judged(changes: Sequence[Change], project: str, known: Reader) -> Judged:
+def nobody(_uids: Uids) -> Uids:
+    """For changes that bring no uid back, and where no status is kept."""
+    return frozenset()
+
+
+def judged(
+    changes: Sequence[Change], project: str, known: Reader, suspended: Callable[[Uids], Uids] = nobody
+) -> Judged:
     """Return the effects and the risks of changes.
+
+    ``suspended`` returns which of the uids that come back are suspended.
 
     ``known`` reads what the runtime knows of those of some tenants that have a caller, and of some others; it is not asked where
     no change bears on access.
@@ -38,14 +48,16 @@ def judged(changes: Sequence[Change], project: str, known: Reader) -> Judged:
     besides = {change.address.tenant for change in bearing if change.address.kind == "caller"}
     rows = [*known({change.address.tenant for change in bearing}, besides)]
     governed = besides | {one.address.tenant for one in rows}
-    found = effects_of(rows, (change for change in bearing if change.address.tenant in governed), project)
+    back = frozenset((one.address.tenant, one.restored_uid) for one in bearing if one.restored_uid)
+    own = (change for change in bearing if change.address.tenant in governed)
+    found = effects_of(rows, own, project, suspended(back) if back else back)
     uncalled = rewired(change for change in bearing if change.address.tenant not in governed)
     return replace(found, risks={**found.risks, **dict.fromkeys(uncalled, frozenset({WIDENED}))})
 
 
-def with_effects(plan: Plan, known: Reader) -> Plan:
+def with_effects(plan: Plan, known: Reader, suspended: Callable[[Uids], Uids] = nobody) -> Plan:
     """The plan with its effects, and with the risks of access on the changes that they come from."""
-    found = judged(plan.changes, plan.project, known)
+    found = judged(plan.changes, plan.project, known, suspended)
     if not found.risks:
         return plan
     risks = found.risks

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from reconciler.access.snapshot import Tenant
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
 from reconciler.model.known import Known, Text
 from reconciler.model.plan import Action, Change
+
+Uids: TypeAlias = Container[tuple[str, str]]
+"""Tenants and uids."""
 
 
 class Sides(NamedTuple):
@@ -26,8 +29,13 @@ class Sides(NamedTuple):
     arrived: Mapping[str, Address]
 
 
-def sides_of(tenant: str, known: Iterable[Known], changes: Iterable[Change], project: str) -> Sides:
-    """Return both sides; ``known`` and ``changes`` are those of the tenant, ``project`` is the one that applies."""
+def sides_of(
+    tenant: str, known: Iterable[Known], changes: Iterable[Change], project: str, suspended: Uids = frozenset()
+) -> Sides:
+    """Return both sides; ``known`` and ``changes`` are those of the tenant, ``project`` is the one that applies.
+
+    ``suspended`` are the uids, by tenant, that are suspended and may come back.
+    """
     before = {_name(one.address): one for one in known}
     after, former = dict(before), {name: name for name in before}
     left: dict[str, Address] = {}
@@ -42,6 +50,9 @@ def sides_of(tenant: str, known: Iterable[Known], changes: Iterable[Change], pro
     for change in changes:
         old, new = _name(change.previous or change.address), _name(change.address)
         one = _after(change, before.get(old), project)
+        if one is not None and change.restored_uid:
+            # a suspension follows the uid: it is in force again with it
+            one = one._replace(uid=change.restored_uid, suspended=(tenant, change.restored_uid) in suspended)
         if one is not None:
             after[new] = one
             arrived[new] = change.address

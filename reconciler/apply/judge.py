@@ -195,7 +195,9 @@ def _risks(
     names = names_of(writes, locked, transaction) if asked else None
     found = by_risk((c.address, risks_of(c, names=names)) for c in writes) if names else {}
     if asked & {WIDENED, NARROWED}:
-        found |= by_risk(sorted(judged(writes, plan.project, transaction.governed).risks.items()))
+        found |= by_risk(
+            sorted(judged(writes, plan.project, transaction.governed, transaction.suspended).risks.items())
+        )
     return found
 
 

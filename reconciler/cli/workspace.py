@@ -240,10 +240,10 @@ class Workspace:
         held = replace(read_held(database), used=usage_of(plan, database, self.options.progress.say))
         plan = with_status(plan, held)
         from reconciler.access.planned import with_effects
-        from reconciler.store.known import read_governed
+        from reconciler.store.known import read_governed, read_suspended
 
         with self.options.progress.stage("Comparing access"):
-            return with_effects(plan, partial(read_governed, database))
+            return with_effects(plan, partial(read_governed, database), partial(read_suspended, database))
 
     def _with_undone(self, plan: Plan, database: Database) -> Plan:
         """Return the plan with a note for each generation of which it takes something back."""

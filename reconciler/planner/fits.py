@@ -12,7 +12,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import canonical
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live, Row
-from reconciler.model.plan import Action, Blocker, Change
+from reconciler.model.plan import Action, Blocker, Change, Selection
 from reconciler.model.resource import Resource
 from reconciler.planner.links import links_of
 from reconciler.planner.needs import Needs
@@ -20,10 +20,14 @@ from reconciler.planner.references import Written, targets_of_row, written_by
 
 
 class Look(NamedTuple):
-    """How much has to be looked at: ``whole`` where all of ours becomes as desired, ``judged`` where that was found to fit."""
+    """How much has to be looked at: ``whole`` where all of ours becomes as desired, ``judged`` where that was found to fit.
+
+    ``selection`` is what the plan is about, and leaves the rest as it is live.
+    """
 
     whole: bool
     judged: bool = True
+    selection: Selection = Selection()
 
 
 def misfit_blockers(
@@ -59,7 +63,7 @@ def misfit_blockers(
             hint = "change it, or let that project change its own first"
             yield Blocker("unfit-reference", message, hint, one.resource)
         else:
-            left_out.append(_left_out(one, stays))
+            left_out.append(_left_out(one, stays, look.selection))
     if left_out:
         raise ConfigurationInvalid(*left_out)
 
@@ -108,14 +112,25 @@ def _settled(configuration: Configuration, live: Live) -> Mapping[Address, list[
     return {address: targets for address, targets in found.items() if address.kind in ruled()}
 
 
-def _left_out(one: Misfit, stays: bool) -> Problem:
-    ends = ", ".join(f"--target {end}" for end in ([one.resource] if stays else one.ends))
-    which = "it is not selected" if stays else f"{' and '.join(map(str, one.ends))} stays as it is live"
+def _left_out(one: Misfit, stays: bool, selection: Selection) -> Problem:
+    """What the selection, or --no-delete, leaves as it is live, and what to type to take it in."""
+    ends = [one.resource] if stays else one.ends
+    missing = [end for end in ends if not selection.selects(end)]
+    kept = [end for end in ends if selection.selects(end)] if not selection.replaces else []
+    if kept:
+        which = f"--no-delete keeps {' and '.join(map(str, kept))}"
+    else:
+        which = "it is not selected" if stays else f"{' and '.join(map(str, ends))} stays as it is live"
+    hints = [
+        f"select both: add {' '.join(f'--target {end}' for end in missing or ends)}, or the files where files were named"
+    ]
+    if kept:
+        hints = [*(hints if missing else []), "leave out --no-delete: say the same command without it"]
     return Problem(
         "unfit-reference",
         f"{one.resource} would not fit what it refers to, since {which}: {one.problem.message}",
         address=str(one.resource),
-        hint=f"select both: add {ends}, or the files where files were named; apply without --no-delete what it left out",
+        hint=", and ".join(hints),
     )
 
 

@@ -108,7 +108,7 @@ def make_plan(
     plan = replace(plan, tenants_gone=_tenants_gone(plan, live))
     unmet = tuple(unmet_references(plan, needs, configuration, live))
     whole = past is None and not selection.is_partial and selection.deletes and selection.replaces
-    unfit = tuple(misfit_blockers(plan.changes, needs, configuration, live, Look(whole, judged=past is None)))
+    unfit = tuple(misfit_blockers(plan.changes, needs, configuration, live, Look(whole, past is None, selection)))
     held = protected(plan.changes, attrgetter("before"))
     return replace(
         plan, blockers=(*held, *forged_records(plan.changes, live.applied), *_elsewhere(plan, live), *unmet, *unfit)

@@ -51,13 +51,29 @@ class _Found:
             yield f"{freeze}{'; ends with it' if gone else '; stays frozen' if change.action is Action.REPLACE else ''}"
         elif coming := self._awaiting(change):
             yield f"will be {coming}"
-        elif change.action is Action.CREATE and (former := self._former.get(str(change.address))):
+        elif self._is_anew(change) and (former := self._former.get(str(change.address))):
             yield f"not frozen: a former {former.target} was {former}"
         if keys := self._held.keys.get(key):
             yield f"{keys} key{'s' if keys > 1 else ''}{_end(keys) if ends else ''}"
         if suspended := self._held.suspended.get(key):
             yield f"suspended {suspended}{_end(1) if ends else ''}"
         yield from self._held.used.get(key, ())
+        yield from self._back(change) if change.restored_uid else ()
+
+    def _back(self, change: Change) -> Iterator[str]:
+        """What a uid that comes back brings with it: whatever operators decided about it is in force again."""
+        key = (change.address.tenant, change.restored_uid or "")
+        if freeze := self._by_uid.get(key):
+            yield f"comes back {freeze}"
+        if keys := self._held.keys.get(key):
+            yield f"comes back with {keys} key{'s' if keys > 1 else ''}"
+        if suspended := self._held.suspended.get(key):
+            yield f"comes back suspended {suspended}"
+
+    def _is_anew(self, change: Change) -> bool:
+        """Whether a creation begins another life than one that a freeze is about."""
+        back = (change.address.tenant, change.restored_uid or "")
+        return change.action is Action.CREATE and back not in self._by_uid
 
     def notes(self, change: Change) -> Iterator[str]:
         """Where a freeze goes, if the change ends the resource's life, or begins one under a name that was frozen."""
@@ -67,7 +83,7 @@ class _Found:
             yield f"{change.address} is frozen, and what takes its place stays frozen"
         elif self._awaiting(change):
             yield f"{change.address} is frozen by its name: {change.previous} stops when it takes that name"
-        elif change.action is Action.CREATE and not self._frozen(change) and str(change.address) in self._former:
+        elif self._is_anew(change) and not self._frozen(change) and str(change.address) in self._former:
             yield f"a former {change.address} was frozen, and this one is new: it is not"
 
     def _awaiting(self, change: Change) -> Freeze | None:

@@ -48,6 +48,24 @@ def read_governed(database: Database, tenants: Set[str], besides: Set[str]) -> l
         return [*governed_in(connection, tenants, besides)] if state_of(connection) is DatabaseState.CURRENT else []
 
 
+def read_suspended(database: Database, uids: Set[tuple[str, str]]) -> Set[tuple[str, str]]:
+    """Which of these uids, by tenant, are suspended, whether anything has them now or not."""
+    if not exists(database):
+        return frozenset()
+    with reading(database) as connection:
+        is_ours = state_of(connection) is DatabaseState.CURRENT
+        return suspended_of(connection, uids) if is_ours else frozenset()
+
+
+def suspended_of(connection: Connection, uids: Set[tuple[str, str]]) -> Set[tuple[str, str]]:
+    """The same on a connection. A status outlives its resource: a rollback brings it back with the uid."""
+    found: set[tuple[str, str]] = set()
+    for tenant in sorted({tenant for tenant, _ in uids}):
+        sql = text("SELECT tenant, uid FROM statuses WHERE tenant = :tenant AND suspended_at IS NOT NULL")
+        found |= {(own, uid) for own, uid in connection.execute(sql, {"tenant": tenant})}
+    return found & uids
+
+
 def read_limited(database: Database, tenants: Set[str], kind: str) -> list[Known]:
     """Return the tenants' resources of the kind that sets limits, and of each what its `target` names."""
     if not exists(database):

@@ -19,7 +19,7 @@ from reconciler.store.audit import append
 from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
 from reconciler.store.creations import Creation
 from reconciler.store.fingerprints import write_fingerprints
-from reconciler.store.known import governed_in
+from reconciler.store.known import governed_in, suspended_of
 from reconciler.store.outbox import enqueue
 from reconciler.store.remembering import WRITTEN, Remembered, Written, names_of, remember, values_of
 from reconciler.store.retention import prune
@@ -157,6 +157,10 @@ class Transaction:
     def governed(self, tenants: Set[str], besides: Set[str]) -> list[Known]:
         """What the runtime knows of those of the tenants that have a caller, and of ``besides``."""
         return [*governed_in(self._connection, tenants, besides)]
+
+    def suspended(self, uids: Set[tuple[str, str]]) -> Set[tuple[str, str]]:
+        """Which of these uids, by tenant, are suspended, whether anything has them now or not."""
+        return suspended_of(self._connection, uids)
 
     # --- writes
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from reconciler.access.decide import Ask, decide, subject_of
 from reconciler.access.effects import LISTED, REACHES, effects_of
 from reconciler.access.planned import judged
@@ -425,3 +427,21 @@ def test_a_template_that_reads_another_datasource_does_something_else() -> None:
     change = updated("template", "t", {**raw, "datasource": "narrow"}, {**raw, "datasource": "slim"})
     rows = [*known_after(CONNECTOR, CALLER, ANY, narrow), *known_before(change)]
     assert effects_of(rows, [moved, change], PROJECT) == Judged()
+
+
+def test_a_uid_that_comes_back_is_as_suspended_as_it_was() -> None:
+    """A rollback creates what it deleted with its former uid, and with what operators decided about that."""
+    back = replace(template("back"), restored_uid="u1")
+    rows = known_after(CONNECTOR, CALLER, ANY)
+    assert effects_of(rows, [back], PROJECT).effects.widened == 1
+    assert effects_of(rows, [back], PROJECT, {(TENANT, "u1")}).effects.widened == 0
+    assert effects_of(rows, [back], PROJECT, {("another", "u1")}).effects.widened == 1
+    asked: list[Any] = []
+
+    def suspended(uids: Any) -> Any:
+        asked.append(uids)
+        return uids
+
+    assert judged([back], PROJECT, lambda _tenants, _besides: rows, suspended).effects.widened == 0
+    assert judged([template("new")], PROJECT, lambda _tenants, _besides: rows, suspended).effects.widened == 1
+    assert asked == [{(TENANT, "u1")}]

@@ -7,9 +7,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
-from tests.conftest import Ran, reconciler
+from tests.conftest import ROOT, Ran, reconciler
 from tests.load.support import write
+from tests.runtime.worlds import WORLD
 
 HEAD = "version: 1\ntenant: acme\n"
 RISKY = f"""{HEAD}integrations:
@@ -337,3 +339,25 @@ def test_validate_judges_what_lint_goes_by(tmp_path: Path, settings: str, code: 
     )
     done = reconciler("validate", cwd=tmp_path).ok(3)
     assert code in done.err
+
+
+def test_rules_about_what_a_plan_does_to_access(tmp_path: Path) -> None:
+    """The example of docs/lint.md: a plan's effects are part of its document."""
+    guide = (ROOT / "docs" / "lint.md").read_text()
+    rules = yaml.safe_load(
+        next(block for block in guide.split("```yaml\n") if "nothing-more-writes" in block).split("```")[0]
+    )
+    rule = rules["rules"]["nothing-more-writes"]
+    none = {
+        "about": "plan",
+        "expect": {"path": "access_summary.widened", "at_most": 0},
+        "severity": "info",
+        "message": "wider",
+    }
+    document = {"version": 1, "rules": {"nothing-more-writes": rule, "nothing-wider": none}}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(document))
+    (tmp_path / "acme.yaml").write_text(yaml.safe_dump(WORLD))
+    reconciler("plan", ".", "--out", "p.plan", cwd=tmp_path).ok()
+    ran = reconciler("lint", "--plan", "p.plan", "--rules", "rules.yaml", "--format", "json", cwd=tmp_path).ok(1)
+    found = {one["code"] for one in ran.json["findings"]}
+    assert {"nothing-more-writes", "nothing-wider"} <= found

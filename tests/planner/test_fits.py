@@ -61,8 +61,19 @@ class TestSelection:
         """`--no-delete` leaves the connector of another type, and a new datasource on it would not go with it."""
         world = World().ours(C, SQL)
         careful = Selection(deletes=False, replaces=False)
-        ((_, message, _),) = refused(wish({C: HTTP, D: API}), world, careful)
+        ((_, message, hint),) = refused(wish({C: HTTP, D: API}), world, careful)
+        assert "since --no-delete keeps acme/connector/c: a datasource" in message
         assert "acme/connector/c is of type sql" in message
+        assert hint == "leave out --no-delete: say the same command without it"
+
+    def test_without_replacements_of_what_is_not_selected_either(self) -> None:
+        world = World().ours(C, SQL)
+        careful = Selection(targets=frozenset({at(D)}), deletes=False, replaces=False)
+        ((_, _, hint),) = refused(wish({C: HTTP, D: API}), world, careful)
+        assert hint == "select both: add --target acme/connector/c, or the files where files were named"
+        both = Selection(targets=frozenset({at(C), at(D)}), deletes=False, replaces=False)
+        ((_, _, hint),) = refused(wish({C: HTTP, D: API}), world, both)
+        assert hint == "leave out --no-delete: say the same command without it"
 
     def test_over_two_steps(self) -> None:
         """A template finds its connector through a datasource."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from reconciler.model.status import Freeze, FreezeEntry, Held
 from reconciler.planner.status import with_status
@@ -33,8 +34,6 @@ def command(db: Db, folder: Path) -> Cli:
 
 
 def plan(command: Cli, folder: Path, document: dict[str, Any], *more: str) -> Ran:
-    import yaml
-
     (folder / "acme.yaml").write_text(yaml.safe_dump(document))
     return command("plan", *more)
 
@@ -191,3 +190,30 @@ def _ends(count: int) -> str:
 def _entry(target: str, uid: str | None) -> FreezeEntry:
     freeze = Freeze(target, target, "incident", "2026-11-30T09:12:00Z", "ada", "acme" if uid else None, uid, target)
     return FreezeEntry(freeze, target, "in-force")
+
+
+def test_a_rollback_says_what_comes_back_with_a_uid(command: Cli, folder: Path, db: Db) -> None:
+    """Freeze, keys and suspension are in force again, so nobody may do more than before."""
+    command("keys", "issue", "acme/bot").ok()
+    command("freeze", "acme/caller/bot", "--reason", "leaked").ok()
+    (uid,) = db.sql("SELECT uid FROM resources WHERE kind = 'caller'")[0]
+    db.sql(
+        "INSERT INTO statuses (tenant, uid, suspended_by, suspended_reason, suspended_at) "
+        "VALUES ('acme', ?, 'bob', 'asked for', '2026-11-30T09:12:00Z')",
+        [uid],
+    )
+    gone = copy.deepcopy(WORLD)
+    del gone["callers"], gone["policies"]
+    (folder / "acme.yaml").write_text(yaml.safe_dump(gone))
+    command("apply", "--auto-approve", "--allow-deletes", "9").ok()
+    command("rollback", "1", "--out", "back.plan").ok()
+    (change,) = [
+        one
+        for one in command("show", "back.plan", "--format", "json").ok().json["resource_changes"]
+        if one["address"] == "acme/caller/bot"
+    ]
+    frozen, *rest = change["status"]
+    assert frozen.startswith("comes back frozen since")
+    assert rest == ["comes back with 1 key", "comes back suspended since 2026-11-30T09:12:00Z by bob: asked for"]
+    assert "access-widened" not in change["risks"]
+    assert "is new: it is not" not in command("show", "back.plan").ok().out
