@@ -357,7 +357,7 @@ def test_rules_about_what_a_plan_does_to_access(tmp_path: Path) -> None:
     document = {"version": 1, "rules": {"nothing-more-writes": rule, "nothing-wider": none}}
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(document))
     (tmp_path / "acme.yaml").write_text(yaml.safe_dump(WORLD))
-    reconciler("plan", ".", "--out", "p.plan", cwd=tmp_path).ok()
+    reconciler("plan", "acme.yaml", "--out", "p.plan", cwd=tmp_path).ok()
     ran = reconciler("lint", "--plan", "p.plan", "--rules", "rules.yaml", "--format", "json", cwd=tmp_path).ok(1)
     found = {one["code"] for one in ran.json["findings"]}
     assert {"nothing-more-writes", "nothing-wider"} <= found
