@@ -33,15 +33,15 @@ class FailpointRaised(Exception):
 
 
 def parse(setting: str) -> tuple[str, str, int]:
-    """Splits ``name:action[:n]``; the action is ``kill``, ``raise`` or ``sleep:<seconds>``. Raises ValueError."""
+    """Splits ``name:action[:n]``; the action is ``kill``, ``stop``, ``raise`` or ``sleep:<seconds>``. Raises ValueError."""
     name, _, rest = setting.partition(":")
     action, _, count = rest.partition(":")
     if action == "sleep":
         seconds, _, count = count.partition(":")
         action = f"sleep:{float(seconds)}"
     names = NAMES + SERVE_NAMES
-    if name not in names or action.partition(":")[0] not in {"kill", "raise", "sleep"}:
-        raise ValueError(f"expected name:kill|raise|sleep:<s>[:n] with a name of {', '.join(names)}")
+    if name not in names or action.partition(":")[0] not in {"kill", "stop", "raise", "sleep"}:
+        raise ValueError(f"expected name:kill|stop|raise|sleep:<s>[:n] with a name of {', '.join(names)}")
     return name, action, int(count or 1)
 
 
@@ -61,6 +61,9 @@ def hit(name: str) -> None:
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     if action == "raise":
         raise FailpointRaised(name)
     time.sleep(float(action.partition(":")[2]))

@@ -14,10 +14,10 @@ from reconciler.model.address import Address
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import Action, Cause, Change
+from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
 from reconciler.store.remembering import Remembered, Written
 from reconciler.store.rows import paths_to_json
-from reconciler.store.status import Life
 from reconciler.store.transaction import HistoryEntry, Transaction
 
 _ACTION_WORDS = {action: action.value for action in Action}

@@ -85,7 +85,8 @@ def status_command(options: Options) -> int:
     database = workspace.database(workspace.environment(required=True))
     overview = read_overview(database)
     lacks_freezes = any(
-        one.part.table in {"freezes", "resources"} and not one.is_surplus for one in overview.differences
+        one.part.table in {"freezes", "resources", "switch", "lives", "caller_keys"} and not one.is_surplus
+        for one in overview.differences
     )
     frozen = freezes(database) if overview.state is DatabaseState.CURRENT and not lacks_freezes else []
     if options.format == "json":

@@ -25,7 +25,7 @@ def command() -> None:
 @command.command("failpoints")
 @click.option("--serve", is_flag=True, help="Those of a call that serve mediates, instead.")
 def failpoints_command(serve: bool) -> int:
-    """List the names for RECONCILER_FAILPOINT=name:kill|raise|sleep:<s>[:n]."""
+    """List the names for RECONCILER_FAILPOINT=name:kill|stop|raise|sleep:<s>[:n]."""
     for name in SERVE_NAMES if serve else NAMES:
         click.echo(name)
     return 0

@@ -30,6 +30,7 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
     No apply lifts a freeze: it follows the resource through renames and replacements, until `reconciler unfreeze`. A
     freeze ahead of time stays on the name. A resource that is deleted, and later made anew, is a new one, and not frozen.
     """
+    from reconciler.store.filing import file
     from reconciler.store.status import freeze, freezes
 
     if lists:
@@ -45,7 +46,9 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
         raise UsageError("expected TARGET and --reason TEXT", hint="or --list, to see what is frozen")
     where = place(options)
     done = freeze(where.database, parse_target(target), reason, where.actor, allow_unknown)
+    filed = file(where.database, where.actor)
     report(options, target, "frozen", done)
+    mention_pending(filed)
     return 0
 
 
@@ -61,6 +64,11 @@ def report(options: Options, target: str, word: str, done: bool) -> None:
         print_json({"format_version": "1.0", "target": target, "state": word, "changed": done})
     else:
         click.echo(f"{target} is {word} now." if done else f"{target} was {word} already.")
+
+
+def mention_pending(filed: bool) -> None:
+    if not filed:
+        click.echo("It is in force. Its audit entry follows: an apply holds the audit trail.", err=True)
 
 
 def show(options: Options, entries: list[FreezeEntry]) -> None:

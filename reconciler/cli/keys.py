@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.access.snapshot import snapshot_of
+from reconciler.cli.freeze import mention_pending
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
@@ -91,12 +92,14 @@ def revoke_command(options: Options, caller: str, key: str | None) -> int:
 
     In force everywhere within a second.
     """
+    from reconciler.store.filing import file
     from reconciler.store.keys import keys_of, revoke
 
     tenant, name = _caller(caller)
     where = place(options)
     chosen = [key] if key else [one.id for one in keys_of(where.database, tenant, name).keys if one.revoked_at is None]
     revoked = [one for one in chosen if revoke(where.database, tenant, name, one, where.actor)]
+    mention_pending(not revoked or file(where.database, where.actor))
     if options.format == "json":
         print_json({"format_version": "1.0", "revoked": revoked})
         return 0

@@ -99,10 +99,14 @@ class Held(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True, dict=True):
-    """Issued keys by id, revoked and expired ones included; and the freezes in force."""
+    """Issued keys by id, revoked and expired ones included; and the freezes in force.
+
+    ``pending`` decisions among them are not in the audit trail yet.
+    """
 
     keys: Mapping[str, CallerKey] = field(default_factory=dict)
     freezes: tuple[Freeze, ...] = ()
+    pending: int = 0
 
     def freeze_of(
         self, tenant: str, caller: Known | None, key: str, chain: Sequence[Known], tool: str = ""

@@ -28,10 +28,13 @@ from reconciler.runtime.source import Source
 from reconciler.runtime.surfaces.operators import Places
 from reconciler.secrets.resolve import Resolver, Wanted
 from reconciler.store.failures import DatabaseFailed
+from reconciler.store.filing import file
+from reconciler.store.secrets import Actor
 from reconciler.store.url import Database
 from reconciler.store.watch import Watch
 
 IDLE_LOOK_SECONDS = 15.0
+FILING_SECONDS = 5.0
 NEVER_DAYS = 36_500
 
 
@@ -83,11 +86,12 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     gc.collect()
     gc.freeze()
     gc.enable()
-    idle = asyncio.create_task(_closing_idle(pools))
+    tasks = [asyncio.create_task(_closing_idle(pools)), asyncio.create_task(_filing(source, plan.places))]
     try:
         yield Running(source, ledger, pools, mediator, metrics)
     finally:
-        idle.cancel()
+        for task in tasks:
+            task.cancel()
         await source.close()
         await ledger.close()
         await pools.close()
@@ -126,6 +130,15 @@ async def _closing_idle(pools: Pools) -> None:
     while True:
         await asyncio.sleep(IDLE_LOOK_SECONDS)
         await pools.close_idle()
+
+
+async def _filing(source: Source, places: Places) -> None:
+    """What no command could file, since an apply held the audit trail, is filed once that has ended."""
+    while True:
+        await asyncio.sleep(FILING_SECONDS)
+        if source.pending:
+            with contextlib.suppress(Exception):  # where the role may not write, a command has to
+                await asyncio.to_thread(file, places.control, Actor("serve", places.audit_key))
 
 
 def resolving(resolver: Resolver) -> tuple[Resolve, Resolve]:

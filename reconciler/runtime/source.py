@@ -59,6 +59,11 @@ class Source:
         return self._in_force
 
     @property
+    def pending(self) -> int:
+        """How many decisions of operators are in force, and not in the audit trail yet."""
+        return self._in_force.status.pending if self._in_force else 0
+
+    @property
     def is_fresh(self) -> bool:
         return self._in_force is not None and time.monotonic() - self._confirmed <= FRESH_SECONDS
 
@@ -86,8 +91,20 @@ class Source:
         ended = self._again is not None and pulse.oldest >= self._again
         if moved or ended or asked - self._whole > WHOLE_SECONDS:
             await self._load()
+        elif known is not None and pulse.status != known.status:
+            await self._load_status()
         else:
             self._confirmed = asked
+
+    async def _load_status(self) -> None:
+        """Freezes and keys, at once: nothing waits until every resource has been read."""
+        asked = time.monotonic()
+        pulse, status = await asyncio.get_running_loop().run_in_executor(self._thread, self._watch.status)
+        if self._pulse is not None and self._in_force is not None:
+            self._pulse = self._pulse._replace(status=pulse.status)
+            self._in_force = self._in_force._replace(status=status)
+            self._confirmed = asked
+            self.changed(self._in_force)
 
     async def _load(self) -> None:
         asked = time.monotonic()

@@ -36,12 +36,12 @@ def entry_hash(previous: str, key_id: str | None, body: str, key: bytes | None) 
 def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> Entry:
     """Part of the caller's transaction; the head's row is locked until it ends, so the chain can't fork.
 
-    The entry names the transaction's id, by which a lost commit is looked up.
+    The entry names the id of the write, by which a lost commit is looked up: the transaction's, where ``body`` has none.
     """
     lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
     seq, previous = connection.execute(text(f"SELECT seq, hash FROM audit_head WHERE one = 1{lock}")).one()
     write = connection.info.get("write")
-    named = {} if write is None or "apply_id" in body else {"write": write.id}
+    named = {} if write is None or not body.keys().isdisjoint(_IDENTITIES) else {"write": write.id}
     whole = canonical({"seq": seq + 1, **body, **named})
     key_id = key[0] if key else None
     entry = Entry(seq + 1, whole, key_id, entry_hash(previous, key_id, whole, key[1] if key else None))
@@ -54,10 +54,12 @@ def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, byte
     return entry
 
 
-def note(connection: Connection, event: str, actor: Actor, fields: Mapping[str, Any]) -> None:
-    """Append what an actor did, in the caller's transaction."""
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    append(connection, {"at": at, "event": event, "actor": actor.name, **fields}, actor.key)
+def note(
+    connection: Connection, event: str, actor: Actor, fields: Mapping[str, Any], at: datetime | None = None
+) -> None:
+    """Append what an actor did ``at`` that moment (None: now), in the caller's transaction."""
+    done = (at or datetime.now(UTC)).isoformat(timespec="seconds")
+    append(connection, {"at": done, "event": event, "actor": actor.name, **fields}, actor.key)
 
 
 class Chain(NamedTuple):

@@ -11,8 +11,11 @@ from urllib.parse import quote
 
 from reconciler.committed import written
 from reconciler.errors import ReconcilerError, Refused, UsageError
-from reconciler.store.connect import exists
+from reconciler.model.live import DatabaseState
+from reconciler.store.connect import exists, reading
 from reconciler.store.failures import translated
+from reconciler.store.pending import Pending, encoded, pending_in
+from reconciler.store.schema import state_of
 from reconciler.store.url import Database
 
 
@@ -29,6 +32,7 @@ def backup(database: Database, target: Path) -> int:
         )
     if target.exists() or target.is_symlink():
         raise Refused(f"{target} exists already", code="backup-exists", hint="name another file, or remove it")
+    pending = _pending(database)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
@@ -41,6 +45,7 @@ def backup(database: Database, target: Path) -> int:
             closing(sqlite3.connect(name)) as copy,
         ):
             source.backup(copy)
+            _add(copy, pending)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
         with open(name, "rb") as file:
             os.fsync(file.fileno())
@@ -55,6 +60,18 @@ def backup(database: Database, target: Path) -> int:
     finally:
         Path(name).unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _pending(database: Database) -> list[Pending]:
+    """Return the decisions that lie beside the file, and not in it yet."""
+    with reading(database) as connection:
+        return pending_in(connection) if state_of(connection) is DatabaseState.CURRENT else []
+
+
+def _add(copy: sqlite3.Connection, pending: list[Pending]) -> None:
+    sql = "INSERT INTO switch (id, decision) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+    copy.executemany(sql, [(one.id, encoded(one)) for one in pending])
+    copy.commit()
 
 
 def _publish(name: str, target: Path) -> None:

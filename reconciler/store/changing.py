@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -28,21 +29,23 @@ class NotSetUp(Refused):
 
 
 @contextmanager
-def changing(database: Database, what: str | None = None, wait_seconds: float | None = None) -> Iterator[Connection]:
+def changing(
+    database: Database, what: str | None = None, wait_seconds: float | None = None, identity: str | None = None
+) -> Iterator[Connection]:
     """Ends without an error, and without a trace, where the block raises ``Undone``.
 
     ``what`` names the change to a user whose command ends early; without it this is no change that a command is about.
+    ``identity`` is the id of the write, where the caller has one.
     Waits for locks for ``WAIT_SECONDS`` where nothing else is said. Raises NotSetUp for an empty database, Refused for
     one of another schema, LockTimeout, DatabaseFailed, OutcomeUnknown.
     """
     wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
-    write = Write(what or "a note")
+    write = Write(what or "a note", identity or str(uuid4()))
     if what is not None:
         record(write)
     try:
         with transacting(database, wait_seconds, write) as connection:
-            if not is_current(connection, database):
-                raise NotSetUp(f"{database.display} is empty", hint="`reconciler secrets set` or an apply sets it up")
+            _require_set_up(connection, database)
             yield connection
     except Undone:
         return
@@ -52,6 +55,19 @@ def changing(database: Database, what: str | None = None, wait_seconds: float | 
         raise ended(error, database, "; nothing was written", "try again") from None
     except Contended:
         raise ended(ConnectionLost(), database, "; nothing was written", "try again") from None
+
+
+@contextmanager
+def current(database: Database) -> Iterator[Connection]:
+    """Yield a reading connection to a database that has our tables. Raises NotSetUp, Refused, LockTimeout, DatabaseFailed."""
+    with reading(database) as connection:
+        _require_set_up(connection, database)
+        yield connection
+
+
+def _require_set_up(connection: Connection, database: Database) -> None:
+    if not is_current(connection, database):
+        raise NotSetUp(f"{database.display} is empty", hint="`reconciler secrets set` or an apply sets it up")
 
 
 def set_up(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from reconciler.model.status import Held, moment
 from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
+from reconciler.store.keys import read_keys
 from reconciler.store.status import entries
 from reconciler.store.status_change import shown
 from reconciler.store.url import Database
@@ -21,13 +23,8 @@ def read_held(database: Database) -> Held:
     with reading(database) as connection:
         if not is_current(connection, database):
             return Held()
-        keys = connection.execute(
-            text(
-                "SELECT tenant, uid, count(*) FROM caller_keys WHERE revoked_at IS NULL AND expires_at > :now "
-                "GROUP BY tenant, uid"
-            ),
-            {"now": moment(datetime.now(UTC))},
-        )
+        now = moment(datetime.now(UTC))
+        active = [key for key in read_keys(connection, "revoked_at IS NULL", {}) if key.is_active(now)]
         suspended = connection.execute(
             text(
                 "SELECT tenant, uid, suspended_at, suspended_by, suspended_reason FROM statuses "
@@ -36,7 +33,7 @@ def read_held(database: Database) -> Held:
         )
         return Held(
             tuple(entries(connection)),
-            {(tenant, uid): count for tenant, uid, count in keys},
+            Counter((key.tenant, key.uid) for key in active),
             {(tenant, uid): _words(*map(shown, rest)) for tenant, uid, *rest in suspended},
         )
 

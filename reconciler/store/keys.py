@@ -6,16 +6,20 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Problem, ReconcilerError, Refused
 from reconciler.kinds.wording import nearest
 from reconciler.model.status import CallerKey, moment
-from reconciler.store.changing import is_current
+from reconciler.store.audit import note
+from reconciler.store.changing import current, is_current
 from reconciler.store.connect import exists, reading
+from reconciler.store.filing import changing_status, revoked_in
+from reconciler.store.pending import Pending, mark, put
 from reconciler.store.secrets import Actor
-from reconciler.store.status_change import changing_status, note, shown
+from reconciler.store.status_change import shown
 from reconciler.store.url import Database
 
 MOST_ACTIVE = 2
@@ -31,7 +35,7 @@ def issue(database: Database, tenant: str, caller: str, max_age_days: int, actor
     """
     identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     now = datetime.now(UTC)
-    with changing_status(database, f"the key {identity} of {tenant}/{caller}") as connection:
+    with changing_status(database, actor, f"the key {identity} of {tenant}/{caller}") as connection:
         uid = _owned(connection, tenant, caller)
         active = [key for key in _keys(connection, tenant, uid) if key.is_active(moment(now))]
         if len(active) >= MOST_ACTIVE:
@@ -60,11 +64,12 @@ def digest(secret: str) -> str:
 
 
 def revoke(database: Database, tenant: str, caller: str, identity: str, actor: Actor) -> bool:
-    """Revoke a key for good; return False where it was revoked before.
+    """Revoke a key for good, without waiting for any apply; return False where it was revoked before.
 
-    Raises ReconcilerError (``unknown-caller``, ``unknown-key``) for a key that the caller does not have.
+    ``filing.file`` makes the entry of the audit trail. Raises ReconcilerError (``unknown-caller``, ``unknown-key``) for a
+    key that the caller does not have.
     """
-    with changing_status(database, f"the revocation of the key {identity}") as connection:
+    with current(database) as connection:
         known = {key.id: key for key in _of_name(connection, tenant, caller)}
         found = known.get(identity)
         if found is None:
@@ -76,12 +81,21 @@ def revoke(database: Database, tenant: str, caller: str, identity: str, actor: A
             )
         if found.revoked_at is not None:
             return False
-        connection.execute(
-            text("UPDATE caller_keys SET revoked_at = :at, revoked_by = :by WHERE id = :id"),
-            {"at": moment(datetime.now(UTC)), "by": actor.name, "id": identity},
-        )
-        note(connection, "key-revoke", actor, {"tenant": tenant, "caller": caller, "key": identity})
-        return True
+        counter, chain = mark(connection)
+    now = moment(datetime.now(UTC))
+    decision = Pending(
+        str(uuid4()),
+        "key-revoke",
+        now,
+        actor.name,
+        identity,
+        tenant=tenant,
+        caller=caller,
+        counter=counter,
+        chain=chain,
+    )
+    put(database, decision)
+    return True
 
 
 class IssuedKeys(NamedTuple):
@@ -166,5 +180,11 @@ def _keys(connection: Connection, tenant: str, uid: str) -> list[CallerKey]:
 
 
 def read_keys(connection: Connection, where: str, parameters: dict[str, Any]) -> list[CallerKey]:
+    """Return keys as they count now: one whose revocation is pending is revoked."""
     sql = f"SELECT {_KEY} FROM caller_keys WHERE {where} ORDER BY created_at, id"
-    return [CallerKey(*map(shown, record)) for record in connection.execute(text(sql), parameters)]
+    found = [CallerKey(*map(shown, record)) for record in connection.execute(text(sql), parameters)]
+    revoked = revoked_in(connection)
+    return [
+        key._replace(revoked_at=revoked[key.id].at, revoked_by=revoked[key.id].by) if key.id in revoked else key
+        for key in found
+    ]

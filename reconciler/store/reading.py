@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
-from reconciler.store.audit import Chain, entry_of, read_chain
+from reconciler.store.audit import Chain, read_chain
 from reconciler.store.connect import exists, reading
+from reconciler.store.filing import written_in
 from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
 from reconciler.store.schema import REVISIONS, revision, state_of
 from reconciler.store.settled import read_settled
@@ -131,7 +132,7 @@ def written_entry(database: Database, identity: str) -> dict[str, Any] | None:
     if not exists(database):
         return None
     with reading(database) as connection:
-        return entry_of(connection, identity) if state_of(connection) is DatabaseState.CURRENT else None
+        return written_in(connection, identity) if state_of(connection) is DatabaseState.CURRENT else None
 
 
 class Overview(NamedTuple):

@@ -1,11 +1,10 @@
-"""Freezes made, lifted, listed, and carried over to a resource's next life; and all of status as a runtime reads it."""
+"""Freezes made, lifted and listed; and all of status as a runtime reads it."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
+from uuid import uuid4
 
 import orjson
 from sqlalchemy import Connection, text
@@ -17,11 +16,13 @@ from reconciler.kinds.tool import tools_in
 from reconciler.kinds.wording import nearest
 from reconciler.model.address import Address
 from reconciler.model.status import Freeze, FreezeEntry, Status, moment
-from reconciler.store.changing import is_current
+from reconciler.store.audit import note
+from reconciler.store.changing import current, is_current
 from reconciler.store.connect import exists, reading
+from reconciler.store.filing import changing_status, freezes_in
 from reconciler.store.keys import read_keys
+from reconciler.store.pending import Pending, mark, pending_in, put
 from reconciler.store.secrets import Actor
-from reconciler.store.status_change import changing_status, note, raise_counter, shown
 from reconciler.store.url import Database
 
 MOST_NAMED = 5
@@ -36,15 +37,6 @@ class NotFrozen(ReconcilerError):
     code: ClassVar[Code] = "not-frozen"
 
 
-class Life(NamedTuple):
-    """One resource across an apply: its uid before and after, and the names by which it can be frozen no longer."""
-
-    tenant: str
-    before: str
-    after: str
-    left: frozenset[str] = frozenset()
-
-
 class _Found(NamedTuple):
     """What a target means now. ``uid`` is None for the platform, a tenant, a key, and a name that nothing has."""
 
@@ -55,11 +47,12 @@ class _Found(NamedTuple):
 
 
 def freeze(database: Database, target: str, reason: str, actor: Actor, allow_unknown: bool = False) -> bool:
-    """Freeze what ``target`` names; return False where it is frozen already.
+    """Freeze what ``target`` names, without waiting for any apply; return False where it is frozen already.
 
-    With ``allow_unknown`` a name may be frozen before anything has it. Raises UnknownTarget.
+    ``filing.file`` makes the entry of the audit trail. With ``allow_unknown`` a name may be frozen before anything has it.
+    Raises UnknownTarget.
     """
-    with changing_status(database, f"the freeze of {target}") as connection:
+    with current(database) as connection:
         found = _find(connection, target)
         if not found.exists and not allow_unknown:
             hint = _meant(connection, target)
@@ -69,19 +62,24 @@ def freeze(database: Database, target: str, reason: str, actor: Actor, allow_unk
                 if hint
                 else "see `reconciler list`, or freeze it ahead of time: --allow-unknown",
             )
-        if _in_force(connection, found):
-            return False
-        identity = secrets.token_hex(8)
-        fields = {"id": identity, "target": target, "reason": reason, "by": actor.name}
-        connection.execute(
-            text(
-                "INSERT INTO freezes (id, target, reason, frozen_by, tenant, uid, origin) "
-                "VALUES (:id, :target, :reason, :by, :tenant, :uid, :id)"
-            ),
-            {**fields, "tenant": found.tenant, "uid": found.uid},
-        )
-        note(connection, "freeze", actor, {"target": target, "reason": reason})
-        return True
+        frozen = bool(_in_force(connection, found))
+        counter, chain = mark(connection)
+    now = moment(datetime.now(UTC))
+    # also of what is frozen: an end of that freeze may be on its way
+    decision = Pending(
+        str(uuid4()),
+        "freeze",
+        now,
+        actor.name,
+        target,
+        reason,
+        found.tenant,
+        found.uid,
+        counter=counter,
+        chain=chain,
+    )
+    put(database, decision)
+    return not frozen
 
 
 def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> None:
@@ -89,7 +87,7 @@ def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> None
 
     Raises UnknownTarget or NotFrozen where there is none.
     """
-    with changing_status(database, f"the end of the freeze of {target}") as connection:
+    with changing_status(database, actor, f"the end of the freeze of {target}") as connection:
         found = _find(connection, target)
         lifted = _in_force(connection, found) or [
             entry.freeze for entry in entries(connection) if entry.state == "ended" and entry.freeze.target == target
@@ -125,48 +123,7 @@ def read_status(database: Database) -> Status:
 def status_in(connection: Connection) -> Status:
     """Return what counts now, with revoked and expired keys, so that they can be refused by name."""
     keys = {key.id: key for key in read_keys(connection, "1 = 1", {})}
-    return Status(keys, tuple(_freezes(connection)))
-
-
-def carry(connection: Connection, lives: Iterable[Life]) -> None:
-    """Keep frozen what is frozen: the next life of a resource, and one that leaves a frozen name.
-
-    A copy shares the origin of the freeze of the former life, and is lifted with it.
-    """
-    listed = [*lives]
-    if not listed:
-        return
-    raise_counter(connection)  # first: a freeze that is being made is waited for, and seen
-    found = _freezes(connection)
-    held = {(one.tenant, one.uid, one.origin) for one in found}
-    for life in listed if found else ():
-        for one in found:
-            if one.uid is None:
-                if one.target in life.left:
-                    _copy(connection, one, life, None)
-            elif (one.tenant, one.uid) == (life.tenant, life.before) and (
-                life.tenant,
-                life.after,
-                one.origin,
-            ) not in held:
-                _copy(connection, one, life, one.origin)
-
-
-def _copy(connection: Connection, freeze: Freeze, life: Life, origin: str | None) -> None:
-    identity = secrets.token_hex(8)
-    connection.execute(
-        text(
-            "INSERT INTO freezes (id, target, reason, frozen_at, frozen_by, tenant, uid, origin) "
-            "SELECT :id, target, reason, frozen_at, frozen_by, :tenant, :uid, :origin FROM freezes WHERE id = :copied"
-        ),
-        {
-            "id": identity,
-            "tenant": life.tenant,
-            "uid": life.after,
-            "origin": origin or identity,
-            "copied": freeze.id,
-        },
-    )
+    return Status(keys, tuple(freezes_in(connection)), len(pending_in(connection)))
 
 
 def _find(connection: Connection, target: str) -> _Found:
@@ -248,37 +205,27 @@ def _in_force(connection: Connection, found: _Found) -> list[Freeze]:
     """Return the freezes of one resource, and those of the name itself."""
     return [
         one
-        for one in _freezes(connection)
+        for one in freezes_in(connection)
         if (one.target == found.target if one.uid is None else (one.tenant, one.uid) == (found.tenant, found.uid))
     ]
 
 
 def entries(connection: Connection) -> list[FreezeEntry]:
     """Return one entry for each origin: the life that is live, or else the last one."""
-    sql = (
-        f"SELECT {_FREEZE}, r.kind, r.name FROM freezes f LEFT JOIN resources r ON (r.tenant, r.uid) = (f.tenant, f.uid) "
-        "WHERE f.lifted_at IS NULL ORDER BY f.frozen_at, f.id"
-    )
     found: dict[str, FreezeEntry] = {}
-    for record in connection.execute(text(sql)):
-        *columns, kind, name = map(shown, record)
-        freeze = Freeze(*columns)
-        if freeze.uid is None:
-            state = "in-force" if _find(connection, freeze.target).exists else "waiting"
-            entry = FreezeEntry(freeze, freeze.target, state)
-        elif name is None:
-            entry = FreezeEntry(freeze, None, "ended")
-        else:
-            entry = FreezeEntry(freeze, f"{freeze.tenant}/{kind}/{name}", "in-force")
+    for freeze in freezes_in(connection):
+        entry = _entry(connection, freeze)
         if freeze.origin not in found or entry.state != "ended":
             found[freeze.origin] = entry
     return sorted(found.values(), key=lambda entry: (entry.address or entry.freeze.target, entry.freeze.id))
 
 
-_FREEZE = ", ".join(f"f.{name}" for name in Freeze._fields)
-
-
-def _freezes(connection: Connection) -> Sequence[Freeze]:
-    sql = f"SELECT {_FREEZE} FROM freezes f WHERE f.lifted_at IS NULL ORDER BY f.frozen_at, f.id"
-    records: Any = connection.execute(text(sql))
-    return [Freeze(*map(shown, record)) for record in records]
+def _entry(connection: Connection, freeze: Freeze) -> FreezeEntry:
+    if freeze.uid is None:
+        state = "in-force" if _find(connection, freeze.target).exists else "waiting"
+        return FreezeEntry(freeze, freeze.target, state)
+    sql = "SELECT kind, name FROM resources WHERE tenant = :tenant AND uid = :uid"
+    found = connection.execute(text(sql), {"tenant": freeze.tenant, "uid": freeze.uid}).first()
+    if found is None:
+        return FreezeEntry(freeze, None, "ended")
+    return FreezeEntry(freeze, f"{freeze.tenant}/{found.kind}/{found.name}", "in-force")

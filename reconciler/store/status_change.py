@@ -1,31 +1,18 @@
-"""One change of status: a short transaction that raises the counter of status and leaves an entry in the audit trail."""
+"""What every change of status does: it raises the counter of status, and shows moments as status keeps them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from reconciler.model.status import moment
-from reconciler.store.audit import note as note
-from reconciler.store.changing import changing
-from reconciler.store.url import Database
 
 
-@contextmanager
-def changing_status(database: Database, what: str) -> Iterator[Connection]:
-    """Yield, for the change that ``what`` names, with the counter locked, so that an apply that carries freezes over and this change wait for each other."""
-    with changing(database, what) as connection:
-        raise_counter(connection)
-        yield connection
-
-
-def raise_counter(connection: Connection) -> None:
-    """Tell runtimes that there is something to read; holds the lock of status until the transaction ends."""
-    connection.execute(text("UPDATE status_counter SET n = n + 1"))
+def raise_counter(connection: Connection) -> int:
+    """Report to runtimes that status has changed, and return the counter; its lock is held until the transaction ends."""
+    return int(connection.execute(text("UPDATE status_counter SET n = n + 1 RETURNING n")).scalar_one())
 
 
 def shown(value: Any) -> Any:

@@ -122,4 +122,5 @@ def _look_up(connection: Connection, write: Write, number: str, server: str) -> 
         status = connection.execute(sql, {"number": number}).scalar()
         return None if status == "in progress" else status == "committed"
     # another server, or the same one started anew: its numbers may mean other transactions
-    return entry_of(connection, write.id or "") is not None
+    pending = connection.execute(text("SELECT 1 FROM switch WHERE id = :id"), {"id": write.id}).first()
+    return pending is not None or entry_of(connection, write.id or "") is not None

@@ -17,7 +17,9 @@ from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store import creations
 from reconciler.store.audit import append
 from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
+from reconciler.store.carrying import Life, carry
 from reconciler.store.creations import Creation
+from reconciler.store.filing import file_under_lock
 from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.known import governed_in, suspended_of
 from reconciler.store.outbox import enqueue
@@ -35,7 +37,6 @@ from reconciler.store.rows import (
     require_newest,
 )
 from reconciler.store.seals import SIGNED_FOR, seal
-from reconciler.store.status import Life, carry
 
 
 class HistoryEntry(NamedTuple):
@@ -335,7 +336,8 @@ class Transaction:
         enqueue(self._connection, self._project, destinations, event)
 
     def audit(self, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> None:
-        """Appends to the audit trail; other applies queue behind its head until this transaction ends."""
+        """Appends to the audit trail, after pending decisions; other applies queue behind its head until this ends."""
+        file_under_lock(self._connection, key)
         append(self._connection, body, key)
 
     def finish(self) -> None:

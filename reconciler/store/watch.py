@@ -15,26 +15,31 @@ from reconciler.model.status import Status
 from reconciler.store.connect import exists, readable
 from reconciler.store.failures import translated
 from reconciler.store.known import known_in
+from reconciler.store.pending import ids_in
 from reconciler.store.schema import require_usable, state_of
 from reconciler.store.status import status_in
 from reconciler.store.url import Database
 
 T = TypeVar("T")
 _PULSE = {
-    "sqlite": "SELECT n, (SELECT n FROM status_counter), (SELECT group_concat(name || ' ' || generation) FROM projects), "
-    "(SELECT count(*) || max(COALESCE(suspended_at, '')) FROM statuses), 0, 0 FROM row_counter",
+    "sqlite": "SELECT n, (SELECT group_concat(name || ' ' || generation) FROM projects), "
+    "(SELECT count(*) || max(COALESCE(suspended_at, '')) FROM statuses), (SELECT n FROM status_counter), 0, 0 FROM row_counter",
     # a number is drawn before its transaction commits: what is under way when we look has to be looked at once more
-    "postgresql": "SELECT (SELECT last_value FROM resource_row_version), (SELECT n FROM status_counter), "
+    "postgresql": "SELECT (SELECT last_value FROM resource_row_version), "
     "(SELECT string_agg(name || ' ' || generation, ',' ORDER BY name) FROM projects), "
-    "(SELECT count(*) || COALESCE(max(suspended_at)::text, '') FROM statuses), "
+    "(SELECT count(*) || COALESCE(max(suspended_at)::text, '') FROM statuses), (SELECT n FROM status_counter), "
     "pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
 }
 
 
 class Pulse(NamedTuple):
-    """What moves with every change; two alike mean that nothing changed in between that had been committed."""
+    """What moves with every change; two alike mean that nothing changed in between that had been committed.
+
+    ``status`` moves with freezes and keys: with the counter, which an apply may hold, or with what is pending.
+    """
 
     moves: tuple[Any, ...]
+    status: tuple[Any, ...]
     oldest: int
     """The oldest transaction that was under way (PostgreSQL)."""
     next: int
@@ -72,6 +77,10 @@ class Watch:
             return World(pulse, [*known_in(connection)], status_in(connection), generations)
 
         return self._look(whole)
+
+    def status(self) -> tuple[Pulse, Status]:
+        """Return the status of this moment alone, which takes no longer with many resources."""
+        return self._look(lambda connection, inode: (_pulse(connection, inode), status_in(connection)))
 
     def close(self) -> None:
         self._connection = None
@@ -124,5 +133,5 @@ def look(database: Database) -> World:
 
 
 def _pulse(connection: Connection, inode: tuple[int, int]) -> Pulse:
-    *moves, oldest, following = connection.execute(text(_PULSE[connection.dialect.name])).one()
-    return Pulse(tuple(moves), oldest, following, inode)
+    *moves, counter, oldest, following = connection.execute(text(_PULSE[connection.dialect.name])).one()
+    return Pulse(tuple(moves), (counter, ids_in(connection)), oldest, following, inode)

@@ -190,8 +190,10 @@ def test_a_name_used_again_gets_nothing_of_the_former_one(made: Arena) -> None:
     assert freeze(made.database, target("a"), "incident 8", ADA)
 
 
-def test_a_freeze_waits_for_an_apply_that_replaces(made: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads which life to freeze only after the apply that ends the former one has committed."""
+def test_a_freeze_during_an_apply_that_replaces_reaches_the_next_life(
+    made: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not wait: it freezes the life that it finds, and the apply has recorded which one follows."""
     made.reset()
     model = Model()
     for name in NAMES:

@@ -30,6 +30,7 @@ DIGESTS = {
         "0006": "32728c9f8cbbb069",
         "0007": "bfc3ec9696304cd6",
         "0008": "e8ddeecf8d9dc463",
+        "0009": "e70796ca8a97bd37",
     },
     "postgresql": {
         "0001": "00c384e6d792ebf6",
@@ -40,6 +41,7 @@ DIGESTS = {
         "0006": "15e3410b03fdfba5",
         "0007": "d41d57861361db44",
         "0008": "a469a8620b207960",
+        "0009": "9cb3974d784a8c72",
     },
 }
 """Of the statements of each revision. Databases were made by them: add a revision, change none."""

@@ -30,6 +30,7 @@ from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
 from reconciler.runtime.surfaces.pages import asked, cursor_of
 from reconciler.runtime.surfaces.problem import Json, problem
+from reconciler.store.filing import file
 from reconciler.store.secrets import Actor
 from reconciler.store.status import NotFrozen, UnknownTarget, freeze, freezes, unfreeze
 from reconciler.store.url import Database
@@ -129,6 +130,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         try:
             if request.method == "POST":
                 changed = await asyncio.to_thread(freeze, places.control, target, reason[:1024], actor, ahead)
+                await asyncio.to_thread(file, places.control, actor)
             else:
                 await asyncio.to_thread(unfreeze, places.control, target, reason[:1024], actor)
         except (UnknownTarget, NotFrozen) as error:

@@ -16,6 +16,7 @@ MIGRATIONS: Mapping[str, str] = {
     "0006": "v0006_stamps",
     "0007": "v0007_witness",
     "0008": "v0008_freezes_by_uid",
+    "0009": "v0009_switch",
 }
 """The module of each revision, oldest first; its ``upgrade(connection)`` makes the one before into it."""
 
