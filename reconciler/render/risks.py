@@ -12,12 +12,14 @@ from reconciler.model.risk import RISKS, Level, level_of
 EVIDENT = {"deletes", "replaces", "lets-go", "takes-over", "overwrites-outside"}
 """Risks that the rest of the text says already."""
 MOST = 20
-_RANKS = {risk: rank for rank, risk in enumerate(RISKS)}
+_UNKNOWN = ""
+_ORDER = sorted((*RISKS, _UNKNOWN), key=lambda risk: [*Level].index(level_of(risk)))
+_RANKS = {risk: rank for rank, risk in enumerate(_ORDER)}
 
 
 def rank_of(risk: str) -> int:
-    """Return where a risk stands among all, the gravest first; unknown ones come last."""
-    return _RANKS.get(risk, len(_RANKS))
+    """Return where a risk stands among all, the gravest first; unknown ones come last of their level."""
+    return _RANKS.get(risk, _RANKS[_UNKNOWN])
 
 
 def risk_words(risks: Iterable[str]) -> str:
@@ -34,12 +36,10 @@ def risk_lines(changes: Sequence[Change]) -> Iterator[str]:
     ]
     if not worst:
         return
-    names = [*RISKS]
-    levels = Counter(level_of(names[rank]) if rank < len(names) else Level.MEDIUM for rank, _ in worst)
+    levels = Counter(level_of(_ORDER[rank]) for rank, _ in worst)
     yield f"Risks: {', '.join(f'{levels[level]} {level.value}' for level in Level if levels[level])}."
     for rank, number in nsmallest(MOST, worst):
         change = changes[number]
-        level = level_of(names[rank]) if rank < len(names) else Level.MEDIUM
-        yield f"  {level.value:<6}  {change.address}: {risk_words(change.risks)}"
+        yield f"  {level_of(_ORDER[rank]).value:<6}  {change.address}: {risk_words(change.risks)}"
     if len(worst) > MOST:
         yield f"  and {len(worst) - MOST} more, no graver than these"

@@ -61,3 +61,8 @@ def test_no_order_puts_a_lesser_risk_first(risks: list[tuple[str, ...]]) -> None
         for other in SHOWN
         if rank_of(one) < rank_of(other)
     )
+
+
+def test_an_unknown_risk_stands_among_those_of_its_level() -> None:
+    lines = [*risk_lines(_plan(("limit-lowered",), ("unheard-of",), ("statement-changed",)).changes)]
+    assert [line.split()[1] for line in lines[1:]] == [f"acme/connector/c{n}:" for n in (2, 1, 0)]
