@@ -193,7 +193,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["parameter-mismatch"], "a value or a bound does not fit its parameter"],
     Annotated[Literal["path-not-in-datasource"], "the datasource does not list the template's path"],
     Annotated[Literal["plaintext-secret"], "a secret stands in plain text"],
-    Annotated[Literal["plan-format"], "the plan has another format version"],
+    Annotated[Literal["plan-format"], "the plan was made by another version of this program"],
     Annotated[Literal["plan-malformed"], "the file is no plan"],
     Annotated[Literal["plan-not-read"], "the plan can't be read"],
     Annotated[Literal["plan-not-written"], "the plan can't be written"],

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from reconciler.apply.judge import judge
-from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, outcome_of
-from reconciler.apply.terms import Terms
+from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, like, outcome_of
+from reconciler.apply.terms import CommitMoved, Terms
 from reconciler.apply.trust import check
 from reconciler.apply.writes import rotated_in, write
 from reconciler.errors import LockTimeout, ReconcilerError
@@ -20,9 +22,12 @@ from reconciler.planner.needs import Needs
 from reconciler.store.failures import ConnectionLost, Contended, LockNotHad
 from reconciler.store.schema import upgrade
 from reconciler.store.session import NothingToDo, Writer, transaction
+from reconciler.store.transaction import Before
 from reconciler.store.url import Database
 
 ATTEMPTS = 8
+ASKS = 3
+"""Times that git is asked how the configuration stands to the commit applied last, where other commits keep coming in between."""
 TOLD_AFTER = 2
 """Attempts that may fail without anybody being told: they take no time that a person would notice."""
 
@@ -37,13 +42,17 @@ def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], 
     apply_id = str(uuid4())
     if not plan.changes:
         return Outcome(apply_id, None)
-    deadline = time.monotonic() + terms.lock_timeout
+    terms = _asked(terms)
+    asked, deadline = 1, time.monotonic() + terms.lock_timeout
     writer = Writer(apply_id, plan.project, terms.actor, str(uuid4()), plan.environment)
     if plan.database_state in {DatabaseState.MISSING.value, DatabaseState.EMPTY.value}:
         _set_up(database, deadline)
     for attempt in range(ATTEMPTS):
         try:
             return _attempt(plan, needs, database, terms, writer, deadline, tell)
+        except CommitMoved:
+            asked += 1
+            terms = _asked(terms, last=asked == ASKS)
         except Contended:
             if time.monotonic() > deadline or attempt == ATTEMPTS - 1:
                 break
@@ -55,6 +64,13 @@ def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], 
                 "the connection to the database ended; nothing was written", code="connection-lost", hint="apply again"
             ) from None
     raise LockTimeout("other writers kept getting in the way; nothing was written", hint="apply again")
+
+
+def _asked(terms: Terms, last: bool = False) -> Terms:
+    """Ask while nothing is locked. What was asked for the ``last`` time is not asked again: it refuses another commit."""
+    if terms.ask is None:
+        return terms
+    return replace(terms, standing=terms.ask(), ask=None if last else terms.ask)
 
 
 def _set_up(database: Database, deadline: float) -> None:
@@ -73,11 +89,13 @@ def _attempt(
     deadline: float,
     tell: Callable[[str], None],
 ) -> Outcome:
+    before: Before | None = None
     try:
         with transaction(database, writer, deadline, tell) as under_lock:
             project = under_lock.project_row
             ruling = judge(plan, needs, terms, under_lock, project)
             if not ruling.writes:
+                before = under_lock.applied_since(plan.generation, like(plan))
                 raise NothingToDo
             entries = write(
                 under_lock, ruling.writes, ruling.locked.rows, ruling.locked.applied, project.generation + 1
@@ -96,4 +114,4 @@ def _attempt(
             under_lock.finish()
         return outcome
     except NothingToDo:
-        return Outcome(writer.apply_id, None)
+        return Outcome(writer.apply_id, None, before=before)

@@ -11,14 +11,14 @@ from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.names import names_of
 from reconciler.apply.references import judge_references
-from reconciler.apply.terms import Terms
+from reconciler.apply.terms import CommitMoved, Terms
 from reconciler.errors import PlanStale, Problem, Refused
 from reconciler.guards.check import Facts, by_risk, refusals
 from reconciler.kinds.meaning import as_applied
 from reconciler.model.address import Address
 from reconciler.model.effects import NARROWED, WIDENED
 from reconciler.model.live import ProjectRow
-from reconciler.model.plan import DELETED_OUTSIDE, Action, Change, Plan
+from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan
 from reconciler.planner.environment import require_environment
 from reconciler.planner.forged import forged_records
 from reconciler.planner.needs import Needs
@@ -36,7 +36,7 @@ class Ruling(Struct, frozen=True):
 
 def judge(plan: Plan, needs: Needs, terms: Terms, transaction: Transaction, project: ProjectRow) -> Ruling:
     """``needs`` is what each change refers to. Raises Refused or PlanStale, with every reason; nothing has been written yet."""
-    _right_database(plan, project)
+    _right_database(plan, project, transaction)
     locked = _lock(plan, transaction)
     verdicts = [(change, decide(change, locked)) for change in plan.changes]
     refused = [_foreign(c, locked) for c, verdict in verdicts if verdict is Verdict.NOT_OURS]
@@ -70,7 +70,7 @@ def _forgetting(change: Change) -> Change:
     return replace(change, action=Action.FORGET, new=change.old, reason=DELETED_OUTSIDE)
 
 
-def _right_database(plan: Plan, project: ProjectRow) -> None:
+def _right_database(plan: Plan, project: ProjectRow, transaction: Transaction) -> None:
     require_environment(project, plan.project, plan.environment)
     if plan.lineage is not None and plan.lineage != project.lineage:
         raise Refused(
@@ -84,6 +84,16 @@ def _right_database(plan: Plan, project: ProjectRow) -> None:
             "it was probably restored from a backup",
             hint="make a new plan",
         )
+    if plan.generation and (made_by := transaction.apply_of(plan.generation)) != plan.apply_id:
+        raise PlanStale(
+            f"generation {plan.generation} of this database is the work of {_apply(made_by)}, and the plan was made after "
+            f"{_apply(plan.apply_id)}: the database was probably restored from a backup, and applied to since",
+            hint="make a new plan",
+        )
+
+
+def _apply(apply_id: str | None) -> str:
+    return f"the apply {apply_id}" if apply_id else "an apply that is not named"
 
 
 def _lock(plan: Plan, transaction: Transaction) -> Locked:
@@ -172,7 +182,7 @@ def _may(
             for c in (writes if unattended and (locked.rows or locked.applied) else ())
             if _unseen(c, locked, terms.approval.saved)
         ),
-        diverged=terms.diverged(project.commit or "") if unattended else None,
+        diverged=_diverged(terms, project.commit or "") if unattended else None,
         taken_back=terms.taken_back if unattended and not terms.approval.saved else (),
         risks=_risks(plan, writes, locked, terms, transaction),
     )
@@ -185,6 +195,15 @@ def _may(
         raise Refused(
             *(Problem(b.code, b.message, str(b.address) if b.address else None, hint=b.hint) for b in reasons)
         )
+
+
+def _diverged(terms: Terms, last: str) -> Blocker | None:
+    """Compare with the answer that is there: to ask takes a program, which the lock must not wait for."""
+    if terms.standing is None:
+        return None
+    if terms.standing.last != last and terms.ask is not None:
+        raise CommitMoved
+    return terms.standing.against(last)
 
 
 def _risks(

@@ -13,16 +13,18 @@ from reconciler.model.body import dotted
 from reconciler.model.notification import APPLY, Event, event
 from reconciler.model.plan import Action, Change, Plan, count
 from reconciler.store.tampered import changes_digest
+from reconciler.store.transaction import Before
 
 
 class Outcome(Struct, frozen=True):
-    """What an apply did; ``generation`` is None if there was nothing left to do."""
+    """What an apply did; ``generation`` is None if there was nothing left to do, ``before`` then the apply that had done it."""
 
     apply_id: str
     generation: int | None
     added: int = 0
     changed: int = 0
     destroyed: int = 0
+    before: Before | None = None
 
 
 def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> Outcome:
@@ -52,6 +54,12 @@ def generation_row(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, Any]
         "changed": outcome.changed,
         "destroyed": outcome.destroyed,
     }
+
+
+def like(plan: Plan) -> dict[str, Any]:
+    """The columns of history's row that every apply of this plan fills in the same way, if it writes all of it."""
+    counts = {"added": plan.added, "changed": plan.changed, "destroyed": plan.destroyed}
+    return {"operation": plan.operation, "configuration": plan.configuration, **counts}
 
 
 def audit_entry(

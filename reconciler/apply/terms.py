@@ -11,12 +11,31 @@ from reconciler.model.configuration import Guards, Retention
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.plan import Blocker, Revision
 
+ANYWAY = "or say --allow-diverged"
+
 
 class Approval(Struct, frozen=True):
     """How this apply came to be: whether a person looks on, and whether the plan was saved for review before."""
 
     unattended: bool = False
     saved: bool = False
+
+
+class Standing(Struct, frozen=True):
+    """How a configuration stands to ``last``, the commit that was applied last when this was asked ("": none)."""
+
+    last: str
+    divergence: Blocker | None
+
+    def against(self, last: str) -> Blocker | None:
+        """Return why the apply should not go on, now that the last commit is known for sure."""
+        if last == self.last:
+            return self.divergence
+        return Blocker("diverged", f"the commit {last[:12]} was applied meanwhile", f"plan again; {ANYWAY}")
+
+
+class CommitMoved(Exception):
+    """Raised under the lock to roll back: another commit was applied since ``Terms.ask`` answered."""
 
 
 class Terms(Struct, frozen=True):
@@ -36,5 +55,7 @@ class Terms(Struct, frozen=True):
     """Names of the destinations that are told of this apply."""
     taken_back: tuple[str, ...] = ()
     """What the plan takes back of earlier generations, where nobody has seen it; a sentence each."""
-    diverged: Callable[[str], Blocker | None] = lambda _commit: None
-    """Why this configuration should not follow the commit that was applied last; asks nobody, since it is called under the lock."""
+    ask: Callable[[], Standing] | None = None
+    """Asks how the configuration stands to the commit that was applied last; never called under the lock. None: nothing to ask."""
+    standing: Standing | None = None
+    """What was answered last."""

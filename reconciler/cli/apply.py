@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from reconciler import __version__
 from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, carry_out, consenting
 from reconciler.cli.credentials import (
@@ -30,6 +31,7 @@ from reconciler.load.paths import STDIN
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Plan
 from reconciler.plan.file import read_plan
+from reconciler.plan.version import require_version
 from reconciler.store.url import Database
 
 
@@ -45,6 +47,7 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
     In one transaction: all of it, or nothing. Shows the plan and asks first.
 
     PLANFILE is what `plan --out` saved: exactly that is applied, or nothing if the database has moved since.
+    The report says whether this command wrote it, or somebody has applied it already.
     """
     saved, loaded = _plan_file(paths), None
     workspace = Workspace(options, () if saved else paths)
@@ -83,6 +86,7 @@ def _saved(workspace: Workspace, file: Path) -> tuple[Plan, Database, Guards]:
     """The plan and the database that this workspace, not the plan, names."""
     keys = known_keys(workspace.project)
     plan = read_plan(file, keys.by_id if keys else None)
+    require_version(plan.tool_version, __version__)
     environment = workspace.environment(required=True)
     if not workspace.project.has_file:
         workspace.name = plan.project if workspace.name == "default" else workspace.name

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from reconciler.apply.execute import execute
 from reconciler.apply.records import Outcome
-from reconciler.apply.terms import Approval, Terms
+from reconciler.apply.terms import Approval, Standing, Terms
 from reconciler.cli import git
 from reconciler.cli.asking import approve
 from reconciler.cli.notifying import deliver_waiting
@@ -27,12 +27,14 @@ from reconciler.guards.check import Allowances
 from reconciler.model.configuration import Guards
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.notification import APPLY, subscribed
-from reconciler.model.plan import Blocker, Plan
+from reconciler.model.plan import Plan
 from reconciler.model.risk import RISKS
 from reconciler.plan.file import write_plan
 from reconciler.store.url import Database
 
 UNGUARDED = Guards(None, 100, True)
+ALREADY = "already_applied"
+"""The outcome of an apply that finds everything done that its plan would do."""
 
 
 class Consent(Struct, frozen=True):
@@ -133,7 +135,7 @@ def carry_out(
         seen=seen or {},
         told=subscribed(workspace.project.destinations(), APPLY),
         taken_back=workspace.taken_back(plan, database) if unseen else (),
-        diverged=_standing(plan, workspace, database, consent),
+        ask=_standing(plan, workspace, database, consent),
     )
     with options.progress.stage(f"Applying {len(plan.changes)} changes"):
         outcome = execute(plan, database, terms, options.progress.say)
@@ -142,20 +144,18 @@ def carry_out(
     return outcome
 
 
-def _standing(
-    plan: Plan, workspace: Workspace, database: Database, consent: Consent
-) -> Callable[[str], Blocker | None]:
-    """What the plan's commit is judged by; only an unattended apply of a configuration is."""
+def _standing(plan: Plan, workspace: Workspace, database: Database, consent: Consent) -> Callable[[], Standing] | None:
+    """Return what asks about the plan's commit; only an unattended apply of a configuration is judged by it."""
     if not (consent.auto_approve and plan.changes and plan.operation == "apply") or consent.allowed.diverged:
-        return lambda _last: None
+        return None
     if plan.revision is None and git.repository_above(workspace.project.root) is None:
-        return lambda _last: None  # outside of git nothing is checked, so nothing is read
+        return None  # outside of git nothing is checked, so nothing is read
     from reconciler.store.history import read_commits
 
     def warn(message: str) -> None:
         workspace.options.progress.say(message, always=True)
 
-    return standing_of(plan, workspace.project.root, read_commits(database, plan.project), warn).against
+    return lambda: standing_of(plan, workspace.project.root, read_commits(database, plan.project), warn)
 
 
 def _refuse_early(plan: Plan, guards: Guards, allowed: Allowances) -> None:
@@ -178,19 +178,34 @@ def _ask(plan: Plan, stdin_is_read: bool) -> None:
     approve(f"\nDo you want to perform these actions{where}?")
 
 
+def _word(plan: Plan, outcome: Outcome) -> str:
+    if outcome.generation:
+        return "applied"
+    return ALREADY if plan.changes else "no_changes"
+
+
+def _before(outcome: Outcome) -> str:
+    if outcome.before is None:
+        return "All that this plan would write is live already."
+    number, apply_id = outcome.before
+    return f"Somebody has applied this plan already, as generation {number} (apply {apply_id})."
+
+
 def _report(plan: Plan, outcome: Outcome, options: Options) -> None:
     if options.format == "json":
-        told = {
+        told: dict[str, Any] = {
             "format_version": "1.0",
-            "outcome": "applied" if outcome.generation else "no_changes",
+            "outcome": _word(plan, outcome),
             "apply_id": outcome.apply_id,
             "generation": outcome.generation,
             "summary": {"add": outcome.added, "change": outcome.changed, "destroy": outcome.destroyed},
         }
+        if outcome.before is not None:
+            told["applied_before"] = outcome.before._asdict()
         print_beside_plan(told, "plan", plan)
         return
-    if plan.changes and not outcome.generation:
-        click.echo("\nNo changes. Somebody has applied this plan already.")
+    if _word(plan, outcome) == ALREADY:
+        click.echo(f"\nAlready applied: this command wrote nothing. {_before(outcome)}")
     click.echo(
         f"\nApply complete! Resources: {outcome.added} added, {outcome.changed} changed, {outcome.destroyed} destroyed."
     )

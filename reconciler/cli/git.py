@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.model.plan import Revision
 
 TIMEOUT = 20.0
-"""Seconds that git may take for one answer."""
+"""Seconds that git may take for all that one function here asks it."""
 
 
 class Unavailable(Exception):
@@ -56,12 +59,13 @@ def revision_of(folder: Path, files: Iterable[str]) -> Revision | None:
     """
     if repository_above(folder) is None:
         return None
-    commit = _asked(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    git = _Git.of(folder)
+    commit = git.answer("rev-parse", "--verify", "--quiet", "HEAD", no=(1,))
     if commit is None:
         raise NoCommit
-    status = _all("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", ".", folder=folder)
-    listed = _all("ls-files", "-z", "--full-name", "--", ".", folder=folder)
-    top = Path(_all("rev-parse", "--show-toplevel", folder=folder).strip())
+    status = git.all("status", *_STATUS, "--", ".")
+    listed = git.all("ls-files", "-z", "--full-name", "--", ".")
+    top = Path(git.all("rev-parse", "--show-toplevel").strip())
     loaded = {Path(name).resolve() for name in files if name}
     entries = [entry for entry in status.split("\0") if len(entry) > 3]
     dirty = (
@@ -88,53 +92,70 @@ def is_ancestor(folder: Path, old: str, new: str) -> bool | None:
 
     Raises Unavailable.
     """
-    shallow = _all("rev-parse", "--is-shallow-repository", folder=folder).strip() == "true"
-    if _run(folder, "merge-base", "--is-ancestor", old, new).code == 0:
+    git = _Git.of(folder)
+    shallow = git.all("rev-parse", "--is-shallow-repository").strip() == "true"
+    if git.run("merge-base", "--is-ancestor", old, new).code == 0:
         return True
     return None if shallow else False
 
 
-def _all(*arguments: str, folder: Path) -> str:
-    """The answer to a question that git always has one to."""
-    return _asked(folder, *arguments, no=()) or ""
+class _Git(NamedTuple):
+    """git in a folder, until a moment of time.monotonic()."""
 
+    folder: Path
+    until: float
 
-def _asked(folder: Path, *arguments: str, no: tuple[int, ...] = (1,)) -> str | None:
-    """git's answer; None where it exits with one of ``no``. Raises Unavailable."""
-    code, out, error = _run(folder, *arguments)
-    if code == 0:
-        return out
-    if code in no:
-        return None
-    lines = [line.removeprefix("fatal:").strip() for line in error.splitlines() if line.strip()]
-    reason = lines[0][:300] if lines else f"exit {code}"
-    if "dubious ownership" in error:
-        hint = f"say `git config --global --add safe.directory {repository_above(folder)}`, if its files may be trusted"
-    else:
-        hint = f"see what `git -C {folder} status` says"
-    raise Unavailable(f"git says: {reason}", hint)
+    @classmethod
+    def of(cls, folder: Path) -> _Git:
+        return cls(folder, time.monotonic() + TIMEOUT)
 
+    def all(self, *arguments: str) -> str:
+        """Return the answer to a question that git always has one to. Raises Unavailable."""
+        return self.answer(*arguments) or ""
 
-def _run(folder: Path, *arguments: str) -> _Answer:
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments],  # noqa: S607
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=TIMEOUT,
-            check=False,
-            env=_environment(),
-        )
-    except FileNotFoundError:
-        raise Unavailable("there is no program `git`", "install git here") from None
-    except subprocess.TimeoutExpired:
-        hint = f"see why `git -C {folder} status` takes so long"
-        raise Unavailable(f"git did not answer within {TIMEOUT:g} s", hint) from None
-    except OSError as error:
-        raise Unavailable(f"git can't be started: {error.strerror}", "see `git --version`") from None
-    return _Answer(done.returncode, done.stdout, done.stderr)
+    def answer(self, *arguments: str, no: tuple[int, ...] = ()) -> str | None:
+        """Return git's answer; None where it exits with one of ``no``. Raises Unavailable."""
+        code, out, error = self.run(*arguments)
+        if code == 0:
+            return out
+        if code in no:
+            return None
+        lines = [line.removeprefix("fatal:").strip() for line in error.splitlines() if line.strip()]
+        reason = lines[0][:300] if lines else f"exit {code}"
+        if "dubious ownership" in error:
+            top = repository_above(self.folder)
+            hint = f"say `git config --global --add safe.directory {top}`, if its files may be trusted"
+        else:
+            hint = f"see what `git -C {self.folder} status` says"
+        raise Unavailable(f"git says: {reason}", hint)
+
+    def run(self, *arguments: str) -> _Answer:
+        """Run it to its end, or end it with whatever it has started. Raises Unavailable."""
+        try:
+            with subprocess.Popen(  # noqa: S603
+                ["git", *_OWN_SETTINGS, "-C", str(self.folder), *arguments],  # noqa: S607
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="surrogateescape",
+                env=_environment(),
+                process_group=0,
+            ) as process:
+                try:
+                    out, error = process.communicate(timeout=max(0.0, self.until - time.monotonic()))
+                except BaseException:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    raise
+        except FileNotFoundError:
+            raise Unavailable("there is no program `git`", "install git here") from None
+        except subprocess.TimeoutExpired:
+            hint = f"see why `git -C {self.folder} status` takes so long"
+            raise Unavailable(f"git did not answer within {TIMEOUT:g} s", hint) from None
+        except OSError as failure:
+            raise Unavailable(f"git can't be started: {failure.strerror}", "see `git --version`") from None
+        return _Answer(process.returncode, out, error)
 
 
 def _environment() -> dict[str, str]:
@@ -147,3 +168,12 @@ def _environment() -> dict[str, str]:
 
 
 _NOT_GITS = ("GIT_TOKEN", "GIT_PASSWORD", "GIT_ASKPASS", "GIT_CONFIG_PARAMETERS")
+_OWN_SETTINGS = (
+    "--no-pager",
+    # a repository's own settings may name programs; those of these two would be started by the questions here
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "safe.bareRepository=explicit"),
+)
+# a submodule has settings of its own, and no file in one is known to this repository's commit
+_STATUS = ("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")

@@ -5,27 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
-
+from reconciler.apply.terms import ANYWAY, Standing
 from reconciler.cli import git
 from reconciler.model.plan import Blocker, Plan
 from reconciler.store.history import Commits
 
-ANYWAY = "or say --allow-diverged"
 Tell = Callable[[str], None]
-
-
-class Standing(Struct, frozen=True):
-    """The answer for the commit that was the last before the lock; another one has come in between otherwise."""
-
-    last: str
-    divergence: Blocker | None
-
-    def against(self, last: str) -> Blocker | None:
-        """Why the apply should not go on, now that the last commit is known for sure."""
-        if last == self.last:
-            return self.divergence
-        return Blocker("diverged", f"the commit {last[:12]} was applied meanwhile", f"plan again; {ANYWAY}")
 
 
 def standing_of(plan: Plan, folder: Path, commits: Commits, warn: Tell) -> Standing:

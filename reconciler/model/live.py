@@ -114,6 +114,8 @@ class ProjectRow(Struct, frozen=True):
     environment: str | None
     generation: int
     commit: str | None = None
+    apply_id: str | None = None
+    """The apply that made this generation; None before the first one, and where only the lock was read."""
 
 
 class Live(Struct, frozen=True):

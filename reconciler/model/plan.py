@@ -287,6 +287,8 @@ class Plan(Struct, frozen=True):
     blockers: tuple[Blocker, ...] = ()
     effects: Effects = Effects()
     """Who may do what after it that may not do it now, and the other way round: information for people, an apply judges anew."""
+    apply_id: str | None = None
+    """The apply that made ``generation``: a restored database counts generations anew, and not in the same applies."""
 
     def count(self, *actions: Action) -> int:
         return count(self.changes, *actions)

@@ -34,6 +34,7 @@ from reconciler.plan.document import (
 )
 from reconciler.plan.effects import effects_document, read_effects
 from reconciler.plan.selected import selection_document
+from reconciler.plan.version import of_another_format
 
 _ACTIONS = {
     Action.CREATE: ["create"],
@@ -55,6 +56,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "environment": plan.environment,
         "lineage": plan.lineage,
         "generation": plan.generation,
+        "apply_id": plan.apply_id,
         "database": plan.database,
         "database_state": plan.database_state,
         "configuration": plan.configuration,
@@ -167,15 +169,18 @@ def place_document(place: Place | None) -> dict[str, Any] | None:
 
 
 def from_document(document: Any) -> Plan:
-    """Raises IntegrityFailed where the form is not that of a plan, or the digest is not that of the content.
+    """Raises IntegrityFailed where the form is not that of a plan, or the digest is not that of the content; PlanStale
+    for a plan of another format.
 
     What the document says twice (Terraform's actions, counts, digests of bodies) has to agree, since policies read one
     of the two and an apply does the other.
     """
+    if (other := of_another_format(document)) is not None:
+        raise other
     try:
         parsed = PlanDocument.model_validate(document)
     except ValidationError as error:
-        raise _malformed(document, error) from None
+        raise _malformed(error) from None
     try:
         fits = digests_of(document) == (parsed.digest, parsed.sources_digest)
     except TypeError:  # nested more deeply than canonical JSON goes
@@ -200,18 +205,11 @@ def from_document(document: Any) -> Plan:
     return plan
 
 
-def _malformed(document: Any, error: ValidationError) -> IntegrityFailed:
+def _malformed(error: ValidationError) -> IntegrityFailed:
     """Names the first place that is wrong, by the names of the format only: others may have written the rest."""
     first = error.errors(include_input=False, include_url=False)[0]
     known = [part for part in first["loc"] if isinstance(part, int) or part in NAMES]
     where = ".".join(str(part) for part in known) or "the file"
-    version = document.get("format_version") if isinstance(document, dict) else None
-    if isinstance(version, str) and version != FORMAT_VERSION:
-        return IntegrityFailed(
-            f"this plan has format version {version[:20]!r}; this reconciler reads {FORMAT_VERSION}",
-            code="plan-format",
-            hint="make the plan again with this reconciler",
-        )
     return IntegrityFailed(
         f"this is not a plan that reconciler wrote: {where} is not as expected",
         code="plan-malformed",
@@ -225,6 +223,7 @@ def _plan(parsed: PlanDocument) -> Plan:
         environment=parsed.environment,
         lineage=parsed.lineage,
         generation=parsed.generation,
+        apply_id=parsed.apply_id,
         database=parsed.database,
         database_state=parsed.database_state,
         configuration=parsed.configuration,

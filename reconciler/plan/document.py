@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
+"""Changes with every change of this shape; a test holds the two together."""
 
 PathPart = str | int
 Body = dict[str, Any] | None
@@ -220,7 +221,7 @@ class AccessSummaryDocument(_Part):
 class PlanDocument(_Part):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
-    format_version: Literal["1.0"] = Field(description="Version of this format.")
+    format_version: Literal["1.1"] = Field(description="Version of this format.")
     tool_version: str = Field(description="Version of the reconciler that made it.")
     project: str = Field(description="The project that it is for.")
     environment: str | None = Field(description="The environment that it is for; null where the project has none.")
@@ -228,6 +229,9 @@ class PlanDocument(_Part):
         description="Identity of the project's row in the database; null if it is not there yet."
     )
     generation: int = Field(description="The project's generation when the plan was made.")
+    apply_id: str | None = Field(
+        description="The apply that made that generation: a database that was restored has others. Null before the first."
+    )
     database: str = Field(description="The database's URL without credentials.")
     database_state: Literal["missing", "empty", "foreign", "older", "current", "newer"] = Field(
         description="What the database was; an apply sets up only one that is missing or empty."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import tempfile
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from reconciler.model.plan import Plan
 from reconciler.plan import stream
 from reconciler.plan.convert import from_document
 from reconciler.plan.digests import Digests
+from reconciler.plan.stream import Signature
+from reconciler.plan.version import of_another_format
 
 MAX_BYTES = 2 * 1024**3
 _PURPOSE = b"reconciler plan file, format 1"
 
 
-def _mac(key: bytes, digests: Digests) -> str:
+def _mac(key: bytes, digests: Iterable[str]) -> str:
     own = hmac.new(key, _PURPOSE, sha256).digest()  # a key of its own, so that no other use of the key can forge a plan
     return hmac.new(own, "".join(digests).encode(), sha256).hexdigest()
 
@@ -66,7 +69,10 @@ def _of_document(document: Any) -> tuple[Plan, Digests, Any]:
 
 
 def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
-    """``keys`` are the known ones by id; where there are any, an unsigned plan is refused. Raises IntegrityFailed."""
+    """``keys`` are the known ones by id; where there are any, an unsigned plan is refused.
+
+    Raises IntegrityFailed, PlanStale for a plan of another format, ReconcilerError where the file can't be read.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise IntegrityFailed(f"{path} is too large for a plan", code="plan-malformed")
@@ -81,19 +87,41 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
             code="plan-malformed",
             hint="make the plan again with `reconciler plan --out FILE`",
         ) from None
+    if keys and document is not None and of_another_format(document):
+        _check_other(document, keys)
     plan, digests, signature = found or _of_document(document)
     if keys:
-        if signature is None:
-            raise IntegrityFailed(
-                "the plan is not signed, and a key is configured",
-                code="plan-unsigned",
-                hint="make the plan where the same key is configured",
-            )
-        key = keys.get(signature["key"])
-        if key is None or not hmac.compare_digest(_mac(key, digests), signature["value"]):
-            raise IntegrityFailed(
-                "the plan's signature does not match",
-                code="plan-signature",
-                hint="make the plan again with a known key",
-            )
+        _check(signature, keys, digests)
     return plan
+
+
+def _check(signature: Signature | None, keys: dict[str, bytes], digests: Iterable[str]) -> None:
+    """Raises IntegrityFailed unless a known key has signed these."""
+    if signature is None:
+        raise IntegrityFailed(
+            "the plan is not signed, and a key is configured",
+            code="plan-unsigned",
+            hint="make the plan where the same key is configured",
+        )
+    key = keys.get(signature["key"])
+    if key is None or not hmac.compare_digest(_mac(key, digests), signature["value"]):
+        raise IntegrityFailed(
+            "the plan's signature does not match",
+            code="plan-signature",
+            hint="make the plan again with a known key",
+        )
+
+
+def _check_other(document: Any, keys: dict[str, bytes]) -> None:
+    """Judge the signature of a plan of another format as far as it can be known how that one is made."""
+    signature = document.get("hmac")
+    is_like_ours = isinstance(signature, dict) and all(type(signature.get(n)) is str for n in ("key", "value"))
+    if signature is not None and not (is_like_ours and signature["value"].isascii()):
+        return
+    digests = (document["digest"], str(document.get("sources_digest", "")))
+    if signature is None or signature["key"] not in keys or document["format_version"] in _FORMATS_BEFORE:
+        _check(signature, keys, digests)
+
+
+_FORMATS_BEFORE = ("1.0",)
+"""Their signatures are of both digests, or of the one that they have."""

@@ -84,6 +84,7 @@ def make_plan(
         environment=configuration.environment,
         lineage=live.project.lineage if live.project else None,
         generation=live.project.generation if live.project else 0,
+        apply_id=live.project.apply_id if live.project else None,
         database=setting.database,
         database_state=live.state.value,
         configuration=configuration.digest,

@@ -181,9 +181,9 @@ def _former(marks: str | None) -> frozenset[str]:
 
 
 def read_project(connection: Connection, name: str) -> ProjectRow | None:
-    record = connection.execute(
-        text(f"SELECT {PROJECT_COLUMNS} FROM projects WHERE name = :name"), {"name": name}
-    ).first()
+    applied = "SELECT apply_id FROM generations g WHERE g.project = p.name AND g.number = p.generation"
+    sql = f"SELECT {PROJECT_COLUMNS}, ({applied}) FROM projects p WHERE name = :name"
+    record = connection.execute(text(sql), {"name": name}).first()
     found = project_row(record) if record else None
     require_newest(connection, name, found)
     return found
@@ -204,8 +204,7 @@ def require_newest(connection: Connection, name: str, found: ProjectRow | None) 
 
 
 def project_row(record: Sequence[Any]) -> ProjectRow:
-    name, lineage, environment, generation, commit = record
-    return ProjectRow(name, lineage, environment, generation, commit)
+    return ProjectRow(*record)
 
 
 @lru_cache(maxsize=4096)

@@ -63,6 +63,13 @@ _CHANGE = (
 )
 
 
+class Before(NamedTuple):
+    """An apply that did before what another one was to do."""
+
+    generation: int
+    apply_id: str
+
+
 class Transaction:
     """Statements of one apply of one project, on a connection on which a transaction was begun."""
 
@@ -108,6 +115,20 @@ class Transaction:
         ).one()
         self.project_row = project_row(record)
         require_newest(self._connection, self._project, self.project_row)
+
+    def apply_of(self, generation: int) -> str | None:
+        """Return the id of the apply that made a generation of the project; None where history does not know it."""
+        sql = "SELECT apply_id FROM generations WHERE project = :project AND number = :number"
+        return self._connection.execute(
+            text(sql), {"project": self._project, "number": generation}
+        ).scalar_one_or_none()
+
+    def applied_since(self, generation: int, like: Mapping[str, Any]) -> Before | None:
+        """Return the first apply after a generation whose row of history holds these columns; None where there was none."""
+        same = " AND ".join(f"{column} = :{column}" for column in like)
+        sql = f"SELECT number, apply_id FROM generations WHERE project = :project AND number > :after AND {same} ORDER BY number"
+        record = self._connection.execute(text(sql), {**like, "project": self._project, "after": generation}).first()
+        return Before(*record) if record else None
 
     def rows(self, addresses: Iterable[Address], lock: str) -> dict[Address, Row]:
         """Live rows, locked in key order; ``lock`` is UPDATE (to write) or SHARE (to rely on)."""

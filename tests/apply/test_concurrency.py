@@ -107,6 +107,11 @@ def test_sixteen_command_lines_apply_the_same_to_an_empty_database(
     ended = many.end()
     assert [ran.code for ran in ended] == [0] * PROCESSES, [ran.err for ran in ended if ran.code]
     assert sum("Generation 1 of project shop." in ran.out for ran in ended) == 1
+    late = (
+        "Already applied: this command wrote nothing. Somebody has applied this plan already, as generation 1 (",
+        "No changes.",
+    )
+    assert sum(any(words in ran.out for words in late) for ran in ended) == PROCESSES - 1
     db = Db(pair[1])
     assert db.sql("SELECT number FROM generations") == [(1,)]
     assert list(db.rows()) == ["acme/limit/one"]
@@ -130,6 +135,24 @@ def test_sixteen_command_lines_apply_saved_plans_from_one_base(pair: tuple[str, 
     assert [ran.code for ran in ended] == [0 if i % 4 == won else 4 for i in range(PROCESSES)]
     assert Db(direct).rows()["acme/limit/one"]["requests"] == 100 + won
     assert Db(direct).sql("SELECT max(number), count(*) FROM generations") == [(2, 2)]
+
+
+def test_of_sixteen_appliers_of_one_plan_fifteen_say_who_did_it(
+    pair: tuple[str, str], many: Many, folder: Path
+) -> None:
+    (folder / "acme.yaml").write_text(limit("one"))
+    own = {"RECONCILER_DATABASE_URL": pair[0], "RECONCILER_PROJECT": "shop"}
+    reconciler("plan", "--out", "some.plan", cwd=folder, env=own).ok()
+    for _ in range(PROCESSES):
+        many.start("apply", "some.plan", "--auto-approve", "--format", "json")
+    told = [ran.ok().json for ran in many.end()]
+    (won,) = [one for one in told if one["outcome"] == "applied"]
+    others = [one for one in told if one is not won]
+    before = {"generation": 1, "apply_id": won["apply_id"]}
+    assert [(one["outcome"], one["applied_before"]) for one in others] == [("already_applied", before)] * (
+        PROCESSES - 1
+    )
+    assert Db(pair[1]).sql("SELECT apply_id FROM generations") == [(won["apply_id"],)]
 
 
 CONNECTOR = {"type": "sql", "dialect": "postgresql", "dsn": "vault://kv/acme/warehouse#dsn"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -223,6 +225,114 @@ def test_a_partial_clone_is_not_completed_over_the_network(repository: Repositor
     git(partial, "config", "remote.origin.uploadpack", str(helper))
     assert asking.is_ancestor(partial, unknown, "HEAD") is False
     assert not (partial / "asked").exists()
+
+
+def test_whatever_git_has_started_ends_with_it(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit(1)
+    monkeypatch.setattr(asking, "TIMEOUT", 0.5)
+    fifo = tmp_path / "alive"
+    os.mkfifo(fifo)
+    for name, value in program(tmp_path / "helpers", f"/bin/sleep 60 >{fifo} & wait").items():
+        monkeypatch.setenv(name, value)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        began = time.monotonic()
+        with pytest.raises(asking.Unavailable, match=r"within 0\.5 s"):
+            asking.is_ancestor(repository.folder, "a" * 40, "b" * 40)
+        assert time.monotonic() - began < 5
+        os.set_blocking(reader, True)
+        assert os.read(reader, 1) == b""  # the end: nobody holds the other side open
+    finally:
+        os.close(reader)
+
+
+def test_one_bound_for_all_questions(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.commit(1)
+    monkeypatch.setattr(asking, "TIMEOUT", 1.0)
+    for name, value in program(tmp_path / "slow", "/bin/sleep 0.7; echo ok").items():
+        monkeypatch.setenv(name, value)
+    began = time.monotonic()
+    with pytest.raises(asking.Unavailable, match="did not answer within 1 s"):
+        asking.revision_of(repository.folder, ())
+    assert time.monotonic() - began < 2.5
+
+
+def test_programs_that_a_repository_names_are_not_started(repository: Repository) -> None:
+    """Settings of a repository, and of one inside of it, name programs for the questions that are asked here."""
+    repository.commit(1)
+    inner = repository.folder / "inner"
+    inner.mkdir()
+    (inner / "a.txt").write_text("a")
+    git(inner, "init")
+    git(inner, "add", ".")
+    git(inner, "commit", "-m", "its own")
+    git(repository.folder, "-c", "advice.addEmbeddedRepo=false", "add", ".")
+    git(repository.folder, "commit", "-m", "with one inside")
+    marker, hook = repository.folder.parent / "ran", repository.folder.parent / "hook"
+    hook.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    hook.chmod(0o755)
+    hooks = repository.folder.parent / "hooks"
+    hooks.mkdir()
+    for name in ("post-index-change", "fsmonitor-watchman", "reference-transaction"):
+        shutil.copy(hook, hooks / name)
+    for top in (repository.folder, inner):
+        for setting, value in {
+            **{
+                name: str(hook)
+                for name in ("core.fsmonitor", "core.pager", "pager.status", "core.sshCommand", "diff.external")
+            },
+            "core.hooksPath": str(hooks),
+        }.items():
+            git(top, "config", setting, value)
+    (inner / "a.txt").write_text("changed")
+    marker.unlink(missing_ok=True)
+    repository.run(*APPLY).ok()
+    assert not marker.exists()
+
+
+OTHER = """\
+{real} "$@"
+code=$?
+case "$*" in *merge-base*) [ -e {again} ] || {{ touch {again}; {other}; }} ;; esac
+exit $code
+"""
+
+
+def _coming_between(repository: Repository, tmp_path: Path, commits: int) -> dict[str, str]:
+    """A git during whose answer another commit is applied, the first ``commits`` times."""
+    database = f"{tmp_path}/state.db"
+    sql = "UPDATE projects SET git_commit = (SELECT value FROM json_each(?) LIMIT 1 OFFSET ?)"
+    script = tmp_path / "other.py"
+    past = git(repository.folder, "rev-list", "HEAD~1").split()[:-1]
+    script.write_text(
+        f"import json, pathlib, sqlite3\nn = pathlib.Path({str(tmp_path / 'count')!r})\n"
+        f"k = int(n.read_text()) if n.exists() else 0\nn.write_text(str(k + 1))\n"
+        f"c = sqlite3.connect({database!r})\n"
+        f"if k < {commits}: c.execute({sql!r}, (json.dumps({past!r}), k)); c.commit()\n"
+    )
+    text = OTHER.format(real=shutil.which("git"), again=tmp_path / "never", other=f"{sys.executable} {script}")
+    text = text.replace(f"touch {tmp_path / 'never'}; ", "")
+    return program(tmp_path / "between", text)
+
+
+@pytest.mark.parametrize("commits", [0, 1, 2, 3])
+def test_another_commit_in_between_is_asked_about_again_in_bounds(
+    repository: Repository, tmp_path: Path, commits: int
+) -> None:
+    """Not under the lock: the transaction is rolled back first. What keeps changing is refused."""
+    repository.commit(1)
+    repository.run(*APPLY).ok()
+    for number in range(2, 8):
+        repository.commit(number)
+    env = _coming_between(repository, tmp_path, commits)
+    ran = repository.run(*APPLY, **env)
+    if commits < 3:
+        ran.ok()
+    else:
+        refused(ran, "diverged", "was applied meanwhile")
+    assert int((tmp_path / "count").read_text()) == min(commits + 1, 3)
 
 
 def test_the_commit_that_is_last_is_judged_under_the_lock() -> None:

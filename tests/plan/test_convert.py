@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from reconciler.errors import IntegrityFailed
+from reconciler.errors import IntegrityFailed, PlanStale
 from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import from_document, to_document
@@ -128,9 +128,13 @@ class TestRefused:
     def test_what_is_no_plan(self, document: Any) -> None:
         assert self._code(document) == "plan-malformed"
 
-    @pytest.mark.parametrize("version", ["1.1", "2.0", "0.9", "", "x" * 5000])
+    @pytest.mark.parametrize("version", ["1.0", "1.2", "2.0", "0.9", "", "x" * 5000])
     def test_another_format(self, version: str) -> None:
-        assert self._code(_forged(format_version=version)) == "plan-format"
+        """Made by another version: to be planned again, and no integrity failure."""
+        with pytest.raises(PlanStale) as caught:
+            from_document(_forged(format_version=version))
+        assert (caught.value.exit_code, caught.value.problems[0].code) == (4, "plan-format")
+        assert len(str(caught.value)) < 200
 
     @pytest.mark.parametrize("version", [1.0, 1, None, ["1.0"]])
     def test_a_format_that_is_no_text(self, version: Any) -> None:
@@ -142,7 +146,7 @@ class TestRefused:
         del document[key]
         self._code(document)
 
-    @pytest.mark.parametrize("key", sorted(set(to_document(EXAMPLE)) - {"digest"}))
+    @pytest.mark.parametrize("key", sorted(set(to_document(EXAMPLE)) - {"digest", "format_version"}))
     def test_a_changed_value_with_the_old_digest(self, key: str) -> None:
         document = {**to_document(EXAMPLE), key: to_document(EXAMPLE)[key] or "x"}
         value = document[key]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import IntegrityFailed, ReconcilerError
+from reconciler.errors import IntegrityFailed, PlanStale, ReconcilerError
 from reconciler.failpoints import FailpointRaised
 from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
@@ -49,7 +49,7 @@ def outcome(path: Path, keys: dict[str, bytes] | None = None) -> Plan | str:
     """The plan, or the code of its refusal: nothing else may happen."""
     try:
         return read_plan(path, keys)
-    except IntegrityFailed as error:
+    except (IntegrityFailed, PlanStale) as error:
         return error.problems[0].code
 
 
@@ -126,7 +126,7 @@ class TestTampered:
         document["format_version"] = "2.0"
         document["digest"] = content_digest(document)
         file.write_text(json.dumps(document))
-        assert refused(file) == "plan-format"
+        assert outcome(file) == "plan-format"
 
     def test_a_file_appended_to(self, file: Path) -> None:
         file.write_bytes(file.read_bytes() + b"{}")
