@@ -20,11 +20,11 @@ def rewired(changes: Iterable[Change]) -> frozenset[Address]:
     """
     changes = [*changes]
     renamed = {change.previous: change.address for change in changes if change.previous is not None}
-    return frozenset(change.address for change in changes if _is_rewired(change, renamed))
+    return frozenset(one.address for one in changes if one.old is not None and _is_rewired(one, renamed))
 
 
 def _is_rewired(change: Change, renamed: Mapping[Address, Address]) -> bool:
-    if change.address.kind not in {"datasource", "template"} or change.old in {None, change.new}:
+    if change.old == change.new or change.address.kind not in {"datasource", "template"}:
         return False
     before, after = change.before, change.after
     if before is None or after is None:

@@ -22,6 +22,9 @@ class Verdict(Enum):
     STALE = "stale"
     NOT_OURS = "not-ours"
 
+    __hash__ = object.__hash__
+    """There is one object of each: Enum's own hash is slower, and asked for with every change."""
+
 
 class Locked(Struct, frozen=True):
     """What the transaction read under its locks; ``vacated`` are the names that this plan frees, ``reached`` those that its

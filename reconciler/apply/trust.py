@@ -8,7 +8,7 @@ from typing import cast
 import orjson
 
 from reconciler.errors import IntegrityFailed, Problem
-from reconciler.kinds.accept import Accepted, accept
+from reconciler.kinds.accept import NormalForm, normal_form
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.model.address import Address
@@ -89,8 +89,8 @@ def _targets(change: Change) -> list[str]:
 @remembered(4096)
 def _is_normal(kind: str, text: str) -> bool | None:
     """Whether a body is what its spec normalises to; None where it is none of this kind at all."""
-    found = accept(KINDS[kind], orjson.loads(text), Address("", kind, ""))
-    return found.text == text if isinstance(found, Accepted) else None
+    found = normal_form(KINDS[kind], orjson.loads(text), Address("", kind, ""))
+    return found.text == text if isinstance(found, NormalForm) else None
 
 
 def _is_plain(change: Change) -> bool:

@@ -146,15 +146,15 @@ def print_lines(lines: Iterable[str], style: Style) -> None:
 def print_changes(changes: Sequence[Change], style: Style) -> None:
     """The same of a plan's changes, by several processes where there are many."""
     from reconciler.render.groups import MOST, groups, neighbours
-    from reconciler.render.plan_text import groups_text
+    from reconciler.render.plan_text import group_lines
 
     def work(batch: Sequence[Change]) -> bytes:
         return shown([[change] for change in batch] if style.whole else neighbours(batch))
 
     def shown(found: Iterable[Sequence[Change]]) -> bytes:
-        lines = groups_text(found, style)
+        lines = [line for group in found for line in group_lines(group, style)]
         if style.width is not None:
-            lines = (part for line in lines for part in style.lines(line))
+            lines = [part for line in lines for part in style.lines(line)]
         return "\n".join((*lines, "")).encode(errors="surrogatepass")
 
     few = len(changes) <= MOST and not style.whole

@@ -233,15 +233,18 @@ class Workspace:
         """Says what callers may do after it, the risks that follow from that, and what operators decided about its resources."""
         if not plan.changes:
             return plan
+        from reconciler.access.planned import with_effects
+
+        if database.is_missing:
+            with self.options.progress.stage("Comparing access"):
+                return with_effects(plan, lambda _tenants, _besides: ())
         from reconciler.cli.usage import usage_of
         from reconciler.planner.status import with_status
         from reconciler.store.held import read_held
+        from reconciler.store.known import read_governed, read_suspended
 
         held = replace(read_held(database), used=usage_of(plan, database, self.options.progress.say))
         plan = with_status(plan, held)
-        from reconciler.access.planned import with_effects
-        from reconciler.store.known import read_governed, read_suspended
-
         with self.options.progress.stage("Comparing access"):
             return with_effects(plan, partial(read_governed, database), partial(read_suspended, database))
 
@@ -309,7 +312,8 @@ class Workspace:
                 plan = make_plan(loaded.configuration, live, setting, selection)
                 plan = with_left_out(plan, loaded.configuration, live, setting, selection)
         few = plan.count(*_BEGINNINGS) < FEW
-        return replace(plan, changes=tuple(with_places(change, loaded, few) for change in plan.changes))
+        placed = (with_places(c, loaded, few) if few or c.fields else c for c in plan.changes)
+        return replace(plan, changes=tuple(placed))
 
 
 def unmoved(configuration: Configuration) -> Mapping[str, str]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from reconciler.diff.items import item_changes
 from reconciler.diff.lines import line_changes, lines_of
 from reconciler.errors import Path
@@ -53,6 +55,8 @@ def visible_value(value: Any) -> str:
     """Return a JSON value on one line, as configuration would write it."""
     if type(value) is int:
         return str(value)
+    if type(value) is bool or (not value and type(value) in {list, dict}):
+        return orjson.dumps(value).decode()  # Python's encoder costs more than what it writes
     if type(value) is list and {*map(type, value)} == {str}:  # an encoder of lists costs more than what it writes
         return _numbered(f"[{', '.join(map(_JSON.encode, value))}]")
     return _numbered(_JSON.encode(value))

@@ -26,6 +26,14 @@ class Accepted(NamedTuple):
     explicit: frozenset[Path]
 
 
+class NormalForm(NamedTuple):
+    """A valid body as its spec writes it; ``text`` is canonical JSON."""
+
+    spec: Spec
+    body: Body
+    text: str
+
+
 _known: dict[tuple[str, str], Accepted] = {}
 _seen: dict[int, tuple[Any, Kind, Accepted]] = {}
 
@@ -61,6 +69,15 @@ def _by_value(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Proble
 
 
 def _accepted(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
+    found = normal_form(kind, raw, address)
+    if not isinstance(found, NormalForm):
+        return found
+    spec, body, text = found
+    return Accepted(text, body, digest_of_text(text), frozenset(explicit_paths(spec)))
+
+
+def normal_form(kind: Kind, raw: Any, address: Address) -> NormalForm | tuple[Problem, ...]:
+    """What ``accept`` goes by, each time anew: for who needs no more of it. Never raises."""
     spec = parse(kind, raw, address)
     if not isinstance(spec, Spec):
         return spec
@@ -73,4 +90,4 @@ def _accepted(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Proble
                 "masked-value", "a value here is only the mask of one that may not be shown", str(address), hint=hint
             ),
         )
-    return Accepted(text, body, digest_of_text(text), frozenset(explicit_paths(spec)))
+    return NormalForm(spec, body, text)

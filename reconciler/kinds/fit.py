@@ -35,10 +35,10 @@ def targeted() -> frozenset[str]:
     return ruled() | {ref.kind for name in ruled() for ref in KINDS[name].references if ref.kind}
 
 
-def misfits(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
-    """Yield what the rules of its kind have against a resource; an address that ``lookup`` doesn't know breaks no rule."""
-    for problem in KINDS[resource.address.kind].check(resource, lookup):
-        yield replace(problem, address=str(resource.address))
+def misfits(resource: Resource, lookup: Lookup) -> list[Problem]:
+    """Return what the rules of its kind have against a resource; an address that ``lookup`` doesn't know breaks no rule."""
+    found = KINDS[resource.address.kind].check(resource, lookup)
+    return [replace(problem, address=str(resource.address)) for problem in found]
 
 
 class Step(NamedTuple):

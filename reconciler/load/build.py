@@ -19,7 +19,7 @@ from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource, State
-from reconciler.model.secret_ref import may_refer, references_in
+from reconciler.model.secret_ref import references_in, references_written
 from reconciler.secrets.policy import POLICY_HINT, Policy, refusal
 
 Count: TypeAlias = Callable[[int, int, str], None]
@@ -37,6 +37,7 @@ def build_resources(
     """Every draft that validates, in key order; problems are located in the layer that causes them."""
     base = Known([address for address, draft in collector.drafts.items() if draft.in_base])
     resources = {}
+    has_defaults = bool(project.settings.defaults)
     for number, address in enumerate(sorted(collector.drafts)):
         if number % COUNTED == 0:
             count(number, len(collector.drafts), "resources")
@@ -47,7 +48,8 @@ def build_resources(
         if not draft.in_base and body is None:
             problems.append(draft.locate(_no_base(draft, base, "there is nothing to remove")))
             continue
-        body = _with_defaults(draft, project, variables, problems)
+        if has_defaults:
+            body = _with_defaults(draft, project, variables, problems)
         found = accept(KINDS[address.kind], body, address)
         if isinstance(found, Accepted):
             place = project.placed(draft.place, draft.layers[0].source.path)
@@ -72,7 +74,7 @@ def _no_base(draft: Draft, base: Known, consequence: str) -> Problem:
 
 def _with_defaults(draft: Draft, project: Project, variables: Mapping[str, Any], problems: list[Problem]) -> Any:
     """Puts the project's defaults below the other layers, as far as this type of resource has those fields."""
-    found = project.defaults(draft.address.kind) if project.settings.defaults else None
+    found = project.defaults(draft.address.kind)
     body = draft.body
     if found is None or project.source is None or not isinstance(body, dict):
         return body
@@ -147,7 +149,8 @@ def check_secrets(
 ) -> None:
     """References to secrets that a tenant may not use: what resolving them would refuse, before anybody is asked."""
     for address, resource in resources.items():
-        if not may_refer(resource.text):
+        written = references_written(resource.text)
+        if not written or not any(refusal(policy, address.tenant, one) for one in written):
             continue
         for use in references_in(resource.body):
             reason = refusal(policy, address.tenant, use.reference)

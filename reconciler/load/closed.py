@@ -14,7 +14,17 @@ from reconciler.kinds.table import KINDS
 from reconciler.load.draft import Draft, Entry
 from reconciler.load.ignored import refers, unused, unused_external
 from reconciler.load.project import ExternalEntry, Project
-from reconciler.load.selectors import NOTHING, OPTIONAL, Doubt, Offers, World, doubts, offers_of
+from reconciler.load.selectors import (
+    NOTHING,
+    OPTIONAL,
+    Doubt,
+    Offers,
+    World,
+    doubts,
+    offers_of,
+    said_by,
+    selecting_in,
+)
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
@@ -48,10 +58,10 @@ class Parts(NamedTuple):
         cls, resources: Sequence[Resource], declared: Collection[str], external: Sequence[tuple[Address, Entry]]
     ) -> Parts:
         """Those of resources with their bodies, in the order of addresses; ``declared`` names invalid ones too."""
-        names = {*declared}
+        names, said = {*declared}, [*said_by(resources)]
         referred = partial(referred_in, resources)
         whole = len(names) == len(resources)
-        return cls(names, offers_of(resources), selecting_in(resources), referred, external, whole)
+        return cls(names, offers_of(said), selecting_in(said), referred, external, whole)
 
 
 Elsewhere = Callable[[], Iterable[tuple[str, World]]]
@@ -105,14 +115,6 @@ def world_of(project: Project, configuration: Configuration, parts: Parts) -> Wo
     projects = frozenset({configuration.project, *(one.project for one in entries if one.project)})
     moved = {str(move.old): str(move.new) for move in configuration.moves}
     return World(parts.names, parts.offers, configuration.external, projects, moved)
-
-
-def selecting_in(resources: Iterable[Resource]) -> list[Selecting]:
-    return [
-        (resource.address, selector)
-        for resource in resources
-        for selector in KINDS[resource.address.kind].selects(resource.body)
-    ]
 
 
 def referred_in(resources: Iterable[Resource]) -> Iterator[str]:

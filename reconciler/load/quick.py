@@ -23,7 +23,7 @@ from reconciler.load.build import Count, build_resources, check_resources, check
 from reconciler.load.cache import Pack, Ruling, pack_file, read_pack, used, write_pack
 from reconciler.load.catalogue import Catalogue, addresses
 from reconciler.load.chunks import Chunk, chunks
-from reconciler.load.closed import Elsewhere, Parts, judged, nowhere, referred_in, selecting_in, world_of
+from reconciler.load.closed import Elsewhere, Parts, judged, nowhere, referred_in, world_of
 from reconciler.load.collect import MAX_COPIES, Collector
 from reconciler.load.documents import MAX_BYTES
 from reconciler.load.draft import Entry
@@ -33,7 +33,7 @@ from reconciler.load.loaded import Loaded, configured
 from reconciler.load.paths import STDIN, files_of, files_of_project, held_by, is_whole, may_delete
 from reconciler.load.places import Drafts
 from reconciler.load.project import Project
-from reconciler.load.selectors import World, offers_of
+from reconciler.load.selectors import World, offers_of, said_by, selecting_in
 from reconciler.load.source import parse_source, shown_name
 from reconciler.load.validate import Frame, extract
 from reconciler.model.address import Address
@@ -133,11 +133,12 @@ def _parts(
     external: Sequence[tuple[Address, Entry]],
 ) -> Parts:
     """What the extracts know of selectors, and what the bodies of the other resources say."""
-    offers = offers_of(others.values())
+    said = [*said_by(others.values())]
+    offers = offers_of(said)
     for one in extracts:
         for key, words in one.offers:
             offers[key].update(words)
-    selecting = [*chain.from_iterable(one.selecting for one in extracts), *selecting_in(others.values())]
+    selecting = [*chain.from_iterable(one.selecting for one in extracts), *selecting_in(said)]
     selecting.sort(key=itemgetter(0))
 
     def referred() -> Iterable[str]:

@@ -13,7 +13,9 @@ from fnmatch import fnmatchcase, translate
 from functools import cache, cached_property
 from itertools import takewhile
 from operator import eq
+from typing import NamedTuple
 
+import orjson
 from msgspec import Struct, field
 
 from reconciler.codes import Code
@@ -42,10 +44,12 @@ from reconciler.model.selector import (
     STRICT,
     TARGET,
     TARGET_LABEL,
+    Offer,
     Selector,
     is_pattern,
     labels,
 )
+from reconciler.remembered import remembered
 
 Offers = dict[tuple[str, str], set[str]]
 """By tenant and noun: every word that a selector may use."""
@@ -86,16 +90,36 @@ class Doubt(Struct, frozen=True):
     is_error: bool
 
 
-def offers_of(resources: Iterable[Resource]) -> Offers:
+class Said(NamedTuple):
+    """What a body says of selectors: the words that they may select it by, and what it selects by itself."""
+
+    offers: tuple[Offer, ...]
+    selectors: tuple[Selector, ...]
+
+
+def said_by(resources: Iterable[Resource]) -> Iterator[tuple[Address, Said]]:
+    return ((one.address, _said(one.address.kind, one.text)) for one in resources)
+
+
+@remembered(4096)
+def _said(name: str, text: str) -> Said:
+    """Tenants mostly have the same bodies: one that is alike is looked through once."""
+    kind, body = KINDS[name], orjson.loads(text)
+    nouns = ((TARGET_LABEL, ALLOWED_LABEL) if kind.calls else (TARGET_LABEL,)) if kind.can(Ability.NAMEABLE) else ()
+    words = (word for noun in nouns for word in labels(noun, body["labels"]))
+    return Said((*kind.offers(body), *words), (*kind.selects(body),))
+
+
+def offers_of(said: Iterable[tuple[Address, Said]]) -> Offers:
     found: Offers = defaultdict(set)
-    for resource in resources:
-        kind, tenant, body = KINDS[resource.address.kind], resource.address.tenant, resource.body
-        for noun, word in kind.offers(body):
-            found[tenant, noun].add(word)
-        if body["labels"] and kind.can(Ability.NAMEABLE):
-            for noun in (TARGET_LABEL, ALLOWED_LABEL) if kind.calls else (TARGET_LABEL,):
-                found[tenant, noun].update(word for _, word in labels(noun, body["labels"]))
+    for address, words in said:
+        for noun, word in words.offers:
+            found[address.tenant, noun].add(word)
     return found
+
+
+def selecting_in(said: Iterable[tuple[Address, Said]]) -> list[tuple[Address, Selector]]:
+    return [(address, selector) for address, words in said for selector in words.selectors]
 
 
 class World(Struct, frozen=True, dict=True):

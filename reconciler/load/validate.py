@@ -18,7 +18,7 @@ from reconciler.load.chunks import Chunk
 from reconciler.load.collect import Collector
 from reconciler.load.extract import Extract, Links, Outward, made_of
 from reconciler.load.project import Project
-from reconciler.load.selectors import offers_of
+from reconciler.load.selectors import offers_of, said_by
 from reconciler.load.source import Source, parse_source
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind, no_rules
@@ -49,12 +49,9 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     if problems.found or found is None:
         return None
     links, outward, open_ = found
-    offers = [(tenant, noun, sorted(words)) for (tenant, noun), words in sorted(offers_of(resources.values()).items())]
-    selecting = [
-        (position, *selector)
-        for position, resource in enumerate(resources.values())
-        for selector in KINDS[resource.address.kind].selects(resource.body)
-    ]
+    said = [*said_by(resources.values())]
+    offers = [(tenant, noun, sorted(words)) for (tenant, noun), words in sorted(offers_of(said).items())]
+    selecting = [(position, *selector) for position, (_, words) in enumerate(said) for selector in words.selectors]
     others = Outward(outward, open_, offers, selecting)
     return made_of([*resources.values()], collector.nodes, collector.copies, links, others)
 
@@ -66,7 +63,7 @@ def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], lis
     kinds = {name: KINDS[name] for name in {address.kind for address in resources}}
     for position, (address, resource) in enumerate(resources.items()):
         kind = kinds[address.kind]
-        if kind.unique and any(resource.body.get(field) is not None for field in kind.unique):
+        if kind.unique and not resource.body.keys().isdisjoint(kind.unique):
             return None  # whether another one has the same shows only a look at all files
         for target in targets_of(address.kind, resource.text):
             if leads_back(address.kind) and leads_back(target.partition("/")[0]):
@@ -79,7 +76,7 @@ def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], lis
         if kind.check is no_rules:
             continue
         known = _Known(resources)
-        problems = [*misfits(resource, known)]
+        problems = misfits(resource, known)
         if known.asked_further:
             open_.append(position)
         elif problems:

@@ -74,6 +74,8 @@ class Cause(Enum):
     BOTH = "both"
     TOOL = "tool"
 
+    __hash__ = object.__hash__
+
     @property
     def is_outside(self) -> bool:
         return self in {Cause.OUTSIDE, Cause.BOTH}

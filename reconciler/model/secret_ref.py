@@ -52,12 +52,15 @@ class Use(NamedTuple):
     reference: SecretRef
 
 
-_ANY = re.compile(rf'"(?:{"|".join(SCHEMES)})://')
+_WRITTEN = re.compile(rf'"({"|".join(SCHEMES)})://([^"]*)"')
 
 
-def may_refer(text: str) -> bool:
-    """Whether a body, as JSON, may hold a reference: most bodies hold none, and this is asked of every resource."""
-    return _ANY.search(text) is not None
+def references_written(text: str) -> list[SecretRef]:
+    """Return what a body, as canonical JSON, may refer to: all of ``references_in``, and also what only looks like one.
+
+    Most bodies hold none, and this is asked of every resource.
+    """
+    return [SecretRef(*found) for found in _WRITTEN.findall(text)] if "://" in text else []
 
 
 _PROSE = ("description", "labels", "tags")

@@ -71,7 +71,7 @@ def record_of(text: bytes) -> Record | None:
     if source == b"null":
         place = None
     elif _is_plain(file) or _is_canonical(file):
-        place = [orjson.loads(part) for part in (file, line, column)]
+        place = orjson.loads(b"[%b,%b,%b]" % (file, line, column))
     else:
         return None
     return [address.decode(), body.decode(), explicit.decode(), place, orjson.loads(risks)]

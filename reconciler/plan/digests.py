@@ -9,7 +9,6 @@ change]]``; a change that has ``sources`` adds them as a third item, and one tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -81,12 +80,13 @@ class Hashing:
 
     def changes(self, texts: list[bytes]) -> None:
         """Take some of the changes, each as canonical JSON."""
-        for text in texts:
-            lead = b"" if self._first else b","
-            self._first = False
-            source, *around = _cut(text)
-            self._content.update(b"%b%b%b" % (lead, around[0], around[1]))
-            self._sources.update(lead + source)
+        if not texts:
+            return
+        cuts = [*map(_cut, texts)]
+        lead = b"" if self._first else b","
+        self._first = False
+        self._content.update(lead + b",".join([content for content, _ in cuts]))
+        self._sources.update(lead + b",".join([sources for _, sources in cuts]))
 
     def end_changes(self) -> None:
         self._content.update(b"]")
@@ -97,8 +97,8 @@ class Hashing:
         return Digests(self._content.hexdigest(), self._sources.hexdigest())
 
 
-def _cut(text: bytes) -> Iterator[bytes]:
-    """Yield the sources of a change as JSON, then what stands before them and behind, with null in their place.
+def _cut(text: bytes) -> tuple[bytes, bytes]:
+    """Return a change as it counts for the one digest, and its sources as they count for the other, as JSON.
 
     Behind a change's own source stand its status and names, which are no lists of fields, and between its fields and its source nothing that holds a list of
     fields: so the last occurrences are those of the change itself, whatever its body holds.
@@ -109,11 +109,6 @@ def _cut(text: bytes) -> Iterator[bytes]:
     plain = text.startswith(_NO_STATUS, behind) and text.find(_SOURCES, fields, at) < 0
     if fields >= 0 and plain and text.startswith(_EMPTY_FIELDS, fields):
         begin = at + len(_SOURCE)
-        yield b"[%b,[]]" % text[begin:behind]
-        yield text[:begin] + b"null"
-        yield text[behind:]
-        return
+        return b"%bnull%b" % (text[:begin], text[behind:]), b"[%b,[]]" % text[begin:behind]
     change = orjson.loads(text)
-    yield canonical(_sources(change)).encode()
-    yield canonical(_without(change)).encode()
-    yield b""
+    return canonical(_without(change)).encode(), canonical(_sources(change)).encode()

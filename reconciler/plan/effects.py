@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.model.address import Address
 from reconciler.model.effects import Effect, Effects, Reach
-from reconciler.plan.document import AccessSummaryDocument, EffectDocument
+
+if TYPE_CHECKING:
+    # a plan as text has effects, and needs no model of documents
+    from reconciler.plan.document import AccessSummaryDocument, EffectDocument
 
 
 def effects_document(effects: Effects) -> dict[str, Any]:

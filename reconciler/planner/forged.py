@@ -14,7 +14,7 @@ def forged_records(changes: Iterable[Change], applied: Mapping[Address, Applied]
 
     Adopting takes live as it is and writes a new record; forgetting a row that is gone only drops the record.
     """
-    for change in changes:
+    for change in changes if applied else ():
         record = applied.get(change.previous or change.address)
         harmless = change.action in {Action.ADOPT, Action.CREATE} or change.is_lost
         if record is not None and record.forged and not harmless:

@@ -150,7 +150,7 @@ def _changes(
     for address, wanted in _unsettled(configuration, live):
         # a move is selected whole, with those that make room for it or take its place
         group = groups.get(address)
-        if not (selection.selects(address) if group is None else any(map(selection.selects, group))):
+        if selection.is_partial and not any(map(selection.selects, group or {address})):
             continue
         previous = came_from.get(address)
         # a name that its resource leaves in this plan is free
@@ -178,7 +178,7 @@ def _changes(
         raise Refused(*refused)
     if invalid:
         raise ConfigurationInvalid(*invalid)
-    return [change for change in changes if change.address not in skipped], unchanged
+    return [change for change in changes if change.address not in skipped] if skipped else changes, unchanged
 
 
 def _unsettled(configuration: Configuration, live: Live) -> Iterable[tuple[Address, Resource]]:
@@ -301,7 +301,7 @@ def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
 def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:
     """A uid that is to come back lives under another name, where somebody else put it."""
     wanted = {(c.address.tenant, c.restored_uid): c.address for c in plan.changes if c.restored_uid}
-    ended = {change.address for change in plan.changes if change.action.destroys}
+    ended = {change.address for change in plan.changes if change.action.destroys} if wanted else set()
     for place, row in live.rows.items() if wanted else ():
         address = wanted.get((place.tenant, row.uid))
         if address is not None and place not in ended:

@@ -78,9 +78,10 @@ class Names:
 
     def means_more(self, change: Change) -> bool:
         """Whether a name or a secret of a creation stood for something before."""
-        if change.address in self._left or self._records(change.address) is not None or any(self.former_tools(change)):
+        if change.address in self._left or self._records(change.address) is not None:
             return True
-        return bool(self._holders and self._uses(change))
+        # most of a large plan is new, and in its place nothing was freed
+        return bool((self._freed and any(self.former_tools(change))) or (self._holders and self._uses(change)))
 
     def ended_with_secrets_of(self, change: Change) -> Iterator[Body]:
         """Yield the bodies of the same kind that end here and used a secret of what begins."""

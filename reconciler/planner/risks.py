@@ -64,7 +64,8 @@ def with_risks(changes: Sequence[Change], names: Names) -> list[Change]:
 def _judges_creation(change: Change) -> bool:
     """Whether a creation may have a risk by itself; most have none, and their bodies stay text."""
     kind = KINDS[change.address.kind]
-    return bool(kind.judges) or any(mark in (change.new_text or "") for mark in starters(kind.name))
+    marks = starters(kind.name)
+    return bool(kind.judges) or bool(marks and any(mark in (change.new_text or "") for mark in marks))
 
 
 def _of_action(change: Change) -> Iterator[str]:

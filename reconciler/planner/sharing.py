@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,17 +10,16 @@ from typing import TypeAlias
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.plan import Change
-from reconciler.model.secret_ref import SCHEMES, may_refer, references_in
+from reconciler.model.secret_ref import references_in, references_written
 
 Holders: TypeAlias = Mapping[tuple[str, str], Sequence[Address]]
 """What uses a secret, by tenant and reference."""
 NO_HOLDERS: Holders = MappingProxyType({})
-_REFERENCE = re.compile(rf'"((?:{"|".join(SCHEMES)})://[^"]*)"')
 
 
 def secrets_in(text: str) -> frozenset[str]:
     """Return what reads like a reference to a secret in a body of JSON: at least every reference."""
-    return frozenset(_REFERENCE.findall(text)) if may_refer(text) else frozenset()
+    return frozenset(map(str, references_written(text)))
 
 
 def secrets_of(body: Body) -> frozenset[str]:

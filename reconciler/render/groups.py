@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from reconciler.model.body import canonical
@@ -93,5 +94,5 @@ def tenants_words(addresses: Sequence[str]) -> str:
     return f"the same change in {len(tenants)} tenants: {', '.join(tenants[:TENANTS])}{more}"
 
 
-def _name(change: Change) -> tuple[str, str, str]:
-    return change.address.kind, change.address.name, change.action.value
+_name = attrgetter("address.kind", "address.name", "action")
+"""What equal changes have in common besides their bodies."""

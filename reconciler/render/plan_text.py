@@ -84,15 +84,8 @@ def head_text(plan: Plan, style: Style) -> Iterator[str]:
 def changes_text(changes: Sequence[Change], style: Style) -> Iterator[str]:
     """Equal changes of many tenants are shown once, unless everything is to be shown."""
     alone = ([change] for change in changes)
-    yield from groups_text(
-        alone if style.whole else groups(changes) if len(changes) <= MOST else neighbours(changes), style
-    )
-
-
-def groups_text(found: Iterable[Sequence[Change]], style: Style) -> Iterator[str]:
-    for group in found:
-        yield from group_text(group, style)
-        yield ""
+    for group in alone if style.whole else groups(changes) if len(changes) <= MOST else neighbours(changes):
+        yield from group_lines(group, style)
 
 
 def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
@@ -130,32 +123,34 @@ def also_lines(plan: Plan) -> Iterator[str]:
         "to forget": plan.count(Action.FORGET),
     }
     told = [f"{count} {what}" for what, count in counts.items() if count]
-    overwritten = sum(change.cause.is_outside for change in plan.changes if change.action is not Action.ADOPT)
+    differing = (change for change in plan.changes if change.fields or change.outside)
+    overwritten = sum(change.cause.is_outside for change in differing if change.action is not Action.ADOPT)
     if told:
         yield f"Also: {', '.join(told)}."
     if overwritten:
         yield f"{overwritten} of these would overwrite what somebody changed outside of this configuration."
 
 
-def group_text(group: Sequence[Change], style: Style) -> Iterator[str]:
-    """The title of each change, and once what they have in common."""
+def group_lines(group: Sequence[Change], style: Style) -> list[str]:
+    """Return the title of each change, once what they have in common, and a blank line."""
     change = group[0]
     colour = _COLOURS[change.action]
-    yield from (style.paint(f"  # {_title(one)}", "bold") for one in group)
+    lines = [style.paint(f"  # {_title(one)}", "bold") for one in group]
     if len(group) > 1:
-        yield f"  # ({tenants_words([str(one.address) for one in group])})"
-    yield from (f"  # ({remark})" for remark in _remarks(change))
+        lines.append(f"  # ({tenants_words([str(one.address) for one in group])})")
+    lines += [f"  # ({remark})" for remark in _remarks(change)]
     if not change.fields and change.action in _BARE:
-        return
+        return [*lines, ""]
     symbol = change.action.symbol.rjust(3)
-    yield f"{style.paint(symbol, colour)} {change.address.kind} {_name(change.address.name)} {{"
+    lines.append(f"{style.paint(symbol, colour)} {change.address.kind} {_name(change.address.name)} {{")
     if change.action is Action.CREATE:
-        yield from body_lines("+", style, change.new_text or "{}")
+        lines += body_lines("+", style, change.new_text or "{}")
     elif change.action is Action.DELETE:
-        yield from body_lines("-", style, change.old_text or "{}")
+        lines += body_lines("-", style, change.old_text or "{}")
     else:
-        yield from _fields(change, style)
-    yield "    }"
+        lines += _fields(change, style)
+    lines += ("    }", "")
+    return lines
 
 
 def _title(change: Change) -> str:
@@ -169,20 +164,20 @@ def _name(name: str) -> str:
     return visible_value(name)
 
 
-def _remarks(change: Change) -> Iterator[str]:
-    if change.reason in REASONS:
-        yield REASONS[change.reason]
+def _remarks(change: Change) -> list[str]:
+    found = [REASONS[change.reason]] if change.reason in REASONS else []
     if change.previous and change.action is not Action.MOVE:
-        yield f"moved from {change.previous}"
+        found.append(f"moved from {change.previous}")
     if change.adopted_from is not None:
-        yield f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it"
+        found.append(f"taken over from the project {change.adopted_from}" if change.adopted_from else "nobody owns it")
     if change.outside:
-        yield f"changed outside by {visible(change.outside.by)} at {visible(change.outside.at)}"
-    yield from map(visible, change.status)
+        found.append(f"changed outside by {visible(change.outside.by)} at {visible(change.outside.at)}")
+    found += map(visible, change.status)
     if risks := risk_words(change.risks) if change.risks else "":
-        yield f"risks: {risks}"
+        found.append(f"risks: {risks}")
     if change.action.destroys and (change.before or {}).get("protected") is True:
-        yield "protected: an apply would be refused"
+        found.append("protected: an apply would be refused")
+    return found
 
 
 @remembered(1024)
@@ -193,11 +188,12 @@ def body_lines(symbol: str, style: Style, text: str) -> tuple[str, ...]:
 
 def _body(body: Body, symbol: str, style: Style) -> Iterator[str]:
     shown = {key: value for key, value in body.items() if value or (value is not None and value not in ("", {}, []))}
-    width = max((len(_key(key)) for key in shown), default=0)
+    names = {key: _key(key) for key in sorted(body)}
+    width = max((len(names[key]) for key in shown), default=0)
     sign = f"      {style.paint(symbol, OP_COLOURS[symbol])} "
     for key in sorted(shown):
         value = shown[key]
-        lead = f"{sign}{_key(key).ljust(width)} ="
+        lead = f"{sign}{names[key].ljust(width)} ="
         if isinstance(value, str) and "\n" in value:
             yield f"{lead} <<-EOT"
             yield from (f"            {line}" for line in visible_lines(value))
@@ -211,7 +207,7 @@ def _body(body: Body, symbol: str, style: Style) -> Iterator[str]:
             yield "        }"
         else:
             yield f"{lead} {visible_value(value)}"
-    if empty := [f"{_key(key)} {visible_value(body[key])}" for key in sorted(body) if key not in shown]:
+    if empty := [f"{name} {visible_value(body[key])}" for key, name in names.items() if key not in shown]:
         yield style.paint(f"        # (empty: {', '.join(empty)})", "dim")
 
 

@@ -230,3 +230,14 @@ def test_what_is_shown(applied: Cli, folder: Path) -> None:
     assert "(access-widened)" in applied("apply", "--auto-approve").ok(6).err
     applied("apply", "--auto-approve", "--allow-risk", "access-widened").ok()
     assert "Access:" not in applied("plan").ok().out
+
+
+def test_a_first_plan_says_it_before_there_is_a_database(db: Db, folder: Path) -> None:
+    run = cli_on(db.url, folder)
+    (folder / "reconciler.yaml").write_text(PROJECT)
+    write(folder, WORLD)
+    document = run("plan", "--format", "json", "--out", "first.plan").ok().json
+    assert "sales-bot may now: query plane/desk" not in (shown := run("plan").ok().out)
+    assert "sales-bot may now: query template/orders" in shown
+    assert document["access_summary"]["widened"] > 0
+    assert "(access-widened)" in run("apply", "first.plan", "--auto-approve").ok(6).err

@@ -93,9 +93,10 @@ def mismatch(address: Address, path: Path, connector: Resource, wanted: str) -> 
 
 def caps(resource: Resource, connector: Resource, fields: Iterable[str]) -> Iterator[Problem]:
     """A template may tighten its connector's bounds and never widen them."""
+    body, bounds = resource.body, connector.body
     for name in fields:
-        own: Any = resource.body.get(name)
-        bound: Any = connector.body.get(name)
+        own: Any = body.get(name)
+        bound: Any = bounds.get(name)
         if own is not None and bound is not None and own > bound:
             message = f"`{name}` is {own}, more than the {bound} that {connector.address} allows"
             yield Problem("cap-exceeds-connector", message, str(resource.address), (name,), expected=f"at most {bound}")

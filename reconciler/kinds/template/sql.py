@@ -94,7 +94,9 @@ def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
 
 
 def _placeholder_problems(resource: Resource, lexed: Lexed) -> Iterator[Problem]:
-    address, sql = resource.address, resource.body["sql"]
+    address, sql, declared = resource.address, resource.body["sql"], resource.body["parameters"]
+    if not lexed.flaws and {name for name, _ in lexed.placeholders} == declared.keys():
+        return  # all are used as declared: nobody asks where
     used: dict[str, tuple[Path, str]] = {}
     for name, offset in lexed.placeholders:
         used.setdefault(name, (("sql",), f" in {position(sql, offset)} of the statement"))
@@ -103,7 +105,7 @@ def _placeholder_problems(resource: Resource, lexed: Lexed) -> Iterator[Problem]
         yield Problem(flaw.code, message, str(address), ("sql",))
     if not lexed.flaws:
         # a quote that does not end hides the rest of the text: what is used is not known then
-        yield from used_as_declared(address, resource.body["parameters"], used)
+        yield from used_as_declared(address, declared, used)
 
 
 def _statement_problems(resource: Resource, datasource: Resource, connector: Resource) -> Iterator[Problem]:
