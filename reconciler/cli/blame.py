@@ -9,11 +9,10 @@ from reconciler.cli.known import not_live
 from reconciler.cli.options import common_by, print_json, print_lines
 from reconciler.cli.selecting import parse_address
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.diff.visible import visible_path
+from reconciler.diff.visible import visible, visible_path, visible_value
 from reconciler.history.blame import Blame, blame
 from reconciler.kinds.meaning import normal
 from reconciler.model.body import dotted
-from reconciler.render.style import safe, value_text
 from reconciler.render.width import cells, padded
 
 WIDEST = 60
@@ -45,7 +44,7 @@ def command(options: Options, address: str) -> int:
         return 0
     style = options.style
     rows = [
-        (visible_path(one.path), style.context(value_text(one.value), (style.width or 0) - WIDEST), _who(one))
+        (visible_path(one.path), style.context(visible_value(one.value), (style.width or 0) - WIDEST), _who(one))
         for one in blamed
     ]
     widths = [min(WIDEST, max(cells(row[column]) for row in rows)) for column in range(2)]
@@ -57,10 +56,10 @@ def _who(one: Blame) -> str:
     if one.pruned:
         return "older than the history that is kept"
     if one.generation is None:
-        return f"outside, by {safe(one.by)} at {safe(one.at)}"
+        return f"outside, by {visible(one.by)} at {visible(one.at)}"
     commit = f", commit {one.commit[:12]}" if one.commit else ""
-    source = f", {safe(one.source)}" if one.source else ", a default" if one.default else ""
-    return f"generation {one.generation}, by {safe(one.by)} at {one.at}{commit}{source}"
+    source = f", {visible(one.source)}" if one.source else ", a default" if one.default else ""
+    return f"generation {one.generation}, by {visible(one.by)} at {one.at}{commit}{source}"
 
 
 def _field(one: Blame) -> dict[str, object]:

@@ -12,10 +12,10 @@ from reconciler.cli import complete
 from reconciler.convert.conversion import Converted
 from reconciler.convert.report import report_json, report_lines
 from reconciler.convert.table import FORMATS, convert
+from reconciler.diff.visible import visible
 from reconciler.errors import Place, ReconcilerError, Refused, UsageError
 from reconciler.model.address import NAME_RULE, is_name
 from reconciler.render.manifest import authored, manifest
-from reconciler.render.style import safe
 
 TENANT = "default"
 
@@ -51,12 +51,12 @@ def command(from_: str, files: tuple[str, ...], out: Path | None, tenant: str, f
         for line in list(report_lines(one))[: 1 if quiet else None]:
             click.echo(line, err=True)
         if written and written[number] and not quiet:
-            click.echo(f"  written to {safe(str(written[number]))}", err=True)
+            click.echo(f"  written to {visible(str(written[number]))}", err=True)
     return 0
 
 
 def _document(one: Converted, format: str, tenant: str) -> Iterator[str]:
-    yield f"# Converted from {format}: {safe(one.source.name)}"
+    yield f"# Converted from {format}: {visible(one.source.name)}"
     if tenant == TENANT:
         yield f"# The tenant is `{TENANT}` because none was named: --tenant names another."
     comments = {address: _comment(one, path) for address, path in one.origins.items()}
@@ -65,7 +65,7 @@ def _document(one: Converted, format: str, tenant: str) -> Iterator[str]:
 
 def _comment(one: Converted, path: tuple[str | int, ...]) -> str:
     place: Place = one.source.place(int(path[0]), path[1:], on_key=True)
-    return safe(f"{place.file}:{place.line}")
+    return visible(f"{place.file}:{place.line}")
 
 
 def _write(out: Path, converted: list[Converted], texts: list[str]) -> list[Path | None]:

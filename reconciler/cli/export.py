@@ -10,6 +10,7 @@ import click
 from reconciler.cli.options import common
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
+from reconciler.diff.visible import visible
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.kinds.meaning import normal
 from reconciler.kinds.parse import parse
@@ -20,7 +21,6 @@ from reconciler.model.live import Live
 from reconciler.model.spec import Spec
 from reconciler.planner.moves import marks_in
 from reconciler.render.manifest import authored, manifest
-from reconciler.render.style import safe
 
 FORMAT_VERSION = "1.0"
 
@@ -74,7 +74,7 @@ def _documents(live: Live, chosen: list[Address], database: str) -> Iterator[str
         if number:
             yield "---"
         else:
-            yield f"# Exported from {safe(database)}"
+            yield f"# Exported from {visible(database)}"
         yield from manifest(tenant, own, {address: _origin(address, live) for address in own}, unowned)
 
 
@@ -98,5 +98,5 @@ def _origin(address: Address, live: Live) -> str:
     applied = live.applied.get(address)
     if applied is None or not live.owns(address):
         return ""
-    source = f" from {safe(applied.source)}" if applied.source else ""
+    source = f" from {visible(applied.source)}" if applied.source else ""
     return f"generation {applied.generation}{source}"

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.cli.options import print_json
 from reconciler.cli.workspace import Options, Workspace
+from reconciler.diff.visible import visible
 from reconciler.errors import ConfigurationInvalid, Problem, Problems, ReconcilerError, UsageError
 from reconciler.files import write_atomically
 from reconciler.layout.difference import difference
@@ -21,7 +22,6 @@ from reconciler.load.load import no_collector
 from reconciler.load.paths import STDIN
 from reconciler.load.source import Source, read_source, read_stdin
 from reconciler.render.problems import errors_json
-from reconciler.render.style import safe
 
 
 @click.command("fmt")
@@ -59,7 +59,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, project: str | None
     else:
         for name, before, after in result.changed:
             for line in difference(name, before, after) if diff else [name]:
-                click.echo(safe(line))
+                click.echo(visible(line))
         if result.invalid.found:
             raise ConfigurationInvalid(*dict.fromkeys(result.invalid.found), *result.failed)
         if result.failed:

@@ -11,11 +11,10 @@ from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.fields import differences
-from reconciler.diff.visible import visible_pair, visible_path
+from reconciler.diff.visible import visible, visible_pair, visible_path
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.meaning import shown_past
 from reconciler.model.history import Generation, PastChange
-from reconciler.render.style import safe
 
 _SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move": "=>", "adopt": "<=", "forget": "."}
 
@@ -95,7 +94,7 @@ def line(generation: Generation) -> str:
     """One generation on one line."""
     commit = f", commit {generation.commit[:12]}{' (dirty)' if generation.dirty else ''}" if generation.commit else ""
     counts = f"{generation.added} added, {generation.changed} changed, {generation.destroyed} destroyed"
-    return f"{generation.number:>4}  {generation.at}  {generation.operation}  {counts}  by {safe(generation.actor)}{commit}"
+    return f"{generation.number:>4}  {generation.at}  {generation.operation}  {counts}  by {visible(generation.actor)}{commit}"
 
 
 def _shown(change: PastChange, mask_key: bytes) -> PastChange:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from reconciler.cli.terminal import width_of
-from reconciler.render.style import safe
+from reconciler.diff.visible import visible
 from reconciler.render.width import cells, cut
 
 AFTER_SECONDS = 1.0
@@ -77,11 +77,11 @@ class Progress:
 
     def _draw(self) -> None:
         room = max(1, (width_of(sys.stderr) or 80) - 1)
-        text = f"{safe(self._stage)} ... {time.monotonic() - self._started:.0f} s"
+        text = f"{visible(self._stage)} ... {time.monotonic() - self._started:.0f} s"
         if self._count:
             done, total, what = self._count
             full = BAR * done // max(1, total)
-            text = f"{safe(self._stage)} [{'#' * full}{'-' * (BAR - full)}] {done} of {total} {what}"
+            text = f"{visible(self._stage)} [{'#' * full}{'-' * (BAR - full)}] {done} of {total} {what}"
             text = text if cells(text) <= room else f"{done} of {total} {what}"
         text = cut(text, room)
         self._write(text + " " * (self._shown - cells(text)))

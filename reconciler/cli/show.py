@@ -14,7 +14,7 @@ from reconciler.cli.options import common_with, print_json, print_lines, refuse_
 from reconciler.cli.plan import show_plan
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.diff.visible import visible_lines
+from reconciler.diff.visible import visible, visible_lines, visible_value
 from reconciler.errors import UsageError
 from reconciler.kinds.lifecycle import Status as Health
 from reconciler.kinds.lifecycle import switched_off, usable
@@ -25,7 +25,6 @@ from reconciler.model.configuration import Guards
 from reconciler.model.kind import Ability
 from reconciler.plan.file import read_plan
 from reconciler.render.formats import PLAN_FORMATS
-from reconciler.render.style import safe, value_text
 
 
 @click.command("show")
@@ -96,13 +95,13 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
 
 def _text(found: dict[str, Any]) -> Iterator[str]:
     yield f"# {found['address']}"
-    yield f"# owned by {found['project'] or 'nobody'}, last changed by {safe(found['changed_by'])} at {safe(found['changed_at'])}"
+    yield f"# owned by {found['project'] or 'nobody'}, last changed by {visible(found['changed_by'])} at {visible(found['changed_at'])}"
     if freeze := found["frozen"]:
-        since = f"{freeze['frozen_at']} by {safe(freeze['frozen_by'])}"
-        yield f"# {freeze['target']} is frozen since {since}: {safe(freeze['reason'])}"
+        since = f"{freeze['frozen_at']} by {visible(freeze['frozen_by'])}"
+        yield f"# {freeze['target']} is frozen since {since}: {visible(freeze['reason'])}"
     if "status" in found:
         status = found["status"]
-        suspended = f", suspended by {safe(status['suspended_by'])}" if status["suspended_by"] else ""
+        suspended = f", suspended by {visible(status['suspended_by'])}" if status["suspended_by"] else ""
         failing = ", in error" if status["error"] else ""
         yield f"# status: {status['state']}{suspended}{failing}, {'usable' if status['usable'] else 'not usable'}"
     spec = found["spec"] if isinstance(found["spec"], dict) else {"spec": found["spec"]}
@@ -110,8 +109,8 @@ def _text(found: dict[str, Any]) -> Iterator[str]:
     for key in sorted(spec):
         value = spec[key]
         if isinstance(value, str) and "\n" in value:
-            yield f"{safe(key).ljust(width)} = <<-EOT"
+            yield f"{visible(key).ljust(width)} = <<-EOT"
             yield from (f"    {line}" for line in visible_lines(value))
             yield "EOT"
         else:
-            yield f"{safe(key).ljust(width)} = {value_text(value)}"
+            yield f"{visible(key).ljust(width)} = {visible_value(value)}"

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 from reconciler.access.decide import Decision
 from reconciler.access.expected import Verdict
 from reconciler.access.judge import Question
-from reconciler.render.style import Style, safe
+from reconciler.diff.visible import visible
+from reconciler.render.style import Style
 
 NAME = "reconciler access test"
 
@@ -17,11 +18,11 @@ NAME = "reconciler access test"
 def verdicts_text(verdicts: Sequence[Verdict], style: Style) -> Iterator[str]:
     for verdict in verdicts:
         if verdict.passed is None:
-            yield f"{style.paint('skipped', 'yellow')} {verdict.case.name}: {safe(verdict.message)}"
+            yield f"{style.paint('skipped', 'yellow')} {verdict.case.name}: {visible(verdict.message)}"
         elif verdict.passed:
-            yield f"{style.paint('ok    ', 'green')}{verdict.case.name}: {safe(verdict.message)}"
+            yield f"{style.paint('ok    ', 'green')}{verdict.case.name}: {visible(verdict.message)}"
         else:
-            yield f"{style.paint('FAILED', 'red')} {verdict.case.name} ({verdict.case.place}): {safe(verdict.message)}"
+            yield f"{style.paint('FAILED', 'red')} {verdict.case.name} ({verdict.case.place}): {visible(verdict.message)}"
     skipped = _skipped(verdicts)
     yield ""
     yield f"{len(verdicts)} tests, {_failed(verdicts)} failed{f', {skipped} skipped' if skipped else ''}."
@@ -60,9 +61,9 @@ def verdicts_junit(verdicts: Sequence[Verdict]) -> str:
     top = ElementTree.Element("testsuites", {"name": NAME, **counts})
     suite = ElementTree.SubElement(top, "testsuite", {"name": NAME, **counts, "skipped": str(_skipped(verdicts))})
     for verdict in verdicts:
-        names = {"name": safe(verdict.case.name), "classname": f"{verdict.case.tenant}.access"}
+        names = {"name": visible(verdict.case.name), "classname": f"{verdict.case.tenant}.access"}
         case = ElementTree.SubElement(suite, "testcase", names)
-        message = safe(verdict.message)
+        message = visible(verdict.message)
         if verdict.passed is None:
             ElementTree.SubElement(case, "skipped", {"message": message})
         elif not verdict.passed:
@@ -75,14 +76,14 @@ def verdicts_junit(verdicts: Sequence[Verdict]) -> str:
 def decision_text(question: Question, decision: Decision, offline: bool, style: Style) -> Iterator[str]:
     word = style.paint("allowed", "green") if decision.allowed else style.paint("denied", "red")
     action = f" to {decision.action}" if decision.action else ""
-    yield f"{question.caller} is {word}{action} {safe(question.target)}: {safe(decision.message)}."
+    yield f"{question.caller} is {word}{action} {visible(question.target)}: {visible(decision.message)}."
     if decision.policy:
-        yield f"  decided by:      {safe(decision.policy)}"
+        yield f"  decided by:      {visible(decision.policy)}"
     if decision.chain:
         yield f"  goes through:    {', '.join(str(one.known.address) for one in decision.chain)}"
         yield f"  classification:  {decision.classification or 'none: fits every deny by classification, and no allow'}"
     if decision.allowed and decision.unproved:
-        yield f"  needs claims:    {', '.join(map(safe, decision.unproved))}; without them, it is denied (see --claim)"
+        yield f"  needs claims:    {', '.join(map(visible, decision.unproved))}; without them, it is denied (see --claim)"
     if decision.drifted:
         changed = [str(one.known.address) for one in decision.chain if not one.known.settled]
         yield f"  drifted:         {', '.join(changed)}: not as it was applied last"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
+from reconciler.diff.visible import visible
 from reconciler.model.effects import Effects
 from reconciler.plan.effects import effects_document
-from reconciler.render.style import safe
 
 Document: TypeAlias = Mapping[str, Any]
 TITLE = "Access"
@@ -24,7 +24,7 @@ class Sentence(NamedTuple):
     things: tuple[str, ...]
     more: int
 
-    def text(self, mark: Callable[[str], str] = safe) -> str:
+    def text(self, mark: Callable[[str], str] = visible) -> str:
         """Return it as one line; ``mark`` makes somebody's text safe for the format."""
         things = [*map(mark, self.things), *([f"and {self.more:,} more"] if self.more else [])]
         return f"{mark(self.subject)} {self.verb}: {', '.join(things)}"

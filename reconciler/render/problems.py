@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from reconciler.diff.visible import visible
 from reconciler.errors import Problem
-from reconciler.render.style import Style, safe
+from reconciler.render.style import Style
 from reconciler.render.width import LEAST, cells, cut, cut_end
 
 FORMAT_VERSION = "1.0"
@@ -21,10 +22,10 @@ def problem_text(problem: Problem, style: Style, severity: str = "error") -> str
 
 def _lines(problem: Problem, style: Style, severity: str) -> Iterator[str]:
     colour = _COLOURS[severity]
-    yield f"{style.paint(f'{severity.capitalize()}:', colour, 'bold')} {safe(problem.message)}"
+    yield f"{style.paint(f'{severity.capitalize()}:', colour, 'bold')} {visible(problem.message)}"
     if problem.place:
         about = f", {problem.address}" if problem.address and problem.address not in problem.message else ""
-        yield f"  on {safe(str(problem.place))}{about}"
+        yield f"  on {visible(str(problem.place))}{about}"
     elif problem.address and problem.address not in problem.message:
         yield f"  for {problem.address}"
     if problem.excerpt is not None and problem.place and problem.place.line:
@@ -34,11 +35,11 @@ def _lines(problem: Problem, style: Style, severity: str) -> Iterator[str]:
         if problem.caret <= len(problem.excerpt):
             yield f"  {' ' * len(number)} | {' ' * cells(before)}{style.paint('^' * max(1, cells(marked)), colour)}"
     for name, place in problem.related:
-        yield f"  {name}: {safe(str(place))}"
+        yield f"  {name}: {visible(str(place))}"
     if problem.expected and problem.expected not in problem.message:
-        yield f"  expected: {safe(problem.expected)}"
+        yield f"  expected: {visible(problem.expected)}"
     if problem.hint:
-        yield f"  {style.paint('next:', 'cyan')} {safe(problem.hint)}"
+        yield f"  {style.paint('next:', 'cyan')} {visible(problem.hint)}"
     yield f"  [{problem.code}]"
 
 

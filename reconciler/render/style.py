@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.diff.visible import visible as safe
-from reconciler.diff.visible import visible_value as value_text
 from reconciler.render.width import LEAST, cut, wrapped
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "magenta": 35, "bold": 1, "dim": 2}
-__all__ = ["OP_COLOURS", "Style", "safe", "value_text"]
 OP_COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reconciler.render.style import safe
+from reconciler.diff.visible import visible
 from reconciler.render.width import cells, padded
 
 
@@ -19,4 +19,4 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     """On one line: a name with a line break makes no row of its own."""
-    return safe(text).replace("\n", "\\u000a").replace("\t", " ")
+    return visible(text).replace("\n", "\\u000a").replace("\t", " ")

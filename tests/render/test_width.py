@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.diff.visible import GOES_ON
+from reconciler.diff.visible import GOES_ON, visible
 from reconciler.errors import Place, Problem
 from reconciler.render.problems import problem_text
-from reconciler.render.style import Style, safe
+from reconciler.render.style import Style
 from reconciler.render.width import cells, cut, cut_end, padded, wrapped
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-TEXT = st.text(st.sampled_from("ab   .日本한👍é\u0301\u202e\x1b❤\ufe0f→"), max_size=200).map(safe)
+TEXT = st.text(st.sampled_from("ab   .日本한👍é\u0301\u202e\x1b❤\ufe0f→"), max_size=200).map(visible)
 WIDTHS = st.sampled_from([20, 40, 80, 120, 200])
 
 
