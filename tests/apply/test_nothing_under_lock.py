@@ -63,13 +63,14 @@ callers:
   bot: {{auth: {{api_key: {{}}}}}}
 """
 YES = "--auto-approve"
+ASKS = ("apply", ".", YES, "--check")
 COMMANDS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("db", "upgrade"), ""),
     (("apply", ".", YES), ""),
-    (("apply", ".", YES, "--check"), ""),
+    (ASKS, ""),
     (("apply", "saved.plan", YES), ""),
     (("rollback", "1", YES), ""),
-    (("revert", "3", YES), ""),
+    (("revert", "4", YES), ""),
     (("apply", ".", YES, "--allow-undo", "--allow-diverged"), ""),
     (("forget", "acme/limit/day", YES), ""),
     (("adopt", "acme/limit/day", YES), ""),
@@ -116,15 +117,23 @@ def watched(db: Db, folder: Path) -> Iterator[Watched]:
         secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwCANARY11"
         made = Watched(db, folder, {"HOOK_SECRET": secret, "RECONCILER_KEY_FILE": str(folder.parent / "key.json")})
         assert made.run("secrets", "keys", "create", "--out", str(folder.parent / "key.json"))["code"] == 0
-        for arguments in (("init",), ("add", "."), ("commit", "-m", "one")):
-            identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgSign=false")
-            subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+        subprocess.run(["git", "init"], cwd=folder, check=True, capture_output=True)
+        commit(folder)
         yield made
+
+
+def commit(folder: Path) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgSign=false")
+    for arguments in (("add", "."), ("commit", "-m", "a change")):
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def test_no_writing_command_does(watched: Watched) -> None:
     outside: set[str] = set()
     for arguments, stdin in COMMANDS:
+        if arguments == ASKS:  # whether its commit comes after the one that was applied
+            (watched.folder / "acme.yaml").write_text(MANIFEST.format(3))
+            commit(watched.folder)
         if "saved.plan" in arguments:
             (watched.folder / "acme.yaml").write_text(MANIFEST.format(2))
             watched.run("plan", ".", "--out", "saved.plan")
