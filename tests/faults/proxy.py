@@ -55,16 +55,21 @@ class Fault(NamedTuple):
 class Proxy:
     """Listens at ``url`` until it is closed; ``hits`` counts how often the fault has happened."""
 
-    def __init__(self, url: str, fault: Fault) -> None:
+    def __init__(self, url: str, fault: Fault | None) -> None:
         self._server = conninfo_to_dict(url)
-        self.fault, self.hits, self._seen = fault, 0, 0
         self.healed = threading.Event()
-        self.hole = threading.Event()
+        self.arm(fault)
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
         self.url = f"postgresql://{quote(str(self._server['user']))}@127.0.0.1:{port}/{self._server['dbname']}"
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def arm(self, fault: Fault | None) -> None:
+        """Make ``fault`` from now on, and none that was asked for before."""
+        self.heal()
+        self.fault, self.hits, self._seen = fault or Fault("drop", nth=2**31), 0, 0
+        self.healed, self.hole = threading.Event(), threading.Event()
 
     @property
     def is_dark(self) -> bool:
@@ -218,9 +223,10 @@ class _Link:
     def _swallow(self) -> None:
         """Never answer again, and neither end the connection before the proxy is healed."""
         self.muted.set()
-        while self.proxy.fault.do != "deaf" and not self.proxy.healed.is_set() and self.client.recv(65536):
+        healed = self.proxy.healed
+        while self.proxy.fault.do != "deaf" and not healed.is_set() and self.client.recv(65536):
             pass
-        self.proxy.healed.wait()
+        healed.wait()
 
     def _to_client(self) -> None:
         with suppress(OSError):

@@ -1,0 +1,133 @@
+"""Every command that writes: its command line, and what the database or the disk says of whether it was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.faults.world import World
+
+Oracle = Callable[[World], Any]
+
+
+class Case(NamedTuple):
+    """``path`` is the command's name; ``written`` is read before and after. ``empty``: in a database without tables;
+    ``notified``: in a project with a destination of notifications, which nobody answers at; ``code``: its exit code.
+    """
+
+    path: str
+    arguments: tuple[str, ...]
+    written: Oracle
+    stdin: str = ""
+    empty: bool = False
+    only: str = ""
+    code: int = 0
+    notified: bool = False
+
+    @property
+    def name(self) -> str:
+        return " ".join((self.path, *self.arguments[:1], *(["(empty)"] if self.empty else [])))
+
+
+def sql(*statements: str) -> Oracle:
+    """Read it from the database."""
+    return lambda world: tuple(world.value(statement) for statement in statements)
+
+
+def files(*names: str) -> Oracle:
+    """Read it from the disk: which of these exist, with content."""
+    return lambda world: tuple(
+        (world.folder / name).is_file() and (world.folder / name).stat().st_size > 0 for name in names
+    )
+
+
+def content(name: str) -> Oracle:
+    def read(world: World) -> str | None:
+        path: Path = world.folder / name
+        return path.read_text() if path.exists() else None
+
+    return read
+
+
+def keys(world: World) -> Any:
+    """Count the keys of the key file; the id of a new one is random."""
+    return len(json.loads((world.folder / "keys.json").read_text())["keys"])
+
+
+APPLY = ("--auto-approve", "--lock-timeout", "3")
+generations = sql(
+    "SELECT number FROM generations ORDER BY 1", "SELECT requests FROM (SELECT count(*) AS requests FROM changes) c"
+)
+secrets = sql("SELECT name || version FROM secrets ORDER BY 1", "SELECT count(*) FROM audit")
+sealed = sql(
+    "SELECT count(*) FROM secrets s JOIN (SELECT DISTINCT key_id FROM secrets WHERE name = 's0') k ON k.key_id = s.key_id"
+)
+freezes = sql("SELECT count(*) FROM freezes WHERE lifted_at IS NULL")
+caller_keys = sql("SELECT count(*) FROM caller_keys", "SELECT count(*) FROM caller_keys WHERE revoked_at IS NULL")
+schema = sql("SELECT version_num FROM reconciler_schema")
+
+DATABASE = (
+    Case("apply", (".", *APPLY), generations),
+    Case("apply", ("saved.plan", *APPLY), generations),
+    Case(
+        "apply",
+        (".", *APPLY),
+        sql("SELECT number FROM generations", "SELECT version_num FROM reconciler_schema"),
+        empty=True,
+    ),
+    Case("adopt", ("acme/connector/free", *APPLY), generations),
+    Case("forget", ("acme/connector/api", *APPLY), generations),
+    Case("rollback", ("1", *APPLY), generations),
+    Case("revert", ("2", *APPLY), generations),
+    Case("freeze", ("acme/connector/api", "--reason", "a fault"), freezes),
+    Case("unfreeze", ("acme/caller/bot", "--reason", "over"), freezes),
+    Case("keys issue", ("acme/bot",), caller_keys),
+    Case("keys revoke", ("acme/bot",), caller_keys),
+    Case("project rename", ("shop", "store"), sql("SELECT name FROM projects")),
+    Case("secrets set", ("acme/fresh",), secrets, "a value"),
+    Case(
+        "secrets set",
+        ("acme/fresh",),
+        sql("SELECT name FROM secrets", "SELECT version_num FROM reconciler_schema"),
+        "a value",
+        empty=True,
+    ),
+    Case("secrets rotate", ("acme/s1",), secrets, "the next value"),
+    Case("secrets delete", ("acme/s2", "--auto-approve"), secrets),
+    Case("secrets reencrypt", (), sql("SELECT count(*) FROM audit WHERE body LIKE '%secret-rewrap%'")),
+    Case("secrets keys retire", ("{spare}",), sql("SELECT count(*) FROM secret_keys WHERE retired_at IS NOT NULL")),
+    Case("db upgrade", (), schema, empty=True),
+    Case("drift", ("--notify",), sql("SELECT count(*) FROM outbox"), code=2, notified=True),
+    Case("plan", (".", "--check"), sql("SELECT count(*) FROM audit WHERE body LIKE '%secret-access%'")),
+)
+"""Those that write to the database of the configuration."""
+
+FILES = (
+    Case("init", ("new",), files("new/reconciler.yaml")),
+    Case("fmt", ("acme.yaml",), content("acme.yaml")),
+    Case("plan", (".", "--out", "new.plan"), files("new.plan")),
+    Case("adopt", ("acme/connector/free", "--out", "new.plan"), files("new.plan")),
+    Case("forget", ("acme/connector/api", "--out", "new.plan"), files("new.plan")),
+    Case("rollback", ("1", "--out", "new.plan"), files("new.plan")),
+    Case("revert", ("2", "--out", "new.plan"), files("new.plan")),
+    Case("convert", ("openapi", "openapi.json", "--out", "converted"), files("converted/openapi.yaml")),
+    Case("schema", ("--out", "schemas"), files("schemas/manifest.schema.json", "schemas/project.schema.json")),
+    Case("secrets keys create", ("--out", "new.json"), files("new.json")),
+    Case("secrets keys add", (), keys),
+    Case("secrets keys promote", ("{spare}",), content("keys.json")),
+    Case("audit checkpoint", ("--out", "checkpoint.json"), files("checkpoint.json")),
+    Case("db backup", ("copy.db",), files("copy.db"), only="sqlite"),
+    Case("drift", ("--metrics", "drift.prom"), files("drift.prom"), code=2),
+    Case("evidence prepare", (), sql("SELECT version FROM runtime_schema"), only="postgresql"),
+    Case("evidence prepare", (), files("runtime.db"), only="sqlite"),
+)
+"""Those that write files, or to the runtime's own store."""
+
+CASES = (*DATABASE, *FILES)
+ELSEWHERE = {
+    "serve": "runs until it is ended; tests/runtime holds it to its own promises",
+    "validate": "with --check it leaves the same entries as `plan --check`, by the same function",
+}
+"""Commands that reach a writing connection and are no case of their own, with the reason."""
