@@ -19,7 +19,7 @@ from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
 from reconciler.model.plan import Plan
 from reconciler.planner.needs import Needs
-from reconciler.store.failures import ConnectionLost, Contended, LockNotHad
+from reconciler.store.failures import ConnectionLost, Contended, LockNotHad, ended
 from reconciler.store.schema import upgrade
 from reconciler.store.session import NothingToDo, Writer, transaction
 from reconciler.store.transaction import Before
@@ -59,7 +59,9 @@ def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], 
             if attempt == TOLD_AFTER:
                 tell("Other writers are in the way; trying again ...")
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
-        except ConnectionLost:
+        except ConnectionLost as error:
+            if error.seconds is not None:
+                raise ended(error, database, "; nothing was written", "apply again") from None
             raise ReconcilerError(
                 "the connection to the database ended; nothing was written", code="connection-lost", hint="apply again"
             ) from None

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -96,6 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # not list(...): the module of the command `list` has that name here once it is imported
     open_streams()
     scrub_output()
+    if "RECONCILER_DEBUG" not in os.environ:
+        # what a driver notices while a command ends early is said by the command's own last line
+        warnings.simplefilter("ignore")
+        sys.unraisablehook = lambda _: None
     if arguments is None:
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:

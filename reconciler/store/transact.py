@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 
 from msgspec.structs import replace
@@ -64,6 +64,8 @@ def commit(connection: Connection, begun: Transaction, database: Database, write
         write.fate = Fate.NOT_WRITTEN  # the server has answered
         raise
     except (ConnectionLost, KeyboardInterrupt) as error:
+        with suppress(Exception):
+            connection.invalidate()  # so that the server ends what it was not told to commit
         if _is_in_force(database, write, number, server):
             write.fate = Fate.WRITTEN
             return
