@@ -194,7 +194,10 @@ def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequenc
     return code
 
 
-_SURPRISES = {"internal-error", "database-failed", "database-unreachable", "database-timeout", "connection-lost"}
+_SURPRISES = {
+    *("internal-error", "database-failed", "database-unreachable", "database-timeout", "database-cancelled"),
+    *("connection-lost", "lock-timeout", "contended"),
+}
 """Codes of what ends a command in its middle; all others say by themselves that nothing was done."""
 
 

@@ -77,22 +77,29 @@ def commit(connection: Connection, begun: Transaction, database: Database, write
 
 def _commit_file(begun: Transaction, database: Database, write: Write) -> None:
     """A file answers at once: signals wait until it is known what it said."""
-    with _no_signals(), translated(database):
+    with _signals_wait(), translated(database):
         begun.commit()
         write.fate = Fate.WRITTEN
 
 
 @contextmanager
-def _no_signals() -> Iterator[None]:
-    """Keep interrupts from the block; they come after it. Only the main thread gets any."""
+def _signals_wait() -> Iterator[None]:
+    """Let interrupts come after the block. Only the main thread gets any, whichever thread the system delivers them to."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
     try:
+        for number in handlers:
+            signal.signal(number, lambda number, _frame: came.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for late in came:
+        signal.raise_signal(signal.Signals(late))
 
 
 def _is_in_force(database: Database, write: Write, number: str, server: str) -> bool:
