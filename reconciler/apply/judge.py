@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.names import names_of
 from reconciler.apply.references import judge_references
@@ -213,9 +214,6 @@ def _risks(
     names = names_of(writes, locked, transaction) if asked else None
     found = by_risk((c.address, risks_of(c, names=names)) for c in writes) if names else {}
     if asked & {WIDENED, NARROWED}:
-        # most guards don't ask for access, and its rooms take a hundredth of an apply to load
-        from reconciler.access.planned import judged
-
         found |= by_risk(
             sorted(judged(writes, plan.project, transaction.governed, transaction.suspended).risks.items())
         )
