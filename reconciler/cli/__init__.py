@@ -55,7 +55,7 @@ COMMANDS = {
     "project": "Rename a project.",
     "audit": "Verify the audit trail; look up one write.",
     "secrets": "Keep secrets in the database, sealed; manage their keys.",
-    "db": "Set up, upgrade, inspect and back up the database.",
+    "db": "Set up, upgrade, inspect, verify and back up the database.",
 }
 HIDDEN = ("debug",)
 

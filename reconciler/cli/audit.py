@@ -69,7 +69,7 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
     workspace = Workspace(options, ())
     keys = known_keys(workspace.project)
     by_id = keys.by_id if keys else {}
-    found = _verify(workspace, by_id, _read_checkpoint(checkpoint, by_id) if checkpoint else None)
+    found = _verify(workspace, by_id, read_checkpoint(checkpoint, by_id) if checkpoint else None)
     if found.entry is not None:
         raise IntegrityFailed(
             Problem(
@@ -154,7 +154,7 @@ def _signature(key: bytes, seq: int, last: str) -> str:
     return hmac.new(own, f"{seq}\n{last}".encode(), sha256).hexdigest()
 
 
-def _read_checkpoint(path: Path, keys: dict[str, bytes]) -> Checkpoint:
+def read_checkpoint(path: Path, keys: dict[str, bytes]) -> Checkpoint:
     try:
         document = orjson.loads(path.read_bytes())
         seq, last = int(document["seq"]), str(document["hash"])

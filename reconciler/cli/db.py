@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli.db_verify import command as verify_command
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
@@ -22,7 +23,10 @@ MOST_NAMED = 3
 
 @click.group("db")
 def command() -> None:
-    """Set up, upgrade, inspect and back up the database."""
+    """Set up, upgrade, inspect, verify and back up the database."""
+
+
+command.add_command(verify_command)
 
 
 @command.command("upgrade")

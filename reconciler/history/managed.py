@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -12,6 +14,7 @@ from reconciler.model.body import Body
 from reconciler.model.history import PastChange
 
 GONE = frozenset({"delete", "forget"})
+V = TypeVar("V")
 
 
 class Managed(Struct, frozen=True):
@@ -26,14 +29,24 @@ class Managed(Struct, frozen=True):
 
 def managed_at(changes: Iterable[PastChange], generation: int) -> dict[Address, Managed]:
     """``changes`` are in order of generation and position; the whole history up to ``generation`` is needed."""
-    state: dict[Address, Managed] = {}
+    upto = (change for change in changes if change.generation <= generation)
+    return {address: managed for address, (_, managed) in replayed(upto, _managed).items()}
+
+
+def _managed(change: PastChange) -> Managed:
+    assert change.after is not None
+    return Managed(change.uid, change.after, change.explicit, change.source, change.spec_version)
+
+
+def replayed(changes: Iterable[PastChange], value_of: Callable[[PastChange], V]) -> dict[Address, tuple[str, V]]:
+    """Return the uid of each resource that is managed after all changes, and what ``value_of`` makes of its last one.
+
+    ``changes`` are in order of generation and position, and are read once.
+    """
+    state: dict[Address, tuple[str, V]] = {}
     places: dict[tuple[str, str], Address] = {}
-    pending: dict[int, list[PastChange]] = {}
-    for change in changes:
-        if change.generation <= generation:
-            pending.setdefault(change.generation, []).append(change)
-    for number in sorted(pending):
-        step = pending[number]
+    for _, group in groupby(changes, lambda change: change.generation):
+        step = [*group]
         # names are left before they are taken: a swap takes both
         for change in step:
             if change.previous:
@@ -44,11 +57,9 @@ def managed_at(changes: Iterable[PastChange], generation: int) -> dict[Address, 
             if change.action not in GONE and change.after is not None:
                 life = change.address.tenant, change.uid
                 there = places.get(life)
-                if there in state and state[there].uid == change.uid:
+                if there in state and state[there][0] == change.uid:
                     # somebody renamed it, and we took it over under its new name: it is no longer at the old one
                     del state[there]
                 places[life] = change.address
-                state[change.address] = Managed(
-                    change.uid, change.after, change.explicit, change.source, change.spec_version
-                )
+                state[change.address] = change.uid, value_of(change)
     return state

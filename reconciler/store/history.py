@@ -17,7 +17,7 @@ from reconciler.store.rows import at_addresses, paths_from_json, read_mask_key
 from reconciler.store.schema import state_of
 from reconciler.store.url import Database
 
-_COLUMNS = (
+CHANGE_COLUMNS = (
     "generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source, "
     "spec_version, sources"
 )
@@ -53,11 +53,11 @@ def read_past(database: Database, project: str, changes: Sequence[Change]) -> Hi
         where, parameters = at_addresses(connection, (change.address for change in changes))
         lives = f"SELECT r.tenant, r.uid FROM resources r WHERE {where}"
         sql = (
-            f"SELECT {_COLUMNS} FROM changes r WHERE r.project = :project AND ({where} "
+            f"SELECT {CHANGE_COLUMNS} FROM changes r WHERE r.project = :project AND ({where} "
             f"OR (r.tenant, r.uid) IN ({lives})) ORDER BY r.generation, r.position"
         )
         records = connection.execute(text(sql), {"project": project, **parameters})
-        return History(generations, tuple(map(_change, records)))
+        return History(generations, tuple(map(change_of, records)))
 
 
 class Commits(NamedTuple):
@@ -93,14 +93,12 @@ def _generations(connection: Connection, project: str) -> tuple[Generation, ...]
 
 
 def _changes(connection: Connection, project: str, upto: int | None) -> tuple[PastChange, ...]:
-    sql = (
-        f"SELECT {_COLUMNS} FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
-    )
+    sql = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
     records = connection.execute(text(sql), {"project": project, "upto": 2**62 if upto is None else upto})
-    return tuple(_change(record) for record in records)
+    return tuple(change_of(record) for record in records)
 
 
-def _change(record: Any) -> PastChange:
+def change_of(record: Any) -> PastChange:
     generation, position, tenant, kind, name, action, previous, uid, before, after, cause, *more = record
     explicit, source, spec_version, sources = more
     return PastChange(

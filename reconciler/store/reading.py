@@ -156,6 +156,13 @@ _COUNTED = ("name", "environment", "generation", "project", "uid")
 """The columns that an overview reads."""
 
 
+def read_state(database: Database) -> DatabaseState:
+    if not exists(database):
+        return DatabaseState.MISSING
+    with reading(database) as connection:
+        return state_of(connection)
+
+
 def read_overview(database: Database) -> Overview:
     from reconciler.store.repairs import differences  # no other command needs it
 

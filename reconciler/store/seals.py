@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIGNED_FOR = "records_signed_for"
 """The member of an apply's entry in the audit trail that names the lineage whose records it signed."""
 _PURPOSE = b"reconciler applied record, format 2"
-_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version, generation"
+RECORD_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version, generation"
 OUTDATED = (
     "EXISTS (SELECT 1 FROM changes c WHERE (c.tenant, c.kind, c.name) = ({0}.tenant, {0}.kind, {0}.name) "
     "AND c.project = {0}.project AND c.generation > {0}.generation)"
@@ -102,7 +102,7 @@ def seal(connection: Connection, project: str, lineage: str, generation: int) ->
     if seals_of(connection, project) is not None:
         chosen += " AND generation = :generation"
     given = {"project": project, "generation": generation}
-    found = connection.execute(text(f"SELECT {_COLUMNS} FROM applied WHERE {chosen}"), given)
+    found = connection.execute(text(f"SELECT {RECORD_COLUMNS} FROM applied WHERE {chosen}"), given)
     records = [Record(*record) for record in found]
     _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in records])
     return True

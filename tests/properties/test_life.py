@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from reconciler.history.checks import checks
+
 from .arena import Arena
 from .bodies import Dice, Pick
 from .life import Life
@@ -30,6 +32,11 @@ def machine(arena: Arena, folder: Path) -> type[RuleBasedStateMachine]:
         @rule(step=st.sampled_from(sorted(STEPS)), data=dice(300))
         def goes_on(self, step: str, data: Dice) -> None:
             STEPS[step](self.life, Pick(data, ()))
+
+        def teardown(self) -> None:
+            """Whatever somebody did to live rows, history replays to what was applied."""
+            for check in checks(arena.database, {}, None):
+                assert check.name not in {"schema", "history"} or not check.findings, check.findings
 
     return Lives
 

@@ -28,7 +28,7 @@ def evidence(
     database: Database, tenants: tuple[str, ...], limit: int, before: str = "", caller: str | None = None
 ) -> list[dict[str, Any]]:
     """Of these tenants (all where none is named), older than the id ``before``. Raises what a reader may see."""
-    with _opened(database, tenants) as connection:
+    with opened(database, tenants) as connection:
         where, parameters = _where(tenants, before, caller)
         parameters["limit"] = limit
         found = []
@@ -40,7 +40,7 @@ def evidence(
 
 def one(database: Database, identity: str, tenants: tuple[str, ...] = ()) -> dict[str, Any] | None:
     """One piece of evidence by its id; None where there is none for these tenants."""
-    with _opened(database, tenants) as connection:
+    with opened(database, tenants) as connection:
         for sql, shown in ((_INTENTS, _call), (_DENIALS, _denial)):
             record = connection.execute(text(f"{sql} WHERE i.id = :id"), {"id": identity}).first()
             if record is not None:
@@ -51,7 +51,7 @@ def one(database: Database, identity: str, tenants: tuple[str, ...] = ()) -> dic
 
 def used(database: Database, tenant: str, levels: Sequence[Level], now: float) -> list[int]:
     """Return what is used of each of a tenant's levels in the windows of ``now``. Raises what a reader may see."""
-    with _opened(database, (tenant,)) as connection:
+    with opened(database, (tenant,)) as connection:
         return [_used(connection, level, now) for level in levels]
 
 
@@ -67,7 +67,7 @@ def _used(connection: Connection, level: Level, now: float) -> int:
 
 
 @contextmanager
-def _opened(database: Database, tenants: tuple[str, ...] = ()) -> Iterator[Connection]:
+def opened(database: Database, tenants: tuple[str, ...] = ()) -> Iterator[Connection]:
     """On PostgreSQL a role that may see one tenant only says which: the one that is asked about."""
     if not exists(database):
         hint = "`reconciler serve` makes it; name it by --store or RECONCILER_RUNTIME_URL"
