@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from reconciler.errors import ReconcilerError
 from reconciler.history.managed import replayed
@@ -22,6 +21,7 @@ from reconciler.store.repairs import differences
 from reconciler.store.schema import REVISIONS
 from reconciler.store.seals import seals_of
 from reconciler.store.url import Database
+from reconciler.store.verifying import Connection
 
 MOST_KEPT = 100
 """Findings of one check that are kept; the others are counted."""

@@ -150,7 +150,8 @@ def _set_up(connection: Connection, database: Database) -> Upgrade:
 
 def _upgraded(connection: Connection, database: Database) -> Upgrade:
     """A schema is held to its own revision first: a migration counts on what the ones before it made."""
-    from reconciler.store.repairs import differences, repair  # no other command needs them
+    from reconciler.store.repairs import differences, repair  # no other command needs these
+    from reconciler.store.seals import reseal
 
     state, before = state_of(connection), revision(connection)
     if state is DatabaseState.NEWER:
@@ -160,6 +161,8 @@ def _upgraded(connection: Connection, database: Database) -> Upgrade:
         _require_whole(differences(connection, before), before, database)
     if before != REVISIONS[-1]:
         migrate(connection, before)
+    if count := reseal(connection):
+        repaired = (*repaired, f"the seals of {count} records")
     left = differences(connection, REVISIONS[-1])
     _require_whole(left, REVISIONS[-1], database)
     return Upgrade(before, REVISIONS[-1], repaired, left)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SIGNED_FOR = "records_signed_for"
 """The member of an apply's entry in the audit trail that names the lineage whose records it signed."""
 _PURPOSE = b"reconciler applied record, format 2"
+_PURPOSE_1 = b"reconciler applied record, format 1"
 RECORD_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version, generation"
 OUTDATED = (
     "EXISTS (SELECT 1 FROM changes c WHERE (c.tenant, c.kind, c.name) = ({0}.tenant, {0}.kind, {0}.name) "
@@ -58,9 +59,18 @@ class Seals(Struct, frozen=True):
         return key is not None and mac is not None and hmac.compare_digest(mac, self.mac(record, key_id))
 
     def mac(self, record: Record, key_id: str) -> str:
-        own = hmac.digest(self.keys[key_id], _PURPOSE, "sha256")
-        message = canonical([self.lineage, *record]).encode()
-        return f"{key_id}:{hmac.digest(own, message, 'sha256').hex()}"
+        return self._made(_PURPOSE, [self.lineage, *record], key_id)
+
+    def fitted_before(self, record: Record, mac: str) -> bool:
+        """Whether the tool wrote the record when MACs did not cover its generation (format 1)."""
+        key_id = mac.partition(":")[0]
+        return key_id in self.keys and hmac.compare_digest(
+            mac, self._made(_PURPOSE_1, [self.lineage, *record[:-1]], key_id)
+        )
+
+    def _made(self, purpose: bytes, fields: list[Any], key_id: str) -> str:
+        own = hmac.digest(self.keys[key_id], purpose, "sha256")
+        return f"{key_id}:{hmac.digest(own, canonical(fields).encode(), 'sha256').hex()}"
 
 
 NOTHING_FITS = Seals("", {})
@@ -106,6 +116,29 @@ def seal(connection: Connection, project: str, lineage: str, generation: int) ->
     records = [Record(*record) for record in found]
     _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in records])
     return True
+
+
+def reseal(connection: Connection) -> int:
+    """Give records with MACs of format 1 those of today; return how many. Part of `db upgrade`, where a key is known.
+
+    Only of projects that no apply has signed since: of others, such a record is one that somebody brought back.
+    """
+    keys: Keys | None = connection.info.get("keys")
+    if keys is None:
+        return 0
+    count = 0
+    sql = text(
+        f"SELECT {RECORD_COLUMNS}, mac FROM applied a WHERE project = :project AND mac IS NOT NULL AND NOT {OUTDATED.format('a')}"
+    )
+    for project, lineage in connection.execute(text("SELECT name, lineage FROM projects ORDER BY name")).all():
+        if _was_signed(connection, project, lineage):
+            continue
+        seals = Seals(lineage, keys.by_id)
+        found = [(Record(*record), mac) for *record, mac in connection.execute(sql, {"project": project})]
+        before = [record for record, mac in found if seals.fitted_before(record, mac)]
+        _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in before])
+        count += len(before)
+    return count
 
 
 def _write(connection: Connection, project: str, macs: list[tuple[str, ...]]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection as Connection
+from sqlalchemy import text
 
 from reconciler.model.address import Address
 from reconciler.model.history import PastChange
