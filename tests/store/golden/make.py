@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 COMMITS = (
     *("b2e1372", "bc0290e", "aaab4c5", "b20d9e1", "216e1b9", "71e847d", "2637b06"),
     *("b74275a", "782bb24", "eca330a", "0c2020c", "8fd35e9", "f54a8af", "0aa3f62"),
+    "552638e",
 )
 
 
