@@ -48,7 +48,7 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     from reconciler.runtime.call import Failed, Surroundings
     from reconciler.runtime.surfaces.operators import Places
 
-    workspace = Workspace(options, ())
+    workspace = Workspace(options, (), ends=False)
     environment = workspace.environment(required=True)
     settings = ServeFile(version=1) if config is None else read_serve(config)
     folder = workspace.project.root if config is None else config.resolve().parent

@@ -88,10 +88,10 @@ _ALIVE: list[object] = []
 
 
 class Workspace:
-    """A project as one command sees it."""
+    """A project as one command sees it. Without ``ends`` connections are bounded each for itself, and not by the command."""
 
-    def __init__(self, options: Options, paths: Sequence[str]) -> None:
-        self.options = options
+    def __init__(self, options: Options, paths: Sequence[str], ends: bool = True) -> None:
+        self.options, self._ends = options, ends
         self.project, self.paths = _open_project(options, paths)
         self.name = self.project.settings.project or os.environ.get("RECONCILER_PROJECT") or DEFAULT_PROJECT
         if not is_name(self.name):
@@ -144,7 +144,8 @@ class Workspace:
                 code="project-name-missing",
                 hint="add `project: NAME` to reconciler.yaml, or set RECONCILER_PROJECT",
             )
-        return replace(found, keys=self._keys(), bounds=bounds_of_environment()).from_now()
+        bounded = replace(found, keys=self._keys(), bounds=bounds_of_environment())
+        return bounded.from_now() if self._ends else bounded
 
     def _keys(self) -> Keys | None:
         """The keys that seal what was applied. A command that only reads does without a file that is not there for it."""

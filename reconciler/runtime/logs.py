@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import orjson
+
+AGAIN_SECONDS = 60.0
 
 
 class JsonLog(logging.Formatter):
@@ -14,6 +17,22 @@ class JsonLog(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         told = {"at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"), "level": record.levelname.lower()}
         return orjson.dumps({**told, "logger": record.name, "message": record.getMessage()}).decode()
+
+
+class Trouble:
+    """What goes wrong again and again, logged when it changes and once a minute."""
+
+    def __init__(self, log: logging.Logger, message: str) -> None:
+        self._log, self._message = log, message
+        self._last: tuple[str, float] | None = None
+
+    def occurs(self, why: str) -> None:
+        if self._last is None or self._last[0] != why or time.monotonic() - self._last[1] > AGAIN_SECONDS:
+            self._last = why, time.monotonic()
+            self._log.error(self._message, why)
+
+    def ends(self) -> None:
+        self._last = None
 
 
 def log_as_json() -> None:

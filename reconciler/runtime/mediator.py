@@ -90,6 +90,14 @@ class Mediator:
         self._metrics = metrics
         self._running: dict[str, _Running] = {}
 
+    async def require_ready(self) -> None:
+        """Return if a call would be decided and recorded now. Raises Refusal (``unavailable``), as a call would."""
+        self._in_force()
+        try:
+            await self._ledger.prove()
+        except Unavailable:
+            raise Refusal("unavailable", retry_after=1) from None
+
     async def access(
         self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "", key: str = ""
     ) -> Done:

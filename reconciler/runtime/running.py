@@ -26,6 +26,7 @@ from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.source import Source
 from reconciler.runtime.surfaces.operators import Places
+from reconciler.runtime.threads import in_thread
 from reconciler.secrets.resolve import Resolver, Wanted
 from reconciler.store.failures import DatabaseFailed
 from reconciler.store.filing import file
@@ -35,6 +36,7 @@ from reconciler.store.watch import Watch
 
 IDLE_LOOK_SECONDS = 15.0
 FILING_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
 NEVER_DAYS = 36_500
 
 
@@ -77,7 +79,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     await source.start()
     values_key = await _opened(ledger, plan.places.store)  # from here on the store is there, and can be recognised
     await ledger.count_by_uid(lambda tenant, name: uid_of(source.current().snapshot.tenant(tenant), name))
-    control = await asyncio.to_thread(control_of, plan.places.control, plan.places.store)
+    control = await in_thread(control_of, plan.places.control, plan.places.store)
     pools = Pools(CONNECTORS, plan.around._replace(control=control), ledger.open.__contains__)
     mediator = Mediator(source, ledger, pools, values_key, metrics)
     source.changed = mediator.cancel_frozen
@@ -94,7 +96,9 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
             task.cancel()
         await source.close()
         await ledger.close()
-        await pools.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pools.close()
 
 
 async def _opened(ledger: Ledger, store: Database) -> bytes:
@@ -138,7 +142,7 @@ async def _filing(source: Source, places: Places) -> None:
         await asyncio.sleep(FILING_SECONDS)
         if source.pending:
             with contextlib.suppress(Exception):  # where the role may not write, a command has to
-                await asyncio.to_thread(file, places.control, Actor("serve", places.audit_key))
+                await in_thread(file, places.control, Actor("serve", places.audit_key))
 
 
 def resolving(resolver: Resolver) -> tuple[Resolve, Resolve]:
@@ -146,7 +150,7 @@ def resolving(resolver: Resolver) -> tuple[Resolve, Resolve]:
 
     async def resolved(tenant: str, reference: str) -> str:
         try:
-            secret = await asyncio.to_thread(resolver.resolve, tenant, reference)
+            secret = await in_thread(resolver.resolve, tenant, reference)
         except ReconcilerError:
             raise Failed("credential-unresolved", "a credential could not be had") from None
         return secret.reveal()

@@ -23,6 +23,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.load.serve_file import Listener
 from reconciler.runtime.call import Failed
 from reconciler.runtime.identity import by_claims, by_key, utc_now
+from reconciler.runtime.mediator import Refusal
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.running import Plan, Running, running
 from reconciler.runtime.source import Source, Stale
@@ -178,9 +179,12 @@ def _health(parts: Running) -> list[Route]:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        return PlainTextResponse(
-            "ready\n" if parts.source.is_fresh else "stale\n", 200 if parts.source.is_fresh else 503
-        )
+        try:
+            await parts.mediator.require_ready()
+        except Refusal:
+            why = "no evidence" if parts.source.is_fresh else "stale"
+            return PlainTextResponse(f"{why}\n", 503)
+        return PlainTextResponse("ready\n")
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 

@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 
 from reconciler.load.serve_file import Issuer
+from reconciler.runtime.threads import in_thread
 
 REFRESH_SECONDS, LEAST_SECONDS = 300.0, 10.0
 """Keys are fetched anew after the first; for a key that is not known, no more often than the second."""
@@ -44,7 +45,7 @@ class Tokens:
         if age > REFRESH_SECONDS or (kid not in keys and age > LEAST_SECONDS):
             async with self._turn:
                 if self._keys.get(name, (fetched, keys))[0] == fetched:
-                    found: Mapping[str, Any] | None = await asyncio.to_thread(_fetched, issuer.jwks_url)
+                    found: Mapping[str, Any] | None = await in_thread(_fetched, issuer.jwks_url)
                     keys = keys if found is None else found
                     self._keys[name] = (time.monotonic(), keys)
         keys = self._keys[name][1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -209,3 +210,12 @@ def set_wait(connection: Connection, seconds: float) -> None:
     """PostgreSQL: bound how long each later statement of this transaction waits for a lock."""
     milliseconds = max(1, int(seconds * 1000))
     connection.execute(text("SELECT set_config('lock_timeout', :ms, true)"), {"ms": str(milliseconds)})
+
+
+def cut(connection: Connection) -> None:
+    """PostgreSQL: end both directions of the connection's socket, so that a wait on it in another thread ends."""
+    if connection.dialect.name == "sqlite":
+        return
+    driver: Any = connection.connection.driver_connection
+    with socket.socket(fileno=os.dup(driver.fileno())) as other:
+        other.shutdown(socket.SHUT_RDWR)

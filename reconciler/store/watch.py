@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Refused
 from reconciler.model.known import Known
 from reconciler.model.live import DatabaseState
 from reconciler.model.status import Status
-from reconciler.store.connect import exists, readable
+from reconciler.store.connect import cut, exists, readable
 from reconciler.store.failures import translated
 from reconciler.store.known import known_in
 from reconciler.store.pending import ids_in
@@ -21,6 +23,8 @@ from reconciler.store.status import status_in
 from reconciler.store.url import Database
 
 T = TypeVar("T")
+CONNECT_SECONDS = 2.0
+FOREVER = 1e9
 _PULSE = {
     "sqlite": "SELECT n, (SELECT group_concat(name || ' ' || generation) FROM projects), "
     "(SELECT count(*) || max(COALESCE(suspended_at, '')) FROM statuses), (SELECT n FROM status_counter), 0, 0 FROM row_counter",
@@ -56,10 +60,12 @@ class World(NamedTuple):
 
 
 class Watch:
-    """One connection, for one thread at a time; it is opened again after any error."""
+    """One connection without an end, for one thread at a time; it is opened again after any error."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = replace(
+            database, bounds=replace(database.bounds, connect=CONNECT_SECONDS, total=FOREVER), ends=inf
+        )
         self._stack = ExitStack()
         self._connection: Connection | None = None
         self._inode = (0, 0)
@@ -86,6 +92,13 @@ class Watch:
         self._connection = None
         self._stack.close()
 
+    def abandon(self) -> Watch:
+        """Cut the connection from under a look that hangs in another thread, and return a watch that can look again."""
+        if self._connection is not None:
+            with suppress(Exception):  # it may be ending by itself
+                cut(self._connection)
+        return Watch(self._database)
+
     def _look(self, work: Callable[[Connection, tuple[int, int]], T]) -> T:
         try:
             if self._inode != (inode := self._file()):
@@ -93,7 +106,6 @@ class Watch:
                 self._inode = inode
             with translated(self._database):
                 connection = self._connection or self._open()
-                self._connection = connection
                 with connection.begin():  # each look sees a moment of its own
                     return work(connection, inode)
         except BaseException:
@@ -105,7 +117,7 @@ class Watch:
             raise Refused(
                 f"{self._database.display} is not there", code="database-missing", hint="apply something first"
             )
-        connection = self._stack.enter_context(readable(self._database))
+        connection = self._connection = self._stack.enter_context(readable(self._database))
         with connection.begin():
             state = state_of(connection)
         require_usable(state, self._database)

@@ -57,10 +57,10 @@ def test_no_template_reads_evidence(db: Db, tmp_path: Path) -> None:
     document["templates"]["top"] = {"type": "sql", "datasource": "sales", "sql": "SELECT caller FROM intents"}
     with served(tmp_path, db, document, permits={"sqlite_roots": ["."], "networks": []}) as server:
         assert server.call("top").json()["code"] == "control-database"
-        # another file in its place is one that the next start would use: it is not read either
+        # another file in its place is one that the next start would use: nothing is asked before the store is back
         os.rename(tmp_path / "runtime.db", tmp_path / "old.db")
         (tmp_path / "runtime.db").write_bytes(b"")
-        assert server.call("top").json()["code"] == "control-database"
+        assert server.call("top").json()["code"] == "unavailable"
 
 
 def test_a_refused_secret_is_asked_for_past_what_was_kept() -> None:

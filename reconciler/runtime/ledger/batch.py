@@ -11,11 +11,22 @@ from reconciler.runtime.ledger.judge import Judged
 
 
 class Batch(NamedTuple):
-    """Written in one transaction: all of it is durable, or nothing is."""
+    """Written in one transaction: all of it is durable, or nothing is. ``proof`` asks whether that can be done at all."""
 
     intents: Sequence[Intent] = ()
     outcomes: Sequence[Outcome] = ()
     denials: Sequence[Denial] = ()
+    proof: bool = False
+
+
+class StoreChanged(Exception):
+    """The store is not the one that this server opened: whatever it lets through would have its evidence elsewhere."""
+
+
+PROOF = ("", "", "proof")
+"""Tenant, target and id of the slot that a proof takes: it is over at once, and belongs to nobody."""
+IDENTITY = "SELECT value FROM settings WHERE name = 'values_key'"
+"""What tells a store from another one of the same name: it is drawn when the store is made."""
 
 
 UidOf = Callable[[str, str], str | None]
@@ -42,7 +53,10 @@ class Backend(Protocol):
     """A store of one sort."""
 
     async def flush(self, batch: Batch) -> Judged:
-        """Judges the intents by the limits and writes everything. Raises whatever the database says; then nothing is written."""
+        """Judges the intents by the limits and writes everything.
+
+        Raises StoreChanged, and whatever the database says; then nothing is written.
+        """
         ...
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
@@ -54,8 +68,8 @@ class Backend(Protocol):
         """What is used of each in the window of now; nothing is locked."""
         ...
 
-    async def setting(self, name: str, value: str) -> str:
-        """What is kept under a name; ``value`` where nothing was."""
+    async def identify(self, value: str) -> str:
+        """Return what the store is known by, which is ``value`` for a new one. From then on no other store is written to."""
         ...
 
     async def count_by_uid(self, uid_of: UidOf) -> None:

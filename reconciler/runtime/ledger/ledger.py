@@ -14,12 +14,15 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from reconciler.failpoints import hit
-from reconciler.runtime.ledger.batch import Backend, Batch, Space, UidOf
+from reconciler.runtime.ledger.batch import Backend, Batch, Space, StoreChanged, UidOf
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, new_id
+from reconciler.runtime.ledger.judge import Judged
+from reconciler.runtime.logs import Trouble
 
 log = logging.getLogger("reconciler.runtime")
 WAIT_SECONDS = 0.25
 """No intent on the disk by then: no access."""
+PROOF_SECONDS = 1.0
 MOST_WAITING = 2_000
 MOST_TOGETHER = 500
 SWEEP_SECONDS, GRACE_SECONDS = 15.0, 10.0
@@ -56,7 +59,9 @@ class _Count(Struct):
 
 
 class _Waiting(NamedTuple):
-    intent: Intent
+    """``intent`` is None for whoever only asks whether one would be written."""
+
+    intent: Intent | None
     answer: asyncio.Future[Judgement]
 
 
@@ -82,6 +87,8 @@ class Ledger:
         self.open: set[str] = set()
         """Calls whose intent is durable and that have no outcome yet: nothing else may reach a connector."""
         self.failures = 0
+        self._flushed = -math.inf
+        self._trouble = Trouble(log, "evidence was not written: %s")
         self._flushes = False
 
     def start(self) -> None:
@@ -89,6 +96,18 @@ class Ledger:
 
     async def admit(self, intent: Intent) -> Judgement:
         """Durable when it returns Admitted. Raises Unavailable."""
+        answer = await self._written(intent)
+        if isinstance(answer, Admitted):
+            hit("after_intent")
+            self.open.add(intent.id)
+        return answer
+
+    async def prove(self) -> None:
+        """Return if the intent of a call would be written now, as one was within PROOF_SECONDS. Raises Unavailable."""
+        if time.monotonic() - self._flushed > PROOF_SECONDS:
+            await self._written(None)
+
+    async def _written(self, intent: Intent | None) -> Judgement:
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("too many calls wait for evidence")
         loop = asyncio.get_running_loop()
@@ -97,13 +116,9 @@ class Ledger:
         self._wake.set()
         timer = loop.call_later(WAIT_SECONDS, _give_up, waiting.answer)
         try:
-            answer = await waiting.answer
+            return await waiting.answer
         finally:
             timer.cancel()
-        if isinstance(answer, Admitted):
-            hit("after_intent")
-            self.open.add(intent.id)
-        return answer
 
     def settle(self, outcome: Outcome) -> None:
         """What came of a call; written with the next flush."""
@@ -165,25 +180,36 @@ class Ledger:
         outcomes = [self._outcomes.popleft() for _ in range(min(MOST_TOGETHER, len(self._outcomes)))]
         denials = [self._denials.popleft() for _ in range(min(MOST_TOGETHER, len(self._denials)))]
         try:
-            judged = await self._backend.flush(Batch([one.intent for one in waiting], outcomes, denials))
+            intents = [one.intent for one in waiting if one.intent is not None]
+            judged = await self._backend.flush(Batch(intents, outcomes, denials, len(intents) < len(waiting)))
         except Exception as error:
             # all who wait are denied; what was done has to be told later, and is kept
             self.failures += 1
-            log.error("evidence was not written: %s", type(error).__name__)
+            self._flushed = -math.inf
+            self._trouble.occurs(str(error) if isinstance(error, StoreChanged) else type(error).__name__)
             self._outcomes.extendleft(reversed(outcomes))
             self._denials.extendleft(reversed(denials))
             for one in waiting:
                 if not one.answer.done():
                     one.answer.set_exception(Unavailable("evidence was not written"))
             return False
+        self._flushed = time.monotonic()
+        self._trouble.ends()
         for one in waiting:
-            stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id)
-            if not one.answer.done():
-                one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
-            elif stopped is None:
-                # given up in the meantime: it was written, and its evidence says that nothing was done
-                self.settle(Outcome(one.intent.id, "blocked", None, 0, 0, "late"))
+            self._answer(one, judged)
         return True
+
+    def _answer(self, one: _Waiting, judged: Judged) -> None:
+        if one.intent is None:
+            if not one.answer.done():
+                one.answer.set_result(Admitted())
+            return
+        stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id)
+        if not one.answer.done():
+            one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
+        elif stopped is None:
+            # given up in the meantime: it was written, and its evidence says that nothing was done
+            self.settle(Outcome(one.intent.id, "blocked", None, 0, 0, "late"))
 
     async def _sweeping(self) -> None:
         while True:
@@ -228,9 +254,9 @@ class Ledger:
         """The key of the hashes of values: the same for all servers of one store, and of no use without it."""
         import secrets
 
-        return bytes.fromhex(await self._backend.setting("values_key", secrets.token_hex(32)))
+        return bytes.fromhex(await self._backend.identify(secrets.token_hex(32)))
 
-    async def close(self, seconds: float = 5.0) -> None:
+    async def close(self, seconds: float = 2.0) -> None:
         """Writes what waits, within bounds."""
         self._tell_counted(all_=True)
         with contextlib.suppress(TimeoutError):
@@ -240,5 +266,6 @@ class Ledger:
                     await asyncio.sleep(0.01)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1.0)
         await self._backend.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -13,9 +14,12 @@ import asyncpg  # type: ignore[import-untyped]
 from reconciler.runtime.ledger import postgresql_whole as whole
 from reconciler.runtime.ledger.batch import (
     BY_NAME,
+    IDENTITY,
     OLD_WINDOWS,
+    PROOF,
     Batch,
     Space,
+    StoreChanged,
     UidOf,
     by_uid,
     denial_row,
@@ -41,6 +45,7 @@ from reconciler.runtime.ledger.schema import EXISTS, OWNS, PARTITIONED, month_of
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
 _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 JUDGE_SECONDS = 1.0
 """So long after a refusal nobody tries whether a batch fits as a whole."""
 _INTENT = ("text", "float8", "float8", *("text",) * 8, "bigint", "int")
@@ -58,6 +63,8 @@ class Postgresql:
         self._whole: Any = None
         self._owns = False
         self._judges_until = 0.0
+        self._identity: str | None = None
+        """Of the store that was opened first: no other one is written to, and none is made in its place."""
 
     async def flush(self, batch: Batch) -> Judged:
         """By one statement where nobody is refused; else it is judged under locks, and so is what comes in the next moment."""
@@ -71,8 +78,9 @@ class Postgresql:
     async def _as_one(self, batch: Batch) -> bool:
         connection = await self._connected()
         try:
-            self._whole = self._whole or await whole.prepared(connection)
-            return await whole.write(self._whole, batch)
+            with _bounded(connection):
+                self._whole = self._whole or await whole.prepared(connection)
+                return await whole.write(self._whole, batch, self._identity or "")
         except asyncpg.InvalidSQLStatementNameError:
             self._judges_until = math.inf  # there is a proxy in between, behind which no statement stays prepared
             return False
@@ -91,9 +99,10 @@ class Postgresql:
         async with self._turn:
             return await self._in_transaction(_read, levels)  # type: ignore[no-any-return]
 
-    async def setting(self, name: str, value: str) -> str:
+    async def identify(self, value: str) -> str:
         async with self._turn:
-            return str(await self._in_transaction(_setting, name, value))
+            self._identity = str(await self._in_transaction(_identify, value))
+            return self._identity
 
     async def count_by_uid(self, uid_of: UidOf) -> None:
         async with self._turn:
@@ -105,20 +114,24 @@ class Postgresql:
 
     async def close(self) -> None:
         if self._connection is not None:
-            await self._connection.close()
+            with _bounded(self._connection, _CLOSE_SECONDS), suppress(Exception):
+                await self._connection.close()
 
     async def _in_transaction(self, work: Any, *arguments: Any) -> Any:
         connection = await self._connected()
         try:
-            async with connection.transaction():
-                return await work(connection, *arguments)
+            with _bounded(connection):
+                async with connection.transaction():
+                    if self._identity is not None and await connection.fetchval(IDENTITY) != self._identity:
+                        raise StoreChanged("the database has the content of another store")
+                    return await work(connection, *arguments)
         except BaseException:
             self._give_up(connection)
             raise
 
     async def _connected(self) -> Any:
         if self._connection is None:
-            self._connection, self._whole = await opened(self._url), None
+            self._connection, self._whole = await opened(self._url, new=self._identity is None), None
             self._owns = await self._connection.fetchval(OWNS)
         return self._connection
 
@@ -128,18 +141,40 @@ class Postgresql:
         connection.terminate()
 
 
-async def opened(url: str) -> Any:
+@contextmanager
+def _bounded(connection: Any, seconds: float = _SECONDS) -> Iterator[None]:
+    """End the connection when the block takes longer: asyncpg's own bound still waits for the server to confirm a rollback."""
+    timer = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def opened(url: str, new: bool) -> Any:
+    """A connection to the store; where it is ``new`` its tables are made. Raises StoreChanged for one that lost them."""
     # no statement is named: it would not survive a proxy that pools transactions
     connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS, statement_cache_size=0)
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        is_there = await connection.fetchval(EXISTS["postgresql"])
-        version = int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
-        for statement in statements("postgresql", version):
-            await connection.execute(statement)
-        if await connection.fetchval(OWNS):
-            await _make_months(connection, await connection.fetchval(_NOW))
+    try:
+        with _bounded(connection):
+            async with connection.transaction():
+                await _set_up(connection, new)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
+
+
+async def _set_up(connection: Any, new: bool) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    is_there = await connection.fetchval(EXISTS["postgresql"])
+    if not (is_there or new):
+        raise StoreChanged("the database has no tables any more")
+    version = int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
+    for statement in statements("postgresql", version):
+        await connection.execute(statement)
+    if await connection.fetchval(OWNS):
+        await _make_months(connection, await connection.fetchval(_NOW))
 
 
 def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
@@ -179,6 +214,9 @@ async def _flush(connection: Any, batch: Batch) -> Judged:
     if sorted_.claimed:
         await _claim(connection, sorted_, judged, now)
     await _add(connection, "slots", ("text", "text", "text", "float8"), slot_rows(judged.admitted, now))
+    if batch.proof:
+        sql = "INSERT INTO slots VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, target, id) DO UPDATE SET ends = $4"
+        await connection.execute(sql, *PROOF, now)
     await _add(connection, "intents", _INTENT, [intent_row(one, now) for one in judged.admitted])
     await _add(connection, "denials", _DENIAL, [denial_row(one, now) for one in batch.denials])
     return judged._replace(repeated=sorted_.repeated)
@@ -325,6 +363,6 @@ async def _count_by_uid(connection: Any, uid_of: UidOf) -> None:
         await connection.execute("DELETE FROM counters WHERE target LIKE '%/%'")
 
 
-async def _setting(connection: Any, name: str, value: str) -> str:
-    await connection.execute("INSERT INTO settings VALUES ($1, $2) ON CONFLICT DO NOTHING", name, value)
-    return str(await connection.fetchval("SELECT value FROM settings WHERE name = $1", name))
+async def _identify(connection: Any, value: str) -> str:
+    await connection.execute("INSERT INTO settings VALUES ('values_key', $1) ON CONFLICT DO NOTHING", value)
+    return str(await connection.fetchval(IDENTITY))

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-from reconciler.runtime.ledger.batch import Batch, intent_row, outcome_row
+from reconciler.runtime.ledger.batch import IDENTITY, Batch, intent_row, outcome_row
 from reconciler.runtime.ledger.entries import PERIODS, Level
 
 LENGTHS = {per: len(time.strftime(form, time.gmtime(0))) for per, form in PERIODS.items()}
@@ -28,7 +28,8 @@ def _given(columns: str, first: int) -> str:
     return f"unnest({arrays}) AS k ({', '.join(name for name, _ in pairs)})"
 
 
-# Every window begins a text that says the time to the second. What is above a cap divides by nothing: all of it is undone.
+# Every window begins a text that says the time to the second. What is above a cap, and what would be written into another
+# store, divides by nothing: all of it is undone.
 STATEMENT = f"""
 WITH t AS MATERIALIZED (
   SELECT extract(epoch FROM c)::float8 AS s, to_char(c AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') AS w
@@ -48,7 +49,7 @@ WITH t AS MATERIALIZED (
     k.value_hash, k.policy, k.generation, k.drifted
   FROM t, {_given(_INTENTS, 13)}
 )
-SELECT 1 / (count(*) = 0)::int
+SELECT 1 / (count(*) = 0 AND COALESCE(({IDENTITY}) = $25::text, false))::int
 FROM c JOIN {_given(_COUNTERS, 7)} USING (tenant, target, unit, length) WHERE c.n > k.cap
 """
 
@@ -57,7 +58,10 @@ def fits(batch: Batch) -> bool:
     """Whether there is nothing in it that has to be looked at under a lock: slots, keys, or what is rare."""
     plain = all(level.per for intent in batch.intents for level in intent.levels)
     return plain and not (
-        batch.denials or any(one.repeat for one in batch.intents) or any(one.kept for one in batch.outcomes)
+        batch.proof
+        or batch.denials
+        or any(one.repeat for one in batch.intents)
+        or any(one.kept for one in batch.outcomes)
     )
 
 
@@ -66,10 +70,10 @@ async def prepared(connection: Any) -> Any:
     return await connection.prepare(STATEMENT, name=f"reconciler_{secrets.token_hex(8)}")
 
 
-async def write(statement: Any, batch: Batch) -> bool:
-    """False where a limit would have been passed: then nothing was written."""
+async def write(statement: Any, batch: Batch, identity: str) -> bool:
+    """False where a limit would have been passed, or the store is not the one of ``identity``: then nothing was written."""
     try:
-        await statement.fetch(*_arguments(batch))
+        await statement.fetch(*_arguments(batch), identity)
     except asyncpg.DivisionByZeroError:
         return False
     return True

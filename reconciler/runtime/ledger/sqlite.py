@@ -9,13 +9,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import disk_usage
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote
 
 from reconciler.runtime.ledger.batch import (
     BY_NAME,
+    IDENTITY,
     OLD_WINDOWS,
+    PROOF,
     Batch,
     Space,
+    StoreChanged,
     UidOf,
     by_uid,
     denial_row,
@@ -42,6 +46,13 @@ BUSY_SECONDS = 2.0
 _NOW = "SELECT (julianday('now') - 2440587.5) * 86400.0"
 
 
+class Known(NamedTuple):
+    """One store: device and inode of its file, and what it is known by itself."""
+
+    file: tuple[int, int] | None
+    identity: str
+
+
 class Sqlite:
     """Everything on one connection, in one thread."""
 
@@ -49,6 +60,8 @@ class Sqlite:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._connection: sqlite3.Connection | None = None
+        self._known: Known | None = None
+        """The store that was opened first: no other one is written to, and none is made in its place."""
 
     async def flush(self, batch: Batch) -> Judged:
         return await self._do(lambda connection: _flush(connection, batch))
@@ -65,8 +78,14 @@ class Sqlite:
 
         return await self._do(read)
 
-    async def setting(self, name: str, value: str) -> str:
-        return await self._do(lambda connection: _setting(connection, name, value))
+    async def identify(self, value: str) -> str:
+        def first(connection: sqlite3.Connection) -> str:
+            connection.execute("INSERT INTO settings VALUES ('values_key', ?) ON CONFLICT DO NOTHING", (value,))
+            found = str(connection.execute(IDENTITY).fetchone()[0])
+            self._known = Known(_file(self._path), found)
+            return found
+
+        return await self._do(first)
 
     async def count_by_uid(self, uid_of: UidOf) -> None:
         await self._do(lambda connection: _count_by_uid(connection, uid_of))
@@ -93,10 +112,17 @@ class Sqlite:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_transaction, work)
 
     def _in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection or opened(self._path)
+        if self._known is not None and _file(self._path) != self._known.file:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            raise StoreChanged(f"{self._path} is not there any more, or another file")
+        connection = self._connection or opened(self._path, new=self._known is None)
         self._connection = connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            if self._known is not None and connection.execute(IDENTITY).fetchone() != (self._known.identity,):
+                raise StoreChanged(f"{self._path} has the content of another store")
             found = work(connection)
             connection.execute("COMMIT")
             return found
@@ -107,11 +133,26 @@ class Sqlite:
             raise
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """The file with its tables; it is made for its owner alone."""
-    if not path.exists():
+def _file(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of the file that has the name now, None for no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def opened(path: Path, new: bool) -> sqlite3.Connection:
+    """The file with its tables; where it is ``new``, it is made, for its owner alone."""
+    if new and not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # an intent has to survive a power cut, or it is none
     connection.execute("BEGIN IMMEDIATE")
@@ -141,6 +182,8 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
         [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"],
     )
     connection.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", slot_rows(judged.admitted, now))
+    if batch.proof:
+        connection.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?)", (*PROOF, now))
     connection.executemany(
         f"INSERT INTO intents VALUES ({', '.join('?' * 13)})", [intent_row(one, now) for one in judged.admitted]
     )
@@ -195,8 +238,3 @@ def _count_by_uid(connection: sqlite3.Connection, uid_of: UidOf) -> None:
                 (tenant, counter, unit, period, n),
             )
     connection.execute("DELETE FROM counters WHERE target LIKE '%/%'")
-
-
-def _setting(connection: sqlite3.Connection, name: str, value: str) -> str:
-    connection.execute("INSERT INTO settings VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
-    return str(connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()[0])

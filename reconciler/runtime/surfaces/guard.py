@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reconciler import strict_json
 from reconciler.codes import Code
 from reconciler.load.serve_file import Listener
+from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces.problem import problem
 from reconciler.strict_json import NotStrict
 
@@ -41,9 +42,12 @@ class Guard:
         if answer is None and scope["path"] not in OPEN:
             try:
                 scope["who"] = await self._prove(headers.get(b"authorization", b"").decode("latin-1"))
+            except Stale:  # an outage is no wrong key: whoever asks shall come again with the same one
+                self._refused("unavailable")
+                answer = problem(503, "unavailable", "What is in force is not known.", {"Retry-After": "1"})
             except Exception:
                 scope["who"] = None
-            if scope["who"] is None:
+            if answer is None and scope["who"] is None:
                 self._refused("unauthenticated")
                 answer = problem(401, "unauthenticated", "Say who you are.", {"WWW-Authenticate": "Bearer"})
         if answer is not None:

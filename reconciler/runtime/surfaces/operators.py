@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -30,6 +29,7 @@ from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
 from reconciler.runtime.surfaces.pages import asked, cursor_of
 from reconciler.runtime.surfaces.problem import Json, problem
+from reconciler.runtime.threads import in_thread
 from reconciler.store.filing import file
 from reconciler.store.secrets import Actor
 from reconciler.store.status import NotFrozen, UnknownTarget, freeze, freezes, unfreeze
@@ -79,13 +79,13 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         caller = request.query_params.get("caller")
         if caller is not None and not is_name(caller):
             return problem(400, "invalid-values", "`caller` is a caller's name.")
-        found = await asyncio.to_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, caller)
+        found = await in_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, caller)
         more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
         return Json({"evidence": found[:limit], **more})
 
     async def tell_evidence(request: Request) -> Response:
         tenant, identity = request.path_params["tenant"], request.path_params["id"]
-        found = await asyncio.to_thread(reading.one, places.evidence, identity, (tenant,))
+        found = await in_thread(reading.one, places.evidence, identity, (tenant,))
         return Json(found) if found else problem(404, "not-found", "There is no such evidence.")
 
     async def explain(request: Request) -> Response:
@@ -103,7 +103,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         if request.method != "GET":
             return await change_freeze(request)
         tenant = request.path_params["tenant"]
-        found = await asyncio.to_thread(freezes, places.control)
+        found = await in_thread(freezes, places.control)
         return Json({"freezes": [one.document() for one in found if tenant_of(one.freeze.target) == tenant]})
 
     async def change_freeze(request: Request) -> Response:
@@ -129,10 +129,10 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         changed = True
         try:
             if request.method == "POST":
-                changed = await asyncio.to_thread(freeze, places.control, target, reason[:1024], actor, ahead)
-                await asyncio.to_thread(file, places.control, actor)
+                changed = await in_thread(freeze, places.control, target, reason[:1024], actor, ahead)
+                await in_thread(file, places.control, actor)
             else:
-                await asyncio.to_thread(unfreeze, places.control, target, reason[:1024], actor)
+                await in_thread(unfreeze, places.control, target, reason[:1024], actor)
         except (UnknownTarget, NotFrozen) as error:
             return problem(404, error.code, f"{error}: {error.problems[0].hint}")
         return Json({"target": target, "frozen": request.method == "POST", "changed": changed})
