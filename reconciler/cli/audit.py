@@ -35,7 +35,7 @@ def show_command(options: Options, identity: str) -> int:
 
     Exit 1 where there is none of this id: nothing was written by it.
     """
-    from reconciler.store.reading import written_entry
+    from reconciler.store.filing import written_entry
 
     if not _IDENTITY.fullmatch(identity):
         raise UsageError(f"{visible(identity)} is not an id", hint="at least the first 8 of its 36 characters")

@@ -11,11 +11,14 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.audit import Actor, AuditKey
+from reconciler.model.live import DatabaseState
 from reconciler.model.status import Freeze
 from reconciler.store.audit import entry_of, note
 from reconciler.store.carrying import filed_freezes, frozen_by, insert
 from reconciler.store.changing import changing
+from reconciler.store.connect import exists, reading
 from reconciler.store.pending import Pending, forget, pending_in
+from reconciler.store.schema import state_of
 from reconciler.store.status_change import raise_counter
 from reconciler.store.url import Database
 
@@ -93,6 +96,14 @@ def _fields(one: Pending) -> dict[str, str | None]:
     if one.event == "freeze":
         return {"target": one.target, "reason": one.reason, "write": one.id}
     return {"tenant": one.tenant, "caller": one.caller, "key": one.target, "write": one.id}
+
+
+def written_entry(database: Database, identity: str) -> dict[str, Any] | None:
+    """Return the audit trail's entry of the write ``identity``; None where there is none, and no write of this id."""
+    if not exists(database):
+        return None
+    with reading(database) as connection:
+        return written_in(connection, identity) if state_of(connection) is DatabaseState.CURRENT else None
 
 
 def written_in(connection: Connection, identity: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -13,7 +13,6 @@ from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
 from reconciler.store.audit import Chain, read_chain
 from reconciler.store.connect import exists, reading
-from reconciler.store.filing import written_in
 from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
 from reconciler.store.schema import REVISIONS, revision, state_of
 from reconciler.store.settled import read_settled
@@ -125,14 +124,6 @@ def chain_of(database: Database) -> Iterator[Chain | None]:
         return
     with reading(database) as connection:
         yield read_chain(connection) if state_of(connection) is DatabaseState.CURRENT else None
-
-
-def written_entry(database: Database, identity: str) -> dict[str, Any] | None:
-    """Return the audit trail's entry of the write ``identity``; None where there is none, and no write of this id."""
-    if not exists(database):
-        return None
-    with reading(database) as connection:
-        return written_in(connection, identity) if state_of(connection) is DatabaseState.CURRENT else None
 
 
 class Overview(NamedTuple):
