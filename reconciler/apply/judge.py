@@ -36,12 +36,12 @@ class Ruling(Struct, frozen=True):
 
 def judge(plan: Plan, needs: Needs, terms: Terms, transaction: Transaction, project: ProjectRow) -> Ruling:
     """``needs`` is what each change refers to. Raises Refused or PlanStale, with every reason; nothing has been written yet."""
-    _right_database(plan, project, transaction)
+    _right_database(plan, project)
     locked = _lock(plan, transaction)
     verdicts = [(change, decide(change, locked)) for change in plan.changes]
     refused = [_foreign(c, locked) for c, verdict in verdicts if verdict is Verdict.NOT_OURS]
     moved = {c.address for c, verdict in verdicts if verdict is Verdict.STALE}.union(_renamed(verdicts, transaction))
-    stale = [_stale(address) for address in sorted(moved)]
+    stale = [*_restored(plan, transaction), *(_stale(address) for address in sorted(moved))]
     writes = tuple(
         _forgetting(c) if verdict is Verdict.LOST else c
         for c, verdict in verdicts
@@ -70,7 +70,7 @@ def _forgetting(change: Change) -> Change:
     return replace(change, action=Action.FORGET, new=change.old, reason=DELETED_OUTSIDE)
 
 
-def _right_database(plan: Plan, project: ProjectRow, transaction: Transaction) -> None:
+def _right_database(plan: Plan, project: ProjectRow) -> None:
     require_environment(project, plan.project, plan.environment)
     if plan.lineage is not None and plan.lineage != project.lineage:
         raise Refused(
@@ -84,8 +84,13 @@ def _right_database(plan: Plan, project: ProjectRow, transaction: Transaction) -
             "it was probably restored from a backup",
             hint="make a new plan",
         )
+
+
+def _restored(plan: Plan, transaction: Transaction) -> Iterator[Problem]:
+    """Another apply made the plan's generation here: whatever it shows as live was never live in this history."""
     if plan.generation and (made_by := transaction.apply_of(plan.generation)) != plan.apply_id:
-        raise PlanStale(
+        yield Problem(
+            "plan-stale",
             f"generation {plan.generation} of this database is the work of {_apply(made_by)}, and the plan was made after "
             f"{_apply(plan.apply_id)}: the database was probably restored from a backup, and applied to since",
             hint="make a new plan",

@@ -63,7 +63,7 @@ def test_restored_from_yesterday(db: Db, run: Cli, folder: Path, tmp_path: Path)
 
 
 def test_restored_and_gone_on_differently(db: Db, run: Cli, folder: Path, tmp_path: Path) -> None:
-    """Two histories of one lineage with the same generation, and numbers drawn twice: the bodies tell."""
+    """Two histories of one lineage with the same generation, and numbers drawn twice: the applies tell, and the bodies."""
     write(folder, 1)
     run(*APPLY).ok()
     yesterday = copy_of(db, tmp_path)
@@ -74,6 +74,7 @@ def test_restored_and_gone_on_differently(db: Db, run: Cli, folder: Path, tmp_pa
     write(folder, 5)
     cli_on(yesterday.url, folder)(*APPLY).ok()
     stale = cli_on(yesterday.url, folder)("apply", "today.plan", "--auto-approve").ok(4)
+    assert "generation 2 of this database is the work of the apply " in stale.err
     assert "acme/limit/one is no longer as it was" in stale.err
     assert yesterday.rows()["acme/limit/one"]["requests"] == 5
 
