@@ -236,6 +236,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["statement-refused"], "the database's own reading of the statement is not allowed"],
     Annotated[Literal["still-running"], "a call with the same Idempotency-Key has not ended"],
     Annotated[Literal["store-newer"], "the runtime's store is newer than this program"],
+    Annotated[Literal["store-older"], "the runtime's store is of an older form, and this role may not change it"],
     Annotated[Literal["store-not-apart"], "the runtime's store and the configuration share a database"],
     Annotated[Literal["store-unusable"], "the runtime's store can't be used"],
     Annotated[Literal["tab-indentation"], "a tab is used as indentation"],

@@ -38,7 +38,10 @@ def _check(connection: Connection, finder: Finder) -> None:
     if version != str(REVISION):
         newer = version.isdigit() and int(version) > REVISION
         what = "upgrade this reconciler" if newer else "`reconciler serve` brings it to the current one"
-        raise ReconcilerError(f"the store is of version {version}, expected {REVISION}: {what}", code="store-newer")
+        raise ReconcilerError(
+            f"the store is of version {version}, expected {REVISION}: {what}",
+            code="store-newer" if newer else "store-older",
+        )
     dialect = connection.dialect.name
     facts = read_facts("reconciler.runtime.ledger", dialect)
     for one in compare(facts.at(version), describe(connection, "runtime_schema"), facts.tables):

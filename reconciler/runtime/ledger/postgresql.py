@@ -30,6 +30,7 @@ from reconciler.runtime.ledger.batch import (
 )
 from reconciler.runtime.ledger.entries import Intent, Level
 from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
 from reconciler.runtime.ledger.repeats import (
     FOUND,
     REPEAT_SECONDS,
@@ -156,6 +157,13 @@ async def opened(url: str, new: bool) -> Any:
     # no statement is named: it would not survive a proxy that pools transactions
     connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS, statement_cache_size=0)
     try:
+        with _bounded(connection):
+            is_first = await connection.fetchval(FIRST_FORM)
+        if is_first:
+            with _bounded(connection, REPAIR_SECONDS):
+                async with connection.transaction():
+                    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                    await repair(connection)
         with _bounded(connection):
             async with connection.transaction():
                 await _set_up(connection, new)

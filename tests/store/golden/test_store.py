@@ -1,0 +1,94 @@
+"""Stores of evidence that each commit which touched their schema left behind are opened, and hold what they held."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler.errors import Refused
+from reconciler.runtime.ledger import postgresql, sqlite
+from reconciler.runtime.ledger.checks import check
+from reconciler.runtime.ledger.reading import evidence
+from tests.conftest import Db, new_postgres_database
+from tests.store.golden.runtime import COMMITS
+from tests.store.golden.test_golden import restore, with_keys
+from tests.store.support import database_of
+
+TABLES = ("settings", "counters", "intents", "outcomes", "denials")
+
+
+def open_store(db: Db, url: str | None = None) -> None:
+    async def opened() -> None:
+        await (await postgresql.opened(url or db.url, new=False)).close()
+
+    if db.is_sqlite:
+        sqlite.opened(db.path, new=False).close()
+    else:
+        asyncio.run(opened())
+
+
+def rows(db: Db) -> dict[str, list[tuple[object, ...]]]:
+    return {table: sorted(db.sql(f"SELECT * FROM {table}")) for table in TABLES}
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_it_is_opened_and_keeps_its_rows(db: Db, folder: Path, commit: str) -> None:
+    restore(f"store-{commit}", db)
+    before, read = rows(db), evidence(database_of(db), (), 10)
+    assert len(read) == 3
+    open_store(db)
+    open_store(db)
+    assert rows(db) == before
+    assert evidence(database_of(db), (), 10) == read
+    assert check(database_of(db)).state == "ok", check(database_of(db)).findings
+    run = with_keys(Db(f"sqlite:///{folder}/state.db"), folder)
+    run("db", "upgrade").ok()
+    assert "ok       evidence  2 calls" in run("db", "verify", "--store", db.url).ok().out
+
+
+def test_who_may_not_change_it_is_told_who_may(postgres_server: str, folder: Path) -> None:
+    db = Db(new_postgres_database(postgres_server))
+    restore("store-ea0f08e", db)
+    role = f"r{db.url.rpartition('/')[2].partition('?')[0]}"
+    with psycopg.connect(db.url) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    head, _, rest = db.url.partition("//")
+    with pytest.raises(Refused, match="before evidence had partitions"):
+        open_store(db, f"{head}//{role}@{rest.partition('@')[2]}")
+    assert len(db.sql("SELECT * FROM intents")) == 2
+
+
+DAMAGE = {
+    "DROP INDEX intents_by_tenant": "the index intents_by_tenant on intents is missing",
+    "DELETE FROM intents": "1 outcomes have no intent",
+    "ALTER TABLE denials ADD COLUMN x TEXT": "the column denials.x is not part of this revision",
+}
+DAMAGE_ON_POSTGRESQL = {
+    "ALTER TABLE intents DISABLE ROW LEVEL SECURITY": "FORCE ROW LEVEL SECURITY`, expected",
+    "DROP POLICY reader ON outcomes": "the policy reader on outcomes is missing",
+    "ALTER TABLE intents DETACH PARTITION intents_rest": "the partition intents_rest is missing",
+}
+
+
+@pytest.mark.parametrize("statement", [*DAMAGE, *DAMAGE_ON_POSTGRESQL])
+def test_damage_is_found(db: Db, folder: Path, statement: str) -> None:
+    if db.is_sqlite and statement in DAMAGE_ON_POSTGRESQL:
+        pytest.skip("SQLite has neither roles nor partitions")
+    restore("store-176bdf5", db)
+    open_store(db)
+    db.sql(statement)
+    run = with_keys(Db(f"sqlite:///{folder}/state.db"), folder)
+    run("db", "upgrade").ok()
+    ran = run("db", "verify", RECONCILER_RUNTIME_URL=db.url).ok(8)
+    assert "FAILED   evidence" in ran.out
+    assert {**DAMAGE, **DAMAGE_ON_POSTGRESQL}[statement] in ran.out
+
+
+def test_a_store_that_is_not_there(folder: Path) -> None:
+    run = with_keys(Db(f"sqlite:///{folder}/state.db"), folder)
+    run("db", "upgrade").ok()
+    assert "is not there" in run("db", "verify", "--store", f"sqlite:///{folder}/none.db").ok(8).out
