@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from tests.conftest import new_postgres_database
 from tests.faults.commands import CASES, DATABASE, Case
-from tests.faults.disturb import BOUND, Disturbance, Stage, can_be_asked, random_disturbance, run
+from tests.faults.disturb import Disturbance, Stage, bound, can_be_asked, random_disturbance, run
 from tests.faults.judge import Said, Truth, judge, said
 from tests.faults.pooler import pooling
 from tests.faults.proxy import Fault, Proxy
@@ -77,7 +77,9 @@ class Campaign:
         with self._copy(case) as world:
             ended, found, left = run(self._stage, case, world, what, known.seconds)
             truth = Truth(known.before, known.whole, found)
-            wrong = judge(ended, truth, BOUND, case.code, can_be_asked(what)) + left
+            wrong = (
+                judge(ended, truth, bound(case), case.code, can_be_asked(what), what.stdout == "a closed pipe") + left
+            )
         words = f"exit {ended.code}: {' | '.join(ended.err.split(chr(10)))[-400:]}"
         return Run(case, what, said(ended, case.code), truth.text, wrong, ended.seconds, words)
 

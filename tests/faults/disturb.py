@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from tests.faults.commands import Case
-from tests.faults.judge import Ended, Truth
+from tests.faults.judge import Ended
 from tests.faults.proxy import Fault, Proxy
 from tests.faults.world import NOTIFIED, World
 
@@ -25,11 +25,18 @@ LEASE = 1.5
 """Seconds that a silent writer keeps its locks in these runs; 30 by default."""
 TIMEOUT = 10
 """Seconds that a connection may take in all in these runs; 600 by default."""
-BOUND = 45.0
-"""Seconds after which a command has to have ended."""
+CHANGING = 30.0
+"""Seconds that commands without --lock-timeout wait for a lock."""
+LOOK_UP = 15.0
+"""Seconds for which a lost reply to COMMIT is looked up."""
 GRACE = 10.0
 """Seconds after a command's end in which every session of its has to be gone."""
 NOBODY = "http://127.0.0.1:9"
+
+
+def bound(case: Case) -> float:
+    """Return the seconds after which a command has to have ended, its start on a busy machine included."""
+    return (3.0 if "--lock-timeout" in case.arguments else CHANGING) + TIMEOUT + LOOK_UP + 10.0
 
 
 class Disturbance(NamedTuple):
@@ -91,10 +98,6 @@ def run(stage: Stage, case: Case, world: World, what: Disturbance, undisturbed: 
     return ended, case.written(world), left
 
 
-def truth_of(before: Any, whole: Any, found: Any) -> Truth:
-    return Truth(before, whole, found)
-
-
 def arguments_of(case: Case, world: World) -> list[str]:
     own = [argument.format(**world.ids) for argument in case.arguments]
     return [sys.executable, "-m", "reconciler", *case.path.split(), *own]
@@ -133,7 +136,7 @@ def _command(case: Case, world: World, what: Disturbance, url: str, undisturbed:
     _disturb(process, world, what, undisturbed)
     late = False
     try:
-        _, err = process.communicate(timeout=max(1.0, BOUND - (time.monotonic() - started)))
+        _, err = process.communicate(timeout=max(1.0, bound(case) - (time.monotonic() - started)))
     except subprocess.TimeoutExpired:
         late = True
         process.kill()
@@ -201,12 +204,16 @@ def _locked(world: World, what: Disturbance) -> Any:
 def _settled(world: World) -> list[str]:
     """Wait until no session of the command's does anything."""
     deadline = time.monotonic() + GRACE
-    busy = "datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
-    sql = f"SELECT state, left(query, 60) FROM pg_stat_activity WHERE {busy} AND backend_type = 'client backend'"
+    held = (
+        "SELECT 1 FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.mode ~ '^(Row|Access)(Share|Exclusive)Lock$'"
+    )
+    held += " AND l.mode <> 'AccessShareLock'"
+    busy = f"datname = current_database() AND pid <> pg_backend_pid() AND (state = 'active' OR EXISTS ({held}))"
+    sql = f"SELECT state, left(query, 60) FROM pg_stat_activity a WHERE {busy} AND backend_type = 'client backend'"
     while rows := world.db.sql(sql):
         if time.monotonic() > deadline:
             with suppress(psycopg.Error):
-                world.db.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {busy}")
+                world.db.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity a WHERE {busy}")
             return [f"LOCK: a session is {rows[0][0]} {GRACE:.0f} s after the end: {rows[0][1]!r}"]
         time.sleep(0.05)
     return []

@@ -54,12 +54,14 @@ def said(ended: Ended, done: int = 0) -> Said:
     """Read the sentence; an exit with ``done`` says that all was written."""
     if ended.code == -9:
         return Said.KILLED
-    if ended.code == done:
-        return Said.DONE
+    if ended.code in {-2, -15} and not ended.err:
+        return Said.NOT_WRITTEN  # the interpreter was still starting: nobody has had time to write
     text = " ".join(ended.err.split()) + " " + " ".join(ended.out.split())
+    if ended.code == done and "was not queued" not in text:
+        return Said.DONE
     if ended.code == UNKNOWN_CODE or re.search(r"whether (this|it) was written is not known", text):
         return Said.UNKNOWN
-    if re.search(r"nothing (was|is) (written|changed)", text):
+    if re.search(r"(nothing (was|is) (written|changed)|was not queued)", text):
         return Said.NOT_WRITTEN
     return Said.WRITTEN if re.search(r"w(as|ere) written before that", text) else Said.NOTHING
 
@@ -68,15 +70,21 @@ def ids_in(ended: Ended) -> list[str]:
     return _ID.findall(ended.err + ended.out)
 
 
-def judge(ended: Ended, truth: Truth, bound: float, done: int = 0, can_be_asked: bool = True) -> list[str]:
-    """Return what is wrong with how a command ended; ``can_be_asked``: its outcome can be looked up in the database."""
+def judge(
+    ended: Ended, truth: Truth, bound: float, done: int = 0, can_be_asked: bool = True, unread: bool = False
+) -> list[str]:
+    """Return what is wrong with how a command ended.
+
+    ``can_be_asked``: its outcome can be looked up in the database. ``unread``: nobody reads its output; a command that
+    ends for that and has written nothing says so by its code alone.
+    """
     if ended.late:
         return [f"LATE: not ended after {ended.seconds:.0f} s ({truth.text})"]
     spoken, true = said(ended, done), truth.text
     wrong = [f"FOREIGN: {word!r} on stderr" for word in FOREIGN if word in ended.err][:1]
     if ended.seconds > bound:
         wrong.append(f"LATE: {ended.seconds:.1f} s, more than {bound:.0f}")
-    if spoken is Said.NOTHING:
+    if spoken is Said.NOTHING and not (unread and true == "not written"):
         wrong.append(f"SILENT: exit {ended.code} without a sentence ({true})")
     claims = {Said.DONE: {"written"}, Said.WRITTEN: {"written", "written in part"}, Said.NOT_WRITTEN: {"not written"}}
     if true not in claims.get(spoken, {true}):

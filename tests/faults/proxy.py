@@ -186,7 +186,7 @@ class _Link:
             self.server.sendall(frame)
             return True
         if fault.do == "error":
-            return self._error(kind)
+            return self._error(kind, fault.at == "commit")
         if fault.do in {"black hole", "deaf"}:
             self.proxy.hole.set()
             self._swallow()
@@ -194,16 +194,23 @@ class _Link:
             self._lose(frame)
         return False
 
-    def _error(self, kind: bytes) -> bool:
+    def _error(self, kind: bytes, ends: bool) -> bool:
+        """A refused COMMIT (``ends``) leaves no transaction, any other statement one that has failed."""
         state = self.proxy.fault.state
         if kind == b"P":  # what belongs to the statement ends with Sync
             next(frame for frame_kind, frame in self._frames() if frame_kind == b"S")
         if not kind or state.startswith(FATAL):
-            body = f"SFATAL\0VFATAL\0C{state}\0Mfault {state}\0\0".encode()
-            self.client.sendall(b"E" + struct.pack("!i", len(body) + 4) + body)
+            self.client.sendall(_error_response("FATAL", state))
             return False
-        raised = f"DO $$ BEGIN RAISE EXCEPTION 'fault' USING ERRCODE = '{state}'; END $$".encode() + b"\0"
-        self.server.sendall(b"Q" + struct.pack("!i", len(raised) + 4) + raised)
+        if ends:
+            self.muted.set()
+            self.server.sendall(_query("ROLLBACK"))
+            self.replied.wait(5)
+            self.replied.clear()
+            self.muted.clear()
+            self.client.sendall(_error_response("ERROR", state) + b"Z\0\0\0\5I")
+        else:
+            self.server.sendall(_query(f"DO $$ BEGIN RAISE EXCEPTION 'fault' USING ERRCODE = '{state}'; END $$"))
         return True
 
     def _lose(self, frame: bytes) -> None:
@@ -238,6 +245,16 @@ class _Link:
                     self.client.sendall(data)
         if not self.muted.is_set():
             _end(self.client)
+
+
+def _query(text: str) -> bytes:
+    body = text.encode() + b"\0"
+    return b"Q" + struct.pack("!i", len(body) + 4) + body
+
+
+def _error_response(severity: str, state: str) -> bytes:
+    body = f"S{severity}\0V{severity}\0C{state}\0Mfault {state}\0\0".encode()
+    return b"E" + struct.pack("!i", len(body) + 4) + body
 
 
 def _end(end: socket.socket) -> None:
