@@ -40,7 +40,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["credential-unresolved"], "a credential can't be resolved"],
     Annotated[Literal["dangling-reference"], "a reference names an undeclared resource"],
     Annotated[Literal["database-cancelled"], "the server cancelled a statement, and nothing was written"],
-    Annotated[Literal["database-damaged"], "a table of the schema is missing"],
+    Annotated[Literal["database-damaged"], "a table or a column of the schema is missing"],
     Annotated[Literal["database-empty"], "the database holds no schema of this program"],
     Annotated[Literal["database-failed"], "the database reports an error"],
     Annotated[Literal["database-foreign"], "the database holds other tables and no schema of this program"],

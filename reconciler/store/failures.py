@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -73,6 +74,13 @@ def unreachable(database: Database, error: OSError) -> DatabaseFailed:
     )
 
 
+_DAMAGED: tuple[Code, str, str] = (
+    "database-damaged",
+    "a table or a column of reconciler's schema is missing",
+    "`reconciler db status` names it; `reconciler db upgrade` adds what it can, and a backup has the rest",
+)
+_MISSING = re.compile(r"no such (table|column)|table \S+ has no column")
+"""How SQLite begins what PostgreSQL has a code for."""
 _REASONS: Mapping[str, tuple[Code, str, str]] = {
     # SQLSTATE: code, what happened, what to do
     "42501": (
@@ -87,7 +95,8 @@ _REASONS: Mapping[str, tuple[Code, str, str]] = {
         "if the role has a statement_timeout, raise it: ALTER ROLE ... SET statement_timeout",
     ),
     "53100": ("database-full", "the server's disk is full; nothing was written", "free space on the server"),
-    "42P01": ("database-damaged", "a table of reconciler's schema is missing", "restore it from a backup"),
+    "42P01": _DAMAGED,
+    "42703": _DAMAGED,
 }
 
 
@@ -145,6 +154,9 @@ def _translate_sqlite(error: sqlite3.Error, database: Database) -> Exception:
         return LockNotHad()
     if name in {"SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"}:
         return Contended()
+    if _MISSING.match(str(error)):
+        code, what, hint = _DAMAGED
+        return DatabaseFailed(f"{database.display}: {what}", code=code, hint=hint)
     for prefix, (what, hint) in _SQLITE_REASONS.items():
         if name.startswith(prefix):
             return DatabaseFailed(f"{database.display} {what}", code="database-unreachable", hint=hint)

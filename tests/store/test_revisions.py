@@ -195,6 +195,28 @@ def test_an_old_schema_is_held_to_its_own_revision(db: Db, folder: Path) -> None
     assert db.sql("SELECT version_num FROM reconciler_schema") == [("0003",)]
 
 
+@pytest.mark.parametrize(
+    "statement", ["ALTER TABLE changes DROP COLUMN sources", "ALTER TABLE applied DROP COLUMN mac"]
+)
+def test_a_command_on_a_damaged_schema_says_what_to_run(db: Db, folder: Path, statement: str) -> None:
+    run = cli_on(db.url, folder)
+    (folder / "acme.yaml").write_text(
+        '{"version": 1, "tenant": "acme", "limits": {"one": {"target": "tenant", "concurrent": 1}}}'
+    )
+    run("apply", "--auto-approve").ok()
+    db.sql(statement)
+    (folder / "acme.yaml").write_text(
+        '{"version": 1, "tenant": "acme", "limits": {"one": {"target": "tenant", "concurrent": 2}}}'
+    )
+    for arguments in (["apply", "--auto-approve"], *([["history", "1"]] if "changes" in statement else ())):
+        failed = run(*arguments).ok(1)
+        assert "a table or a column of reconciler's schema is missing" in failed.err
+        assert "`reconciler db status` names it; `reconciler db upgrade` adds what it can" in failed.err
+    run("db", "upgrade").ok()
+    run("apply", "--auto-approve").ok()
+    run("history", "2").ok()
+
+
 def test_what_is_not_ours(db: Db, folder: Path) -> None:
     """Tables and plain indexes are somebody's own; what changes how we write is reported."""
     run = cli_on(db.url, folder)
