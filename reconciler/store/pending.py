@@ -165,23 +165,43 @@ def _in(folder: Path) -> list[Path]:
 def _write(folder: Path, decision: Pending, beside: Path) -> None:
     """Write the file under another name, onto the disk, and give it its own. Raises OSError.
 
-    Whoever may read or write the database may read or write the folder.
+    Whoever may read or write the database may read or write the folder and the file.
     """
     status = beside.stat()
     if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
-        with suppress(OSError):
-            os.chown(folder, status.st_uid, status.st_gid)
-            folder.chmod((status.st_mode & 0o666) | ((status.st_mode & 0o444) >> 2) | 0o700)
-        _sync(folder.parent)
+        _make(folder, status)
     draft = folder / f"{decision.id}.draft"
-    with draft.open("xb") as file:
-        os.fchmod(file.fileno(), status.st_mode & 0o666)
-        file.write(encoded(decision).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(folder / f"{decision.id}{_SUFFIX}")
+    try:
+        with draft.open("xb") as file:
+            _share(file.fileno(), status)
+            os.fchmod(file.fileno(), status.st_mode & 0o666)
+            file.write(encoded(decision).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(folder / f"{decision.id}{_SUFFIX}")
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     _sync(folder)
+
+
+def _make(folder: Path, like: os.stat_result) -> None:
+    folder.mkdir(exist_ok=True)
+    try:
+        _share(folder, like)
+        folder.chmod((like.st_mode & 0o666) | ((like.st_mode & 0o444) >> 2) | 0o700)
+    except OSError:
+        folder.rmdir()
+        raise
+    _sync(folder.parent)
+
+
+def _share(file: Path | int, like: os.stat_result) -> None:
+    """Give a file to the owner and group of the database, or at least to the group. Raises OSError."""
+    try:
+        os.chown(file, like.st_uid, like.st_gid)
+    except PermissionError:
+        os.chown(file, -1, like.st_gid)
 
 
 def _sync(folder: Path) -> None:

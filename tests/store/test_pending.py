@@ -51,6 +51,14 @@ def test_whoever_may_read_the_database_may_read_decisions(file: Db) -> None:
     assert [oct(path.stat().st_mode & 0o777) for path in (one.parent, one)] == ["0o750", "0o640"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_decides_the_owner_of_the_database_may_read(file: Db) -> None:
+    os.chown(file.path, 4711, 4712)
+    freeze(database_of(file), "platform", "x", ADA)
+    (one,) = decisions(file)
+    assert [(path.stat().st_uid, path.stat().st_gid) for path in (one.parent, one)] == [(4711, 4712)] * 2
+
+
 def test_a_backup_has_what_is_pending(file: Db, folder: Path, tmp_path: Path) -> None:
     freeze(database_of(file), "platform", "x", ADA)
     cli_on(file.url, folder)("db", "backup", str(tmp_path / "elsewhere.db")).ok()
