@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from reconciler.cli.committed_files import committed_files
 from reconciler.model.plan import Revision
 
 TIMEOUT = 20.0
@@ -53,9 +54,10 @@ def revision(folder: Path, files: Iterable[str]) -> Revision | None:
 
 
 def revision_of(folder: Path, files: Iterable[str]) -> Revision | None:
-    """The commit of the folder, dirty where a file that was loaded is not as committed; None outside git.
+    """Return the commit of the folder, dirty where a loaded file is not as committed; None outside git.
 
-    Raises Unavailable, NoCommit.
+    The bytes of files are compared with the commit itself. `git status` would believe the index, which can be made to
+    skip files, and would start the filters that the repository names. Raises Unavailable, NoCommit.
     """
     if repository_above(folder) is None:
         return None
@@ -63,17 +65,9 @@ def revision_of(folder: Path, files: Iterable[str]) -> Revision | None:
     commit = git.answer("rev-parse", "--verify", "--quiet", "HEAD", no=(1,))
     if commit is None:
         raise NoCommit
-    status = git.all("status", *_STATUS, "--", ".")
-    listed = git.all("ls-files", "-z", "--full-name", "--", ".")
-    top = Path(git.all("rev-parse", "--show-toplevel").strip())
-    loaded = {Path(name).resolve() for name in files if name}
-    entries = [entry for entry in status.split("\0") if len(entry) > 3]
-    dirty = (
-        any((top / entry[3:]).resolve() in loaded for entry in entries)
-        or any(entry[:2].strip() == "D" and entry.endswith((".yaml", ".yml")) for entry in entries)
-        # ignored files, and those of a repository inside of this one, are in no status
-        or not loaded <= {(top / name).resolve() for name in listed.split("\0")}
-    )
+    top = Path(git.all("rev-parse", "--show-toplevel").removesuffix("\n"))
+    committed = committed_files(top, git.all("ls-tree", "-r", "-z", "--full-name", commit.strip(), "--", "."))
+    dirty = not all(committed.has(Path(name)) for name in files if name) or committed.lacks_manifest()
     return Revision(commit.strip(), dirty)
 
 
@@ -162,18 +156,15 @@ def _environment() -> dict[str, str]:
     """What git needs; nothing else, since variables of a pipeline hold credentials. No question goes over a network."""
     own = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR") if name in os.environ}
     own |= {name: value for name, value in os.environ.items() if name.startswith("GIT_") and name not in _NOT_GITS}
+    # a repository may name other parents for its commits
+    genuine = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
     # a partial clone fetches what it lacks; git before 2.45 knows only the second way to forbid that
     offline = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_TERMINAL_PROMPT": "0"}
-    return {**own, **offline, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    return {**own, **genuine, **offline, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 _NOT_GITS = ("GIT_TOKEN", "GIT_PASSWORD", "GIT_ASKPASS", "GIT_CONFIG_PARAMETERS")
 _OWN_SETTINGS = (
     "--no-pager",
-    # a repository's own settings may name programs; those of these two would be started by the questions here
-    *("-c", "core.fsmonitor=false"),
-    *("-c", "core.hooksPath=/dev/null"),
     *("-c", "safe.bareRepository=explicit"),
 )
-# a submodule has settings of its own, and no file in one is known to this repository's commit
-_STATUS = ("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")

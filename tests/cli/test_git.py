@@ -152,7 +152,43 @@ def test_a_repository_without_a_commit_is_not_clean(repository: Repository) -> N
     repository.run(*APPLY).ok()
 
 
-@pytest.mark.parametrize("how", ["changed", "untracked", "ignored", "nested", "deleted"])
+def hide(folder: Path, how: str) -> None:
+    """Change acme.yaml so that git's index doesn't show it."""
+    file = folder / "acme.yaml"
+    if how in {"skipped", "assumed"}:
+        git(folder, "update-index", {"skipped": "--skip-worktree", "assumed": "--assume-unchanged"}[how], file.name)
+    elif how == "filtered":
+        (folder / ".gitattributes").write_text("acme.yaml filter=same\n")
+        git(folder, "add", ".")
+        git(folder, "commit", "-m", "with a filter")
+        git(folder, "config", "filter.same.clean", "git show HEAD:acme.yaml")
+    elif how == "of-the-same-time":
+        git(folder, "config", "core.checkStat", "minimal")
+        git(folder, "config", "core.trustctime", "false")
+        os.utime(file, (1e9, 1e9))
+        git(folder, "update-index", "--refresh")
+    elif how == "linked-anew":
+        file.unlink()
+        file.symlink_to("other.txt")
+        (folder / "other.txt").write_text(MANIFEST.format(2))
+        git(folder, "add", "other.txt")
+        git(folder, "commit", "-m", "another file")
+        return
+    elif how == "linked":
+        (folder / "other.txt").write_text(MANIFEST.format(1))
+        file.unlink()
+        file.symlink_to("other.txt")
+        git(folder, "add", ".")
+        git(folder, "commit", "-m", "a link")
+    file.write_text(MANIFEST.format(2))
+    os.utime(file, (1e9, 1e9))
+
+
+HIDDEN = ("skipped", "assumed", "filtered", "of-the-same-time", "linked", "linked-anew")
+"""Changes that `git status` reports none of, and links."""
+
+
+@pytest.mark.parametrize("how", ["changed", "untracked", "ignored", "nested", "deleted", *HIDDEN])
 def test_what_is_loaded_and_not_committed_is_dirty(repository: Repository, how: str) -> None:
     more = repository.folder / "more"
     more.mkdir()
@@ -171,7 +207,43 @@ def test_what_is_loaded_and_not_committed_is_dirty(repository: Repository, how: 
         git(more, "commit", "-m", "its own")
     elif how == "deleted":
         (more / "globex.yaml").unlink()
+    elif how in HIDDEN:
+        hide(repository.folder, how)
     refused(repository.run(*APPLY), "diverged", "dirty")
+
+
+@pytest.mark.parametrize("hash_", ["sha1", "sha256"])
+@pytest.mark.parametrize("how", ["as it is", "with CRLF", "by a link"])
+def test_what_is_as_committed_is_clean(repository: Repository, how: str, hash_: str) -> None:
+    git(repository.folder, "init", f"--object-format={hash_}")
+    repository.commit(1)
+    file = repository.folder / "acme.yaml"
+    if how == "with CRLF":
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    elif how == "by a link":
+        file.rename(repository.folder / "other.txt")
+        file.symlink_to("other.txt")
+        git(repository.folder, "add", ".")
+        git(repository.folder, "commit", "-m", "a link")
+    (repository.folder / "notes.txt").write_text("not loaded")
+    found = asking.revision_of(repository.folder, [str(file), str(repository.folder / "reconciler.yaml")])
+    assert found is not None
+    assert not found.dirty
+
+
+@pytest.mark.parametrize("how", ["replaced", "grafted"])
+def test_a_repository_does_not_make_up_parents(repository: Repository, how: str) -> None:
+    """Commits without a common history, between which local settings claim one."""
+    old = repository.commit(1)
+    repository.run(*APPLY).ok()
+    git(repository.folder, "checkout", "--orphan", "other")
+    new = repository.commit(2)
+    if how == "replaced":
+        git(repository.folder, "replace", "--graft", new, old)
+    else:
+        (repository.folder / ".git" / "info").mkdir(exist_ok=True)
+        (repository.folder / ".git" / "info" / "grafts").write_text(f"{new} {old}\n")
+    refused(repository.run(*APPLY), "diverged", "not an ancestor")
 
 
 def test_a_shallow_clone_warns_and_an_older_commit_is_known_by_history(repository: Repository) -> None:
@@ -269,6 +341,7 @@ def test_programs_that_a_repository_names_are_not_started(repository: Repository
     git(inner, "init")
     git(inner, "add", ".")
     git(inner, "commit", "-m", "its own")
+    (repository.folder / ".gitattributes").write_text("*.yaml filter=own\n")
     git(repository.folder, "-c", "advice.addEmbeddedRepo=false", "add", ".")
     git(repository.folder, "commit", "-m", "with one inside")
     marker, hook = repository.folder.parent / "ran", repository.folder.parent / "hook"
@@ -285,9 +358,12 @@ def test_programs_that_a_repository_names_are_not_started(repository: Repository
                 for name in ("core.fsmonitor", "core.pager", "pager.status", "core.sshCommand", "diff.external")
             },
             "core.hooksPath": str(hooks),
+            "filter.own.clean": f"{hook}; cat",
+            "filter.own.process": str(hook),
         }.items():
             git(top, "config", setting, value)
     (inner / "a.txt").write_text("changed")
+    os.utime(repository.folder / "acme.yaml", (1e9, 1e9))
     marker.unlink(missing_ok=True)
     repository.run(*APPLY).ok()
     assert not marker.exists()
