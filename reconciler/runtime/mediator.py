@@ -271,7 +271,7 @@ def _again(repeated: Repeated, repeat: Repeat | None) -> Done:
         answer = repeat.opened(repeated.id, repeated.kept) if repeat and repeated.kept else None
         if answer is None:
             raise Refusal("result-not-kept", repeated.id, outcome="success")
-        return Done(repeated.id, answer._replace(json=strict_json.write(answer.content)), replayed=True)
+        return Done(repeated.id, answer, replayed=True)
     if repeated.state == "running":
         raise Refusal("still-running", repeated.id, retry_after=1)
     if repeated.state == "reused":

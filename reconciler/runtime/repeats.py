@@ -6,12 +6,14 @@ import hmac
 import os
 from hashlib import sha256
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reconciler import strict_json
 from reconciler.runtime.call import Answer
 
+_Kept = tuple[msgspec.Raw, int | None, int, bool]
 MOST_KEPT = 1024 * 1024
 """Bytes of a result. Of a larger one, only that it was done is kept."""
 
@@ -27,8 +29,11 @@ class Repeat:
         return self._derived(b"digest").hex()
 
     def seal(self, evidence_id: str, answer: Answer) -> bytes | None:
-        """AES-256-GCM: nonce and ciphertext, bound to the evidence; None for what is too large to be kept."""
-        text = strict_json.write([answer.content, answer.rows, answer.size, answer.cut])
+        """Seal the JSON text of an answer by AES-256-GCM: nonce and ciphertext, bound to the evidence; None for too large a one.
+
+        The text is written already, so nothing here fails after the effect: its levels are not counted once more.
+        """
+        text = strict_json.write([strict_json.embedded(answer.json), answer.rows, answer.size, answer.cut])
         if len(text) > MOST_KEPT:
             return None
         nonce = os.urandom(12)
@@ -38,9 +43,9 @@ class Repeat:
         """None for what was not sealed by this key for this evidence."""
         try:
             text = AESGCM(self._derived(b"seal")).decrypt(kept[:12], kept[12:], evidence_id.encode())
-            content, rows, size, cut = strict_json.read(text)
-            return Answer(content, rows, size, cut)
-        except (InvalidTag, ValueError):
+            written, rows, size, cut = msgspec.json.decode(text, type=_Kept)
+            return Answer(strict_json.read(bytes(written)), rows, size, cut, bytes(written))
+        except (InvalidTag, msgspec.DecodeError, ValueError):
             return None
 
     def _derived(self, use: bytes) -> bytes:

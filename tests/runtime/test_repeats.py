@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reconciler import strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.errors import Refused as NotUsable
@@ -150,7 +151,8 @@ def test_a_key_is_forgotten_after_a_day(db: Db) -> None:
 
 
 def test_results_open_with_the_key_alone() -> None:
-    answer = Answer({"changed": 1, "name": "Änne"}, 1, 20, cut=True)
+    content = {"changed": 1, "name": "Änne"}
+    answer = Answer(content, 1, 20, cut=True, json=strict_json.write(content))
     sealed = REPEAT.seal("id-1", answer)
     assert sealed is not None
     assert REPEAT.opened("id-1", sealed) == answer
@@ -164,7 +166,7 @@ def test_results_open_with_the_key_alone() -> None:
         flipped = sealed[:position] + bytes([sealed[position] ^ 1]) + sealed[position + 1 :]
         assert REPEAT.opened("id-1", flipped) is None
     assert REPEAT.opened("id-1", b"") is None
-    assert REPEAT.seal("id-1", Answer("x" * MOST_KEPT, None, 1)) is None
+    assert REPEAT.seal("id-1", Answer("", None, 1, json=b'"%s"' % (b"x" * MOST_KEPT))) is None
 
 
 async def called(world: World, key: str = "key-1", ask: Ask = ADD, **arguments: Any) -> Done | Refusal:

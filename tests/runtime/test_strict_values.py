@@ -19,6 +19,7 @@ import pytest
 from reconciler.access.decide import Ask
 from reconciler.runtime.call import Answer, Call
 from reconciler.runtime.mediator import Done, Refusal
+from reconciler.strict_json import MAX_DEPTH
 from tests.conftest import ROOT, Db, command_environment
 from tests.runtime.servers import Served, served, settings, world_with_data
 from tests.runtime.test_ledger import intent
@@ -168,6 +169,35 @@ def test_an_answer_that_json_can_not_hold_is_settled(db: Db, folder: Path, numbe
     document = copy.deepcopy(WORLD)
     document["limits"] = {"once": {"target": "template/top", "concurrent": 1}}
     in_world(db, folder, work, document)
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1])
+def test_an_answer_at_the_bound_of_levels_is_settled(db: Db, folder: Path, levels: int) -> None:
+    """What the repeat seals is one level deeper than the answer itself: that must not fail after the effect."""
+    content: Any = 1
+    for _ in range(levels):
+        content = [content]
+
+    async def work(world: World) -> None:
+        def changes(call: Call) -> Answer:
+            call.effect = True
+            return Answer(content, 1, 1)
+
+        world.outside.does = changes
+        got: list[object] = []
+        for _ in range(2):
+            try:
+                got.append(
+                    (await world.mediator.access(BOT, Ask("template/add"), {}, key="k")).answer.content == content
+                )
+            except Refusal as refusal:
+                got.append(refusal.code)
+            await world.ledger.admit(intent())
+        fits = levels <= MAX_DEPTH
+        assert got == ([True, True] if fits else ["unreadable-result", "outcome-unknown"])
+        assert ("allow", "success" if fits else "unknown") in outcomes(await world.evidence())
+
+    in_world(db, folder, work)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800", DEEP])

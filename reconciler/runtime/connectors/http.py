@@ -160,7 +160,7 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
     kind = response.content_type.lower()
     try:
         text = data.decode(response.charset or "utf-8")
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):  # an unknown charset, one that decodes nothing, or other bytes
         raise Failed("invalid-response", "the response is no text", _after(request)) from None
     text = scrubbed(text, request.secrets)
     if not text:

@@ -296,6 +296,16 @@ def test_what_is_no_text_is_refused(kind: str) -> None:
     assert answer.code == "invalid-response"
 
 
+@pytest.mark.parametrize("charset", ["undefined", "idna", "hex", "none-such", "utf-7"])
+def test_a_charset_that_decodes_nothing_is_refused(charset: str) -> None:
+    async def sends(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"\xff", headers={"Content-Type": f"text/plain; charset={charset}"})
+
+    answer, _, _ = asked(sends, {"path": "/x"})
+    assert isinstance(answer, Failed)
+    assert answer.code == "invalid-response"
+
+
 def test_a_method_that_the_connector_does_not_allow() -> None:
     answer, server, _ = asked(hello, {"path": "/x", "method": "DELETE"})
     assert isinstance(answer, Failed)
