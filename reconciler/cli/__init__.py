@@ -58,6 +58,26 @@ COMMANDS = {
     "db": "Set up, upgrade, inspect, verify and back up the database.",
 }
 HIDDEN = ("debug",)
+WRITING = frozenset(
+    {
+        *(
+            "apply",
+            "rollback",
+            "revert",
+            "adopt",
+            "forget",
+            "init",
+            "fmt",
+            "convert",
+            "schema",
+            "project",
+            "db",
+            "audit",
+        ),
+        *("secrets", "keys", "freeze", "unfreeze", "evidence"),
+    }
+)
+"""Commands that write, or have a part that does: in the end they say what became of it."""
 
 
 class Commands(click.Group):
@@ -185,8 +205,9 @@ def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequenc
         code = _report([*error.problems], error.exit_code, arguments, error.warnings)
     except OutputLost as lost:
         return _cut_short(lost, writes)
-    surprising = any(problem.code in _SURPRISES for problem in error.problems)
-    if fate is Fate.WRITTEN or (writes and surprising and not any("written" in one.message for one in error.problems)):
+    is_open = (arguments[:1] and arguments[0] in WRITING) or "--out" in " ".join(arguments)
+    surprising = any(problem.code in _SURPRISES and "written" not in problem.message for problem in error.problems)
+    if fate is Fate.WRITTEN or ((writes or is_open) and surprising):
         click.echo(f"The command failed; {ending(writes)}", err=True)
     if fate is Fate.UNKNOWN and code != OutcomeUnknown.exit_code:
         click.echo(f"The command failed; {ending(writes)}", err=True)
@@ -196,7 +217,8 @@ def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequenc
 
 _SURPRISES = {
     *("internal-error", "database-failed", "database-unreachable", "database-timeout", "database-cancelled"),
-    *("connection-lost", "lock-timeout", "contended"),
+    *("connection-lost", "lock-timeout", "contended", "file-not-written", "plan-not-written", "key-not-written"),
+    *("schema-not-written", "backup-not-written"),
 }
 """Codes of what ends a command in its middle; all others say by themselves that nothing was done."""
 

@@ -11,6 +11,7 @@ from reconciler.cli.known import KnownNames, note_unknown, note_unknown_tenants
 from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
 from reconciler.cli.serve import not_installed, store_of
 from reconciler.cli.workspace import Options, Workspace
+from reconciler.committed import Fate, Write, record
 from reconciler.errors import ReconcilerError
 from reconciler.render.table import table
 
@@ -87,7 +88,13 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
     database = _database(options, store)
-    unknown = asyncio.run(prepare(database, keep_days))
+    write = record(Write("the store of evidence", None))
+    try:
+        unknown = asyncio.run(prepare(database, keep_days))
+        write.fate = Fate.WRITTEN
+    except KeyboardInterrupt:
+        write.fate = Fate.UNKNOWN  # it makes tables and partitions one by one; to run it again is safe
+        raise
     if options.format == "json":
         print_json({"format_version": "1.0", "store": database.display, "unknown": unknown})
     else:

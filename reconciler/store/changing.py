@@ -49,8 +49,8 @@ def changing(
             yield connection
     except Undone:
         return
-    except LockNotHad:
-        raise _locked(database) from None
+    except LockNotHad as error:
+        raise _locked(database, error) from None
     except ConnectionLost as error:
         raise ended(error, database, "; nothing was written", "try again") from None
     except Contended:
@@ -78,8 +78,8 @@ def set_up(database: Database) -> None:
                 return
     try:
         upgrade(database, WAIT_SECONDS, only_empty=True)
-    except LockNotHad:
-        raise _locked(database) from None
+    except LockNotHad as error:
+        raise _locked(database, error) from None
 
 
 def is_current(connection: Connection, database: Database) -> bool:
@@ -89,5 +89,5 @@ def is_current(connection: Connection, database: Database) -> bool:
     return state is DatabaseState.CURRENT
 
 
-def _locked(database: Database) -> LockTimeout:
-    return LockTimeout(f"{database.display} is locked by another program", hint="try again later")
+def _locked(database: Database, error: LockNotHad) -> LockTimeout:
+    return LockTimeout(str(error) or f"{database.display} is locked by another program", hint="try again later")

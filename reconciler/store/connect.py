@@ -53,6 +53,7 @@ def _postgresql(database: Database, lock: float, idle: float, opened: list[Bound
         database.url,
         poolclass=NullPool,
         hide_parameters=True,
+        use_native_hstore=False,  # its types would be looked up in a transaction of its own at each connection
         # named prepared statements do not survive a transaction-pooling proxy
         connect_args={"prepare_threshold": None, "connect_timeout": max(1, round(bounds.connect)), **kept},
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import inf
+from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, Transaction, text
@@ -55,6 +56,8 @@ def commit(connection: Connection, begun: Transaction, database: Database, write
     if number is None:
         begun.commit()  # nothing was written
         return
+    driver: Any = connection.connection.driver_connection
+    driver.allowed = database.bounds.statement  # a commit waits for no lock
     write.fate = Fate.UNKNOWN
     try:
         with translated(database):
