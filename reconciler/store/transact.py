@@ -23,6 +23,8 @@ from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed,
 from reconciler.store.url import Database
 
 LOOK_UP_SECONDS = 15.0
+INTERRUPTED_SECONDS = 3.0
+"""What is left for the look-up after an interrupt; a second one ends it."""
 _LOOK_UP = Bounds(connect=5.0, statement=2.0, total=5.0)
 # a number means a transaction of this server, and of one that was restored or promoted perhaps another
 _NUMBERED = "SELECT CAST(pg_current_xact_id_if_assigned() AS text), pg_postmaster_start_time()::text"
@@ -106,24 +108,37 @@ def _signals_wait() -> Iterator[None]:
 
 
 def _is_in_force(database: Database, write: Write, number: str, server: str) -> bool:
-    """Whether the transaction was committed. Raises OutcomeUnknown where the database can't be asked in time."""
+    """Whether the transaction was committed. Raises OutcomeUnknown where the database can't be asked in time.
+
+    An interrupt shortens the time, and is raised once ``write.fate`` is known, or the time is over.
+    """
     asked = replace(database, bounds=_LOOK_UP, ends=inf)
     deadline = time.monotonic() + LOOK_UP_SECONDS
+    interrupt: KeyboardInterrupt | None = None
     while True:
         try:
-            with reading(asked) as connection:
+            with suppress(ReconcilerError), reading(asked) as connection:  # not yet reachable, or not again
                 found = _look_up(connection, write, number, server)
-            if found is not None:
-                return found
-        except ReconcilerError:
-            pass  # not yet reachable, or not again
-        if time.monotonic() > deadline:
-            raise OutcomeUnknown(
-                f"the connection ended during the commit, and the database can't be asked: {write} "
-                "is in force wholly or not at all",
-                hint=f"when the database answers again: `reconciler audit show {write.id}`",
-            )
-        time.sleep(0.3)
+                if found is not None and interrupt is None:
+                    return found
+                if found is not None:
+                    write.fate = Fate.WRITTEN if found else Fate.NOT_WRITTEN
+                    break
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.3)
+        except KeyboardInterrupt as error:
+            if interrupt is not None:
+                raise
+            interrupt = error
+            deadline = min(deadline, time.monotonic() + INTERRUPTED_SECONDS)
+    if interrupt is not None:
+        raise interrupt
+    raise OutcomeUnknown(
+        f"the connection ended during the commit, and the database can't be asked: {write} "
+        "is in force wholly or not at all",
+        hint=f"when the database answers again: `reconciler audit show {write.id}`",
+    )
 
 
 def _look_up(connection: Connection, write: Write, number: str, server: str) -> bool | None:

@@ -103,6 +103,27 @@ def test_interrupted_again_while_the_commit_is_looked_up(
     assert known.fate is Fate.UNKNOWN
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_interrupt_during_the_look_up_ends_it_with_an_answer(
+    db: Db, database: Database, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    if db.is_sqlite:
+        return
+    at_commit(monkeypatch, *((nothing, interrupt) if committed else (interrupt, nothing)))
+    look_up = transact._look_up
+
+    def interrupted(*asked: Any) -> bool | None:
+        monkeypatch.setattr(transact, "_look_up", look_up)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transact, "_look_up", interrupted)
+    known = Write("a test")
+    with pytest.raises(KeyboardInterrupt):
+        write(database, known)
+    assert known.fate is (Fate.WRITTEN if committed else Fate.NOT_WRITTEN)
+    assert is_written(db) is committed
+
+
 def test_a_database_that_can_not_be_asked(db: Db, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     if db.is_sqlite:
         return
