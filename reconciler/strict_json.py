@@ -18,7 +18,8 @@ import msgspec
 
 MAX_DEPTH = 100
 """Levels of lists and maps inside each other."""
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""Written as an escape, or left in a text by a lax decoder."""
 
 
 class NotStrict(ValueError):
@@ -83,11 +84,12 @@ def embedded(text: bytes) -> Any:
 
 
 def lax(text: str) -> Any:
-    """Return the value of any JSON text, as the standard library reads it. Raises ValueError, RecursionError."""
-    return json.loads(text)
+    """Return the value of nearly any text that was meant as JSON; long numbers become 0. Raises ValueError, RecursionError."""
+    return _LAX.decode(text.lstrip("\ufeff"))
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the pairs as a dict. Raises NotStrict."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise NotStrict("a key stands twice in one object")
@@ -144,6 +146,7 @@ def _too_deep() -> NotStrict:
     return NotStrict(f"more than {MAX_DEPTH} levels inside each other")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_float=_number, parse_constant=_constant)
+_LAX = json.JSONDecoder(strict=False, parse_int=lambda text: int(text) if len(text) < 20 else 0)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SORTING_ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")

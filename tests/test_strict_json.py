@@ -55,6 +55,7 @@ def test_numbers_are_exact(text: str) -> None:
         ("9" * 5000, "no JSON"),
         ('"\\ud800"', "surrogate"),
         ('{"\\udfff":1}', "surrogate"),
+        ('["\udcff"]', "surrogate"),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "levels"),
         ("[" * 100_000 + "]" * 100_000, "levels"),
         ('{"a":' * 200 + "1" + "}" * 200, "levels"),

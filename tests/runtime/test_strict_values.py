@@ -266,8 +266,13 @@ def test_over_stdio(db: Db, folder: Path) -> None:
                 '{"body": {"amount": 1, "amount": 2}}',
                 '{"body": {"amount": 1e999}}',
                 '{"body": {"amount": NaN}}',
+                '{"body": {"amount": 1, "note": "\\ud800"}}',
+                '{"body": {"amount": %s}}' % ("9" * 5000),
+                '{"body": {"amount": 1, "note": "\0"}}',
             ):
                 assert ask(message(lie, "{}"))["error"]["code"] == -32602
+            process.stdin.buffer.write(message('{"body": {"note": "?"}}', "{}").encode().replace(b"?", b"\xff") + b"\n")
+            assert "not UTF-8" in ask("")["error"]["message"]
             assert api.bodies == []
             assert "error" not in ask(message(amount(LONG), "{}"))
             assert api.bodies == [b'{"amount":%b}' % LONG.encode()]

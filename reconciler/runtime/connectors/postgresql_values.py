@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from reconciler import strict_json
 from reconciler.kinds.template.placeholders import placeholders
 from reconciler.runtime.call import Answer, Failed
 from reconciler.runtime.connectors.sql_common import SAFE_INTEGER, Caps, told, too_large
@@ -98,7 +99,7 @@ def told_of(records: Sequence[Sequence[Any]], columns: Sequence[Column], caps: C
     kinds = [one.kind.removesuffix("[]") for one in columns]
     loads: Callable[[str], Any] = orjson.loads
     if not _PLAIN.issuperset(kinds):
-        loads = partial(json.loads, parse_float=Decimal, parse_int=_whole)
+        loads = partial(json.loads, parse_float=Decimal, parse_int=_whole, object_pairs_hook=strict_json.unique_keys)
     readers = [(one.key, _READERS.get(kind)) for one, kind in zip(columns, kinds, strict=True)]
 
     def rows() -> Iterator[list[Any]]:

@@ -79,6 +79,13 @@ def arguments_in(message: Any) -> Mapping[str, Any]:
     return found or {}
 
 
+def _arguments_or_fault(message: Any) -> Mapping[str, Any] | NotStrict:
+    try:
+        return arguments_in(message)
+    except NotStrict as error:
+        return error
+
+
 class Lines:
     """Lines of stdin, each read strictly before the SDK has it; arguments are found again by the request's id."""
 
@@ -88,22 +95,37 @@ class Lines:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         async for line in self._lines:
-            self._note(line)
-            yield line
+            if (message := self._noted(line)) is not None:
+                yield message
 
-    def _note(self, line: str) -> None:
+    def _noted(self, line: str) -> str | None:
+        """Return the line for the SDK, or in place of one that is not strict a call that gets the refusal for an answer.
+
+        The SDK drops a line that it can't read, and its sender would wait for ever. None: the line names no request.
+        """
         try:
-            message = strict_json.read(line)
-            if message["method"] == "tools/call":
-                self._keep(message["id"], arguments_in(message))
+            message = strict_json.read(line.encode(errors="surrogateescape"))
         except NotStrict as error:
-            # whose call it is, its lax reading says
-            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-                self._keep(strict_json.lax(line)["id"], error)
-        except (TypeError, KeyError, AttributeError):
-            return
+            return self._refused(line, error)
+        with contextlib.suppress(TypeError, KeyError, AttributeError):
+            if message["method"] == "tools/call":
+                self._keep(message["id"], _arguments_or_fault(message))
+        return line
+
+    def _refused(self, line: str, error: NotStrict) -> str | None:
+        """Answer the request that the lax reading of a line finds."""
+        try:
+            identity = strict_json.lax(line)["id"]
+            call = {"jsonrpc": "2.0", "id": identity, "method": "tools/call", "params": {"name": "?"}}
+            text = strict_json.write(call).decode()
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        self._keep(identity, error)
+        return f"{text}\n"
 
     def _keep(self, identity: Any, found: Mapping[str, Any] | NotStrict) -> None:
+        if not isinstance(identity, str | int) or isinstance(identity, bool):
+            return  # no id of a request, and True would be taken for 1
         if len(self._found) >= MOST_WAITING:
             self._found.clear()
         self._found[identity] = found
@@ -124,7 +146,11 @@ async def strict_stdio() -> AsyncIterator[tuple[Any, Any, Lines]]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     os.close(nothing)
-    with open(own_in, encoding="utf-8", errors="replace") as reader, open(own_out, "w", encoding="utf-8") as writer:
+    with (
+        # other bytes stay visible to the strict reader; CR is a blank in JSON, and ends no message
+        open(own_in, encoding="utf-8", errors="surrogateescape", newline="\n") as reader,
+        open(own_out, "w", encoding="utf-8") as writer,
+    ):
         lines = Lines(anyio.wrap_file(reader))
         stdin: Any = lines
         async with stdio_server(stdin, anyio.wrap_file(writer)) as (read, write):

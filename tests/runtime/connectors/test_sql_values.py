@@ -91,7 +91,12 @@ def test_a_column_s_type_depends_on_no_other_column(postgres_server: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT (repeat('[', 900) || repeat(']', 900))::json AS a", "SELECT '\"\\ud800\"'::json AS a"]
+    "sql",
+    [
+        "SELECT (repeat('[', 900) || repeat(']', 900))::json AS a",
+        "SELECT '\"\\ud800\"'::json AS a",
+        'SELECT \'{"a": 1, "a": 2}\'::json AS a',
+    ],
 )
 def test_what_json_can_not_hold(postgres_server: str, sql: str) -> None:
     answer = ran(postgresql_place(postgres_server), sql)
