@@ -17,7 +17,7 @@ TENANT, UPPER = "${tenant}", "${TENANT}"
 OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-sm": ("${tenant}/",)}
 """Where the project says nothing: below any mount, and in Secrets Manager, the first part is the tenant's name."""
 PRODUCTION = frozenset({"prod", "production", "live"})
-"""Names of environments in which ``env://`` is off unless the project allows it."""
+"""Parts of the names of environments in which ``env://`` is off unless the project allows it: ``prod-eu`` is one."""
 OPERATORS = ("env",)
 """Schemes of references that belong to no tenant: what the operator's own settings say, as in ``notifications``."""
 OURS = (
@@ -50,13 +50,18 @@ class Policy(Struct, frozen=True):
         return self.prefixes.get(scheme)
 
 
+def is_production(environment: str) -> bool:
+    """Whether any part of the name says so. A name such as `non-prod` counts too: a project can switch the scheme on."""
+    return not PRODUCTION.isdisjoint(environment.split("-"))
+
+
 def refusal(policy: Policy, tenant: str, reference: SecretRef) -> str | None:
     """Why ``tenant`` may not use ``reference``; None where it may."""
     scheme, rest = reference
     on = policy.enabled.get(scheme)
     if on is False:
         return f"{scheme}:// is switched off here"
-    if on is None and scheme == "env" and policy.environment in PRODUCTION:
+    if on is None and scheme == "env" and is_production(policy.environment or ""):
         return f"env:// is off in {policy.environment}, unless `schemes: {{env: {{enabled: true}}}}` says otherwise"
     prefixes = policy.own(scheme)
     if prefixes is None:

@@ -53,7 +53,7 @@ def test_our_own_variables_are_for_no_tenant_unless_named(prefix: str) -> None:
     refused(lambda: resolver.resolve("acme", name), CredentialUnresolved, code="reference-forbidden")
 
 
-@pytest.mark.parametrize("environment", ["prod", "production", "live"])
+@pytest.mark.parametrize("environment", ["prod", "production", "live", "prod-eu", "eu-prod", "us-live-2"])
 def test_the_environment_is_no_store_in_production(environment: str) -> None:
     assert not allowed(Policy(environment=environment), "acme", "env://KEY")
     assert allowed(Policy({"env": True}, environment=environment), "acme", "env://KEY")
