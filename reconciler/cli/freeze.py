@@ -9,7 +9,7 @@ from reconciler.cli.options import common_by, print_json, print_lines, refuse_na
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
-from reconciler.kinds.freezing import forms, is_freeze_target, tenant_of
+from reconciler.kinds.freezing import forms, is_freeze_target, reason_of, tenant_of
 from reconciler.model.status import FreezeEntry
 from reconciler.render.table import table
 
@@ -45,7 +45,7 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
     if target is None or reason is None:
         raise UsageError("expected TARGET and --reason TEXT", hint="or --list, to see what is frozen")
     where = place(options)
-    done = freeze(where.database, parse_target(target), reason, where.actor, allow_unknown)
+    done = freeze(where.database, parse_target(target), parse_reason(reason), where.actor, allow_unknown)
     filed = file(where.database, where.actor)
     report(options, target, "frozen", done)
     mention_pending(filed)
@@ -57,6 +57,14 @@ def parse_target(text: str) -> str:
     if not is_freeze_target(text):
         raise UsageError(f"{text} is nothing that can be frozen", code="invalid-target", hint=f"expected {forms()}")
     return text
+
+
+def parse_reason(text: str) -> str:
+    """Return the reason. Raises UsageError for a blank one."""
+    reason = reason_of(text)
+    if reason is None:
+        raise UsageError("expected a reason", hint="--reason TEXT; it stands in the audit trail")
+    return reason
 
 
 def report(options: Options, target: str, word: str, done: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.freeze import parse_target, report
+from reconciler.cli.freeze import parse_reason, parse_target, report
 from reconciler.cli.options import common_by
 from reconciler.cli.secrets.place import place
 from reconciler.cli.workspace import Options
@@ -22,6 +22,6 @@ def command(options: Options, target: str, reason: str) -> int:
     from reconciler.store.status import unfreeze
 
     where = place(options)
-    unfreeze(where.database, parse_target(target), reason, where.actor)
+    unfreeze(where.database, parse_target(target), parse_reason(reason), where.actor)
     report(options, target, "unfrozen", True)
     return 0

@@ -26,3 +26,11 @@ def tenant_of(target: str) -> str | None:
     """Return the tenant that a target belongs to; None for the platform and for keys."""
     first, *rest = target.split("/")
     return rest[0] if first == "tenant" else first if len(rest) == 2 else None
+
+
+LONGEST_REASON = 1024
+
+
+def reason_of(text: object) -> str | None:
+    """Return the reason of a freeze or of its end, cut to ``LONGEST_REASON`` characters; None for a blank one."""
+    return text[:LONGEST_REASON] if isinstance(text, str) and text.strip() else None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.kinds.freezing import LONGEST_REASON
 from tests.conftest import Db
 from tests.runtime.worlds import WORLD, apply
 from tests.store.support import Cli, cli_on
@@ -86,6 +87,18 @@ def test_what_is_not_there_is_an_error(db: Db, folder: Path, target: str) -> Non
     run("freeze", target, "--reason", "ahead of time", "--allow-unknown").ok()
     assert (target, target, "waiting") in listed(run)
     run("unfreeze", target, "--reason", "x").ok()
+
+
+@pytest.mark.parametrize("command", ["freeze", "unfreeze"])
+def test_a_blank_reason_is_refused(db: Db, folder: Path, command: str) -> None:
+    apply(db, folder, WORLD)
+    run = cli_on(db.url, folder)
+    run("freeze", WAREHOUSE, "--reason", "x" * 2000).ok()
+    before = run("freeze", "--list", "--format", "json").json
+    assert len(before["freezes"][0]["reason"]) == LONGEST_REASON
+    target = "acme/caller/bot" if command == "freeze" else WAREHOUSE
+    assert "expected a reason" in run(command, target, "--reason", " ").ok(64).err
+    assert run("freeze", "--list", "--format", "json").json == before
 
 
 def test_what_is_not_frozen_is_an_error(db: Db, folder: Path) -> None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from reconciler.access.judge import Question
 from reconciler.access.judge import explain as judged
 from reconciler.errors import ReconcilerError
-from reconciler.kinds.freezing import is_freeze_target, tenant_of
+from reconciler.kinds.freezing import is_freeze_target, reason_of, tenant_of
 from reconciler.kinds.table import freezable
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
@@ -108,14 +108,13 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
 
     async def change_freeze(request: Request) -> Response:
         body = await json_object(request)
-        target, reason, ahead = body.get("target"), body.get("reason"), body.get("allow_unknown", False)
+        target, reason, ahead = body.get("target"), reason_of(body.get("reason")), body.get("allow_unknown", False)
         tenant = request.path_params["tenant"]
         if (
             not isinstance(target, str)
             or not is_freeze_target(target)
             or tenant_of(target) != tenant
-            or not isinstance(reason, str)
-            or not reason.strip()
+            or reason is None
             or not isinstance(ahead, bool)
         ):
             kinds = ", ".join(freezable())
@@ -129,10 +128,10 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         changed = True
         try:
             if request.method == "POST":
-                changed = await in_thread(freeze, places.control, target, reason[:1024], actor, ahead)
+                changed = await in_thread(freeze, places.control, target, reason, actor, ahead)
                 await in_thread(file, places.control, actor)
             else:
-                await in_thread(unfreeze, places.control, target, reason[:1024], actor)
+                await in_thread(unfreeze, places.control, target, reason, actor)
         except (UnknownTarget, NotFrozen) as error:
             return problem(404, error.code, f"{error}: {error.problems[0].hint}")
         return Json({"target": target, "frozen": request.method == "POST", "changed": changed})
