@@ -7,11 +7,14 @@ Installed into the same environment, its files replace some of ours.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 
 DISTRIBUTION = "config-reconciler"
+_METADATA = re.compile(r"(?:__editable__\.)?reconciler(?:-.*)?\.(?:dist-info|egg-info|egg|egg-link|pth)", re.IGNORECASE)
+"""Names of what installers leave beside a package: wheels, eggs, editable installations."""
 
 
 def foreign_distribution(packages: Path) -> str | None:
@@ -24,7 +27,7 @@ def foreign_distribution(packages: Path) -> str | None:
 
 
 def _is_foreign(name: str) -> bool:
-    return name.startswith("reconciler-") and name.endswith((".dist-info", ".egg-info"))
+    return _METADATA.fullmatch(name) is not None
 
 
 def require_own(packages: Path) -> None:

@@ -13,7 +13,17 @@ from reconciler.errors import ReconcilerError
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["reconciler-0.2.1.dist-info", "reconciler-0.2.1-py3.11.egg-info"])
+FOREIGN = (
+    "reconciler-0.2.1.dist-info",
+    "reconciler-0.2.1-py3.11.egg-info",
+    "reconciler-0.2.1-py3.11.egg",
+    "reconciler.egg-info",
+    "Reconciler-0.2.1.dist-info",
+    "__editable__.reconciler-0.2.1.pth",
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
 def test_another_distribution_of_this_name_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(ReconcilerError, match="another distribution called `reconciler`") as caught:
@@ -22,7 +32,12 @@ def test_another_distribution_of_this_name_is_reported(tmp_path: Path, name: str
 
 
 def test_our_own_metadata_is_no_other_distribution(tmp_path: Path) -> None:
-    for name in ("config_reconciler-0.1.0.dist-info", "reconciler", "reconciler_tools-1.0.dist-info"):
+    for name in (
+        "config_reconciler-0.1.0.dist-info",
+        "__editable__.config_reconciler-0.1.0.pth",
+        "reconciler",
+        "reconciler_tools-1.0.dist-info",
+    ):
         (tmp_path / name).mkdir()
     assert foreign_distribution(tmp_path) is None
     assert foreign_distribution(tmp_path / "missing") is None
