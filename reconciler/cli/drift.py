@@ -15,12 +15,10 @@ from reconciler.errors import ReconcilerError
 from reconciler.files import write_atomically
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
-from reconciler.plan.lazy import document_of
 from reconciler.planner.environment import require_environment
 from reconciler.render.drift_text import drift_json, drift_text
 from reconciler.render.formats import DRIFT_FORMATS
 from reconciler.render.metrics import drift_metrics
-from reconciler.render.plan_text import plan_text
 
 
 @click.command("drift")
@@ -55,11 +53,16 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
         elif options.format == "json":
             print_json(document)
         else:
-            apart = {} if planned is None else {"pending": document_of(planned[0])}
-            print_pieces(DRIFT_FORMATS[options.format]({**document, **apart}))
+            if planned is not None:
+                from reconciler.plan.lazy import document_of
+
+                document = {**document, "pending": document_of(planned[0])}
+            print_pieces(DRIFT_FORMATS[options.format](document))
     else:
         print_lines(drift_text(drift, options.style), options.style)
         if planned is not None:
+            from reconciler.render.plan_text import plan_text
+
             click.echo("\nPending, apart from drift:\n")
             print_lines(plan_text(planned[0], options.style), options.style)
     told = not notify or tell_of(

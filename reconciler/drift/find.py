@@ -13,7 +13,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.live import Live
 from reconciler.model.plan import OutsideChange, Selection
 from reconciler.planner.compare import outside_change
-from reconciler.planner.left_out import counted, described
+from reconciler.planner.counting import counted, described
 
 
 def find_drift(

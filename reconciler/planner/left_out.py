@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -15,10 +15,9 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live
 from reconciler.model.plan import Action, LeftOut, Plan, Selection
 from reconciler.planner.attribute import keep_ignored
+from reconciler.planner.counting import counted, described
 from reconciler.planner.make import Past, Setting, make_plan
 
-NAMED = 20
-"""Addresses that are named of each sort; the others are counted."""
 MOST = 10_000
 """Resources that may differ; above that, only those that are selected are compared."""
 
@@ -36,19 +35,6 @@ def with_left_out(
     if selection.is_partial or not (selection.deletes and selection.replaces):
         found = [*_unplanned(plan, configuration, live, setting, selection, past), *found]
     return replace(plan, selected=described(selection), left_out=tuple(found))
-
-
-def described(selection: Selection) -> tuple[str, ...]:
-    """Return what was selected, in words; empty where it was everything."""
-    paths = () if selection.paths is None else ("the given paths",)
-    return (*paths, *(f"tenant {tenant}" for tenant in sorted(selection.tenants)), *map(str, sorted(selection.targets)))
-
-
-def counted(why: str, addresses: Iterable[Address], count: int | None = None) -> Iterator[LeftOut]:
-    """Return nothing for no address."""
-    known = sorted(addresses)
-    if known or count:
-        yield LeftOut(why, len(known) if count is None else count, (*known[:NAMED],))
 
 
 def _unplanned(
