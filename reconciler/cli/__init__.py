@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 import reconciler
 from reconciler.cli.installed import require_own
@@ -201,12 +202,15 @@ def _cut_short(error: BaseException, writes: Sequence[Write]) -> int:
 def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequence[Write]) -> int:
     """Report the problems, and what was written where they don't say it."""
     fate = fate_of(writes)
+    problems = error.problems
+    if fate is Fate.WRITTEN:  # what is true of the transaction that failed is not of the command
+        problems = tuple(replace(one, message=one.message.replace("; nothing was written", "")) for one in problems)
     try:
-        code = _report([*error.problems], error.exit_code, arguments, error.warnings)
+        code = _report([*problems], error.exit_code, arguments, error.warnings)
     except OutputLost as lost:
         return _cut_short(lost, writes)
     is_open = (arguments[:1] and arguments[0] in WRITING) or "--out" in " ".join(arguments)
-    surprising = any(problem.code in _SURPRISES and "written" not in problem.message for problem in error.problems)
+    surprising = any(problem.code in _SURPRISES and "written" not in problem.message for problem in problems)
     if fate is Fate.WRITTEN or ((writes or is_open) and surprising):
         click.echo(f"The command failed; {ending(writes)}", err=True)
     if fate is Fate.UNKNOWN and code != OutcomeUnknown.exit_code:
