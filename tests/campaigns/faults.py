@@ -59,7 +59,7 @@ class Campaign:
     """Copies of one world, one for each run."""
 
     def __init__(self, stage: Stage, top: Path, hook: str) -> None:
-        self._stage, self._top, self._hook = stage, top, hook
+        self._stage, self._top, self.hook = stage, top, hook
         (top / "work").mkdir(parents=True)
         url = new_postgres_database(stage.server) if stage.server else f"sqlite:///{top}/state.db"
         self._world = make(url, top / "work")
@@ -70,7 +70,7 @@ class Campaign:
         return [case for case in CASES if case.only in {"", sort}]
 
     def by_chance(self, case: Case, seed: int) -> Run:
-        return self.once(case, random_disturbance(self._stage.kind, seed, self._hook, case in DATABASE))
+        return self.once(case, random_disturbance(self._stage.kind, seed, self.hook, case in DATABASE))
 
     def once(self, case: Case, what: Disturbance) -> Run:
         known = self._undisturbed(case)
@@ -116,7 +116,7 @@ def staged(kind: str, server: str | None) -> Iterator[Stage]:
             through = open_.enter_context(pooling(proxy.url))
 
             def behind(world: World, fault: Fault | None) -> tuple[str, Proxy | None]:
-                proxy.arm(fault)
+                proxy.arm(fault and fault._replace(refuse=False))  # PgBouncer stays, and its connections are made anew
                 return through(world.db.url), proxy
 
             yield Stage(kind, server, behind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -88,8 +89,14 @@ def run(stage: Stage, case: Case, world: World, what: Disturbance, undisturbed: 
     if case.notified or what.hook:
         (world.folder / "reconciler.yaml").write_text(NOTIFIED.format(url=what.hook or NOBODY))
     url, proxy = stage.url_of(world, what.fault)
+    before = case.written(world)
+
+    def is_there() -> bool:
+        """Whether the command has reached the failpoint, as far as that shows from outside."""
+        return case.written(world) != before if what.failpoint == "after_commit" else _is_writing(world)
+
     with _locked(world, what):
-        ended = _command(case, world, what, url, undisturbed)
+        ended = _command(case, world, what, url, lambda process: _disturb(process, world, what, undisturbed, is_there))
     left: list[str] = []
     if stage.server is not None:
         left = _settled(world)
@@ -103,7 +110,10 @@ def arguments_of(case: Case, world: World) -> list[str]:
     return [sys.executable, "-m", "reconciler", *case.path.split(), *own]
 
 
-def _command(case: Case, world: World, what: Disturbance, url: str, undisturbed: float) -> Ended:
+Act = Callable[[subprocess.Popen[bytes]], None]
+
+
+def _command(case: Case, world: World, what: Disturbance, url: str, act: Act) -> Ended:
     more = {"RECONCILER_LOCK_LEASE": str(LEASE), "RECONCILER_TIMEOUT": str(TIMEOUT)}
     if what.failpoint:
         more["RECONCILER_FAILPOINT"] = f"{what.failpoint}:sleep:{_pause(what)}"
@@ -133,7 +143,7 @@ def _command(case: Case, world: World, what: Disturbance, url: str, undisturbed:
     listener = threading.Thread(target=_listen, args=(reader, heard), daemon=True)
     if what.stdout != "a closed pipe":
         listener.start()
-    _disturb(process, world, what, undisturbed)
+    act(process)
     late = False
     try:
         _, err = process.communicate(timeout=max(1.0, bound(case) - (time.monotonic() - started)))
@@ -165,14 +175,23 @@ def _listen(reader: int, heard: list[bytes]) -> None:
 
 
 def _pause(what: Disturbance) -> float:
-    return 1.0 if what.signal is not None or what.terminate else 0.3
+    return 1.5 if what.signal is not None or what.terminate else 0.3
 
 
-def _disturb(process: subprocess.Popen[bytes], world: World, what: Disturbance, undisturbed: float) -> None:
+def _disturb(
+    process: subprocess.Popen[bytes],
+    world: World,
+    what: Disturbance,
+    undisturbed: float,
+    is_there: Callable[[], bool],
+) -> None:
     if what.signal is None and not what.terminate:
         return
+    if what.failpoint and what.failpoint != "before_lock":
+        while process.poll() is None and not is_there():
+            time.sleep(0.02)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(undisturbed * what.moment + (_pause(what) / 2 if what.failpoint else 0))
+        process.wait(0.2 if what.failpoint else undisturbed * what.moment)
         return
     if what.terminate:
         own = "datname = current_database() AND pid <> pg_backend_pid() AND application_name NOT LIKE 'test%'"
@@ -184,11 +203,26 @@ def _disturb(process: subprocess.Popen[bytes], world: World, what: Disturbance, 
             os.kill(process.pid, signal.SIGCONT)
 
 
+def _is_writing(world: World) -> bool:
+    if not world.db.is_sqlite:
+        sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
+        return bool(world.db.sql(f"{sql} AND pid <> pg_backend_pid()"))
+    if not world.db.path.exists():
+        return False
+    connection = sqlite3.connect(world.db.path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
+    return False
+
+
 @contextmanager
 def _locked(world: World, what: Disturbance) -> Any:
     """Another program holds the SQLite file for as long as the command runs."""
-    import sqlite3
-
     if not what.locked:
         yield
         return
