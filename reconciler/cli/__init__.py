@@ -59,26 +59,6 @@ COMMANDS = {
     "db": "Set up, upgrade, inspect, verify and back up the database.",
 }
 HIDDEN = ("debug",)
-WRITING = frozenset(
-    {
-        *(
-            "apply",
-            "rollback",
-            "revert",
-            "adopt",
-            "forget",
-            "init",
-            "fmt",
-            "convert",
-            "schema",
-            "project",
-            "db",
-            "audit",
-        ),
-        *("secrets", "keys", "freeze", "unfreeze", "evidence"),
-    }
-)
-"""Commands that write, or have a part that does: in the end they say what became of it."""
 
 
 class Commands(click.Group):
@@ -209,9 +189,8 @@ def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequenc
         code = _report([*problems], error.exit_code, arguments, error.warnings)
     except OutputLost as lost:
         return _cut_short(lost, writes)
-    is_open = (arguments[:1] and arguments[0] in WRITING) or "--out" in " ".join(arguments)
-    surprising = any(problem.code in _SURPRISES and "written" not in problem.message for problem in problems)
-    if fate is Fate.WRITTEN or ((writes or is_open) and surprising):
+    surprising = any(one.code in _SURPRISES and "nothing was written" not in one.message for one in problems)
+    if fate is Fate.WRITTEN or (fate is Fate.NOT_WRITTEN and surprising):
         click.echo(f"The command failed; {ending(writes)}", err=True)
     if fate is Fate.UNKNOWN and code != OutcomeUnknown.exit_code:
         click.echo(f"The command failed; {ending(writes)}", err=True)
