@@ -103,9 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")
         sys.unraisablehook = lambda _: None
     if arguments is None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        handlers = {signal.SIGTERM: _terminate, signal.SIGHUP: _terminate, signal.SIGINT: signal.default_int_handler}
+        for number, handler in handlers.items():
             if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, _terminate)
+                signal.signal(number, handler)
     code = run([*(sys.argv[1:] if arguments is None else arguments)])
     if arguments is None and "RECONCILER_DEBUG" not in os.environ:
         # a process of our own: taking a hundred thousand objects apart one by one would only keep people waiting
@@ -201,7 +202,7 @@ def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequenc
 _SURPRISES = {
     *("internal-error", "database-failed", "database-unreachable", "database-timeout", "database-cancelled"),
     *("connection-lost", "lock-timeout", "contended", "file-not-written", "plan-not-written", "key-not-written"),
-    *("schema-not-written", "backup-not-written"),
+    *("schema-not-written", "backup-not-written", "store-unusable"),
 }
 """Codes of what ends a command in its middle; all others say by themselves that nothing was done."""
 

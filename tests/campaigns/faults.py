@@ -113,11 +113,12 @@ def staged(kind: str, server: str | None) -> Iterator[Stage]:
         if kind == "behind":
             proxy = Proxy(server, None)
             open_.callback(proxy.close)
-            through = open_.enter_context(pooling(proxy.url))
+            running = open_.enter_context(ExitStack())
 
             def behind(world: World, fault: Fault | None) -> tuple[str, Proxy | None]:
-                proxy.arm(fault and fault._replace(refuse=False))  # PgBouncer stays, and its connections are made anew
-                return through(world.db.url), proxy
+                running.close()  # a fault and a request to cancel make PgBouncer 1.x end itself, "bad client state"
+                proxy.arm(fault and fault._replace(refuse=False))
+                return running.enter_context(pooling(proxy.url))(world.db.url), proxy
 
             yield Stage(kind, server, behind)
             return

@@ -41,7 +41,8 @@ def bound(case: Case) -> float:
 
 
 class Disturbance(NamedTuple):
-    """What happens to a command, at a share ``moment`` of the time that it takes undisturbed, or at a failpoint.
+    """What happens to a command, at a share ``moment`` of the time that it takes undisturbed; with a failpoint, a fault of
+    the proxy or a hook, shortly after it came there.
 
     ``signal`` is sent then; SIGSTOP is followed by SIGCONT after twice the lease. ``terminate``: the server ends its
     sessions then. ``stdout``: ``/dev/full``, a pipe that nobody reads, or none. ``disk``: no file grows beyond so many
@@ -92,11 +93,21 @@ def run(stage: Stage, case: Case, world: World, what: Disturbance, undisturbed: 
     before = case.written(world)
 
     def is_there() -> bool:
-        """Whether the command has reached the failpoint, as far as that shows from outside."""
-        return case.written(world) != before if what.failpoint == "after_commit" else _is_writing(world)
+        """Whether the command has come to where it is to be disturbed, as far as that shows from outside."""
+        if proxy is not None and what.fault is not None:
+            return proxy.hits > 0
+        if what.hook or what.failpoint == "after_commit":
+            return case.written(world) != before
+        return not what.failpoint or what.failpoint == "before_lock" or _is_writing(world)
 
+    def act(process: subprocess.Popen[bytes]) -> None:
+        while process.poll() is None and not is_there():
+            time.sleep(0.02)
+        _disturb(process, world, what, 0.3 if is_waited_for else undisturbed * what.moment)
+
+    is_waited_for = what.fault is not None or bool(what.hook or what.failpoint)
     with _locked(world, what):
-        ended = _command(case, world, what, url, lambda process: _disturb(process, world, what, undisturbed, is_there))
+        ended = _command(case, world, what, url, act if what.signal is not None or what.terminate else _nothing)
     left: list[str] = []
     if stage.server is not None:
         left = _settled(world)
@@ -178,20 +189,13 @@ def _pause(what: Disturbance) -> float:
     return 1.5 if what.signal is not None or what.terminate else 0.3
 
 
-def _disturb(
-    process: subprocess.Popen[bytes],
-    world: World,
-    what: Disturbance,
-    undisturbed: float,
-    is_there: Callable[[], bool],
-) -> None:
-    if what.signal is None and not what.terminate:
-        return
-    if what.failpoint and what.failpoint != "before_lock":
-        while process.poll() is None and not is_there():
-            time.sleep(0.02)
+def _nothing(_process: subprocess.Popen[bytes]) -> None:
+    return None
+
+
+def _disturb(process: subprocess.Popen[bytes], world: World, what: Disturbance, seconds: float) -> None:
     with suppress(subprocess.TimeoutExpired):
-        process.wait(0.2 if what.failpoint else undisturbed * what.moment)
+        process.wait(seconds)
         return
     if what.terminate:
         own = "datname = current_database() AND pid <> pg_backend_pid() AND application_name NOT LIKE 'test%'"

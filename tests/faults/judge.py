@@ -54,8 +54,8 @@ def said(ended: Ended, done: int = 0) -> Said:
     """Read the sentence; an exit with ``done`` says that all was written."""
     if ended.code == -9:
         return Said.KILLED
-    if ended.code in {-2, -15} and not ended.err:
-        return Said.NOT_WRITTEN  # the interpreter was still starting: nobody has had time to write
+    if _was_starting(ended):
+        return Said.NOT_WRITTEN
     text = " ".join(ended.err.split()) + " " + " ".join(ended.out.split())
     if ended.code == done and "was not queued" not in text:
         return Said.DONE
@@ -64,6 +64,11 @@ def said(ended: Ended, done: int = 0) -> Said:
     if re.search(r"(nothing (was|is) (written|changed)|was not queued)", text):
         return Said.NOT_WRITTEN
     return Said.WRITTEN if re.search(r"w(as|ere) written before that", text) else Said.NOTHING
+
+
+def _was_starting(ended: Ended) -> bool:
+    """Whether a signal ended the interpreter before the command line was loaded: its words then are its own."""
+    return ended.code in {-2, -15} and "reconciler/cli" not in ended.err
 
 
 def ids_in(ended: Ended) -> list[str]:
@@ -81,7 +86,8 @@ def judge(
     if ended.late:
         return [f"LATE: not ended after {ended.seconds:.0f} s ({truth.text})"]
     spoken, true = said(ended, done), truth.text
-    wrong = [f"FOREIGN: {word!r} on stderr" for word in FOREIGN if word in ended.err][:1]
+    foreign = () if _was_starting(ended) else FOREIGN
+    wrong = [f"FOREIGN: {word!r} on stderr" for word in foreign if word in ended.err][:1]
     if ended.seconds > bound:
         wrong.append(f"LATE: {ended.seconds:.1f} s, more than {bound:.0f}")
     if spoken is Said.NOTHING and not (unread and true == "not written"):

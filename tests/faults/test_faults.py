@@ -115,3 +115,8 @@ def test_a_stopped_applier_loses_its_lock_and_writes_nothing(on_postgresql: Camp
 def test_terminated_sessions_leak_no_words_of_drivers(on_postgresql: Campaign) -> None:
     run = right(on_postgresql, "apply .", Disturbance(terminate=True, failpoint="before_commit"))
     assert (run.true, run.said) == ("not written", Said.NOT_WRITTEN)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.5, 0.65])
+def test_an_interrupt_while_modules_load_leaves_no_traceback(on_postgresql: Campaign, share: float) -> None:
+    right(on_postgresql, "fmt acme.yaml", Disturbance(signal=INT, moment=share))
