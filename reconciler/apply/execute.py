@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from reconciler.apply.judge import judge
+from reconciler.apply.judge import judge, ready
 from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, like, outcome_of
 from reconciler.apply.terms import CommitMoved, Terms
 from reconciler.apply.trust import check
@@ -43,6 +43,7 @@ def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], 
     if not plan.changes:
         return Outcome(apply_id, None)
     terms = _asked(terms)
+    ready(terms)
     asked, deadline = 1, time.monotonic() + terms.lock_timeout
     writer = Writer(apply_id, plan.project, terms.actor, str(uuid4()), plan.environment)
     if plan.database_state in {DatabaseState.MISSING.value, DatabaseState.EMPTY.value}:

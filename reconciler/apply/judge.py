@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.access.planned import judged
 from reconciler.apply.decide import Locked, Verdict, decide
 from reconciler.apply.names import names_of
 from reconciler.apply.references import judge_references
@@ -25,6 +25,9 @@ from reconciler.planner.needs import Needs
 from reconciler.planner.protection import protected
 from reconciler.planner.risks import risks_of
 from reconciler.store.transaction import Transaction
+
+OF_ACCESS = frozenset({WIDENED, NARROWED})
+"""Risks that follow from comparing access before and after."""
 
 
 class Ruling(Struct, frozen=True):
@@ -211,6 +214,12 @@ def _diverged(terms: Terms, last: str) -> Blocker | None:
     return terms.standing.against(last)
 
 
+def ready(terms: Terms) -> None:
+    """Load what judges access, where a guard asks for it: a module read under the lock would hold it for as long."""
+    if terms.guards.refuse & OF_ACCESS:
+        import_module("reconciler.access.planned")
+
+
 def _risks(
     plan: Plan, writes: tuple[Change, ...], locked: Locked, terms: Terms, transaction: Transaction
 ) -> Mapping[str, tuple[Address, ...]]:
@@ -218,7 +227,9 @@ def _risks(
     asked = terms.guards.refuse
     names = names_of(writes, locked, transaction) if asked else None
     found = by_risk((c.address, risks_of(c, names=names)) for c in writes) if names else {}
-    if asked & {WIDENED, NARROWED}:
+    if asked & OF_ACCESS:
+        from reconciler.access.planned import judged  # loaded before the lock, by ``ready``
+
         found |= by_risk(
             sorted(judged(writes, plan.project, transaction.governed, transaction.suspended).risks.items())
         )
