@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.audit import read_checkpoint
-from reconciler.cli.options import STORE_VARIABLE, common, print_json
+from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
@@ -26,7 +26,7 @@ FAILED = 8
     type=click.Path(dir_okay=False, path_type=Path),
     help="Hold the audit trail against this checkpoint too.",
 )
-@common
+@common_by()
 def command(options: Options, store: str | None, checkpoint: Path | None) -> int:
     """Check the whole database, after an upgrade and on a restored backup; exit 8 if a check fails. Writes nothing.
 

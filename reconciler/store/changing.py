@@ -40,7 +40,7 @@ def changing(
     one of another schema, LockTimeout, DatabaseFailed, OutcomeUnknown.
     """
     wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
-    write = Write(what or "a note", identity or str(uuid4()))
+    write = Write(what or "", identity or str(uuid4()))
     if what is not None:
         record(write)
     try:

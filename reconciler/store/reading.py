@@ -70,9 +70,13 @@ def read_live(
 
 
 def _own_tenants(connection: Connection, project: str) -> set[str]:
-    """The tenants that the project applied something to; where no record of that is left, those whose rows name the project."""
-    for table in ("applied", "resources"):
-        sql = text(f"SELECT DISTINCT tenant FROM {table} WHERE project = :p")
+    """The tenants that the project applied something to; where no record of that is left, those of rows that history knows."""
+    known = (
+        "resources r WHERE EXISTS (SELECT 1 FROM changes c WHERE (c.tenant, c.kind, c.name, c.uid, c.project) = "
+        "(r.tenant, r.kind, r.name, r.uid, :p)) AND r.project = :p"
+    )
+    for source in ("applied WHERE project = :p", known):
+        sql = text(f"SELECT DISTINCT tenant FROM {source}")
         if found := set(connection.execute(sql, {"p": project}).scalars()):
             return found
     return set()

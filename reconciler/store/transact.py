@@ -38,7 +38,8 @@ def transacting(database: Database, wait_seconds: float, write: Write, create: b
     OutcomeUnknown where that can't be known.
     """
     with writing(database, wait_seconds, create) as connection, connection.begin() as begun:
-        connection.info["write"] = write
+        if write.what:
+            connection.info["write"] = write
         yield connection
         hit("before_commit")
         commit(connection, begun, database, write)
