@@ -48,7 +48,7 @@ def enqueue(connection: Connection, project: str, destinations: Iterable[str], e
 
 def enqueue_alone(database: Database, project: str, destinations: Iterable[str], event: Mapping[str, Any]) -> None:
     """In a transaction of its own, for what no change of ours is behind."""
-    with changing(database, wait_seconds=WAIT_SECONDS) as connection:
+    with changing(database, "the notification", WAIT_SECONDS) as connection:
         enqueue(connection, project, destinations, event)
 
 

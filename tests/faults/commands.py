@@ -101,7 +101,7 @@ DATABASE = (
     Case(
         "apply",
         (".", *APPLY),
-        sql("SELECT number FROM generations", "SELECT version_num FROM reconciler_schema"),
+        sql("SELECT number FROM generations"),
         empty=True,
     ),
     Case("adopt", ("acme/connector/free", *APPLY), generations),
@@ -117,7 +117,7 @@ DATABASE = (
     Case(
         "secrets set",
         ("acme/fresh",),
-        sql("SELECT name FROM secrets", "SELECT version_num FROM reconciler_schema"),
+        sql("SELECT name FROM secrets"),
         "a value",
         empty=True,
     ),

@@ -85,6 +85,11 @@ def test_a_signal_during_a_slow_webhook(on_postgresql: Campaign) -> None:
     assert (run.true, run.said) == ("written", Said.WRITTEN)
 
 
+def test_a_signal_after_a_notification_was_queued(on_postgresql: Campaign) -> None:
+    run = right(on_postgresql, "drift --notify", Disturbance(hook=on_postgresql.hook, signal=TERM))
+    assert (run.true, run.said) == ("written", Said.WRITTEN)
+
+
 def test_secrets_of_which_some_were_rewrapped(on_postgresql: Campaign) -> None:
     run = right(on_postgresql, "secrets reencrypt", Disturbance(Fault("drop", nth=3)))
     assert (run.true, run.said) == ("written in part", Said.WRITTEN)

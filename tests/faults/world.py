@@ -44,14 +44,14 @@ class World(NamedTuple):
         return command_environment({**own, **more})
 
     def value(self, statement: str) -> Any:
-        """Return the first column's values, read directly; None without such a table."""
+        """Return the first column's values, read directly; nothing without such a table: one that is set up is no change."""
         if self.db.is_sqlite and not self.db.path.exists():
-            return None
+            return ()
         try:
             as_it_is = statement if self.db.is_sqlite else statement.replace("%", "%%")
             return tuple(row[0] for row in self.db.sql(as_it_is))
         except (psycopg.errors.UndefinedTable, sqlite3.OperationalError):
-            return None
+            return ()
 
 
 def _manifest(requests: int) -> str:
