@@ -38,6 +38,16 @@ def test_places_and_commits_move_the_second_one_only(plan: Plan, place: Place | 
     assert (after[1] == before[1]) == (_places(moved) == _places(plan))
 
 
+def test_places_of_the_example_move_the_second_one_only() -> None:
+    """Without chance: the example has places, and all of them move."""
+    place = Place("other.yaml", 99, 1)
+    moved = replace(EXAMPLE, changes=tuple(elsewhere(one, place) for one in EXAMPLE.changes))
+    before, after = digests(EXAMPLE), digests(moved)
+    assert _places(moved) != _places(EXAMPLE)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
 def _places(plan: Plan) -> Any:
     return plan.revision, [(one.source, [f.source for f in one.fields], one.sources) for one in plan.changes]
 
