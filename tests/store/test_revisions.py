@@ -239,7 +239,7 @@ def test_what_is_not_ours(db: Db, folder: Path) -> None:
 def test_another_schema_and_another_role(postgres_server: str, folder: Path) -> None:
     """Names of schemas and roles are no part of what is compared; a reader needs no right but to read."""
     db = Db(new_postgres_database(postgres_server))
-    role = f"r{db.url.rpartition('/')[2].partition('?')[0]}"
+    role = f"r{db.url.partition('?')[0].rpartition('/')[2]}"
     db.sql("CREATE SCHEMA ours")
     db.sql(f"CREATE ROLE {role} LOGIN")
     db.sql(f"GRANT USAGE ON SCHEMA ours TO {role}")

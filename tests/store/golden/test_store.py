@@ -52,7 +52,7 @@ def test_it_is_opened_and_keeps_its_rows(db: Db, folder: Path, commit: str) -> N
 def test_who_may_not_change_it_is_told_who_may(postgres_server: str, folder: Path) -> None:
     db = Db(new_postgres_database(postgres_server))
     restore("store-ea0f08e", db)
-    role = f"r{db.url.rpartition('/')[2].partition('?')[0]}"
+    role = f"r{db.url.partition('?')[0].rpartition('/')[2]}"
     with psycopg.connect(db.url) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN")
         connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
