@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -20,6 +22,7 @@ from reconciler.store.known import known_in
 from reconciler.store.repairs import differences
 from reconciler.store.schema import REVISIONS
 from reconciler.store.seals import seals_of
+from reconciler.store.tampered import tampered_in
 from reconciler.store.url import Database
 from reconciler.store.verifying import Connection
 
@@ -117,19 +120,28 @@ def _applied(connection: Connection, finder: Finder) -> str:
 
 
 def _history(connection: Connection, finder: Finder) -> str:
-    """What each project's changes lead to against what it applied last."""
+    """What each project's changes lead to against what it applied last, and each generation against the audit trail."""
     count = 0
     for project, generation, kept, newest in verifying.numbers(connection):
         count += kept
         if not generation == kept == newest:
             finder.add(f"{project} is at generation {generation}, and history has {kept} up to {newest}")
+        seen = set()
+        for tenant, changes in groupby(verifying.past_of(connection, project), attrgetter("address.tenant")):
+            seen.add(tenant)
+            _replay(connection, project, tenant, changes, finder)
         for tenant in verifying.tenants_of(connection, project):
-            _replay(connection, project, tenant, finder)
+            if tenant not in seen:
+                _replay(connection, project, tenant, (), finder)
+    for tampered in tampered_in(connection):
+        finder.add(
+            f"generation {tampered.generation} of {tampered.project} is not what the audit trail says was applied"
+        )
     return f"{count} generations replayed give what was applied"
 
 
-def _replay(connection: Connection, project: str, tenant: str, finder: Finder) -> None:
-    state = replayed(verifying.past_of(connection, project, tenant), _digest_after)
+def _replay(connection: Connection, project: str, tenant: str, changes: Iterable[PastChange], finder: Finder) -> None:
+    state = replayed(changes, _digest_after)
     lives = {uid for uid, _ in state.values()}
     for claim in verifying.claims_of(connection, project, tenant):
         last = state.pop(claim.address, None)

@@ -44,7 +44,7 @@ def read_tampered(database: Database, project: str | None = None) -> Tampered | 
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return None
-        return next(_tampered(connection, project), None)
+        return next(tampered_in(connection, project), None)
 
 
 def require_untampered(database: Database, project: str) -> None:
@@ -57,7 +57,8 @@ def require_untampered(database: Database, project: str) -> None:
         )
 
 
-def _tampered(connection: Connection, project: str | None) -> Iterator[Tampered]:
+def tampered_in(connection: Connection, project: str | None = None) -> Iterator[Tampered]:
+    """Yield the generations, of one project or of all, that the trail tells otherwise. Raises what ``read_tampered`` does."""
     entries = {entry.get("apply_id"): entry.get("changes_digest") for entry in newest_of(connection, "apply")}
     sql = (
         "SELECT g.project, g.number, g.apply_id, c.tenant, c.kind, c.name, c.action, c.before, c.after "

@@ -49,17 +49,15 @@ def numbers(connection: Connection) -> list[Numbers]:
 
 
 def tenants_of(connection: Connection, project: str) -> list[str]:
-    sql = (
-        "SELECT tenant FROM applied WHERE project = :project UNION SELECT tenant FROM changes WHERE project = :project "
-        "ORDER BY tenant"
-    )
+    """Return the tenants that the project owns something in."""
+    sql = "SELECT DISTINCT tenant FROM applied WHERE project = :project ORDER BY tenant"
     return [*connection.execute(text(sql), {"project": project}).scalars()]
 
 
-def past_of(connection: Connection, project: str, tenant: str) -> Iterator[PastChange]:
-    """Yield a project's changes in one tenant, oldest first."""
-    sql = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE project = :project AND tenant = :tenant ORDER BY generation, position"
-    yield from map(change_of, connection.execute(text(sql), {"project": project, "tenant": tenant}))
+def past_of(connection: Connection, project: str) -> Iterator[PastChange]:
+    """Yield a project's changes tenant by tenant, oldest first, in one pass: no index leads to those of one tenant."""
+    sql = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE project = :project ORDER BY tenant, generation, position"
+    yield from map(change_of, connection.execute(text(sql), {"project": project}))
 
 
 def claims_of(connection: Connection, project: str, tenant: str) -> Iterator[Claim]:

@@ -69,6 +69,10 @@ DAMAGE = {
         "UPDATE changes SET after = '{\"requests\": 5}' WHERE generation = 2 AND name = 'one'",
         "acme/limit/one: the history of shop leads to another body or life than was applied",
     ),
+    "history, of the trail": (  # the replay leads to the same end
+        "UPDATE changes SET before = '{\"requests\": 5}' WHERE generation = 2 AND name = 'one'",
+        "generation 2 of shop is not what the audit trail says was applied",
+    ),
     "history, forgotten": ("DELETE FROM applied WHERE name = 'two'", "acme/limit/two: the history of shop leads to it"),
     "history, a number": ("UPDATE projects SET generation = 9", "shop is at generation 9, and history has 3 up to 3"),
     "seals": ("UPDATE applied SET uid = uid || 'x' WHERE name = 'one'", "acme/limit/one: the record of what was applied"),
