@@ -190,13 +190,14 @@ def _report_ending(error: ReconcilerError, arguments: list[str], writes: Sequenc
         code = _report([*problems], error.exit_code, arguments, error.warnings)
     except OutputLost as lost:
         return _cut_short(lost, writes)
-    surprising = any(one.code in _SURPRISES and "nothing was written" not in one.message for one in problems)
-    if fate is Fate.WRITTEN or (fate is Fate.NOT_WRITTEN and surprising):
+    unsaid = {
+        Fate.WRITTEN: True,
+        Fate.UNKNOWN: code != OutcomeUnknown.exit_code,
+        Fate.NOT_WRITTEN: any(one.code in _SURPRISES and "nothing was written" not in one.message for one in problems),
+    }
+    if unsaid[fate]:
         click.echo(f"The command failed; {ending(writes)}", err=True)
-    if fate is Fate.UNKNOWN and code != OutcomeUnknown.exit_code:
-        click.echo(f"The command failed; {ending(writes)}", err=True)
-        return OutcomeUnknown.exit_code
-    return code
+    return OutcomeUnknown.exit_code if fate is Fate.UNKNOWN else code
 
 
 _SURPRISES = {

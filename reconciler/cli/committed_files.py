@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from reconciler.load.discover import SUFFIXES
+
 MOST_LINKS = 40
-MANIFESTS = (".yaml", ".yml")
 _LINK = "120000"
 _FILES = ("100644", "100755", "100664", _LINK)
 
@@ -38,7 +39,7 @@ class CommittedFiles(NamedTuple):
 
     def lacks_manifest(self) -> bool:
         """Whether a committed manifest has been deleted."""
-        return any(path.suffix in MANIFESTS and not os.path.lexists(path) for path in self.blobs)
+        return any(path.suffix in SUFFIXES and not os.path.lexists(path) for path in self.blobs)
 
 
 def committed_files(top: Path, listing: str) -> CommittedFiles:

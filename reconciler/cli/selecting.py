@@ -42,9 +42,7 @@ def require_known(options: Narrowed, known: Iterable[Address], is_unknown: str =
     for text in options.targets:
         address = parse_address(text)
         if address not in addresses:
-            near = get_close_matches(text, [str(one) for one in addresses], n=1)
-            hint = f"did you mean {near[0]}?" if near else "see `reconciler list`"
-            raise UsageError(f"{text} {is_unknown}", code="unknown-target", hint=hint)
+            raise UsageError(f"{text} {is_unknown}", code="unknown-target", hint=near_address(address, addresses))
         found.add(address)
     tenants = {address.tenant for address in addresses}
     for tenant in options.tenants:

@@ -51,10 +51,8 @@ def changing(
         return
     except LockNotHad as error:
         raise _locked(database, error) from None
-    except ConnectionLost as error:
+    except (ConnectionLost, Contended) as error:
         raise ended(error, database, "; nothing was written", "try again") from None
-    except Contended:
-        raise ended(ConnectionLost(), database, "; nothing was written", "try again") from None
 
 
 @contextmanager

@@ -128,9 +128,7 @@ def reading(database: Database) -> Iterator[Connection]:
         raise LockTimeout(
             f"{database.display} is locked by another program{_locker(database)}", hint="try again later"
         ) from None
-    except Contended:
-        raise ended(ConnectionLost(), database, " while it was read", "try again") from None
-    except ConnectionLost as error:
+    except (ConnectionLost, Contended) as error:
         raise ended(error, database, " while it was read", "try again") from None
 
 

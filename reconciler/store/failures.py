@@ -40,12 +40,13 @@ class DatabaseFailed(ReconcilerError):
     code = "database-failed"
 
 
-def ended(error: ConnectionLost, database: Database, when: str, hint: str) -> DatabaseFailed:
+def ended(error: ConnectionLost | Contended, database: Database, when: str, hint: str) -> DatabaseFailed:
     """Return what a user sees of ``error``; ``when`` says during what, and what became of it."""
-    if error.seconds is None:
+    seconds = error.seconds if isinstance(error, ConnectionLost) else None
+    if seconds is None:
         return DatabaseFailed(f"{database.display}: the connection ended{when}", code="connection-lost", hint=hint)
     return DatabaseFailed(
-        f"{database.display}: no answer within {error.seconds:.0f} s{when}",
+        f"{database.display}: no answer within {seconds:.0f} s{when}",
         code="database-timeout",
         hint=f"{hint}; {TIMEOUT_VARIABLE}=S gives a command S seconds, and a statement a tenth of that",
     )

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Transaction, text
 from reconciler.committed import Fate, Write
 from reconciler.errors import OutcomeUnknown, ReconcilerError
 from reconciler.failpoints import hit
-from reconciler.store.audit import entry_of
 from reconciler.store.bounds import Bounds
 from reconciler.store.connect import reading, writing
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, LockNotHad, ended, translated
@@ -72,10 +71,9 @@ def commit(connection: Connection, begun: Transaction, database: Database, write
     except (ConnectionLost, KeyboardInterrupt) as error:
         with suppress(Exception):
             connection.invalidate()  # so that the server ends what it was not told to commit
-        if _is_in_force(database, write, number, server):
-            write.fate = Fate.WRITTEN
+        _settle(database, write, number, server)
+        if write.fate is Fate.WRITTEN:
             return
-        write.fate = Fate.NOT_WRITTEN
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ended(error, database, " before the commit; nothing was written", "try again") from None
@@ -95,8 +93,8 @@ def _signals_wait() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    known = ((number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    handlers = {number: handler for number, handler in known if callable(handler)}
     try:
         for number in handlers:
             signal.signal(number, lambda number, _frame: came.append(number))
@@ -108,10 +106,10 @@ def _signals_wait() -> Iterator[None]:
         signal.raise_signal(signal.Signals(late))
 
 
-def _is_in_force(database: Database, write: Write, number: str, server: str) -> bool:
-    """Whether the transaction was committed. Raises OutcomeUnknown where the database can't be asked in time.
+def _settle(database: Database, write: Write, number: str, server: str) -> None:
+    """Look the transaction up until ``write.fate`` is known. Raises OutcomeUnknown where the database can't be asked in time.
 
-    An interrupt shortens the time, and is raised once ``write.fate`` is known, or the time is over.
+    An interrupt shortens the time, and is raised once the fate is known, or the time is over.
     """
     asked = replace(database, bounds=_LOOK_UP, ends=inf)
     deadline = time.monotonic() + LOOK_UP_SECONDS
@@ -119,13 +117,8 @@ def _is_in_force(database: Database, write: Write, number: str, server: str) -> 
     while True:
         try:
             with suppress(ReconcilerError), reading(asked) as connection:  # not yet reachable, or not again
-                found = _look_up(connection, write, number, server)
-                if found is not None and interrupt is None:
-                    return found
-                if found is not None:
-                    write.fate = Fate.WRITTEN if found else Fate.NOT_WRITTEN
-                    break
-            if time.monotonic() > deadline:
+                write.fate = _look_up(connection, write, number, server)
+            if write.fate is not Fate.UNKNOWN or time.monotonic() > deadline:
                 break
             time.sleep(0.3)
         except KeyboardInterrupt as error:
@@ -135,20 +128,22 @@ def _is_in_force(database: Database, write: Write, number: str, server: str) -> 
             deadline = min(deadline, time.monotonic() + INTERRUPTED_SECONDS)
     if interrupt is not None:
         raise interrupt
-    raise OutcomeUnknown(
-        f"the connection ended during the commit, and the database can't be asked: {write} "
-        "is in force wholly or not at all",
-        hint=f"when the database answers again: `reconciler audit show {write.id}`",
-    )
+    if write.fate is Fate.UNKNOWN:
+        raise OutcomeUnknown(
+            f"the connection ended during the commit, and the database can't be asked: {write} "
+            "is in force wholly or not at all",
+            hint=f"when the database answers again: `reconciler audit show {write.id}`",
+        )
 
 
-def _look_up(connection: Connection, write: Write, number: str, server: str) -> bool | None:
-    """Return None while the server still has the transaction open: our COMMIT may be on its way."""
+def _look_up(connection: Connection, write: Write, number: str, server: str) -> Fate:
+    """Return UNKNOWN while the server still has the transaction open: our COMMIT may be on its way."""
     _, now = connection.execute(text(_NUMBERED)).one()
     if now == server:
         sql = text("SELECT pg_xact_status(CAST(:number AS xid8))")
         status = connection.execute(sql, {"number": number}).scalar()
-        return None if status == "in progress" else status == "committed"
+        return {"in progress": Fate.UNKNOWN, "committed": Fate.WRITTEN}.get(str(status), Fate.NOT_WRITTEN)
+    from reconciler.store.filing import written_in  # asks what `audit show` asks; hardly any command needs it
+
     # another server, or the same one started anew: its numbers may mean other transactions
-    pending = connection.execute(text("SELECT 1 FROM switch WHERE id = :id"), {"id": write.id}).first()
-    return pending is not None or entry_of(connection, write.id or "") is not None
+    return Fate.NOT_WRITTEN if written_in(connection, write.id or "") is None else Fate.WRITTEN

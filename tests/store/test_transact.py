@@ -96,7 +96,7 @@ def test_interrupted_again_while_the_commit_is_looked_up(
     if db.is_sqlite:
         return  # a file answers at once: there is nothing to look up
     at_commit(monkeypatch, nothing, interrupt)
-    monkeypatch.setattr(transact, "_is_in_force", raise_interrupt)
+    monkeypatch.setattr(transact, "_settle", raise_interrupt)
     known = Write("a test")
     with pytest.raises(KeyboardInterrupt):
         write(database, known)
@@ -112,7 +112,7 @@ def test_an_interrupt_during_the_look_up_ends_it_with_an_answer(
     at_commit(monkeypatch, *((nothing, interrupt) if committed else (interrupt, nothing)))
     look_up = transact._look_up
 
-    def interrupted(*asked: Any) -> bool | None:
+    def interrupted(*asked: Any) -> Fate:
         monkeypatch.setattr(transact, "_look_up", look_up)
         raise KeyboardInterrupt
 
@@ -129,7 +129,7 @@ def test_a_database_that_can_not_be_asked(db: Db, database: Database, monkeypatc
         return
     at_commit(monkeypatch, nothing, interrupt)
     monkeypatch.setattr(transact, "LOOK_UP_SECONDS", 0.1)
-    monkeypatch.setattr(transact, "_look_up", lambda *_: None)
+    monkeypatch.setattr(transact, "_look_up", lambda *_: Fate.UNKNOWN)
     known = Write("a test")
     with pytest.raises(OutcomeUnknown, match="is in force wholly or not at all"):
         write(database, known)
@@ -150,5 +150,5 @@ def test_numbers_of_another_server_mean_nothing(db: Db, database: Database, monk
     with reading(database) as connection:
         number = connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one()
         aborted_here = str(int(number) - 1)
-        assert transact._look_up(connection, known, aborted_here, "another start") is True
-        assert transact._look_up(connection, other, aborted_here, "another start") is False
+        assert transact._look_up(connection, known, aborted_here, "another start") is Fate.WRITTEN
+        assert transact._look_up(connection, other, aborted_here, "another start") is Fate.NOT_WRITTEN
