@@ -103,10 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")
         sys.unraisablehook = lambda _: None
     if arguments is None:
-        handlers = {signal.SIGTERM: _terminate, signal.SIGHUP: _terminate, signal.SIGINT: signal.default_int_handler}
-        for number, handler in handlers.items():
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, handler)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, _end)
     code = run([*(sys.argv[1:] if arguments is None else arguments)])
     if arguments is None and "RECONCILER_DEBUG" not in os.environ:
         # a process of our own: taking a hundred thousand objects apart one by one would only keep people waiting
@@ -121,8 +120,13 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end; handled as an interrupt is. Its argument is the signal's number."""
 
 
-def _terminate(number: int, _frame: Any) -> None:
-    raise Terminated(number)
+_asked: list[KeyboardInterrupt] = []
+"""The signals that asked this process to end. Libraries swallow what a handler raises in their middle, and fail later."""
+
+
+def _end(number: int, _frame: Any) -> None:
+    _asked.append(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
+    raise _asked[-1]
 
 
 def run(arguments: list[str]) -> int:
@@ -154,6 +158,8 @@ def _run(arguments: list[str], writes: Sequence[Write]) -> int:
     except ReconcilerError as error:
         return _report_ending(error, arguments, writes)
     except Exception as error:
+        if _asked:
+            return _cut_short(_asked[-1], writes)
         if os.environ.get("RECONCILER_DEBUG"):
             raise
         problem = Problem(

@@ -1,0 +1,35 @@
+"""What a command says that was asked to end, wherever its process was at that moment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SWALLOWED = """
+import os, signal
+from reconciler import cli
+
+def command(**_):
+    try:
+        os.kill(os.getpid(), signal.{name})
+    except BaseException:
+        pass
+    raise RuntimeError("half done")
+
+cli.cli.main = command
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("SIGINT", 130, "Interrupted"), ("SIGTERM", 143, "Terminated"), ("SIGHUP", 129, "Terminated")],
+)
+def test_a_signal_that_a_library_swallowed_is_still_the_reason(name: str, code: int, said: str) -> None:
+    """What a handler raises inside of an import or a destructor gets lost there; the failure that follows is no defect."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(name=name)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (code, f"{said}; nothing was written.\n")
