@@ -7,18 +7,34 @@ from pathlib import Path as FilePath
 from typing import Annotated, Literal, Self, TypeAlias
 
 from msgspec.structs import replace
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.wording import problem_of
 from reconciler.load.source import read_source
-from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, ShortText, Text, Url
+from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, ShortText, Url, fail
 from reconciler.model.spec import Part
 
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric ones only: who can verify a token must not be able to make one."""
+
+
+TENANT = "${tenant}"
+"""Stands for a tenant's name in a permitted folder."""
+
+
+def _root(text: str) -> str:
+    fixed, _, rest = text.partition(TENANT)
+    if "${" in fixed + rest.replace(TENANT, ""):
+        raise fail("unknown-variable", "a folder knows no variable but ${tenant}")
+    if ".." in FilePath(rest).parts:
+        raise fail("invalid-path", "below ${tenant} a folder takes no step up (`..`)")
+    return text
+
+
+Root: TypeAlias = Annotated[ShortText, AfterValidator(_root)]
 
 
 class Listener(Part):
@@ -68,11 +84,23 @@ class Operators(Listener):
     )
 
 
-class PermitSettings(Part):
-    """What tenants may use beyond what is public: their YAML chooses among it."""
+class TenantPermits(Part):
+    """What a tenant may use beyond what is public: its YAML chooses among it."""
 
     networks: ItemSet[Cidr] = Field((), description="Private networks that connectors' `network_exceptions` may name.")
-    sqlite_roots: ItemSet[Text] = Field((), description="Folders whose SQLite files connectors may open.")
+    sqlite_roots: ItemSet[Root] = Field(
+        (),
+        description="Folders whose SQLite files connectors may open, e.g. `/srv/data/${tenant}`: `${tenant}` stands for the "
+        "name of the connector's tenant.",
+    )
+
+
+class PermitSettings(TenantPermits):
+    """What every tenant may use, and what single ones may use besides."""
+
+    tenants: Annotated[dict[Name, TenantPermits], Field(max_length=10_000)] = Field(
+        default_factory=dict, description="What single tenants may use besides, by their names."
+    )
 
 
 class Alarm(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct, field
@@ -12,20 +13,39 @@ from msgspec import Struct, field
 from reconciler.access.resource import Resource
 from reconciler.access.target import Target
 from reconciler.codes import Code
+from reconciler.load.serve_file import TENANT
+from reconciler.model.address import is_name
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""
 
 
 class Permits(NamedTuple):
-    """What the operator of the server permits beyond what is public: networks, and folders of SQLite files."""
+    """What the operator of the server permits beyond what is public: networks, and folders of SQLite files.
+
+    A folder is a real path, in which ``${tenant}`` may stand for a tenant's name. ``tenants`` permits more to single tenants.
+    """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sqlite_roots: tuple[Path, ...] = ()
+    tenants: Mapping[str, Permits] = MappingProxyType({})
+
+    def of(self, tenant: str) -> Permits:
+        """Return the permits of one tenant.
+
+        The name comes from the database, where anybody may write: text that is no name fills no folder's name.
+        """
+        own = self.tenants.get(tenant, Permits())
+        roots = [*self.sqlite_roots, *own.sqlite_roots]
+        if is_name(tenant):
+            roots = [Path(str(root).replace(TENANT, tenant)) for root in roots]
+        kept = tuple(root for root in roots if TENANT not in str(root))
+        return Permits((*self.networks, *own.networks), kept)
 
 
 class Surroundings(NamedTuple):
     """What a connector is opened with. ``resolve_anew`` asks for a secret past what was kept of it, once it was refused.
+    ``permits`` are those of the connector's tenant.
 
     ``control`` recognises the databases of the configuration and of the runtime, which no template may reach: SQLite's
     (device, inode) and ("path", path), PostgreSQL's (system identifier, name of the database).

@@ -54,7 +54,7 @@ class Pools:
             raise Failed(
                 "not-supported", f"connectors of the type {connector.body['type']} can't be used yet", "blocked"
             )
-        return await opens(tenant, connector, self._around)
+        return await opens(tenant, connector, self._around._replace(permits=self._around.permits.of(tenant)))
 
     async def _make_room(self) -> None:
         idle = sorted((way.used, key) for key, way in self._ways.items() if way.connection and not way.users)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.errors import ReconcilerError
-from reconciler.load.serve_file import ServeFile
+from reconciler.load.serve_file import TENANT, ServeFile, TenantPermits
 from reconciler.model.secret_ref import SecretRef
 from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS
@@ -65,8 +65,21 @@ def backend_of(store: Database) -> Backend:
 
 def permits_of(settings: ServeFile, folder: Path) -> Permits:
     """Relative folders count from the one of the settings."""
-    roots = tuple((folder / root).resolve() for root in settings.permits.sqlite_roots)
-    return Permits(tuple(ip_network(text) for text in settings.permits.networks), roots)
+    permits = settings.permits
+    tenants = {name: _permits(own, folder) for name, own in permits.tenants.items()}
+    return _permits(permits, folder)._replace(tenants=tenants)
+
+
+def _permits(settings: TenantPermits, folder: Path) -> Permits:
+    roots = tuple(_real(folder / root) for root in settings.sqlite_roots)
+    return Permits(tuple(ip_network(text) for text in settings.networks), roots)
+
+
+def _real(root: Path) -> Path:
+    """Return a folder without links, as far as its path is the operator's: below ``${tenant}`` a tenant may put links."""
+    parts = root.parts
+    fixed = next((number for number, part in enumerate(parts) if TENANT in part), len(parts))
+    return Path(*parts[:fixed]).resolve().joinpath(*parts[fixed:])
 
 
 @contextlib.asynccontextmanager

@@ -57,7 +57,7 @@ async def open_sqlite(tenant: str, connector: Resource, around: Surroundings) ->
     name = connector.body.get("database")
     if connector.body.get("dsn") is not None:
         name = (await around.resolve(tenant, connector.body["dsn"])).removeprefix("sqlite:///")
-    path, roots = str(Path(str(name)).absolute()), [str(root.resolve()) for root in around.permits.sqlite_roots]
+    path, roots = str(Path(str(name)).absolute()), [*map(str, around.permits.sqlite_roots)]
     _permitted(path, roots)
     return _Sqlite(path, roots, around.control, connector.body["pool_size"])
 
