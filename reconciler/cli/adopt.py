@@ -54,7 +54,7 @@ def command(
         environment,
         {address: _as_it_is(address, live) for address in sorted(set(wanted))},
         adoptions=tuple(Adoption(address, from_project, again=True) for address in wanted),
-        guards=workspace.project.guards(),
+        guards=workspace.project.settings.guards,
     )
     setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)
     plan = make_plan(configuration, live, setting, Selection(targets=frozenset(wanted), deletes=False))

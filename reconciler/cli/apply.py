@@ -103,4 +103,4 @@ def _saved(workspace: Workspace, file: Path) -> tuple[Plan, Database, Guards]:
             code="wrong-environment",
             hint="make a plan for this environment",
         )
-    return plan, workspace.database(environment), workspace.project.guards()
+    return plan, workspace.database(environment), workspace.project.settings.guards

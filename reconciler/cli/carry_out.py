@@ -131,9 +131,9 @@ def carry_out(
         lock_timeout=consent.lock_timeout,
         revision=current,
         audit_key=signing_key(workspace.project),
-        retention=workspace.project.retention(),
+        retention=workspace.project.settings.retention,
         seen=seen or {},
-        told=subscribed(workspace.project.destinations(), APPLY),
+        told=subscribed(workspace.project.settings.destinations, APPLY),
         taken_back=workspace.taken_back(plan, database) if unseen else (),
         ask=_standing(plan, workspace, database, consent),
     )

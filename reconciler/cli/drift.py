@@ -84,5 +84,5 @@ def _find(workspace: Workspace) -> Drift:
             hint="check the project's name, --env and the database; or apply first",
         )
     require_environment(live.project, workspace.name, environment)
-    rules = Configuration(workspace.name, environment, {}, ignore=workspace.project.ignore_rules())
+    rules = Configuration(workspace.name, environment, {}, ignore=workspace.project.settings.ignored)
     return find_drift(rules, live, now().date(), workspace.selection(live), read_let_go(database))

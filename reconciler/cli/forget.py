@@ -54,7 +54,7 @@ def command(options: Options, consent: Consent, addresses: tuple[str, ...], out:
         environment,
         {},
         removals=tuple(Removal(address, destroy=False) for address in sorted(wanted)),
-        guards=workspace.project.guards(),
+        guards=workspace.project.settings.guards,
     )
     setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)
     plan = make_plan(configuration, live, setting, Selection(targets=wanted, deletes=False))

@@ -11,7 +11,7 @@ from reconciler.store.url import Database
 
 
 def deliver_waiting(workspace: Workspace, database: Database) -> None:
-    destinations = workspace.project.destinations()
+    destinations = workspace.project.settings.destinations
     if not destinations:
         return
     from reconciler.notify.deliver import deliver
@@ -31,7 +31,7 @@ def tell_of(workspace: Workspace, database: Database, event: Event) -> bool:
     """
     from reconciler.store.outbox import enqueue_alone
 
-    destinations = workspace.project.destinations()
+    destinations = workspace.project.settings.destinations
     if not destinations:
         raise UsageError(
             "--notify has nobody to tell: the project has no `notifications`",

@@ -34,7 +34,11 @@ def undo(
     history = read_history(database, workspace.name)
     live = workspace.read_live(database, None, every_tenant=True)
     base = Configuration(
-        workspace.name, environment, {}, ignore=workspace.project.ignore_rules(), guards=workspace.project.guards()
+        workspace.name,
+        environment,
+        {},
+        ignore=workspace.project.settings.ignored,
+        guards=workspace.project.settings.guards,
     )
     wanted = undoing(generation, history, live, base)
     setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)

@@ -94,7 +94,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
 
 def _of_lint(workspace: Workspace) -> Sequence[Problem]:
     """What is wrong with `lint` of reconciler.yaml and with the rules that it names."""
-    if "lint" not in workspace.project.settings.model_fields_set:
+    if workspace.project.settings.lint is None:
         return ()
     from reconciler.lint.read import read_rules
 

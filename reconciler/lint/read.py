@@ -43,7 +43,7 @@ class Rules(NamedTuple):
 
 def read_rules(project: Project, given: Sequence[str], problems: Problems) -> Rules:
     """The package's rules, the project's and those of the files that were given; problems are added."""
-    listed = [project.root / name for name in project.settings.lint.rules]
+    listed = [project.root / name for name in project.settings.linting.rules]
     sources = [_own_source()]
     for path in [*contained(listed, project.root, problems), *map(FilePath, given)]:
         source = read_source(path, problems)
@@ -61,7 +61,7 @@ def read_rules(project: Project, given: Sequence[str], problems: Problems) -> Ru
                 problems.found += _of_no_environment(name, rule, source, project)
     known = frozenset(rules) | OWN.keys()
     _check_names(project, known, problems)
-    settings = project.settings.lint
+    settings = project.settings.linting
     on = {
         name: rule.model_copy(update={"severity": settings.severity.get(name, rule.severity)})
         for name, rule in rules.items()
@@ -122,7 +122,7 @@ def _duplicate(name: str, place: Place, first: Place | None) -> Problem:
 
 
 def _check_names(project: Project, known: Iterable[str], problems: Problems) -> None:
-    settings = project.settings.lint
+    settings = project.settings.linting
     for part, names in (("disable", settings.disable), ("severity", settings.severity)):
         for name in names:
             if name not in known:

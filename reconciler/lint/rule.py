@@ -14,7 +14,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.kinds.wording import near
 from reconciler.lint.condition import AnyPath, Condition, PathText, keys_of, several
 from reconciler.lint.known import Ground, faults_of, follow, ground_of, path_fault
-from reconciler.load.project import RuleName, Severity
+from reconciler.load.project_file import RuleName, Severity
 from reconciler.model.fields import Items, ShortText, Text
 from reconciler.model.spec import Part
 

@@ -13,17 +13,20 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
+import msgspec
 import orjson
 
 from reconciler.load.extract import Extract, checksums
+from reconciler.model.settings import Settings
 
 VARIABLE = "RECONCILER_CACHE_DIR"
 """Names the folder; an empty text turns the cache off."""
@@ -68,6 +71,30 @@ def _is_private(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
+def remembered_settings(data: bytes) -> Settings | None:
+    """What was validated before of a file with this content; None where that is not known, or damaged."""
+    if (file := _settings_file(data)) is None:
+        return None
+    with suppress(OSError, ValueError):  # msgspec's errors are ValueErrors
+        with _opened(file) as stream:
+            whole = stream.read()
+        if whole[:4] == crc32(whole[4:]).to_bytes(4, "little"):
+            return msgspec.json.decode(whole[4:], type=Settings)
+    return None
+
+
+def remember_settings(data: bytes, settings: Settings) -> None:
+    """Keep what a file with this content says, where there is a folder for it."""
+    if (file := _settings_file(data)) is not None:
+        whole = msgspec.json.encode(settings)
+        _replace(file, [crc32(whole).to_bytes(4, "little"), whole])
+
+
+def _settings_file(data: bytes) -> Path | None:
+    where = folder()
+    return where / f"{_version(data)}.settings" if where is not None else None
+
+
 def pack_file(root: str, settings: bytes, environment: str | None) -> Path | None:
     """The pack of a project's folder and environment; ``settings`` is the project's own file."""
     where = folder()
@@ -80,8 +107,12 @@ def pack_file(root: str, settings: bytes, environment: str | None) -> Path | Non
 
 def _version(settings: bytes) -> str:
     """Of this program, what it reads with, and the settings that files are read by."""
-    found = blake2b(settings, digest_size=10)
-    found.update(sys.version.encode())
+    return blake2b(_program() + settings, digest_size=10).hexdigest()
+
+
+@cache
+def _program() -> bytes:
+    found = blake2b(sys.version.encode(), digest_size=16)
     top = Path(__file__).resolve().parent.parent
     for name in _ROOMS:
         place = top / name
@@ -91,7 +122,7 @@ def _version(settings: bytes) -> str:
         spec = find_spec(library)
         with suppress(OSError):
             found.update(Path(spec.origin).with_name(name).read_bytes() if spec and spec.origin else b"-")
-    return found.hexdigest()
+    return found.digest()
 
 
 def read_pack(file: Path | None) -> Pack:
@@ -99,9 +130,7 @@ def read_pack(file: Path | None) -> Pack:
     if file is None:
         return EMPTY
     try:
-        with file.open("rb") as stream:
-            if not _is_private(os.fstat(stream.fileno())):
-                return EMPTY
+        with _opened(file) as stream:
             whole = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError):
         return EMPTY
@@ -111,6 +140,15 @@ def read_pack(file: Path | None) -> Pack:
         return EMPTY
     document = orjson.loads(index)
     return Pack(_Extracts(whole, _LEAD + length, document["extracts"]), document["rulings"])
+
+
+def _opened(file: Path) -> BinaryIO:
+    """Raises OSError for a file that is not there, or that others can write to."""
+    stream = file.open("rb")
+    if _is_private(os.fstat(stream.fileno())):
+        return stream
+    stream.close()
+    raise PermissionError(file)
 
 
 class _Extracts(Mapping[str, Extract]):
@@ -145,20 +183,25 @@ def write_pack(file: Path, extracts: Mapping[str, Extract], rulings: Mapping[str
         entries[key] = [at, *lengths, *checksums(extract)]
         at += sum(lengths)
     index = orjson.dumps({"extracts": entries, "rulings": rulings})
+    lead = MAGIC + len(index).to_bytes(8, "little") + crc32(index).to_bytes(4, "little") + index
+    if _replace(file, [lead, *(part for extract in extracts.values() for part in extract.parts)]):
+        _remove_old(file)
+
+
+def _replace(file: Path, parts: Iterable[bytes | memoryview]) -> bool:
+    """Write a file whole or not at all, and say whether it was."""
     try:
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(MAGIC + len(index).to_bytes(8, "little") + crc32(index).to_bytes(4, "little") + index)
-                for extract in extracts.values():
-                    stream.writelines(extract.parts)
+                stream.writelines(parts)
             os.replace(name, file)
         except BaseException:
             os.unlink(name)
             raise
-        _remove_old(file)
     except OSError:
-        return
+        return False
+    return True
 
 
 def used(file: Path) -> None:
@@ -171,10 +214,10 @@ def _remove_old(kept: Path) -> None:
     """What an older program or older settings made for the same project, and what has lain unused."""
     identity = kept.name.partition("-")[0]
     for one in kept.parent.iterdir():
-        if one == kept or one.suffix not in {".pack", ".part"}:
+        if one == kept or one.suffix not in {".pack", ".settings", ".part"}:
             continue
         age = time.time() - one.stat().st_mtime
         same = one.suffix == ".pack" and one.name.startswith(f"{identity}-")
-        if same or age > (KEEP_DAYS * 86400 if one.suffix == ".pack" else 3600):
+        if same or age > (3600 if one.suffix == ".part" else KEEP_DAYS * 86400):
             with suppress(OSError):
                 one.unlink()

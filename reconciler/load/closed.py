@@ -13,7 +13,7 @@ from reconciler.errors import Place, Problem, in_order
 from reconciler.kinds.table import KINDS
 from reconciler.load.draft import Draft, Entry
 from reconciler.load.ignored import refers, unused, unused_external
-from reconciler.load.project import ExternalEntry, Project
+from reconciler.load.project import Project
 from reconciler.load.selectors import (
     NOTHING,
     OPTIONAL,
@@ -111,8 +111,7 @@ def judged(
 
 def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:
     """What selectors of a configuration may select."""
-    entries = [one for one in project.settings.external if isinstance(one, ExternalEntry)]
-    projects = frozenset({configuration.project, *(one.project for one in entries if one.project)})
+    projects = frozenset({configuration.project, *(one.project for one in project.settings.external if one.project)})
     moved = {str(move.old): str(move.new) for move in configuration.moves}
     return World(parts.names, parts.offers, configuration.external, projects, moved)
 

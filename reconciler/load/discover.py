@@ -9,8 +9,9 @@ from pathlib import Path
 
 from reconciler.codes import Code
 from reconciler.errors import Place, Problem, Problems
-from reconciler.load.project import FILE_NAME, SERVE_FILE, Include, Project
+from reconciler.load.project import FILE_NAME, SERVE_FILE, Project
 from reconciler.load.source import shown_name
+from reconciler.model.settings import Include
 
 SUFFIXES = (".yaml", ".yml")
 SETTINGS = frozenset({FILE_NAME, SERVE_FILE})
@@ -107,7 +108,7 @@ def project_manifests(project: Project, problems: Problems) -> list[Path]:
         found = [path for path in dict.fromkeys(matches) if not any(real(path).is_relative_to(one) for one in skip)]
     # with --project the project's file may have any name, and files of rules stand where they like
     own = {real(project.source.path)} if project.source else set()
-    own |= {real(project.root / name) for name in project.settings.lint.rules}
+    own |= {real(project.root / name) for name in project.settings.linting.rules}
     names = {path.name for path in own}
     return contained(
         # another name leads there only by a link
@@ -123,9 +124,9 @@ def _overlay_folders(project: Project) -> set[Path]:
     return {real(project.root / name) for name in named} - {real(project.root)}
 
 
-def _matches(project: Project, index: int, entry: str | Include, problems: Problems) -> Iterator[Path]:
-    pattern = entry if isinstance(entry, str) else entry.path
-    where = ("include", index) if isinstance(entry, str) else ("include", index, "path")
+def _matches(project: Project, index: int, entry: Include, problems: Problems) -> Iterator[Path]:
+    pattern = entry.pattern
+    where = ("include", index, "path") if entry.as_map else ("include", index)
 
     def refuse(code: Code, message: str, hint: str | None = None) -> None:
         problems.add(project.problem(Problem(code, f"`{pattern}` {message}", hint=hint), where))
@@ -139,7 +140,7 @@ def _matches(project: Project, index: int, entry: str | Include, problems: Probl
         found = sorted(path for path in project.root.glob(pattern) if path.is_file() and path.name not in SETTINGS)
     except (ValueError, OSError, NotImplementedError, IndexError) as error:
         return refuse("invalid-glob", f"is not a usable glob: {error}")
-    if not found and not (isinstance(entry, Include) and entry.optional):
+    if not found and not entry.optional:
         refuse("include-matches-nothing", "matches no file", "correct it, or say `{path: ..., optional: true}`")
     yield from found
     return None

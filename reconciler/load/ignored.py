@@ -14,7 +14,6 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.field_patterns import ANYTHING, KEY, has_field, meet, paths_of
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.wording import nearest
-from reconciler.load.project import ExternalEntry, IgnoreRule, ProjectFile
 from reconciler.load.selectors import NOTHING, OPTIONAL
 from reconciler.load.suggest import BUDGET
 from reconciler.model.address import Address
@@ -22,6 +21,7 @@ from reconciler.model.body import leaves
 from reconciler.model.configuration import Ignore
 from reconciler.model.resource import Resource, State
 from reconciler.model.selector import is_pattern
+from reconciler.model.settings import IgnoreRule, Settings
 
 
 class Unused(Struct, frozen=True):
@@ -36,12 +36,11 @@ class Unused(Struct, frozen=True):
     elsewhere: bool = True
 
 
-def unused(
-    settings: ProjectFile, state: State, names: Collection[str], undeclared: Collection[str]
-) -> Iterator[Unused]:
+def unused(settings: Settings, state: State, names: Collection[str], undeclared: Collection[str]) -> Iterator[Unused]:
     """``names`` are all addresses that are declared, ``state`` what of them is valid, ``undeclared`` what something refers to
     besides."""
-    for number, rule in enumerate(settings.ignore):
+    for number, entry in enumerate(settings.ignore):
+        rule, optional = entry.rule, entry.optional
         place = ("ignore", number)
         kind = rule.address.split("/")[1] if rule.address.count("/") == 2 else "*"
         if not _is_glob(kind) and kind not in KINDS:
@@ -50,13 +49,12 @@ def unused(
             yield Unused(
                 (*place, "address"), Problem("unknown-kind", f"there is no kind {kind}", hint=hint), True, False
             )
-        elif not rule.optional and not _is_there(rule.address, names):
+        elif not optional and not _is_there(rule.address, names):
             yield _nothing((*place, "address"), rule.address, names, "resource is declared as")
-        yield from _field(rule, (*place, "field"), state, names)
-    for number, entry in enumerate(settings.external):
-        text, optional = (entry.address, entry.optional) if isinstance(entry, ExternalEntry) else (entry, False)
-        if not optional and not refers(undeclared, text):
-            yield Unused(("external", number), unused_external(text), False)
+        yield from _field(entry, (*place, "field"), state, names)
+    for number, one in enumerate(settings.external):
+        if not one.optional and not refers(undeclared, one.address):
+            yield Unused(("external", number), unused_external(one.address), False)
 
 
 def refers(undeclared: Collection[str], text: str) -> bool:
@@ -91,13 +89,14 @@ def _nothing(path: Path, text: str, names: Collection[str], what: str) -> Unused
     return Unused(path, Problem(NOTHING, message, hint=hint), literal)
 
 
-def _field(rule: IgnoreRule, path: Path, state: State, names: Collection[str]) -> Iterator[Unused]:
+def _field(entry: IgnoreRule, path: Path, state: State, names: Collection[str]) -> Iterator[Unused]:
     """Faults of a field pattern, judged by the specs of the kinds that the address may match, and of what it does match."""
+    rule = entry.rule
     field, kinds = rule.field, kinds_of(rule.address)
     fitting = {(kind, one) for kind in kinds for one, part in KINDS[kind].variants.items() if has_field(part, field)}
     if not kinds or len(fitting) == sum(len(KINDS[kind].variants) for kind in kinds):
         return
-    if fitting and (len(state) < len(names) or rule.optional):
+    if fitting and (len(state) < len(names) or entry.optional):
         return  # what is invalid may be of a variant that has the field, and so may what is still to come
     matching = [address for address in state if fnmatchcase(str(address), rule.address)]
     if any((address.kind, _variant(state[address])) in fitting for address in matching):
@@ -115,13 +114,12 @@ def _variant(resource: Resource) -> str:
     return str(resource.body[discriminator]) if discriminator else ""
 
 
-def _covers(rule: IgnoreRule, resource: Resource) -> bool:
+def _covers(rule: Ignore, resource: Resource) -> bool:
     """Whether a rule leaves out something that a body has."""
-    own = Ignore(rule.address, rule.field, rule.reason)
-    return any(own.covers(resource.address, where, date.min) for where, _ in leaves(resource.body))
+    return any(rule.covers(resource.address, where, date.min) for where, _ in leaves(resource.body))
 
 
-def _of_others(rule: IgnoreRule, path: Path, fitting: Collection[tuple[str, str]], matching: list[Address]) -> Unused:
+def _of_others(rule: Ignore, path: Path, fitting: Collection[tuple[str, str]], matching: list[Address]) -> Unused:
     """A field that none of the matching resources has, and others of their kind would."""
     one, more = matching[0], len(matching) - 1
     which = f"{one}{f' and {more} more' if more else ''}"

@@ -10,7 +10,7 @@ from reconciler.errors import Path, Place
 from reconciler.load.closed import Judgement
 from reconciler.load.draft import Draft
 from reconciler.load.entries import Entries
-from reconciler.load.project import DEFAULT_PROJECT, ExternalEntry, Project
+from reconciler.load.project import DEFAULT_PROJECT, Project
 from reconciler.load.source import Source
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
@@ -51,7 +51,7 @@ def configured(
 ) -> Configuration:
     """What the files want, with what the project's own file says."""
     settings = project.settings
-    external = {e.address if isinstance(e, ExternalEntry) else e for e in settings.external}
+    external = {one.address for one in settings.external}
     return Configuration(
         project=name or settings.project or DEFAULT_PROJECT,
         environment=environment,
@@ -60,7 +60,7 @@ def configured(
         removals=tuple(entries.removals),
         adoptions=tuple(entries.adoptions),
         external=frozenset({*external, *(str(address) for address, _ in entries.external)}),
-        ignore=project.ignore_rules(),
-        guards=project.guards(),
+        ignore=settings.ignored,
+        guards=settings.guards,
         files=tuple(files),
     )

@@ -49,13 +49,6 @@ class SchemeSettings(Part):
         f" for aws-sm `{TENANT}/`, and for env any name.",
     )
 
-    def over(self, other: SchemeSettings | None) -> SchemeSettings:
-        """These settings, and the other's where these say nothing."""
-        return SchemeSettings.model_construct(
-            enabled=self.enabled if self.enabled is not None or other is None else other.enabled,
-            prefixes=self.prefixes if self.prefixes is not None or other is None else other.prefixes,
-        )
-
 
 class SecretSettings(Part):
     """Where keys are, and how references are resolved."""

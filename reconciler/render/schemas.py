@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from reconciler.access.expected import Tests
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
-from reconciler.load.project import ProjectFile
+from reconciler.load.project_file import ProjectFile
 from reconciler.load.serve_file import ServeFile
 from reconciler.model.address import BARE_NAME
 from reconciler.model.fields import Form, Name

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from reconciler.cli import COMMANDS
 from reconciler.error_codes import CODES
 from reconciler.kinds.table import KINDS
-from reconciler.load.project import ProjectFile
+from reconciler.load.project_file import ProjectFile
 from reconciler.render.reference.codes import EXITS
 from reconciler.render.reference.dangers import declared_risks
 from reconciler.render.reference.examples import example, manifest

@@ -17,7 +17,7 @@ from reconciler.kinds.parse import parse
 from reconciler.kinds.schema import Shape, fields_of, member_of, shown
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
-from reconciler.load.project import ProjectFile
+from reconciler.load.project_file import ProjectFile
 from reconciler.load.serve_file import ServeFile
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, drop, get, put

@@ -19,7 +19,8 @@ from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.load.collect import KEYS
 from reconciler.load.discover import manifests_below, overlay_manifests, project_manifests
-from reconciler.load.project import FILE_NAME, ProjectFile, read_project
+from reconciler.load.project import FILE_NAME, read_project
+from reconciler.load.project_file import ProjectFile
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind
 from reconciler.model.resource import resource_of
