@@ -21,10 +21,9 @@ APART = ("digest", "hmac", "revision", "sources_digest")
 CHANGES = "resource_changes"
 _SOURCE = b',"source":'
 _SOURCES = b',"sources":['
-_BEHIND = b',"status":'
 _NO_STATUS = b',"status":[],"tenant":'
 _FIELDS = b',"fields":['
-_EMPTY_FIELDS = b',"fields":[]'
+_END = ord("]")
 
 
 class Digests(NamedTuple):
@@ -104,11 +103,9 @@ def _cut(text: bytes) -> tuple[bytes, bytes]:
     fields: so the last occurrences are those of the change itself, whatever its body holds.
     """
     at = text.rfind(_SOURCE)
-    fields = text.rfind(_FIELDS, 0, at)
-    behind = text.find(_BEHIND, at)
-    plain = text.startswith(_NO_STATUS, behind) and text.find(_SOURCES, fields, at) < 0
-    if fields >= 0 and plain and text.startswith(_EMPTY_FIELDS, fields):
+    fields, behind = text.rfind(_FIELDS, 0, at), text.find(_NO_STATUS, at)
+    if fields >= 0 and behind >= 0 and text[fields + len(_FIELDS)] == _END and text.find(_SOURCES, fields, at) < 0:
         begin = at + len(_SOURCE)
-        return b"%bnull%b" % (text[:begin], text[behind:]), b"[%b,[]]" % text[begin:behind]
+        return text[:begin] + b"null" + text[behind:], b"[" + text[begin:behind] + b",[]]"
     change = orjson.loads(text)
     return canonical(_without(change)).encode(), canonical(_sources(change)).encode()
