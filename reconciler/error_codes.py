@@ -171,6 +171,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["nobody-to-tell"], "the project has no notifications"],
     Annotated[Literal["not-a-number"], "the number is infinite or not a number"],
     Annotated[Literal["not-a-query"], "the statement is no query"],
+    Annotated[Literal["not-acceptable"], "the request wants its answer in another form than JSON"],
     Annotated[Literal["not-admitted"], "the intent of a call could not be recorded, and nothing was called"],
     Annotated[Literal["not-formatted"], "the file was left as it is, since formatting would change its meaning"],
     Annotated[Literal["not-found"], "the API has nothing of that name"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.target import UNKNOWN, Inputs
 
+T = TypeVar("T")
 SECONDS = 30.0
 """How long a call may take where neither its operation nor its connector says."""
 
@@ -37,6 +38,17 @@ class Target(Struct, frozen=True, dict=True):
     inputs: Inputs
     tool: str = ""
     obligations: tuple[str, ...] = ()
+
+    def once(self, make: Callable[[Target], T]) -> T:
+        """Return what a function makes of this target, which is made once: a target lives as long as its snapshot."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Target], Any], Any]:
+        return {}
 
     @property
     def address(self) -> Address:

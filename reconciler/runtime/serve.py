@@ -7,12 +7,10 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvicorn
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -29,8 +27,9 @@ from reconciler.runtime.running import Plan, Running, running
 from reconciler.runtime.source import Source, Stale
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.guard import Guard
-from reconciler.runtime.surfaces.mcp import mcp_server
-from reconciler.runtime.surfaces.mcp_json import StrictMessages, of_http
+from reconciler.runtime.surfaces.mcp import Mcp
+from reconciler.runtime.surfaces.mcp_http import McpOverHttp
+from reconciler.runtime.surfaces.mcp_stdio import Stdio, lines_of, own_streams
 from reconciler.runtime.surfaces.openapi import openapi
 from reconciler.runtime.surfaces.problem import Json
 from reconciler.runtime.tokens import Tokens
@@ -95,36 +94,16 @@ def _uvicorn(app: Any) -> uvicorn.Config:
 
 
 def agents_app(plan: Plan, parts: Running) -> Any:
-    server = mcp_server(parts.mediator, lambda context: context.request.scope["who"], of_http)
-    # Host and Origin are checked for every route, by the guard
-    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, security_settings=security)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with manager.run():
-            yield
-
     routes = [
         *agents.routes(parts.mediator),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
-        Route("/mcp", _Asgi(StrictMessages(manager.handle_request))),
+        Route("/mcp", McpOverHttp(Mcp(parts.mediator))),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=agents.HANDLERS)
+    app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
     tokens = Tokens(plan.settings.issuers)
     return Guard(app, plan.settings.agents, _proving(parts.source, tokens), _counting(parts.metrics))
-
-
-class _Asgi:
-    """An application at one path: no redirect to another spelling of it, which would name a host that the client said."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app(scope, receive, send)
 
 
 def operators_app(plan: Plan, parts: Running) -> Any:
@@ -198,8 +177,6 @@ def _document(content: Any) -> Any:
 
 async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
     """An MCP server on stdin and stdout, for one caller: whoever starts it vouches for that."""
-    from reconciler.runtime.surfaces.mcp_json import strict_stdio
-
     async with running(plan) as parts:
         who = Caller(tenant, caller)
         try:
@@ -208,18 +185,12 @@ async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
             found = None
         if found is None:
             raise Failed("unknown-caller", f"there is no caller {tenant}/{caller}")
-        async with strict_stdio() as (read, write, lines):
-            server = mcp_server(parts.mediator, lambda _context: who, lines.of_stdio)
-            await server.run(read, write, server.create_initialization_options())
+        with own_streams() as (reader, writer):
+            await Stdio(Mcp(parts.mediator), who, writer).serve(lines_of(reader))
 
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:
     """In uvloop, where there is one: it halves what the network costs."""
-    with contextlib.suppress(ModuleNotFoundError):
-        import sniffio
-
-        # where it is there, anyio, which MCP's SDK is made of, asks it dozens of times a request, and it finds out slowly
-        sniffio.thread_local.name = "asyncio"
     try:
         import uvloop
     except ModuleNotFoundError:

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler import strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.model.access import ACTIONS
@@ -17,12 +16,10 @@ from reconciler.model.address import is_name
 from reconciler.model.target import Unfit
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces.guard import BadRequest, json_object
+from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
 from reconciler.runtime.surfaces.pages import BadCursor, page
 from reconciler.runtime.surfaces.problem import Json, of_refusal, problem
-from reconciler.runtime.surfaces.tools import tool_of
-
-RUN = "x-run-id"
-"""A header by which an agent says which of its runs a call belongs to; it is in evidence, and decides nothing."""
+from reconciler.runtime.surfaces.tools import done_of, tool_of
 
 
 def routes(mediator: Mediator) -> list[Route]:
@@ -41,13 +38,13 @@ def routes(mediator: Mediator) -> list[Route]:
         who = _who(request)
         arguments = await _arguments(request)
         target = mediator.target_of(who, request.path_params["name"])
-        return _done(await mediator.access(who, Ask(target), arguments, _run(request), _key(request)))
+        return _done(await mediator.access(who, Ask(target), arguments, *_labels(request)))
 
     async def call_plane(request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]
         arguments = await _arguments(request)
         ask = Ask(f"plane/{name if is_name(name) else '?'}", action if action in ACTIONS else "none")
-        return _done(await mediator.access(_who(request), ask, arguments, _run(request), _key(request)))
+        return _done(await mediator.access(_who(request), ask, arguments, *_labels(request)))
 
     async def own_limits(request: Request) -> Response:
         who = _who(request)
@@ -99,19 +96,11 @@ def _who(request: Request) -> Caller:
     return who
 
 
-def _run(request: Request) -> str:
-    run = request.headers.get(RUN, "")
-    if len(run) > 128 or not run.isprintable():
-        raise BadRequest(400, "invalid-run", "X-Run-Id has at most 128 plain characters.")
-    return run
-
-
-def _key(request: Request) -> str:
-    """A write that is sent again with the same key is not done again."""
-    key = request.headers.get("idempotency-key", "").strip()
-    if len(key) > 255 or not (key.isascii() and key.isprintable()):
-        raise BadRequest(400, "invalid-key", "Idempotency-Key has at most 255 plain characters.")
-    return key
+def _labels(request: Request) -> Labels:
+    try:
+        return labels(request.headers.get(RUN_HEADER), request.headers.get(KEY_HEADER))
+    except BadLabel as error:
+        raise BadRequest(400, error.code, error.message) from None
 
 
 async def _arguments(request: Request) -> dict[str, Any]:
@@ -126,8 +115,9 @@ async def _arguments(request: Request) -> dict[str, Any]:
 
 
 def _done(done: Done) -> Response:
-    answer = done.answer
-    result = strict_json.embedded(answer.json)
-    told = {"evidence_id": done.evidence_id, "result": result, "rows": answer.rows, "cut": answer.cut}
-    headers = {"Idempotency-Replayed": "true"} if done.replayed else None
-    return Json({**told, **({"warnings": [*done.warned]} if done.warned else {})}, headers=headers)
+    headers = {}
+    if done.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if done.answer.cut:
+        headers["X-Cut"] = "true"
+    return Json(done_of(done), headers=headers)

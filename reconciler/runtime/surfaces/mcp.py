@@ -1,75 +1,162 @@
-"""The agents' MCP server: the tools of who asks, and no others; over HTTP, and over stdio for one caller."""
+"""The methods of the agents' MCP server: the tools of the caller, and no others. The transports are in rooms of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-
-import mcp.types as types
-from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
 
 from reconciler import __version__, strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
-from reconciler.runtime.mediator import Mediator, Refusal
-from reconciler.runtime.surfaces.tools import tool_of
-from reconciler.strict_json import NotStrict
+from reconciler.access.target import Target
+from reconciler.runtime.mediator import Done, Mediator, Refusal
+from reconciler.runtime.surfaces.labels import BadLabel, Labels, labels
+from reconciler.runtime.surfaces.mcp_wire import (
+    HANDSHAKE_VERSIONS,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MODERN_VERSIONS,
+    VERSION_KEY,
+    Fault,
+    Request,
+    require_envelope,
+    require_version,
+)
+from reconciler.runtime.surfaces.tools import done_of, refusal_of, tool_of
 
-INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
-WhoAsks = Callable[[Any], Caller]
-"""From a request's context; its transport has proved who it is."""
-ArgumentsOf = Callable[[Any], Mapping[str, Any]]
-"""From a request's context, what a call's arguments are, read strictly; raises NotStrict."""
+log = logging.getLogger("reconciler.runtime")
+NO_LABELS = Labels()
+RUN_KEY, KEY_KEY = "reconciler/run-id", "reconciler/idempotency-key"
+"""In the `_meta` of a call."""
+EVIDENCE_KEY, WARNINGS_KEY, REPLAYED_KEY = "reconciler/evidence-id", "reconciler/warnings", "reconciler/replayed"
+"""In the `_meta` of a result."""
+SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
+SERVER_INFO = {"name": "reconciler", "version": __version__}
+CAPABILITIES: dict[str, Any] = {"tools": {"listChanged": False}}
+UNKNOWN_TOOL = "There is no tool of this name that you may use."
+CUT = "Rows were cut: there are more than this call may return. Ask for less, or for the rest."
+
+Method = Callable[[Caller, Request, Labels], Awaitable[dict[str, Any]]]
 
 
-def mcp_server(mediator: Mediator, who_asks: WhoAsks, arguments_of: ArgumentsOf) -> Server[Any]:
-    """Session ids carry no authority: who asks is proved, and decided, anew for each request."""
+class Mcp:
+    """Requests of proved callers into results. It has no sessions: each request is decided anew."""
 
-    async def list_tools(context: Any, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    def __init__(self, mediator: Mediator) -> None:
+        self._mediator = mediator
+        shared: dict[str, Method] = {"tools/list": self._list_tools, "tools/call": self._call_tool}
+        self._legacy: Mapping[str, Method] = {"initialize": _initialize, "ping": _ping, **shared}
+        self._modern: Mapping[str, Method] = {"server/discover": _discover, **shared}
+
+    async def answer(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> bytes:
+        """Return the JSON text of a result, in the era of the handshake. ``beside`` came beside the message. Raises Fault."""
+        return strict_json.write(await self._run(self._legacy, who, request, beside))
+
+    async def answer_modern(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> bytes:
+        """Return the same in the era without one, where results say how long they may be cached: no decision is. Raises Fault."""
+        require_envelope(request)
+        require_version(request.meta[VERSION_KEY], request.id)
+        result = await self._run(self._modern, who, request, beside)
+        meta = {**result.get("_meta", {}), SERVER_INFO_KEY: SERVER_INFO}
+        hints = {} if request.method == "tools/call" else {"ttlMs": 0, "cacheScope": "private"}
+        return strict_json.write({**result, **hints, "resultType": "complete", "_meta": meta})
+
+    async def _run(
+        self, methods: Mapping[str, Method], who: Caller, request: Request, beside: Labels
+    ) -> dict[str, Any]:
+        method = methods.get(request.method)
+        if method is None:
+            raise Fault(METHOD_NOT_FOUND, "This method is not offered.", id=request.id)
         try:
-            found = mediator.tools(who_asks(context))
-        except Refusal:
-            raise MCPError(INTERNAL_ERROR, "It can't be done safely at the moment.") from None
-        return types.ListToolsResult(tools=[_tool(tool_of(name, target)) for name, target in found.items()])
+            return await method(who, request, beside)
+        except Fault:
+            raise
+        except Exception:
+            log.exception("a request over MCP failed")
+            raise Fault(INTERNAL_ERROR, "This is a defect of the server.", id=request.id) from None
 
-    async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        who = who_asks(context)
+    async def _list_tools(self, who: Caller, request: Request, _labels: Labels) -> dict[str, Any]:
+        if request.params.get("cursor") is not None:
+            raise Fault(INVALID_PARAMS, "`cursor` is none of this server's: a list has one page.", id=request.id)
         try:
-            target = mediator.target_of(who, params.name)
-            done = await mediator.access(who, Ask(target), arguments_of(context))
-        except NotStrict as error:
-            raise MCPError(INVALID_PARAMS, f"Send strict JSON: {error}.") from None
+            found = self._mediator.tools(who)
+        except Refusal as refusal:
+            message = "It can't be done safely at the moment."
+            raise Fault(INTERNAL_ERROR, message, refusal_of(refusal), request.id) from None
+        text = b"[%b]" % b",".join([target.once(_tool) for target in found.values()])
+        return {"tools": strict_json.embedded(text)}
+
+    async def _call_tool(self, who: Caller, request: Request, beside: Labels) -> dict[str, Any]:
+        name, arguments = request.params.get("name"), request.params.get("arguments")
+        if not isinstance(name, str):
+            raise Fault(INVALID_PARAMS, "`name` is no string.", id=request.id)
+        if arguments is not None and not isinstance(arguments, dict):
+            raise Fault(INVALID_PARAMS, "`arguments` is no object.", id=request.id)
+        try:
+            run, key = _labels_of(request, beside)
+            target = self._mediator.target_of(who, name)
+            return _result(await self._mediator.access(who, Ask(target), arguments or {}, run, key))
+        except BadLabel as error:
+            raise Fault(INVALID_PARAMS, error.message, {"code": error.code}, request.id) from None
         except Refusal as refusal:
             if refusal.code == "not-found":
-                raise MCPError(INVALID_PARAMS, "There is no tool of this name that you may use.") from None
-            return _error(refusal)
-        content = done.answer.content
-        told = {"evidence_id": done.evidence_id, "result": content, "rows": done.answer.rows, "cut": done.answer.cut}
-        return types.CallToolResult(
-            content=[types.TextContent(type="text", text=done.answer.json.decode())], structured_content=told
-        )
-
-    return Server("reconciler", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)
+                raise Fault(INVALID_PARAMS, UNKNOWN_TOOL, refusal_of(refusal), request.id) from None
+            return _refused(refusal)
 
 
-def _tool(told: dict[str, Any]) -> types.Tool:
-    hints = types.ToolAnnotations(read_only_hint=told["read_only"], destructive_hint=not told["read_only"])
-    return types.Tool(
-        name=told["name"], description=told["description"] or None, input_schema=told["input_schema"], annotations=hints
+def _labels_of(request: Request, beside: Labels) -> Labels:
+    """Return the labels of a call: those of `_meta` win over those beside the message. Raises BadLabel."""
+    meta = request.meta
+    if RUN_KEY not in meta and KEY_KEY not in meta:
+        return beside
+    return labels(meta.get(RUN_KEY, beside.run), meta.get(KEY_KEY, beside.key), (RUN_KEY, KEY_KEY))
+
+
+async def _initialize(_who: Caller, request: Request, _labels: Labels) -> dict[str, Any]:
+    asked = request.params.get("protocolVersion")
+    if not isinstance(asked, str):
+        raise Fault(INVALID_PARAMS, "`protocolVersion` is no string.", id=request.id)
+    version = asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]
+    return {"protocolVersion": version, "capabilities": CAPABILITIES, "serverInfo": SERVER_INFO}
+
+
+async def _ping(_who: Caller, _request: Request, _labels: Labels) -> dict[str, Any]:
+    return {}
+
+
+async def _discover(_who: Caller, _request: Request, _labels: Labels) -> dict[str, Any]:
+    return {"supportedVersions": [*MODERN_VERSIONS], "capabilities": CAPABILITIES}
+
+
+def _tool(target: Target) -> bytes:
+    tool = tool_of(target.tool, target)
+    described = {"description": tool["description"]} if tool["description"] else {}
+    hints = {"readOnlyHint": tool["read_only"], "destructiveHint": not tool["read_only"]}
+    return strict_json.write(
+        {"name": tool["name"], **described, "inputSchema": tool["input_schema"], "annotations": hints}
     )
 
 
-def _error(refusal: Refusal) -> types.CallToolResult:
-    """Inside of the result, so that the model can see it and correct itself."""
-    told: dict[str, Any] = {"code": refusal.code, "evidence_id": refusal.evidence_id}
-    if refusal.unfit:
-        told["errors"] = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
-    if refusal.retry_after is not None:
-        told["retry_after"] = refusal.retry_after
-    if refusal.outcome:
-        told["outcome"] = refusal.outcome
-    text = strict_json.write(told).decode()
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)], structured_content=told, is_error=True
-    )
+def _result(done: Done) -> dict[str, Any]:
+    content = [_text(done.answer.json)]
+    meta: dict[str, Any] = {EVIDENCE_KEY: done.evidence_id}
+    if done.answer.cut:
+        content.append(_text(CUT.encode()))
+    if done.warned:
+        meta[WARNINGS_KEY] = [*done.warned]
+    if done.replayed:
+        meta[REPLAYED_KEY] = True
+    return {"content": content, "structuredContent": done_of(done), "isError": False, "_meta": meta}
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    """Return a refusal inside of a result, so that the model can see it and correct itself."""
+    told = refusal_of(refusal)
+    meta = {EVIDENCE_KEY: refusal.evidence_id} if refusal.evidence_id else {}
+    return {"content": [_text(strict_json.write(told))], "structuredContent": told, "isError": True, "_meta": meta}
+
+
+def _text(text: bytes) -> dict[str, str]:
+    return {"type": "text", "text": text.decode()}
