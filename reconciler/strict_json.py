@@ -1,8 +1,10 @@
 """One strict JSON reader and writer: what passes is not altered, and what would be altered is refused.
 
-Read: integers up to 4,300 digits, decimals exactly (as a float where its shortest form denotes the same number, else as
-a Decimal), UTF-8 text. Refused: duplicate keys, NaN and infinities, lone surrogates, numbers beyond a float's range,
-more than ``MAX_DEPTH`` levels. Grammar: RFC 8259, restricted as I-JSON (RFC 7493) but for the size of numbers.
+A value is null, a boolean, text, a number, a list or a map whose keys are text: nothing else, and nothing that only
+looks like it. Numbers are finite and within a float's range; integers have at most ``MAX_DIGITS`` digits, decimals are
+exact (a float where its shortest form denotes the same number, else a Decimal). Refused: duplicate keys, NaN and
+infinities, lone surrogates, more than ``MAX_DEPTH`` levels or ``MAX_VALUES`` values, and what is no UTF-8.
+Grammar: RFC 8259, restricted as I-JSON (RFC 7493) but for the size of numbers.
 """
 
 from __future__ import annotations
@@ -10,14 +12,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import Any, NoReturn
 
 import msgspec
 
 MAX_DEPTH = 100
 """Levels of lists and maps inside each other."""
+MAX_DIGITS = 4300
+"""Of an integer: Python itself turns no longer text into one."""
+MAX_VALUES = 10_000_000
 _SURROGATE = re.compile("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """Written as an escape, or left in a text by a lax decoder."""
 
@@ -37,49 +42,55 @@ def read(data: bytes | str) -> Any:
         raise NotStrict("this is not UTF-8") from None
     except RecursionError:
         raise _too_deep() from None
-    except ValueError:
+    except json.JSONDecodeError:
         raise NotStrict("this is no JSON") from None
+    except ValueError:
+        raise _too_long() from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        _bounded(found)
+        _judge(found, _VALUES)
     if _SURROGATE.search(text):
-        write(found)
+        _encoded(found, _ENCODER)
     return found
 
 
 def write(value: Any) -> bytes:
-    """Return the JSON text of a value without spaces. Raises NotStrict for what JSON can't hold."""
-    return _written(value, _ENCODER)
+    """Return the JSON text of a value without spaces. Raises NotStrict for what a strict text could not have given."""
+    _judge(value, _VALUES)
+    return _encoded(value, _ENCODER)
 
 
 def write_sorted(value: Any) -> bytes:
     """Return the same with sorted keys: equal values give equal bytes. Raises NotStrict."""
-    return _written(value, _SORTING_ENCODER)
+    _judge(value, _VALUES)
+    return _encoded(value, _SORTING_ENCODER)
 
 
-def _written(value: Any, encoder: msgspec.json.Encoder) -> bytes:
+def write_around(value: Any) -> bytes:
+    """Return the JSON text of a value that may hold texts from ``embedded``. Raises NotStrict."""
+    _judge(value, _VALUES | {msgspec.Raw})
+    return _encoded(value, _ENCODER)
+
+
+def size_of(row: Any) -> int:
+    """Return the bytes that a part of a value takes up; the whole is judged when it is written. Raises NotStrict."""
+    return len(_encoded(row, _ENCODER))
+
+
+def _encoded(value: Any, encoder: msgspec.json.Encoder) -> bytes:
     try:
-        found = encoder.encode(value)
+        return encoder.encode(value)
     except RecursionError:
         raise _too_deep() from None
     except UnicodeEncodeError:
         raise NotStrict("a lone surrogate is no character") from None
-    except (TypeError, ValueError, OverflowError):
-        raise NotStrict("a value has a type that JSON does not know") from None
-    # what the encoder makes of numbers that are not finite
-    if b"null" in found or b"NaN" in found or b"Infinity" in found:
-        _finite(value)
-    if found.count(b"[") + found.count(b"{") > MAX_DEPTH:
-        _bounded(value)
-    return found
-
-
-def require(value: Any) -> None:
-    """Raise NotStrict for a value that a strict text could not have given."""
-    write(value)
+    except (TypeError, OverflowError):
+        raise _unknown_type() from None
+    except ValueError:
+        raise _too_long() from None
 
 
 def embedded(text: bytes) -> Any:
-    """Return a JSON text as a value that ``write`` copies as it is."""
+    """Return a JSON text, that was written strictly, as a value that ``write_around`` copies as it is."""
     return msgspec.Raw(text)
 
 
@@ -98,52 +109,89 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _number(text: str) -> float | Decimal:
     found = float(text)
-    if not math.isfinite(found):
-        raise NotStrict("a number is beyond the range of a float")
     try:
         exact = Decimal(text)
     except InvalidOperation:
-        raise NotStrict("a number is beyond the range of a float") from None
-    if Decimal(repr(found)) == exact:
+        raise _out_of_range() from None
+    if math.isfinite(found) and Decimal(repr(found)) == exact:
         return found
-    if abs(exact.adjusted()) > _MOST_EXPONENT:
-        raise NotStrict("a number is beyond the range of a float")
+    _require_range(exact)
     return exact
+
+
+def _require_range(number: float | Decimal) -> None:
+    """Raise NotStrict for a number that is not finite, or that readers with floats can't hold."""
+    if isinstance(number, Decimal) and not number.is_finite():
+        raise _not_finite()
+    if isinstance(number, Decimal) and (abs(number.adjusted()) > _MOST_EXPONENT or not math.isfinite(float(number))):
+        raise _out_of_range()
+    if not math.isfinite(number):
+        raise _not_finite()
 
 
 _MOST_EXPONENT = 400
 
 
 def _constant(_text: str) -> NoReturn:
-    raise NotStrict("NaN and infinities are no JSON")
+    raise _not_finite()
 
 
-def _bounded(value: Any) -> None:
-    """Raise NotStrict for more than ``MAX_DEPTH`` levels."""
-    level, depth = [value], 0
-    while level := [one for one in level if isinstance(one, Mapping | list | tuple)]:
-        depth += 1
+_CONTAINERS: frozenset[type] = frozenset({dict, list, tuple})
+_FRACTIONS: frozenset[type] = frozenset({float, Decimal})
+_VALUES: frozenset[type] = frozenset({type(None), bool, int, str}) | _FRACTIONS | _CONTAINERS
+
+
+def _judge(value: Any, known: frozenset[type]) -> None:
+    """Raise NotStrict for other types, numbers out of range, too many levels or values: level by level, without recursion."""
+    level, depth, count = [value], 0, 1
+    while True:
+        types = {*map(type, level)}
+        if not types <= known:
+            raise _unknown_type()
+        if not types.isdisjoint(_FRACTIONS):
+            for one in level:
+                if type(one) in _FRACTIONS:
+                    _require_range(one)
+        if types.isdisjoint(_CONTAINERS):
+            return
+        containers = [one for one in level if type(one) in _CONTAINERS]
+        depth, count = depth + 1, count + sum(map(len, containers))
         if depth > MAX_DEPTH:
             raise _too_deep()
-        level = [part for one in level for part in _parts(one)]
+        if count > MAX_VALUES:
+            raise NotStrict(f"more than {MAX_VALUES} values")
+        level = [*chain.from_iterable(map(_parts, containers))]
 
 
-def _parts(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, list | tuple) else ()
+def _parts(container: Any) -> Any:
+    if type(container) is not dict:
+        return container
+    if not {*map(type, container)} <= _KEYS:
+        raise _unknown_type()
+    return container.values()
 
 
-def _finite(value: Any) -> None:
-    level = [value]
-    while level:
-        if any(isinstance(one, float | Decimal) and not math.isfinite(one) for one in level):
-            raise NotStrict("NaN and infinities are no JSON")
-        level = [part for one in level for part in _parts(one)]
+_KEYS: frozenset[type] = frozenset({str})
 
 
 def _too_deep() -> NotStrict:
     return NotStrict(f"more than {MAX_DEPTH} levels inside each other")
+
+
+def _too_long() -> NotStrict:
+    return NotStrict(f"an integer of more than {MAX_DIGITS} digits is no JSON number here")
+
+
+def _not_finite() -> NotStrict:
+    return NotStrict("NaN and infinities are no JSON")
+
+
+def _out_of_range() -> NotStrict:
+    return NotStrict("a number is beyond the range of a float")
+
+
+def _unknown_type() -> NotStrict:
+    return NotStrict("a value has a type that JSON does not know")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_float=_number, parse_constant=_constant)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.strict_json import MAX_DEPTH, NotStrict, read, write
+from reconciler.strict_json import MAX_DEPTH, NotStrict, embedded, read, write, write_around
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers(-(10**60), 10**60) | st.floats(allow_nan=False, allow_infinity=False)
@@ -93,3 +95,50 @@ def test_depth_is_bounded_on_both_sides() -> None:
     with pytest.raises(NotStrict, match="levels"):
         write([deep])
     assert read(json.dumps("[" * 300)) == "[" * 300
+
+
+class Text(str):
+    """Looks like text."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1: 1, "1": 2},
+        {None: 1},
+        {Text("a"): 1},
+        {1},
+        frozenset(),
+        b"x",
+        bytearray(),
+        Text("a"),
+        range(3),
+        msgspec.Raw(b"NaN"),
+        Decimal("sNaN"),
+        Decimal("1e999999"),
+        Decimal("1e-999999"),
+        [10**5000],
+        [-(10**5000)],
+    ],
+)
+def test_what_only_looks_like_json_is_not_written(value: Any) -> None:
+    for whole in (value, [value], {"a": [value]}):
+        with pytest.raises(NotStrict):
+            write(whole)
+
+
+def test_what_goes_round_or_multiplies_is_not_written() -> None:
+    loop: list[Any] = []
+    loop += [loop, loop]
+    laughs: Any = "ha"
+    for _ in range(90):
+        laughs = [laughs] * 10
+    began = time.perf_counter()
+    for value in (loop, laughs):
+        with pytest.raises(NotStrict):
+            write(value)
+    assert time.perf_counter() - began < 10
+
+
+def test_a_text_is_embedded_as_it_is() -> None:
+    assert write_around({"a": embedded(write([1, "b"]))}) == b'{"a":[1,"b"]}'

@@ -7,11 +7,11 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from reconciler import strict_json
 from reconciler.access.decide import Ask, Decision, target_of_tool
 from reconciler.access.judge import Caller, frozen_by, judge, surface
 from reconciler.access.snapshot import Tenant
@@ -19,7 +19,8 @@ from reconciler.access.target import Target
 from reconciler.codes import Code
 from reconciler.failpoints import hit
 from reconciler.model.target import Bound, Unfit
-from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime import gate
+from reconciler.runtime.call import Answer, Call, Failed, Judge
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import declared, levels_of, status_of
@@ -31,11 +32,13 @@ from reconciler.strict_json import NotStrict
 
 SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
-
+STOP_SECONDS = 1.0
+"""How long a call that nobody awaits any more may take to end."""
 
 _TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ENDED = {"frozen": "blocked", "timeout": "timeout", "cancelled": "failure"}
 """What came of a call that was ended from here, and has changed nothing."""
+_OUTCOMES = frozenset({"failure", "timeout", "blocked", "unknown"})
 
 
 class Done(NamedTuple):
@@ -83,11 +86,19 @@ class _Running(Struct):
 
 
 class Mediator:
-    """``values_key`` is that of the hashes of values in evidence."""
+    """``values_key`` is that of the hashes of values in evidence; ``judges`` of values are by the connector's type."""
 
-    def __init__(self, source: Source, ledger: Ledger, pools: Pools, values_key: bytes, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        source: Source,
+        ledger: Ledger,
+        pools: Pools,
+        values_key: bytes,
+        metrics: Metrics,
+        judges: Mapping[str, Judge] = MappingProxyType({}),
+    ) -> None:
         self._source, self._ledger, self._pools, self._values_key = source, ledger, pools, values_key
-        self._metrics = metrics
+        self._metrics, self._judges = metrics, judges
         self._running: dict[str, _Running] = {}
 
     async def require_ready(self) -> None:
@@ -110,11 +121,12 @@ class Mediator:
         if not decision.allowed or target is None:
             self._deny(evidence_id, in_force, caller, ask, decision)
             raise Refusal("not-found", evidence_id)
-        bound = _bound(target, arguments, caller)
-        if not isinstance(bound, Bound):
-            self._deny(evidence_id, in_force, caller, ask, decision._replace(reason="invalid-values"))
-            raise Refusal("invalid-values", evidence_id, unfit=bound)
-        call = Call(target, bound.values, asyncio.get_running_loop().time() + target.seconds, bound.body)
+        try:
+            call = await self._judged(target, arguments, caller, run, key)
+        except Refusal as refusal:
+            self._deny(evidence_id, in_force, caller, ask, decision._replace(reason=refusal.code))
+            refusal.evidence_id = evidence_id
+            raise
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
         repeat = None
         if key and target.writes:
@@ -153,6 +165,23 @@ class Mediator:
                 running.frozen = True
                 running.task.cancel()
 
+    async def _judged(self, target: Target, arguments: Mapping[str, Any], caller: Caller, run: str, key: str) -> Call:
+        """Return the call that the values make; what they can't make costs no intent and no charge. Raises Refusal."""
+        if wrong := tuple(gate.unfit(arguments, run, key)):
+            raise Refusal("invalid-values", unfit=wrong)
+        bound = target.inputs.bind(arguments, caller.identity)
+        if not isinstance(bound, Bound):
+            raise Refusal("invalid-values", unfit=bound)
+        call = Call(target, bound.values, asyncio.get_running_loop().time() + target.seconds, bound.body)
+        try:
+            judge = self._judges.get(call.connector.body["type"])
+            wrong = await judge(call) if judge else ()
+        except Failed as error:
+            raise Refusal(error.code, outcome="blocked") from None
+        if wrong:
+            raise Refusal("invalid-values", unfit=wrong)
+        return call
+
     def _in_force(self) -> InForce:
         try:
             return self._source.current()
@@ -162,7 +191,9 @@ class Mediator:
     def _deny(self, evidence_id: str, in_force: InForce, caller: Caller, ask: Ask, decision: Decision) -> None:
         generation = _generation(in_force, decision)
         policy = decision.policy or ""
-        denial = Denial(evidence_id, caller.tenant, caller.name, str(ask), decision.reason, policy, generation)
+        denial = Denial(
+            evidence_id, caller.tenant, caller.name, gate.name(str(ask)), decision.reason, policy, generation
+        )
         self._metrics.calls["denied"] += 1
         self._ledger.deny(denial)
 
@@ -177,13 +208,13 @@ class Mediator:
         call: Call,
         run: str,
     ) -> Intent:
-        said = strict_json.write_sorted([caller.tenant, str(ask), dict(call.values), call.body])
+        said = gate.hashable(caller.tenant, str(ask), call)
         return Intent(
             id=evidence_id,
             tenant=caller.tenant,
             caller=caller.name,
             caller_uid=caller.uid,
-            run=run[:128],
+            run=run,
             target=str(ask),
             connector=call.connector.name,
             action=call.target.action,
@@ -215,54 +246,58 @@ class Mediator:
         )
 
     async def _execute(self, intent: Intent, caller: Caller, call: Call, repeat: Repeat | None) -> Answer:
+        """Return the answer of an admitted call. However it ends, it is settled once. Raises Refusal, CancelledError."""
         begun = time.monotonic()
-
-        def settle(outcome: str, answer: Answer | None = None, code: Code | Literal[""] = "") -> None:
-            took = round((time.monotonic() - begun) * 1000)
-            rows, size = (answer.rows, answer.size) if answer else (None, 0)
-            self._metrics.calls[outcome] += 1
-            kept = repeat.seal(intent.id, answer) if repeat and answer else None
-            self._ledger.settle(Outcome(intent.id, outcome, rows, size, took, code, kept))
-
         task = asyncio.create_task(self._pools.run(intent.id, call))
         running = self._running[intent.id] = _Running(task, caller, call.target)
         timer = asyncio.get_running_loop().call_at(call.deadline, running.end_late)
+        answer, kept, ended = None, None, _Ended("unknown", "cancelled")
         try:
             answer = await asyncio.shield(task)
             hit("after_effect")
-            answer = answer._replace(json=strict_json.write(answer.content))
-        except Failed as error:
-            settle(error.outcome, code=error.code)
-            raise Refusal(error.code, intent.id, outcome=error.outcome) from None
-        except NotStrict:
-            outcome = "unknown" if call.effect and call.target.writes else "failure"
-            settle(outcome, code="unreadable-result")
-            raise Refusal("unreadable-result", intent.id, outcome=outcome) from None
-        except asyncio.CancelledError:
-            code: Code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
-            outcome = "unknown" if call.effect and call.target.writes else _ENDED[code]
-            settle(outcome, code=code)
-            if code != "cancelled":
-                raise Refusal(code, intent.id, outcome=outcome) from None
-            task.cancel()
-            raise
-        except Exception:
-            settle("unknown" if call.effect else "failure", code="internal-error")
-            raise Refusal("internal-error", intent.id, outcome="unknown" if call.effect else "failure") from None
+            answer = gate.passed(answer)
+            kept = repeat.seal(intent.id, answer) if repeat else None
+            ended = _Ended("success")
+        except BaseException as error:
+            answer = None
+            is_interrupted = not isinstance(error, Exception) and not task.done()
+            if is_interrupted:
+                await _stop(task)  # whether it has had an effect is known when it has ended
+            ended = _ended(error, running, call)
+            if is_interrupted:
+                raise
+            raise Refusal(ended.code or "internal-error", intent.id, outcome=ended.outcome) from None
         finally:
             timer.cancel()
             del self._running[intent.id]
-        settle("success", answer)
+            took = round((time.monotonic() - begun) * 1000)
+            rows, size = (answer.rows, answer.size) if answer else (None, 0)
+            self._metrics.calls[ended.outcome] += 1
+            self._ledger.settle(Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept))
         return answer
 
 
-def _bound(target: Target, arguments: Mapping[str, Any], caller: Caller) -> Bound | tuple[Unfit, ...]:
-    """Return the values of a call, or what is wrong with them; no surface lets through what strict JSON refuses."""
-    try:
-        strict_json.require(arguments)
-    except NotStrict as error:
-        return (Unfit("arguments", str(error)),)
-    return target.inputs.bind(arguments, caller.identity)
+class _Ended(NamedTuple):
+    outcome: str
+    code: Code | Literal[""] = ""
+
+
+async def _stop(task: asyncio.Task[Answer]) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=STOP_SECONDS)
+
+
+def _ended(error: BaseException, running: _Running, call: Call) -> _Ended:
+    """Return what a call came to that raised an error, whoever raised it."""
+    after = "unknown" if call.effect and call.target.writes else ""
+    if isinstance(error, Failed):
+        return _Ended(error.outcome if error.outcome in _OUTCOMES else "unknown", error.code)
+    if isinstance(error, NotStrict):
+        return _Ended(after or "failure", "unreadable-result")
+    if isinstance(error, asyncio.CancelledError):
+        code: Code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
+        return _Ended(after or _ENDED[code], code)
+    return _Ended(after or "failure", "internal-error")
 
 
 def _again(repeated: Repeated, repeat: Repeat | None) -> Done:

@@ -33,7 +33,7 @@ class Repeat:
 
         The text is written already, so nothing here fails after the effect: its levels are not counted once more.
         """
-        text = strict_json.write([strict_json.embedded(answer.json), answer.rows, answer.size, answer.cut])
+        text = strict_json.write_around([strict_json.embedded(answer.json), answer.rows, answer.size, answer.cut])
         if len(text) > MOST_KEPT:
             return None
         nonce = os.urandom(12)

@@ -14,7 +14,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.load.serve_file import TENANT, ServeFile, TenantPermits
 from reconciler.model.secret_ref import SecretRef
 from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
-from reconciler.runtime.connectors.table import CONNECTORS
+from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
 from reconciler.runtime.control import control_of
 from reconciler.runtime.ledger.batch import Backend, Space
 from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
@@ -94,7 +94,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     await ledger.count_by_uid(lambda tenant, name: uid_of(source.current().snapshot.tenant(tenant), name))
     control = await in_thread(control_of, plan.places.control, plan.places.store)
     pools = Pools(CONNECTORS, plan.around._replace(control=control), ledger.open.__contains__)
-    mediator = Mediator(source, ledger, pools, values_key, metrics)
+    mediator = Mediator(source, ledger, pools, values_key, metrics, JUDGES)
     source.changed = mediator.cancel_frozen
     ledger.start()
     # what is here now stays; what calls leave behind has to go, other than in a command that ends soon

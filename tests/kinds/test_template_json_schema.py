@@ -80,6 +80,55 @@ def test_wrong_schemas(schema: Any, code: str, path: Any) -> None:
     assert _faults(schema) == {(code, path)}
 
 
+def chain(length: int) -> dict[str, Any]:
+    """Twice as many ways for each link."""
+    links: dict[str, Any] = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(length)}
+    return {"$defs": {**links, f"d{length}": {}}, "$ref": "#/$defs/d0"}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"items": found}
+    return found
+
+
+BOTH = {"anyOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "word"),
+    [
+        (chain(22), "subschemas"),
+        ({"properties": {f"p{n}": {} for n in range(2001)}}, "subschemas"),
+        (nested(65), "levels"),
+        ({"description": "x" * 70_000}, "bytes"),
+        (BOTH, "itself"),
+        ({"properties": {"a": {"$ref": "#"}}, "patternProperties": {"a": {"$ref": "#"}}}, "itself"),
+        ({"items": {"$ref": "#"}, "contains": {"$ref": "#"}}, "itself"),
+        ({"$defs": {"d": {"properties": {"a": {"$ref": "#"}}}}, "allOf": [{"$ref": "#/$defs/d"}] * 2}, "itself"),
+    ],
+)
+def test_what_costs_too_much(schema: Any, word: str) -> None:
+    (fault,) = schema_faults(schema, ())
+    assert (fault.code, fault.path) == ("invalid-schema", ())
+    assert word in fault.message
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        chain(8),
+        nested(64),
+        {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}},
+        {"anyOf": [{"type": "string"}, {"items": {"$ref": "#"}}]},
+        {"$ref": "#"},
+    ],
+)
+def test_what_stays_linear(schema: Any) -> None:
+    assert _faults(schema) == set()
+
+
 WORDS = [
     "type",
     "properties",

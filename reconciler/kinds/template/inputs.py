@@ -8,9 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from reconciler import strict_json
+from reconciler.kinds.template.body import BODY, UnusableSchema, body_fault
 from reconciler.kinds.template.parameter import Parameter
 from reconciler.model.body import Body
 from reconciler.model.target import Bound, Identity, NoClaim, Unfit
+from reconciler.strict_json import NotStrict
 
 CLAIMS = "claims."
 _FORMATS = {
@@ -56,14 +59,14 @@ class ParameterInputs(Struct, frozen=True, dict=True):
         properties = {name: _schema(one) for name, one in own.items()}
         required = [name for name, one in own.items() if one.get("default") is None and not one["nullable"]]
         if isinstance(self.template.get("body"), dict):
-            properties["body"] = self.template["body"]
-            required.append("body")
+            properties[BODY] = self.template["body"]
+            required.append(BODY)
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
     def identify(self, identity: Identity) -> dict[str, Any]:
         found = {name: _of_identity(origin, identity) for name, origin in self.origins.items()}
         for name, value in found.items():
-            if fault := _fault(self.parameters[name], value):
+            if fault := _claim_fault(self.parameters[name], value):
                 raise NoClaim(f"{name}: {fault}")
         return found
 
@@ -73,7 +76,7 @@ class ParameterInputs(Struct, frozen=True, dict=True):
         own = self.parameters
         wrong: list[Unfit] = []
         for name in given:
-            if name not in own and not (name == "body" and self.sends_body):
+            if name not in own and not (name == BODY and self.sends_body):
                 wrong.append(Unfit(name, "there is no such parameter"))
             elif name in self.origins:
                 wrong.append(Unfit(name, "this value comes from who calls, and can't be given"))
@@ -81,7 +84,16 @@ class ParameterInputs(Struct, frozen=True, dict=True):
             if name not in found:
                 found[name], fault = _given(parameter, given, name)
                 wrong += [Unfit(name, fault)] if fault else []
-        return tuple(wrong) or Bound(found, given.get("body") if self.sends_body else None)
+        body = given.get(BODY)
+        if self.sends_body and (unfit := self._body_fault(body)):
+            wrong.append(unfit)
+        return tuple(wrong) or Bound(found, body if self.sends_body else None)
+
+    def _body_fault(self, body: Any) -> Unfit | None:
+        try:
+            return body_fault(self.template["body"], body)
+        except UnusableSchema:
+            return Unfit(BODY, "the template's schema of the body can't be used")
 
 
 def _plain(raw: Body) -> Any:
@@ -95,6 +107,15 @@ def _of_identity(origin: str, identity: Identity) -> Any:
     if identity.claims.get(claim) is None:
         raise NoClaim(f"the token has no claim {claim}")
     return identity.claims[claim]
+
+
+def _claim_fault(parameter: Parameter, value: Any) -> str | None:
+    """Return what is wrong with a claim: tokens are read by a library that takes more than strict JSON."""
+    try:
+        strict_json.write(value)
+    except NotStrict as error:
+        return str(error)
+    return _fault(parameter, value)
 
 
 def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> tuple[Any, str | None]:

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from reconciler.errors import Path
 from reconciler.kinds.rules import Fault
+from reconciler.kinds.template.body import UnusableSchema, require_usable
 from reconciler.kinds.template.pattern import is_linear
+from reconciler.kinds.template.schema_cost import TooMuch, require_bounded, target_of
 
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -22,9 +24,23 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _CODE: Final = "invalid-schema"
 
 
-def schema_faults(schema: Any, path: Path, root: Any = None) -> Iterator[Fault]:
-    """Everything that is wrong with a schema; its depth was bounded when it was read."""
-    root = schema if root is None else root
+def schema_faults(schema: Any, path: Path) -> Iterator[Fault]:
+    """Yield everything that is wrong with a schema; its depth was bounded when it was read."""
+    wrong = False
+    for fault in _faults(schema, path, schema):
+        wrong = True
+        yield fault
+    if not wrong:
+        try:
+            require_bounded(schema)
+            require_usable(schema)
+        except TooMuch as error:
+            yield Fault(path, _CODE, str(error))
+        except UnusableSchema:
+            yield Fault(path, _CODE, "expected a JSON Schema that values can be held against")
+
+
+def _faults(schema: Any, path: Path, root: Any) -> Iterator[Fault]:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
@@ -35,7 +51,7 @@ def schema_faults(schema: Any, path: Path, root: Any = None) -> Iterator[Fault]:
         if key in _MAPS:
             yield from _map(value, below, root)
         elif key in _SCHEMAS:
-            yield from schema_faults(value, below, root)
+            yield from _faults(value, below, root)
         elif key in _LISTS:
             yield from _list(value, below, root)
         else:
@@ -53,7 +69,7 @@ def _map(value: Any, path: Path, root: Any) -> Iterator[Fault]:
     for name, schema in value.items():
         if path[-1] == "patternProperties" and not is_linear(name):
             yield Fault((*path, name), _CODE, "expected a regular expression without look-around as the key")
-        yield from schema_faults(schema, (*path, name), root)
+        yield from _faults(schema, (*path, name), root)
 
 
 def _list(value: Any, path: Path, root: Any) -> Iterator[Fault]:
@@ -61,7 +77,7 @@ def _list(value: Any, path: Path, root: Any) -> Iterator[Fault]:
         yield Fault(path, _CODE, "expected a list of JSON Schemas with at least one item")
         return
     for index, schema in enumerate(value):
-        yield from schema_faults(schema, (*path, index), root)
+        yield from _faults(schema, (*path, index), root)
 
 
 def _reference(value: Any, path: Path, root: Any) -> Iterator[Fault]:
@@ -69,22 +85,8 @@ def _reference(value: Any, path: Path, root: Any) -> Iterator[Fault]:
         yield Fault(path, _CODE, "expected a reference such as #/$defs/address")
     elif not value.startswith("#"):
         yield Fault(path, "remote-ref", "a reference stays inside this schema: it begins with #; nothing is fetched")
-    elif value != "#" and not _resolves(root, value):
+    elif target_of(root, value) is None:
         yield Fault(path, _CODE, "this reference points nowhere inside this schema")
-
-
-def _resolves(root: Any, reference: str) -> bool:
-    if not reference.startswith("#/"):
-        return False
-    for step in reference[2:].split("/"):
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(root, dict) and key in root:
-            root = root[key]
-        elif isinstance(root, list) and key.isdecimal() and int(key) < len(root):
-            root = root[int(key)]
-        else:
-            return False
-    return isinstance(root, dict | bool)
 
 
 def _keyword(key: str, value: Any) -> str | None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from msgspec import Struct
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from reconciler import strict_json
 from reconciler.kinds.connector.common import is_reference
+from reconciler.kinds.template.body import BODY, UnusableSchema, body_fault
+from reconciler.model.target import Unfit
 from reconciler.runtime.call import Call, Failed, Resolve
 
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -45,16 +43,13 @@ async def request_of(call: Call, resolve: Resolve) -> Request:
     """Secrets are fetched here, at the last moment. Raises Failed."""
     connector, template = call.connector.body, call.operation.body
     method = template["method"]
-    if method not in connector["allowed_methods"]:
-        raise Failed("method-not-allowed", "the connector does not allow this method", "blocked")
+    _require_fit(call)
     base = connector["base_url"].rstrip("/")
     parts = urlsplit(base)
     query = _query(template["query"], call.values)
-    if any(name.lower() in _OURS for name in template["headers"]):
-        raise Failed("invalid-header", "a template sets no such header", "blocked")
     said = ((name, _header(text, call.values)) for name, text in template["headers"].items())
     headers: dict[str, str] = {name: value for name, value in said if value is not None}
-    body = _body(call) if template.get("body") is not None else None
+    body = strict_json.write(call.body) if template.get("body") is not None else None
     secrets: list[str] = []
 
     async def secret(reference: str) -> str:
@@ -105,15 +100,56 @@ def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in headers.items() if key.lower() != name.lower()}
 
 
+async def judge_http(call: Call) -> tuple[Unfit, ...]:
+    """Return the values that the request can't carry. Raises Failed for a request that may not be sent."""
+    _require_allowed(call)
+    return tuple(unfit(call))
+
+
+def _require_allowed(call: Call) -> None:
+    template = call.operation.body
+    if template["method"] not in call.connector.body["allowed_methods"]:
+        raise Failed("method-not-allowed", "the connector does not allow this method", "blocked")
+    if any(name.lower() in _OURS for name in template["headers"]):
+        raise Failed("invalid-header", "a template sets no such header", "blocked")
+
+
+def unfit(call: Call) -> Iterator[Unfit]:
+    """Yield the values that the request can't carry, before anything is resolved or sent."""
+    template = call.operation.body
+    for segment in template["path"].split("/")[1:]:
+        if segment and _filled(segment, call.values) in {"", ".", ".."}:
+            for name in _NAME.findall(segment):
+                yield Unfit(name, "expected a value that fills its part of the path: not empty, `.` or `..`")
+    for text in template["headers"].values():
+        match = _NAME.fullmatch(text)
+        if match and not _fits_header(_word(call.values[match[1]])):
+            yield Unfit(match[1], "expected ASCII characters without controls, for a header")
+    if template.get("body") is not None and len(strict_json.write(call.body)) > MOST_BODY:
+        yield Unfit(BODY, f"expected at most {MOST_BODY} bytes")
+
+
+def _require_fit(call: Call) -> None:
+    """Raise Failed for a call that nobody has judged."""
+    _require_allowed(call)
+    for one in unfit(call):
+        raise Failed("invalid-body" if one.parameter == BODY else "invalid-value", one.message, "blocked")
+    if (schema := call.operation.body.get("body")) is not None:
+        try:
+            wrong = body_fault(schema, call.body)
+        except UnusableSchema:
+            raise Failed("invalid-schema", "the template's schema of the body can't be used", "blocked") from None
+        if wrong is not None:
+            raise Failed("invalid-body", f"{wrong.parameter}: {wrong.message}", "blocked")
+
+
+def _filled(segment: str, values: Mapping[str, Any]) -> str:
+    """Return a segment with each value encoded, so that it can't end the segment."""
+    return _NAME.sub(lambda match: quote(_word(values[match[1]]), safe=""), segment)
+
+
 def _path(text: str, values: Mapping[str, Any]) -> str:
-    """Each value is one piece of its segment: encoded, so that it can't end it, and no segment is empty or climbs."""
-    segments = []
-    for segment in text.split("/")[1:]:
-        filled = _NAME.sub(lambda match: quote(_word(values[match[1]]), safe=""), segment)
-        if segment and (not filled or filled in {".", ".."}):
-            raise Failed("invalid-value", "a value makes a part of the path empty, or a step up", "blocked")
-        segments.append(filled)
-    return "/" + "/".join(segments)
+    return "/" + "/".join(_filled(segment, values) for segment in text.split("/")[1:])
 
 
 def _query(query: Mapping[str, str], values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -131,35 +167,14 @@ def _header(text: str, values: Mapping[str, Any]) -> str | None:
     if match is None:
         return text
     value = values[match[1]]
-    if value is None:
-        return None
-    word = _word(value)
-    if _CONTROL.search(word) or not word.isascii():
-        raise Failed("invalid-value", "a header's value has plain characters only", "blocked")
-    return word
+    return None if value is None else _word(value)
+
+
+def _fits_header(word: str) -> bool:
+    return word.isascii() and not _CONTROL.search(word)
 
 
 def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
-
-
-def _body(call: Call) -> bytes:
-    """What the caller gives, once it is what the template's schema says; nothing is fetched for that."""
-    try:
-        schema = call.operation.body["body"]
-        errors = Draft202012Validator(schema, registry=Registry()).iter_errors(call.body)
-        wrong = next(iter(errors), None)
-    except (SchemaError, Unresolvable, RecursionError):
-        raise Failed("invalid-schema", "the template's schema of the body can't be used", "blocked") from None
-    except (TypeError, ArithmeticError):
-        # a number of more digits than a float has, held against a schema's `multipleOf`
-        raise Failed("invalid-body", "a number of the body has too many digits to be judged", "blocked") from None
-    if wrong is not None:
-        where = "/".join(str(part) for part in wrong.absolute_path if isinstance(part, int) or str(part) in str(schema))
-        raise Failed("invalid-body", f"the body is not what it has to be, at {where or 'its top'}", "blocked")
-    body = strict_json.write(call.body)
-    if len(body) > MOST_BODY:
-        raise Failed("invalid-body", f"a body has at most {MOST_BODY} bytes", "blocked")
-    return body

@@ -89,7 +89,7 @@ def told(columns: Sequence[str], records: Iterable[Sequence[Any]], caps: Caps) -
         if len(rows) == caps.rows:
             return Answer(rows, len(rows), size, cut=True)
         row = {name: plain(value) for name, value in zip(names, record, strict=True)}
-        size += len(strict_json.write(row)) + 1
+        size += strict_json.size_of(row) + 1
         if size > caps.size:
             raise too_large()
         rows.append(row)

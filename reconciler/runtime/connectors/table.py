@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from reconciler.access.resource import Resource
-from reconciler.runtime.call import Connection, Open, Surroundings
+from reconciler.model.target import Unfit
+from reconciler.runtime.call import Call, Connection, Judge, Open, Surroundings
 
 _LINES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql", "open_sql"),
     "http": ("http", "open_http"),
 }
 """By the connector's type: its module here, and what opens it."""
+_JUDGES: Mapping[str, tuple[str, str]] = {
+    "sql": ("sql_values", "judge_sql"),
+    "http": ("http_request", "judge_http"),
+}
+"""The same for what judges the values of a call; a type without one takes whatever its template takes."""
 
 
-def _by(module: str, function: str) -> Open:
+def _opener(module: str, function: str) -> Open:
     """Imported when it is used: a driver costs time and memory that not every server needs."""
 
     async def opens(tenant: str, connector: Resource, around: Surroundings) -> Connection:
-        found: Open = getattr(import_module(f"reconciler.runtime.connectors.{module}"), function)
+        found: Open = _found(module, function)
         return await found(tenant, connector, around)
 
     return opens
 
 
-CONNECTORS: Mapping[str, Open] = {name: _by(*line) for name, line in _LINES.items()}
+def _judge(module: str, function: str) -> Judge:
+    async def judges(call: Call) -> tuple[Unfit, ...]:
+        found: Judge = _found(module, function)
+        return await found(call)
+
+    return judges
+
+
+def _found(module: str, function: str) -> Any:
+    return getattr(import_module(f"reconciler.runtime.connectors.{module}"), function)
+
+
+CONNECTORS: Mapping[str, Open] = {name: _opener(*line) for name, line in _LINES.items()}
+JUDGES: Mapping[str, Judge] = {name: _judge(*line) for name, line in _JUDGES.items()}

@@ -52,7 +52,7 @@ class Mcp:
 
     async def answer(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> bytes:
         """Return the JSON text of a result, in the era of the handshake. ``beside`` came beside the message. Raises Fault."""
-        return strict_json.write(await self._run(self._legacy, who, request, beside))
+        return strict_json.write_around(await self._run(self._legacy, who, request, beside))
 
     async def answer_modern(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> bytes:
         """Return the same in the era without one, where results say how long they may be cached: no decision is. Raises Fault."""
@@ -61,7 +61,7 @@ class Mcp:
         result = await self._run(self._modern, who, request, beside)
         meta = {**result.get("_meta", {}), SERVER_INFO_KEY: SERVER_INFO}
         hints = {} if request.method == "tools/call" else {"ttlMs": 0, "cacheScope": "private"}
-        return strict_json.write({**result, **hints, "resultType": "complete", "_meta": meta})
+        return strict_json.write_around({**result, **hints, "resultType": "complete", "_meta": meta})
 
     async def _run(
         self, methods: Mapping[str, Method], who: Caller, request: Request, beside: Labels

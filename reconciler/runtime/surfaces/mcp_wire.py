@@ -91,7 +91,7 @@ def lax_id(text: bytes) -> Id | None:
     """Return the id of a request that is no strict JSON, so that its sender need not wait for an answer; None without one."""
     try:
         found = strict_json.lax(text.decode(errors="replace"))["id"]
-        strict_json.require(found)
+        strict_json.write(found)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return found if is_id(found) else None

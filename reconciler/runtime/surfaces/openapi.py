@@ -100,7 +100,7 @@ _LIMITS = {
         }
     },
 }
-_CALLING = (400, 404, 409, 415, 422, 429, 502, 504)
+_CALLING = (400, 404, 409, 415, 422, 429, 500, 502, 504)
 _RUN = {"name": "X-Run-Id", "in": "header", "schema": {"type": "string", "maxLength": 128}}
 _KEY = {
     "name": "Idempotency-Key",

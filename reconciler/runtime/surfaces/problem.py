@@ -14,6 +14,7 @@ from reconciler.runtime.mediator import Refusal
 _STATUS: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing of this name that you may use."),
     "invalid-values": (422, "The values are not what this takes."),
+    "internal-error": (500, "This is a defect of the server."),
     "limit-exceeded": (429, "A limit is used up."),
     "unavailable": (503, "It can't be done safely at the moment."),
     "frozen": (503, "This was taken out of use while it ran."),
@@ -23,6 +24,11 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "outcome-unknown": (409, "Whether the call with this Idempotency-Key was done is not known."),
     "result-not-kept": (409, "The call with this Idempotency-Key was done; its result is not kept."),
 }
+_BY_OUTCOME: Mapping[str, tuple[int, str]] = {
+    "blocked": (422, "This call can't be made as it is, and nothing was done."),
+    "unknown": (502, "Whether this was done is not known; it is not repeated by itself."),
+}
+_FAILED = (502, "The other side did not do what was asked.")
 
 
 class Json(Response):
@@ -31,7 +37,7 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return strict_json.write(content)
+        return strict_json.write_around(content)
 
 
 class ProblemJson(Json):
@@ -45,9 +51,7 @@ def problem(status: int, code: Code, detail: str, headers: Mapping[str, str] | N
 
 
 def of_refusal(refusal: Refusal) -> ProblemJson:
-    status, detail = _STATUS.get(refusal.code, (502, "The other side did not do what was asked."))
-    if refusal.outcome == "unknown" and refusal.code not in _STATUS:
-        detail = "Whether this was done is not known; it is not repeated by itself."
+    status, detail = _STATUS.get(refusal.code) or _BY_OUTCOME.get(refusal.outcome, _FAILED)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
     errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
     return problem(

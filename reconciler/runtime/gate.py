@@ -1,0 +1,61 @@
+"""The one gate for values: what enters or leaves the mediator is strict, finite, bounded JSON, whatever surface or connector.
+
+Surfaces refuse sooner what they can't read at all; nothing passes that this gate refuses. What JSON is, says ``strict_json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler import strict_json
+from reconciler.model.target import Unfit
+from reconciler.runtime.call import Answer, Call
+from reconciler.strict_json import NotStrict
+
+MOST_IN = 1024 * 1024
+"""Bytes of the values of a call, as JSON."""
+MOST_OUT = 2**30
+"""Bytes of a result, as JSON: as many as a connector may be allowed at most."""
+LONGEST_RUN, LONGEST_KEY = 128, 255
+_LONGEST_NAME = 300
+_MOST_ROWS = 2**53
+
+
+def unfit(arguments: Mapping[str, Any], run: str, key: str) -> Iterator[Unfit]:
+    """Yield what is wrong with a request's values, its run id and its Idempotency-Key, before anything looks at them."""
+    try:
+        size = len(strict_json.write({**arguments}))
+    except NotStrict as error:
+        yield Unfit("arguments", str(error))
+    else:
+        if size > MOST_IN:
+            yield Unfit("arguments", f"expected at most {MOST_IN} bytes")
+    if not _is_word(run, LONGEST_RUN):
+        yield Unfit("run", f"expected at most {LONGEST_RUN} printable characters")
+    if not _is_word(key, LONGEST_KEY):
+        yield Unfit("idempotency_key", f"expected at most {LONGEST_KEY} printable characters")
+
+
+def hashable(tenant: str, target: str, call: Call) -> bytes:
+    """Return the text by which evidence tells the values of a call apart. Raises NotStrict for a value of its identity."""
+    return strict_json.write_sorted([tenant, target, dict(call.values), call.body])
+
+
+def passed(answer: Answer) -> Answer:
+    """Return an answer with its JSON text, so that nothing which comes after can fail. Raises NotStrict."""
+    text = strict_json.write(answer.content)
+    if len(text) > MOST_OUT:
+        raise NotStrict(f"more than {MOST_OUT} bytes")
+    if not all(type(one) is int and 0 <= one <= _MOST_ROWS for one in (answer.rows or 0, answer.size)):
+        raise NotStrict("a count is none")
+    return answer._replace(json=text)
+
+
+def name(text: str) -> str:
+    """Return the name that a caller asked for as evidence can show it; `?` for what is no name."""
+    return text if _is_word(text, _LONGEST_NAME) else "?"
+
+
+def _is_word(text: Any, longest: int) -> bool:
+    return isinstance(text, str) and len(text) <= longest and text.isprintable()
