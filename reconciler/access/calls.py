@@ -14,7 +14,7 @@ from reconciler.access.resource import Resource
 from reconciler.access.rule import Thing
 from reconciler.access.ruleset import Ruleset
 from reconciler.access.sides import Sides
-from reconciler.access.target import Target, tools_by
+from reconciler.access.target import Target, tools_by, unserved_by
 from reconciler.kinds.lifecycle import switched_off
 from reconciler.kinds.table import KINDS
 from reconciler.model.access import ACTIONS
@@ -284,7 +284,7 @@ class Calls:
     def _read(self, resource: Resource) -> Element:
         body = resource.body
         data = (body.get("classification"),) if resource.holds_data else ()
-        of_body = (switched_off(body), tuple(body.get("shared_with") or ()), *data)
+        of_body = (switched_off(body), unserved_by(resource) is not None, tuple(body.get("shared_with") or ()), *data)
         asked = tuple(body["access_roles"]) if resource.holds_data else ()
         fits = self._rules.fits(Thing(resource.name, resource.labels))
         return Element(fits, resource.known.project, resource.known.suspended, asked, of_body)

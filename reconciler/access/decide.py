@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reconciler.access.memo import Memo
@@ -26,6 +26,8 @@ REASONS = {
     "unusable": "something behind the target is missing, is not valid, or does not fit what is asked of it",
     "inactive": "something behind the target is switched off",
     "suspended": "something behind the target is suspended",
+    "not-for-agents": "something behind the target says `runtime: false`, so it is not meant for agents",
+    "not-supported": "the runtime can't use what is behind the target yet",
     "tool-name-taken": "another target claims the name of its tool, so neither can be called by it",
     "access-roles": "the caller has none of the datasource's `access_roles`",
     "action-mismatch": "the target does something else than the call says",
@@ -56,6 +58,9 @@ class Decision(NamedTuple):
             freeze = self.freeze
             return f"{freeze.target} is frozen since {freeze.frozen_at} by {freeze.frozen_by}: {freeze.reason}"
         claims = f" ({', '.join(self.unproved)})" if self.reason == "claim-missing" and self.unproved else ""
+        unserved = self.target.unserved if self.target is not None else None
+        if unserved is not None and unserved.reason == self.reason:
+            return f"{REASONS[self.reason]}: {unserved.words}"
         return REASONS[self.reason] + claims
 
     def facts(self) -> dict[str, Any]:
@@ -157,14 +162,21 @@ def _decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
             return answer(False, "denied", rule)
     if reason := _unusable(tenant, subject, target):
         return answer(False, reason)
+    if allow := allowing(allows, target):
+        return answer(True, "allowed", allow)
+    return answer(False, "no-policy")
+
+
+def allowing(allows: Iterable[Rule], target: Target) -> Rule | None:
+    """Return the first of some allows that reaches a target; for whom is not looked at."""
     owner = target.chain[0].known.project
     # whom it is shared with is for its owner to say: of what somebody made by hand, nobody says it
     reach = set() if owner is None else {owner, *(target.chain[0].body.get("shared_with") or ())}
     for rule in allows:
-        concerned = rule.project in reach and (rule.actions is None or does in rule.actions)
-        if concerned and allowed_by_class(rule, in_force) and rule.fits(target.things[0]):
-            return answer(True, "allowed", rule)
-    return answer(False, "no-policy")
+        concerned = rule.project in reach and (rule.actions is None or target.action in rule.actions)
+        if concerned and allowed_by_class(rule, target.classification) and rule.fits(target.things[0]):
+            return rule
+    return None
 
 
 def _concerns(_tenant: Tenant) -> Memo[tuple[str, frozenset[str]], tuple[tuple[Rule, ...], tuple[Rule, ...]]]:
@@ -210,6 +222,8 @@ def _barred(tenant: Tenant, target: Target) -> str | None:
         return "suspended"
     if any(switched_off(one.body) for one in target.chain):
         return "inactive"
+    if target.unserved is not None:
+        return target.unserved.reason
     if target.is_tool and len(tenant.once(_claims)[target.tool]) > 1:
         return "tool-name-taken"
     return None

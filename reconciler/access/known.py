@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 
 from reconciler.kinds.table import SPEC_VERSIONS
+from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.known import Known, Text
 from reconciler.model.live import Row
 
 
-def known_of(configuration: Configuration) -> Iterator[Known]:
-    for address, resource in configuration.resources.items():
-        yield Known(address, "", Text(resource.text, SPEC_VERSIONS[address.kind]), configuration.project, True)
+def known_of(
+    configuration: Configuration, wanted: Callable[[Address], bool] = lambda _address: True
+) -> Iterator[Known]:
+    """Yield what would be known of the resources that are ``wanted``."""
+    for address in filter(wanted, configuration.resources):
+        text = Text(configuration.resources[address].text, SPEC_VERSIONS[address.kind])
+        yield Known(address, "", text, configuration.project, True)
 
 
 def known_of_rows(rows: Iterable[Row], tenants: Set[str], besides: Set[str]) -> Iterator[Known]:

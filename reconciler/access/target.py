@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +18,21 @@ from reconciler.model.target import UNKNOWN, Inputs
 T = TypeVar("T")
 SECONDS = 30.0
 """How long a call may take where neither its operation nor its connector says."""
+
+
+class Unserved(NamedTuple):
+    """Why agents can't be served what goes through a resource: ``reason`` is one of ``decide.REASONS``."""
+
+    reason: str
+    words: str
+
+
+def unserved_by(resource: Resource) -> Unserved | None:
+    """Return why nothing that goes through a resource can be served; None where it can."""
+    if resource.body.get("runtime") is False:
+        return Unserved("not-for-agents", resource.name)
+    words = KINDS[resource.known.address.kind].unserved(resource.body)
+    return Unserved("not-supported", f"{words} ({resource.name})") if words else None
 
 
 class Target(Struct, frozen=True, dict=True):
@@ -91,6 +106,15 @@ class Target(Struct, frozen=True, dict=True):
     def drifted(self) -> bool:
         """Whether anything of the chain is not as it was applied last."""
         return not all(one.known.settled for one in self.chain)
+
+    @cached_property
+    def unserved(self) -> Unserved | None:
+        """What of the chain says that it is not for agents, or else asks for what the runtime can't do; None where nothing does.
+
+        Nobody else judges this: what is listed, called and explained goes by it, and what `validate` lets pass.
+        """
+        found = [one for one in map(unserved_by, self.chain) if one is not None]
+        return min(found, key=lambda one: one.reason != "not-for-agents", default=None)
 
     @cached_property
     def seconds(self) -> float:

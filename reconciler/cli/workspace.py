@@ -118,12 +118,16 @@ class Workspace:
             )
         return given
 
-    def load(self, environment: str | None, thoroughly: bool = False) -> Loaded:
+    def load(self, environment: str | None, thoroughly: bool = False, served: bool = True) -> Loaded:
+        """Raises ConfigurationInvalid, also for what agents are meant to call and can't; not ``served`` leaves that out."""
         from reconciler.load.load import load
 
         progress = self.options.progress
         with progress.stage("Reading the configuration"):
-            return load(self.project, environment, self.paths, self.name, progress.count, thoroughly)
+            loaded = load(self.project, environment, self.paths, self.name, progress.count, thoroughly)
+            if served and loaded.judgement.unserved:
+                _require_served(loaded)
+        return loaded
 
     def database(self, environment: str | None) -> Database:
         """Flag, environment variable, environment, project; a file below the project without any of them."""
@@ -315,6 +319,21 @@ class Workspace:
         few = plan.count(*_BEGINNINGS) < FEW
         placed = (with_places(c, loaded, few) if few or c.fields else c for c in plan.changes)
         return replace(plan, changes=tuple(placed))
+
+
+def _require_served(loaded: Loaded) -> None:
+    """Raises ConfigurationInvalid where agents are meant to call what the runtime can't do."""
+    from reconciler.access.meant import unserved
+    from reconciler.load.closed import once
+    from reconciler.load.source import shown_name
+
+    configuration, judgement = loaded.configuration, loaded.judgement
+    found = Problems(once(loaded.locate(one) for one in unserved(configuration, judgement.unserved)))
+    try:
+        found.raise_if_any(shown_name(Path(file)) for file in configuration.files if file)
+    except ConfigurationInvalid as error:
+        error.warnings, error.unsure = judgement.warnings, judgement.unsure
+        raise
 
 
 def unmoved(configuration: Configuration) -> Mapping[str, str]:

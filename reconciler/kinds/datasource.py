@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from pydantic import AfterValidator, Field
 
 from reconciler.errors import Problem
+from reconciler.model.access import ForAgents
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeMap, ItemSet, Name, Replacing, ShortText, fail
@@ -67,6 +68,7 @@ class Datasource(Spec):
     lifecycle: Annotated[Literal["active", "inactive", "deprecated"], BY_ACCESS] = Field(
         "active", description="`inactive` switches it off; `deprecated` still works, and plans and lists say so."
     )
+    runtime: ForAgents = None
 
 
 class Database(Datasource):

@@ -29,7 +29,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
-from reconciler.model.selector import CALLER, NAMED, Selector
+from reconciler.model.selector import CALLER, NAMED, UNSERVED, Selector
 
 Selecting = tuple[Address, Selector]
 
@@ -40,6 +40,8 @@ class Judgement(NamedTuple):
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     unsure: tuple[tuple[Problem, bool], ...] = ()
+    unserved: frozenset[str] = frozenset()
+    """The tenants with a connector that the runtime can't use; whether agents are meant to reach it is not judged here."""
 
 
 class Parts(NamedTuple):
@@ -106,7 +108,8 @@ def judged(
     unused_here = [*_unused_external(parts, undeclared)]
     unsure += ((problem, False) for problem in unused_here if several)
     warnings += () if several else unused_here
-    return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,))
+    unserved = frozenset(tenant for tenant, noun in parts.offers if noun == UNSERVED)
+    return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,), unserved)
 
 
 def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from reconciler.errors import Path, Place
+from reconciler.errors import Path, Place, Problem
 from reconciler.load.closed import Judgement
 from reconciler.load.draft import Draft
 from reconciler.load.entries import Entries
@@ -31,6 +31,11 @@ class Loaded(Struct, frozen=True):
     sources: tuple[Source, ...] = ()
     judgement: Judgement = Judgement()
     """What was found of selectors that select nothing, and is no error here."""
+
+    def locate(self, problem: Problem) -> Problem:
+        """Return a problem of a resource with its place and its line."""
+        draft = self.drafts.get(Address.parse(problem.address)) if problem.address else None
+        return draft.locate(problem) if draft is not None else problem
 
     def place_of(self, address: Address, path: Path) -> Place | None:
         """Return where a field is written, the file named from the project's folder.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from reconciler.model.fields import Form, ItemSet, Name, ShortText, fail
+from reconciler.model.risk import BY_ACCESS
 
 ACTIONS = ("query", "retrieve", "search", "list", "invoke", "write")
 """What a call does. It follows from the target: a caller never says it."""
@@ -44,4 +45,13 @@ ToolName: TypeAlias = Annotated[
 ]
 """The form that MCP's clients take, and that no template's name has."""
 Role: TypeAlias = ShortText
+ForAgents: TypeAlias = Annotated[
+    bool | None,
+    Field(
+        description="`false` keeps agents off: `serve` lists and calls nothing that goes through this, whatever policies allow, "
+        "and `validate` doesn't ask whether the runtime could."
+    ),
+    BY_ACCESS,
+]
+"""Stands on what calls go through, as `runtime`; None is true."""
 SharedWith: TypeAlias = ItemSet[Name]

@@ -69,6 +69,10 @@ def no_selectors(body: Body) -> Iterable[Selector]:
     return ()
 
 
+def served(body: Body) -> str | None:
+    return None
+
+
 def no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
     return ()
 
@@ -101,6 +105,8 @@ class Kind(Struct, frozen=True):
     selects: Callable[[Body], Iterable[Selector]] = no_selectors
     """What its body selects by, to be held against all that the tenant has."""
     calls: Calls | None = None
+    unserved: Callable[[Body], str | None] = served
+    """What a body asks for and the runtime can't do, in words; None where it can do all."""
     examples: Mapping[str, str] = field(default_factory=dict)
 
     def can(self, ability: Ability) -> bool:

@@ -16,6 +16,8 @@ ALLOWED_TARGET, ALLOWED_LABEL = "allowed-target", "allowed-label"
 ALLOWED_CLASS, DENIED_CLASS = "allowed-class", "denied-class"
 ACTION = "action"
 PROJECT = "project"
+UNSERVED = "unserved"
+"""Selected by nobody: a tenant that has such a word has a connector that the runtime can't use."""
 OF_CALLERS = frozenset({ROLE, ACCESS_ROLE, CALLER_LABEL})
 """Nouns whose words are said of callers."""
 NAMED = frozenset({CALLER, TARGET, ALLOWED_TARGET})

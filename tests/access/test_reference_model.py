@@ -145,7 +145,17 @@ def made(seed: int) -> World:
             world[f"policy/y{number}"] = row._replace(body=None, settled=False)
         elif row.applied is not None:
             world[f"policy/y{number}"] = row._replace(settled=False)
-    return world
+    return {name: _kept_off(random.Random(f"{seed} {name}"), name, row) for name, row in world.items()}
+
+
+def _kept_off(chosen: random.Random, name: str, row: Row) -> Row:
+    """Now and then agents are not meant to use something, or the runtime can't."""
+    kind = name.partition("/")[0]
+    if row.body is None or kind not in {"template", "datasource", "connector"} or chosen.random() > 0.12:
+        return row
+    if row.body.get("dialect"):
+        return row._replace(body={**row.body, "dialect": "duckdb"})
+    return row._replace(body={**row.body, "runtime": False})
 
 
 def snapshot(world: World) -> Snapshot:
@@ -193,6 +203,8 @@ def test_five_thousand_decisions() -> None:
         "action-mismatch",
         "policy-broken",
         "tool-name-taken",
+        "not-for-agents",
+        "not-supported",
         "caller",
     ):
         assert counted[outcome] >= 20, counted

@@ -297,6 +297,8 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
 def bodies(kind: str, variant: str) -> tuple[Body, ...]:
     """The raw bodies of a variant, with what all of its kind have."""
     shared = INTEGRATION if kind == "integration" else DATA if kind == "datasource" else {}
+    if kind in {"connector", "datasource", "template"}:
+        shared = {**shared, "runtime": False}
     tag = {KINDS[kind].discriminator: variant} if KINDS[kind].discriminator else {}
     return tuple({**COMMON, **shared, **tag, **body} for body in FULL[kind, variant])
 

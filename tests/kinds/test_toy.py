@@ -53,6 +53,13 @@ TYPES = [
         '"note": ("note", "open_note"),',
     ),
     Toy(
+        "gateway.py",
+        "runtime/connectors/duckdb.py",
+        "kinds/connector/served.py",
+        '"sqlite": "sqlite",',
+        '"duckdb": "duckdb",',
+    ),
+    Toy(
         "scheme.py",
         "secrets/schemes/toy.py",
         "model/secret_ref.py",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from reconciler.kinds.connector import custom, file, http, mcp, serverless, sql, stream, vector
+from reconciler.kinds.connector.served import unserved
+from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
+from reconciler.model.selector import UNSERVED, Offer
 from reconciler.model.spec import Spec
 
 TYPES: dict[str, type[Spec]] = {
@@ -17,6 +22,13 @@ TYPES: dict[str, type[Spec]] = {
     "custom": custom.Custom,
 }
 
+
+def _offers(body: Body) -> Iterator[Offer]:
+    """A word for the loader, which decides by it whether to look at what goes through its tenant's connectors."""
+    if body.get("runtime") is not False and unserved(body) is not None:
+        yield Offer(UNSERVED, body["type"])
+
+
 KIND = Kind(
     name="connector",
     plural="connectors",
@@ -25,6 +37,8 @@ KIND = Kind(
     discriminator="type",
     identity=("type",),
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
+    offers=_offers,
+    unserved=unserved,
     examples={
         "http": "base_url: https://api.example.com/v1\nauth:\n  type: bearer\n  token: vault://kv/acme/api#token",
         "sql": "dialect: postgresql\ndsn: vault://kv/acme/warehouse#dsn",

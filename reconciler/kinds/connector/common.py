@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from reconciler.kinds.rules import Fault
+from reconciler.model.access import ForAgents
 from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
 from reconciler.model.judges import grown, other_scopes
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -29,6 +30,7 @@ class Connector(Spec):
         (),
         description="What the other side can do. Empty (the default) stands for whatever this type of connector does.",
     )
+    runtime: ForAgents = None
 
 
 class Plain(Part):

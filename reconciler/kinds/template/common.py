@@ -11,7 +11,7 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Fault
 from reconciler.kinds.template.parameter import Parameter, ParameterName
 from reconciler.kinds.wording import near
-from reconciler.model.access import SharedWith, ToolName
+from reconciler.model.access import ForAgents, SharedWith, ToolName
 from reconciler.model.address import Address
 from reconciler.model.judges import loses_bounds
 from reconciler.model.kind import Lookup
@@ -44,6 +44,7 @@ class Template(Spec):
     shared_with: Annotated[SharedWith | None, BY_ACCESS] = Field(
         None, description="Projects whose policies may allow this, besides those of the project that declares it."
     )
+    runtime: ForAgents = None
 
 
 def action_faults(template: Template, reads: bool) -> Iterator[Fault]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from reconciler.access.resource import Resource
-from reconciler.runtime.call import Connection, Failed, Surroundings
+from reconciler.kinds.connector.served import SERVED
+from reconciler.runtime.call import Connection, Failed, Open, Surroundings
 
 
 async def open_sql(tenant: str, connector: Resource, around: Surroundings) -> Connection:
-    """Raises Failed for a dialect that is none of ours yet."""
+    """Import the gateway when it is used. Raises Failed for a dialect without one: such a target is not even listed."""
     dialect = connector.body["dialect"]
-    if dialect == "sqlite":
-        from reconciler.runtime.connectors.sqlite import open_sqlite
-
-        return await open_sqlite(tenant, connector, around)
-    if dialect == "postgresql":
-        from reconciler.runtime.connectors.postgresql import open_postgresql
-
-        return await open_postgresql(tenant, connector, around)
-    raise Failed("not-supported", f"databases of the dialect {dialect} can't be used yet", "blocked")
+    module = SERVED["sql"].by.get(dialect)
+    if module is None:
+        raise Failed("not-supported", f"databases of the dialect {dialect} can't be used yet", "blocked")
+    opens: Open = getattr(import_module(f"reconciler.runtime.connectors.{module}"), f"open_{module}")
+    return await opens(tenant, connector, around)

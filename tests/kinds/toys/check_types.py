@@ -69,3 +69,22 @@ def test_it_is_called_and_recorded(db: Db, folder: Path) -> None:
         assert "greet" not in world.mediator.tools(BOT)
 
     in_world(db, folder, work, MANIFEST)
+
+
+def test_a_database_with_a_gateway_is_served(db: Db, folder: Path) -> None:
+    """Validate, lists and calls go by its one entry: without it, the same manifest is refused (tests/access/test_meant.py)."""
+
+    async def nobody(_tenant: str, _reference: str) -> str:
+        raise AssertionError
+
+    async def work(world: World) -> None:
+        around = Surroundings(nobody, nobody, Permits())
+        world.mediator._pools = Pools(CONNECTORS, around, world.ledger.open.__contains__)
+        assert [*world.mediator.tools(BOT)] == ["add", "top"]
+        assert (await world.mediator.access(BOT, Ask("template/top"), {"region": "eu"})).answer.content == [
+            {"name": "Ann"}
+        ]
+
+    document = copy.deepcopy(WORLD)
+    document["connectors"]["warehouse"]["dialect"] = "duckdb"
+    in_world(db, folder, work, document)
