@@ -76,6 +76,12 @@ def _with_options(
         hidden="target" not in narrowing,
         help="Only this address; may be repeated.",
     )
+    @click.option(
+        "--max-file",
+        metavar="MIB",
+        type=click.IntRange(1, 1024),
+        help="Read manifests of up to this many MiB each; default: 16.",
+    )
     @click.option("--format", type=click.Choice(formats), default="text", show_default=True, help="Form of the result.")
     @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
     @click.option(
@@ -92,6 +98,7 @@ def _with_options(
         env: str | None,
         tenants: tuple[str, ...],
         targets: tuple[str, ...],
+        max_file: int | None,
         format: str,
         no_color: bool,
         verbose: bool,
@@ -100,6 +107,10 @@ def _with_options(
     ) -> Any:
         options = Options(database, project, env, tenants, targets, format, no_color, verbose, quiet)
         refuse_narrowing(options, narrowing)
+        if max_file is not None:
+            from reconciler.load import documents
+
+            documents.MAX_BYTES = max_file * 2**20
         try:
             return command(options=options, **rest)
         finally:

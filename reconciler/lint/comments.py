@@ -37,7 +37,7 @@ def allowances(source: Source) -> Iterator[Allowance]:
     if not _MARK.search(source.data.decode("utf-8", errors="replace")):
         return
     documents = [one for one in map(source.positions, range(len(source.documents))) if one.names]
-    starts = [one.spans["line"][0] for one in documents]
+    starts = [one.span(0)[0] for one in documents]
     waiting: list[Allowance] = []  # comments that stand on lines of their own, above what they are about
     for number, line in enumerate(source.lines, 1):
         text = line.strip()

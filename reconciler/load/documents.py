@@ -31,7 +31,8 @@ from reconciler.load.scalars import LEADS, STANDARD, unknown_tag
 from reconciler.load.syntax import MAX_DEPTH as MAX_DEPTH
 from reconciler.load.syntax import character_problem, encoding_problem, syntax_problem, tab_problem, unreadable
 
-MAX_BYTES = 128 * 1024 * 1024
+MAX_BYTES = 16 * 2**20
+"""Of one file; `--max-file` sets another bound. Whoever asks looks here."""
 FREE_NODES = 250_000  # aliases and merges may add this many nodes ...
 NODES_PER_NODE = 10  # ... and this many for each node that is written out
 MAX_TAG_DIRECTIVES = 100  # libyaml compares each with each
@@ -71,7 +72,8 @@ def read_documents(data: bytes, file: str) -> tuple[list[Document], list[Problem
 
 def too_large(file: str) -> Problem:
     """The problem of a file that nobody reads."""
-    return Problem("file-too-large", "this file is larger than 128 MiB: split it", place=Place(file))
+    message = f"this file is larger than {MAX_BYTES // 2**20} MiB"
+    return Problem("file-too-large", message, place=Place(file), hint="split it, or read it with `--max-file MIB`")
 
 
 class _Reader(Keys):

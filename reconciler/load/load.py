@@ -13,6 +13,7 @@ from reconciler.load.paths import check_paths
 from reconciler.load.project import Project
 from reconciler.load.quick import load_quickly, world_quickly
 from reconciler.load.selectors import World
+from reconciler.load.source import forget_files
 from reconciler.load.thorough import load_thoroughly, world_thoroughly
 
 
@@ -24,6 +25,7 @@ def no_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        forget_files()
         if was_enabled:
             gc.enable()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -27,7 +27,10 @@ from reconciler.load.keys import MERGE, UNUSABLE
 
 NOTHING = -1
 LINE_END = sys.maxsize
-COLUMNS = ("key_line", "key_column", "key_end_line", "key_end", "line", "column", "end_line", "end")
+KEY, VALUE = 0, 4
+"""Where the span of a key, and of what it names, begins in a row: line, column, line and column of the end."""
+ROW = 8
+_NO_KEY = (NOTHING,) * 4
 
 
 class Spot(NamedTuple):
@@ -52,7 +55,7 @@ class Positions:
         self.targets = array("i")  # the node that an alias stands for, or NOTHING
         self.scalar = bytearray()  # whether the node is a scalar or an alias
         self.indexes: dict[int, dict[str | int, int]] = {}
-        self.spans = {name: array("i") for name in COLUMNS}  # key_line is NOTHING where there is no key
+        self.spans = array("i")  # a row for each node; the key's line is NOTHING where there is no key
 
     # -- building
 
@@ -64,14 +67,18 @@ class Positions:
         self.targets.append(NOTHING)
         self.scalar.append(scalar)
         start, end = event.start_mark, event.end_mark
-        key_span = (NOTHING,) * 4
-        if key is not None:
-            key_span = (key.start_mark.line, key.start_mark.column, key.end_mark.line, key.end_mark.column)
-        for column, number in zip(
-            self.spans.values(), (*key_span, start.line, start.column, end.line, end.column), strict=True
-        ):
-            column.append(number)
+        if key is None:
+            self.spans.extend(_NO_KEY)
+        else:
+            key_start, key_end = key.start_mark, key.end_mark
+            self.spans.extend((key_start.line, key_start.column, key_end.line, key_end.column))
+        self.spans.extend((start.line, start.column, end.line, end.column))
         return node
+
+    def span(self, node: int, of: int = VALUE) -> tuple[int, int, int, int]:
+        """Return line and column of start and end, all from 0, of a node's value or its KEY."""
+        line, column, end_line, end = self.spans[node * ROW + of : node * ROW + of + 4]
+        return line, column, end_line, end
 
     # -- looking up
 
@@ -83,7 +90,7 @@ class Positions:
     def value(self, path: Path) -> Spot | None:
         """Where the value starts."""
         node = self._find(path)
-        return None if node is None else self._spot(node, "")
+        return None if node is None else self._spot(node, VALUE)
 
     def nearest(self, path: Path, on_key: bool = False) -> Spot:
         """The place of the path, or for what is missing the key of the innermost thing around it that is there."""
@@ -95,7 +102,7 @@ class Positions:
             if child is None:
                 return self._key_spot(node)
             node = child
-        return self._key_spot(node) if on_key else self._spot(node, "")
+        return self._key_spot(node) if on_key else self._spot(node, VALUE)
 
     def scalars_on(self, line: int, before: int = LINE_END) -> list[tuple[Path, bool, int, int]]:
         """Every key and every scalar value that touches the line: path, is it a key, columns from 0, half-open.
@@ -105,8 +112,9 @@ class Positions:
         found: list[tuple[Path, bool, int, int]] = []
         line -= 1
         for node in self._nodes_on(line):
-            if self.spans["line"][node] == line and self.spans["column"][node] >= before:
-                if self.spans["key_line"][node] == line and self.spans["key_column"][node] < before:
+            if self.span(node)[0] == line and self.span(node)[1] >= before:
+                key_line, key_column, _, _ = self.span(node, KEY)
+                if key_line == line and key_column < before:
                     found += self._scalars_of(node, line)
                 break
             found += self._scalars_of(node, line)
@@ -114,11 +122,11 @@ class Positions:
 
     def _scalars_of(self, node: int, line: int) -> Iterator[tuple[Path, bool, int, int]]:
         path = self.path(node)
-        if self.spans["key_line"][node] != NOTHING and (columns := self._columns(node, "key_", line)):
-            # no key that anybody means goes over several lines
-            is_key = self.spans["key_line"][node] == self.spans["key_end_line"][node]
+        first, _, last, _ = self.span(node, KEY)
+        if first != NOTHING and (columns := self._columns(node, KEY, line)):
+            is_key = first == last  # no key that anybody means goes over several lines
             yield (path if is_key else (), is_key, *columns)
-        if self.scalar[node] and (columns := self._columns(node, "", line)):
+        if self.scalar[node] and (columns := self._columns(node, VALUE, line)):
             yield (path, False, *columns)
 
     def path(self, node: int) -> Path:
@@ -173,16 +181,16 @@ class Positions:
         return node if self.targets[node] == NOTHING else self.targets[node]
 
     def _key_spot(self, node: int) -> Spot:
-        return self._spot(node, "key_" if self.spans["key_line"][node] != NOTHING else "")
+        return self._spot(node, KEY if self.span(node, KEY)[0] != NOTHING else VALUE)
 
-    def _spot(self, node: int, of: str) -> Spot:
-        line, column, end_line, end = (self.spans[of + name][node] for name in ("line", "column", "end_line", "end"))
-        within = line == end_line and (of == "key_" or self.scalar[node])
+    def _spot(self, node: int, of: int) -> Spot:
+        line, column, end_line, end = self.span(node, of)
+        within = line == end_line and (of == KEY or self.scalar[node])
         return Spot(line + 1, column + 1, max(1, end - column) if within else 1)
 
-    def _columns(self, node: int, of: str, line: int) -> tuple[int, int] | None:
+    def _columns(self, node: int, of: int, line: int) -> tuple[int, int] | None:
         """What of the line the key or the value covers."""
-        first, start, last, end = (self.spans[of + name][node] for name in ("line", "column", "end_line", "end"))
+        first, start, last, end = self.span(node, of)
         if not first <= line <= last:
             return None
         start, end = start if line == first else 0, end if line == last else LINE_END
@@ -190,10 +198,23 @@ class Positions:
 
     def _nodes_on(self, line: int) -> Iterator[int]:
         """Nodes start in the order of the file, so only the last of those before the line may reach into it."""
-        starts = self.spans["line"]
+        starts = _Starts(self)
         first = bisect_left(starts, line)
         # A key may stand lines above its value: then the value starts behind the line that the key is on.
         yield from range(max(0, first - 1), min(bisect_right(starts, line) + 1, len(starts)))
+
+
+class _Starts(Sequence[int]):
+    """The lines on which the nodes start, in the order of the file."""
+
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+
+    def __len__(self) -> int:
+        return len(self._positions.names)
+
+    def __getitem__(self, node: Any) -> Any:
+        return self._positions.spans[node * ROW + VALUE]
 
 
 def read_all_positions(data: bytes) -> list[Positions]:

@@ -19,13 +19,13 @@ from msgspec import Struct
 
 from reconciler.errors import Problems
 from reconciler.kinds.fit import misfits
+from reconciler.load import documents
 from reconciler.load.build import Count, build_resources, check_resources, check_secrets, quietly
 from reconciler.load.cache import Pack, Ruling, pack_file, read_pack, used, write_pack
 from reconciler.load.catalogue import Catalogue, addresses
 from reconciler.load.chunks import Chunk, chunks
 from reconciler.load.closed import Elsewhere, Parts, judged, nowhere, referred_in, world_of
 from reconciler.load.collect import MAX_COPIES, Collector
-from reconciler.load.documents import MAX_BYTES
 from reconciler.load.draft import Entry
 from reconciler.load.entries import Entries
 from reconciler.load.extract import Extract, unpacked
@@ -35,7 +35,7 @@ from reconciler.load.places import Drafts
 from reconciler.load.project import Project
 from reconciler.load.selectors import World, offers_of, said_by, selecting_in
 from reconciler.load.source import parse_source, shown_name
-from reconciler.load.validate import Frame, extract
+from reconciler.load.validate import Faulty, Frame, extract
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
@@ -97,7 +97,7 @@ def _unjudged(
     frame = Frame(project, project.variables(environment), project.secret_policy(environment))
     pieces = [chunk for path, data in given.groups[0] for chunk in chunks(str(path), data)]
     extracts = _extracted(pieces, known, frame, count)
-    if sum(one.copies for one in extracts.values()) > MAX_COPIES:
+    if extracts is None or sum(one.copies for one in extracts.values()) > MAX_COPIES:
         return None
     if (given.held is not None or not project.has_file) and any(one.says_nothing for one in extracts.values()):
         return None  # it may be an error that a path holds nothing
@@ -172,17 +172,17 @@ def _read(project: Project, environment: str | None, paths: Sequence[str]) -> Gi
 def _bytes(path: FilePath) -> bytes | None:
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > documents.MAX_BYTES:
             return None
         with open(path, "rb", buffering=0) as file:
             data = file.readall()
     except OSError:
         return None
-    return data if len(data) <= MAX_BYTES else None
+    return data if len(data) <= documents.MAX_BYTES else None
 
 
-def _extracted(pieces: Sequence[Chunk], known: Pack, frame: Frame, count: Count) -> dict[str, Extract]:
-    """By the key of the chunk; what is not there has to be read the thorough way."""
+def _extracted(pieces: Sequence[Chunk], known: Pack, frame: Frame, count: Count) -> dict[str, Extract] | None:
+    """By the key of the chunk; what is not there has to be looked at with the other files. None: one is wrong by itself."""
     found: dict[str, Extract] = {}
     missing: dict[str, Chunk] = {}
     for piece in pieces:
@@ -194,15 +194,20 @@ def _extracted(pieces: Sequence[Chunk], known: Pack, frame: Frame, count: Count)
 
     def work(piece: Chunk) -> bytes | None:
         made = extract(piece, frame)
-        return made.pack() if made else None
+        return _FAULTY if isinstance(made, Faulty) else made.pack() if made else None
 
     def done(number: int) -> None:
         count(len(found) + number, len(pieces), "files")
 
     for piece, packed in zip(todo, _in_processes(todo, work, sum(len(p.data) for p in todo), done), strict=True):
+        if packed == _FAULTY:
+            return None
         if packed is not None:
             found[piece.key] = unpacked(packed)
     return found
+
+
+_FAULTY = b""
 
 
 def _in_processes(

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path as FilePath
 
 from msgspec import Struct, field
@@ -150,9 +150,27 @@ def read_stdin(problems: Problems) -> Source:
     return parse_source("<stdin>", data, problems)
 
 
+class Unlocated(Source):
+    """A file of which only matters whether anything is wrong: nobody asks where."""
+
+    def locate(self, problem: Problem, index: int, path: Path, shown: Shown) -> Problem:
+        """Return the problem as it is."""
+        return problem
+
+
+_read = lru_cache(maxsize=8)(read_documents)
+"""A file with a problem is read by the quick way of loading, and then by the thorough one."""
+
+
+def forget_files() -> None:
+    """Drop what was kept of files that might have been read again."""
+    _read.cache_clear()
+
+
 def parse_source(name: str, data: bytes, problems: Problems, path: str = "") -> Source:
-    found, faults = read_documents(data, name)
-    source = Source(name, data, found, path or name)
+    """Parse one file; problems of syntax are added with their excerpts."""
+    found, faults = _read(data, name)
+    source = Source(name, data, [*found], path or name)
     for problem in faults:
         problems.add(source.locate_line(problem))
     return source

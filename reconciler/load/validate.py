@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path as FilePath
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from reconciler.load.collect import Collector
 from reconciler.load.extract import Extract, Links, Outward, made_of
 from reconciler.load.project import Project
 from reconciler.load.selectors import offers_of, said_by
-from reconciler.load.source import Source, parse_source
+from reconciler.load.source import Unlocated, parse_source, shown_name
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind, no_rules
 from reconciler.model.resource import Resource
@@ -34,14 +35,21 @@ class Frame(Struct, frozen=True):
     policy: Policy
 
 
-def extract(chunk: Chunk, frame: Frame) -> Extract | None:
-    """None for what has a problem, and for ``moved`` and other lists, whose entries concern other files."""
+class Faulty:
+    """A chunk that is wrong whatever other files say."""
+
+
+def extract(chunk: Chunk, frame: Frame) -> Extract | Faulty | None:
+    """None for what only a look at other files can judge: a problem that an overlay may mend, and entries of lists."""
     problems = Problems()
     collector = Collector(frame.variables, frame.project.settings.default_tenant, problems.found)
-    alike = read_alike(chunk.data, chunk.file)
-    whole = Source(chunk.file, chunk.data, alike) if alike else parse_source(chunk.file, chunk.data, problems)
-    collector.add(whole)
-    if problems.found or collector.entries:
+    documents = read_alike(chunk.data, chunk.file)
+    if not documents:
+        documents = parse_source(shown_name(FilePath(chunk.file)), chunk.data, problems).documents
+    collector.add(Unlocated(chunk.file, chunk.data, documents))
+    if problems.found:
+        return Faulty()
+    if collector.entries:
         return None
     resources = build_resources(collector, frame.project, frame.variables, problems.found, quietly)
     check_secrets(resources, collector, frame.policy, problems.found)

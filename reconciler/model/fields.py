@@ -235,7 +235,6 @@ def _free_map(value: Any) -> Any:
 
 Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean), Public()]
 ShortText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean), Public()]
-LongText: TypeAlias = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_clean), Public()]
 Name: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=63),
@@ -296,7 +295,6 @@ Pattern: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=1024), AfterValidator(_clean), AfterValidator(_pattern), Public()
 ]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
-Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Amount: TypeAlias = Annotated[
     Decimal,
     BeforeValidator(_decimal),
