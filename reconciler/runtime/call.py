@@ -91,7 +91,7 @@ class Answer(NamedTuple):
     """``content`` is JSON as Python values; ``size`` its bytes as they came; ``cut``: there was more than the cap on rows.
 
     ``json`` is the content as strict JSON: the mediator writes it before it settles a call, so that nothing that comes
-    after the effect can fail.
+    after the effect can fail. ``status`` is what an HTTP upstream answered.
     """
 
     content: Any
@@ -99,16 +99,25 @@ class Answer(NamedTuple):
     size: int
     cut: bool = False
     json: bytes = b""
+    status: int | None = None
 
 
 class Failed(Exception):
     """``outcome`` is failure, timeout, blocked or unknown (it may have had an effect); ``code`` a stable word for
-    evidence and the agent. The text never holds a secret, a value, or what the other side said."""
+    evidence and the agent. ``status`` is what an HTTP upstream answered, ``retry_after`` the seconds that it asked for.
+    The text never holds a secret, a value, or what the other side said."""
 
-    def __init__(self, code: Code, message: str, outcome: str = "failure") -> None:
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        outcome: str = "failure",
+        status: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
-        self.code = code
-        self.outcome = outcome
+        self.code, self.outcome = code, outcome
+        self.status, self.retry_after = status, retry_after
 
 
 class Connection(Protocol):

@@ -47,7 +47,9 @@ def passed(answer: Answer) -> Answer:
     text = strict_json.write(answer.content)
     if len(text) > MOST_OUT:
         raise NotStrict(f"more than {MOST_OUT} bytes")
-    if not all(type(one) is int and 0 <= one <= _MOST_ROWS for one in (answer.rows or 0, answer.size)):
+    if not all(
+        type(one) is int and 0 <= one <= _MOST_ROWS for one in (answer.rows or 0, answer.size, answer.status or 0)
+    ):
         raise NotStrict("a count is none")
     return answer._replace(json=text)
 

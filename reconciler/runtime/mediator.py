@@ -57,7 +57,7 @@ class Refusal(Exception):
     not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
     (``retry_after`` in seconds), unavailable (evidence or what is in force), key-reused, still-running, outcome-unknown
     and result-not-kept (what became of the call that had the same Idempotency-Key, whose evidence is named), or a
-    connector's own code, with ``outcome``.
+    connector's own code, with ``outcome`` and, of an HTTP upstream, its ``upstream_status``.
     """
 
     def __init__(
@@ -67,10 +67,11 @@ class Refusal(Exception):
         unfit: tuple[Unfit, ...] = (),
         retry_after: int | None = None,
         outcome: str = "",
+        upstream_status: int | None = None,
     ) -> None:
         super().__init__(code)
         self.code, self.evidence_id, self.unfit = code, evidence_id, unfit
-        self.retry_after, self.outcome = retry_after, outcome
+        self.retry_after, self.outcome, self.upstream_status = retry_after, outcome, upstream_status
 
 
 class _Running(Struct):
@@ -257,7 +258,7 @@ class Mediator:
             hit("after_effect")
             answer = gate.passed(answer)
             kept = repeat.seal(intent.id, answer) if repeat else None
-            ended = _Ended("success")
+            ended = _Ended("success", status=answer.status)
         except BaseException as error:
             answer = None
             is_interrupted = not isinstance(error, Exception) and not task.done()
@@ -266,20 +267,25 @@ class Mediator:
             ended = _ended(error, running, call)
             if is_interrupted:
                 raise
-            raise Refusal(ended.code or "internal-error", intent.id, outcome=ended.outcome) from None
+            code = ended.code or "internal-error"
+            raise Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status) from None
         finally:
             timer.cancel()
             del self._running[intent.id]
             took = round((time.monotonic() - begun) * 1000)
             rows, size = (answer.rows, answer.size) if answer else (None, 0)
             self._metrics.calls[ended.outcome] += 1
-            self._ledger.settle(Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept))
+            if ended.status is not None:
+                self._metrics.upstream[str(ended.status)] += 1
+            self._ledger.settle(Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status))
         return answer
 
 
 class _Ended(NamedTuple):
     outcome: str
     code: Code | Literal[""] = ""
+    status: int | None = None
+    retry_after: int | None = None
 
 
 async def _stop(task: asyncio.Task[Answer]) -> None:
@@ -291,7 +297,8 @@ def _ended(error: BaseException, running: _Running, call: Call) -> _Ended:
     """Return what a call came to that raised an error, whoever raised it."""
     after = "unknown" if call.effect and call.target.writes else ""
     if isinstance(error, Failed):
-        return _Ended(error.outcome if error.outcome in _OUTCOMES else "unknown", error.code)
+        outcome = error.outcome if error.outcome in _OUTCOMES else "unknown"
+        return _Ended(outcome, error.code, error.status, error.retry_after)
     if isinstance(error, NotStrict):
         return _Ended(after or "failure", "unreadable-result")
     if isinstance(error, asyncio.CancelledError):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 _HELP = {
     "reconciler_calls_total": ("counter", "Calls by how they ended."),
+    "reconciler_upstream_responses_total": ("counter", "Answers of HTTP upstreams by their status."),
     "reconciler_refused_requests_total": ("counter", "Requests that came no further than the door, by why."),
     "reconciler_evidence_failures_total": ("counter", "Flushes of evidence that failed."),
     "reconciler_calls_open": ("gauge", "Calls that are under way."),
@@ -25,11 +26,13 @@ class Metrics:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.upstream: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
     def text(self, gauges: Mapping[str, float]) -> str:
         counted = {
             "reconciler_calls_total": ("outcome", self.calls),
+            "reconciler_upstream_responses_total": ("status", self.upstream),
             "reconciler_refused_requests_total": ("reason", self.refused),
         }
         lines = []

@@ -233,6 +233,45 @@ def test_who_goes_away_leaves_the_truth(db: Db, folder: Path) -> None:
     in_world(db, folder, work)
 
 
+def test_an_upstream_that_fails_is_asked_again(db: Db, folder: Path) -> None:
+    with (
+        upstream() as (api, port),
+        served(folder, db, with_templates(folder, port)) as server,
+        server.client() as client,
+    ):
+        key = {"Idempotency-Key": "k"}
+        order = {"arguments": {"body": {"lines": []}}}
+        for api.status in (503, 429, 401, 200, 200):
+            answer = client.post("/v1/tools/order/call", json=order, headers=key)
+            assert answer.status_code == (200 if api.status == 200 else 502), answer.text
+            if api.status != 200:
+                assert (answer.json()["outcome"], answer.json()["upstream_status"]) == ("failure", api.status)
+        assert answer.headers["Idempotency-Replayed"] == "true"
+        assert len(api.bodies) == 4  # what failed was no answer to keep
+        api.status = 404
+        assert server.call("order", body={"lines": []}).json()["result"]["status"] == 404
+        found = [one["outcome"] for one in reversed(server.evidence()) if one["decision"] == "allow"]
+        assert found == ["failure", "failure", "failure", "success", "success"]
+        metrics = server.operator("/metrics").text
+        for status in (200, 401, 404, 429, 503):
+            assert f'reconciler_upstream_responses_total{{status="{status}"}} 1\n' in metrics
+
+
+def test_the_status_goes_into_the_outcome(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        settled, settle = [], world.ledger.settle
+        world.ledger.settle = lambda outcome: (settled.append(outcome), settle(outcome))[1]  # type: ignore[method-assign]
+        world.outside.does = lambda call: Answer([], 0, 2, status=404)
+        await world.mediator.access(BOT, TOP, {"region": "eu"})
+        world.outside.does = lambda call: fails(Failed("upstream-failed", "x", "failure", 503, 9))
+        with pytest.raises(Refusal) as caught:
+            await world.mediator.access(BOT, TOP, {"region": "eu"})
+        assert (caught.value.upstream_status, caught.value.retry_after) == (503, 9)
+        assert [(one.outcome, one.status) for one in settled] == [("success", 404), ("failure", 503)]
+
+    in_world(db, folder, work)
+
+
 def test_what_the_gate_bounds() -> None:
     big = {"a": "x" * (gate.MOST_IN + 1)}
     assert [*gate.unfit(big, "", "")] == [Unfit("arguments", f"expected at most {gate.MOST_IN} bytes")]

@@ -34,12 +34,12 @@ UNWRITABLE = [math.nan, [math.inf], "\ud800", {"deep": DEEP}, {"odd": object()}]
 
 
 class Upstream(BaseHTTPRequestHandler):
-    answers = b"{}"
+    answers, status = b"{}", 200
     bodies: list[bytes]
 
     def do_POST(self) -> None:
         self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(200)
+        self.send_response(self.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(self.answers)))
         self.end_headers()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -13,6 +13,7 @@ from yarl import URL
 
 from reconciler import strict_json
 from reconciler.access.resource import Resource
+from reconciler.codes import Code
 from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.http_request import Request, request_of
@@ -21,9 +22,35 @@ from reconciler.strict_json import NotStrict
 
 _PASSING = frozenset({429, 502, 503, 504})
 _REFUSING = frozenset({401, 403})
+_UPSTREAM_FAILED: tuple[Code, str] = ("upstream-failed", "the API says that it failed")
+_BY_STATUS: Mapping[int, tuple[Code, str]] = {
+    401: ("credential-refused", "the API refuses the credential"),
+    429: ("upstream-limited", "the API says that a limit of its own is used up"),
+}
 _PIECE = 65536
 _MASK = "***"
 LONGEST_WAIT = 10.0
+
+
+class _Reply(NamedTuple):
+    """``answer`` is None where the status says that nothing was done; ``retry_after`` the seconds that the API asks for."""
+
+    answer: Answer | None
+    status: int
+    retry_after: int | None
+
+
+def _failing(status: int) -> bool:
+    """Whether an API says by its status that it refused or failed, so that a call is no success."""
+    return status in {401, 429} or status >= 500
+
+
+def _answered(reply: _Reply) -> Answer:
+    """Return the answer. Raises Failed for a status that says that nothing was done: the call may be sent again."""
+    if reply.answer is not None:
+        return reply.answer
+    code, message = _BY_STATUS.get(reply.status, _UPSTREAM_FAILED)
+    raise Failed(code, message, "failure", reply.status, reply.retry_after)
 
 
 async def open_http(tenant: str, connector: Resource, around: Surroundings) -> Connection:
@@ -66,7 +93,7 @@ class _Http:
         for attempt in range(again + 1):
             last = attempt == again
             try:
-                answer, status, wait = await self._once(call, request)
+                reply = await self._once(call, request)
             except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError) as error:
                 if (failed := _behind(error)) is not None:
                     raise failed from None  # the address was refused inside of the client
@@ -75,11 +102,13 @@ class _Http:
                     raise Failed("unreachable", "the API can't be reached, or ended the connection", outcome) from None
                 wait = 0.2 * 2**attempt
             else:
-                if status in _REFUSING and request.is_safe and attempt == 0 and self._body["auth"]["type"] != "none":
+                is_refused = reply.status in _REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
+                if is_refused and attempt == 0:
                     request = await request_of(call, self._around.resolve_anew)
-                    answer, status, _ = await self._once(call, request)
-                if last or status not in _PASSING:
-                    return answer
+                    reply = await self._once(call, request)
+                if last or reply.status not in _PASSING:
+                    return _answered(reply)
+                wait = min(0.2 if reply.retry_after is None else reply.retry_after, LONGEST_WAIT)
             if asyncio.get_running_loop().time() + wait >= call.deadline:
                 raise Failed("timeout", "it took too long", "timeout")
             await asyncio.sleep(wait)
@@ -89,8 +118,7 @@ class _Http:
         if self._session is not None:
             await self._session.close()
 
-    async def _once(self, call: Call, request: Request) -> tuple[Answer, int, float]:
-        """The answer, its status, and how long to wait before trying again, where one may."""
+    async def _once(self, call: Call, request: Request) -> _Reply:
         session = self._session = self._session or self._open()
         most = min(
             call.operation.body.get("max_response_bytes") or self._body["max_response_bytes"],
@@ -100,16 +128,18 @@ class _Http:
         async with session.request(
             request.method, _as_it_is(request.url), headers=request.headers, data=request.body, allow_redirects=False
         ) as response:
+            asked = response.headers.get("Retry-After", "")
+            retry_after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
+            if _failing(response.status):
+                return _Reply(None, response.status, retry_after)
             data = b""
             async for piece in response.content.iter_chunked(_PIECE):
                 data += piece
                 if len(data) > most:
                     response.close()
-                    raise Failed("too-large", "the response is larger than allowed", _after(request))
+                    raise Failed("too-large", "the response is larger than allowed", _after(request), response.status)
             content = {"status": response.status, "body": _content(data, response, request)}
-            wait = response.headers.get("Retry-After", "")
-            seconds = float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 5 else 0.2
-            return Answer(content, None, len(data)), response.status, min(seconds, LONGEST_WAIT)
+            return _Reply(Answer(content, None, len(data), status=response.status), response.status, retry_after)
 
     def _open(self) -> aiohttp.ClientSession:
         dialler = aiohttp.TCPConnector(
@@ -161,7 +191,7 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
     try:
         text = data.decode(response.charset or "utf-8")
     except (LookupError, ValueError):  # an unknown charset, one that decodes nothing, or other bytes
-        raise Failed("invalid-response", "the response is no text", _after(request)) from None
+        raise Failed("invalid-response", "the response is no text", _after(request), response.status) from None
     text = scrubbed(text, request.secrets)
     if not text:
         return None
@@ -169,10 +199,11 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
         try:
             return strict_json.read(text)
         except NotStrict as error:
-            raise Failed("invalid-response", f"the response says that it is JSON: {error}", _after(request)) from None
+            message = f"the response says that it is JSON: {error}"
+            raise Failed("invalid-response", message, _after(request), response.status) from None
     if kind.startswith("text/"):
         return text
-    raise Failed("invalid-response", "the response is neither JSON nor text", _after(request))
+    raise Failed("invalid-response", "the response is neither JSON nor text", _after(request), response.status)
 
 
 def scrubbed(text: str, secrets: Sequence[str]) -> str:

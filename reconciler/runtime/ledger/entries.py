@@ -63,7 +63,7 @@ class Intent(NamedTuple):
 
 class Outcome(NamedTuple):
     """``outcome`` is success, failure, timeout, blocked or unknown; ``code`` says more of what was no success; ``kept`` is
-    the sealed result, for whoever sends the same again."""
+    the sealed result, for whoever sends the same again; ``status`` is what an HTTP upstream answered."""
 
     id: str
     outcome: str
@@ -72,6 +72,7 @@ class Outcome(NamedTuple):
     duration_ms: int
     code: str = ""
     kept: bytes | None = None
+    status: int | None = None
 
 
 class Denial(NamedTuple):

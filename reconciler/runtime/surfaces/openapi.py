@@ -19,6 +19,7 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "evidence_id": {"type": "string"},
+        "upstream_status": {"type": "integer"},
         "outcome": {"type": "string"},
         "errors": {"type": "array", "items": {"type": "object"}},
     },

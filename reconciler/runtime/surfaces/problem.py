@@ -54,6 +54,5 @@ def of_refusal(refusal: Refusal) -> ProblemJson:
     status, detail = _STATUS.get(refusal.code) or _BY_OUTCOME.get(refusal.outcome, _FAILED)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
     errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
-    return problem(
-        status, refusal.code, detail, headers, evidence_id=refusal.evidence_id, outcome=refusal.outcome, errors=errors
-    )
+    more = {"outcome": refusal.outcome, "errors": errors, "upstream_status": refusal.upstream_status}
+    return problem(status, refusal.code, detail, headers, evidence_id=refusal.evidence_id, **more)

@@ -39,4 +39,6 @@ def refusal_of(refusal: Refusal) -> dict[str, Any]:
         found["retry_after"] = refusal.retry_after
     if refusal.outcome:
         found["outcome"] = refusal.outcome
+    if refusal.upstream_status is not None:
+        found["upstream_status"] = refusal.upstream_status
     return found

@@ -227,8 +227,40 @@ def test_only_what_changes_nothing_is_repeated(method: str, times: int) -> None:
     answer, server, _ = asked(
         busy, {"path": "/x", "method": method}, connector={"retries": 2, "allowed_methods": ["GET", "POST"]}
     )
+    assert isinstance(answer, Failed)
+    assert (answer.code, answer.outcome, answer.status, len(server.seen)) == ("upstream-failed", "failure", 503, times)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "credential-refused"),
+        (429, "upstream-limited"),
+        (500, "upstream-failed"),
+        (504, "upstream-failed"),
+        (599, "upstream-failed"),
+    ],
+)
+def test_a_status_that_says_that_nothing_was_done(status: int, code: str) -> None:
+    """Whatever stands in the body: nobody reads it."""
+
+    async def refuses(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, body=b"\xff" * 10**6, headers={"Retry-After": "7"})
+
+    template = {"path": "/x", "method": "POST", "body": {}}
+    answer, _, _ = asked(refuses, template, {}, {"allowed_methods": ["POST"]}, body=1)
+    assert isinstance(answer, Failed)
+    assert (answer.code, answer.outcome, answer.status, answer.retry_after) == (code, "failure", status, 7)
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 409, 422])
+def test_a_status_that_is_an_answer(status: int) -> None:
+    async def says(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    answer, _, _ = asked(says, {"path": "/x"})
     assert isinstance(answer, Answer)
-    assert (answer.content["status"], len(server.seen)) == (503, times)
+    assert (answer.content["status"], answer.status) == (status, status)
 
 
 @pytest.mark.parametrize(("method", "outcome"), [("GET", "failure"), ("POST", "unknown")])
