@@ -52,6 +52,25 @@ class Listener(Part):
     )
 
 
+class DoorSettings(Part):
+    """How much one listener takes at a time. What waits longest makes room: nobody is kept out by silent connections."""
+
+    connections: Annotated[int, Field(ge=1, le=100_000)] = Field(4000, description="Open connections.")
+    connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1000, description="Open connections from one address; all agents behind a proxy have its address."
+    )
+    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1000, description="Requests under way; more are answered 503."
+    )
+    requests_per_caller: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        100, description="Requests of one caller under way; more are answered 429."
+    )
+    header_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
+        10.0,
+        description="Seconds until the headers of a request have to be there, also on a connection that is silent.",
+    )
+
+
 class Issuer(Part):
     """Whose tokens are trusted, and for whom they have to be made."""
 
@@ -69,8 +88,8 @@ class OperatorToken(Part):
     sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the token, as 64 hexadecimal digits: the token itself stands nowhere."
     )
-    scopes: Annotated[ItemSet[Literal["evidence", "operate", "approve"]], Field(min_length=1)] = Field(
-        description="What it may do: read evidence, operate (freeze, explain), or approve."
+    scopes: Annotated[ItemSet[Literal["evidence", "operate", "approve", "metrics"]], Field(min_length=1)] = Field(
+        description="What it may do: read evidence, operate (freeze, explain), approve, or read metrics (of all tenants)."
     )
     tenants: ItemSet[Name] = Field((), description="The tenants that it is for. Empty: all of them.")
 
@@ -124,6 +143,9 @@ class ServeFile(Part):
     agents: Listener = Field(default_factory=Listener, description="The listener for agents.")
     operators: Operators | None = Field(
         None, description="The listener for operators, metrics among it; off without this."
+    )
+    door: DoorSettings = Field(
+        default_factory=DoorSettings, description="How many connections and requests each listener takes at a time."
     )
     issuers: dict[Name, Issuer] = Field(
         default_factory=dict, description="Issuers of tokens, as callers' `auth.jwt` names them."

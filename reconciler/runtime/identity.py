@@ -9,10 +9,52 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.access.judge import Caller
+from reconciler.access.judge import Caller, frozen_by
 from reconciler.access.keys import holder_of
-from reconciler.runtime.source import InForce
+from reconciler.runtime.source import InForce, Source, Stale
+from reconciler.runtime.tokens import NoKeys, Tokens
 from reconciler.store.keys import digest
+
+
+class Unprovable(Exception):
+    """Whether a credential is good can't be found out at the moment: that is an outage, and no wrong key."""
+
+
+class AgentEntrance:
+    """Proves callers by keys and by tokens of trusted issuers, against what is in force."""
+
+    def __init__(self, source: Source, tokens: Tokens) -> None:
+        self._source, self._tokens = source, tokens
+
+    async def prove(self, authorization: str) -> Caller | None:
+        scheme, _, credential = authorization.partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            return None
+        in_force = self._in_force()
+        if credential.startswith("rk_"):
+            return by_key(in_force, credential, utc_now())
+        try:
+            found = await self._tokens.claims(credential)
+        except NoKeys:
+            raise Unprovable from None
+        return None if found is None else by_claims(self._in_force(), *found)
+
+    def is_frozen(self, who: Caller) -> bool:
+        in_force = self._in_force()
+        return frozen_by(in_force.status, who.within(in_force.snapshot.tenant(who.tenant)), None) is not None
+
+    def surface(self, path: str) -> str:
+        return "mcp" if path == "/mcp" else "http"
+
+    def tenant(self, who: Caller) -> str:
+        return who.tenant
+
+    def _in_force(self) -> InForce:
+        try:
+            return self._source.current()
+        except Stale:
+            raise Unprovable from None
 
 
 def by_key(in_force: InForce, text: str, now: datetime) -> Caller | None:

@@ -36,7 +36,7 @@ STOP_SECONDS = 1.0
 """How long a call that nobody awaits any more may take to end."""
 
 _TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_ENDED = {"frozen": "blocked", "timeout": "timeout", "cancelled": "failure"}
+_ENDED = {"frozen": "blocked", "timeout": "timeout", "stopping": "failure", "cancelled": "failure"}
 """What came of a call that was ended from here, and has changed nothing."""
 _OUTCOMES = frozenset({"failure", "timeout", "blocked", "unknown"})
 
@@ -78,11 +78,11 @@ class _Running(Struct):
     task: asyncio.Task[Answer]
     caller: Caller
     target: Target
-    frozen: bool = False
-    late: bool = False
+    ended: Code | Literal[""] = ""
+    """Why it was ended from here."""
 
-    def end_late(self) -> None:
-        self.late = True
+    def end(self, why: Code) -> None:
+        self.ended = self.ended or why
         self.task.cancel()
 
 
@@ -163,8 +163,12 @@ class Mediator:
         """Ends what runs and is frozen now."""
         for running in self._running.values():
             if frozen_by(in_force.status, running.caller, running.target):
-                running.frozen = True
-                running.task.cancel()
+                running.end("frozen")
+
+    def end_all(self) -> None:
+        """End what runs, since the server stops."""
+        for running in self._running.values():
+            running.end("stopping")
 
     async def _judged(self, target: Target, arguments: Mapping[str, Any], caller: Caller, run: str, key: str) -> Call:
         """Return the call that the values make; what they can't make costs no intent and no charge. Raises Refusal."""
@@ -251,7 +255,7 @@ class Mediator:
         begun = time.monotonic()
         task = asyncio.create_task(self._pools.run(intent.id, call))
         running = self._running[intent.id] = _Running(task, caller, call.target)
-        timer = asyncio.get_running_loop().call_at(call.deadline, running.end_late)
+        timer = asyncio.get_running_loop().call_at(call.deadline, running.end, "timeout")
         answer, kept, ended = None, None, _Ended("unknown", "cancelled")
         try:
             answer = await asyncio.shield(task)
@@ -302,7 +306,7 @@ def _ended(error: BaseException, running: _Running, call: Call) -> _Ended:
     if isinstance(error, NotStrict):
         return _Ended(after or "failure", "unreadable-result")
     if isinstance(error, asyncio.CancelledError):
-        code: Code = "frozen" if running.frozen else "timeout" if running.late else "cancelled"
+        code: Code = running.ended or "cancelled"
         return _Ended(after or _ENDED[code], code)
     return _Ended(after or "failure", "internal-error")
 

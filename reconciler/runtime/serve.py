@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,14 +18,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reconciler.access.judge import Caller
+from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
-from reconciler.load.serve_file import Listener
+from reconciler.load.serve_file import DoorSettings, Listener
 from reconciler.runtime.call import Failed
-from reconciler.runtime.identity import by_claims, by_key, utc_now
-from reconciler.runtime.mediator import Refusal
-from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.connections import BURST, Connections
+from reconciler.runtime.door import door
+from reconciler.runtime.identity import AgentEntrance
+from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.running import Plan, Running, running
-from reconciler.runtime.source import Source, Stale
+from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.mcp import Mcp
@@ -36,29 +39,93 @@ from reconciler.runtime.tokens import Tokens
 
 log = logging.getLogger("reconciler.runtime")
 GRACE_SECONDS = 10
+"""How long calls may go on after the first signal; a second one ends them at once."""
+LAST_SECONDS = 0.5
+"""Between the end of a call and the end of a request that does not answer in spite of it."""
+SPARE_FILES = 256
+"""Files that a process needs besides the connections of its listeners."""
+
+
+class Listening(NamedTuple):
+    """One listener, and what stands behind it."""
+
+    name: str
+    listener: Listener
+    guard: Guard
+    connections: Connections
 
 
 async def serve(plan: Plan, told: Callable[[str], None]) -> None:
-    """Until SIGTERM or SIGINT: then nothing new is taken, and what runs has ``GRACE_SECONDS`` to end."""
+    """Serve until SIGTERM or SIGINT: then nothing new is taken, and calls have ``GRACE_SECONDS`` to end."""
     async with running(plan) as parts:
-        listeners = [(plan.settings.agents, agents_app(plan, parts), "agents")]
+        all_ = [_listening("agents", plan.settings.agents, agents_app(plan, parts), plan, parts)]
         if plan.settings.operators is not None:
-            listeners.append((plan.settings.operators, operators_app(plan, parts), "operators"))
-        sockets = [_bound(listener) for listener, _, _ in listeners]
-        servers = [uvicorn.Server(_uvicorn(app)) for _, app, _ in listeners]
-        loop = asyncio.get_running_loop()
+            all_.append(_listening("operators", plan.settings.operators, operators_app(plan, parts), plan, parts))
+        sockets = [_bound(one.listener) for one in all_]
+        servers = [uvicorn.Server(_uvicorn(one)) for one in all_]
+        stop, hurry = asyncio.Event(), asyncio.Event()
 
-        def stop() -> None:
-            for server in servers:
-                server.should_exit = True
+        def signalled() -> None:
+            (hurry if stop.is_set() else stop).set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
+            asyncio.get_running_loop().add_signal_handler(number, signalled)
         tasks = [asyncio.create_task(_served(*pair)) for pair in zip(servers, sockets, strict=True)]
-        for task, (listener, _, name) in zip(tasks, listeners, strict=True):
-            task.add_done_callback(lambda _task: stop())
-            told(f"Listening for {name} at http://{listener.host}:{listener.port}")
-        await asyncio.gather(*tasks)
+        for task, one in zip(tasks, all_, strict=True):
+            task.add_done_callback(lambda _task: stop.set())
+            told(f"Listening for {one.name} at http://{one.listener.host}:{one.listener.port}")
+        beside = [asyncio.create_task(_ending(all_, servers, parts.mediator, stop, hurry))]
+        for one in all_:
+            beside += [asyncio.create_task(one.connections.sweeping()), asyncio.create_task(one.guard.checking())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in beside:
+                task.cancel()
+
+
+async def _ending(
+    all_: list[Listening],
+    servers: list[uvicorn.Server],
+    mediator: Mediator,
+    stop: asyncio.Event,
+    hurry: asyncio.Event,
+) -> None:
+    """After a signal: first what only listens ends, then calls, then what is left. Each of them is answered."""
+    await stop.wait()
+    for one, server in zip(all_, servers, strict=True):
+        one.guard.stop()
+        server.should_exit = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE_SECONDS):
+            await hurry.wait()
+    mediator.end_all()
+    await asyncio.sleep(LAST_SECONDS)
+    for one in all_:
+        one.guard.end()
+
+
+def _listening(name: str, listener: Listener, guard: Guard, plan: Plan, parts: Running) -> Listening:
+    def refused(code: Code) -> None:
+        parts.metrics.refused[code, "door", ""] += 1
+
+    listeners = 1 if plan.settings.operators is None else 2
+    return Listening(name, listener, guard, Connections(_fitting(plan.settings.door, listeners), refused))
+
+
+def _fitting(settings: DoorSettings, listeners: int) -> DoorSettings:
+    """Return the settings with no more connections than the process may have open files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = listeners * (settings.connections + BURST) + SPARE_FILES
+    allowed = wanted if most == resource.RLIM_INFINITY else min(most, wanted)
+    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now != resource.RLIM_INFINITY and now < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    if allowed == wanted:
+        return settings
+    connections = max(1, (allowed - SPARE_FILES) // listeners - BURST)
+    log.warning("%s open files are allowed: each listener takes %s connections", allowed, connections)
+    return settings.model_copy(update={"connections": connections})
 
 
 async def _served(server: uvicorn.Server, bound: socket.socket) -> None:
@@ -80,20 +147,22 @@ def _bound(listener: Listener) -> socket.socket:
         ) from None
 
 
-def _uvicorn(app: Any) -> uvicorn.Config:
+def _uvicorn(one: Listening) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        one.guard,
+        http=door(one.connections),  # type: ignore[arg-type]
+        ws="none",
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS + 2,
         timeout_keep_alive=30,
-        h11_max_incomplete_event_size=65536,
     )
 
 
-def agents_app(plan: Plan, parts: Running) -> Any:
+def agents_app(plan: Plan, parts: Running) -> Guard:
     routes = [
         *agents.routes(parts.mediator),
         *_health(parts),
@@ -102,11 +171,11 @@ def agents_app(plan: Plan, parts: Running) -> Any:
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
-    tokens = Tokens(plan.settings.issuers)
-    return Guard(app, plan.settings.agents, _proving(parts.source, tokens), _counting(parts.metrics))
+    entrance = AgentEntrance(parts.source, Tokens(plan.settings.issuers))
+    return Guard(app, plan.settings.agents, plan.settings.door, entrance, parts.metrics)
 
 
-def operators_app(plan: Plan, parts: Running) -> Any:
+def operators_app(plan: Plan, parts: Running) -> Guard:
     assert plan.settings.operators is not None
 
     def metrics() -> str:
@@ -127,30 +196,8 @@ def operators_app(plan: Plan, parts: Running) -> Any:
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
-    prove = operators.proving(plan.settings.operators)
-    return Guard(app, plan.settings.operators, prove, _counting(parts.metrics))
-
-
-def _counting(metrics: Metrics) -> Callable[[str], None]:
-    def count(reason: str) -> None:
-        metrics.refused[reason] += 1
-
-    return count
-
-
-def _proving(source: Source, tokens: Tokens) -> Callable[[str], Any]:
-    async def prove(authorization: str) -> Caller | None:
-        scheme, _, credential = authorization.partition(" ")
-        credential = credential.strip()
-        if scheme.lower() != "bearer" or not credential:
-            return None
-        in_force = source.current()
-        if credential.startswith("rk_"):
-            return by_key(in_force, credential, utc_now())
-        found = await tokens.claims(credential)
-        return None if found is None else by_claims(source.current(), *found)
-
-    return prove
+    entrance = operators.OperatorEntrance(plan.settings.operators)
+    return Guard(app, plan.settings.operators, plan.settings.door, entrance, parts.metrics)
 
 
 def _health(parts: Running) -> list[Route]:

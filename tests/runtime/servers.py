@@ -87,7 +87,10 @@ def settings(folder: Path, agents: int, operators: int, **more: Any) -> Path:
     document = {
         "version": 1,
         "agents": {"port": agents},
-        "operators": {"port": operators, "tokens": {"ops": {"sha256": digest, "scopes": ["evidence", "operate"]}}},
+        "operators": {
+            "port": operators,
+            "tokens": {"ops": {"sha256": digest, "scopes": ["evidence", "operate", "metrics"]}},
+        },
         "permits": {"sqlite_roots": ["data"], "networks": ["127.0.0.0/8"]},
         **more,
     }

@@ -69,3 +69,24 @@ def test_a_stale_snapshot_answers_no_question_about_what_is_in_force(
             assert {one.status_code for one in await answers()} == {200}
 
     in_world(db, folder, work)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "tenants", "status"),
+    [
+        (("metrics",), (), 200),
+        (("operate", "evidence", "approve"), (), 403),
+        (("metrics",), ("acme",), 403),  # they are of all tenants
+    ],
+)
+def test_metrics_have_a_scope_of_their_own(
+    db: Db, folder: Path, scopes: Any, tenants: Any, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = OperatorToken(sha256=OPERATOR.token.sha256, scopes=scopes, tenants=tenants)
+    monkeypatch.setitem(globals(), "OPERATOR", operators.Operator("ada", token))
+
+    async def work(world: World) -> None:
+        async with client_of(world) as client:
+            assert (await client.get("/metrics")).status_code == status
+
+    in_world(db, folder, work)

@@ -151,7 +151,9 @@ def test_operators_are_apart(db: Db, folder: Path) -> None:
         assert server.evidence("globex") == []
         metrics = server.operator("/metrics").text
         assert 'reconciler_calls_total{outcome="success"} 1' in metrics
-        assert "acme" not in metrics
+        assert 'reconciler_refused_requests_total{code="unauthenticated",surface="operators",tenant=""} 1' in metrics
+        assert 'reconciler_refused_requests_total{code="not-found",surface="http",tenant="acme"} 2' in metrics
+        assert 'reconciler_request_seconds_count{surface="http",status="2xx"} 1\n' in metrics
         assert int(metrics.partition("\nreconciler_store_bytes ")[2].partition("\n")[0]) > 10_000
         assert "\nreconciler_store_alarm 0\n" in metrics
         headers = {"Authorization": f"Bearer {OPERATOR}"}
@@ -249,10 +251,10 @@ class Issuer:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
 
-    def token(self, key: Any = None, algorithm: str = "RS256", **claims: Any) -> str:
+    def token(self, key: Any = None, algorithm: str = "RS256", kid: str = "k1", **claims: Any) -> str:
         said = {"iss": "https://corp", "aud": "agents", "exp": int(time.time()) + 60, "azp": "bot", **claims}
         said = {name: value for name, value in said.items() if value is not None}
-        return jwt.encode(said, key or self.key, algorithm, headers={"kid": "k1"})
+        return jwt.encode(said, key or self.key, algorithm, headers={"kid": kid})
 
 
 def test_tokens(db: Db, folder: Path) -> None:
@@ -274,7 +276,7 @@ def test_tokens(db: Db, folder: Path) -> None:
         assert asked(issuer.token(groups=["crm", "x"])) == (200, ["add", "top"])
         assert asked(issuer.token()) == (200, [])  # proved, and without a role that may do anything
         for bad in (
-            issuer.token(exp=int(time.time()) - 5),
+            issuer.token(exp=int(time.time()) - 35),
             issuer.token(exp=None),
             issuer.token(aud="others"),
             issuer.token(iss="https://evil"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from reconciler import strict_json
 from reconciler.codes import Code
@@ -18,6 +19,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "limit-exceeded": (429, "A limit is used up."),
     "unavailable": (503, "It can't be done safely at the moment."),
     "frozen": (503, "This was taken out of use while it ran."),
+    "stopping": (503, "The server stopped before this had ended."),
     "timeout": (504, "The other side took too long."),
     "key-reused": (422, "This Idempotency-Key belongs to another call; take a new one."),
     "still-running": (409, "The call with this Idempotency-Key has not ended yet."),
@@ -40,14 +42,29 @@ class Json(Response):
         return strict_json.write_around(content)
 
 
+REFUSED = "refused"
+"""Where a request's scope holds the code of its refusal, from which the guard counts it; surfaces that answer in another form
+than a problem document put it there themselves."""
+
+
 class ProblemJson(Json):
     media_type = "application/problem+json"
+    code: Code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.note(scope)
+        await super().__call__(scope, receive, send)
+
+    def note(self, scope: Scope) -> None:
+        scope[REFUSED] = self.code
 
 
 def problem(status: int, code: Code, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
     told = {"type": f"urn:reconciler:problem:{code}", "title": detail, "status": status, "code": code}
     kept = {key: value for key, value in more.items() if value not in (None, "", [])}
-    return ProblemJson({**told, **kept}, status, headers)
+    answer = ProblemJson({**told, **kept}, status, headers)
+    answer.code = code
+    return answer
 
 
 def of_refusal(refusal: Refusal) -> ProblemJson:
