@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -30,6 +30,12 @@ def _table(text: str) -> str:
     return text
 
 
+def _function(text: str) -> str:
+    if not _TABLE.match(text) or text == "*" or text.lower().replace('"', "") == "pg_catalog.*":
+        raise fail("invalid-function", "expected function, schema.function or schema.*, without arguments")
+    return text
+
+
 def _api_path(text: str) -> str:
     if not text.startswith("/") or any(part in {"..", "."} for part in text.split("/")) or re.search(r"[?#\s]", text):
         raise fail("invalid-path", "expected a path that begins with / and has no query, e.g. /v1/orders or /v1/*")
@@ -37,12 +43,21 @@ def _api_path(text: str) -> str:
 
 
 TableName: TypeAlias = Annotated[ShortText, AfterValidator(_table)]
+FunctionName: TypeAlias = Annotated[ShortText, AfterValidator(_function)]
 ApiPath: TypeAlias = Annotated[
     ShortText,
     AfterValidator(_api_path),
     Form("api_path", r"^/[^\s?#]*$", "expected a path that begins with / and has no query"),
 ]
 Sensitivity: TypeAlias = Literal["public", "internal", "confidential", "restricted"]
+
+
+Functions: TypeAlias = Annotated[ItemSet[FunctionName] | None, Risk("access-widened", by=grown(empty_is_all=False))]
+FUNCTIONS: Any = Field(
+    None,
+    description="Functions that templates may call besides those that this project reviewed: `function`, `schema.function` "
+    "or `schema.*`, with all their signatures. An operator counts as the function behind it.",
+)
 
 
 class Datasource(Spec):
@@ -80,6 +95,7 @@ class Database(Datasource):
         description="The tables that templates may read: `schema.table`, `schema.*` or `*`. Empty (the default) names no "
         "tables, and the database's own permissions decide.",
     )
+    functions: Functions = FUNCTIONS
 
 
 class Document(Datasource):
@@ -117,6 +133,7 @@ class Vector(Datasource):
     namespace: Annotated[ShortText | None, Risk("access-widened")] = Field(
         None, description="The namespace inside the collection, where the engine has them."
     )
+    functions: Functions = FUNCTIONS
 
 
 class Api(Datasource):
@@ -216,7 +233,7 @@ KIND = Kind(
         }
     ),
     examples={
-        "database": "connector: sql\ntables: [public.orders]",
+        "database": "connector: sql\ntables: [public.orders]\nfunctions: [public.similarity]",
         "document": "connector: custom\ncollections: [contracts]",
         "file": "connector: file\nprefix: reports/",
         "vector": "connector: vector\ncollection: articles",

@@ -28,6 +28,19 @@ def test_wrong_tables(table: str) -> None:
     assert found("datasource", raw) == {("invalid-table", ("tables", 1))}
 
 
+@pytest.mark.parametrize("variant", ["database", "vector"])
+def test_functions(variant: str) -> None:
+    made = body("datasource", minimal("datasource", variant, functions=["public.f", "other.*", "similarity"]))
+    assert made["functions"] == ["other.*", "public.f", "similarity"]
+    assert "functions" not in body("datasource", minimal("datasource", variant))  # a field of later is no change
+
+
+@pytest.mark.parametrize("function", ["*", "pg_catalog.*", "PG_CATALOG.*", '"pg_catalog".*', "f(text)", "a b", "f;g"])
+def test_wrong_functions(function: str) -> None:
+    raw = minimal("datasource", "database", functions=[function])
+    assert found("datasource", raw) == {("invalid-function", ("functions", 0))}
+
+
 @pytest.mark.parametrize(
     ("variant", "fields", "expected"),
     [

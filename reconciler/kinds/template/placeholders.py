@@ -42,6 +42,8 @@ class Lexed(Struct, frozen=True):
     flaws: tuple[Flaw, ...]
     literals: tuple[tuple[int, int], ...] = ()
     """Where string literals begin and end, their quotes included."""
+    names: tuple[tuple[int, int], ...] = ()
+    """Where names in double quotes begin and end, their quotes included."""
 
 
 class _Traits(Struct, frozen=True):
@@ -84,7 +86,7 @@ def placeholders(sql: str, dialect: str) -> Lexed:
     """All placeholders in order, and what is wrong with the text; never raises."""
     lexer = _Lexer(sql, _TRAITS[dialect])
     lexer.run()
-    return Lexed(tuple(lexer.found), tuple(lexer.flaws), tuple(lexer.literals))
+    return Lexed(tuple(lexer.found), tuple(lexer.flaws), tuple(lexer.literals), tuple(lexer.names))
 
 
 class _Lexer(Struct):
@@ -94,6 +96,7 @@ class _Lexer(Struct):
     found: list[Placeholder] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
     literals: list[tuple[int, int]] = field(default_factory=list)
+    names: list[tuple[int, int]] = field(default_factory=list)
     nesting: list[str] = field(default_factory=list)  # open ( and [
     before: int = -1  # the last character that is neither space nor comment
 
@@ -161,8 +164,7 @@ class _Lexer(Struct):
             else:
                 escape = text and (traits.backslash or (traits.escape_prefix and prefix in ("e", "E")))
                 self._until(char, escape=escape, doubled=True)
-            if text:
-                self.literals.append((at, self.at))
+            (self.literals if text else self.names).append((at, self.at))
             return True
         if char == "`" and traits.backtick:
             self._until("`", escape=traits.triple and traits.hash_comment, doubled=True)

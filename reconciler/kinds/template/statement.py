@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from msgspec import Struct
 
@@ -118,6 +118,7 @@ def _refused(root: Any, dialect: str) -> Iterator[Finding]:
 def _tables(root: Any, dialect: str) -> Iterator[tuple[Part, ...]]:
     from sqlglot import exp
 
+    clauses: _Clauses = {}
     for table in root.find_all(exp.Table):
         # a function in place of a table has no name of its own; functions are judged apart
         if isinstance(table.this, exp.Func) or not table.name:
@@ -125,11 +126,17 @@ def _tables(root: Any, dialect: str) -> Iterator[tuple[Part, ...]]:
         parts = tuple(Part(part.name, bool(part.args.get("quoted"))) for part in table.parts)
         if table.args.get("catalog") and not table.args.get("db"):
             parts = (parts[0], Part(""), *parts[1:])  # SQL Server's database..table
-        if len(parts) > 1 or not _is_cte(table, fold(parts[0], dialect), dialect):
+        if len(parts) > 1 or not _is_cte(table, fold(parts[0], dialect), dialect, clauses):
             yield parts
+    for test in root.find_all(exp.In):
+        field = test.args.get("field")
+        if isinstance(field, exp.Column):  # `x IN customers` reads a table without FROM
+            parts = tuple(Part(part.name, bool(part.args.get("quoted"))) for part in field.parts)
+            if len(parts) > 1 or not _is_cte(test, fold(parts[0], dialect), dialect, clauses):
+                yield parts
 
 
-def _is_cte(table: Any, name: str, dialect: str) -> bool:
+def _is_cte(table: Any, name: str, dialect: str, clauses: _Clauses) -> bool:
     """Whether a WITH that is visible from here defines the name; a WITH elsewhere must not hide a real table."""
     from sqlglot import exp
 
@@ -139,15 +146,32 @@ def _is_cte(table: Any, name: str, dialect: str) -> bool:
     while outer is not None:
         clause = outer.args.get("with_") or outer.args.get("with")
         if isinstance(clause, exp.With):
-            names = [_alias(cte, dialect) for cte in clause.expressions]
-            if inside is clause:
-                # inside a CTE: those before it, and with RECURSIVE itself
-                own = next(index for index, cte in enumerate(clause.expressions) if cte is within)
-                names = names[: own + 1] if clause.args.get("recursive") else names[:own]
-            if name in names:
+            if id(clause) not in clauses:
+                clauses[id(clause)] = _Clause.of(clause, dialect)
+            known = clauses[id(clause)]
+            first = known.first.get(name)
+            # inside a CTE: those before it, and with RECURSIVE itself
+            end = known.own[id(within)] + bool(clause.args.get("recursive")) if inside is clause else len(known.own)
+            if first is not None and first < end:
                 return True
         within, inside, outer = inside, outer, outer.parent
     return False
+
+
+class _Clause(NamedTuple):
+    """The names that a WITH defines, by where they first stand, and where each of its parts stands."""
+
+    first: dict[str, int]
+    own: dict[int, int]
+
+    @classmethod
+    def of(cls, clause: Any, dialect: str) -> Self:
+        names = [_alias(cte, dialect) for cte in clause.expressions]
+        backwards = reversed([*enumerate(names)])
+        return cls({name: at for at, name in backwards}, {id(cte): at for at, cte in enumerate(clause.expressions)})
+
+
+_Clauses: TypeAlias = dict[int, _Clause]
 
 
 def _alias(cte: Any, dialect: str) -> str:

@@ -15,14 +15,15 @@ from reconciler.runtime.addresses import checked as checked_addresses
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.dsn import Target, target_of, tls_of
 from reconciler.runtime.connectors.postgresql_session import Session
-from reconciler.runtime.connectors.sql_common import checked, writes
+from reconciler.runtime.connectors.sql_common import Reader, Reading, writes
 
 CONNECT_SECONDS, CLEAN_SECONDS = 5.0, 1.0
 IDLE_SECONDS, LIFE_SECONDS = 60.0, 300.0
 """How long a connection may be without use, and how long it may live: roles and passwords change."""
-_WHO = """SELECT EXISTS (
+_WHO = r"""SELECT EXISTS (
     SELECT 1 FROM pg_catalog.pg_roles g
-    WHERE (g.rolsuper OR g.rolreplication OR g.rolbypassrls OR g.rolcreaterole OR g.rolname = ANY($1::text[]))
+    WHERE (g.rolsuper OR g.rolreplication OR g.rolbypassrls OR g.rolcreaterole
+        OR (g.rolname LIKE 'pg\_%' AND g.rolname <> ALL($1::text[])))
     AND (pg_catalog.pg_has_role(current_user, g.oid, 'MEMBER') OR pg_catalog.pg_has_role(session_user, g.oid, 'MEMBER'))
   ) AS privileged, EXISTS (
     SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'reconciler_schema' AND relkind IN ('r', 'p')
@@ -31,16 +32,8 @@ _WHO = """SELECT EXISTS (
     WHERE relname IN ('runtime_schema', 'intents', 'outcomes', 'denials') AND relkind IN ('r', 'p')
     GROUP BY relnamespace HAVING pg_catalog.count(*) = 4
   ) AS ours, pg_catalog.current_database()::text AS database"""
-_GROUPS = [
-    "pg_read_server_files",
-    "pg_write_server_files",
-    "pg_execute_server_program",
-    "pg_signal_backend",
-    "pg_checkpoint",
-    "pg_create_subscription",
-]
-
-
+_HARMLESS = ["pg_database_owner", "pg_use_reserved_connections"]
+"""Of the predefined roles, whose names nobody else may begin with ``pg_``: all others read or do more than tables grant."""
 _SCHEMES = frozenset({"postgresql", "postgres"})
 
 
@@ -56,15 +49,20 @@ class _Postgresql:
         self._tenant, self._body, self._around = tenant, connector.body, around
         self._slots = asyncio.Semaphore(connector.body["pool_size"])
         self._idle: list[tuple[float, Session]] = []
+        self._reader = Reader()
         self._closed = False
 
     async def run(self, call: Call) -> Answer:
-        sql, may_write = checked(call), writes(call)
-        await self._slot(call)
         try:
-            return await self._ran(call, sql, may_write)
-        finally:
-            self._slots.release()
+            reading = await self._reader.read(call)
+            await self._slot(call)
+            try:
+                return await self._ran(call, reading)
+            finally:
+                self._slots.release()
+        except Failed as error:
+            self._reader.report(call, error)
+            raise
 
     async def _slot(self, call: Call) -> None:
         if not self._slots.locked():
@@ -80,12 +78,12 @@ class _Postgresql:
         self._closed = True
         self._end_old(float("inf"))
 
-    async def _ran(self, call: Call, sql: str, may_write: bool) -> Answer:
+    async def _ran(self, call: Call, reading: Reading) -> Answer:
         opened, fit = None, False
         try:
             async with asyncio.timeout_at(call.deadline):
                 opened = await self._taken()
-                answer = await (opened.write(call, sql) if may_write else opened.read(call, sql))
+                answer = await (opened.write(call, reading) if writes(call) else opened.read(call, reading))
             fit = True
             return answer
         except TimeoutError:
@@ -183,7 +181,7 @@ async def _opened(target: Target, body: Mapping[str, Any], around: Surroundings)
 
 
 async def _refuse(connection: Any, around: Surroundings) -> None:
-    who = await connection.fetchrow(_WHO, _GROUPS)
+    who = await connection.fetchrow(_WHO, _HARMLESS)
     if who["privileged"]:
         raise Failed("privileged-role", "the role may do more than reading and writing tables", "blocked")
     servers = {str(server) for server, name in around.control if server is not None and name == who["database"]}

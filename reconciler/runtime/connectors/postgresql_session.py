@@ -11,8 +11,9 @@ import asyncpg  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.connectors.postgresql_reach import REPORT, SILENCE, Listener, judge
 from reconciler.runtime.connectors.postgresql_values import Changed, Column, fitted, spelled, told_of
-from reconciler.runtime.connectors.sql_common import Bound, Caps, bound, caps_of, typed
+from reconciler.runtime.connectors.sql_common import Bound, Caps, Reading, Scope, bound, caps_of, scope_of, typed
 
 MOST_PREPARED = 64
 _UNTYPED = (asyncpg.IndeterminateDatatypeError, asyncpg.AmbiguousParameterError)
@@ -49,21 +50,23 @@ class Session:
     def __init__(self, connection: Any, until: float) -> None:
         self.connection, self.until = connection, until
         self._version: int = connection.get_server_version().major
-        self._prepared: dict[tuple[str, Caps], Prepared] = {}
+        self._prepared: dict[tuple[str, Scope, Caps], Prepared] = {}
+        self._listener = Listener(connection)
 
-    async def read(self, call: Call, sql: str) -> Answer:
+    async def read(self, call: Call, reading: Reading) -> Answer:
         """Ends before ROLLBACK. A query that was prepared before is asked for its columns' types and names each time."""
-        key = (sql, caps_of(call))
+        key = (reading.sql, scope_of(call), caps_of(call))
         known = self._prepared.get(key)
         if known is not None:
-            asked = _spelled(call, sql, bound(sql, "postgresql", "$"), known.wanted)
+            asked = _spelled(call, reading, bound(reading, "$"), known.wanted)
             if asked.text == known.text:
                 try:
+                    await self._begin(call, readonly=True)
                     return await self._rows(call, known, asked.values)
                 except Changed:
                     await self.connection.execute("ROLLBACK")
                     del self._prepared[key]
-        known, asked = await self._prepare(call, sql)
+        known, asked = await self._prepare(call, reading)
         try:
             answer = await self._rows(call, known, asked.values)
         except Changed:
@@ -73,19 +76,19 @@ class Session:
         self._prepared[key] = known
         return answer
 
-    async def write(self, call: Call, sql: str) -> Answer:
+    async def write(self, call: Call, reading: Reading) -> Answer:
         """Ends behind COMMIT."""
-        await self._refuse_forms(sql)
-        _, asked, described = await self._described(call, sql, "{}")
+        await self._refuse_forms(reading)
+        _, asked, described = await self._described(call, reading, "{}")
         attributes = described.get_attributes()
         await self._begin(call, readonly=False)
         if attributes:
             columns, aliases = _columns(attributes)
             query = _measured(f"reconciler_w reconciler_t{aliases}", columns, caps_of(call))
-            statement = await self.connection.prepare(f"WITH reconciler_w AS (\n{asked.text}\n) {query}")
+            statement = await self._judged(call, f"WITH reconciler_w AS (\n{asked.text}\n) {query}")
             answer = told_of(await statement.fetch(*asked.values), columns, caps_of(call))
         else:
-            statement = await self.connection.prepare(asked.text)
+            statement = await self._judged(call, asked.text)
             await statement.fetch(*asked.values)
             changed = int(statement.get_statusmsg().rpartition(" ")[2])
             answer = Answer({"changed": changed}, changed, 0)
@@ -104,7 +107,6 @@ class Session:
 
     async def _rows(self, call: Call, known: Prepared, values: Sequence[Any]) -> Answer:
         """Raises Changed for a query that is not any more what it was when it was prepared."""
-        await self._begin(call, readonly=True)
         try:
             records = await known.statement.fetch(*values)
         except asyncpg.PostgresError as error:
@@ -117,28 +119,40 @@ class Session:
                 raise Changed
         return told_of(records, known.columns, caps_of(call))
 
-    async def _prepare(self, call: Call, sql: str) -> tuple[Prepared, Spelled]:
+    async def _prepare(self, call: Call, reading: Reading) -> tuple[Prepared, Spelled]:
+        """Leaves the transaction open in which the query was judged."""
         # inside of a subquery there is no other form of a statement than a query
-        wanted, asked, described = await self._described(call, sql, "SELECT * FROM (\n{}\n) reconciler_t")
+        wanted, asked, described = await self._described(call, reading, "SELECT * FROM (\n{}\n) reconciler_t")
         attributes = described.get_attributes()
         if not attributes:
             raise Failed("query-failed", "the statement has no columns")
         columns, aliases = _columns(attributes)
         query = _measured(f"(\n{asked.text}\n) reconciler_t{aliases}", columns, caps_of(call))
         # of a name that nobody else has: a proxy may hand the server's connection to others in between
-        statement = await self.connection.prepare(query, name=f"reconciler_{secrets.token_hex(8)}")
+        await self._begin(call, readonly=True)
+        statement = await self._judged(call, query, name=f"reconciler_{secrets.token_hex(8)}")
         return Prepared(wanted, asked.text, statement, columns), asked
 
-    async def _described(self, call: Call, sql: str, within: str) -> tuple[Sequence[Any], Spelled, Any]:
+    async def _judged(self, call: Call, text: str, name: str | None = None) -> Any:
+        """Prepare a statement inside of the transaction; nothing of it runs before the server's reading is judged."""
+        await self.connection.execute(REPORT)
+        self._listener.begin()
+        statement = await self.connection.prepare(text, name=name)
+        reach = self._listener.reach()
+        await self.connection.execute(SILENCE)
+        await judge(self.connection, reach, scope_of(call))
+        return statement
+
+    async def _described(self, call: Call, reading: Reading, within: str) -> tuple[Sequence[Any], Spelled, Any]:
         """The types that the server derived, too; what is prepared is one statement, and not run."""
-        statement = bound(sql, "postgresql", "$")
+        statement = bound(reading, "$")
         wanted: Sequence[Any]
         try:
             described = await self.connection.prepare(within.format(statement.sql))
             wanted = described.get_parameters()
         except _UNTYPED:
             described, wanted = None, [None] * len(statement.names)
-        asked = _spelled(call, sql, statement, wanted)
+        asked = _spelled(call, reading, statement, wanted)
         if described is None or asked.text != statement.sql:
             described = await self.connection.prepare(within.format(asked.text))
         return wanted, asked, described
@@ -147,13 +161,13 @@ class Session:
         seconds = call.deadline - asyncio.get_running_loop().time()
         await self.connection.execute(begin(max(1, int(seconds * 1000)), self._version, readonly=readonly))
 
-    async def _refuse_forms(self, sql: str) -> None:
+    async def _refuse_forms(self, reading: Reading) -> None:
         """Inside of WITH, the grammar has queries, INSERT, UPDATE, DELETE and MERGE: no DO, COPY, CALL or SET, whatever is sent.
 
         Nothing is run. What is said about types, or about a WITH in there that writes, comes after the grammar has agreed.
         """
         try:
-            await self.connection.prepare(f"WITH reconciler_w AS (\n{bound(sql, 'postgresql', '$').sql}\n) SELECT 1")
+            await self.connection.prepare(f"WITH reconciler_w AS (\n{bound(reading, '$').sql}\n) SELECT 1")
         except (asyncpg.FeatureNotSupportedError, *_UNTYPED):
             return
 
@@ -167,7 +181,7 @@ def begin(milliseconds: int, version: int, *, readonly: bool) -> str:
     return f"BEGIN{' READ ONLY' if readonly else ''}; {settings}; SET LOCAL bytea_output = hex"
 
 
-def _spelled(call: Call, sql: str, statement: Bound, wanted: Sequence[Any]) -> Spelled:
+def _spelled(call: Call, reading: Reading, statement: Bound, wanted: Sequence[Any]) -> Spelled:
     parameters = call.operation.body["parameters"]
     given = [
         fitted(number, parameters[name], typed(call, name), one)
@@ -177,7 +191,7 @@ def _spelled(call: Call, sql: str, statement: Bound, wanted: Sequence[Any]) -> S
     values = [value for _, value in given]
     if all(mark == f"${number}" for number, mark in enumerate(marks, 1)):
         return Spelled(statement.sql, values)
-    return Spelled(spelled(sql, "postgresql", dict(zip(statement.names, marks, strict=True))), values)
+    return Spelled(spelled(reading, dict(zip(statement.names, marks, strict=True))), values)
 
 
 def _columns(attributes: Sequence[Any]) -> tuple[list[Column], str]:

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from reconciler import strict_json
-from reconciler.kinds.template.placeholders import placeholders
 from reconciler.runtime.call import Answer, Failed
-from reconciler.runtime.connectors.sql_common import SAFE_INTEGER, Caps, told, too_large
+from reconciler.runtime.connectors.sql_common import SAFE_INTEGER, Caps, Reading, told, too_large
 
 
-def spelled(sql: str, dialect: str, marks: Mapping[str, str]) -> str:
+def spelled(reading: Reading, marks: Mapping[str, str]) -> str:
     """The statement with each parameter's own text in its places, and nowhere else."""
+    sql = reading.sql
     parts, at = [], 0
-    for name, offset in placeholders(sql, dialect).placeholders:
+    for name, offset in reading.lexed.placeholders:
         parts += [sql[at:offset], marks[name]]
         at = offset + len(name) + 1
     return "".join([*parts, sql[at:]])

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
+from msgspec import Struct
+from pydantic_core import PydanticCustomError
+
 from reconciler import strict_json
-from reconciler.kinds.template.placeholders import placeholders
+from reconciler.kinds.template.legible import legible
+from reconciler.kinds.template.names import Part
+from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.sql import extent, unlisted
 from reconciler.kinds.template.statement import inspect
 from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.logs import Trouble
+from reconciler.runtime.threads import in_thread
 
 SAFE_INTEGER = 2**53 - 1
+_MOST_READ = 512
+_MOST_CHARACTERS = 65536
+_LOG = logging.getLogger("reconciler.runtime.sql")
 
 
 class Caps(NamedTuple):
@@ -40,23 +51,134 @@ def writes(call: Call) -> bool:
     return call.operation.body["read_only"] is not True and call.connector.body["read_only"] is not True
 
 
-def checked(call: Call) -> str:
-    """The statement, looked at once more: live state may have been changed by hand since it was validated."""
-    sql: str = call.operation.body["sql"]
-    found = inspect(sql, call.connector.body["dialect"])
-    if found.refused or (found.writes and not writes(call)):
-        raise Failed("statement-refused", "the statement is none that may be run here", "blocked")
-    listed = extent(call.datasource.body) if call.datasource else ()
-    if listed and _reads_more(sql, tuple(listed), call.connector.body["dialect"], call.connector.body.get("database")):
-        raise Failed("statement-refused", "the statement reads tables that its datasource does not list", "blocked")
-    if call.operation.body["read_only"] is not True and call.connector.body["read_only"] is True:
-        raise Failed("read-only", "the connector is read-only", "blocked")
-    return sql
+class Scope(NamedTuple):
+    """What a call may reach: the tables that its datasource lists (none: what the database grants), and the functions that
+    it adds to the reviewed ones."""
+
+    dialect: str
+    database: str | None
+    tables: tuple[str, ...]
+    functions: tuple[str, ...]
+
+    def unlisted(self, tables: tuple[tuple[Part, ...], ...]) -> tuple[str, ...]:
+        """Return those of the tables that the datasource does not list."""
+        return unlisted(tables, self.tables, self._asdict()) if self.tables else ()
 
 
-@lru_cache(maxsize=2048)
-def _reads_more(sql: str, listed: tuple[str, ...], dialect: str, database: str | None) -> bool:
-    return any(unlisted(inspect(sql, dialect).tables, listed, {"dialect": dialect, "database": database}))
+def scope_of(call: Call) -> Scope:
+    connector, source = call.connector.body, call.datasource.body if call.datasource else None
+    listed = extent(source) if source else ()
+    functions = source.get("functions") or () if source else ()
+    return Scope(connector["dialect"], connector.get("database"), tuple(listed), tuple(functions))
+
+
+def refuse(*, functions: Sequence[str] = (), tables: Sequence[str] = ()) -> None:
+    """Raise Failed for what a statement reaches past its datasource: a fault of its author, with its remedy."""
+    parts = []
+    if tables:
+        parts.append(f"tables that `tables` of its datasource does not list: {_some(tables)}")
+    if functions:
+        parts.append(f"functions that are neither reviewed nor in `functions` of its datasource: {_some(functions)}")
+    if parts:
+        raise Failed("statement-refused", f"the statement uses {'; '.join(parts)}", "blocked")
+
+
+def _some(names: Sequence[str]) -> str:
+    found = sorted({*names})
+    return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+
+
+Aside: TypeAlias = Callable[..., Awaitable[Any]]
+"""Runs a function with its arguments in a thread, and returns or raises what it does."""
+_Key: TypeAlias = tuple[str, Scope, bool]
+
+
+def _key(call: Call) -> _Key:
+    return call.operation.body["sql"], scope_of(call), writes(call)
+
+
+class Reading(Struct, frozen=True):
+    """A statement as it was read once: its placeholders, and why it may not run (empty: it may)."""
+
+    sql: str
+    lexed: Lexed
+    refusal: str = ""
+
+
+class Reader:
+    """Reads each statement once for each scope, outside of the event loop: 64 kB take a second, and all calls wait there."""
+
+    def __init__(self, aside: Aside = in_thread) -> None:
+        self._aside = aside
+        self._known: dict[_Key, Reading] = {}
+        self._trouble = Trouble(_LOG, "%s")
+
+    async def read(self, call: Call) -> Reading:
+        """Return what is known of the statement, and read it in a thread where that is nothing yet. Raises Failed."""
+        key = _key(call)
+        if key not in self._known:
+            try:
+                async with asyncio.timeout_at(call.deadline):
+                    await self._aside(self._look, key)
+            except TimeoutError:
+                raise Failed("timeout", "the statement was not read in time", "timeout") from None
+        return self.now(call)
+
+    def now(self, call: Call) -> Reading:
+        """Look at the statement once more: live state may have been changed by hand since it was validated. Raises Failed."""
+        if call.operation.body["read_only"] is not True and call.connector.body["read_only"] is True:
+            raise Failed("read-only", "the connector is read-only", "blocked")
+        key = _key(call)
+        found = self._known.get(key) or self._look(key)
+        if found.refusal:
+            raise Failed("statement-refused", found.refusal, "blocked")
+        return found
+
+    def _look(self, key: _Key) -> Reading:
+        if len(self._known) >= _MOST_READ:
+            self._known.clear()
+        self._known[key] = found = _read(*key)
+        return found
+
+    def report(self, call: Call, error: Failed) -> None:
+        """Log why a statement is refused: its author has to know, and whoever calls it learns the code alone."""
+        if error.code == "statement-refused":
+            self._trouble.occurs(f"{call.tenant}/{call.operation.name}: {error}")
+
+
+def _read(sql: str, scope: Scope, may_write: bool) -> Reading:
+    nothing = Lexed((), ())
+    if len(sql) > _MOST_CHARACTERS:
+        return Reading(sql, nothing, f"the statement is longer than {_MOST_CHARACTERS} characters")
+    try:
+        legible(sql)
+    except PydanticCustomError as error:
+        return Reading(sql, nothing, error.message())
+    lexed = placeholders(sql, scope.dialect)
+    if lexed.flaws:
+        return Reading(sql, nothing, "the statement can't be read for certain")
+    found = inspect(sql, scope.dialect)
+    if found.refused or (found.writes and not may_write):
+        why = found.refused[0].message if found.refused else found.writes[0]
+        return Reading(sql, nothing, f"the statement is none that may be run here: {why}")
+    try:
+        refuse(tables=scope.unlisted(found.tables))
+    except Failed as error:
+        return Reading(sql, nothing, str(error))
+    if scope.dialect == "sqlite":
+        sql = _names_only(sql, lexed)
+        lexed = placeholders(sql, scope.dialect)
+    return Reading(sql, lexed)
+
+
+def _names_only(sql: str, lexed: Lexed) -> str:
+    """Write each "name" as `name`: SQLite takes a name in double quotes that is no column for a string, in silence."""
+    parts, at = [], 0
+    for start, end in lexed.names:
+        name = sql[start + 1 : end - 1].replace('""', '"').replace("`", "``")
+        parts += [sql[at:start], f"`{name}`"]
+        at = end
+    return "".join([*parts, sql[at:]])
 
 
 class Bound(NamedTuple):
@@ -66,14 +188,12 @@ class Bound(NamedTuple):
     names: tuple[str, ...]
 
 
-def bound(sql: str, dialect: str, mark: str) -> Bound:
+def bound(reading: Reading, mark: str) -> Bound:
     """``:name`` in the places where it is a parameter becomes ``mark`` with its number (``?1``, ``$1``)."""
-    lexed = placeholders(sql, dialect)
-    if lexed.flaws:
-        raise Failed("statement-refused", "the statement can't be read for certain", "blocked")
+    sql = reading.sql
     names: dict[str, int] = {}
     parts, at = [], 0
-    for name, offset in lexed.placeholders:
+    for name, offset in reading.lexed.placeholders:
         number = names.setdefault(name, len(names) + 1)
         parts += [sql[at:offset], f"{mark}{number}"]
         at = offset + len(name) + 1

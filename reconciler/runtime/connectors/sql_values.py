@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from reconciler import strict_json
 from reconciler.model.target import Unfit
-from reconciler.runtime.call import Call
-from reconciler.runtime.connectors.sql_common import caps_of, checked, typed
+from reconciler.runtime.call import Call, Failed
+from reconciler.runtime.connectors.sql_common import Reader, caps_of, typed
+from reconciler.runtime.threads import Worker
 
 MARGIN = 1024
 """Bytes that SQLite may keep in one value beyond the largest result."""
@@ -18,9 +20,20 @@ MARGIN = 1024
 
 async def judge_sql(call: Call) -> tuple[Unfit, ...]:
     """Return the values that the dialect can't take. Raises Failed for a statement that may not run here."""
-    checked(call)
+    reader = _reader()
+    try:
+        await reader.read(call)
+    except Failed as error:
+        reader.report(call, error)
+        raise
     judge = _JUDGES.get(call.connector.body["dialect"])
     return tuple(_unfit(call, judge)) if judge else ()
+
+
+@cache
+def _reader() -> Reader:
+    """One for all tenants, with one thread: what many statements cost at once is bounded."""
+    return Reader(Worker().do)
 
 
 def _unfit(call: Call, judge: Callable[[Call, Any], str]) -> Iterator[Unfit]:

@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -19,24 +19,26 @@ from urllib.parse import quote
 from reconciler import strict_json
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
-from reconciler.runtime.connectors.sql_common import bound, caps_of, checked, told, too_large, typed, writes
+from reconciler.runtime.connectors.sql_common import (
+    Reader,
+    Reading,
+    Scope,
+    bound,
+    caps_of,
+    scope_of,
+    told,
+    too_large,
+    typed,
+    writes,
+)
+from reconciler.runtime.connectors.sqlite_guard import Authorizer, Guard
 
 _BUSY_SECONDS = 1.0
+_MOST_IDLE = 32
 _STEPS = 1000
 """Of SQLite's machine between two looks at the clock."""
 _PATTERN = 1000
 """The longest pattern of LIKE and GLOB: nothing interrupts one match, and it costs the text's length times this."""
-_NAMES = """
-    abs avg ceil ceiling coalesce char count cos sin tan concat concat_ws date datetime time julianday strftime timediff
-    unixepoch degrees radians exp floor format printf glob group_concat hex ifnull iif instr json json_array
-    json_array_length json_each json_tree json_extract json_object json_type json_valid json_group_array json_group_object
-    json_quote -> ->> lag lead first_value last_value nth_value ntile rank dense_rank row_number percent_rank cume_dist
-    length like ln log log10 log2 lower ltrim max min mod nullif octet_length pow power quote random replace round rtrim
-    sign sqrt string_agg substr substring sum total trim trunc typeof unicode upper likely unlikely likelihood
-"""
-_FUNCTIONS = frozenset(_NAMES.split())
-_READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
-_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_TRANSACTION})
 _UNDONE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -112,10 +114,12 @@ class _Turn:
 
 
 class _Kept(NamedTuple):
-    """A connection that can do nothing but read, of the file that it was opened on."""
+    """A connection that can do nothing but read, of the file that it was opened on, and only what its scope allows."""
 
     connection: sqlite3.Connection
     identity: tuple[int, int]
+    scope: Scope
+    guard: Guard
 
 
 class _Sqlite:
@@ -123,11 +127,20 @@ class _Sqlite:
 
     def __init__(self, path: str, roots: Sequence[str], control: frozenset[tuple[Any, Any]], threads: int) -> None:
         self._path, self._roots, self._control = path, roots, control
+        self._reader = Reader()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
         self._idle: list[_Kept] = []
         self._closed = False
 
     async def run(self, call: Call) -> Answer:
+        try:
+            await self._reader.read(call)
+            return await self._ran(call)
+        except Failed as error:
+            self._reader.report(call, error)
+            raise
+
+    async def _ran(self, call: Call) -> Answer:
         loop = asyncio.get_running_loop()
         turn = _Turn(time.monotonic() + call.deadline - loop.time())
         work = loop.run_in_executor(self._threads, self._run, call, turn)
@@ -145,52 +158,65 @@ class _Sqlite:
     async def close(self) -> None:
         self._closed = True
         self._threads.shutdown(wait=False)
-        self._taken((0, 0))
+        self._taken((0, 0), None)
 
-    def _taken(self, identity: tuple[int, int]) -> _Kept | None:
-        """A connection of that very file; those of a file that is there no more are closed."""
-        with contextlib.suppress(IndexError):  # of several threads, one gets the last
-            while kept := self._idle.pop():
-                if kept.identity == identity:
-                    return kept
-                kept.connection.close()
-        return None
+    def _taken(self, identity: tuple[int, int], scope: Scope | None) -> _Kept | None:
+        """A connection of that very file and scope; those of a file that is there no more are closed."""
+        others: list[_Kept] = []
+        try:
+            with contextlib.suppress(IndexError):  # of several threads, one gets the last
+                while kept := self._idle.pop():
+                    if kept.identity != identity:
+                        kept.connection.close()
+                    elif kept.scope == scope:
+                        return kept
+                    else:
+                        others.append(kept)
+            return None
+        finally:
+            self._idle.extend(others)
 
     def _run(self, call: Call, turn: _Turn) -> Answer:
         try:
             turn.go_on()
-            sql = checked(call)
-            return self._write(call, sql, turn) if writes(call) else self._read(call, sql, turn)
+            reading = self._reader.now(call)
+            return self._write(call, reading, turn) if writes(call) else self._read(call, reading, turn)
         except sqlite3.Error as error:
             raise _failed(error, turn, call.effect) from None
         except (UnicodeError, OverflowError):
             raise Failed("invalid-value", "a value is none that SQLite can keep") from None
 
-    def _write(self, call: Call, sql: str, turn: _Turn) -> Answer:
+    def _write(self, call: Call, reading: Reading, turn: _Turn) -> Answer:
         connection = self._open(*self._place(), "rw")
         try:
             turn.begin(connection)
             connection.execute("BEGIN IMMEDIATE")
-            connection.set_authorizer(_authorizer(may_write=True))
-            return _written(connection, call, sql, turn)
+            guard = Guard(scope_of(call), may_write=True)
+            connection.set_authorizer(_authorizer(guard=guard))
+            guard.begin(connection, reading.sql)
+            with _explained(guard):
+                return _written(connection, call, reading, turn)
         finally:
             connection.close()
 
-    def _read(self, call: Call, sql: str, turn: _Turn) -> Answer:
+    def _read(self, call: Call, reading: Reading, turn: _Turn) -> Answer:
         real, identity = self._place()
-        kept = self._taken(identity)
+        scope = scope_of(call)
+        kept = self._taken(identity, scope)
         if kept is None:
-            kept = _Kept(self._open(real, identity, "ro"), identity)
-            kept.connection.set_authorizer(_authorizer(may_write=False))
+            kept = _Kept(self._open(real, identity, "ro"), identity, scope, Guard(scope, may_write=False))
+            kept.connection.set_authorizer(_authorizer(guard=kept.guard))
         fit = False
         try:
             turn.begin(kept.connection)
-            answer = _answer(kept.connection, call, sql)
+            kept.guard.begin(kept.connection, reading.sql)
+            with _explained(kept.guard):
+                answer = _answer(kept.connection, call, reading)
             fit = not kept.connection.in_transaction
             return answer
         finally:
             turn.end()
-            if fit and not self._closed:
+            if fit and not self._closed and len(self._idle) < _MOST_IDLE:
                 self._idle.append(kept)
             else:
                 kept.connection.close()
@@ -243,22 +269,22 @@ def _bounded(connection: sqlite3.Connection) -> None:
             connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()
 
 
-def _run(connection: sqlite3.Connection, call: Call, sql: str) -> sqlite3.Cursor:
+def _run(connection: sqlite3.Connection, call: Call, reading: Reading) -> sqlite3.Cursor:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(caps_of(call).size + 1024, 2**30))
-    statement = bound(sql, "sqlite", "?")
+    statement = bound(reading, "?")
     return connection.execute(statement.sql, [_value(typed(call, name)) for name in statement.names])
 
 
-def _answer(connection: sqlite3.Connection, call: Call, sql: str) -> Answer:
-    cursor = _run(connection, call, sql)
+def _answer(connection: sqlite3.Connection, call: Call, reading: Reading) -> Answer:
+    cursor = _run(connection, call, reading)
     try:
         return told([column[0] for column in cursor.description or ()], cursor, caps_of(call))
     finally:
         cursor.close()
 
 
-def _written(connection: sqlite3.Connection, call: Call, sql: str, turn: _Turn) -> Answer:
-    cursor = _run(connection, call, sql)
+def _written(connection: sqlite3.Connection, call: Call, reading: Reading, turn: _Turn) -> Answer:
+    cursor = _run(connection, call, reading)
     answer = told([column[0] for column in cursor.description or ()], cursor, caps_of(call))
     changed, described = cursor.rowcount, cursor.description
     cursor.close()
@@ -277,18 +303,19 @@ def _value(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str) else str(value)
 
 
-def _authorizer(may_write: bool) -> Any:
+def _authorizer(*, guard: Guard) -> Authorizer | None:
     """Everything that a statement wants to do is asked of it while the statement is compiled; what is not named is denied."""
-    allowed = _READS | _WRITES if may_write else _READS
+    return guard.authorize
 
-    def authorize(action: int, one: str | None, two: str | None, _database: str | None, _inner: str | None) -> int:
-        if action == sqlite3.SQLITE_FUNCTION:
-            return sqlite3.SQLITE_OK if (two or "").lower() in _FUNCTIONS else sqlite3.SQLITE_DENY
-        if action == sqlite3.SQLITE_TRANSACTION or (action in _WRITES and (one or "").startswith("sqlite_")):
-            return sqlite3.SQLITE_DENY
-        return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
 
-    return authorize
+@contextlib.contextmanager
+def _explained(guard: Guard) -> Iterator[None]:
+    """Say what the datasource would have to list, where SQLite only says that it is not authorised."""
+    try:
+        yield
+    except sqlite3.DatabaseError:
+        guard.refuse()
+        raise
 
 
 def _failed(error: sqlite3.Error, turn: _Turn, effect: bool) -> Failed:

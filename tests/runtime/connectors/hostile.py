@@ -12,9 +12,10 @@ import pytest
 
 from reconciler.kinds.template.statement import Statement
 from reconciler.runtime.call import Answer, Failed
-from tests.runtime.calls import call
+from tests.runtime.calls import call_of
 from tests.runtime.connectors.support import (
     Place,
+    lists,
     template,
     with_connection,
 )
@@ -109,7 +110,7 @@ def unfiltered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconciler.runtime.connectors.sql_common.inspect", lambda *_: Statement())
 
 
-def by_hand(place: Place, sql: str, read_only: bool = True) -> Answer | Failed:
+def by_hand(place: Place, sql: str, read_only: bool = True, functions: tuple[str, ...] = ()) -> Answer | Failed:
     """As if somebody had written it into the database, past every check of templates."""
     found: list[Answer | Failed] = []
 
@@ -118,7 +119,7 @@ def by_hand(place: Place, sql: str, read_only: bool = True) -> Answer | Failed:
         one.body["sql"] = sql.replace("'STOLEN'", f"'{STOLEN}'")
         try:
             async with asyncio.timeout(5):
-                found.append(await connection.run(call(connector, one, {}, 2.0)))
+                found.append(await connection.run(call_of((one, lists(functions=functions), connector), {}, 2.0)))
         except Failed as error:
             found.append(error)
 

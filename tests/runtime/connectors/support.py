@@ -15,7 +15,7 @@ from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
 from reconciler.runtime.connectors.sql import open_sql
 from tests.conftest import new_postgres_database
-from tests.runtime.calls import LOOPBACK, around, call, resolve, resource
+from tests.runtime.calls import LOOPBACK, around, call_of, resolve, resource
 
 TABLE = "CREATE TABLE customers (id INTEGER, name TEXT, region TEXT)"
 ROWS = [(1, "Ann", "eu"), (2, "Bob", "us"), (3, "Cid", "eu")]
@@ -106,15 +106,15 @@ def ran(
     parameters: dict[str, Any] | None = None,
     seconds: float = 10.0,
     connector: dict[str, Any] | None = None,
+    source: Resource | None = None,
     **more: Any,
 ) -> Answer | Failed:
     found: list[Answer | Failed] = []
 
     async def work(connection: Connection, connector: Resource) -> None:
         try:
-            found.append(
-                await connection.run(call(connector, template(sql, parameters, **more), values or {}, seconds))
-            )
+            chain = (template(sql, parameters, **more), *([source] if source else []), connector)
+            found.append(await connection.run(call_of(chain, values or {}, seconds)))
         except Failed as error:
             found.append(error)
 
@@ -130,9 +130,16 @@ def content(answer: Answer | Failed) -> Any:
 TEXT = {"type": "string"}
 
 
-async def told(connection: Connection, connector: Resource, what: Resource, values: dict[str, Any]) -> Any:
+def lists(*tables: str, functions: tuple[str, ...] = ()) -> Resource:
+    """A datasource that lists these tables (none: whatever the database grants) and adds these functions."""
+    return resource("datasource", {"type": "database", "connector": "it", "tables": tables, "functions": functions})
+
+
+async def told(
+    connection: Connection, connector: Resource, what: Resource, values: dict[str, Any], source: Resource | None = None
+) -> Any:
     """The content of the answer, or the code of the failure."""
     try:
-        return (await connection.run(call(connector, what, values))).content
+        return (await connection.run(call_of((what, *([source] if source else []), connector), values))).content
     except Failed as error:
         return error.code

@@ -13,7 +13,7 @@ from reconciler.runtime.connectors import postgresql_session
 from reconciler.runtime.connectors.sql import open_sql
 from tests.runtime.calls import call
 from tests.runtime.connectors.hostile import unfiltered
-from tests.runtime.connectors.support import Place, postgresql_place, template, told, with_connection
+from tests.runtime.connectors.support import Place, lists, postgresql_place, template, told, with_connection
 
 ALL = template("SELECT * FROM things ORDER BY 1")
 ONE = template("SELECT * FROM things WHERE number = :number", {"number": {"type": "integer"}})
@@ -125,15 +125,16 @@ def test_nothing_of_a_call_is_left(place: Place, monkeypatch: pytest.MonkeyPatch
     currval.body["sql"] = "SELECT currval('numbers') AS n"
 
     async def work(connection: Connection, connector: Resource) -> None:
-        before = await told(connection, connector, state, {})
+        source = lists(functions=("mess", "current_setting", "pg_listening_channels", "currval"))
+        before = await told(connection, connector, state, {}, source)
         assert await told(connection, connector, ALL, {}) != []
-        assert await told(connection, connector, insert, {}) == {"changed": 1}
-        (after,) = await told(connection, connector, state, {})
+        assert await told(connection, connector, insert, {}, source) == {"changed": 1}
+        (after,) = await told(connection, connector, state, {}, source)
         assert {**after, "who": None} == before[0]
         assert after["who"] in (None, "")  # PostgreSQL knows the name from then on, with nothing in it
         assert (after["locks"], after["cursors"], after["channels"]) == (0, 0, 0)
         assert len(await told(connection, connector, ALL, {})) == 2  # the table, and not the temporary one
-        assert await told(connection, connector, currval, {}) == "query-failed"
+        assert await told(connection, connector, currval, {}, source) == "query-failed"
 
     with_connection(place, work, pool_size=1, read_only=False)
     assert place.sql("SELECT count(*) FROM log") == [(1,)]

@@ -32,6 +32,7 @@ from tests.runtime.connectors.support import (
         "ALTER ROLE boss BYPASSRLS",
         *(f"GRANT {group} TO boss" for group in ("pg_read_server_files", "pg_write_server_files")),
         *(f"GRANT {group} TO boss" for group in ("pg_execute_server_program", "pg_signal_backend")),
+        *(f"GRANT {group} TO boss" for group in ("pg_read_all_data", "pg_monitor", "pg_read_all_settings")),
         "GRANT postgres TO boss",
         "ALTER ROLE boss SUPERUSER; ALTER ROLE boss SET role = 'agent'",  # it may go back to what it was
     ],

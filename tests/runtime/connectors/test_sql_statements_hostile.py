@@ -9,10 +9,11 @@ import pytest
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed
-from tests.runtime.calls import call
+from tests.runtime.calls import call_of
 from tests.runtime.connectors.hostile import FORMS, FUNCTIONS, STOLEN, by_hand, state, unfiltered
 from tests.runtime.connectors.support import (
     Place,
+    lists,
     postgresql_place,
     sqlite_place,
     template,
@@ -60,7 +61,7 @@ def test_who_may_write_may_do_nothing_else(place: Place, sql: str, monkeypatch: 
 def test_sleeping_ends_with_the_deadline(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     unfiltered(monkeypatch)
     begun = time.monotonic()
-    answer = by_hand(postgresql_place(postgres_server), "SELECT pg_sleep(30)")
+    answer = by_hand(postgresql_place(postgres_server), "SELECT pg_sleep(30)", functions=("pg_catalog.pg_sleep",))
     assert isinstance(answer, Failed)
     assert (answer.outcome, time.monotonic() - begun < 3.5) == ("timeout", True)
 
@@ -116,7 +117,9 @@ def test_a_function_that_writes_writes_nothing(postgres_server: str, monkeypatch
     place.sql("CREATE SEQUENCE numbers")
     place.sql("GRANT ALL ON SEQUENCE numbers TO agent")
     for sql in ("SELECT gone() AS x", "SELECT nextval('numbers') AS x"):
-        assert isinstance(by_hand(place, sql), Failed), sql
+        answer = by_hand(place, sql, functions=("gone", "nextval"))
+        assert isinstance(answer, Failed), sql
+        assert str(answer) == "the statement does something that is not allowed here", sql
     assert state(place) == before
     assert place.sql("SELECT last_value, is_called FROM numbers") == [(1, False)]
 
@@ -130,9 +133,10 @@ def test_nothing_of_a_session_is_left_for_the_next(postgres_server: str, monkeyp
     async def work(connection: Connection, connector: Resource) -> None:
         one = template("SELECT 1")
         one.body["sql"] = "SELECT count(*) AS n, count(pg_advisory_lock(7)) AS m, pg_backend_pid() AS pid"
-        first = await connection.run(call(connector, one, {}))
+        source = lists(functions=("pg_advisory_lock",))
+        first = await connection.run(call_of((one, source, connector), {}))
         assert place.sql(locks) == [(0,)]
-        again = await connection.run(call(connector, one, {}))
+        again = await connection.run(call_of((one, source, connector), {}))
         assert first.content[0]["pid"] == again.content[0]["pid"]
 
     with_connection(place, work)
