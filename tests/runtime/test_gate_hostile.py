@@ -147,6 +147,7 @@ def document(folder: Path, port: int, postgres_server: str) -> dict[str, Any]:
     columns = ", ".join(f":{name} AS {name}" for name in parameters)
     api = {"type": "http", "connector": "api", "method": "POST", "path": "/x/{s}", "body": {}}
     query = {"n": "{n}", "i": "{i}", "l": "{l}"}
+    found["connectors"]["api"]["rate_limit"] = 10_000
     found["connectors"]["other"] = place.raw
     found["datasources"]["other"] = {"type": "database", "connector": "other", "classification": "internal"}
     found["templates"] = {
