@@ -201,19 +201,60 @@ def bound(reading: Reading, mark: str) -> Bound:
 
 
 def told(columns: Sequence[str], records: Iterable[Sequence[Any]], caps: Caps) -> Answer:
-    """Rows as objects by the names of their columns. Raises Failed where a cell or the whole is too large."""
+    """Return rows as objects by the names of their columns. Raises Failed where a cell or the whole is too large.
+
+    A number that JSON's readers would round is text, and then so are all numbers of its column.
+    """
     names = _distinct(columns)
     rows: list[dict[str, Any]] = []
-    size = 2
+    taken: list[Sequence[Any]] = []
+    exact: set[str] = set()
+    size, cut = 2, False
     for record in records:
         if len(rows) == caps.rows:
-            return Answer(rows, len(rows), size, cut=True)
-        row = {name: plain(value) for name, value in zip(names, record, strict=True)}
+            cut = True
+            break
+        row: dict[str, Any] = {}
+        for name, value in zip(names, record, strict=True):
+            row[name] = found = plain(value)
+            if found is not value and _was_number(value, found):
+                exact.add(name)
         size += strict_json.size_of(row) + 1
         if size > caps.size:
             raise too_large()
         rows.append(row)
-    return Answer(rows, len(rows), size)
+        taken.append(record)
+    if exact:
+        for row, record in zip(rows, taken, strict=True):
+            row.update((name, _texts(value)) for name, value in zip(names, record, strict=True) if name in exact)
+        size = 2 + sum(strict_json.size_of(row) + 1 for row in rows)
+        if size > caps.size:
+            raise too_large()
+    return Answer(rows, len(rows), size, cut)
+
+
+def _was_number(value: Any, found: Any) -> bool:
+    """Whether a number, or one inside of a value, became text."""
+    if isinstance(value, int | Decimal):
+        return isinstance(found, str)
+    if isinstance(value, list | tuple):
+        return any(map(_was_number, value, found))
+    if isinstance(value, Mapping):
+        return any(map(_was_number, value.values(), found.values()))
+    return False
+
+
+def _texts(value: Any) -> Any:
+    """Return a value as JSON with every number as text."""
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        return plain(value)
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_texts(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _texts(item) for key, item in value.items()}
+    return plain(value)
 
 
 def too_large() -> Failed:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.runtime.call import Failed
+from reconciler.runtime.connectors.sql_common import Caps, told
 from tests.runtime.connectors.support import (
     TEXT,
     Place,
@@ -88,6 +89,29 @@ def test_a_column_s_type_depends_on_no_other_column(postgres_server: str) -> Non
     assert row["long"].rstrip("0") == "1"
     assert len(row.pop("long")) == 4501
     assert row == {"f": 0.5, "n": 1, "fs": [0.5, None], "d": "0.5", "x": None, "y": None, "bs": ["AP8="], "j": {}}
+
+
+def test_numbers_of_one_column_have_one_type(place: Place) -> None:
+    sql = "SELECT 1 AS n, 1 AS m UNION ALL SELECT 9007199254740993, 2 UNION ALL SELECT NULL, 3 ORDER BY m"
+    assert content(ran(place, sql)) == [{"n": "1", "m": 1}, {"n": "9007199254740993", "m": 2}, {"n": None, "m": 3}]
+
+
+def test_numbers_of_one_column_have_one_type_at_any_depth(postgres_server: str) -> None:
+    sql = (
+        "SELECT n, ARRAY[n, 2] AS l, jsonb_build_object('n', n) AS j, true AS b "
+        "FROM (VALUES (1::numeric), (1.50), (7)) v (n) ORDER BY n"
+    )
+    assert content(ran(postgresql_place(postgres_server), sql)) == [
+        {"n": n, "l": [n, "2"], "j": {"n": n}, "b": True} for n in ("1", "1.50", "7")
+    ]
+
+
+def test_what_grows_by_that_is_held_to_the_bound() -> None:
+    records = [[1]] * 10 + [[2**60]]
+    whole = told(["n"], records, Caps(100, 10_000)).size
+    assert told(["n"], records, Caps(100, whole)).rows == 11
+    with pytest.raises(Failed, match="larger"):
+        told(["n"], records, Caps(100, whole - 1))
 
 
 @pytest.mark.parametrize(
