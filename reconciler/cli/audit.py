@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hmac
 import re
-from hashlib import sha256
 from pathlib import Path
 
 import click
 import orjson
 
+from reconciler.cli.checkpoints import checkpoint_option, read_checkpoint
 from reconciler.cli.options import common_by, print_json
-from reconciler.cli.signing import known_keys
-from reconciler.cli.workspace import Options, Workspace, now
+from reconciler.cli.signing import NO_KEY
+from reconciler.cli.trail import Trail, trail_of
+from reconciler.cli.workspace import Options, Workspace, actor, now
 from reconciler.diff.visible import visible
-from reconciler.errors import IntegrityFailed, Problem, ReconcilerError, UsageError
+from reconciler.errors import IntegrityFailed, Problem, ReconcilerError, Refused, UsageError
 from reconciler.files import write_atomically
-from reconciler.history.verify import Checkpoint, Finding, verify
+from reconciler.history.verify import Checkpoint, Finding
+from reconciler.model.audit import Actor, Head
+from reconciler.secrets.heads import signed_head
 
 _IDENTITY = re.compile(r"[0-9a-f][0-9a-f-]{7,35}")
-_PURPOSE = b"reconciler audit checkpoint, format 1"
 
 
 @click.group("audit")
@@ -55,41 +56,26 @@ def show_command(options: Options, identity: str) -> int:
 
 
 @command.command("verify")
-@click.option(
-    "--checkpoint",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also hold it against this checkpoint.",
-)
+@checkpoint_option
 @common_by()
 def verify_command(options: Options, checkpoint: Path | None) -> int:
-    """Recompute the whole chain, and hold history against it; exit 8 and the first bad entry if it does not hold."""
+    """Recompute the whole chain, and hold history against it; exit 8 and the first bad entry if it does not hold.
+
+    The verdict is one of three. It holds: nothing was changed, and nothing was cut off before the checkpoint. It is not
+    provable: without a checkpoint, entries cut off behind the last one leave no trace in the trail. It is broken.
+    """
     from reconciler.store.tampered import read_tampered
 
     workspace = Workspace(options, ())
-    keys = known_keys(workspace.project)
-    by_id = keys.by_id if keys else {}
-    found = _verify(workspace, by_id, read_checkpoint(checkpoint, by_id) if checkpoint else None)
-    if found.entry is not None:
-        raise IntegrityFailed(
-            Problem(
-                "audit-broken",
-                f"the audit trail does not hold from entry {found.entry} on: {found.reason}",
-                hint="see docs/audit.md",
-            )
-        )
-    if tampered := read_tampered(workspace.database(workspace.environment(required=True))):
+    trail = trail_of(workspace)
+    found = _judged(trail, read_checkpoint(checkpoint, trail.keys))
+    if tampered := read_tampered(trail.database):
         raise IntegrityFailed(
             f"the audit trail holds, and history does not: generation {tampered.generation} of the project "
             f"{tampered.project!r} is not what was applied",
             code="history-damaged",
             hint="see docs/audit.md",
         )
-    unkeyed = (
-        f"; {found.unkeyed} of them without a key, so whoever writes the table could have written them"
-        if found.unkeyed
-        else ""
-    )
     if options.format == "json":
         print_json(
             {
@@ -98,10 +84,22 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
                 "entries": found.entries,
                 "unkeyed": found.unkeyed,
                 "hash": found.last_hash,
+                "verdict": found.verdict,
+                "unproven": found.unproven,
+                "taken_over": found.taken_over,
             }
         )
-    else:
-        click.echo(f"The audit trail holds: {found.entries} entries{unkeyed}.")
+        return 0
+    unkeyed = (
+        f"; {found.unkeyed} of them without a key, so whoever writes the table could have written them"
+        if found.unkeyed
+        else ""
+    )
+    click.echo(f"The audit trail holds: {found.entries} entries{unkeyed}.")
+    if found.taken_over is not None:
+        click.echo(f"Entry {found.taken_over} takes over the entries without a key before it.")
+    if found.unproven:
+        click.echo(f"Not provable: {found.unproven}. See `reconciler audit checkpoint`.")
     return 0
 
 
@@ -113,56 +111,50 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
 def checkpoint_command(options: Options, out: Path) -> int:
     """Verify, then write the newest entry's number and hash to a file; keep it where the database's writers can't reach."""
     workspace = Workspace(options, ())
-    keys = known_keys(workspace.project)
-    found = _verify(workspace, keys.by_id if keys else {}, None)
-    if found.entry is not None:
-        raise IntegrityFailed(
-            f"the audit trail does not hold from entry {found.entry} on: {found.reason}", code="audit-broken"
-        )
-    document: dict[str, object] = {
-        "format_version": "1.0",
-        "seq": found.entries,
-        "hash": found.last_hash,
-        "at": now().isoformat(timespec="seconds"),
-    }
-    if keys:
-        document |= {
-            "key": keys.primary,
-            "signature": _signature(keys.by_id[keys.primary], found.entries, found.last_hash),
-        }
+    trail = trail_of(workspace)
+    found = _judged(trail, None)
+    document = signed_head(Head(found.entries, found.last_hash), now().isoformat(timespec="seconds"), trail.primary)
     write_atomically(out, orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
     click.echo(
         f"Wrote the checkpoint of entry {found.entries} to {out}"
-        + ("" if keys else ", unsigned: no key is configured")
+        + ("" if trail.primary else ", unsigned: no key is configured")
         + "."
     )
     return 0
 
 
-def _verify(workspace: Workspace, keys: dict[str, bytes], checkpoint: Checkpoint | None) -> Finding:
-    from reconciler.store.reading import chain_of
+@command.command("take-over")
+@click.option("--reason", metavar="TEXT", help="Why the entries without a key are trusted.")
+@common_by()
+def take_over_command(options: Options, reason: str | None) -> int:
+    """Accept the entries without a key that stand in the trail, by an entry with a key; later ones break the trail again.
 
-    database = workspace.database(workspace.environment(required=True))
-    with chain_of(database) as chain:
-        if chain is None:
-            raise ReconcilerError(f"{database.display} holds no audit trail yet", code="nothing-applied")
-        return verify(chain, keys, checkpoint)
+    The first entry with a key takes over those before it by itself. This is for a trail in which a writer without the key
+    wrote behind that.
+    """
+    from reconciler.store.audit import note
+    from reconciler.store.changing import changing
+
+    if reason is None:
+        raise UsageError("expected --reason TEXT", hint="it stands in the audit trail")
+    workspace = Workspace(options, ())
+    trail = trail_of(workspace)
+    if trail.primary is None:
+        raise Refused("there is no key to take them over with", code="key-missing", hint=NO_KEY)
+    with changing(trail.database, "the take-over of entries without a key") as connection:
+        note(connection, "trail-take-over", Actor(actor(), trail.primary), {"reason": reason}, takes_over=True)
+    click.echo("From here on, an entry without a key breaks the audit trail.")
+    return 0
 
 
-def _signature(key: bytes, seq: int, last: str) -> str:
-    own = hmac.new(key, _PURPOSE, sha256).digest()
-    return hmac.new(own, f"{seq}\n{last}".encode(), sha256).hexdigest()
+def _judged(trail: Trail, checkpoint: Checkpoint | None) -> Finding:
+    """Return the verdict on a trail that is not broken. Raises IntegrityFailed, ReconcilerError."""
+    from reconciler.history.judge import judged
 
-
-def read_checkpoint(path: Path, keys: dict[str, bytes]) -> Checkpoint:
-    try:
-        document = orjson.loads(path.read_bytes())
-        seq, last = int(document["seq"]), str(document["hash"])
-        key, signature = document.get("key"), document.get("signature")
-    except OSError as error:
-        raise ReconcilerError(f"can't read {path}: {error.strerror}", code="checkpoint-not-read") from None
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-        raise IntegrityFailed(f"{path} is not a checkpoint", code="checkpoint-malformed") from None
-    if keys and (key not in keys or not hmac.compare_digest(_signature(keys[key], seq, last), str(signature))):
-        raise IntegrityFailed(f"the signature of {path} does not match", code="checkpoint-signature")
-    return Checkpoint(seq, last)
+    found = judged(trail.database, trail.keys, checkpoint, trail.expects_key)
+    if found is None:
+        raise ReconcilerError(f"{trail.database.display} holds no audit trail yet", code="nothing-applied")
+    if found.entry is not None:
+        message = f"the audit trail does not hold from entry {found.entry} on: {found.reason}"
+        raise IntegrityFailed(Problem("audit-broken", message, hint="see docs/audit.md"))
+    return found

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.audit import read_checkpoint
+from reconciler.cli.checkpoints import checkpoint_option, read_checkpoint
 from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
-from reconciler.cli.signing import known_keys
+from reconciler.cli.trail import trail_of
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
 from reconciler.history.checks import Check
@@ -20,12 +20,7 @@ FAILED = 8
 
 @click.command("verify")
 @click.option("--store", metavar="URL", help=f"Also check the runtime's own database (also {STORE_VARIABLE}).")
-@click.option(
-    "--checkpoint",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Hold the audit trail against this checkpoint too.",
-)
+@checkpoint_option
 @common_by()
 def command(options: Options, store: str | None, checkpoint: Path | None) -> int:
     """Check the whole database, after an upgrade and on a restored backup; exit 8 if a check fails. Writes nothing.
@@ -70,9 +65,8 @@ def _checks(workspace: Workspace, store: str | None, checkpoint: Path | None) ->
     require_usable(state, database)
     if state is not DatabaseState.CURRENT:
         raise ReconcilerError(f"{database.display} is {state.value}: there is nothing to check", code="nothing-applied")
-    keys = known_keys(workspace.project)
-    by_id = keys.by_id if keys else {}
-    yield from checks(database, by_id, read_checkpoint(checkpoint, by_id) if checkpoint else None)
+    trail = trail_of(workspace)
+    yield from checks(database, trail.keys, read_checkpoint(checkpoint, trail.keys), trail.expects_key)
     if store:
         from reconciler.runtime.ledger.checks import check
 

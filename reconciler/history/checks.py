@@ -11,12 +11,12 @@ from operator import attrgetter
 from msgspec import Struct
 
 from reconciler.errors import ReconcilerError
+from reconciler.history.judge import judge
 from reconciler.history.managed import replayed
-from reconciler.history.verify import Checkpoint, verify
+from reconciler.history.verify import Checkpoint, Finding, counted
 from reconciler.model.body import digest
 from reconciler.model.history import PastChange
 from reconciler.store import verifying
-from reconciler.store.audit import read_chain
 from reconciler.store.connect import reading
 from reconciler.store.known import known_in
 from reconciler.store.repairs import differences
@@ -75,8 +75,10 @@ def run(name: str, work: Work) -> Check:
     return Check(name, "failed" if finder.found else "ok", summary, (*finder.kept,), finder.found)
 
 
-def checks(database: Database, keys: Mapping[str, bytes], checkpoint: Checkpoint | None) -> Iterator[Check]:
-    """Yield every check of the control database, one after the other."""
+def checks(
+    database: Database, keys: Mapping[str, bytes], checkpoint: Checkpoint | None, expects_key: bool | None = None
+) -> Iterator[Check]:
+    """Yield every check of the control database, one after the other; ``expects_key`` as for ``verify``."""
 
     def on(work: Callable[[Connection, Finder], str]) -> Work:
         def opened(finder: Finder) -> str:
@@ -86,7 +88,7 @@ def checks(database: Database, keys: Mapping[str, bytes], checkpoint: Checkpoint
         return opened
 
     yield run("schema", on(_schema))
-    yield run("audit", on(partial(_audit, keys, checkpoint)))
+    yield run("audit", on(partial(_audit, lambda connection: judge(connection, keys, checkpoint, expects_key))))
     yield run("applied", on(_applied))
     yield run("history", on(_history))
     yield run("seals", on(partial(_seals, keys)))
@@ -98,11 +100,12 @@ def _schema(connection: Connection, finder: Finder) -> str:
     return f"tables, indexes, triggers and functions are those of revision {REVISIONS[-1]}"
 
 
-def _audit(keys: Mapping[str, bytes], checkpoint: Checkpoint | None, connection: Connection, finder: Finder) -> str:
-    found = verify(read_chain(connection), keys, checkpoint)
+def _audit(judged: Callable[[Connection], Finding], connection: Connection, finder: Finder) -> str:
+    found = judged(connection)
     if found.entry is not None:
         finder.add(f"the trail does not hold from entry {found.entry} on: {found.reason}")
-    return f"{found.entries} entries, {found.unkeyed} of them without a key"
+    unkeyed = f"{found.unkeyed} of them without a key" if found.entries != 1 else f"{found.unkeyed} without a key"
+    return f"{counted(found.entries)}, {unkeyed}"
 
 
 def _applied(connection: Connection, finder: Finder) -> str:

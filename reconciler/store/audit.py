@@ -2,6 +2,7 @@
 
 Format, also in docs/audit.md: ``hash = H(previous_hash + "\\n" + (key_id or "-") + "\\n" + body)`` as 64 hexadecimal
 digits, over UTF-8. H is SHA-256 without a key, HMAC-SHA256 with one. The first entry's previous hash is 64 zeros.
+The first entry with a key that stands behind entries without one takes them over, by its member ``TAKES_OVER``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from reconciler.errors import IntegrityFailed
-from reconciler.model.audit import Actor, Entry, Head
+from reconciler.model.audit import Actor, AuditKey, Entry, Head
 from reconciler.model.body import canonical
 
 GENESIS = "0" * 64
+TAKES_OVER = "unkeyed_before"
+"""The member of a keyed entry that accepts the entries without a key before it; it says how many there are."""
 _PURPOSE = b"reconciler audit trail, format 1"
 
 
@@ -33,16 +36,19 @@ def entry_hash(previous: str, key_id: str | None, body: str, key: bytes | None) 
     return hmac.new(chain_key(key), message, sha256).hexdigest() if key is not None else sha256(message).hexdigest()
 
 
-def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> Entry:
+def append(connection: Connection, body: Mapping[str, Any], key: AuditKey, takes_over: bool = False) -> Entry:
     """Part of the caller's transaction; the head's row is locked until it ends, so the chain can't fork.
 
     The entry names the id of the write, by which a lost commit is looked up: the transaction's, where ``body`` has none.
+    ``takes_over``: an operator accepts the entries without a key before this one. The first entry ever with a key does so
+    by itself; a later one does not, since somebody without the key may have put them there.
     """
     lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
     seq, previous = connection.execute(text(f"SELECT seq, hash FROM audit_head WHERE one = 1{lock}")).one()
     write = connection.info.get("write")
     named = {} if write is None or not body.keys().isdisjoint(_IDENTITIES) else {"write": write.id}
-    whole = canonical({"seq": seq + 1, **body, **named})
+    accepted = _taken_over(connection, takes_over) if key else {}
+    whole = canonical({"seq": seq + 1, **body, **named, **accepted})
     key_id = key[0] if key else None
     entry = Entry(seq + 1, whole, key_id, entry_hash(previous, key_id, whole, key[1] if key else None))
     connection.execute(
@@ -54,12 +60,28 @@ def append(connection: Connection, body: Mapping[str, Any], key: tuple[str, byte
     return entry
 
 
+def _taken_over(connection: Connection, asked: bool) -> dict[str, int]:
+    """Return the member with which an entry takes over those without a key; none where it does not."""
+    newest = connection.execute(text("SELECT key_id FROM audit ORDER BY seq DESC LIMIT 1")).first()
+    if newest is None or (newest.key_id is not None and not asked):
+        return {}
+    if not asked and connection.execute(text("SELECT 1 FROM audit WHERE key_id IS NOT NULL LIMIT 1")).first():
+        return {}
+    count = connection.execute(text("SELECT count(*) FROM audit WHERE key_id IS NULL")).scalar_one()
+    return {TAKES_OVER: count} if count else {}
+
+
 def note(
-    connection: Connection, event: str, actor: Actor, fields: Mapping[str, Any], at: datetime | None = None
+    connection: Connection,
+    event: str,
+    actor: Actor,
+    fields: Mapping[str, Any],
+    at: datetime | None = None,
+    takes_over: bool = False,
 ) -> None:
     """Append what an actor did ``at`` that moment (None: now), in the caller's transaction."""
     done = (at or datetime.now(UTC)).isoformat(timespec="seconds")
-    append(connection, {"at": done, "event": event, "actor": actor.name, **fields}, actor.key)
+    append(connection, {"at": done, "event": event, "actor": actor.name, **fields}, actor.key, takes_over)
 
 
 class Chain(NamedTuple):

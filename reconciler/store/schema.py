@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REVISIONS = (*MIGRATIONS,)
 """Every revision that this tool knows, oldest first; the last is the current one."""
 
+CHANGED_OVER = "0010"
+"""The revision from which on an entry of the audit trail without a key may not stand behind one that has a key."""
 _SETUP_LOCK = 7_248_911_350_112_634_113  # any constant: concurrent set-ups of one database queue behind it
 
 
@@ -128,7 +130,8 @@ def upgrade(database: Database, wait_seconds: float, only_empty: bool, actor: Ac
             done = _set_up(connection, database) if only_empty else _upgraded(connection, database)
             if actor is not None and (done.before != done.after or done.repaired):
                 fields = {"before": done.before, "after": done.after, "repaired": [*done.repaired]}
-                note(connection, "db-upgrade", actor, fields)
+                # entries with and without a key could stand side by side until this revision
+                note(connection, "db-upgrade", actor, fields, takes_over=(done.before or "") < CHANGED_OVER)
             return done
     except ConnectionLost as error:
         raise ended(error, database, " during the upgrade; nothing was written", "try again") from None

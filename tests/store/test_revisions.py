@@ -31,6 +31,7 @@ DIGESTS = {
         "0007": "bfc3ec9696304cd6",
         "0008": "e8ddeecf8d9dc463",
         "0009": "e70796ca8a97bd37",
+        "0010": "e71cb190df5410b2",
     },
     "postgresql": {
         "0001": "00c384e6d792ebf6",
@@ -42,6 +43,7 @@ DIGESTS = {
         "0007": "d41d57861361db44",
         "0008": "a469a8620b207960",
         "0009": "9cb3974d784a8c72",
+        "0010": "742f5326aff0fb7b",
     },
 }
 """Of the statements of each revision. Databases were made by them: add a revision, change none."""

@@ -1,0 +1,44 @@
+"""The key of the hashes of values in evidence: one that is not in the evidence's own database, where there is any."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from typing import NamedTuple
+
+from reconciler.model.audit import AuditKey
+
+LABEL = 8
+"""Hexadecimal digits."""
+_PURPOSE = b"reconciler evidence values, format 1\n"
+NOT_APART = (
+    "hashes of values are keyed by the store itself: whoever reads the store can try values out. "
+    "Name a key: RECONCILER_KEY_FILE or RECONCILER_TRANSIT_KEY"
+)
+
+
+class ValuesKey(NamedTuple):
+    """``id`` names a key that is not the store's; "" is the store's own, whose hashes have no label."""
+
+    key: bytes
+    id: str = ""
+
+    def hash(self, values: bytes) -> str:
+        """Return 64 hexadecimal digits, behind the 8 of the key's label where the key is not the store's.
+
+        Equal values have equal hashes, under one key.
+        """
+        digest = hmac.digest(self.key, values, "sha256").hex()
+        return f"{label(self.id)}{digest}" if self.id else digest
+
+
+def label(key_id: str) -> str:
+    """Return what stands in hashes for the id of their key."""
+    return sha256(key_id.encode()).hexdigest()[:LABEL]
+
+
+def values_key(store_key: bytes, key: AuditKey) -> ValuesKey:
+    """Return the key of one store: derived from a key that lies elsewhere, or the store's own where there is none."""
+    if key is None:
+        return ValuesKey(store_key)
+    return ValuesKey(hmac.digest(key[1], _PURPOSE + store_key, "sha256"), key[0])
