@@ -300,6 +300,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["variable-in-key"], "a key holds a variable"],
     Annotated[Literal["variable-not-scalar"], "a variable inside of a text is no text, number or boolean"],
     Annotated[Literal["variable-syntax"], "a variable's value holds a variable"],
+    Annotated[Literal["weak-secret"], "a secret can't be told from other text"],
     Annotated[Literal["wrong-environment"], "the environment is another one than that of the plan or the database"],
     Annotated[Literal["wrong-format"], "the file does not have the named format"],
     Annotated[Literal["wrong-host"], "the server does not answer under that host name"],

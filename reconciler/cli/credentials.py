@@ -67,6 +67,7 @@ def run_checks(
     found = resolved(workspace, environment, bodies := [*bodies])
     if error := unresolved(found, locate):
         raise error
+    _warn_of_weak(found, locate)
     if checks.probe:
         from reconciler.cli.probing import probe
         from reconciler.store.reading import read_live
@@ -76,6 +77,15 @@ def run_checks(
         if silent:
             raise ReconcilerError(*map(locate, silent))
     return found
+
+
+def _warn_of_weak(found: Iterable[Found], locate: Locate) -> None:
+    from reconciler.credentials.check import weak
+    from reconciler.render.problems import problem_text
+    from reconciler.render.style import Style
+
+    for problem in in_order(map(locate, weak(found))):
+        click.echo(problem_text(problem, Style(False), "warning"), err=True)
 
 
 def resolver_of(workspace: Workspace, environment: str | None, purpose: str) -> Resolver:

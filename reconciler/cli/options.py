@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
+from msgspec.structs import replace
 
 from reconciler.cli.complete import addresses, environments, files, tenants
+from reconciler.cli.output import knows_secrets, own_words, without_secrets
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
 from reconciler.processes import in_batches
@@ -121,23 +124,39 @@ def _with_options(
 
 def print_json(document: Any) -> None:
     """One document, indented, keys in their order."""
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    with own_words():
+        click.echo(orjson.dumps(without_secrets(document), option=orjson.OPT_INDENT_2).decode())
 
 
 def print_plan(plan: Plan) -> None:
     """A plan's document the same way, in pieces."""
     from reconciler.plan.indented import indented
 
-    print_pieces(piece.decode() for piece in indented(plan))
+    with own_words():
+        print_pieces(piece.decode() for piece in indented(plan_without_secrets(plan)))
 
 
 def print_beside_plan(document: dict[str, Any], name: str, plan: Plan) -> None:
     """``document``, which is not empty, and after its other keys the plan's own as ``name``, in pieces."""
     from reconciler.plan.indented import indented
 
-    before = orjson.dumps(document, option=orjson.OPT_INDENT_2).removesuffix(b"\n}").decode()
-    inside = (piece.replace(b"\n", b"\n  ").decode() for piece in indented(plan))
-    print_pieces(chain([f'{before},\n  "{name}": '], inside, ["\n}"]))
+    before = orjson.dumps(without_secrets(document), option=orjson.OPT_INDENT_2).removesuffix(b"\n}").decode()
+    inside = (piece.replace(b"\n", b"\n  ").decode() for piece in indented(plan_without_secrets(plan)))
+    with own_words():
+        print_pieces(chain([f'{before},\n  "{name}": '], inside, ["\n}"]))
+
+
+def plan_without_secrets(plan: Plan) -> Plan:
+    """Return the plan with every secret masked in the bodies that it shows; names and addresses are its own words."""
+    if not knows_secrets():
+        return plan
+    found = tuple(map(_change_without_secrets, plan.changes))
+    return replace(plan, changes=found) if any(map(is_not, found, plan.changes)) else plan
+
+
+def _change_without_secrets(change: Change) -> Change:
+    old, new = without_secrets(change.before), without_secrets(change.after)
+    return change if (old, new) == (change.before, change.after) else replace(change, old=old, new=new)
 
 
 def print_pieces(pieces: Iterable[str]) -> None:

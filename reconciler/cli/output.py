@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 
@@ -23,12 +23,13 @@ class Scrubbed:
         self._stream = stream
         self._required = required
         self._lost: OutputLost | None = None
+        self.passes = 0
 
     def write(self, text: str) -> int:
         """Write ``text`` without secrets. Raises OutputLost."""
         # not imported: as long as nobody did, there is no secret, and most commands never need it
         scrub: Any = sys.modules.get("reconciler.secrets.scrub")
-        safe = scrub.scrub(text) if scrub is not None and isinstance(text, str) else text
+        safe = scrub.scrub(text) if scrub is not None and isinstance(text, str) and not self.passes else text
         self._attempt(lambda: self._stream.write(safe))
         return len(text)
 
@@ -57,6 +58,34 @@ class Scrubbed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return JSON as Python values with every secret masked in its texts; its keys and numbers are its own."""
+    scrub: Any = sys.modules.get("reconciler.secrets.scrub")
+    return scrub.scrub_values(value) if knows_secrets() else value
+
+
+def knows_secrets() -> bool:
+    """Whether this process has resolved any secret."""
+    scrub: Any = sys.modules.get("reconciler.secrets.scrub")
+    return scrub is not None and bool(scrub.knows_any())
+
+
+@contextmanager
+def own_words() -> Iterator[None]:
+    """What is written inside goes out as it is: its values are ``without_secrets``, and no secret may blank the rest.
+
+    Whoever sets a secret's value would otherwise decide what a reviewer, or a policy that reads the JSON, gets to see.
+    """
+    streams = [one for one in (sys.stdout,) if isinstance(one, Scrubbed)]
+    for stream in streams:
+        stream.passes += 1
+    try:
+        yield
+    finally:
+        for stream in streams:
+            stream.passes -= 1
 
 
 def open_streams() -> None:

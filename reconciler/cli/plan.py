@@ -9,7 +9,15 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
-from reconciler.cli.options import common_with, print_changes, print_lines, print_pieces, print_plan
+from reconciler.cli.options import (
+    common_with,
+    plan_without_secrets,
+    print_changes,
+    print_lines,
+    print_pieces,
+    print_plan,
+)
+from reconciler.cli.output import own_words
 from reconciler.cli.pipeline import in_repository, write_step_files
 from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
@@ -86,6 +94,11 @@ def command(
 
 def show_plan(plan: Plan, options: Options, guards: Guards, root: Path) -> None:
     """Print the plan in the format that was asked for; ``root`` is the folder that its places count from."""
+    with own_words():
+        _show(plan_without_secrets(plan), options, guards, root)
+
+
+def _show(plan: Plan, options: Options, guards: Guards, root: Path) -> None:
     if options.format == "json":
         print_plan(plan)
     elif options.format in PLAN_FORMATS:

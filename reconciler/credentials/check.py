@@ -11,6 +11,7 @@ from reconciler.model.body import Body
 from reconciler.model.secret_ref import Use, references_in
 from reconciler.secrets.fetch import Fetched
 from reconciler.secrets.resolve import Resolver, Wanted
+from reconciler.secrets.weak import weakness
 
 
 class Found(NamedTuple):
@@ -26,6 +27,14 @@ def check(resolver: Resolver, bodies: Iterable[tuple[Address, Body]]) -> list[Fo
     uses = [(address, use) for address, body in bodies for use in references_in(body)]
     outcomes = resolver.fetched_all(Wanted(address.tenant, use.reference) for address, use in uses)
     return [Found(address, use, outcomes[Wanted(address.tenant, use.reference)]) for address, use in uses]
+
+
+def weak(found: Iterable[Found]) -> Iterator[Problem]:
+    """Of those whose value can't be kept out of text for certain: it is masked where a value stands, and not elsewhere."""
+    for address, use, outcome in found:
+        if isinstance(outcome, Fetched) and (why := weakness(outcome.secret)) is not None:
+            message = f"{use.reference} can't be masked wherever it may be written: {why}"
+            yield Problem("weak-secret", message, str(address), use.path, hint="choose a longer one, made at random")
 
 
 def problems(found: Iterable[Found]) -> Iterator[Problem]:

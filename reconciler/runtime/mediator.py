@@ -260,7 +260,7 @@ class Mediator:
         try:
             answer = await asyncio.shield(task)
             hit("after_effect")
-            answer = gate.passed(answer)
+            answer = gate.passed(answer, self._pools.secrets(call.tenant))
             kept = repeat.seal(intent.id, answer) if repeat else None
             ended = _Ended("success", status=answer.status)
         except BaseException as error:

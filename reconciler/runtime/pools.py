@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, field
 
 from reconciler.access.resource import Resource
-from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Surroundings
+from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Resolve, Surroundings
+from reconciler.secrets.scrub import Scrubber
 
 IDLE_SECONDS = 60.0
 MOST = 200
+MASK = "***"
+MOST_SECRETS = 256
+"""Of one tenant: those that were rotated away are known until so many others came after them."""
 Key = tuple[str, str, str]
 
 
@@ -28,7 +32,11 @@ class Pools:
     """``may_run`` says whether a call was admitted: without a durable intent nothing goes anywhere."""
 
     def __init__(self, opens: Mapping[str, Open], around: Surroundings, may_run: Callable[[str], bool]) -> None:
-        self._opens, self._around, self._may_run = opens, around, may_run
+        self._around = around._replace(
+            resolve=self._noting(around.resolve), resolve_anew=self._noting(around.resolve_anew)
+        )
+        self._opens, self._may_run = opens, may_run
+        self._secrets: dict[str, Scrubber] = {}
         self._ways: dict[Key, _Way] = {}
 
     async def run(self, evidence_id: str, call: Call) -> Answer:
@@ -47,6 +55,20 @@ class Pools:
         finally:
             way.users -= 1
             way.used = time.monotonic()
+
+    def secrets(self, tenant: str) -> Scrubber:
+        """Return what knows the secrets that were resolved for a tenant: none of its answers may hold one."""
+        if tenant not in self._secrets:
+            self._secrets[tenant] = Scrubber(MASK, MOST_SECRETS)
+        return self._secrets[tenant]
+
+    def _noting(self, resolve: Resolve) -> Resolve:
+        async def noted(tenant: str, reference: str) -> str:
+            found = await resolve(tenant, reference)
+            self.secrets(tenant).add(found)
+            return found
+
+        return noted
 
     async def _open(self, tenant: str, connector: Resource) -> Connection:
         opens = self._opens.get(connector.body["type"])

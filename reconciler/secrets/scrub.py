@@ -1,86 +1,164 @@
-"""The last line of defence: text on its way out, freed of every secret that this process has resolved.
+"""Text and values on their way out, freed of every secret that was resolved.
 
-Secrets have no way into text (``Secret``); this is for the ways that nobody thought of. What was resolved is known by
-its exact value and by the encodings in which programs and libraries write a value.
+Secrets have no way into text (``Secret``); this is for the ways that nobody thought of, and for what other systems echo.
+What was resolved is known by its exact value and by the encodings in which programs and libraries write a value.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import logging
+import re
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus
+
+from reconciler.secrets.forms import SHORTEST, forms, readings
 
 MASK = "(secret)"
-SHORTEST = 6
-"""Characters; a shorter value stands in half of all words, and masking it would tell what it is."""
 NOISY = ("boto3", "botocore", "urllib3", "requests", "hvac", "httpx", "httpcore", "psycopg", "sqlalchemy")
 """Loggers of clients; some of them write whole answers, and URLs with what is in them."""
 
-_values: set[str] = set()  # of the whole process: what is written last knows nothing of who resolved what
-_forms: list[str] = []  # of those values, the longest first
 
+class Scrubber:
+    """Knows some secrets in every form, and puts ``mask`` in their places. Threads may share one."""
 
-def remember(value: str) -> None:
-    """From now on ``scrub`` knows ``value``, in every form; each line of it too, where it has several."""
-    parts = {value, value.strip(), *(line.strip() for line in value.splitlines())} - _values
-    parts = {part for part in parts if len(part) >= SHORTEST}
-    if parts:
-        _values.update(parts)
+    def __init__(self, mask: str, most: int | None = None) -> None:
+        """``most`` secrets are known at a time; the oldest is forgotten first."""
+        self._mask, self._most = mask, most
+        self._lock = threading.Lock()
+        self._forms: dict[str, frozenset[str]] = {}
+        self._matcher: Any = None
+        self._least = 2**31
+
+    def __bool__(self) -> bool:
+        """Whether it knows any secret."""
+        return bool(self._forms)
+
+    def add(self, value: str) -> None:
+        """From now on know ``value``; each line of it too, where it has several."""
+        if value in self._forms:
+            return
+        parts = {value, value.strip(), *(line.strip() for line in value.splitlines())}
+        parts = {part for part in parts if len(part) >= SHORTEST}
         found = {form for part in parts for form in forms(part) if len(form) >= SHORTEST}
-        _forms[:] = sorted(found.union(_forms), key=len, reverse=True)
+        with self._lock:
+            self._forms = {**self._forms, value: frozenset(found)}
+            if self._most is not None and len(self._forms) > self._most:
+                del self._forms[next(iter(self._forms))]
+            self._least = min((self._least, *map(len, parts)))
+            self._matcher = None
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with every known secret masked."""
+        found = self._found(text)
+        if not found:
+            return text
+        parts, at = [], 0
+        for start, end in _merged(found):
+            parts += [text[at:start], self._mask]
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def is_in(self, json: str) -> bool:
+        """Whether ``value`` would mask anything in a value, by its JSON text. Most values hold nothing of the kind."""
+        if not self._forms:
+            return False
+        if self._found(json):
+            return True
+        escaped = "\\" in json
+        if escaped:
+            json = json.replace("\\\\", "\1").replace('\\"', "\2")
+        pieces = [one for one in json.split('"') if len(one) >= self._least]
+        if escaped:
+            pieces = [one.replace("\2", '"').replace("\1", "\\") for one in pieces]
+            if any(map(self._found, pieces)):
+                return True
+        return any(map(self._is_told, pieces))
+
+    def _is_told(self, text: str) -> bool:
+        """Whether programs would read a secret out of ``text``."""
+        return any(map(self._found, readings(text, self._least)))
+
+    def value(self, value: Any, keys: bool = False) -> Any:
+        """Return JSON as Python values with the secrets in its texts masked; with ``keys``, in its keys and numbers too.
+
+        A text that holds a secret in a form that can't be cut out is masked whole.
+        """
+        if isinstance(value, str):
+            masked = self.text(value)
+            return self._mask if self._forms and self._is_told(masked) else masked
+        if isinstance(value, dict):
+            pairs = ((self._key(key) if keys else key, self.value(item, keys)) for key, item in value.items())
+            return dict(_distinct(pairs))
+        if isinstance(value, list | tuple):
+            return [self.value(item, keys) for item in value]
+        if keys and value is not None and not isinstance(value, bool) and self._found(str(value)):
+            return self._mask
+        return value
+
+    def _key(self, key: str) -> str:
+        return self._mask if self._found(key) or self._is_told(key) else key
+
+    def _found(self, text: str) -> list[tuple[int, int, int]]:
+        """Where forms stand, as (number, start, end); they may overlap."""
+        if not self._forms:
+            return []
+        matcher = self._matcher
+        if matcher is None:
+            # imported here: most commands resolve no secret
+            from ahocorasick_rs import AhoCorasick
+
+            with self._lock:
+                every = {_sound(form) for forms in self._forms.values() for form in forms}
+                matcher = self._matcher = AhoCorasick(sorted(every))
+        found: list[tuple[int, int, int]] = matcher.find_matches_as_indexes(_sound(text), overlapping=True)
+        return found
 
 
-def scrub(text: str) -> str:
-    """``text`` with every known secret masked."""
-    for form in _forms:
-        if form in text:
-            text = text.replace(form, MASK)
-    return text
+def _sound(text: str) -> str:
+    """The text with something in place of lone surrogates, which the matcher can't read."""
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
-def forms(value: str) -> Iterator[str]:
-    """The value as programs write it: plain, escaped, quoted, encoded."""
-    raw = value.encode("utf-8", "surrogatepass")
-    yield value
-    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value), ascii(value), repr(raw)):
-        yield text.removeprefix("b")[1:-1]
-    escaped = json.dumps(value)[1:-1]
-    yield escaped.replace("/", "\\/")
-    yield json.dumps(escaped)[1:-1]  # JSON inside JSON
-    yield from (html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;"))
-    for safe in ("", "/", "/:@!$&'()*+,;=~-._"):
-        coded = quote(raw, safe=safe)
-        yield from (coded, _lower_escapes(coded))
-    yield quote_plus(raw)
-    yield from (
-        value.replace("'", "''"),
-        value.replace("'", "'\\''"),
-        value.replace("'", "'\"'\"'"),
-        value.replace("\\", "\\\\"),
-    )
-    yield "".join(f"\\{c}" if c in _MARKDOWN else c for c in value)
-    yield from (raw.hex(), raw.hex().upper(), raw.hex(" "), raw.hex(":"), value[::-1])
-    yield "".join(f"\\u{unit:04x}" for unit in memoryview(value.encode("utf-16-le", "surrogatepass")).cast("H"))
-    yield base64.b32encode(raw).decode()[: len(raw) * 8 // 5]
-    for offset in range(3):  # base64 of a longer text that holds the value at any place
-        coded = base64.b64encode(b"\0" * offset + raw).decode()
-        # the first characters also hold bits of what stands before, the last one of what comes after
-        kept = coded[(0, 2, 3)[offset] : (offset + len(raw)) * 8 // 6]
-        if len(kept) >= 2 * SHORTEST or (not offset and len(kept) >= SHORTEST):
-            yield from (kept, kept.replace("+", "-").replace("/", "_"))
+_LONE = re.compile("[\ud800-\udfff]")
 
 
-_MARKDOWN = "\\`*_{}[]<>()#+-.!|~&"
+def _merged(found: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+    """Start and end of what the matches cover together."""
+    spans = sorted((start, end) for _, start, end in found)
+    begin, until = spans[0]
+    for start, end in spans:
+        if start > until:
+            yield begin, until
+            begin = start
+        until = max(until, end)
+    yield begin, until
 
 
-def _lower_escapes(text: str) -> str:
-    parts = text.split("%")
-    return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
+def _distinct(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The pairs, with numbers behind keys that became alike."""
+    seen: set[str] = set()
+    for key, item in pairs:
+        name, number = key, 2
+        while name in seen:
+            name, number = f"{key}_{number}", number + 1
+        seen.add(name)
+        yield name, item
+
+
+_process = Scrubber(MASK)  # of the whole process: what is written last knows nothing of who resolved what
+remember = _process.add
+"""From now on ``scrub`` knows a value, in every form."""
+scrub = _process.text
+"""Text with every secret masked that this process has resolved."""
+scrub_values = _process.value
+"""JSON as Python values, with those secrets masked in its texts: what it says of itself, its keys and numbers, stays."""
+
+
+def knows_any() -> bool:
+    """Whether this process has resolved a secret."""
+    return bool(_process)
 
 
 def quieten() -> None:
@@ -93,7 +171,7 @@ def quieten() -> None:
 
     def scrubbed(*arguments: Any, **named: Any) -> logging.LogRecord:
         record = make(*arguments, **named)
-        if _forms:
+        if _process:
             record.msg, record.args = scrub(record.getMessage()), None
             if record.exc_info:
                 record.exc_text = scrub("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -17,7 +17,6 @@ from reconciler.codes import Code
 from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.http_request import Request, request_of
-from reconciler.secrets.scrub import SHORTEST, forms
 from reconciler.strict_json import NotStrict
 
 _PASSING = frozenset({429, 502, 503, 504})
@@ -28,7 +27,6 @@ _BY_STATUS: Mapping[int, tuple[Code, str]] = {
     429: ("upstream-limited", "the API says that a limit of its own is used up"),
 }
 _PIECE = 65536
-_MASK = "***"
 LONGEST_WAIT = 10.0
 
 
@@ -192,7 +190,6 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
         text = data.decode(response.charset or "utf-8")
     except (LookupError, ValueError):  # an unknown charset, one that decodes nothing, or other bytes
         raise Failed("invalid-response", "the response is no text", _after(request), response.status) from None
-    text = scrubbed(text, request.secrets)
     if not text:
         return None
     if kind == "application/json" or kind.endswith("+json"):
@@ -204,11 +201,3 @@ def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) ->
     if kind.startswith("text/"):
         return text
     raise Failed("invalid-response", "the response is neither JSON nor text", _after(request), response.status)
-
-
-def scrubbed(text: str, secrets: Sequence[str]) -> str:
-    """Without what was sent as a credential, in any form in which programs write it."""
-    for secret in secrets:
-        for form in sorted({form for form in forms(secret) if len(form) >= SHORTEST}, key=len, reverse=True):
-            text = text.replace(form, _MASK)
-    return text

@@ -24,7 +24,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Request(Struct, frozen=True):
-    """``secrets`` are what was resolved for it: the answer must not hold them."""
+    """One request, ready to be sent."""
 
     method: str
     url: str
@@ -32,7 +32,6 @@ class Request(Struct, frozen=True):
     port: int
     headers: Mapping[str, str]
     body: bytes | None
-    secrets: tuple[str, ...]
 
     @property
     def is_safe(self) -> bool:
@@ -50,12 +49,9 @@ async def request_of(call: Call, resolve: Resolve) -> Request:
     said = ((name, _header(text, call.values)) for name, text in template["headers"].items())
     headers: dict[str, str] = {name: value for name, value in said if value is not None}
     body = strict_json.write(call.body) if template.get("body") is not None else None
-    secrets: list[str] = []
 
     async def secret(reference: str) -> str:
-        found = await resolve(call.tenant, reference)
-        secrets.append(found)
-        return found
+        return await resolve(call.tenant, reference)
 
     # what the connector says comes last: no template, and no value, can take its place
     own = {name.lower(): name for name in headers}
@@ -64,20 +60,18 @@ async def request_of(call: Call, resolve: Resolve) -> Request:
         headers[name] = (
             given["plain"] if isinstance(given, dict) else await secret(given) if is_reference(given) else given
         )
-    headers, query = await _with_auth(connector["auth"], headers, query, secret, secrets)
+    headers, query = await _with_auth(connector["auth"], headers, query, secret)
     if body is not None:
         headers["Content-Type"] = "application/json"
     headers.setdefault("Accept", "application/json, text/*;q=0.5")
     headers["Accept-Encoding"] = "gzip, deflate"
     url = base + _path(template["path"], call.values) + (f"?{urlencode(query)}" if query else "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Request(
-        method, url, parts.hostname or "", port, headers, body, tuple(one for one in secrets if len(one) >= 6)
-    )
+    return Request(method, url, parts.hostname or "", port, headers, body)
 
 
 async def _with_auth(
-    auth: Mapping[str, Any], headers: dict[str, str], query: list[tuple[str, str]], secret: Any, secrets: list[str]
+    auth: Mapping[str, Any], headers: dict[str, str], query: list[tuple[str, str]], secret: Any
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     kind = auth["type"]
     if kind == "none":
@@ -86,7 +80,6 @@ async def _with_auth(
         return {**_without(headers, "Authorization"), "Authorization": f"Bearer {await secret(auth['token'])}"}, query
     if kind == "basic":
         word = b64encode(f"{auth['username']}:{await secret(auth['password'])}".encode()).decode()
-        secrets.append(word)
         return {**_without(headers, "Authorization"), "Authorization": f"Basic {word}"}, query
     if kind == "api_key":
         key = await secret(auth["key"])

@@ -15,6 +15,8 @@ from aiohttp import web
 
 from reconciler.runtime.call import Answer, Call, Failed, Permits, Surroundings
 from reconciler.runtime.connectors.http import open_http
+from reconciler.runtime.gate import passed
+from reconciler.secrets.scrub import Scrubber
 from tests.runtime.calls import SECRETS, around, call, resolve, resource
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -85,6 +87,14 @@ def asked(
     return asyncio.run(main())
 
 
+def exit_of(answer: Answer) -> Any:
+    """What the mediator lets out of an answer, of a tenant that has used its secrets."""
+    known = Scrubber("***")
+    for secret in SECRETS.values():
+        known.add(secret)
+    return passed(answer, known).content
+
+
 ORDERS = {
     "path": "/orders/{id}/lines",
     "query": {"region": "{region}", "kind": "open", "tag": "{tags}"},
@@ -150,8 +160,9 @@ def test_credentials_go_out_and_never_come_back(auth: dict[str, Any], header: st
     answer, server, _ = asked(echo, {"path": "/x"}, connector={"auth": auth})
     assert isinstance(answer, Answer)
     assert server.seen[0].headers[header] == value
-    assert "s3cret" not in json.dumps(answer.content)
-    assert "czNjcmV0" not in json.dumps(answer.content)
+    told = json.dumps(exit_of(answer))
+    assert "s3cret" not in told
+    assert "czNjcmV0" not in told
 
 
 def test_a_key_in_the_query_is_the_connector_s() -> None:
@@ -160,8 +171,9 @@ def test_a_key_in_the_query_is_the_connector_s() -> None:
     answer, server, _ = asked(hello, template, {"q": "1"}, {"auth": auth})
     assert isinstance(answer, Answer)
     assert server.seen[0].query["key"] == SECRETS["env://PASSWORD"]
-    assert SECRETS["env://PASSWORD"] not in json.dumps(answer.content, ensure_ascii=False)
-    assert "pa%2Fss" not in json.dumps(answer.content)
+    told = json.dumps(exit_of(answer), ensure_ascii=False)
+    assert SECRETS["env://PASSWORD"] not in told
+    assert "pa%2Fss" not in told
 
 
 def test_no_template_takes_the_place_of_a_header() -> None:

@@ -1,0 +1,225 @@
+"""Whatever another system echoes of a credential, in whatever form: no answer holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import codecs
+import json
+import quopri
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+
+from reconciler.access.resource import Resource
+from reconciler.runtime.call import Answer
+from reconciler.runtime.connectors.table import CONNECTORS
+from reconciler.runtime.gate import passed
+from reconciler.runtime.pools import Pools
+from reconciler.secrets.scrub import Scrubber
+from tests.conftest import Db
+from tests.runtime.calls import SECRETS, around, call, resource
+from tests.runtime.connectors.support import TEXT, Place, postgresql_place, sqlite_place, template
+from tests.runtime.connectors.test_http import serving
+from tests.runtime.worlds import BOT, World, in_world
+from tests.secrets.canaries import ENCODINGS
+
+SECRET = "k9=Vq/Zr+8 t'&<ü>\"w_Xy7"
+TOP = "template/top"
+
+
+def _units(form: str) -> Callable[[str], str]:
+    return lambda value: "".join(form.format(ord(one)) for one in value)
+
+
+def _b64(value: str, encoding: str = "utf-8") -> str:
+    return base64.b64encode(value.encode(encoding)).decode()
+
+
+def _in_lines(text: str, width: int) -> str:
+    return "\n".join(text[at : at + width] for at in range(0, len(text), width))
+
+
+MORE: dict[str, Callable[[str], str]] = {
+    "json as Gson writes it": lambda v: json.dumps(v)[1:-1].replace("=", "\\u003d").replace("&", "\\u0026").replace("'", "\\u0027"),
+    "json as .NET writes it": lambda v: json.dumps(v)[1:-1].replace("+", "\\u002B").replace("<", "\\u003C").replace('\\"', "\\u0022"),
+    "json with every unit escaped": _units("\\u{:04X}"),
+    "json in json in json": lambda v: json.dumps(json.dumps(json.dumps(v)[1:-1])[1:-1])[1:-1],
+    "a JavaScript text": _units("\\x{:02x}"),
+    "a C text": _units("\\{:03o}"),
+    "code points in braces": _units("\\u{{{:x}}}"),
+    "backslashes doubled twice": lambda v: v.replace("'", "\\\\\\'").replace('"', '\\\\\\"'),
+    "html, decimal": _units("&#{};"),
+    "html, hexadecimal": _units("&#x{:x};"),
+    "url, every byte": lambda v: "".join(f"%{byte:02x}" for byte in v.encode()),
+    "url of an url": lambda v: quote(quote(v, safe=""), safe=""),
+    "url in json": lambda v: json.dumps(quote(v))[1:-1],
+    "hex with spaces": lambda v: v.encode().hex(" "),
+    "hex with colons": lambda v: v.encode().hex(":"),
+    "hex with commas": lambda v: ", ".join(f"0x{byte:02x}" for byte in v.encode()),
+    "hex of escaped bytes": lambda v: "".join(f"\\x{byte:02X}" for byte in v.encode()),
+    "hex of UTF-16": lambda v: v.encode("utf-16-le").hex(),
+    "base64 in lines": lambda v: _in_lines(_b64(v), 12),
+    "base64 of a header": lambda v: "Basic " + _b64("user:" + v),
+    "base64 of base64": lambda v: _b64(_b64(v)),
+    "base64 of json": lambda v: _b64(json.dumps({"k": v})),
+    "base64 of an url": lambda v: _b64(quote(v, safe="")),
+    "base64 of UTF-16": lambda v: _b64(v, "utf-16-le"),
+    "base32 with its end": lambda v: base64.b32encode(v.encode()).decode(),
+    "base85": lambda v: base64.b85encode(v.encode()).decode(),
+    "ascii85": lambda v: base64.a85encode(v.encode()).decode(),
+    "rot13": lambda v: codecs.encode(v, "rot13"),
+    "quoted-printable": lambda v: quopri.encodestring(v.encode(), quotetabs=True).decode(),
+    "UTF-8 read as Latin-1": lambda v: v.encode().decode("latin-1"),
+    "zero-width spaces between": lambda v: "\u200b".join(v),
+    "soft hyphens within": lambda v: v[:9] + "\u00ad" + v[9:],
+    "in lines": lambda v: _in_lines(v, 7),
+    "python, twice": lambda v: repr(repr(v))[2:-2],
+}  # fmt: skip
+EVERY = {**ENCODINGS, **MORE}
+assert len(EVERY) >= 50
+TEXTS = [encode(SECRET) for encode in EVERY.values()]
+
+
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SECRETS, "env://TOKEN", SECRET)
+
+
+async def _answer(pools: Pools, connector: Resource, what: Resource, values: Mapping[str, Any]) -> Answer:
+    """What a caller gets, by the way that the mediator goes. The tenant has used its secret before."""
+    await pools._around.resolve("acme", "env://TOKEN")
+    known = connector.known._replace(uid=f"{connector.body.get('base_url') or connector.body['dialect']}")
+    connector = Resource(known, connector.body)
+    return passed(await pools.run("id", call(connector, what, values)), pools.secrets("acme"))
+
+
+async def _of_http(pools: Pools, folder: Path, server: str) -> list[Any]:
+    """In values and in keys of JSON, and in a text; the escapes of JSON stand in the bytes, as other programs write them."""
+    found: list[Any] = []
+    in_json = [f'"{text}"' for text in TEXTS if _is_json(text)]
+    bodies = {
+        "application/json": [
+            f"[{', '.join(in_json)}]",
+            "{" + ", ".join(f"{text}: 1" for text in {json.loads(text): text for text in in_json}.values()) + "}",
+            json.dumps(TEXTS),
+        ],
+        "text/plain": TEXTS,
+    }
+    for kind, texts in bodies.items():
+        for text in texts:
+
+            async def echo(_: web.Request, text: str = text, kind: str = kind) -> web.StreamResponse:
+                return web.Response(body=text.encode(), headers={"Content-Type": f"{kind}; charset=utf-8"})
+
+            async with serving(echo) as upstream:
+                base = {"type": "http", "base_url": f"http://127.0.0.1:{upstream.port}", "retries": 0}
+                near = {"network_exceptions": [{"cidr": "127.0.0.0/8", "port": upstream.port}]}
+                auth = {"auth": {"type": "bearer", "token": "env://TOKEN"}}
+                connector = resource("connector", {**base, **near, **auth}, f"n{len(found)}")
+                what = resource("template", {"type": "http", "connector": "it", "method": "GET", "path": "/"})
+                found.append((await _answer(pools, connector, what, {})).content)
+    return found
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(f'"{text}"'), str)
+    except ValueError:
+        return False
+
+
+async def _of_sql(pools: Pools, folder: Path, server: str) -> list[Any]:
+    found = []
+    for place in (sqlite_place(folder), postgresql_place(server)):
+        cast = "" if place.is_sqlite else "::text"
+        what = template(f"SELECT :v{cast} AS v", {"v": {**TEXT, "max_length": 4000}})
+        connector = _with_password(place)
+        found += [(await _answer(pools, connector, what, {"v": text})).content for text in TEXTS]
+    return found
+
+
+def _with_password(place: Place) -> Resource:
+    if place.is_sqlite:
+        return place.connector()
+    return place.connector(password="env://TOKEN")
+
+
+ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {"http": _of_http, "sql": _of_sql}
+"""By the type of the connector, what it tells of an echo in every form."""
+
+
+def test_every_connector_is_asked() -> None:
+    assert ECHOES.keys() == CONNECTORS.keys(), "a new connector needs an echo here"
+
+
+@pytest.mark.parametrize("kind", ECHOES)
+def test_no_connector_hands_out_an_echo(kind: str, tmp_path: Path, postgres_server: str) -> None:
+    async def main() -> list[Any]:
+        pools = Pools(CONNECTORS, around(tmp_path.resolve()), lambda _id: True)
+        try:
+            return await ECHOES[kind](pools, tmp_path, postgres_server)
+        finally:
+            await pools.close()
+
+    told = asyncio.run(main())
+    assert len(told) >= len(EVERY)
+    texts = {*_texts(told)}
+    leaked = [name for name, encode in EVERY.items() if texts & {encode(SECRET), SECRET}]
+    assert leaked == []
+    assert all("***" in json.dumps(one) for one in told)
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for pair in value.items() for one in pair for text in _texts(one)]
+    return [text for one in value for text in _texts(one)] if isinstance(value, list) else [str(value)]
+
+
+def test_the_mediator_is_the_exit(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        world.mediator._pools.secrets("acme").add("12345678")
+        world.mediator._pools.secrets("globex").add("of-globex")
+        content = {"a": "x 12345678 y", "12345678": 12345678, "b": 123456789, "c": ["of-globex", 1.5, None, True]}
+        world.outside.does = lambda _call: Answer(content, 1, 9)
+        from reconciler.access.decide import Ask
+
+        done = await world.mediator.access(BOT, Ask(TOP), {"region": "eu"})
+        assert done.answer.content == {
+            "a": "x *** y",
+            "***": "***",
+            "b": "***",
+            "c": ["of-globex", 1.5, None, True],
+        }
+        assert b"12345678" not in done.answer.json
+
+    in_world(db, folder, work)
+
+
+@pytest.mark.parametrize(
+    "honest", ["Ann Example, 50% & more", "a\\nb", "aGVsbG8gd29ybGQ=", "7c9e6679-7425-40de-944b-e07fc1f90ae7"]
+)
+def test_what_is_no_secret_stays(honest: str) -> None:
+    known = Scrubber("***")
+    known.add(SECRET)
+    value = {"k": [honest, 1, None], honest: 2.5}
+    assert not known.is_in(json.dumps(value))
+    assert known.value(value, keys=True) == value
+
+
+def test_as_many_secrets_are_known_as_may_be() -> None:
+    known = Scrubber("***", most=2)
+    for one in ("first-secret", "second-secret", "third-secret"):
+        known.add(one)
+    assert known.text("first-secret second-secret third-secret") == "first-secret *** ***"
+
+
+def test_forms_that_overlap_leave_no_rest() -> None:
+    known = Scrubber("***")
+    known.add("abcdefgh")
+    known.add("efghijklmnop")
+    assert known.text("xabcdefghijklmnopx") == "x***x"
