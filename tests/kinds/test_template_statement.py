@@ -58,6 +58,8 @@ def test_honest_queries(dialect: str, sql: str) -> None:
         "(SELECT 1) UNION (SELECT 2)",
         "(((SELECT 1)))",
         "TABLE orders",
+        "SELECT @ total FROM orders",
+        "SELECT @total, a - @ (b - :c), @ -5, @ t.x FROM t WHERE @ (a - b) > :d AND a @> b AND '@ x' <> c",
     ],
 )
 def test_honest_queries_of_postgresql(sql: str) -> None:
@@ -226,6 +228,9 @@ def test_attacks_of_other_dialects(sql: str, dialect: str) -> None:
         ("SELECT * FROM generate_series(1, 2) g", set()),
         ("SELECT * FROM t, unnest(t.a) u", {"t"}),
         ("TABLE secret", {"secret"}),
+        ("SELECT :w IN secret", {"secret"}),
+        ("SELECT a FROM t WHERE a NOT IN public.secret", {"t", "public.secret"}),
+        ("WITH s AS (SELECT 1) SELECT 1 IN s, a IN (SELECT 2), a IN (b) FROM t", {"t"}),
         ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x, u", {"t", "u"}),
     ],
 )

@@ -85,7 +85,7 @@ def refused(node: Any, dialect: str) -> Finding | None:
 
     if isinstance(node, _never()):
         return Finding("not-a-query", f"{type(node).__name__.upper()} is not allowed in a template")
-    if isinstance(node, exp.Placeholder | exp.Parameter) and not _is_absolute(node, dialect):
+    if isinstance(node, exp.Placeholder | exp.Parameter):
         return Finding("invalid-placeholder", "write parameters as :name; other placeholders and variables are refused")
     if isinstance(node, exp.Identifier) and not node.quoted:
         return _word(node.name, dialect)
@@ -98,13 +98,6 @@ def refused(node: Any, dialect: str) -> Finding | None:
     if isinstance(node, exp.Select) and (node.args.get("settings") or node.args.get("format")):
         return Finding("not-a-query", "SETTINGS and FORMAT are not allowed in a template")
     return None
-
-
-def _is_absolute(node: Any, dialect: str) -> bool:
-    """Whether that is PostgreSQL's operator for the absolute value, `@ total`: there are no variables there."""
-    from sqlglot import exp
-
-    return dialect == "postgresql" and isinstance(node, exp.Parameter) and isinstance(node.this, exp.Var)
 
 
 def writes(node: Any) -> str | None:

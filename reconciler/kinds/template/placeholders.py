@@ -15,6 +15,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOLLAR = re.compile(r"\$(?:[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*)?\$")
 _RUN = re.compile(r"(?:[A-Za-z0-9_]+(?![A-Za-z0-9_&'\"])|[ \n.,=<>+*%|!])+")
 """What means nothing to any dialect but Oracle: words that are no prefix of a quote, spaces, most operators."""
+_OPERATOR = frozenset("+-*/<>=~!@#%^&|`?")
+"""Characters that PostgreSQL joins to one operator where they stand together."""
 _UNICODE = re.compile(r"[uU]&[\"']")
 _ORACLE_QUOTE = re.compile(r"[nN]?[qQ]'(.)", re.DOTALL)
 _ORACLE_CLOSE = {"[": "]", "{": "}", "(": ")", "<": ">"}
@@ -44,6 +46,8 @@ class Lexed(Struct, frozen=True):
     """Where string literals begin and end, their quotes included."""
     names: tuple[tuple[int, int], ...] = ()
     """Where names in double quotes begin and end, their quotes included."""
+    absolutes: tuple[int, ...] = ()
+    """Where PostgreSQL's operator for the absolute value stands, `@ total`: other readers take it for a variable."""
 
 
 class _Traits(Struct, frozen=True):
@@ -60,12 +64,15 @@ class _Traits(Struct, frozen=True):
     path: bool = False  # column:field
     triple: bool = False  # '''...''' and r'...'
     spaced_dashes: bool = False  # -- begins a comment only before a space
+    absolute: bool = False  # @ is an operator, and begins no variable
     unicode_prefix: bool = False  # U&"..." is another spelling of a name
     oracle_quote: bool = False  # q'[...]'
 
 
 _TRAITS = {
-    "postgresql": _Traits(dollar=True, escape_prefix=True, nested=True, slices=True, unicode_prefix=True),
+    "postgresql": _Traits(
+        dollar=True, escape_prefix=True, nested=True, slices=True, unicode_prefix=True, absolute=True
+    ),
     "redshift": _Traits(backslash=True, dollar=True, slices=True, unicode_prefix=True),
     "duckdb": _Traits(dollar=True, escape_prefix=True, slices=True),
     "mysql": _Traits(backslash=True, double_is_text=True, backtick=True, hash_comment=True, spaced_dashes=True),
@@ -86,7 +93,9 @@ def placeholders(sql: str, dialect: str) -> Lexed:
     """All placeholders in order, and what is wrong with the text; never raises."""
     lexer = _Lexer(sql, _TRAITS[dialect])
     lexer.run()
-    return Lexed(tuple(lexer.found), tuple(lexer.flaws), tuple(lexer.literals), tuple(lexer.names))
+    return Lexed(
+        tuple(lexer.found), tuple(lexer.flaws), tuple(lexer.literals), tuple(lexer.names), tuple(lexer.absolutes)
+    )
 
 
 class _Lexer(Struct):
@@ -97,6 +106,7 @@ class _Lexer(Struct):
     flaws: list[Flaw] = field(default_factory=list)
     literals: list[tuple[int, int]] = field(default_factory=list)
     names: list[tuple[int, int]] = field(default_factory=list)
+    absolutes: list[int] = field(default_factory=list)
     nesting: list[str] = field(default_factory=list)  # open ( and [
     before: int = -1  # the last character that is neither space nor comment
 
@@ -215,6 +225,12 @@ class _Lexer(Struct):
                 return
             self.at = end
             return
+        if (
+            char == "@"
+            and self.traits.absolute
+            and not _OPERATOR.intersection(sql[max(at - 1, 0) : at] + sql[at + 1 : at + 2])
+        ):
+            self.absolutes.append(at)
         if char in "([":
             self.nesting.append(char)
         elif char in ")]" and self.nesting:

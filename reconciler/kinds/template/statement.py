@@ -93,7 +93,12 @@ def _inspect(sql: str, dialect: str) -> Statement:
 def _without_placeholders(sql: str, dialect: str) -> str:
     """A number of the same length for each parameter: every dialect reads one, none takes it for a name."""
     pieces, end = [], 0
-    for name, offset in placeholders(sql, dialect).placeholders:
+    lexed = placeholders(sql, dialect)
+    for at in lexed.absolutes:  # a sign that every parser knows
+        pieces += [sql[end:at], "+"]
+        end = at + 1
+    sql, pieces, end = "".join((*pieces, sql[end:])), [], 0
+    for name, offset in lexed.placeholders:
         pieces += [sql[end:offset], "1" + "0" * len(name)]
         end = offset + 1 + len(name)
     return "".join((*pieces, sql[end:]))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from reconciler.kinds.template.names import Part
 from reconciler.runtime.call import Failed
 from reconciler.runtime.connectors.sql_common import Scope, refuse
+from reconciler.runtime.threads import in_thread
 
 REPORT = "SET LOCAL client_min_messages = log; SET LOCAL debug_pretty_print = off; SET LOCAL debug_print_parse = on"
 SILENCE = "SET LOCAL debug_print_parse = off; SET LOCAL client_min_messages = warning"
@@ -46,6 +47,8 @@ _REGISTERED = frozenset(
     {24, 2202, 2203, 2204, 2205, 2206, 4089, 4096, 4191, 1008, 2207, 2208, 2209, 2210, 2211, 4090, 4097, 4192}
 )
 """``regproc``, ``regclass``, ``regrole`` and the like, and their arrays: they read names of the catalogs."""
+_LARGE = 50_000
+"""Characters of a tree that take more than 10 ms to read: the event loop serves others meanwhile."""
 _NAMES = """
 SELECT 'f' AS what, n.nspname::text, p.proname::text AS name,
     pg_catalog.replace(pg_catalog.oidvectortypes(p.proargtypes), ', ', ',') AS signature
@@ -85,12 +88,12 @@ class Listener:
     def begin(self) -> None:
         self._trees.clear()
 
-    def reach(self) -> Reach:
+    async def reach(self) -> Reach:
         """Return what the statement reaches that was prepared since ``begin``. Raises Failed where that is unknown."""
         trees, self._trees = self._trees, []
         if len(trees) != 1:
             raise Failed("not-supported", "the server does not report what a statement means", "blocked")
-        return reach_of(trees[0])
+        return await in_thread(reach_of, trees[0]) if len(trees[0]) > _LARGE else reach_of(trees[0])
 
 
 def reach_of(tree: str) -> Reach:

@@ -138,7 +138,7 @@ class Session:
         await self.connection.execute(REPORT)
         self._listener.begin()
         statement = await self.connection.prepare(text, name=name)
-        reach = self._listener.reach()
+        reach = await self._listener.reach()
         await self.connection.execute(SILENCE)
         await judge(self.connection, reach, scope_of(call))
         return statement

@@ -38,6 +38,13 @@ def test_the_event_loop_goes_on(place: Place) -> None:
     asyncio.run(main())
 
 
+def test_a_large_statement_runs(place: Place) -> None:
+    """Where the server reports megabytes of it, too."""
+    numbers = ", ".join(str(number) for number in range(9000))
+    answer: Any = ran(place, f"SELECT count(*) AS n FROM customers WHERE id IN ({numbers})", seconds=60.0)
+    assert answer.content == [{"n": 3}]
+
+
 def test_a_statement_is_read_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int]] = []
 
