@@ -31,6 +31,8 @@ class Caller(NamedTuple):
     roles: frozenset[str] = frozenset()
     claims: Mapping[str, Any] | None = MappingProxyType({})
     known: Known | None = None
+    issuer: str = ""
+    """The name of the issuer whose token proved the caller; "" for a key."""
 
     def within(self, tenant: Tenant) -> Caller:
         """Return the caller with the resource that its name means in this snapshot; a call keeps it through a rename."""
@@ -41,6 +43,11 @@ class Caller(NamedTuple):
     def uid(self) -> str:
         """The uid of the resource; the name where that is not known."""
         return (self.known.uid if self.known else "") or self.name
+
+    @property
+    def credential(self) -> str:
+        """What proved the caller, as evidence names it: the id of a key, or `jwt:ISSUER`; "" where nothing had to."""
+        return self.key or (f"jwt:{self.issuer}" if self.issuer else "")
 
     @property
     def identity(self) -> Identity:

@@ -93,6 +93,11 @@ class Target(Struct, frozen=True, dict=True):
         return tuple(Thing(one.name, one.labels) for one in self.chain)
 
     @cached_property
+    def path(self) -> tuple[tuple[str, str], ...]:
+        """The chain as evidence names it: addresses and uids."""
+        return tuple((str(one.known.address), one.known.uid) for one in self.chain)
+
+    @cached_property
     def data(self) -> tuple[Resource, ...]:
         """What of the chain holds the data that is read."""
         return tuple(one for one in self.chain if one.holds_data)

@@ -12,7 +12,7 @@ from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
 from reconciler.cli.serve import not_installed, store_of
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.committed import Fate, Write, record
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.table import table
 
 STORE = click.option("--store", metavar="URL", help=f"The runtime's own database (also {STORE_VARIABLE}).")
@@ -28,13 +28,25 @@ def command() -> None:
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, the newest first."
 )
 @click.option("--caller", metavar="C", help="Of this caller only.")
+@click.option("--outcome", metavar="WORD", help="success, failure, timeout, blocked, unknown, running or denied.")
+@click.option("--run", metavar="ID", help="Of this run only, as agents name it by X-Run-Id.")
+@click.option("--from", "from_", metavar="MOMENT", help="Not older than this (ISO 8601, UTC where it has no offset).")
+@click.option("--to", metavar="MOMENT", help="Older than this.")
 @STORE
-@common_by("tenant")
-def list_command(options: Options, limit: int, caller: str | None, store: str | None) -> int:
-    """List evidence, the newest first. --tenant narrows it."""
+@common_by("tenant", "target")
+def list_command(
+    options: Options, limit: int, store: str | None, caller: str | None, from_: str | None, **narrowing: str | None
+) -> int:
+    """List evidence, the newest first. --tenant and --target (TENANT/template/NAME, or as evidence names it) narrow it."""
+    from reconciler.runtime.ledger.narrowing import NotNarrowing, narrowed
     from reconciler.runtime.ledger.reading import evidence
 
-    found = evidence(_database(options, store), options.tenants, limit, caller=caller)
+    tenants, target = _asked_target(options)
+    try:
+        asks = narrowed({"caller": caller, "target": target, "from": from_, **narrowing})
+    except NotNarrowing as error:
+        raise UsageError(f"--{error.name}: {error}") from None
+    found = evidence(_database(options, store), tenants, limit, narrowed=asks)
     workspace = Workspace(options, ())
     note_unknown_tenants(workspace, {one["tenant"] for one in found})
     if caller is not None and not found:
@@ -67,7 +79,7 @@ def show_command(options: Options, identity: str, store: str | None) -> int:
     else:
         width = max(map(len, found))
         for key, value in found.items():
-            click.echo(f"{key.ljust(width)}  {'' if value is None else value}")
+            click.echo(f"{key.ljust(width)}  {_shown(value)}".rstrip())
     return 0
 
 
@@ -106,6 +118,27 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
 
 def _database(options: Options, store: str | None) -> Any:
     return store_of(store, None, Workspace(options, ()).project.root)
+
+
+def _asked_target(options: Options) -> tuple[tuple[str, ...], str | None]:
+    """Return tenants, and the target in them: an address says both. Raises UsageError."""
+    if not options.targets:
+        return options.tenants, None
+    if len(options.targets) > 1:
+        raise UsageError("expected one --target at most")
+    tenant, _, name = options.targets[0].partition("/")
+    if "/" not in name:
+        return options.tenants, options.targets[0]
+    if options.tenants and tenant not in options.tenants:
+        raise UsageError(f"--target is of the tenant {tenant}, which no --tenant names")
+    return (tenant,), name
+
+
+def _shown(value: Any) -> str:
+    """Return a value as one line: a path is its addresses, the named target first."""
+    if isinstance(value, list):
+        return ", ".join(str(one["address"]) if isinstance(one, dict) else str(one) for one in value)
+    return "" if value is None else str(value)
 
 
 def _row(one: dict[str, Any]) -> list[str]:

@@ -72,7 +72,8 @@ def by_claims(in_force: InForce, issuer: str, claims: Mapping[str, Any]) -> Call
     found = []
     for tenant, name, jwt in in_force.snapshot.by_issuer.get(issuer, ()):
         if all(_says(claims, claim, value) for claim, value in jwt["claims"].items()):
-            found.append(Caller(tenant, name, "", _roles(jwt, claims), MappingProxyType(dict(claims))))
+            proved = MappingProxyType(dict(claims))
+            found.append(Caller(tenant, name, "", _roles(jwt, claims), proved, issuer=issuer))
     return found[0] if len(found) == 1 else None
 
 

@@ -21,11 +21,12 @@ from reconciler.failpoints import hit
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
 from reconciler.runtime.call import Answer, Call, Failed, Judge
-from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Refused, Repeated, new_id
+from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import declared, levels_of, status_of
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
+from reconciler.runtime.refused import Said, denial_of
 from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.strict_json import NotStrict
@@ -120,13 +121,13 @@ class Mediator:
         decision = judge(tenant, in_force.status, caller, ask)
         evidence_id, target = new_id(), decision.target
         if not decision.allowed or target is None:
-            self._deny(evidence_id, in_force, caller, ask, decision)
+            evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
             raise Refusal("not-found", evidence_id)
         try:
             call = await self._judged(target, arguments, caller, run, key)
         except Refusal as refusal:
-            self._deny(evidence_id, in_force, caller, ask, decision._replace(reason=refusal.code))
-            refusal.evidence_id = evidence_id
+            decision = decision._replace(reason=refusal.code)
+            refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
             raise
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
         repeat = None
@@ -135,7 +136,8 @@ class Mediator:
             intent = intent._replace(repeat=repeat.digest)
         admitted = await self._admit(intent, in_force, caller, ask, decision)
         if isinstance(admitted, Repeated):
-            self._deny(evidence_id, in_force, caller, ask, decision._replace(reason=f"repeated:{admitted.id}"))
+            decision = decision._replace(reason="repeated")
+            self._deny(evidence_id, in_force, caller, ask, decision, run, admitted.id)
             return _again(admitted, repeat)
         answer = await self._execute(intent, caller, call, repeat)
         return Done(evidence_id, answer, admitted)
@@ -193,14 +195,22 @@ class Mediator:
         except Stale:
             raise Refusal("unavailable", retry_after=1) from None
 
-    def _deny(self, evidence_id: str, in_force: InForce, caller: Caller, ask: Ask, decision: Decision) -> None:
-        generation = _generation(in_force, decision)
-        policy = decision.policy or ""
-        denial = Denial(
-            evidence_id, caller.tenant, caller.name, gate.name(str(ask)), decision.reason, policy, generation
-        )
+    def _deny(
+        self,
+        evidence_id: str,
+        in_force: InForce,
+        caller: Caller,
+        ask: Ask,
+        decision: Decision,
+        run: str,
+        detail: str = "",
+    ) -> str:
+        """Return the id of the evidence of this refusal."""
         self._metrics.calls["denied"] += 1
-        self._ledger.deny(denial)
+        generation = _generation(in_force, decision)
+        return self._ledger.deny(
+            denial_of(evidence_id, caller, ask, decision, generation, Said(gate.name(run), detail))
+        )
 
     def _intent(
         self,
@@ -229,6 +239,10 @@ class Mediator:
             drifted=call.target.drifted,
             seconds=call.deadline - asyncio.get_running_loop().time() + SLACK_SECONDS,
             levels=levels_of(tenant, caller.name, call.target),
+            key=caller.credential,
+            roles=tuple(sorted(caller.roles)),
+            project=call.target.chain[0].known.project or "",
+            chain=call.target.path,
         )
 
     async def _admit(
@@ -243,9 +257,10 @@ class Mediator:
             return admitted
         if isinstance(admitted, Refused):
             level = admitted.level
-            reason = f"limit:{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
-            self._deny(intent.id, in_force, caller, ask, decision._replace(reason=reason))
-            raise Refusal("limit-exceeded", intent.id, retry_after=admitted.retry_after)
+            detail = f"{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
+            decision = decision._replace(reason="limit-exceeded")
+            evidence_id = self._deny(intent.id, in_force, caller, ask, decision, intent.run, detail)
+            raise Refusal("limit-exceeded", evidence_id, retry_after=admitted.retry_after)
         return tuple(
             f"{level.target}: {level.unit}{f' per {level.per}' if level.per else ''}" for level in admitted.warned
         )
@@ -281,7 +296,9 @@ class Mediator:
             self._metrics.calls[ended.outcome] += 1
             if ended.status is not None:
                 self._metrics.upstream[str(ended.status)] += 1
-            self._ledger.settle(Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status))
+            digest = hmac.digest(self._values_key, answer.json, "sha256").hex() if answer else ""
+            told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
+            self._ledger.settle(told)
         return answer
 
 

@@ -21,6 +21,19 @@ from reconciler.store.url import parse_database
 from tests.conftest import Db, new_postgres_database
 from tests.store.support import cli_on
 
+SECURED = (
+    "intents",
+    "outcomes",
+    "denials",
+    "denial_counts",
+    "subjects",
+    "paths",
+    "policies",
+    "pairs",
+    "daily",
+    "hours",
+)
+
 
 def filled(url: str) -> dict[str, list[str]]:
     """Two tenants: of each three calls and a denial; the ids by tenant, the oldest first."""
@@ -97,7 +110,10 @@ def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
         connection.execute(
             "DO $$ BEGIN CREATE ROLE evidence_watcher LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         )
-        connection.execute("GRANT SELECT ON runtime_schema, intents, outcomes, denials, counters TO evidence_watcher")
+        connection.execute(
+            "GRANT SELECT ON runtime_schema, intents, outcomes, denials, denial_counts, subjects, paths, policies, pairs, "
+            "daily, hours, counters TO evidence_watcher"
+        )
     parts = conninfo_to_dict(url)
     reader = f"postgresql://evidence_watcher@/{parts['dbname']}?host={parts['host']}"
 
@@ -105,10 +121,11 @@ def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[call-overload,index]
 
     with psycopg.connect(reader) as connection:
-        for table in ("intents", "outcomes", "denials"):
+        for table in SECURED:
             assert seen(connection, table) == 0
         connection.execute("SET LOCAL reconciler.tenant = 'acme'")
         assert [seen(connection, table) for table in ("intents", "outcomes", "denials")] == [3, 3, 1]
+        assert [seen(connection, table) for table in ("subjects", "paths", "policies")] == [3, 1, 1]
         connection.rollback()
         assert seen(connection, "intents") == 0  # the setting reads '' now, and not NULL
         for statement in ("INSERT INTO denials SELECT * FROM denials", "DELETE FROM intents", "TRUNCATE intents"):

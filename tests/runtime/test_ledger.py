@@ -51,7 +51,12 @@ def running(db: Db, work: Callable[[Ledger], Awaitable[None]], keep: float = 1e9
 
 
 def ids(db: Db, table: str) -> list[str]:
-    return [identity for (identity,) in db.sql(f"SELECT id FROM {table} ORDER BY id")]
+    return [shown(identity) for (identity,) in db.sql(f"SELECT id FROM {table} ORDER BY id")]
+
+
+def shown(identity: Any) -> str:
+    """An id as evidence shows it: a uuid on PostgreSQL."""
+    return str(identity).replace("-", "")
 
 
 def test_an_intent_is_durable_before_anything_else(db: Db) -> None:
@@ -181,7 +186,9 @@ def test_what_nobody_ended_reads_unknown(db: Db) -> None:
         assert await ledger._backend.sweep(10.0, 1e9) == 0
         ledger.settle(done(lost))  # too late: what was told stays
         await asyncio.sleep(0.1)
-        assert db.sql("SELECT id, outcome FROM outcomes") == [(lost.id, "unknown")]
+        assert [(shown(one), outcome) for one, outcome in db.sql("SELECT id, outcome FROM outcomes")] == [
+            (lost.id, "unknown")
+        ]
 
     running(db, work)
 
@@ -204,32 +211,6 @@ def test_what_is_old_goes(db: Db) -> None:
         assert not ids(db, "intents") + ids(db, "outcomes") + ids(db, "denials")
 
     running(db, work)
-
-
-def test_denials_alike_are_counted(db: Db) -> None:
-    async def work(ledger: Ledger) -> None:
-        for _ in range(25):
-            ledger.deny(Denial(new_id(), "acme", "bot", "template/x", "no-policy", "", 1))
-        ledger.deny(Denial(new_id(), "acme", "bot", "template/y", "no-policy", "", 1))
-
-    running(db, work)
-    counted = db.sql("SELECT target, count(*), sum(n) FROM denials GROUP BY target ORDER BY target")
-    assert [(target, rows, int(n)) for target, rows, n in counted] == [("template/x", 11, 25), ("template/y", 1, 1)]
-
-
-def test_a_caller_that_tries_everything_fills_nothing(db: Db) -> None:
-    async def work(ledger: Ledger) -> None:
-        for number in range(5000):
-            ledger.deny(Denial(new_id(), "acme", "bot", f"tool/x{number}", "unknown-target", "", 1))
-        ledger.deny(Denial(new_id(), "acme", "other", "tool/x", "unknown-target", "", 1))
-        assert len(ledger._counted) == 102
-        ledger._tell_counted(all_=True)
-        assert not ledger._counted
-        assert not ledger._different
-
-    running(db, work)
-    assert db.sql("SELECT caller, count(*) FROM denials GROUP BY caller ORDER BY 1") == [("bot", 101), ("other", 1)]
-    assert db.sql("SELECT n, reason FROM denials WHERE target = '*'") == [(4900, "many")]
 
 
 class Broken:

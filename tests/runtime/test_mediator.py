@@ -98,7 +98,7 @@ def test_limits_count_and_say_when(db: Db, folder: Path) -> None:
         assert found.code == "limit-exceeded"
         assert 0 < (found.retry_after or 0) <= 86401
         assert len(world.outside.seen) == 2
-        assert outcomes(await world.evidence())[-1] == ("deny", "limit:caller/bot:requests/day")
+        assert outcomes(await world.evidence())[-1] == ("deny", "limit-exceeded")
 
     in_world(db, folder, work, limited)
 

@@ -66,8 +66,9 @@ def test_a_server_that_owns_nothing_adds_and_can_not_read_or_remove(postgres_ser
         token = {"Authorization": f"Bearer {OPERATOR}"}
         told = httpx.get(f"http://127.0.0.1:{operators}/v1/tenants/acme/evidence", headers=token).json()["evidence"]
         assert sorted(one.get("outcome") or one["reason"] for one in told) == [
-            *(f"repeated:{answers[0].json()['evidence_id']}", "success", "success", "unknown-target")
+            *("repeated", "success", "success", "unknown-target")
         ]
+        assert {one["detail"] for one in told if one.get("reason") == "repeated"} == {answers[0].json()["evidence_id"]}
         other = httpx.get(f"http://127.0.0.1:{operators}/v1/tenants/globex/evidence", headers=token)
         assert other.json()["evidence"] == []
     finally:
@@ -76,7 +77,21 @@ def test_a_server_that_owns_nothing_adds_and_can_not_read_or_remove(postgres_ser
     with psycopg.connect(writer) as connection:
         assert connection.execute("SELECT count(id) FROM intents WHERE ends > 0").fetchone() == (2,)
         forbidden = ["SELECT tenant FROM intents", "SELECT * FROM denials", "SELECT code FROM outcomes"]
-        forbidden += [f"DELETE FROM {table}" for table in ("intents", "outcomes", "denials")]
+        tables = (
+            "intents",
+            "outcomes",
+            "denials",
+            "denial_counts",
+            "subjects",
+            "paths",
+            "policies",
+            "pairs",
+            "daily",
+            "hours",
+        )
+        forbidden += [f"SELECT * FROM {table}" for table in tables]
+        forbidden += [f"DELETE FROM {table}" for table in tables]
+        forbidden += ["UPDATE paths SET target = ''", "INSERT INTO daily SELECT * FROM daily"]
         forbidden += ["UPDATE outcomes SET outcome = 'success'", "UPDATE intents SET ends = 0", "DROP TABLE denials"]
         for statement in forbidden:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -190,7 +190,7 @@ def test_a_rename_resets_no_limit(db: Db, folder: Path) -> None:
         await applied(world, third)
         caller, ask = BOT._replace(name="new-bot"), Ask("template/new-top")
         assert [await code(world, caller, ask), await code(world, caller, ask)] == ["done", "limit-exceeded"]
-        assert (await world.evidence())[0]["reason"] == "limit:tenant:requests/month"
+        assert (await world.evidence())[0]["detail"] == "tenant:requests/month"
 
     in_world(db, folder, work, first)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from reconciler.runtime.ledger.entries import PERIODS, Denial, Intent, Level, Outcome
+from reconciler.runtime.ledger.entries import PERIODS, Denial, DenialCount, Intent, Level, Outcome
 from reconciler.runtime.ledger.judge import Judged
 
 
@@ -16,6 +16,7 @@ class Batch(NamedTuple):
     intents: Sequence[Intent] = ()
     outcomes: Sequence[Outcome] = ()
     denials: Sequence[Denial] = ()
+    counts: Sequence[DenialCount] = ()
     proof: bool = False
 
 
@@ -27,6 +28,11 @@ PROOF = ("", "", "proof")
 """Tenant, target and id of the slot that a proof takes: it is over at once, and belongs to nobody."""
 IDENTITY = "SELECT value FROM settings WHERE name = 'values_key'"
 """What tells a store from another one of the same name: it is drawn when the store is made."""
+
+
+NO_OUTCOME = "id, at, outcome, size, duration_ms, code, output_hash"
+NO_OUTCOME_VALUES = "'unknown', 0, 0, 'no-outcome', ''"
+"""What a sweep writes of a call that nobody ended."""
 
 
 UidOf = Callable[[str, str], str | None]
@@ -90,33 +96,6 @@ def old_windows(now: float) -> tuple[str, str]:
 
 
 OLD_WINDOWS = "period <> '' AND (period < {long} OR (length(period) >= 13 AND period < {short}))"
-
-
-def intent_row(intent: Intent, now: float) -> tuple[Any, ...]:
-    return (
-        *(
-            intent.id,
-            now,
-            now + intent.seconds,
-            intent.tenant,
-            intent.caller,
-            intent.run,
-            intent.target,
-            intent.connector,
-        ),
-        *(intent.action, intent.values, intent.policy, intent.generation, int(intent.drifted)),
-    )
-
-
-def outcome_row(outcome: Outcome, now: float) -> tuple[Any, ...]:
-    return outcome.id, now, outcome.outcome, outcome.rows, outcome.size, outcome.duration_ms, outcome.code
-
-
-def denial_row(denial: Denial, now: float) -> tuple[Any, ...]:
-    return (
-        *(denial.id, now, denial.tenant, denial.caller, denial.target, denial.reason, denial.policy),
-        *(denial.generation, denial.times),
-    )
 
 
 def slot_rows(intents: Sequence[Intent], now: float, grace: float = 5.0) -> list[tuple[Any, ...]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from reconciler.errors import ReconcilerError
 from reconciler.history.checks import Check, Finder, run
+from reconciler.runtime.ledger.numbers import DICTIONARIES
 from reconciler.runtime.ledger.reading import opened
 from reconciler.runtime.ledger.schema import PARTITIONED, REVISION, partitions
 from reconciler.store.describe import describe
@@ -19,6 +20,13 @@ _BOUNDS = (
     "WHERE i.inhparent = to_regclass(:table)"
 )
 _ORPHANS = "SELECT count(*) FROM outcomes o WHERE NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = o.id)"
+
+
+_UNNAMED = (
+    "SELECT count(*) FROM (SELECT {number} AS k FROM intents UNION ALL SELECT {number} FROM denials) AS n "
+    "WHERE k <> 0 AND NOT EXISTS (SELECT 1 FROM {table} d WHERE d.number = k)"
+)
+_NAMED = dict(zip(("subject", "path", "policy"), DICTIONARIES.values(), strict=True))
 
 
 def check(store: Database) -> Check:
@@ -34,23 +42,19 @@ def check(store: Database) -> Check:
 
 
 def _check(connection: Connection, finder: Finder) -> None:
-    version = str(connection.execute(text("SELECT version FROM runtime_schema")).scalar_one())
-    if version != str(REVISION):
-        newer = version.isdigit() and int(version) > REVISION
-        what = "upgrade this reconciler" if newer else "`reconciler serve` brings it to the current one"
-        raise ReconcilerError(
-            f"the store is of version {version}, expected {REVISION}: {what}",
-            code="store-newer" if newer else "store-older",
-        )
     dialect = connection.dialect.name
     facts = read_facts("reconciler.runtime.ledger", dialect)
-    for one in compare(facts.at(version), describe(connection, "runtime_schema"), facts.tables):
+    for one in compare(facts.at(str(REVISION)), describe(connection, "runtime_schema"), facts.tables):
         finder.add(one.sentence())
     if dialect == "postgresql":
         _check_partitions(connection, finder)
     orphans = connection.execute(text(_ORPHANS)).scalar_one()
     if orphans:
         finder.add(f"{orphans} outcomes have no intent: evidence of calls was removed")
+    for number, (table, _) in _NAMED.items():
+        unnamed = connection.execute(text(_UNNAMED.format(number=number, table=table))).scalar_one()
+        if unnamed:
+            finder.add(f"{unnamed} calls name a number that {table} does not have: what they were is not known")
 
 
 def _check_partitions(connection: Connection, finder: Finder) -> None:
@@ -62,6 +66,6 @@ def _check_partitions(connection: Connection, finder: Finder) -> None:
         if f"{table}_rest" not in found:
             finder.add(f"the partition {table}_rest is missing: evidence of other months has no place")
         for name, one in wanted.items():
-            bound = f"FOR VALUES FROM ('{one.first}') TO ('{one.behind}')"
+            bound = f"FOR VALUES FROM ('{UUID(one.first)}') TO ('{UUID(one.behind)}')"
             if one.table == table and name in found and found[name] != bound:
                 finder.add(f"the partition {name} is {found[name]}, expected {bound}")

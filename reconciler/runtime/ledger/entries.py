@@ -39,6 +39,38 @@ class Level(NamedTuple):
         return self.counter or self.target
 
 
+Chain = tuple[tuple[str, str], ...]
+"""Addresses and uids of what a call goes through, the named target first."""
+
+
+class Subject(NamedTuple):
+    """Who called, as decisions see it. ``key`` is the id of an API key or `jwt:ISSUER`; ``roles`` are those of the token alone."""
+
+    tenant: str
+    caller: str
+    uid: str = ""
+    key: str = ""
+    roles: tuple[str, ...] = ()
+
+
+class Path(NamedTuple):
+    """What was called, and what is behind it. ``project`` owns the named target: a generation in evidence is that of this project."""
+
+    tenant: str
+    target: str
+    action: str
+    connector: str
+    project: str = ""
+    chain: Chain = ()
+
+
+class Policy(NamedTuple):
+    """What decided: a policy, or the target of a freeze."""
+
+    tenant: str
+    name: str
+
+
 class Intent(NamedTuple):
     """What is about to be done; durable before the outside sees a byte. ``seconds`` is when it is over at the latest."""
 
@@ -59,11 +91,31 @@ class Intent(NamedTuple):
     """Whose repeats they are: a key counts for this life of the caller, under any name."""
     repeat: str = ""
     """What the caller's Idempotency-Key was turned into; "" where there is none."""
+    key: str = ""
+    roles: tuple[str, ...] = ()
+    project: str = ""
+    chain: Chain = ()
+    shadow: str = ""
+    """What would have refused the call if it were enforced."""
+    trace: str = ""
+    """The trace id of the request (W3C), as 32 hexadecimal digits; "" without one."""
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.tenant, self.caller, self.caller_uid, self.key, self.roles)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.tenant, self.target, self.action, self.connector, self.project, self.chain)
 
 
 class Outcome(NamedTuple):
-    """``outcome`` is success, failure, timeout, blocked or unknown; ``code`` says more of what was no success; ``kept`` is
-    the sealed result, for whoever sends the same again; ``status`` is what an HTTP upstream answered."""
+    """What came of a call.
+
+    ``outcome`` is success, failure, timeout, blocked or unknown; ``code`` says more of what was no success. ``status`` is
+    what an HTTP upstream answered, ``output_hash`` the keyed hash of the result (hexadecimal), ``kept`` the sealed result for
+    the caller that repeats the call.
+    """
 
     id: str
     outcome: str
@@ -73,10 +125,14 @@ class Outcome(NamedTuple):
     code: str = ""
     kept: bytes | None = None
     status: int | None = None
+    output_hash: str = ""
 
 
 class Denial(NamedTuple):
-    """A call that was not let through; ``times``: so many alike within a minute."""
+    """A refused call. ``reason`` is a code (``DENIALS``), ``detail`` what belongs to it: the limit, the repeated call.
+
+    ``chain`` is empty for an unknown target; then ``target`` is as it was asked for, and may be made up.
+    """
 
     id: str
     tenant: str
@@ -85,7 +141,37 @@ class Denial(NamedTuple):
     reason: str
     policy: str
     generation: int
-    times: int = 1
+    detail: str = ""
+    run: str = ""
+    action: str = ""
+    uid: str = ""
+    key: str = ""
+    roles: tuple[str, ...] = ()
+    project: str = ""
+    connector: str = ""
+    chain: Chain = ()
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.tenant, self.caller, self.uid, self.key, self.roles)
+
+    @property
+    def path(self) -> Path | None:
+        """The known path, None for an unknown target."""
+        if not self.chain:
+            return None
+        return Path(self.tenant, self.target, self.action, self.connector, self.project, self.chain)
+
+
+DENIALS = ("invalid-values", "limit-exceeded", "repeated", "many")
+"""Reasons of refusals besides those of a decision; ``many`` counts targets that a caller tried one after the other."""
+
+
+class DenialCount(NamedTuple):
+    """How many refusals more the denial ``id`` stands for."""
+
+    id: str
+    n: int
 
 
 class Refused(NamedTuple):

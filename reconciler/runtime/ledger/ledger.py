@@ -7,15 +7,14 @@ import contextlib
 import logging
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from reconciler.failpoints import hit
 from reconciler.runtime.ledger.batch import Backend, Batch, Space, StoreChanged, UidOf
-from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, new_id
+from reconciler.runtime.ledger.denials import Denials
+from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated
 from reconciler.runtime.ledger.judge import Judged
 from reconciler.runtime.logs import Trouble
 
@@ -26,13 +25,6 @@ PROOF_SECONDS = 1.0
 MOST_WAITING = 2_000
 MOST_TOGETHER = 500
 SWEEP_SECONDS, GRACE_SECONDS = 15.0, 10.0
-ONE_BY_ONE = 10
-"""Denials of one caller and target within a minute that are told one by one; more are counted."""
-MOST_DIFFERENT = 100
-ANY = ("*", "many")
-"""Target and reason of what a caller tries beyond so many different ones within a minute."""
-
-
 ALARM = Space(20 * 2**30, 2**30)
 TELL_AGAIN_SECONDS = 3600.0
 
@@ -48,14 +40,6 @@ class Admitted(NamedTuple):
 
 
 Judgement = Admitted | Refused | Repeated
-
-
-class _Count(Struct):
-    """Denials that are alike, since a moment in monotonic time; ``told`` of them have evidence of their own."""
-
-    begun: float
-    count: int = 0
-    told: int = 0
 
 
 class _Waiting(NamedTuple):
@@ -79,11 +63,9 @@ class Ledger:
         self._told_at = -math.inf
         self._waiting: deque[_Waiting] = deque()
         self._outcomes: deque[Outcome] = deque()
-        self._denials: deque[Denial] = deque()
+        self._denials = Denials()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._counted: dict[tuple[str, str, str, str], _Count] = {}
-        self._different: Counter[tuple[str, str]] = Counter()
         self.open: set[str] = set()
         """Calls whose intent is durable and that have no outcome yet: nothing else may reach a connector."""
         self.failures = 0
@@ -127,41 +109,11 @@ class Ledger:
         self._outcomes.append(outcome)
         self._wake.set()
 
-    def deny(self, denial: Denial) -> None:
-        """One by one up to a point; then alike ones of a minute are counted, and told as one, and so are those of a caller
-        that tries one thing after the other."""
-        own = (denial.tenant, denial.caller)
-        key = (*own, denial.target, denial.reason)
-        if key not in self._counted and self._different[own] >= MOST_DIFFERENT:
-            key = (*own, *ANY)
-        found = self._counted.get(key)
-        if found is None or time.monotonic() - found.begun >= 60:
-            self._tell(key)
-            found = self._counted[key] = _Count(time.monotonic())
-            self._different[own] += 1
-        found.count += 1
-        if found.told < ONE_BY_ONE and key[2:] != ANY:
-            found.told += 1
-            self._denials.append(denial)
-            self._wake.set()
-
-    def _tell_counted(self, all_: bool = False) -> None:
-        now = time.monotonic()
-        for key in [key for key, found in self._counted.items() if all_ or now - found.begun >= 60]:
-            self._tell(key)
-
-    def _tell(self, key: tuple[str, str, str, str]) -> None:
-        """Of what was counted, what was not told one by one; the counting begins anew."""
-        found = self._counted.pop(key, None)
-        if found is None:
-            return
-        tenant, caller, target, reason = key
-        self._different[tenant, caller] -= 1
-        if not self._different[tenant, caller]:
-            del self._different[tenant, caller]
-        if found.count > found.told:
-            self._denials.append(Denial(new_id(), tenant, caller, target, reason, "", 0, found.count - found.told))
-            self._wake.set()
+    def deny(self, denial: Denial) -> str:
+        """Return the id of the evidence that tells of this refusal: its own, or that of the row that counts it."""
+        identity = self._denials.add(denial)
+        self._wake.set()
+        return identity
 
     async def _flushing(self) -> None:
         while True:
@@ -178,17 +130,17 @@ class Ledger:
         waiting = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
         waiting = [one for one in waiting if not one.answer.done()]  # whoever has given up does not count
         outcomes = [self._outcomes.popleft() for _ in range(min(MOST_TOGETHER, len(self._outcomes)))]
-        denials = [self._denials.popleft() for _ in range(min(MOST_TOGETHER, len(self._denials)))]
+        denials, counts = self._denials.take(MOST_TOGETHER)
         try:
             intents = [one.intent for one in waiting if one.intent is not None]
-            judged = await self._backend.flush(Batch(intents, outcomes, denials, len(intents) < len(waiting)))
+            judged = await self._backend.flush(Batch(intents, outcomes, denials, counts, len(intents) < len(waiting)))
         except Exception as error:
             # all who wait are denied; what was done has to be told later, and is kept
             self.failures += 1
             self._flushed = -math.inf
             self._trouble.occurs(str(error) if isinstance(error, StoreChanged) else type(error).__name__)
             self._outcomes.extendleft(reversed(outcomes))
-            self._denials.extendleft(reversed(denials))
+            self._denials.put_back(denials, counts)
             for one in waiting:
                 if not one.answer.done():
                     one.answer.set_exception(Unavailable("evidence was not written"))
@@ -215,7 +167,9 @@ class Ledger:
         while True:
             await self._look_at_space()
             await asyncio.sleep(SWEEP_SECONDS)
-            self._tell_counted()
+            self._denials.end_minutes()
+            if self._denials:
+                self._wake.set()
             try:
                 await self._backend.sweep(GRACE_SECONDS, self._keep)
             except Exception as error:
@@ -258,7 +212,7 @@ class Ledger:
 
     async def close(self, seconds: float = 2.0) -> None:
         """Writes what waits, within bounds."""
-        self._tell_counted(all_=True)
+        self._denials.end_minutes(all_=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._waiting or self._outcomes or self._denials or self._flushes:

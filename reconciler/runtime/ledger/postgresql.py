@@ -11,10 +11,13 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
+from reconciler.errors import Refused
 from reconciler.runtime.ledger import postgresql_whole as whole
 from reconciler.runtime.ledger.batch import (
     BY_NAME,
     IDENTITY,
+    NO_OUTCOME,
+    NO_OUTCOME_VALUES,
     OLD_WINDOWS,
     PROOF,
     Batch,
@@ -22,14 +25,13 @@ from reconciler.runtime.ledger.batch import (
     StoreChanged,
     UidOf,
     by_uid,
-    denial_row,
-    intent_row,
     old_windows,
-    outcome_row,
     slot_rows,
 )
 from reconciler.runtime.ledger.entries import Intent, Level
 from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
+from reconciler.runtime.ledger.postgresql_months import NOW, keep_months, make_months
 from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
 from reconciler.runtime.ledger.repeats import (
     FOUND,
@@ -41,17 +43,34 @@ from reconciler.runtime.ledger.repeats import (
     keys_given,
     sort_out,
 )
-from reconciler.runtime.ledger.schema import EXISTS, OWNS, PARTITIONED, month_of, partitions, statements
+from reconciler.runtime.ledger.rows import (
+    COUNTS,
+    DENIALS,
+    INTENTS,
+    OUTCOMES,
+    Rows,
+    columns_of,
+    given,
+    insert_counts,
+    insert_denials,
+    insert_entries,
+    insert_intents,
+    insert_outcomes,
+    rows_of,
+)
+from reconciler.runtime.ledger.schema import EXISTS, OWNS, REVISION, statements
 
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
-_NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 JUDGE_SECONDS = 1.0
 """So long after a refusal nobody tries whether a batch fits as a whole."""
-_INTENT = ("text", "float8", "float8", *("text",) * 8, "bigint", "int")
-_OUTCOME = ("text", "float8", "text", "bigint", "bigint", "bigint", "text")
-_DENIAL = ("text", "float8", *("text",) * 5, "bigint", "bigint")
+_WRITE = {
+    "outcomes": (insert_outcomes("$1::float8", given(OUTCOMES, 2)), OUTCOMES),
+    "intents": (insert_intents("$1::float8", given(INTENTS, 2)), INTENTS),
+    "denials": (insert_denials("$1::float8", given(DENIALS, 2)), DENIALS),
+    "denial_counts": (insert_counts("$1::float8", given(COUNTS, 2)), COUNTS),
+}
 
 
 class Postgresql:
@@ -66,22 +85,26 @@ class Postgresql:
         self._judges_until = 0.0
         self._identity: str | None = None
         """Of the store that was opened first: no other one is written to, and none is made in its place."""
+        self._numbers = Numbers()
 
     async def flush(self, batch: Batch) -> Judged:
         """By one statement where nobody is refused; else it is judged under locks, and so is what comes in the next moment."""
         async with self._turn:
-            if time.monotonic() >= self._judges_until and whole.fits(batch):
-                if await self._as_one(batch):
+            rows = rows_of(batch, self._numbers)
+            if time.monotonic() >= self._judges_until and whole.fits(batch, rows):
+                if await self._as_one(batch, rows):
                     return Judged([*batch.intents], {}, {}, {})
                 self._judges_until = time.monotonic() + JUDGE_SECONDS
-            return await self._in_transaction(_flush, batch)  # type: ignore[no-any-return]
+            judged: Judged = await self._in_transaction(_flush, batch, rows)
+            self._numbers.remember(rows.fresh)
+            return judged
 
-    async def _as_one(self, batch: Batch) -> bool:
+    async def _as_one(self, batch: Batch, rows: Rows) -> bool:
         connection = await self._connected()
         try:
             with _bounded(connection):
                 self._whole = self._whole or await whole.prepared(connection)
-                return await whole.write(self._whole, batch, self._identity or "")
+                return await whole.write(self._whole, batch, rows, self._identity or "")
         except asyncpg.InvalidSQLStatementNameError:
             self._judges_until = math.inf  # there is a proxy in between, behind which no statement stays prepared
             return False
@@ -93,7 +116,7 @@ class Postgresql:
         async with self._turn:
             found: int = await self._in_transaction(_sweep, grace)
             if self._owns:
-                await self._in_transaction(_keep_months, keep_seconds)
+                await self._in_transaction(keep_months, keep_seconds)
             return found
 
     async def used(self, levels: Sequence[Level]) -> list[int]:
@@ -103,6 +126,7 @@ class Postgresql:
     async def identify(self, value: str) -> str:
         async with self._turn:
             self._identity = str(await self._in_transaction(_identify, value))
+            self._numbers = Numbers(key_of_numbers(self._identity))
             return self._identity
 
     async def count_by_uid(self, uid_of: UidOf) -> None:
@@ -139,6 +163,7 @@ class Postgresql:
     def _give_up(self, connection: Any) -> None:
         """Whether it was written is not known: nobody may go on with this connection."""
         self._connection = self._whole = None
+        self._numbers.forget()
         connection.terminate()
 
 
@@ -159,12 +184,13 @@ async def opened(url: str, new: bool) -> Any:
     try:
         with _bounded(connection):
             is_first = await connection.fetchval(FIRST_FORM)
+            is_older = await _version(connection) not in {0, REVISION}
         if is_first:
             with _bounded(connection, REPAIR_SECONDS):
                 async with connection.transaction():
                     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                     await repair(connection)
-        with _bounded(connection):
+        with _bounded(connection, REPAIR_SECONDS if is_older else _SECONDS):
             async with connection.transaction():
                 await _set_up(connection, new)
     except BaseException:
@@ -175,34 +201,43 @@ async def opened(url: str, new: bool) -> Any:
 
 async def _set_up(connection: Any, new: bool) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-    is_there = await connection.fetchval(EXISTS["postgresql"])
-    if not (is_there or new):
+    version = await _version(connection)
+    if not (version or new):
         raise StoreChanged("the database has no tables any more")
-    version = int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
+    if 0 < version < REVISION and not await connection.fetchval(OWNS):
+        raise Refused(
+            f"the runtime's store is of version {version}, expected {REVISION}, and this role is not its owner",
+            code="store-older",
+            hint="run `reconciler evidence prepare` as the owner of its tables, and grant again (docs/operations.md)",
+        )
     for statement in statements("postgresql", version):
-        await connection.execute(statement)
+        await connection.execute(statement, timeout=REPAIR_SECONDS)
     if await connection.fetchval(OWNS):
-        await _make_months(connection, await connection.fetchval(_NOW))
+        await make_months(connection, await connection.fetchval(NOW))
+
+
+async def _version(connection: Any) -> int:
+    """Return the revision of the store; 0 for an empty database."""
+    is_there = await connection.fetchval(EXISTS["postgresql"])
+    return int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
 
 
 def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
     return [[row[at] for row in rows] for at in range(count)]
 
 
-async def _add(connection: Any, table: str, types: Sequence[str], rows: Sequence[Sequence[Any]], end: str = "") -> None:
+async def _add(connection: Any, table: str, now: float, rows: Sequence[Sequence[Any]]) -> None:
     if rows:
-        marks = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(types, 1))
-        await connection.execute(
-            f"INSERT INTO {table} SELECT * FROM unnest({marks}) {end}", *_columns(rows, len(types))
-        )
+        statement, columns = _WRITE[table]
+        await connection.execute(statement, now, *columns_of(rows, columns))
 
 
-async def _flush(connection: Any, batch: Batch) -> Judged:
-    now: float = await connection.fetchval(_NOW)
-    # first, since what has ended makes room
-    await _add(
-        connection, "outcomes", _OUTCOME, [outcome_row(o, now) for o in batch.outcomes], "ON CONFLICT DO NOTHING"
-    )
+async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
+    now: float = await connection.fetchval(NOW)
+    for table, names, entries in rows.dictionaries():
+        await connection.execute(insert_entries(table, names), *_columns(entries, len(names)))
+    # before intents, since what has ended makes room
+    await _add(connection, "outcomes", now, rows.outcomes)
     if batch.outcomes:
         await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
     kept = kept_rows(batch.outcomes)
@@ -221,12 +256,16 @@ async def _flush(connection: Any, batch: Batch) -> Judged:
         )
     if sorted_.claimed:
         await _claim(connection, sorted_, judged, now)
-    await _add(connection, "slots", ("text", "text", "text", "float8"), slot_rows(judged.admitted, now))
+    slots = slot_rows(judged.admitted, now)
+    if slots:
+        columns = "unnest($1::text[], $2::text[], $3::text[], $4::float8[])"
+        await connection.execute(f"INSERT INTO slots SELECT * FROM {columns}", *_columns(slots, 4))
     if batch.proof:
         sql = "INSERT INTO slots VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, target, id) DO UPDATE SET ends = $4"
         await connection.execute(sql, *PROOF, now)
-    await _add(connection, "intents", _INTENT, [intent_row(one, now) for one in judged.admitted])
-    await _add(connection, "denials", _DENIAL, [denial_row(one, now) for one in batch.denials])
+    await _add(connection, "intents", now, rows.admitted(judged.admitted))
+    await _add(connection, "denials", now, rows.denials)
+    await _add(connection, "denial_counts", now, rows.counts)
     return judged._replace(repeated=sorted_.repeated)
 
 
@@ -247,7 +286,10 @@ async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> li
         f"SELECT 1 FROM repeats r WHERE {within} ORDER BY tenant, caller, key FOR UPDATE", *columns
     )
     # a statement of its own: it sees what was committed while the locks were waited for
-    return [Row(*record) for record in await connection.fetch(f"{FOUND} WHERE {within} AND r.id <> ''", *columns)]
+    return [
+        Row(*record)
+        for record in await connection.fetch(f"{FOUND['postgresql']} WHERE {within} AND r.id <> ''", *columns)
+    ]
 
 
 async def _claim(connection: Any, sorted_: Sorted, judged: Judged, now: float) -> None:
@@ -290,7 +332,7 @@ async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, i
 
 
 async def _read(connection: Any, levels: Sequence[Level]) -> list[int]:
-    now: float = await connection.fetchval(_NOW)
+    now: float = await connection.fetchval(NOW)
     keys = [key_of(level, now) for level in levels]
     given = (
         "unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (tenant, target, unit, period, at)"
@@ -306,9 +348,9 @@ async def _read(connection: Any, levels: Sequence[Level]) -> list[int]:
 
 
 async def _sweep(connection: Any, grace: float) -> int:
-    now: float = await connection.fetchval(_NOW)
+    now: float = await connection.fetchval(NOW)
     done = await connection.execute(
-        "INSERT INTO outcomes SELECT id, $1, 'unknown', NULL, 0, 0, 'no-outcome' FROM intents i WHERE ends < $2 "
+        f"INSERT INTO outcomes ({NO_OUTCOME}) SELECT id, $1, {NO_OUTCOME_VALUES} FROM intents i WHERE ends < $2 "
         "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.id = i.id) ON CONFLICT DO NOTHING",
         now,
         now - grace,
@@ -318,41 +360,6 @@ async def _sweep(connection: Any, grace: float) -> int:
     short, long = old_windows(now)
     await connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='$1', short='$2')}", long, short)
     return int(done.rpartition(" ")[2])
-
-
-async def _months(connection: Any) -> set[str]:
-    found = await connection.fetch(
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = ANY($1::regclass[])",
-        [*PARTITIONED],
-    )
-    return {row["relname"] for row in found}
-
-
-async def _make_months(connection: Any, now: float) -> None:
-    """What a server that was away for long has put into the rest stays there: its month gets no partition any more."""
-    there = await _months(connection)
-    for one in partitions(now):
-        if one.name in there:
-            continue
-        sql = f"SELECT EXISTS (SELECT 1 FROM {one.table}_rest WHERE id >= $1 AND id < $2)"
-        if not await connection.fetchval(sql, one.first, one.behind):
-            await connection.execute(
-                f"CREATE TABLE {one.name} PARTITION OF {one.table} FOR VALUES FROM ('{one.first}') TO ('{one.behind}')"
-            )
-
-
-async def _keep_months(connection: Any, keep_seconds: float) -> None:
-    """Makes the partitions that will be needed, drops those that are over, and removes what is old in the others."""
-    now: float = await connection.fetchval(_NOW)
-    oldest = now - keep_seconds
-    await _make_months(connection, now)
-    last = month_of(oldest)[0]
-    for name in sorted(await _months(connection)):
-        table, _, month = name.partition("_")
-        if month < last and table in PARTITIONED:
-            await connection.execute(f"DROP TABLE {name}")
-    for table in PARTITIONED:
-        await connection.execute(f"DELETE FROM {table} WHERE at < $1", oldest)
 
 
 async def _size(connection: Any) -> int:

@@ -9,10 +9,11 @@ from reconciler.runtime.ledger.entries import Intent, Outcome, Repeated
 
 REPEAT_SECONDS = 86_400.0
 """How long a key counts."""
-FOUND = (
+_FOUND = (
     "SELECT r.tenant, r.caller, r.key, r.request, r.id, r.at, r.kept, i.ends, o.outcome FROM repeats r "
-    "LEFT JOIN intents i ON i.id = r.id LEFT JOIN outcomes o ON o.id = r.id"
+    "LEFT JOIN intents i ON i.id = {id} LEFT JOIN outcomes o ON o.id = {id}"
 )
+FOUND = {"sqlite": _FOUND.format(id="r.id"), "postgresql": _FOUND.format(id="NULLIF(r.id, '')::uuid")}
 _NOTHING_DONE = frozenset({"failure", "timeout", "blocked"})
 Key = tuple[str, str, str]
 """Tenant, the caller's uid, and what the caller's key was turned into."""

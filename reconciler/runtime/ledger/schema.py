@@ -7,8 +7,9 @@ import time
 from typing import NamedTuple
 
 from reconciler.errors import Refused
+from reconciler.runtime.ledger.revision_4 import fourth
 
-REVISION = 3
+REVISION = 4
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",
@@ -81,7 +82,7 @@ def statements(dialect: str, version: int, upto: int = REVISION) -> list[str]:
             code="store-newer",
             hint="serve with the newer release, or name another store",
         )
-    steps = [_first(dialect), _second(dialect), _third(dialect)]
+    steps = [_first(dialect), _second(dialect), _third(dialect), fourth(dialect)]
     made = [statement for step in steps[version:upto] for statement in step]
     return [*made, f"UPDATE runtime_schema SET version = '{upto}'"] if version < upto else []
 
@@ -124,13 +125,18 @@ PARTITIONED = ("intents", "outcomes", "denials")
 """PostgreSQL: by months. An id begins with its time, so that it is the key of a row and of its partition at once."""
 
 
+def first_id(moment: float) -> str:
+    """Return what sorts before every id that is made from this moment on: 56 bits of microseconds, then zeros."""
+    return f"{int(moment * 1_000_000):014x}{'0' * 18}"
+
+
 def month_of(now: float, ahead: int = 0) -> tuple[str, str, str]:
     """The name of a month's partitions, the first id in it, and the first behind it."""
     at = time.gmtime(now)
     months = at.tm_year * 12 + at.tm_mon - 1 + ahead
     begins, ends = (calendar.timegm((month // 12, month % 12 + 1, 1, 0, 0, 0)) for month in (months, months + 1))
     year, month = divmod(months, 12)
-    return f"{year:04d}_{month + 1:02d}", f"{begins * 1_000_000:014x}", f"{ends * 1_000_000:014x}"
+    return f"{year:04d}_{month + 1:02d}", first_id(begins), first_id(ends)
 
 
 class Partition(NamedTuple):

@@ -15,6 +15,8 @@ from urllib.parse import quote
 from reconciler.runtime.ledger.batch import (
     BY_NAME,
     IDENTITY,
+    NO_OUTCOME,
+    NO_OUTCOME_VALUES,
     OLD_WINDOWS,
     PROOF,
     Batch,
@@ -22,14 +24,12 @@ from reconciler.runtime.ledger.batch import (
     StoreChanged,
     UidOf,
     by_uid,
-    denial_row,
-    intent_row,
     old_windows,
-    outcome_row,
     slot_rows,
 )
 from reconciler.runtime.ledger.entries import Intent, Level
 from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.repeats import (
     FOUND,
     REPEAT_SECONDS,
@@ -39,11 +39,24 @@ from reconciler.runtime.ledger.repeats import (
     keys_given,
     sort_out,
 )
+from reconciler.runtime.ledger.rows import Rows, rows_of
 from reconciler.runtime.ledger.schema import EXISTS, statements
 
 T = TypeVar("T")
 BUSY_SECONDS = 2.0
 _NOW = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+_INTENT = (
+    "INSERT INTO intents (id, at, ends, tenant, subject, path, policy, run, value_hash, generation, drifted, shadow, trace) "
+    f"VALUES ({', '.join('?' * 13)})"
+)
+_OUTCOME = (
+    "INSERT INTO outcomes (id, at, outcome, result_rows, size, duration_ms, code, status, output_hash) "
+    f"VALUES ({', '.join('?' * 9)}) ON CONFLICT DO NOTHING"
+)
+_DENIAL = (
+    "INSERT INTO denials (id, at, tenant, subject, path, policy, target, action, reason, detail, run, generation) "
+    f"VALUES ({', '.join('?' * 12)})"
+)
 
 
 class Known(NamedTuple):
@@ -62,9 +75,13 @@ class Sqlite:
         self._connection: sqlite3.Connection | None = None
         self._known: Known | None = None
         """The store that was opened first: no other one is written to, and none is made in its place."""
+        self._numbers = Numbers()
 
     async def flush(self, batch: Batch) -> Judged:
-        return await self._do(lambda connection: _flush(connection, batch))
+        rows = rows_of(batch, self._numbers)
+        judged = await self._do(lambda connection: _flush(connection, batch, rows))
+        self._numbers.remember(rows.fresh)
+        return judged
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         return await self._do(lambda connection: _sweep(connection, grace, keep_seconds))
@@ -83,6 +100,7 @@ class Sqlite:
             connection.execute("INSERT INTO settings VALUES ('values_key', ?) ON CONFLICT DO NOTHING", (value,))
             found = str(connection.execute(IDENTITY).fetchone()[0])
             self._known = Known(_file(self._path), found)
+            self._numbers = Numbers(key_of_numbers(found))
             return found
 
         return await self._do(first)
@@ -164,13 +182,15 @@ def opened(path: Path, new: bool) -> sqlite3.Connection:
     return connection
 
 
-def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
+def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> Judged:
     now: float = connection.execute(_NOW).fetchone()[0]
-    # first, since what has ended makes room
-    connection.executemany(
-        "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [outcome_row(one, now) for one in batch.outcomes],
-    )
+    for table, columns, entries in rows.dictionaries():
+        marks = ", ".join("?" * len(columns))
+        connection.executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING", entries
+        )
+    # before intents, since what has ended makes room
+    connection.executemany(_OUTCOME, [(row[0], now, *row[1:]) for row in rows.outcomes])
     connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
     connection.executemany("UPDATE repeats SET kept = ? WHERE id = ?", kept_rows(batch.outcomes))
     sorted_ = sort_out(batch.intents, _repeats(connection, batch.intents, now), now)
@@ -184,11 +204,12 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
     connection.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", slot_rows(judged.admitted, now))
     if batch.proof:
         connection.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?)", (*PROOF, now))
+    admitted = rows.intents if len(judged.admitted) == len(rows.intents) else rows.admitted(judged.admitted)
+    connection.executemany(_INTENT, [(row[0], now, now + row[1], *row[2:]) for row in admitted])
+    connection.executemany(_DENIAL, [(row[0], now, *row[1:]) for row in rows.denials])
     connection.executemany(
-        f"INSERT INTO intents VALUES ({', '.join('?' * 13)})", [intent_row(one, now) for one in judged.admitted]
-    )
-    connection.executemany(
-        f"INSERT INTO denials VALUES ({', '.join('?' * 9)})", [denial_row(one, now) for one in batch.denials]
+        "INSERT INTO denial_counts VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(one[0], now, one[1]) for one in rows.counts],
     )
     return judged._replace(repeated=sorted_.repeated)
 
@@ -196,7 +217,7 @@ def _flush(connection: sqlite3.Connection, batch: Batch) -> Judged:
 def _repeats(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> list[Row]:
     found = []
     for key in keys_given(intents):
-        found += connection.execute(f"{FOUND} WHERE (r.tenant, r.caller, r.key) = (?, ?, ?)", key).fetchall()
+        found += connection.execute(f"{FOUND['sqlite']} WHERE (r.tenant, r.caller, r.key) = (?, ?, ?)", key).fetchall()
     return [Row(*row) for row in found]
 
 
@@ -217,7 +238,7 @@ def _used(connection: sqlite3.Connection, keys: Sequence[Key], now: float) -> di
 def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) -> int:
     now: float = connection.execute(_NOW).fetchone()[0]
     found = connection.execute(
-        "INSERT INTO outcomes SELECT id, ?, 'unknown', NULL, 0, 0, 'no-outcome' FROM intents i WHERE ends < ? "
+        f"INSERT INTO outcomes ({NO_OUTCOME}) SELECT id, ?, {NO_OUTCOME_VALUES} FROM intents i WHERE ends < ? "
         "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.id = i.id)",
         (now, now - grace),
     ).rowcount
@@ -225,7 +246,7 @@ def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) ->
     short, long = old_windows(now)
     connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='?', short='?')}", (long, short))
     connection.execute("DELETE FROM repeats WHERE at < ?", (now - REPEAT_SECONDS,))
-    for table in ("outcomes", "intents", "denials"):
+    for table in ("outcomes", "intents", "denials", "denial_counts"):
         connection.execute(f"DELETE FROM {table} WHERE at < ?", (now - keep_seconds,))
     return found
 

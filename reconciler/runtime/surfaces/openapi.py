@@ -8,6 +8,7 @@ from reconciler import __version__
 from reconciler.kinds.table import KINDS
 from reconciler.model.access import ACTIONS
 from reconciler.model.kind import Ability
+from reconciler.runtime.ledger.narrowing import MOST_CHARACTERS, OUTCOMES
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
 _PROBLEM = {
@@ -164,12 +165,25 @@ _FREEZE = {
         "allow_unknown": {"type": "boolean", "description": "Freeze a name ahead of time, before anything has it."},
     },
 }
+_TEXT = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
+_MOMENT = {"type": "string", "description": "A date or a moment (ISO 8601), e.g. 2026-11-30 or 2026-11-30T12:00Z."}
+_NARROWING = [
+    {"name": name, "in": "query", "schema": schema}
+    for name, schema in (
+        ("caller", _WORD),
+        ("target", _TEXT),
+        ("outcome", {"type": "string", "enum": [*OUTCOMES]}),
+        ("run", _TEXT),
+        ("from", _MOMENT),
+        ("to", _MOMENT),
+    )
+]
 _TOP = "/v1/tenants/{tenant}"
 _OPERATORS = {
     f"{_TOP}/evidence": {
         "get": {
             "summary": "What was done and refused, the newest first.",
-            "parameters": [_TENANT, *_PAGED, {"name": "caller", "in": "query", "schema": _WORD}],
+            "parameters": [_TENANT, *_PAGED, *_NARROWING],
             "responses": _answers(_list("evidence", _ANY), 400, 404),
         }
     },

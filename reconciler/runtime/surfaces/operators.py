@@ -22,12 +22,13 @@ from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
 from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
+from reconciler.runtime.ledger.narrowing import NotNarrowing, narrowed
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.source import Source, Stale
 from reconciler.runtime.surfaces import declared
 from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
-from reconciler.runtime.surfaces.pages import asked, cursor_of
+from reconciler.runtime.surfaces.pages import BadCursor, asked, cursor_of
 from reconciler.runtime.surfaces.problem import Json, problem
 from reconciler.runtime.threads import in_thread
 from reconciler.store.filing import file
@@ -88,10 +89,13 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
     async def list_evidence(request: Request) -> Response:
         tenant = request.path_params["tenant"]
         limit, before = asked(request)
-        caller = request.query_params.get("caller")
-        if caller is not None and not is_name(caller):
-            return problem(400, "invalid-values", "`caller` is a caller's name.")
-        found = await in_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, caller)
+        if before and not reading.is_id(before):
+            raise BadCursor
+        try:
+            asks = narrowed(request.query_params)
+        except NotNarrowing as error:
+            return problem(400, "invalid-values", f"`{error.name}`: {error}.")
+        found = await in_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, None, asks)
         more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
         return Json({"evidence": found[:limit], **more})
 
