@@ -55,7 +55,7 @@ class Door(HttpToolsProtocol):
         self.deadline = self.waiting_since = math.inf
         self._in_head = True
         self._begun = self._leaving = False
-        self._head = self._headers = self._body = self._framed = 0
+        self._head = self._body = self._framed = 0
         self._discarded = 0
         self._linger: asyncio.TimerHandle | None = None
 
@@ -116,7 +116,7 @@ class Door(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._begun = True
-        self._headers = self._body = self._framed = 0
+        self._body = self._framed = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -126,15 +126,17 @@ class Door(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what uvicorn's own method does is written out, since it is the one that is called most."""
         if not self._in_head or self._leaving:
             return  # trailers say nothing
-        self._headers += 1
-        if self._headers > MAX_HEADERS:
+        name = name.lower()
+        if len(self.headers) >= MAX_HEADERS:
             self._refuse_headers()
-        elif name.lower() == b"content-length" and value.isdigit() and int(value[:20]) > MOST_BYTES:
+        elif name == b"content-length" and value.isdigit() and int(value[:20]) > MOST_BYTES:
             self._refuse_body()
-        else:
-            super().on_header(name, value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._leaving:

@@ -154,13 +154,19 @@ def test_silent_connections_make_room(db: Db, folder: Path) -> None:
     with served(folder, db, door={"connections": 50, "connections_per_address": 20, "header_seconds": 300}) as server:
         silent = [connect(server) for _ in range(60)]
         server.until(lambda: server.call("top", region="eu").status_code == 200)
-        closed = 0
+        closed: set[socket.socket] = set()
+
+        def has_room() -> bool:
+            for one in {*silent} - closed:
+                one.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    assert not read_all(one)
+                    closed.add(one)
+            return len(closed) >= 40
+
+        server.until(has_room, 10)
         for one in silent:
-            one.settimeout(0.05)
-            with contextlib.suppress(TimeoutError):
-                closed += not read_all(one)
             one.close()
-        assert closed >= 40
         metrics = server.operator("/metrics").text
         assert 'reconciler_refused_requests_total{code="overloaded",surface="door",tenant=""} ' in metrics
 
@@ -231,4 +237,4 @@ def test_the_door_holds(db: Db, folder: Path) -> None:
         for one in silent:
             one.close()
         assert statistics.median(took) < 0.1 + 10 * idle
-        assert max(took) < 2 + 10 * idle
+        assert sorted(took)[-5] < 1 + 10 * idle
