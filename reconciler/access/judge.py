@@ -13,6 +13,7 @@ from reconciler.access.decide import Ask, Decision, decide, subject_of, tools_of
 from reconciler.access.keys import holder_of
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
+from reconciler.model.access import ACTIONS
 from reconciler.model.known import Known
 from reconciler.model.status import Freeze, Status
 from reconciler.model.target import Identity, NoClaim
@@ -130,3 +131,9 @@ def surface(tenant: Tenant, status: Status | None, caller: Caller) -> dict[str, 
         return {}
     allowed = tools_of(tenant, subject).items()
     return {tool: target for tool, target in allowed if judge(tenant, status, caller, Ask(target.name)).allowed}
+
+
+def actions_of(tenant: Tenant, status: Status | None, caller: Caller, target: str) -> dict[str, Target]:
+    """Return exactly the actions by which a caller may call a target that has several, such as a plane, sorted."""
+    decided = {action: judge(tenant, status, caller, Ask(target, action)) for action in sorted(ACTIONS)}
+    return {action: one.target for action, one in decided.items() if one.allowed and one.target is not None}

@@ -48,7 +48,8 @@ class Listener(Part):
     )
     allowed_origins: ItemSet[ShortText] = Field(
         (),
-        description="Values of the Origin header that are taken, for browsers; requests without one come from programs.",
+        description="Values of the Origin header that are taken, for browsers, besides the loopback's on a listener there; "
+        "requests without one come from programs.",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 
 from reconciler.access.decide import Ask, Decision, target_of_tool
-from reconciler.access.judge import Caller, frozen_by, judge, surface
+from reconciler.access.judge import Caller, actions_of, frozen_by, judge, surface
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.codes import Code
@@ -146,6 +146,13 @@ class Mediator:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
         return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
+
+    def planes(self, caller: Caller) -> dict[str, dict[str, Target]]:
+        """Return the planes of which a caller may call something, and by which actions; sorted by name. Raises Refusal."""
+        in_force = self._in_force()
+        tenant = in_force.snapshot.tenant(caller.tenant)
+        found = {name: actions_of(tenant, in_force.status, caller, name) for name in tenant.names("plane")}
+        return {name.partition("/")[2]: actions for name, actions in found.items() if actions}
 
     async def limits(self, tenant: str, caller: str | None = None) -> list[dict[str, Any]]:
         """What is used of a tenant's limits, or of those that are about one caller. Raises Refusal."""

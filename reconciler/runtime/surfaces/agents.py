@@ -19,7 +19,7 @@ from reconciler.runtime.surfaces.guard import BadRequest, json_object
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
 from reconciler.runtime.surfaces.pages import BadCursor, page
 from reconciler.runtime.surfaces.problem import Json, of_refusal, problem
-from reconciler.runtime.surfaces.tools import done_of, tool_of
+from reconciler.runtime.surfaces.tools import done_of, plane_of, tool_of
 
 
 def routes(mediator: Mediator) -> list[Route]:
@@ -40,6 +40,17 @@ def routes(mediator: Mediator) -> list[Route]:
         target = mediator.target_of(who, request.path_params["name"])
         return _done(await mediator.access(who, Ask(target), arguments, *_labels(request)))
 
+    async def list_planes(request: Request) -> Response:
+        told = [plane_of(name, actions) for name, actions in mediator.planes(_who(request)).items()]
+        return Json(page(request, told, "planes", lambda plane: str(plane["name"])))
+
+    async def tell_plane(request: Request) -> Response:
+        name = request.path_params["name"]
+        actions = mediator.planes(_who(request)).get(name)
+        if actions is None:
+            raise Refusal("not-found")
+        return Json(plane_of(name, actions))
+
     async def call_plane(request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]
         arguments = await _arguments(request)
@@ -56,6 +67,8 @@ def routes(mediator: Mediator) -> list[Route]:
         Route("/v1/limits", answering(own_limits)),
         Route("/v1/tools", answering(list_tools)),
         Route("/v1/tools/{name}", answering(tell_tool)),
+        Route("/v1/planes", answering(list_planes)),
+        Route("/v1/planes/{name}", answering(tell_plane)),
         Route("/v1/planes/{name}/{action}", answering(call_plane), methods=["POST"]),
     ]
 

@@ -19,6 +19,7 @@ from reconciler.runtime.identity import Unprovable
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.surfaces.exchange import Exchange
+from reconciler.runtime.surfaces.origins import is_loopback_origin, takes_loopback_pages
 from reconciler.runtime.surfaces.problem import REFUSED, ProblemJson, problem
 from reconciler.strict_json import NotStrict
 
@@ -55,6 +56,7 @@ class Guard:
         self._app, self._settings, self._entrance, self._metrics = app, settings, entrance, metrics
         self._hosts = frozenset({*LOOPBACK, *(host.lower() for host in listener.allowed_hosts)})
         self._origins = frozenset(listener.allowed_origins)
+        self._is_local = takes_loopback_pages(listener)
         self._open: set[Exchange] = set()
         self._of_caller: Counter[Any] = Counter()
         self._stopping = False
@@ -133,9 +135,12 @@ class Guard:
         if name not in self._hosts and host not in self._hosts:
             return problem(421, "wrong-host", "This server does not answer under that name.")
         origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1") not in self._origins:
+        if origin is not None and not self._is_ours(origin.decode("latin-1")):
             return problem(403, "wrong-origin", "Pages of that origin may not ask here.")
         return None
+
+    def _is_ours(self, origin: str) -> bool:
+        return origin in self._origins or (self._is_local and is_loopback_origin(origin))
 
     def _count(self, exchange: Exchange) -> None:
         surface = self._entrance.surface(exchange.scope["path"])

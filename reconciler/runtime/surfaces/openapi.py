@@ -36,6 +36,27 @@ _TOOL = {
         "input_schema": {"type": "object"},
     },
 }
+_PLANE = {
+    "type": "object",
+    "required": ["name", "description", "actions"],
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "actions": {
+            "type": "object",
+            "propertyNames": {"enum": [*ACTIONS]},
+            "additionalProperties": {
+                "type": "object",
+                "required": ["description", "read_only", "input_schema"],
+                "properties": {
+                    "description": {"type": "string"},
+                    "read_only": {"type": "boolean"},
+                    "input_schema": {"type": "object"},
+                },
+            },
+        },
+    },
+}
 _CALL = {
     "type": "object",
     "properties": {"arguments": {"type": "object", "description": "The values, by parameter."}},
@@ -130,6 +151,16 @@ _AGENTS = {
             "requestBody": _body(_CALL),
             "responses": _answers(_DONE, *_CALLING),
         }
+    },
+    "/v1/planes": {
+        "get": {
+            "summary": "The planes on which you may do something.",
+            "parameters": _PAGED,
+            "responses": _answers(_list("planes", _PLANE), 400),
+        }
+    },
+    "/v1/planes/{name}": {
+        "get": {"summary": "One of them.", "parameters": [_path("name")], "responses": _answers(_PLANE, 404)}
     },
     "/v1/planes/{name}/{action}": {
         "post": {

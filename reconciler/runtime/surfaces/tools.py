@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler import strict_json
@@ -18,6 +19,15 @@ def tool_of(name: str, target: Target) -> dict[str, Any]:
         "read_only": not target.writes,
         "input_schema": target.input_schema,
     }
+
+
+def plane_of(name: str, actions: Mapping[str, Target]) -> dict[str, Any]:
+    """Return a plane: its name, its purpose, and what a caller may do on it."""
+    plane = next(iter(actions.values())).chain[0]
+    told = {action: tool_of(f"{name}/{action}", target) for action, target in actions.items()}
+    for one in told.values():
+        del one["name"], one["action"]
+    return {"name": name, "description": plane.body["description"], "actions": told}
 
 
 def done_of(done: Done) -> dict[str, Any]:
