@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Annotated, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -50,6 +51,22 @@ class Listener(Part):
         (),
         description="Values of the Origin header that are taken, for browsers, besides the loopback's on a listener there; "
         "requests without one come from programs.",
+    )
+
+
+def _origin(text: str) -> str:
+    if urlsplit(text).path not in ("", "/"):
+        raise fail("invalid-url", "expected a URL without a path, such as https://agents.example.com")
+    return text
+
+
+class AgentsListener(Listener):
+    """The agents' listener."""
+
+    public_url: Annotated[Url, AfterValidator(_origin)] | None = Field(
+        None,
+        description="This server's address as agents know it, e.g. `https://agents.example.com`, for clients that find out "
+        "where to log in. Tokens may name it, or its `/mcp`, as their audience. Without it, a request's Host says it.",
     )
 
 
@@ -141,7 +158,7 @@ class ServeFile(Part):
         description="URL of the runtime's own store, e.g. `sqlite:///runtime.db`; RECONCILER_RUNTIME_URL wins. Never the "
         "database of the configuration.",
     )
-    agents: Listener = Field(default_factory=Listener, description="The listener for agents.")
+    agents: AgentsListener = Field(default_factory=AgentsListener, description="The listener for agents.")
     operators: Operators | None = Field(
         None, description="The listener for operators, metrics among it; off without this."
     )

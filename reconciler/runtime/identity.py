@@ -12,6 +12,7 @@ from typing import Any
 from reconciler.access.judge import Caller, frozen_by
 from reconciler.access.keys import holder_of
 from reconciler.runtime.source import InForce, Source, Stale
+from reconciler.runtime.surfaces.discovery import Discovery
 from reconciler.runtime.tokens import NoKeys, Tokens
 from reconciler.store.keys import digest
 
@@ -23,8 +24,8 @@ class Unprovable(Exception):
 class AgentEntrance:
     """Proves callers by keys and by tokens of trusted issuers, against what is in force."""
 
-    def __init__(self, source: Source, tokens: Tokens) -> None:
-        self._source, self._tokens = source, tokens
+    def __init__(self, source: Source, tokens: Tokens, discovery: Discovery) -> None:
+        self._source, self._tokens, self._discovery = source, tokens, discovery
 
     async def prove(self, authorization: str) -> Caller | None:
         scheme, _, credential = authorization.partition(" ")
@@ -43,6 +44,9 @@ class AgentEntrance:
     def is_frozen(self, who: Caller) -> bool:
         in_force = self._in_force()
         return frozen_by(in_force.status, who.within(in_force.snapshot.tenant(who.tenant)), None) is not None
+
+    def challenge(self, path: str, host: str, has_credential: bool) -> str:
+        return self._discovery.challenge(path, host, has_credential)
 
     def surface(self, path: str) -> str:
         return "mcp" if path == "/mcp" else "http"

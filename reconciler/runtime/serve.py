@@ -29,6 +29,7 @@ from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.running import Plan, Running, running
 from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces import agents, operators
+from reconciler.runtime.surfaces.discovery import METADATA_PATHS, Discovery
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp
@@ -163,16 +164,19 @@ def _uvicorn(one: Listening) -> uvicorn.Config:
 
 
 def agents_app(plan: Plan, parts: Running) -> Guard:
+    settings = plan.settings
+    discovery = Discovery(settings.agents, settings.issuers)
     routes = [
         *agents.routes(parts.mediator),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
+        *[Route(path, _metadata(discovery)) for path in METADATA_PATHS],
         Route("/mcp", McpOverHttp(Mcp(parts.mediator))),
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
-    entrance = AgentEntrance(parts.source, Tokens(plan.settings.issuers))
-    return Guard(app, plan.settings.agents, plan.settings.door, entrance, parts.metrics)
+    entrance = AgentEntrance(parts.source, Tokens(settings.issuers, discovery.audiences), discovery)
+    return Guard(app, settings.agents, settings.door, entrance, parts.metrics)
 
 
 def operators_app(plan: Plan, parts: Running) -> Guard:
@@ -218,6 +222,13 @@ def _health(parts: Running) -> list[Route]:
 def _document(content: Any) -> Any:
     async def tell(_request: Request) -> Response:
         return Json(content)
+
+    return tell
+
+
+def _metadata(discovery: Discovery) -> Any:
+    async def tell(request: Request) -> Response:
+        return Json(discovery.metadata(request.url.path, request.headers.get("host", "")))
 
     return tell
 

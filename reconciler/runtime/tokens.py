@@ -34,8 +34,8 @@ class _Keys(NamedTuple):
 class Tokens:
     """The keys of each issuer, fetched when they are needed."""
 
-    def __init__(self, issuers: Mapping[str, Issuer]) -> None:
-        self._issuers = issuers
+    def __init__(self, issuers: Mapping[str, Issuer], audiences: tuple[str, ...] = ()) -> None:
+        self._issuers, self._audiences = issuers, audiences
         self._keys = dict.fromkeys(issuers, _Keys(-math.inf, {}))
         self._turns = {name: asyncio.Lock() for name in issuers}
 
@@ -48,7 +48,7 @@ class Tokens:
         for name, issuer in self._issuers.items():
             if issuer.issuer == said and header.get("alg") in issuer.algorithms:
                 key = await self._key(name, issuer, str(header.get("kid", "")))
-                claims = None if key is None else _verified(token, key, issuer)
+                claims = None if key is None else _verified(token, key, issuer, self._audiences)
                 if claims is not None:
                     return name, claims
         return None
@@ -87,13 +87,13 @@ def _fetched(url: str) -> Mapping[str, Any] | None:
     return {key.key_id or "": key for key in found}
 
 
-def _verified(token: str, key: Any, issuer: Issuer) -> dict[str, Any] | None:
+def _verified(token: str, key: Any, issuer: Issuer, audiences: tuple[str, ...]) -> dict[str, Any] | None:
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[*issuer.algorithms],
-            audience=issuer.audience,
+            audience=[issuer.audience, *audiences],
             issuer=issuer.issuer,
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iss", "aud"]},

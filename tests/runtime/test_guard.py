@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from reconciler.load.serve_file import DoorSettings, Issuer, Listener
+from reconciler.load.serve_file import AgentsListener, DoorSettings, Issuer, Listener
 from reconciler.runtime import source as source_module
 from reconciler.runtime import tokens as tokens_module
 from reconciler.runtime.identity import AgentEntrance
 from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.surfaces.discovery import Discovery
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.problem import REFUSED, Json
 from reconciler.runtime.tokens import Tokens
@@ -75,7 +76,7 @@ class Asked:
 
 
 def guarded(world: World, app: App, issuers: Mapping[str, Issuer] | None = None, **door: Any) -> Guard:
-    entrance = AgentEntrance(world.source, Tokens(issuers or {}))
+    entrance = AgentEntrance(world.source, Tokens(issuers or {}), Discovery(AgentsListener(), issuers or {}))
     return Guard(app, Listener(), DoorSettings(**door), entrance, world.metrics)
 
 

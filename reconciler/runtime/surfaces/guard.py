@@ -18,6 +18,7 @@ from reconciler.load.serve_file import DoorSettings, Listener
 from reconciler.runtime.identity import Unprovable
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.surfaces.discovery import METADATA_PATHS
 from reconciler.runtime.surfaces.exchange import Exchange
 from reconciler.runtime.surfaces.origins import is_loopback_origin, takes_loopback_pages
 from reconciler.runtime.surfaces.problem import REFUSED, ProblemJson, problem
@@ -26,7 +27,7 @@ from reconciler.strict_json import NotStrict
 log = logging.getLogger("reconciler.runtime")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MOST_BYTES = 1024 * 1024
-OPEN = frozenset({"/healthz", "/readyz", "/openapi.json"})
+OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", *METADATA_PATHS})
 CHECK_SECONDS = 0.25
 """How often each open stream is held to its credential."""
 
@@ -39,6 +40,9 @@ class Entrance(Protocol):
 
     def is_frozen(self, who: Any) -> bool:
         """Whether an operator has frozen the caller itself. Raises Unprovable."""
+
+    def challenge(self, path: str, host: str, has_credential: bool) -> str:
+        """Return the value of WWW-Authenticate for somebody who is not known."""
 
     def surface(self, path: str) -> str:
         """Return which of the surfaces a path belongs to, as metrics name it."""
@@ -125,7 +129,11 @@ class Guard:
             self._trouble.occurs(type(error).__name__)
             return _unavailable()
         if who is None:
-            return problem(401, "unauthenticated", "Say who you are.", {"WWW-Authenticate": "Bearer"})
+            host = next((value for name, value in exchange.scope["headers"] if name == b"host"), b"")
+            challenge = self._entrance.challenge(
+                exchange.scope["path"], host.decode("latin-1"), bool(exchange.authorization)
+            )
+            return problem(401, "unauthenticated", "Say who you are.", {"WWW-Authenticate": challenge})
         exchange.who = exchange.scope["who"] = who
         return None
 
@@ -191,10 +199,6 @@ def _unavailable() -> ProblemJson:
 
 def _stopping() -> ProblemJson:
     return problem(503, "stopping", "The server stops; ask again.", {"Retry-After": "1", "Connection": "close"})
-
-
-class TooLarge(Exception):
-    """More came than is allowed."""
 
 
 class BadRequest(Exception):

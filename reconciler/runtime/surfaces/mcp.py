@@ -21,6 +21,7 @@ from reconciler.runtime.surfaces.mcp_wire import (
     VERSION_KEY,
     Fault,
     Request,
+    Result,
     require_envelope,
     require_version,
 )
@@ -50,18 +51,18 @@ class Mcp:
         self._legacy: Mapping[str, Method] = {"initialize": _initialize, "ping": _ping, **shared}
         self._modern: Mapping[str, Method] = {"server/discover": _discover, **shared}
 
-    async def answer(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> bytes:
-        """Return the JSON text of a result, in the era of the handshake. ``beside`` came beside the message. Raises Fault."""
-        return strict_json.write_around(await self._run(self._legacy, who, request, beside))
+    async def answer(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> Result:
+        """Return a result, in the era of the handshake. ``beside`` came beside the message. Raises Fault."""
+        return _written(await self._run(self._legacy, who, request, beside))
 
-    async def answer_modern(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> bytes:
+    async def answer_modern(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> Result:
         """Return the same in the era without one, where results say how long they may be cached: no decision is. Raises Fault."""
         require_envelope(request)
         require_version(request.meta[VERSION_KEY], request.id)
         result = await self._run(self._modern, who, request, beside)
         meta = {**result.get("_meta", {}), SERVER_INFO_KEY: SERVER_INFO}
         hints = {} if request.method == "tools/call" else {"ttlMs": 0, "cacheScope": "private"}
-        return strict_json.write_around({**result, **hints, "resultType": "complete", "_meta": meta})
+        return _written({**result, **hints, "resultType": "complete", "_meta": meta})
 
     async def _run(
         self, methods: Mapping[str, Method], who: Caller, request: Request, beside: Labels
@@ -104,6 +105,11 @@ class Mcp:
             if refusal.code == "not-found":
                 raise Fault(INVALID_PARAMS, UNKNOWN_TOOL, refusal_of(refusal), request.id) from None
             return _refused(refusal)
+
+
+def _written(result: dict[str, Any]) -> Result:
+    refusal = result["structuredContent"]["code"] if result.get("isError") else ""
+    return Result(strict_json.write_around(result), refusal)
 
 
 def _labels_of(request: Request, beside: Labels) -> Labels:

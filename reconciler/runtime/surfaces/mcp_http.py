@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from reconciler.access.judge import Caller
-from reconciler.runtime.surfaces.guard import MOST_BYTES, TooLarge
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_wire import (
@@ -32,7 +32,7 @@ from reconciler.runtime.surfaces.mcp_wire import (
     write_fault,
     write_result,
 )
-from reconciler.runtime.surfaces.problem import problem
+from reconciler.runtime.surfaces.problem import REFUSED, problem
 
 RUN, KEY = RUN_HEADER.encode(), KEY_HEADER.encode()
 _READ = frozenset({b"accept", b"content-type", RUN, KEY, *ROUTING_HEADERS})
@@ -63,19 +63,19 @@ class McpOverHttp:
         if refused := _unfit(headers):
             await refused(scope, receive, send)
             return
-        try:
-            text = await _body(receive)
-        except TooLarge:
-            large = problem(413, "too-large", f"A request has at most {MOST_BYTES} bytes.")
-            await large(scope, receive, send)
-            return
-        status, answer = await self._answer(scope["who"], text, headers, repeated)
+        text = await _body(receive)
+        status, answer, refusal = await self._answer(scope["who"], text, headers, repeated)
+        if refusal:
+            scope[REFUSED] = refusal
         sent = [_JSON, (b"content-length", str(len(answer)).encode())] if answer else [(b"content-length", b"0")]
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": answer})
 
-    async def _answer(self, who: Caller, text: bytes, headers: Headers, repeated: bytes) -> tuple[int, bytes]:
-        """Return the status and the body; an empty one for a notification. ``repeated`` is a header that came twice."""
+    async def _answer(self, who: Caller, text: bytes, headers: Headers, repeated: bytes) -> tuple[int, bytes, str]:
+        """Return the status, the body (an empty one for a notification), and the code of a refusal.
+
+        ``repeated`` is a header that came twice.
+        """
         modern = is_modern(headers)
         try:
             message = parse(text)
@@ -88,17 +88,18 @@ class McpOverHttp:
                 require_headers(message, headers)
             beside = _labels(message, headers)
             answering = self._mcp.answer_modern if modern else self._mcp.answer
-            return 200, write_result(message.id, await answering(who, message, beside))
+            result = await answering(who, message, beside)
+            return 200, write_result(message.id, result.text), result.refusal
         except Fault as fault:
-            return (_MODERN_STATUS if modern else _STATUS).get(fault.code, 200), write_fault(fault)
+            return (_MODERN_STATUS if modern else _STATUS).get(fault.code, 200), write_fault(fault), fault.refusal
 
-    def _taken(self, message: Notification, modern: bool, headers: Headers) -> tuple[int, bytes]:
+    def _taken(self, message: Notification, modern: bool, headers: Headers) -> tuple[int, bytes, str]:
         """Take a notification and do nothing: an id in it proves nothing about whose request it would cancel. Raises Fault."""
         if modern and not message.method:
             raise Fault(INVALID_REQUEST, "Nothing was asked that this could be a response to.")
         if modern:
             require_version(headers[VERSION_HEADER])
-        return 202, b""
+        return 202, b"", ""
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[Headers, bytes]:
@@ -135,13 +136,12 @@ def _labels(request: Request, headers: Headers) -> Labels:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Return all of the body; what came of it where the client has gone. Raises TooLarge."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body
-    parts = [body]
-    while message.get("more_body", False):
+    """Return all of the body. Raises ClientDisconnect."""
+    parts = []
+    while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         parts.append(message.get("body", b""))
-    return b"".join(parts)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

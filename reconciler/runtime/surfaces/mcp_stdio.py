@@ -85,8 +85,8 @@ class Stdio:
     async def _result(self, request: Request) -> bytes:
         """Return the JSON text of a result, in the era that the request shows. Raises Fault."""
         if request.method != "initialize" and request.has_envelope:
-            return await self._mcp.answer_modern(self._who, request)
-        return await self._mcp.answer(self._who, request)
+            return (await self._mcp.answer_modern(self._who, request)).text
+        return (await self._mcp.answer(self._who, request)).text
 
     async def _write(self, text: bytes) -> None:
         await self._output.do(self._write_line, text + b"\n")

@@ -38,6 +38,18 @@ class Fault(Exception):
         super().__init__(message)
         self.code, self.message, self.data, self.id = code, message, data, id
 
+    @property
+    def refusal(self) -> str:
+        """The program's own code of the refusal that this error stands for; "" for an error of the protocol alone."""
+        return str(self.data.get("code", "")) if isinstance(self.data, dict) else ""
+
+
+class Result(NamedTuple):
+    """The JSON text of a result; ``refusal`` is the code where it says that a call was refused."""
+
+    text: bytes
+    refusal: str = ""
+
 
 class Request(NamedTuple):
     """A request, which is owed an answer."""

@@ -78,6 +78,9 @@ class OperatorEntrance:
     def is_frozen(self, who: Operator) -> bool:
         return False
 
+    def challenge(self, path: str, host: str, has_credential: bool) -> str:
+        return "Bearer"
+
     def surface(self, path: str) -> str:
         return "operators"
 

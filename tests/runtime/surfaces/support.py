@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from reconciler.access.judge import Caller
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp
+from reconciler.runtime.surfaces.problem import REFUSED
 from tests.runtime.worlds import BOT, World
 
 MODERN = "2026-07-28"
@@ -19,6 +20,8 @@ class Response(NamedTuple):
     status: int
     headers: dict[str, str]
     body: Any
+    refused: str
+    """What the guard would count it as."""
 
 
 def request(method: str, id: Any = 1, **params: Any) -> dict[str, Any]:
@@ -65,7 +68,8 @@ class Endpoint:
         await self._app(scope, receive, send)
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         content = b"".join(one.get("body", b"") for one in sent[1:])
-        return Response(sent[0]["status"], found, json.loads(content) if content else None)
+        body = json.loads(content) if content else None
+        return Response(sent[0]["status"], found, body, str(scope.get(REFUSED, "")))
 
     async def modern(self, method: str, meta: dict[str, Any] | None = None, **params: Any) -> Response:
         message = modern(method, meta=meta, **params)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from reconciler.access.judge import Caller
 from reconciler.runtime.call import Answer
+from reconciler.runtime.surfaces.mcp import Mcp
+from reconciler.runtime.surfaces.mcp_http import McpOverHttp
 from tests.conftest import Db
 from tests.runtime.surfaces.support import ENVELOPE, MODERN, VERSION, Endpoint, modern, request, routing
-from tests.runtime.worlds import WORLD, World, apply, in_world
+from tests.runtime.worlds import BOT, WORLD, World, apply, in_world
 
 SERVER = "io.modelcontextprotocol/serverInfo"
 CLIENT = {"capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -285,6 +288,42 @@ def test_a_model_is_told_of_cut_rows_and_of_limits(db: Db, folder: Path) -> None
         assert (wrong["isError"], wrong["structuredContent"]["errors"][0]["parameter"]) == (True, "region")
 
     in_world(db, folder, work, document)
+
+
+def test_each_refusal_is_counted_by_its_code(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        endpoint = Endpoint(world)
+        top = {"name": "top", "arguments": {"region": 5}}
+        for message, code in (
+            (request("tools/call", name="none"), "not-found"),
+            (request("tools/call", **top), "invalid-values"),
+            (request("tools/call", name="top", _meta={"reconciler/run-id": 5}), "invalid-run"),
+            (request("tools/list"), ""),
+            (request("x"), ""),
+        ):
+            assert (await endpoint.send(message)).refused == code
+        assert (await endpoint.modern("tools/call", **top)).refused == "invalid-values"
+        assert (await endpoint.send(b"", method="GET")).refused == "method-not-allowed"
+
+    in_world(db, folder, work)
+
+
+def test_a_client_that_leaves_gets_no_answer(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")], "who": BOT}
+        with pytest.raises(ClientDisconnect):
+            await McpOverHttp(Mcp(world.mediator))(scope, receive, send)
+        assert sent == []
+
+    in_world(db, folder, work)
 
 
 def test_a_defect_says_nothing_of_itself(db: Db, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
