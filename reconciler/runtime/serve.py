@@ -31,6 +31,7 @@ from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS, Discovery
 from reconciler.runtime.surfaces.guard import Guard
+from reconciler.runtime.surfaces.hot import HotPaths
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp
 from reconciler.runtime.surfaces.mcp_stdio import Stdio, lines_of, own_streams
@@ -171,12 +172,12 @@ def agents_app(plan: Plan, parts: Running) -> Guard:
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
         *[Route(path, _metadata(discovery)) for path in METADATA_PATHS],
-        Route("/mcp", McpOverHttp(Mcp(parts.mediator))),
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
     entrance = AgentEntrance(parts.source, Tokens(settings.issuers, discovery.audiences), discovery)
-    return Guard(app, settings.agents, settings.door, entrance, parts.metrics)
+    hot = HotPaths({"/mcp": McpOverHttp(Mcp(parts.mediator))}, agents.calling(parts.mediator), app)
+    return Guard(hot, settings.agents, settings.door, entrance, parts.metrics)
 
 
 def operators_app(plan: Plan, parts: Running) -> Guard:

@@ -16,6 +16,7 @@ from reconciler.model.address import is_name
 from reconciler.model.target import Unfit
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces.guard import BadRequest, json_object
+from reconciler.runtime.surfaces.hot import Handler
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
 from reconciler.runtime.surfaces.pages import BadCursor, page
 from reconciler.runtime.surfaces.problem import Json, of_refusal, problem
@@ -33,12 +34,6 @@ def routes(mediator: Mediator) -> list[Route]:
         if target is None:
             raise Refusal("not-found")
         return Json(tool_of(name, target))
-
-    async def call_tool(request: Request) -> Response:
-        who = _who(request)
-        arguments = await _arguments(request)
-        target = mediator.target_of(who, request.path_params["name"])
-        return _done(await mediator.access(who, Ask(target), arguments, *_labels(request)))
 
     async def list_planes(request: Request) -> Response:
         told = [plane_of(name, actions) for name, actions in mediator.planes(_who(request)).items()]
@@ -63,7 +58,7 @@ def routes(mediator: Mediator) -> list[Route]:
 
     return [
         # the first, since each is looked at in turn
-        Route("/v1/tools/{name}/call", answering(call_tool), methods=["POST"]),
+        Route("/v1/tools/{name}/call", calling(mediator), methods=["POST"]),
         Route("/v1/limits", answering(own_limits)),
         Route("/v1/tools", answering(list_tools)),
         Route("/v1/tools/{name}", answering(tell_tool)),
@@ -71,6 +66,18 @@ def routes(mediator: Mediator) -> list[Route]:
         Route("/v1/planes/{name}", answering(tell_plane)),
         Route("/v1/planes/{name}/{action}", answering(call_plane), methods=["POST"]),
     ]
+
+
+def calling(mediator: Mediator) -> Handler:
+    """Return the handler of a call."""
+
+    async def call_tool(request: Request) -> Response:
+        who = _who(request)
+        arguments = await _arguments(request)
+        target = mediator.target_of(who, request.path_params["name"])
+        return _done(await mediator.access(who, Ask(target), arguments, *_labels(request)))
+
+    return answering(call_tool)
 
 
 def answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
