@@ -12,6 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -124,9 +125,25 @@ _asked: list[KeyboardInterrupt] = []
 """The signals that asked this process to end. Libraries swallow what a handler raises in their middle, and fail later."""
 
 
-def _end(number: int, _frame: Any) -> None:
+_writes: list[Sequence[Write]] = []
+"""What the running command has written."""
+
+
+def _end(number: int, frame: FrameType | None) -> None:
     _asked.append(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
+    if _writes and _is_importing(frame) and fate_of(_writes[-1]) is Fate.NOT_WRITTEN:
+        # some extension modules crash, and others stay half made, when an exception comes out of what they import
+        code = _cut_short(_asked[-1], _writes[-1])
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
     raise _asked[-1]
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def run(arguments: list[str]) -> int:
@@ -136,6 +153,7 @@ def run(arguments: list[str]) -> int:
 
         register()
     with recording() as writes:
+        _writes[:] = [writes]
         try:
             return _run(arguments, writes)
         except KeyboardInterrupt as error:  # once more, while the first was being reported

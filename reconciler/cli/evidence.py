@@ -101,11 +101,15 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
         raise not_installed(error) from None
     database = _database(options, store)
     write = record(Write("the store of evidence", None))
+    before = _tables(database)
     try:
         unknown = asyncio.run(prepare(database, keep_days))
         write.fate = Fate.WRITTEN
     except KeyboardInterrupt:
-        write.fate = Fate.UNKNOWN  # it makes tables and partitions one by one; to run it again is safe
+        # it makes tables and partitions one by one, and removes what is too old: to run it again is safe
+        after = _tables(database)
+        known = before is not None and after is not None and keep_days is None
+        write.fate = Fate.UNKNOWN if not known else Fate.NOT_WRITTEN if after == before else Fate.WRITTEN
         raise
     if options.format == "json":
         print_json({"format_version": "1.0", "store": database.display, "unknown": unknown})
@@ -114,6 +118,26 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
         if unknown:
             click.echo(f"Calls without an outcome that read `unknown` from now on: {unknown}.")
     return 0
+
+
+def _tables(database: Any) -> tuple[str, ...] | None:
+    """The tables of a store, and its version; None where it can't be asked."""
+    from sqlalchemy import inspect, text
+
+    from reconciler.runtime.ledger.reading import opened
+    from reconciler.store.connect import exists, reading
+
+    try:
+        if not exists(database):
+            return ()
+        with reading(database) as connection:
+            found = sorted(inspect(connection).get_table_names())
+        if "runtime_schema" not in found:
+            return (*found,)
+        with opened(database) as connection:
+            return (*found, str(connection.execute(text("SELECT version FROM runtime_schema")).scalar()))
+    except Exception:
+        return None
 
 
 def _database(options: Options, store: str | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.workspace import Workspace
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import OutcomeUnknown, ReconcilerError, UsageError
 from reconciler.model.notification import Event, subscribed
 from reconciler.store.url import Database
 
@@ -27,7 +27,7 @@ def deliver_waiting(workspace: Workspace, database: Database) -> None:
 def tell_of(workspace: Workspace, database: Database, event: Event) -> bool:
     """Queues ``event`` for those who subscribed, and sends what waits; whether it is queued at least.
 
-    Raises UsageError where there is nobody to tell.
+    Raises UsageError where there is nobody to tell, OutcomeUnknown where nobody knows whether it is queued.
     """
     from reconciler.store.outbox import enqueue_alone
 
@@ -42,6 +42,8 @@ def tell_of(workspace: Workspace, database: Database, event: Event) -> bool:
     try:
         if told:
             enqueue_alone(database, workspace.name, told, event)
+    except OutcomeUnknown:
+        raise
     except ReconcilerError as error:
         _warn(f"Error: the notification was not queued: {error}")
         return False
