@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.cli.notifying import tell_of
 from reconciler.cli.workspace import Workspace
-from reconciler.errors import DatabaseFailed, OutcomeUnknown
+from reconciler.errors import OutcomeUnknown, ReconcilerError
 from reconciler.model.notification import Destination
 from reconciler.model.settings import Settings
 from reconciler.store import outbox
@@ -32,5 +32,5 @@ def test_an_unknown_outcome_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_was_not_queued_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not _told(monkeypatch, DatabaseFailed("the disk is full"))
+    assert not _told(monkeypatch, ReconcilerError("the disk is full"))
     assert "the notification was not queued: the disk is full" in capsys.readouterr().err
