@@ -12,6 +12,7 @@ from reconciler.runtime.call import Answer, Connection, Failed
 from reconciler.runtime.connectors.postgresql_reach import reach_of
 from tests.runtime.calls import call_of
 from tests.runtime.connectors.hostile import unfiltered
+from tests.runtime.connectors.reaching import HONEST, QUERIES, REACHING, WRITES
 from tests.runtime.connectors.support import (
     Place,
     content,
@@ -22,245 +23,6 @@ from tests.runtime.connectors.support import (
     told,
     with_connection,
 )
-
-REACHING = """
-ts_rewrite('a'::tsquery, 'SELECT ''a''::tsquery, ''b''::tsquery')
-ts_stat('SELECT ''a''::tsvector')
-query_to_xml('SELECT 1', true, true, '')
-query_to_xmlschema('SELECT 1', true, true, '')
-query_to_xml_and_xmlschema('SELECT 1', true, true, '')
-table_to_xml('secrets', true, true, '')
-table_to_xmlschema('secrets', true, true, '')
-schema_to_xml('public', true, true, '')
-schema_to_xml_and_xmlschema('public', true, true, '')
-database_to_xml(true, true, '')
-cursor_to_xml('c', 1, true, true, '')
-xpath('/a', NULL)
-xpath_exists('/a', NULL)
-xmlexists('/a' PASSING NULL)
-pg_read_file('/etc/passwd')
-pg_read_binary_file('/etc/passwd')
-pg_stat_file('/etc/passwd')
-pg_ls_dir('/')
-pg_ls_logdir()
-pg_ls_waldir()
-pg_ls_tmpdir()
-pg_ls_archive_statusdir()
-pg_current_logfile()
-lo_import('/etc/passwd')
-lo_export(1, '/tmp/x')
-lo_create(0)
-lo_creat(0)
-lo_from_bytea(0, 'x')
-lo_get(1)
-lo_put(1, 0, 'x')
-lo_open(1, 131072)
-lo_unlink(1)
-loread(0, 1)
-pg_sleep(9)
-pg_sleep_for('9 s')
-pg_sleep_until(now())
-pg_notify('a', 'b')
-pg_terminate_backend(1)
-pg_cancel_backend(1)
-pg_reload_conf()
-pg_rotate_logfile()
-pg_switch_wal()
-pg_promote()
-pg_backup_start('x')
-pg_create_restore_point('x')
-pg_export_snapshot()
-pg_logical_emit_message(true, 'a', 'b')
-pg_create_physical_replication_slot('x')
-pg_drop_replication_slot('x')
-pg_replication_origin_create('x')
-pg_import_system_collations('public')
-pg_advisory_lock(1)
-pg_try_advisory_lock(1)
-pg_advisory_xact_lock(1)
-pg_advisory_unlock_all()
-set_config('role', 'postgres', false)
-current_setting('data_directory')
-setseed(0.5)
-nextval('numbers')
-setval('numbers', 1)
-currval('numbers')
-lastval()
-pg_sequence_last_value('numbers')
-pg_sequence_parameters(1)
-pg_stat_get_activity(NULL)
-pg_stat_get_backend_activity(1)
-pg_stat_get_backend_idset()
-pg_lock_status()
-pg_show_all_settings()
-pg_show_all_file_settings()
-pg_hba_file_rules()
-pg_config()
-pg_control_system()
-pg_prepared_statement()
-pg_prepared_xact()
-pg_cursor()
-pg_available_extensions()
-pg_timezone_names()
-pg_get_keywords()
-pg_get_viewdef('v')
-pg_get_functiondef(1)
-pg_get_constraintdef(1)
-pg_get_indexdef(1)
-pg_get_ruledef(1)
-pg_get_triggerdef(1)
-pg_get_expr(NULL, 1)
-pg_get_userbyid(10)
-pg_get_serial_sequence('secrets', 'w')
-pg_describe_object(1259, 1259, 0)
-pg_identify_object(1259, 1259, 0)
-pg_relation_size('secrets')
-pg_total_relation_size('secrets')
-pg_table_size('secrets')
-pg_indexes_size('secrets')
-pg_database_size(1)
-pg_tablespace_size(1663)
-pg_relation_filepath('secrets')
-pg_relation_filenode('secrets')
-pg_filenode_relation(0, 1)
-pg_partition_tree('secrets')
-pg_table_is_visible(1)
-pg_stat_get_live_tuples(1)
-pg_stat_get_numscans(1)
-pg_stat_reset()
-pg_options_to_table(NULL)
-pg_tablespace_databases(1663)
-pg_input_is_valid('secrets', 'regclass')
-pg_xact_status('1')
-pg_current_xact_id()
-txid_current()
-txid_status(1)
-pg_blocking_pids(1)
-pg_safe_snapshot_blocking_pids(1)
-pg_listening_channels()
-pg_notification_queue_usage()
-pg_postmaster_start_time()
-pg_conf_load_time()
-pg_is_in_recovery()
-pg_last_wal_replay_lsn()
-pg_current_wal_lsn()
-pg_log_backend_memory_contexts(1)
-pg_nextoid('pg_class', 'oid', 'pg_class_oid_index')
-has_table_privilege('secrets', 'SELECT')
-has_column_privilege('secrets', 'w', 'SELECT')
-has_database_privilege('x', 'CONNECT')
-has_schema_privilege('public', 'USAGE')
-pg_has_role('postgres', 'MEMBER')
-row_security_active('secrets')
-obj_description(1, 'pg_class')
-col_description(1, 1)
-shobj_description(1, 'pg_database')
-format_type(16384, NULL)
-to_regclass('secrets')
-to_regrole('postgres')
-to_regproc('leak')
-to_regtype('secrets')
-currtid2('secrets', '(0,1)')
-satisfies_hash_partition(1, 2, 0, 1)
-inet_server_addr()
-inet_client_addr()
-version()
-current_schemas(true)
-aclexplode(NULL)
-makeaclitem(10, 10, 'SELECT', true)
-acldefault('r', 10)
-current_query()
-ts_debug('a')
-ts_parse('default', 'a')
-ts_token_type('default')
-binary_upgrade_set_next_pg_type_oid(1)
-brin_summarize_new_values('by_name')
-gin_clean_pending_list('by_name')
-fmgr_internal_validator(1)
-int4in('1')
-textout('x')
-regclassin('secrets')
-leak('x')
-public.leak('x')
-lower('x'::varchar)
-opened(1)
-summed(id)
-(customers).leaked
-customers.leaked
-leaked(customers)
-id ==> 1
-NOT (id ==> 1)
-id OPERATOR(public.==>) 1
-ROW(1, 2)::pair::text
-EXISTS (SELECT 1 WHERE leak('x') = 'x')
-(WITH w AS MATERIALIZED (SELECT leak('x') AS l) SELECT l FROM w)
-count(*) FILTER (WHERE leak('x') = 'x')
-max(leak('x')) OVER (ORDER BY leak('y'))
-CASE WHEN leak('x') IS NULL THEN 1 END
-(ARRAY[leak('x')])[1]
-COALESCE(leak('x'), leak('y'))
-json_object(leak('x') VALUE 1)
-'secrets'::regclass
-'{secrets}'::regclass[]::text
-'secrets'::regclass::oid
-1259::regclass::text
-10::regrole::text
-'leak'::regproc::text
-16384::regtype::text
-'public'::regnamespace::text
-CAST('lower(text)' AS regprocedure)
-(SELECT x FROM json_to_record('{"x": "secrets"}') AS r(x regclass))
-JSON_VALUE('{"x": "secrets"}', '$.x' RETURNING regclass)
-""".strip().splitlines()
-"""More than 150 expressions: functions that run text, read files, settings, catalogs or other sessions, and ways to call
-one of the database's own: by attribute, operator, cast, aggregate and window."""
-HONEST = """
-lower(name) || upper(region) || trim(both ' ' FROM name)
-id + 1 - 2 * 3 / 4 % 5 + 2 ^ 2
-@ id
--id
-id BETWEEN 1 AND 3 AND name LIKE 'A%' AND name ~* 'a' AND name SIMILAR TO 'A%'
-name IN ('Ann', 'Bob') OR id = ANY(ARRAY[1, 2]) OR name IS DISTINCT FROM 'x' OR NULLIF(id, 1) IS NULL
-(id, name) < (2, 'x')
-GREATEST(id, 2) + LEAST(id, 1) + COALESCE(id, 0)
-CASE region WHEN 'eu' THEN 1 ELSE 2 END
-id::text || id::numeric || id::float8 || '2020-01-01'::date || '1 day'::interval
-to_char(now(), 'YYYY') || extract(year FROM now()) || date_trunc('day', now()) || age(now())
-now() - interval '1 day' + make_interval(days => 2)
-timezone('utc', now()) AT TIME ZONE 'Europe/Berlin'
-current_date + current_time
-to_json(customers) ->> 'name'
-jsonb_build_object('a', id) -> 'a'
-jsonb_path_query_first('{"a": 1}'::jsonb, '$.a')
-(SELECT count(*) FROM jsonb_array_elements('[1, 2]'::jsonb) x, generate_series(1, 3) y, unnest(ARRAY[1]) z)
-(SELECT string_agg(DISTINCT c.name, ',' ORDER BY c.name) FROM customers c)
-(SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY c.id) FROM customers c)
-(SELECT array_agg(c.id ORDER BY c.id) FILTER (WHERE c.id > 1) FROM customers c)
-row_number() OVER (PARTITION BY region ORDER BY id) + lag(id) OVER (ORDER BY id)
-sum(id) OVER (ORDER BY id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW)
-to_tsvector('english', name) @@ websearch_to_tsquery('english', 'ann')
-ts_rank(to_tsvector(name), plainto_tsquery('ann'))
-ts_rewrite('a'::tsquery, 'a'::tsquery, 'b'::tsquery)
-regexp_replace(name, 'a', 'b') || split_part(name, 'a', 1) || format('%s', id) || md5(name)
-int4range(1, 5) @> id AND '[1,2]'::int4range && int4range(1, 3)
-'10.0.0.1'::inet << '10.0.0.0/8'::cidr
-gen_random_uuid() IS NOT NULL AND random() < 2
-overlay(name PLACING 'x' FROM 1 FOR 1) || substring(name FROM 1 FOR 1) || position('a' IN name)
-(date '2020-01-01', date '2020-02-01') OVERLAPS (date '2020-01-15', date '2020-03-01')
-pg_typeof(id)::text || pg_column_size(id)
-GROUPING(id)
-JSON_VALUE('{"x": 1}', '$.x' RETURNING int)
-JSON_OBJECT('a' VALUE id)
-(SELECT x FROM JSON_TABLE('[{"a": 1}]', '$[*]' COLUMNS (x int PATH '$.a')))
-(SELECT x FROM json_to_record('{"x": 1}') AS r(x int))
-(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT max(i) FROM n)
-(WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT 1 FROM n) CYCLE i SET c USING p SELECT max(i) FROM n)
-(SELECT count(*) FROM customers TABLESAMPLE SYSTEM (100))
-current_user || current_database()
-name COLLATE "C"
-(ARRAY[1, 2, 3])[2:3] || (ARRAY[[1]])[1][1]
-ROW(id, name) IS NOT NULL AND id IS NOT NULL AND (id = 1) IS TRUE
-""".strip().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -329,10 +91,23 @@ def refused(answer: Answer | Failed) -> bool:
 
 def test_what_was_reviewed_runs(place: Place) -> None:
     tail = {"GROUPING(id)": " GROUP BY id"}
-    statements = [f"SELECT {one} AS x FROM customers{tail.get(one, '')}" for one in HONEST]
+    statements = [*(f"SELECT {one} AS x FROM customers{tail.get(one, '')}" for one in HONEST), *QUERIES]
     answers = asked(place, statements, lists("customers"))
-    failed = {one: str(answer) for one, answer in zip(HONEST, answers, strict=True) if isinstance(answer, Failed)}
+    failed = {one: str(answer) for one, answer in zip(statements, answers, strict=True) if isinstance(answer, Failed)}
     assert not failed
+
+
+def test_what_was_reviewed_writes(postgres_server: str) -> None:
+    place = postgresql_place(postgres_server)
+    place.sql("CREATE TABLE keyed (id int PRIMARY KEY, n text); GRANT ALL ON keyed TO agent")
+    source, found = lists("customers", "keyed"), {}
+
+    async def work(connection: Connection, connector: Resource) -> None:
+        for sql in WRITES:
+            found[sql] = await told(connection, connector, template(sql, read_only=False), {}, source)
+
+    with_connection(place, work, read_only=False)
+    assert not {sql: said for sql, said in found.items() if isinstance(said, str)}
 
 
 def test_text_of_a_caller_is_no_query(place: Place) -> None:
