@@ -141,10 +141,10 @@ class Door(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._leaving:
             return
+        super().on_headers_complete()  # may raise, and then this is no request
         self._in_head = False
         self._head = 0
         self.deadline = math.inf
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
