@@ -291,6 +291,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["unknown-version"], "there is no such version of the format"],
     Annotated[Literal["unreachable"], "the connector's system can't be reached"],
     Annotated[Literal["unreadable-result"], "JSON can't hold the result"],
+    Annotated[Literal["unseen-character"], "a model reads this character and a person can't see it"],
     Annotated[Literal["unsupported-scheme"], "this scheme of references can't be used here"],
     Annotated[Literal["unused-parameter"], "a declared parameter is not used"],
     Annotated[Literal["upstream-failed"], "the API answered that it failed"],

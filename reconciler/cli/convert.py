@@ -12,7 +12,7 @@ from reconciler.cli import complete
 from reconciler.convert.conversion import Converted
 from reconciler.convert.report import report_json, report_lines
 from reconciler.convert.table import FORMATS, convert
-from reconciler.diff.visible import visible
+from reconciler.diff.visible import visible, visible_json
 from reconciler.errors import Place, ReconcilerError, Refused, UsageError
 from reconciler.model.address import NAME_RULE, is_name
 from reconciler.render.manifest import authored, manifest
@@ -45,7 +45,7 @@ def command(from_: str, files: tuple[str, ...], out: Path | None, tenant: str, f
     if written is None:
         click.echo("---\n".join(text for text, one in zip(texts, converted, strict=True) if one.specs), nl=False)
     if form == "json":
-        click.echo(orjson.dumps(report_json(converted), option=orjson.OPT_INDENT_2).decode(), err=True)
+        click.echo(visible_json(orjson.dumps(report_json(converted), option=orjson.OPT_INDENT_2).decode()), err=True)
         return 0
     for number, one in enumerate(converted):
         for line in list(report_lines(one))[: 1 if quiet else None]:

@@ -124,26 +124,30 @@ def _with_options(
 
 def print_json(document: Any) -> None:
     """One document, indented, keys in their order."""
+    from reconciler.diff.visible import visible_json
+
     with own_words():
-        click.echo(orjson.dumps(without_secrets(document), option=orjson.OPT_INDENT_2).decode())
+        click.echo(visible_json(orjson.dumps(without_secrets(document), option=orjson.OPT_INDENT_2).decode()))
 
 
 def print_plan(plan: Plan) -> None:
     """A plan's document the same way, in pieces."""
+    from reconciler.diff.visible import visible_json
     from reconciler.plan.indented import indented
 
     with own_words():
-        print_pieces(piece.decode() for piece in indented(plan_without_secrets(plan)))
+        print_pieces(visible_json(piece.decode()) for piece in indented(plan_without_secrets(plan)))
 
 
 def print_beside_plan(document: dict[str, Any], name: str, plan: Plan) -> None:
     """``document``, which is not empty, and after its other keys the plan's own as ``name``, in pieces."""
+    from reconciler.diff.visible import visible_json
     from reconciler.plan.indented import indented
 
     before = orjson.dumps(without_secrets(document), option=orjson.OPT_INDENT_2).removesuffix(b"\n}").decode()
     inside = (piece.replace(b"\n", b"\n  ").decode() for piece in indented(plan_without_secrets(plan)))
     with own_words():
-        print_pieces(chain([f'{before},\n  "{name}": '], inside, ["\n}"]))
+        print_pieces(map(visible_json, chain([f'{before},\n  "{name}": '], inside, ["\n}"])))
 
 
 def plan_without_secrets(plan: Plan) -> Plan:

@@ -6,6 +6,7 @@ import re
 
 from reconciler.convert.ledger import Node
 from reconciler.model.address import NAME_MAX
+from reconciler.model.characters import unseen
 
 _BAD = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -44,7 +45,13 @@ def identifier(text: str) -> str:
 
 
 def prose(text: str, node: Node | None = None, longest: int = 1024) -> str:
-    """A description without control characters, and not longer than fields of text may be."""
+    """A description without control characters and what only a model would read, and not longer than fields of text may be."""
+    if hidden := {*unseen(text)}:
+        text = "".join(
+            character for offset, character in enumerate(text) if offset not in hidden or _BAD.match(character)
+        )
+        if node is not None:
+            node.note("characters that nobody can see were left out", f"{len(hidden)} of them")
     clean = _BAD.sub(" ", text.replace("\r\n", "\n").replace("\t", " ")).strip()
     if len(clean) <= longest:
         return clean

@@ -25,6 +25,7 @@ TAB, BLANK, GOES_ON = "\u21e5", "\u00b7", "\u21aa"
 _LIKE_A_NUMBER = re.compile(r"\\(?=u[0-9a-f]{4}|U[0-9a-f]{8})")
 _LINE_END = re.compile(f"[ {BLANK}]+$")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_$/@:+-]+")
+_BEYOND = re.compile("[^\x00-\x7e]")
 _JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 _INDENTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, indent=2)
 _TWINS = str.maketrans(
@@ -65,6 +66,21 @@ def visible_value(value: Any) -> str:
 def visible_indented(value: Any) -> list[str]:
     """Return a JSON value on several lines, a key or an item on each."""
     return [*map(_numbered, lines_of(_INDENTED.encode(value)))]
+
+
+def visible_json(text: str) -> str:
+    """Return a JSON text with every character that can't be seen as JSON's own escape: it means the same to every reader."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _BEYOND.sub(lambda found: _escape(found[0]), text)
+
+
+@lru_cache(maxsize=4096)
+def _escape(character: str) -> str:
+    if not is_hidden(character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def visible_path(path: Path) -> str:

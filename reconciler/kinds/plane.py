@@ -12,7 +12,7 @@ from reconciler.kinds.selectors import shared_with
 from reconciler.kinds.template.action import action_of
 from reconciler.kinds.template.target import WORD as TEMPLATE
 from reconciler.kinds.template.target import resolve as resolve_template
-from reconciler.model.access import Action, SharedWith
+from reconciler.model.access import Action, Description, SharedWith
 from reconciler.model.address import Address
 from reconciler.model.fields import AnyReference, ItemSet, Name
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
@@ -27,6 +27,7 @@ Actions: TypeAlias = Annotated[dict[Action, AnyReference], Field(min_length=1, m
 class Plane(Spec):
     """A purpose, the data that belongs to it, and what runs for each action."""
 
+    description: Description = ""
     datasources: Annotated[ItemSet[Name], Field(min_length=1), BY_ACCESS] = Field(
         description="The datasources that belong to it; what runs here reads no others."
     )

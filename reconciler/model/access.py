@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from reconciler.model.fields import Form, ItemSet, Name, ShortText, fail
-from reconciler.model.risk import BY_ACCESS
+from reconciler.model.fields import Form, ItemSet, ModelText, Name, ShortText, fail
+from reconciler.model.risk import BY_ACCESS, NoRisk
 
 ACTIONS = ("query", "retrieve", "search", "list", "invoke", "write")
 """What a call does. It follows from the target: a caller never says it."""
@@ -45,6 +45,14 @@ ToolName: TypeAlias = Annotated[
 ]
 """The form that MCP's clients take, and that no template's name has."""
 Role: TypeAlias = ShortText
+Description: TypeAlias = Annotated[
+    ModelText,
+    NoRisk("people and agents read it, nothing is decided by it"),
+    Field(
+        description="What this is for, in a sentence that a colleague understands, and a model that chooses among tools."
+    ),
+]
+"""Of what agents are told of."""
 ForAgents: TypeAlias = Annotated[
     bool | None,
     Field(

@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from reconciler.codes import Code
 from reconciler.errors import Path
 from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
+from reconciler.model.characters import named, unseen
 from reconciler.model.judges import other_host, other_path, other_references
 from reconciler.model.risk import Health, Risk
 from reconciler.model.secret_ref import EXAMPLE, SCHEMES, SecretRef, looks_secret
@@ -72,6 +73,24 @@ def fail(code: Code | Translated, message: str, **context: Any) -> PydanticCusto
 def _clean(text: str) -> str:
     if _CONTROL.search(text):
         raise fail("control-character", "control characters are not allowed in text")
+    return text
+
+
+def unseen_fault(text: str) -> str | None:
+    """Why a text that language models read may not stand as it is; None where a person sees all of it."""
+    found = [*unseen(text)]
+    if not found:
+        return None
+    more = f" ({len(found) - 1} more follow)" if len(found) > 1 else ""
+    name = named(text[found[0]]).replace("{", "").replace("}", "")
+    return f"character {found[0] + 1} is {name}: a model reads it, and a person can't see it; leave it out{more}"
+
+
+def for_models(text: str) -> str:
+    """Return a text that a person sees as a model reads it. Raises PydanticCustomError."""
+    fault = unseen_fault(text)
+    if fault is not None:
+        raise fail("unseen-character", fault)
     return text
 
 
@@ -234,6 +253,8 @@ def _free_map(value: Any) -> Any:
 
 
 Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean), Public()]
+ModelText: TypeAlias = Annotated[Text, AfterValidator(for_models)]
+"""Text that language models read: nothing in it is hidden from a person."""
 ShortText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean), Public()]
 Name: TypeAlias = Annotated[
     str,

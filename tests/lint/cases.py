@@ -20,6 +20,7 @@ SALES = f"{DB}datasources:\n  sales: {{type: database, connector: db}}\n"
 CRM = "connectors:\n  crm: {type: http, base_url: https://crm.example.com, allowed_methods: [GET, POST]}\n"
 MCP = "connectors:\n  tools:\n    type: mcp\n    transport: streamable_http\n    url: https://mcp.example.com/mcp\n"
 STDIO = "connectors:\n  tools:\n    type: mcp\n    transport: stdio\n    command: server\n    env:\n"
+CALLER = "callers:\n  bot: {auth: {api_key: {}}}\n"
 PIN = f"sha256:{'0' * 64}"
 
 
@@ -108,6 +109,14 @@ CASES: dict[str, Case] = {
         _template(
             "sql: 'SELECT :q, :n, :e', parameters: {q: {type: string, max_length: 9}, n: {type: integer}, e: {type: string, enum: [a]}}"
         ),
+    ),
+    "tool-without-description": Case(
+        _template("sql: SELECT 1") + CALLER, 6, _template("description: how many there are, sql: SELECT 1") + CALLER
+    ),
+    "parameter-without-description": Case(
+        _template("sql: 'SELECT :n', parameters: {n: {type: integer}}") + CALLER,
+        6,
+        _template("sql: 'SELECT :n', parameters: {n: {type: integer, description: how many}}") + CALLER,
     ),
     "label-team": Case(DB, 2, DB.replace("#dsn}", "#dsn, labels: {team: data}}")),
 }

@@ -19,6 +19,7 @@ from reconciler.kinds.table import BY_PLURAL
 from reconciler.load.load import load
 from reconciler.load.project import without_file
 from reconciler.model.address import Address
+from reconciler.model.characters import unseen
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import resource_of
 from reconciler.model.spec import Spec
@@ -94,6 +95,14 @@ SQL: tuple[tuple[str, Body], ...] = (
 )
 
 
+def seen(body: Body) -> Body:
+    """The body with a description that hides nothing."""
+    text = body.get("description", "")
+    while hidden := {*unseen(text)}:
+        text = body["description"] = "".join(one for offset, one in enumerate(text) if offset not in hidden)
+    return body
+
+
 def _template(pick: Pick, connectors: dict[str, Body], datasources: dict[str, Body]) -> Body | None:
     """On one of the connectors or datasources that can run one; None where there is none."""
     tables = [n for n, d in datasources.items() if d["type"] == "database"]
@@ -117,7 +126,8 @@ def _template(pick: Pick, connectors: dict[str, Body], datasources: dict[str, Bo
     else:
         return None
     pick.maybe(body, "timeout_seconds", 1)
-    return common(pick, body)
+    # models read what a template says of itself: nothing in it may be hidden from people
+    return seen(common(pick, body))
 
 
 def _limit(pick: Pick, targets: list[str]) -> Body:

@@ -75,7 +75,7 @@ def test_a_saved_plan_is_no_way_in(run: Run, folder: Path, db: Db) -> None:
 
 
 def test_what_is_only_text_is_shown_in_every_format(run: Run, folder: Path, db: Db) -> None:
-    """A description may hold what it likes, and a trailing blank, a tab and another form of a letter are all news."""
+    """A description may hold separators that show in no line, and a trailing blank, a tab and another form of a letter are all news."""
     _write(folder, "\\n", "one\\ntwo\\nthree\\nfour \\u00e9\\n")
     run("apply", ".", "--auto-approve").ok()
     _write(folder, "\\n", "one \\ntwo\\u2028\\n\\tthree\\nfour e\\u0301")

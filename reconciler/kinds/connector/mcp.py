@@ -19,7 +19,7 @@ from reconciler.kinds.connector.common import (
     is_reference,
 )
 from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
-from reconciler.model.fields import Form, Items, Private, Replacing, ShortText, Text, Url, fail
+from reconciler.model.fields import Form, Items, ModelText, Private, Replacing, ShortText, Text, Url, fail
 from reconciler.model.judges import becomes, grown, leaves_value, other_references, sinks
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.secret_ref import secret_arguments
@@ -61,7 +61,7 @@ class Tool(Part):
         None,
         description="The SHA-256 of the tool's whole definition. A tool that changes is no longer called until it is pinned.",
     )
-    description: Annotated[Text, NoRisk("people read it, nothing is decided by it")] = Field(
+    description: Annotated[ModelText, NoRisk("people read it, nothing is decided by it")] = Field(
         "", description="What the tool is used for here."
     )
 

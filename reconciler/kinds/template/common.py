@@ -11,7 +11,7 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Fault
 from reconciler.kinds.template.parameter import Parameter, ParameterName
 from reconciler.kinds.wording import near
-from reconciler.model.access import ForAgents, SharedWith, ToolName
+from reconciler.model.access import Description, ForAgents, SharedWith, ToolName
 from reconciler.model.address import Address
 from reconciler.model.judges import loses_bounds
 from reconciler.model.kind import Lookup
@@ -29,6 +29,7 @@ Parameters: TypeAlias = Annotated[
 class Template(Spec):
     """What both types have in common."""
 
+    description: Description = ""
     type: str
     parameters: Parameters = Field(
         default_factory=dict,

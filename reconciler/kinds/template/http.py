@@ -14,7 +14,7 @@ from reconciler.kinds.connector.common import HeaderName, HeaderText, is_referen
 from reconciler.kinds.connector.http import Method
 from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
-from reconciler.kinds.template.json_schema import schema_faults
+from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
@@ -122,6 +122,7 @@ class Http(Template):
                 yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
             else:
                 yield from schema_faults(self.body, ("body",))
+                yield from unseen_faults(self.body, ("body",))
             if self.method in {"GET", "HEAD", "OPTIONS"}:
                 yield Fault(("body",), "conflicting-fields", f"a {self.method} request has no body")
             if "body" in self.parameters:

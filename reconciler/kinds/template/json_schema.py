@@ -10,6 +10,7 @@ from reconciler.kinds.rules import Fault
 from reconciler.kinds.template.body import UnusableSchema, require_usable
 from reconciler.kinds.template.pattern import is_linear
 from reconciler.kinds.template.schema_cost import TooMuch, require_bounded, target_of
+from reconciler.model.fields import unseen_fault
 
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -60,6 +61,21 @@ def _faults(schema: Any, path: Path, root: Any) -> Iterator[Fault]:
                 yield Fault(below, _CODE, message)
             if key in {"$ref", "$dynamicRef"}:
                 yield from _reference(value, below, root)
+
+
+def unseen_faults(value: Any, path: Path) -> Iterator[Fault]:
+    """Every text of a schema, keys too, that a model would read and a person can't see."""
+    if isinstance(value, str):
+        if fault := unseen_fault(value):
+            yield Fault(path, "unseen-character", fault)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from unseen_faults(item, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if fault := unseen_fault(key):
+                yield Fault(path, "unseen-character", f"in a key, {fault}")
+            yield from unseen_faults(item, (*path, key))
 
 
 def _map(value: Any, path: Path, root: Any) -> Iterator[Fault]:

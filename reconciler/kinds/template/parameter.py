@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
 from reconciler.model.body import same
-from reconciler.model.fields import Form, ItemSet, Public, Text, fail, free_json
+from reconciler.model.fields import Form, ItemSet, ModelText, Public, fail, for_models, free_json
 from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
 from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Part
@@ -31,7 +31,7 @@ def _scalar(value: Any) -> Any:
         raise fail("scalar", "expected text, a number or a boolean")
     if isinstance(value, str) and len(value) > 4096:
         raise fail("too-long", "expected at most 4096 characters")
-    return free_json(value)
+    return free_json(for_models(value) if isinstance(value, str) else value)
 
 
 def _value(value: Any) -> Any:
@@ -77,7 +77,7 @@ class Parameter(Part):
     items: Annotated[ScalarType | None, Risk("statement-changed")] = Field(
         None, description="array: the type of each item."
     )
-    description: Annotated[Text, NoRisk("people and agents read it, nothing is decided by it")] = Field(
+    description: Annotated[ModelText, NoRisk("people and agents read it, nothing is decided by it")] = Field(
         "", description="What the value means, for the person or the agent that gives it."
     )
     default: Annotated[Value | None, Risk("statement-changed")] = Field(

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
-from reconciler.model.fields import Pattern, fail
+from reconciler.model.fields import Pattern, fail, for_models
 
 
 @lru_cache(maxsize=1024)
@@ -44,4 +44,4 @@ def _linear(pattern: str) -> str:
     return pattern
 
 
-LinearPattern: TypeAlias = Annotated[Pattern, AfterValidator(_linear)]
+LinearPattern: TypeAlias = Annotated[Pattern, AfterValidator(for_models), AfterValidator(_linear)]

@@ -19,32 +19,32 @@ from reconciler.runtime.surfaces.guard import BadRequest, json_object
 from reconciler.runtime.surfaces.hot import Handler
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
 from reconciler.runtime.surfaces.pages import BadCursor, page
-from reconciler.runtime.surfaces.problem import Json, of_refusal, problem
+from reconciler.runtime.surfaces.problem import Json, ShownJson, of_refusal, problem
 from reconciler.runtime.surfaces.tools import done_of, plane_of, tool_of
 
 
 def routes(mediator: Mediator) -> list[Route]:
     async def list_tools(request: Request) -> Response:
         told = [tool_of(name, target) for name, target in mediator.tools(_who(request)).items()]
-        return Json(page(request, told, "tools", lambda tool: str(tool["name"])))
+        return ShownJson(page(request, told, "tools", lambda tool: str(tool["name"])))
 
     async def tell_tool(request: Request) -> Response:
         name = request.path_params["name"]
         target = mediator.tools(_who(request)).get(name)
         if target is None:
             raise Refusal("not-found")
-        return Json(tool_of(name, target))
+        return ShownJson(tool_of(name, target))
 
     async def list_planes(request: Request) -> Response:
         told = [plane_of(name, actions) for name, actions in mediator.planes(_who(request)).items()]
-        return Json(page(request, told, "planes", lambda plane: str(plane["name"])))
+        return ShownJson(page(request, told, "planes", lambda plane: str(plane["name"])))
 
     async def tell_plane(request: Request) -> Response:
         name = request.path_params["name"]
         actions = mediator.planes(_who(request)).get(name)
         if actions is None:
             raise Refusal("not-found")
-        return Json(plane_of(name, actions))
+        return ShownJson(plane_of(name, actions))
 
     async def call_plane(request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]

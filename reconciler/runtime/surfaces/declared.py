@@ -14,7 +14,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.kind import Ability
 from reconciler.runtime.source import InForce, Source
 from reconciler.runtime.surfaces.pages import page
-from reconciler.runtime.surfaces.problem import Json, problem
+from reconciler.runtime.surfaces.problem import ShownJson, problem
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -31,7 +31,7 @@ def routes(source: Source, top: str, of: Callable[[str, Handler], Handler]) -> l
             tenant = in_force.snapshot.tenant(request.path_params["tenant"])
             found = [tenant.resource(name) for name in tenant.names(kind)]
             told = [_told(in_force, one) for one in found if one is not None]
-            return Json(page(request, told, plural, lambda one: str(one["name"])))
+            return ShownJson(page(request, told, plural, lambda one: str(one["name"])))
 
         async def tell_one(request: Request) -> Response:
             in_force = source.current()
@@ -39,7 +39,7 @@ def routes(source: Source, top: str, of: Callable[[str, Handler], Handler]) -> l
             one = tenant.resource(f"{kind}/{request.path_params['name']}")
             if one is None or one.known.live is None:
                 return problem(404, "not-found", f"There is no such {kind}.")
-            return Json({**_told(in_force, one), "spec": one.body})
+            return ShownJson({**_told(in_force, one), "spec": one.body})
 
         return list_all, tell_one
 

@@ -29,7 +29,7 @@ from reconciler.runtime.surfaces import declared
 from reconciler.runtime.surfaces.agents import answering
 from reconciler.runtime.surfaces.guard import json_object
 from reconciler.runtime.surfaces.pages import BadCursor, asked, cursor_of
-from reconciler.runtime.surfaces.problem import Json, problem
+from reconciler.runtime.surfaces.problem import ShownJson, problem
 from reconciler.runtime.threads import in_thread
 from reconciler.store.filing import file
 from reconciler.store.secrets import Actor
@@ -100,12 +100,12 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
             return problem(400, "invalid-values", f"`{error.name}`: {error}.")
         found = await in_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, None, asks)
         more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
-        return Json({"evidence": found[:limit], **more})
+        return ShownJson({"evidence": found[:limit], **more})
 
     async def tell_evidence(request: Request) -> Response:
         tenant, identity = request.path_params["tenant"], request.path_params["id"]
         found = await in_thread(reading.one, places.evidence, identity, (tenant,))
-        return Json(found) if found else problem(404, "not-found", "There is no such evidence.")
+        return ShownJson(found) if found else problem(404, "not-found", "There is no such evidence.")
 
     async def explain(request: Request) -> Response:
         body = await json_object(request)
@@ -116,14 +116,14 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         if not is_name(question.caller):
             return problem(422, "invalid-values", "`caller` is a caller's name.")
         in_force, tenant = source.current(), request.path_params["tenant"]
-        return Json(judged(in_force.snapshot.tenant(tenant), in_force.status, question, utc_now()).facts())
+        return ShownJson(judged(in_force.snapshot.tenant(tenant), in_force.status, question, utc_now()).facts())
 
     async def list_freezes(request: Request) -> Response:
         if request.method != "GET":
             return await change_freeze(request)
         tenant = request.path_params["tenant"]
         found = await in_thread(freezes, places.control)
-        return Json({"freezes": [one.document() for one in found if tenant_of(one.freeze.target) == tenant]})
+        return ShownJson({"freezes": [one.document() for one in found if tenant_of(one.freeze.target) == tenant]})
 
     async def change_freeze(request: Request) -> Response:
         body = await json_object(request)
@@ -153,10 +153,10 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
                 await in_thread(unfreeze, places.control, target, reason, actor)
         except (UnknownTarget, NotFrozen) as error:
             return problem(404, error.code, f"{error}: {error.problems[0].hint}")
-        return Json({"target": target, "frozen": request.method == "POST", "changed": changed})
+        return ShownJson({"target": target, "frozen": request.method == "POST", "changed": changed})
 
     async def counted(request: Request) -> Response:
-        return Json({"limits": await mediator.limits(request.path_params["tenant"])})
+        return ShownJson({"limits": await mediator.limits(request.path_params["tenant"])})
 
     async def told(request: Request) -> Response:
         if not request.scope["who"].may("metrics", None):

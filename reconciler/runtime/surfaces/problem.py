@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from reconciler import strict_json
 from reconciler.codes import Code
+from reconciler.diff.visible import visible_json
 from reconciler.runtime.mediator import Refusal
 
 _STATUS: Mapping[str, tuple[int, str]] = {
@@ -45,6 +46,13 @@ class Json(Response):
 REFUSED = "refused"
 """Where a request's scope holds the code of its refusal, from which the guard counts it; surfaces that answer in another form
 than a problem document put it there themselves."""
+
+
+class ShownJson(Json):
+    """An answer about what is declared, which people read too: nothing in it is hidden, and it means the same."""
+
+    def render(self, content: Any) -> bytes:
+        return visible_json(super().render(content).decode()).encode()
 
 
 class ProblemJson(Json):
