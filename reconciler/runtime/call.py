@@ -120,6 +120,10 @@ class Failed(Exception):
         self.status, self.retry_after = status, retry_after
 
 
+class ValuesRefused(Failed):
+    """The other side refuses the values of a call, which only it could judge: the caller's own mistake."""
+
+
 class Connection(Protocol):
     """A way to one connector of one tenant; made when it is first used, closed when nobody did for a while."""
 

@@ -20,7 +20,7 @@ from reconciler.codes import Code
 from reconciler.failpoints import hit
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
-from reconciler.runtime.call import Answer, Call, Failed, Judge
+from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import declared, levels_of, status_of
@@ -293,6 +293,9 @@ class Mediator:
             ended = _ended(error, running, call)
             if is_interrupted:
                 raise
+            if isinstance(error, ValuesRefused):
+                unfit = (Unfit("arguments", str(error)),)
+                raise Refusal("invalid-values", intent.id, unfit, outcome=ended.outcome) from None
             code = ended.code or "internal-error"
             raise Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status) from None
         finally:
@@ -305,7 +308,8 @@ class Mediator:
                 self._metrics.upstream[str(ended.status)] += 1
             digest = hmac.digest(self._values_key, answer.json, "sha256").hex() if answer else ""
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
-            self._ledger.settle(told)
+            reached = call.effect or ended.outcome != "blocked"
+            self._ledger.settle(told if reached else told._replace(charged=intent))
         return answer
 
 

@@ -21,6 +21,7 @@ from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.connectors.table import JUDGES
 from reconciler.runtime.mediator import Refusal
 from tests.conftest import Db
+from tests.runtime.connectors.support import postgresql_place
 from tests.runtime.servers import Served, served
 from tests.runtime.test_strict_values import upstream, with_api
 from tests.runtime.worlds import BOT, WORLD, World, in_world, outcomes
@@ -270,6 +271,28 @@ def test_the_status_goes_into_the_outcome(db: Db, folder: Path) -> None:
         assert [(one.outcome, one.status) for one in settled] == [("success", 404), ("failure", 503)]
 
     in_world(db, folder, work)
+
+
+def test_values_that_a_database_refuses_are_the_callers_mistake(db: Db, folder: Path) -> None:
+    document = with_templates(folder, 1)
+    place = postgresql_place(db.url) if not db.is_sqlite else None
+    write = {"type": "sql", "datasource": "sales", "read_only": False, "parameters": {"n": {"type": "string"}}}
+    if place is not None:
+        document["connectors"]["warehouse"] = {**place.raw, "read_only": False}
+        document["templates"]["write"] = {**write, "sql": "DELETE FROM customers WHERE id = :n"}
+    else:
+        document["templates"]["write"] = {**write, "sql": "INSERT INTO customers (rowid) VALUES (:n)"}
+    with served(folder, db, document) as server:
+        answer = server.call("write", n="CANARY")
+        assert (answer.status_code, answer.json()["code"], answer.json()["outcome"]) == (
+            422,
+            "invalid-values",
+            "failure",
+        )
+        assert "refuses these values" in answer.json()["errors"][0]["message"]
+        assert "CANARY" not in answer.text
+        (found,) = [one for one in server.evidence() if one["decision"] == "allow"]
+        assert (found["outcome"], found["code"]) == ("failure", "query-failed")
 
 
 def test_what_the_gate_bounds() -> None:

@@ -12,7 +12,7 @@ import asyncpg  # type: ignore[import-untyped]
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.addresses import checked as checked_addresses
-from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
+from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings, ValuesRefused
 from reconciler.runtime.connectors.dsn import Target, target_of, tls_of
 from reconciler.runtime.connectors.postgresql_session import Session
 from reconciler.runtime.connectors.sql_common import Reader, Reading, writes
@@ -34,6 +34,9 @@ _WHO = r"""SELECT EXISTS (
   ) AS ours, pg_catalog.current_database()::text AS database"""
 _HARMLESS = ["pg_database_owner", "pg_use_reserved_connections"]
 """Of the predefined roles, whose names nobody else may begin with ``pg_``: all others read or do more than tables grant."""
+_CONSTRAINT = "23"
+_OF_VALUES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
+"""Codes by which the server says that a value is too long, out of range, or no text of its type."""
 _SCHEMES = frozenset({"postgresql", "postgres"})
 
 
@@ -93,7 +96,7 @@ class _Postgresql:
             raise
         except Exception as error:
             fit = isinstance(error, asyncpg.PostgresError)
-            raise _failed(error, call.effect) from None
+            raise _failed(error, call) from None
         finally:
             if opened is not None:
                 await self._back(opened, fit)
@@ -201,8 +204,9 @@ async def _server(connection: Any) -> str | None:
         return None
 
 
-def _failed(error: Exception, effect: bool) -> Failed:
+def _failed(error: Exception, call: Call) -> Failed:
     """Of the server's message only the class of its code: the rest may hold values."""
+    effect = call.effect
     state = str(getattr(error, "sqlstate", None) or "")
     if state == "57014" or (state in {"25P03", "25P04"} and not effect):
         return Failed("timeout", "it took too long", "timeout")
@@ -212,5 +216,7 @@ def _failed(error: Exception, effect: bool) -> Failed:
         return Failed("connection-lost", "the connection to the database ended", outcome)
     if state.startswith("25006") or state in {"42501", "0A000"}:
         return Failed("statement-refused", "the statement does something that is not allowed here", "blocked")
+    if call.values and (state in _OF_VALUES or state[:2] == _CONSTRAINT):
+        return ValuesRefused("query-failed", f"the database refuses these values ({state})")
     # a code means that the server has answered, so COMMIT has not happened
     return Failed("query-failed", f"the database refused the statement ({state})", "failure" if state else outcome)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from reconciler import strict_json
 from reconciler.access.resource import Resource
-from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
+from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings, ValuesRefused
 from reconciler.runtime.connectors.sql_common import (
     Reader,
     Reading,
@@ -49,6 +49,7 @@ _UNDONE = frozenset(
     }
 )
 """Of COMMIT: these leave nothing behind. After another (the disk failed) nobody knows."""
+_OF_VALUES = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH})
 _NO_DATABASE = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY}
 )
@@ -182,7 +183,7 @@ class _Sqlite:
             reading = self._reader.now(call)
             return self._write(call, reading, turn) if writes(call) else self._read(call, reading, turn)
         except sqlite3.Error as error:
-            raise _failed(error, turn, call.effect) from None
+            raise _failed(error, turn, call) from None
         except (UnicodeError, OverflowError):
             raise Failed("invalid-value", "a value is none that SQLite can keep") from None
 
@@ -318,7 +319,8 @@ def _explained(guard: Guard) -> Iterator[None]:
         raise
 
 
-def _failed(error: sqlite3.Error, turn: _Turn, effect: bool) -> Failed:
+def _failed(error: sqlite3.Error, turn: _Turn, call: Call) -> Failed:
+    effect = call.effect
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if effect and code not in _UNDONE:
         return Failed("commit-failed", "nobody knows whether it was written", "unknown")
@@ -334,4 +336,6 @@ def _failed(error: sqlite3.Error, turn: _Turn, effect: bool) -> Failed:
     if code in _NO_DATABASE:
         why = "the file can't be used; in WAL mode its folder has to be writable, too"
         return Failed("unreachable", f"{why} ({name})")
+    if code in _OF_VALUES and call.values:
+        return ValuesRefused("query-failed", f"the database refuses these values ({name})")
     return Failed("query-failed", f"the database refused the statement ({name})")

@@ -126,6 +126,8 @@ class Outcome(NamedTuple):
     kept: bytes | None = None
     status: int | None = None
     output_hash: str = ""
+    charged: Intent | None = None
+    """The intent of a call that reached nothing: what it was charged is given back."""
 
 
 class Denial(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from reconciler.runtime.ledger.entries import Intent, Level, Refused, Repeated, wait, window
+from reconciler.runtime.ledger.entries import Intent, Level, Outcome, Refused, Repeated, wait, window
 
 Key = tuple[str, str, str, str]
 """Tenant, what is counted by (``Level.counts``), unit, and the window (or "" for what runs at the same time)."""
@@ -28,9 +28,35 @@ def key_of(level: Level, now: float) -> Key:
     return level.tenant, level.counts, level.unit, window(level, now)
 
 
-def keys_of(intents: Iterable[Intent], now: float) -> list[Key]:
-    """Every counter that these calls count in, in the one order in which all lock them."""
-    return sorted({key_of(level, now) for intent in intents for level in intent.levels})
+def keys_of(intents: Iterable[Intent], back: Mapping[Key, int], now: float) -> list[Key]:
+    """Every counter that these calls count in, or are given back from, in the one order in which all lock them."""
+    return sorted({key_of(level, now) for intent in intents for level in intent.levels} | back.keys())
+
+
+def given_back(outcomes: Iterable[Outcome], ends: Mapping[str, float]) -> Counter[Key]:
+    """Return what each counter is given back. ``ends`` are those of calls without an outcome: nothing is given back twice.
+
+    A charge is taken from the window that it was made in, also when that is over.
+    """
+    back: Counter[Key] = Counter()
+    for one in outcomes:
+        if one.charged is not None and one.id in ends:
+            charged = ends[one.id] - one.charged.seconds
+            back.update({key_of(level, charged) for level in one.charged.levels if level.per})
+    return back
+
+
+def left(used: Mapping[Key, int], back: Mapping[Key, int]) -> dict[Key, int]:
+    """Return what is used of each counter once charges are given back."""
+    return {key: max(0, n - back.get(key, 0)) for key, n in used.items()}
+
+
+def changes(
+    before: Mapping[Key, int], after: Mapping[Key, int], added: Mapping[Key, int]
+) -> list[tuple[str, str, str, str, int]]:
+    """Return how much each counter moves: from ``before`` to ``after``, and then by what is ``added``."""
+    moved = {key: after[key] - n + added.get(key, 0) for key, n in before.items() if key[2] != "concurrent"}
+    return [(*key, n) for key, n in moved.items() if n]
 
 
 def judge(intents: Iterable[Intent], used: Mapping[Key, int], now: float) -> Judged:

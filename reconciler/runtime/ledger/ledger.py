@@ -161,7 +161,7 @@ class Ledger:
             one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
         elif stopped is None:
             # given up in the meantime: it was written, and its evidence says that nothing was done
-            self.settle(Outcome(one.intent.id, "blocked", None, 0, 0, "late"))
+            self.settle(Outcome(one.intent.id, "blocked", None, 0, 0, "late", charged=one.intent))
 
     async def _sweeping(self) -> None:
         while True:

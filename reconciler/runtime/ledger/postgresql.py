@@ -28,8 +28,8 @@ from reconciler.runtime.ledger.batch import (
     old_windows,
     slot_rows,
 )
-from reconciler.runtime.ledger.entries import Intent, Level
-from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.entries import Intent, Level, Outcome
+from reconciler.runtime.ledger.judge import Judged, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.postgresql_months import NOW, keep_months, make_months
 from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
@@ -237,6 +237,7 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
     for table, names, entries in rows.dictionaries():
         await connection.execute(insert_entries(table, names), *_columns(entries, len(names)))
     # before intents, since what has ended makes room
+    back = given_back(batch.outcomes, await _ends(connection, batch.outcomes))
     await _add(connection, "outcomes", now, rows.outcomes)
     if batch.outcomes:
         await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
@@ -244,15 +245,15 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
     if kept:
         await connection.executemany("UPDATE repeats SET kept = $1 WHERE id = $2", kept)
     sorted_ = sort_out(batch.intents, await _repeats(connection, batch.intents, now), now)
-    keys = keys_of(sorted_.fresh, now)
-    judged = judge(sorted_.fresh, await _used(connection, keys, now), now)
-    used = [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"]
-    if used:
+    used = await _used(connection, keys_of(sorted_.fresh, back, now), now)
+    judged = judge(sorted_.fresh, left(used, back), now)
+    moved = changes(used, left(used, back), judged.used)
+    if moved:
         await connection.execute(
             "UPDATE counters c SET n = c.n + u.n FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
             "AS u (tenant, target, unit, period, n) WHERE (c.tenant, c.target, c.unit, c.period) = "
             "(u.tenant, u.target, u.unit, u.period)",
-            *_columns(used, 5),
+            *_columns(moved, 5),
         )
     if sorted_.claimed:
         await _claim(connection, sorted_, judged, now)
@@ -301,6 +302,18 @@ async def _claim(connection: Any, sorted_: Sorted, judged: Judged, now: float) -
         *_columns(claim_rows(sorted_, judged.admitted, now), 6),
     )
     await connection.execute("DELETE FROM repeats WHERE id = '' AND at = $1", now)
+
+
+async def _ends(connection: Any, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the ends of calls that are to be given back, and have no outcome yet."""
+    ids = [one.id for one in outcomes if one.charged is not None]
+    if not ids:
+        return {}
+    sql = (
+        "SELECT k.id, i.ends FROM unnest($1::text[]) AS k (id) JOIN intents i ON i.id = k.id::uuid "
+        "WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.id = i.id)"
+    )
+    return {row["id"]: row["ends"] for row in await connection.fetch(sql, ids)}
 
 
 async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, int]:

@@ -49,7 +49,7 @@ def fits(batch: Batch, rows: Rows) -> bool:
         or batch.counts
         or rows.fresh
         or any(one.repeat for one in batch.intents)
-        or any(one.kept for one in batch.outcomes)
+        or any(one.kept or one.charged for one in batch.outcomes)
     )
 
 

@@ -27,8 +27,8 @@ from reconciler.runtime.ledger.batch import (
     old_windows,
     slot_rows,
 )
-from reconciler.runtime.ledger.entries import Intent, Level
-from reconciler.runtime.ledger.judge import Judged, Key, judge, key_of, keys_of
+from reconciler.runtime.ledger.entries import Intent, Level, Outcome
+from reconciler.runtime.ledger.judge import Judged, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.repeats import (
     FOUND,
@@ -190,16 +190,18 @@ def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> Judged:
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING", entries
         )
     # before intents, since what has ended makes room
+    back = given_back(batch.outcomes, _ends(connection, batch.outcomes))
     connection.executemany(_OUTCOME, [(row[0], now, *row[1:]) for row in rows.outcomes])
     connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
     connection.executemany("UPDATE repeats SET kept = ? WHERE id = ?", kept_rows(batch.outcomes))
     sorted_ = sort_out(batch.intents, _repeats(connection, batch.intents, now), now)
-    judged = judge(sorted_.fresh, _used(connection, keys_of(sorted_.fresh, now), now), now)
+    used = _used(connection, keys_of(sorted_.fresh, back, now), now)
+    judged = judge(sorted_.fresh, left(used, back), now)
     claims = claim_rows(sorted_, judged.admitted, now)
     connection.executemany(f"INSERT OR REPLACE INTO repeats VALUES ({', '.join('?' * 6)}, NULL)", claims)
     connection.executemany(
         "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(*key, n) for key, n in judged.used.items() if key[2] != "concurrent"],
+        changes(used, left(used, back), judged.used),
     )
     connection.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", slot_rows(judged.admitted, now))
     if batch.proof:
@@ -219,6 +221,13 @@ def _repeats(connection: sqlite3.Connection, intents: Sequence[Intent], now: flo
     for key in keys_given(intents):
         found += connection.execute(f"{FOUND['sqlite']} WHERE (r.tenant, r.caller, r.key) = (?, ?, ?)", key).fetchall()
     return [Row(*row) for row in found]
+
+
+def _ends(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the ends of calls that are to be given back, and have no outcome yet."""
+    sql = "SELECT ends FROM intents i WHERE id = ? AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.id = i.id)"
+    found = {one.id: connection.execute(sql, (one.id,)).fetchone() for one in outcomes if one.charged is not None}
+    return {id: row[0] for id, row in found.items() if row is not None}
 
 
 def _used(connection: sqlite3.Connection, keys: Sequence[Key], now: float) -> dict[Key, int]:
