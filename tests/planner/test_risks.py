@@ -128,6 +128,8 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
     ("integration", OPENAI, OPENAI | {"base_url": "https://proxy.example"}, {"endpoint-host-changed"}),
     ("datasource", DATA, DATA | {"tables": ["a.b", "a.c"]}, {"access-widened"}),
     ("datasource", DATA, DATA | {"tables": ["a.c"]}, {"access-widened"}),
+    ("datasource", DATA, DATA | {"functions": ["public.f"]}, {"access-widened"}),
+    ("datasource", DATA | {"functions": ["public.f"]}, DATA, set()),
     ("datasource", DATA, DATA | {"access_roles": []}, set()),
     ("datasource", DATA | {"access_roles": []}, DATA, set()),
     ("datasource", DATA, DATA | {"classification": "internal"}, {"classification-lowered"}),
