@@ -9,6 +9,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.access import ACTIONS
 from reconciler.model.kind import Ability
 from reconciler.runtime.ledger.narrowing import MOST_CHARACTERS, OUTCOMES
+from reconciler.runtime.surfaces.pages import CURSOR, MAX_CURSOR
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
 _PROBLEM = {
@@ -75,7 +76,7 @@ _DONE = {
 }
 _PAGED = [
     {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
-    {"name": "cursor", "in": "query", "schema": {"type": "string", "maxLength": 1024}},
+    {"name": "cursor", "in": "query", "schema": {"type": "string", "maxLength": MAX_CURSOR, "pattern": CURSOR}},
 ]
 
 
@@ -89,7 +90,7 @@ def _answers(schema: dict[str, Any], *codes: int) -> dict[str, Any]:
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     told = {"200": {"description": "Done.", "content": {"application/json": {"schema": schema}}}}
-    return told | {str(code): refused for code in (401, 403, 413, 421, 500, 503, *codes)}
+    return told | {str(code): refused for code in (401, 403, 413, 414, 421, 500, 503, *codes)}
 
 
 def _body(schema: dict[str, Any], required: bool = False) -> dict[str, Any]:

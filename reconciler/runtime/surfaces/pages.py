@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from starlette.requests import Request
 
 MOST = 200
+MAX_CURSOR = 256
+CURSOR = "^[A-Za-z0-9_-]*={0,2}$"
+"""What a cursor looks like: base64, for URLs."""
 
 
 class BadCursor(Exception):
@@ -17,15 +21,20 @@ class BadCursor(Exception):
 
 
 def asked(request: Request) -> tuple[int, str]:
-    """``limit`` and what ``cursor`` says, "" at the beginning. Raises BadCursor."""
+    """Return ``limit`` and the key in ``cursor``, "" at the beginning. Raises BadCursor."""
     limit = request.query_params.get("limit", str(MOST))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= MOST):
         raise BadCursor
     cursor = request.query_params.get("cursor", "")
+    if len(cursor) > MAX_CURSOR or re.fullmatch(CURSOR, cursor) is None:
+        raise BadCursor
     try:
-        return int(limit), urlsafe_b64decode(cursor.encode("ascii")).decode()
+        key = urlsafe_b64decode(cursor).decode()
     except (binascii.Error, ValueError):
         raise BadCursor from None
+    if not key.isprintable():
+        raise BadCursor
+    return int(limit), key
 
 
 def cursor_of(key: str) -> str:
