@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -25,15 +24,13 @@ def test_the_event_loop_goes_on(place: Place) -> None:
     inspect("SELECT 1", "sqlite")  # sqlglot is imported now
 
     async def main() -> None:
-        connector, longest, begun = place.connector(), 0.0, time.monotonic()
+        connector, turns = place.connector(), 0
         reading = asyncio.create_task(Reader(in_thread).read(call(connector, template(LONG), {}, 60.0)))
         while not reading.done():
-            before = time.monotonic()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - before)
+            turns += 1
         assert (await reading).sql == LONG
-        # not more than what a collection of garbage takes
-        assert longest < (time.monotonic() - begun) / 2, longest
+        assert turns > 3  # one, if the loop itself reads
 
     asyncio.run(main())
 
