@@ -20,6 +20,7 @@ from reconciler.model.body import Body
 from reconciler.model.fingerprint import Fingerprints, Seen
 
 if TYPE_CHECKING:
+    from reconciler.credentials.access_log import AccessLog
     from reconciler.credentials.check import Found
     from reconciler.load.loaded import Loaded
     from reconciler.model.plan import Plan
@@ -88,8 +89,18 @@ def _warn_of_weak(found: Iterable[Found], locate: Locate) -> None:
         click.echo(problem_text(problem, Style(False), "warning"), err=True)
 
 
-def resolver_of(workspace: Workspace, environment: str | None, purpose: str) -> Resolver:
-    """Reaches nobody until something is resolved: the database too is asked only for ``encrypted://``."""
+def access_log(workspace: Workspace, environment: str | None, purpose: str) -> AccessLog:
+    from reconciler.credentials.access_log import AccessLog
+    from reconciler.store.secrets import Actor
+
+    return AccessLog(workspace.database(environment), Actor(actor(), signing_key(workspace.project)), purpose)
+
+
+def resolver_of(workspace: Workspace, environment: str | None, purpose: str, log: AccessLog) -> Resolver:
+    """Reaches nobody until something is resolved: the database too is asked only for ``encrypted://``.
+
+    ``log`` counts accesses to other stores; the caller has it written.
+    """
     from reconciler.secrets.fetch import Outside
     from reconciler.secrets.resolve import Resolver
 
@@ -107,7 +118,7 @@ def resolver_of(workspace: Workspace, environment: str | None, purpose: str) -> 
             opens = opened()
         return opens(tenant, name)
 
-    outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds), sealed)
+    outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds), sealed, log.count)
     return Resolver(project.secret_policy(environment), outside)
 
 
@@ -115,8 +126,15 @@ def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> l
     """Every reference and what is behind it, good ones and bad ones."""
     from reconciler.credentials.check import check
 
+    log = access_log(workspace, environment, "check")
     with workspace.options.progress.stage("Resolving references to secrets"):
-        return check(resolver_of(workspace, environment, "check"), bodies)
+        found = check(resolver_of(workspace, environment, "check", log), bodies)
+    try:
+        log.write(everything=True)
+    except ReconcilerError as error:
+        message = f"Warning: what was asked of stores of secrets is not in the audit trail: {error}"
+        workspace.options.progress.say(message, always=True)
+    return found
 
 
 def unresolved(found: Iterable[Found], locate: Locate) -> CredentialUnresolved | IntegrityFailed | None:

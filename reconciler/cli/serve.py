@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.credentials import resolver_of
+from reconciler.cli.credentials import access_log, resolver_of
 from reconciler.cli.options import STORE_VARIABLE, common_by
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
@@ -66,10 +66,11 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
             code="store-not-apart",
             hint=f"name another by --store or {STORE_VARIABLE}",
         )
-    resolver = resolver_of(workspace, environment, "serve")
+    log = access_log(workspace, environment, "serve")
+    resolver = resolver_of(workspace, environment, "serve", log)
     around = Surroundings(*resolving(resolver), permits_of(settings, folder))
     log_as_json()
-    plan = Plan(settings, places, around)
+    plan = Plan(settings, places, around, log)
     try:
         if stdio is not None:
             tenant, _, caller = stdio.partition("/")

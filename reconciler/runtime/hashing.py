@@ -12,8 +12,8 @@ LABEL = 8
 """Hexadecimal digits."""
 _PURPOSE = b"reconciler evidence values, format 1\n"
 NOT_APART = (
-    "hashes of values are keyed by the store itself: whoever reads the store can try values out. "
-    "Name a key: RECONCILER_KEY_FILE or RECONCILER_TRANSIT_KEY"
+    "hashes of values in evidence are keyed by the store itself, so whoever reads the store can try values out; "
+    "RECONCILER_KEY_FILE names a key that lies elsewhere"
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
 import time
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from reconciler.failpoints import hit
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
 from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
+from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import declared, levels_of, status_of
@@ -88,7 +88,10 @@ class _Running(Struct):
 
 
 class Mediator:
-    """``values_key`` is that of the hashes of values in evidence; ``judges`` of values are by the connector's type."""
+    """``values_key`` is the store's; ``judges`` of values are by the connector's type.
+
+    ``hashing`` makes the hashes of values and results in evidence, by the store's key until it is set to another.
+    """
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class Mediator:
     ) -> None:
         self._source, self._ledger, self._pools, self._values_key = source, ledger, pools, values_key
         self._metrics, self._judges = metrics, judges
+        self.hashing = ValuesKey(values_key)
         self._running: dict[str, _Running] = {}
 
     async def require_ready(self) -> None:
@@ -240,7 +244,7 @@ class Mediator:
             target=str(ask),
             connector=call.connector.name,
             action=call.target.action,
-            values=hmac.digest(self._values_key, said, "sha256").hex(),
+            values=self.hashing.hash(said),
             policy=decision.policy or "",
             generation=_generation(in_force, decision),
             drifted=call.target.drifted,
@@ -306,7 +310,7 @@ class Mediator:
             self._metrics.calls[ended.outcome] += 1
             if ended.status is not None:
                 self._metrics.upstream[str(ended.status)] += 1
-            digest = hmac.digest(self._values_key, answer.json, "sha256").hex() if answer else ""
+            digest = self.hashing.hash(answer.json) if answer else ""
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
             reached = call.effect or ended.outcome != "blocked"
             self._ledger.settle(told if reached else told._replace(charged=intent))

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
 
+from reconciler.credentials.access_log import AccessLog
 from reconciler.errors import ReconcilerError
 from reconciler.load.serve_file import TENANT, ServeFile, TenantPermits
 from reconciler.model.secret_ref import SecretRef
 from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
 from reconciler.runtime.control import control_of
+from reconciler.runtime.hashing import NOT_APART, values_key
 from reconciler.runtime.ledger.batch import Backend, Space
 from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.ledger.postgresql import Postgresql
 from reconciler.runtime.ledger.sqlite import Sqlite
 from reconciler.runtime.limits import uid_of
+from reconciler.runtime.logs import Trouble
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
@@ -34,6 +38,7 @@ from reconciler.store.secrets import Actor
 from reconciler.store.url import Database
 from reconciler.store.watch import Watch
 
+log = logging.getLogger("reconciler.runtime")
 IDLE_LOOK_SECONDS = 15.0
 FILING_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
@@ -46,6 +51,7 @@ class Plan(NamedTuple):
     settings: ServeFile
     places: Places
     around: Surroundings
+    accesses: AccessLog | None = None
 
 
 class Running(NamedTuple):
@@ -90,18 +96,22 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     ledger = Ledger(backend_of(plan.places.store), plan.settings.keep_days * 86400.0, alarm)
     source = Source(Watch(plan.places.control))
     await source.start()
-    values_key = await _opened(ledger, plan.places.store)  # from here on the store is there, and can be recognised
+    store_key = await _opened(ledger, plan.places.store)  # from here on the store is there, and can be recognised
     await ledger.count_by_uid(lambda tenant, name: uid_of(source.current().snapshot.tenant(tenant), name))
     control = await in_thread(control_of, plan.places.control, plan.places.store)
     pools = Pools(CONNECTORS, plan.around._replace(control=control), ledger.open.__contains__)
-    mediator = Mediator(source, ledger, pools, values_key, metrics, JUDGES)
+    mediator = Mediator(source, ledger, pools, store_key, metrics, JUDGES)
+    mediator.hashing = values_key(store_key, plan.places.audit_key)
+    if not mediator.hashing.id:
+        log.warning(NOT_APART)
     source.changed = mediator.cancel_frozen
     ledger.start()
     # what is here now stays; what calls leave behind has to go, other than in a command that ends soon
     gc.collect()
     gc.freeze()
     gc.enable()
-    tasks = [asyncio.create_task(_closing_idle(pools)), asyncio.create_task(_filing(source, plan.places))]
+    trouble = Trouble(log, "accesses to stores of secrets are not in the audit trail yet: %s")
+    tasks = [asyncio.create_task(_closing_idle(pools)), asyncio.create_task(_filing(source, plan, trouble))]
     try:
         yield Running(source, ledger, pools, mediator, metrics)
     finally:
@@ -112,6 +122,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await pools.close()
+                await _write_accesses(plan, trouble, everything=True)
 
 
 async def _opened(ledger: Ledger, store: Database) -> bytes:
@@ -149,13 +160,24 @@ async def _closing_idle(pools: Pools) -> None:
         await pools.close_idle()
 
 
-async def _filing(source: Source, places: Places) -> None:
-    """What no command could file, since an apply held the audit trail, is filed once that has ended."""
+async def _filing(source: Source, plan: Plan, trouble: Trouble) -> None:
+    """Put into the audit trail what no command could file, since an apply held it, and accesses to stores of secrets."""
     while True:
         await asyncio.sleep(FILING_SECONDS)
         if source.pending:
             with contextlib.suppress(Exception):  # where the role may not write, a command has to
-                await in_thread(file, places.control, Actor("serve", places.audit_key))
+                await in_thread(file, plan.places.control, Actor("serve", plan.places.audit_key))
+        await _write_accesses(plan, trouble)
+
+
+async def _write_accesses(plan: Plan, trouble: Trouble, everything: bool = False) -> None:
+    """What can't be written is reported, and counted on."""
+    try:
+        if plan.accesses is not None:
+            await in_thread(plan.accesses.write, everything)
+        trouble.ends()
+    except Exception as error:
+        trouble.occurs(type(error).__name__)
 
 
 def resolving(resolver: Resolver) -> tuple[Resolve, Resolve]:

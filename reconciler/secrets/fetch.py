@@ -38,6 +38,8 @@ class Outside:
     environ: Mapping[str, str]
     timeout: float = 10.0
     sealed: Opened | None = field(default=None, repr=False)
+    accessed: Callable[[str, SecretRef], None] | None = field(default=None, repr=False)
+    """Counts an access to a store that is not the database, before the store is asked."""
 
 
 class Scheme(Protocol):

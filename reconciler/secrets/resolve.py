@@ -13,7 +13,7 @@ from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
 from reconciler.parallel import in_parallel
 from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable, bounded
-from reconciler.secrets.policy import OPERATORS, POLICY_HINT, Policy, refusal
+from reconciler.secrets.policy import OPERATORS, OWN_PREFIXES, POLICY_HINT, Policy, refusal
 from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
@@ -64,6 +64,8 @@ class Resolver:
         if kept is not None and self._clock() < until:
             return kept
         self.forget(wanted)
+        if self._outside.accessed is not None and wanted.reference.scheme in OWN_PREFIXES:
+            self._outside.accessed(*wanted)
         what = str(wanted.reference)
         found = bounded(lambda: self._fetch(wanted.reference.scheme)(*wanted), self._outside.timeout, what)
         seconds = self._cache_seconds if found.seconds is None else min(found.seconds, self._cache_seconds)

@@ -127,6 +127,9 @@ def access_log_command(options: Options, name: str | None, limit: int) -> int:
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     secret = f"{entry.get('tenant')}/{entry['name']}" if "name" in entry else str(entry.get("key", ""))
+    if "reference" in entry:
+        secret = f"{entry.get('tenant')} {entry['reference']}"
+    times = f" ({entry['times']} times)" if entry.get("times", 1) != 1 else ""
     event = str(entry["event"]).removeprefix("secret-")
     return (
         str(entry.get("at", "")),
@@ -134,7 +137,7 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
         secret,
         str(entry.get("version", "")),
         str(entry.get("actor", "")),
-        str(entry.get("purpose", "")),
+        f"{entry.get('purpose', '')}{times}",
     )
 
 
