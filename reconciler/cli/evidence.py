@@ -96,18 +96,19 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
     before the first start and after each upgrade, and every day.
     """
     try:
+        from reconciler.runtime.ledger.reading import tables
         from reconciler.runtime.running import prepare
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
     database = _database(options, store)
     write = record(Write("the store of evidence", None))
-    before = _tables(database)
+    before = tables(database)
     try:
         unknown = asyncio.run(prepare(database, keep_days))
         write.fate = Fate.WRITTEN
     except KeyboardInterrupt:
         # it makes tables and partitions one by one, and removes what is too old: to run it again is safe
-        after = _tables(database)
+        after = tables(database)
         known = before is not None and after is not None and keep_days is None
         write.fate = Fate.UNKNOWN if not known else Fate.NOT_WRITTEN if after == before else Fate.WRITTEN
         raise
@@ -118,26 +119,6 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
         if unknown:
             click.echo(f"Calls without an outcome that read `unknown` from now on: {unknown}.")
     return 0
-
-
-def _tables(database: Any) -> tuple[str, ...] | None:
-    """The tables of a store, and its version; None where it can't be asked."""
-    from sqlalchemy import inspect, text
-
-    from reconciler.runtime.ledger.reading import opened
-    from reconciler.store.connect import exists, reading
-
-    try:
-        if not exists(database):
-            return ()
-        with reading(database) as connection:
-            found = sorted(inspect(connection).get_table_names())
-        if "runtime_schema" not in found:
-            return (*found,)
-        with opened(database) as connection:
-            return (*found, str(connection.execute(text("SELECT version FROM runtime_schema")).scalar()))
-    except Exception:
-        return None
 
 
 def _database(options: Options, store: str | None) -> Any:

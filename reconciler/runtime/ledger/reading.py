@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from reconciler.errors import ReconcilerError
 from reconciler.runtime.ledger.entries import Level
@@ -154,6 +154,20 @@ def require_revision(connection: Connection) -> None:
             f"the store is of version {version}, expected {REVISION}: {what}",
             code="store-newer" if newer else "store-older",
         )
+
+
+def tables(database: Database) -> tuple[str, ...] | None:
+    """Return the names of a store's tables and its version; None where it can't be asked."""
+    try:
+        if not exists(database):
+            return ()
+        with reading(database) as connection:
+            found = sorted(inspect(connection).get_table_names())
+            if not connection.execute(text(EXISTS[connection.dialect.name])).scalar():
+                return (*found,)
+            return (*found, str(connection.execute(text("SELECT version FROM runtime_schema")).scalar()))
+    except Exception:
+        return None
 
 
 def _where(
