@@ -31,6 +31,7 @@ from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.source import InForce
 from reconciler.runtime.surfaces import operators
+from reconciler.secrets.scrub import Scrubber
 from tests.access.model import Row, World, behind, judged, tool_name
 from tests.access.test_reference_model import ROLES, TENANT, body, made, snapshot
 from tests.store.support import cli
@@ -64,6 +65,9 @@ class Surroundings:
 
     async def run(self, _evidence_id: str, _call: Call) -> Answer:
         return Answer([], 0, 2)
+
+    def secrets(self, _tenant: str) -> Scrubber:
+        return Scrubber("***", 1)
 
 
 class State:
