@@ -230,3 +230,13 @@ def test_a_postgresql_store_that_lost_its_content(
         cli_on(server.db.url, folder)("evidence", "prepare", "--store", pg.url).ok()  # another store of this name
         until(server, 503, 1, "no evidence")
         assert pg.sql("SELECT count(*) FROM intents") == [(0,)]
+
+
+def test_a_postgresql_store_that_became_another(pg: Db, folder: Path, tmp_path: Path) -> None:
+    """In one statement too, which writes what needs no look at the store: its tables are there, and they are another's."""
+    with serving(folder, Db(f"sqlite:///{tmp_path}/state.db"), store=pg.url) as server:
+        assert [answer(server), answer(server)] == [200, 200]
+        before = pg.sql("SELECT count(*) FROM intents")
+        pg.sql("UPDATE settings SET value = 'another' WHERE name = 'values_key'")
+        assert answer(server) == 503
+        assert pg.sql("SELECT count(*) FROM intents") == before
