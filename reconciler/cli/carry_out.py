@@ -16,6 +16,7 @@ from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Standing, Terms
 from reconciler.cli import git
 from reconciler.cli.asking import approve
+from reconciler.cli.heads import push_head
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_beside_plan
 from reconciler.cli.plan import foreseen, show_plan
@@ -140,6 +141,8 @@ def carry_out(
     with options.progress.stage(f"Applying {len(plan.changes)} changes"):
         outcome = execute(plan, database, terms, options.progress.say)
     _report(plan, outcome, options)
+    if outcome.generation is not None:
+        push_head(workspace, database)
     deliver_waiting(workspace, database)
     return outcome
 

@@ -93,6 +93,12 @@ def is_ancestor(folder: Path, old: str, new: str) -> bool | None:
     return None if shallow else False
 
 
+def append_note(folder: Path, ref: str, text: str) -> None:
+    """Append a line to the note of the current commit. Raises Unavailable."""
+    own = ("-c", "user.name=reconciler", "-c", "user.email=reconciler@localhost")
+    _Git.of(folder).all(*own, "notes", f"--ref={ref}", "append", "-m", text, "HEAD")
+
+
 class _Git(NamedTuple):
     """git in a folder, until a moment of time.monotonic()."""
 

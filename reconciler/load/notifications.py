@@ -29,9 +29,10 @@ Reference: TypeAlias = Annotated[Secret, AfterValidator(_resolvable)]
 UrlOrReference: TypeAlias = Annotated[
     Annotated[Url, Tag("url")] | Annotated[Reference, Tag("reference")], Discriminator(_form)
 ]
-Event: TypeAlias = Literal["apply", "drift", "heartbeat"]
+Event: TypeAlias = Literal["apply", "drift", "heartbeat", "audit-head"]
 _EVENTS = (
-    "What it is told: `apply` (something was changed), `drift` and `heartbeat` (`drift --notify` found some, or none)."
+    "What it is told: `apply` (something was changed), `drift` and `heartbeat` (`drift --notify` found some, or none), "
+    "`audit-head` (a signed head of the audit trail)."
 )
 
 

@@ -26,6 +26,7 @@ from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.table import BY_PLURAL, KINDS
 from reconciler.kinds.wording import near
+from reconciler.load.audit_settings import AuditSettings
 from reconciler.load.notifications import Notification
 from reconciler.load.plain import NO_VARIABLES, Plain, no_variables
 from reconciler.load.secret_settings import SchemeName, SchemeSettings, SecretSettings
@@ -238,6 +239,7 @@ class ProjectFile(Part):
         default_factory=dict, description="Who is told of applies and of drift, by names of your own."
     )
     lint: LintSettings = Field(default_factory=LintSettings, description="What `reconciler lint` goes by.")
+    audit: AuditSettings = Field(default_factory=AuditSettings, description="Where heads of the audit trail go.")
     external: Items[External] = Field((), description="Resources of other projects that may be referred to.")
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from reconciler.load.secret_settings import SchemeSettings
 from reconciler.load.source import Source
 from reconciler.model.configuration import Guards, Ignore, Retention
 from reconciler.model.notification import Destination
-from reconciler.model.settings import Environment, External, IgnoreRule, Include, Lint, Scheme, Secrets, Settings
+from reconciler.model.settings import Environment, External, Heads, IgnoreRule, Include, Lint, Scheme, Secrets, Settings
 
 
 def read_settings(source: Source, problems: Problems) -> Settings | None:
@@ -65,6 +65,7 @@ def _settings_of(file: ProjectFile) -> Settings:
             External(one) if isinstance(one, str) else External(one.address, one.project, one.optional)
             for one in file.external
         ),
+        Heads(file.audit.heads.every, file.audit.heads.file, file.audit.heads.git_notes),
     )
 
 

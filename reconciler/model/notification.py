@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from reconciler.model.address import Address
 
-APPLY, DRIFT, HEARTBEAT = "apply", "drift", "heartbeat"
+APPLY, DRIFT, HEARTBEAT, HEAD = "apply", "drift", "heartbeat", "audit-head"
 MAX_LISTED = 100
 """Addresses that one event names; it says how many more there were."""
 

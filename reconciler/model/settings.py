@@ -72,6 +72,14 @@ class Lint(Struct, frozen=True):
     severity: Mapping[str, str] = {}
 
 
+class Heads(Struct, frozen=True):
+    """Where signed heads of the audit trail go; ``every`` counts entries."""
+
+    every: int = 1
+    file: str | None = None
+    git_notes: bool = False
+
+
 class Settings(Struct, frozen=True):
     """The settings of one project. ``lint`` is None where the file says nothing of it."""
 
@@ -89,6 +97,7 @@ class Settings(Struct, frozen=True):
     destinations: tuple[Destination, ...] = ()
     lint: Lint | None = None
     external: tuple[External, ...] = ()
+    heads: Heads = Heads()
 
     @property
     def ignored(self) -> tuple[Ignore, ...]:

@@ -16,6 +16,7 @@ _HEADS = {
     "reconciler.apply": ":white_check_mark:",
     "reconciler.drift": ":warning:",
     "reconciler.heartbeat": ":green_heart:",
+    "reconciler.audit-head": ":link:",
 }
 
 
@@ -30,6 +31,12 @@ def _lines(type_: str, data: dict[str, Any]) -> Iterator[str]:
     head = f"{_HEADS[type_]} *{where}*"
     if type_ == "reconciler.heartbeat":
         yield f"{head}: no drift, {data['clean']} resources are as generation {data['generation']} applied them."
+        return
+    if type_ == "reconciler.audit-head":
+        found = data["head"]
+        yield f"{head}: entry {found['seq']} of the audit trail has the hash {_plain(found['hash'])}, at {_plain(found['at'])}."
+        if "ed25519" in found:
+            yield f"Ed25519: {_plain(found['ed25519'])}"
         return
     if type_ == "reconciler.drift":
         counts = ", ".join(f"{count} {_plain(op)}" for op, count in data["counts"].items() if count)
