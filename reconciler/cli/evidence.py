@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import Any
 
 import click
 
+from reconciler.cli.db_verify import FAILED
 from reconciler.cli.known import KnownNames, note_unknown, note_unknown_tenants
 from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
 from reconciler.cli.serve import not_installed, store_of
-from reconciler.cli.workspace import Options, Workspace
+from reconciler.cli.signing import signing_key
+from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.committed import Fate, Write, record
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.audit import Actor
 from reconciler.render.table import table
 
 STORE = click.option("--store", metavar="URL", help=f"The runtime's own database (also {STORE_VARIABLE}).")
@@ -119,6 +123,83 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
         if unknown:
             click.echo(f"Calls without an outcome that read `unknown` from now on: {unknown}.")
     return 0
+
+
+@command.command("rollup")
+@click.option("--rebuild", is_flag=True, help="Count days anew, of which all evidence is there.")
+@click.option(
+    "--keep-aggregates-days", type=click.IntRange(min=1), metavar="N", help="Remove aggregates that are older."
+)
+@STORE
+@common_by()
+def rollup_command(options: Options, rebuild: bool, keep_aggregates_days: int | None, store: str | None) -> int:
+    """Count closed hours by day, as the store's owner, and write their digests into the audit trail.
+
+    A server whose role owns the store does it by itself. To run it again, or in several places, counts nothing twice.
+    """
+    try:
+        from reconciler.runtime.running import prepare
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
+    from reconciler.runtime.ledger import rollup
+    from reconciler.runtime.ledger.digests import file_hours
+
+    database, workspace = _database(options, store), Workspace(options, ())
+    control = workspace.database(workspace.environment(required=True))
+    asyncio.run(prepare(database, None))  # says what became of calls that nobody ended: else their hours stay open
+    rebuilt = rollup.rebuild(database) if rebuild else None
+    hours = [*chain.from_iterable(iter(lambda: rollup.roll_up(database), []))]
+    filed = file_hours(database, control, Actor(actor(), signing_key(workspace.project)))
+    if keep_aggregates_days is not None:
+        rollup.forget(database, keep_aggregates_days)
+    if options.format == "json":
+        days = (
+            {"rebuilt": [*map(rollup.day_of, rebuilt.days)], "left": [*map(rollup.day_of, rebuilt.left)]}
+            if rebuilt
+            else {}
+        )
+        print_json({"format_version": "1.0", "hours": len(hours), "filed": filed, **days})
+        return 0
+    click.echo(f"Hours counted: {len(hours)}; written into the audit trail: {filed}.")
+    if rebuilt is not None:
+        click.echo(f"Days counted anew: {len(rebuilt.days)}.")
+        for day in rebuilt.left:
+            click.echo(f"Left as it was, since evidence of it is gone or was changed: {rollup.day_of(day)}.")
+    return 0
+
+
+@command.command("verify")
+@click.option("--from", "from_", metavar="MOMENT", help="From this hour on (ISO 8601): evidence of it has to be there.")
+@click.option("--to", metavar="MOMENT", help="Up to this hour, without it.")
+@STORE
+@common_by()
+def verify_command(options: Options, from_: str | None, to: str | None, store: str | None) -> int:
+    """Hold evidence and its aggregates against the digests in the audit trail; exit 8 if something was changed or is gone.
+
+    Without --from it begins with the oldest evidence that is kept whole. `reconciler audit verify` proves the trail itself.
+    """
+    from reconciler.runtime.ledger.digests import Window, verify
+    from reconciler.runtime.ledger.narrowing import NotNarrowing, moment_of
+
+    try:
+        since, until = (
+            None if text is None else int(moment_of(word, text) // 3600) for word, text in (("from", from_), ("to", to))
+        )
+    except NotNarrowing as error:
+        raise UsageError(f"--{error.name}: {error}") from None
+    workspace = Workspace(options, ())
+    control = workspace.database(workspace.environment(required=True))
+    check = verify(_database(options, store), control, Window(since, until))
+    is_good = check.state == "ok"
+    if options.format == "json":
+        print_json({"format_version": "1.0", "valid": is_good, "summary": check.summary, "found": check.found, "findings": [*check.findings]})  # fmt: skip
+    else:
+        click.echo(f"{'The evidence holds' if is_good else 'The evidence does not hold'}: {check.summary}.")
+        for finding in check.findings:
+            click.echo(f"- {finding}")
+        if check.found > len(check.findings):
+            click.echo(f"- and {check.found - len(check.findings)} more")
+    return 0 if is_good else FAILED
 
 
 def _database(options: Options, store: str | None) -> Any:

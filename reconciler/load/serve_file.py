@@ -172,6 +172,9 @@ class ServeFile(Part):
         default_factory=PermitSettings, description="What tenants may use beyond what is public."
     )
     keep_days: Annotated[int, Field(ge=1, le=3650)] = Field(400, description="How many days evidence is kept.")
+    keep_aggregates_days: Annotated[int, Field(ge=1, le=36500)] = Field(
+        1100, description="How many days the counts of evidence by day are kept, which outlive it."
+    )
     alarm: Alarm = Field(default_factory=Alarm, description="When the server says that its store needs room.")
 
     @model_validator(mode="after")

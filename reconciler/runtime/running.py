@@ -19,7 +19,9 @@ from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
 from reconciler.runtime.control import control_of
 from reconciler.runtime.hashing import NOT_APART, values_key
+from reconciler.runtime.ledger import rollup
 from reconciler.runtime.ledger.batch import Backend, Space
+from reconciler.runtime.ledger.digests import file_hours
 from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.ledger.postgresql import Postgresql
 from reconciler.runtime.ledger.sqlite import Sqlite
@@ -41,6 +43,7 @@ from reconciler.store.watch import Watch
 log = logging.getLogger("reconciler.runtime")
 IDLE_LOOK_SECONDS = 15.0
 FILING_SECONDS = 5.0
+ROLL_UP_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
 NEVER_DAYS = 36_500
 
@@ -112,6 +115,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
     gc.enable()
     trouble = Trouble(log, "accesses to stores of secrets are not in the audit trail yet: %s")
     tasks = [asyncio.create_task(_closing_idle(pools)), asyncio.create_task(_filing(source, plan, trouble))]
+    tasks.append(asyncio.create_task(_rolling_up(plan)))
     try:
         yield Running(source, ledger, pools, mediator, metrics)
     finally:
@@ -149,7 +153,12 @@ async def prepare(store: Database, keep_days: int | None) -> int:
     ledger = Ledger(backend := backend_of(store), 0.0)
     await _opened(ledger, store)
     try:
-        return await backend.sweep(GRACE_SECONDS, (keep_days or NEVER_DAYS) * 86400.0)
+        unknown = await backend.sweep(GRACE_SECONDS, NEVER_DAYS * 86400.0)
+        if keep_days is not None:
+            while await in_thread(rollup.roll_up, store):
+                pass  # what is removed was counted
+            await backend.sweep(GRACE_SECONDS, keep_days * 86400.0)
+        return unknown
     finally:
         await backend.close()
 
@@ -178,6 +187,27 @@ async def _write_accesses(plan: Plan, trouble: Trouble, everything: bool = False
         trouble.ends()
     except Exception as error:
         trouble.occurs(type(error).__name__)
+
+
+async def _rolling_up(plan: Plan) -> None:
+    """Count what is closed, and file it. A role that may not read evidence leaves that to `reconciler evidence rollup`."""
+    trouble = Trouble(log, "evidence was not rolled up: %s")
+    while True:
+        await asyncio.sleep(ROLL_UP_SECONDS)
+        try:
+            await in_thread(_roll_up, plan)
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
+def _roll_up(plan: Plan) -> None:
+    store = plan.places.store
+    if not rollup.may_roll_up(store):
+        return
+    if rollup.roll_up(store):
+        rollup.forget(store, plan.settings.keep_aggregates_days)
+    file_hours(store, plan.places.control, Actor("serve", plan.places.audit_key))
 
 
 def resolving(resolver: Resolver) -> tuple[Resolve, Resolve]:

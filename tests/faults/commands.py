@@ -154,6 +154,7 @@ FILES = (
 CASES = (*DATABASE, *FILES)
 ELSEWHERE = {
     "serve": "runs until it is ended; tests/runtime holds it to its own promises",
+    "evidence rollup": "each hour is a transaction, and a second run goes on; tests/runtime/ledger/test_rollup.py ends it in between",
     "validate": "with --check it leaves an entry for each secret that it reads; it is about no change",
 }
 """Commands that reach a writing connection and are no case of their own, with the reason."""

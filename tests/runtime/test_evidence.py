@@ -110,6 +110,11 @@ def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
         connection.execute(
             "DO $$ BEGIN CREATE ROLE evidence_watcher LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         )
+        for n, (tenant, theirs) in enumerate(ids.items()):
+            connection.execute("INSERT INTO denial_counts VALUES (%s, 0, 1)", (theirs[-1],))
+            connection.execute("INSERT INTO pairs VALUES (%s, %s, 'bot', 1, 1, 'query', 0)", (n, tenant))
+            connection.execute("INSERT INTO daily VALUES (%s, 1, 'success', '', %s, 1, 0, 0, 0, 0)", (n, tenant))
+            connection.execute("INSERT INTO hours VALUES (%s, %s, 'x', 1)", (n, tenant))
         connection.execute(
             "GRANT SELECT ON runtime_schema, intents, outcomes, denials, denial_counts, subjects, paths, policies, pairs, "
             "daily, hours, counters TO evidence_watcher"
@@ -125,7 +130,7 @@ def test_who_reads_sees_one_tenant(postgres_server: str, folder: Path) -> None:
             assert seen(connection, table) == 0
         connection.execute("SET LOCAL reconciler.tenant = 'acme'")
         assert [seen(connection, table) for table in ("intents", "outcomes", "denials")] == [3, 3, 1]
-        assert [seen(connection, table) for table in ("subjects", "paths", "policies")] == [3, 1, 1]
+        assert [seen(connection, table) for table in SECURED] == [3, 3, 1, 1, 3, 1, 1, 1, 1, 1]
         connection.rollback()
         assert seen(connection, "intents") == 0  # the setting reads '' now, and not NULL
         for statement in ("INSERT INTO denials SELECT * FROM denials", "DELETE FROM intents", "TRUNCATE intents"):

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from reconciler.runtime.ledger.rollup import may_roll_up
 from reconciler.runtime.running import backend_of
 from reconciler.store.secrets import Actor
 from reconciler.store.status import freeze
@@ -74,6 +75,7 @@ def test_a_server_that_owns_nothing_adds_and_can_not_read_or_remove(postgres_ser
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(15)
+    assert [may_roll_up(parse_database(one, Path("/"))) for one in (writer, url)] == [False, True]
     with psycopg.connect(writer) as connection:
         assert connection.execute("SELECT count(id) FROM intents WHERE ends > 0").fetchone() == (2,)
         forbidden = ["SELECT tenant FROM intents", "SELECT * FROM denials", "SELECT code FROM outcomes"]

@@ -6,7 +6,8 @@ the store's key can look for two that collide, and a batch needs no answer of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -32,8 +33,23 @@ def key_of_numbers(identity: str) -> bytes:
 
 
 def number_of(entry: Entry, key: bytes) -> int:
-    text = strict_json.write([type(entry).__name__, *entry])
+    return _number([type(entry).__name__, *entry], key)
+
+
+def _number(parts: Sequence[object], key: bytes) -> int:
+    text = strict_json.write([*parts])
     return int.from_bytes(blake2b(text, digest_size=8, key=key).digest()) >> 1
+
+
+def number_of_row(kind: type[Entry], row: Sequence[str], key: bytes) -> int:
+    """Return the number that a row of a dictionary has to have, without its first column."""
+    parts = [
+        json.loads(one) if column in _LISTS else one for column, one in zip(DICTIONARIES[kind][1][1:], row, strict=True)
+    ]
+    return _number([kind.__name__, *parts], key)
+
+
+_LISTS = frozenset({"token_roles", "chain"})
 
 
 class Numbers:
