@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from reconciler.guards.check import Allowances
+from reconciler.model.audit import AuditKey
 from reconciler.model.configuration import Guards, Retention
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.plan import Blocker, Revision
@@ -47,7 +48,7 @@ class Terms(Struct, frozen=True):
     allowed: Allowances = field(default_factory=Allowances)
     lock_timeout: float = 60.0
     revision: Revision | None = None
-    audit_key: tuple[str, bytes] | None = None
+    audit_key: AuditKey = None
     retention: Retention = field(default_factory=Retention)
     seen: Fingerprints = field(default_factory=dict)
     """What stands behind references, where they were resolved before this apply."""

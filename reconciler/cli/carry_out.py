@@ -22,6 +22,7 @@ from reconciler.cli.options import print_beside_plan
 from reconciler.cli.plan import foreseen, show_plan
 from reconciler.cli.signing import signing_key
 from reconciler.cli.standing import standing_of
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import Problem, Refused
 from reconciler.guards.check import Allowances
@@ -131,7 +132,7 @@ def carry_out(
         allowed=consent.allowed,
         lock_timeout=consent.lock_timeout,
         revision=current,
-        audit_key=signing_key(workspace.project),
+        audit_key=writing_key(workspace, database),
         retention=workspace.project.settings.retention,
         seen=seen or {},
         told=subscribed(workspace.project.settings.destinations, APPLY),

@@ -13,6 +13,7 @@ import click
 from msgspec.structs import replace
 
 from reconciler.cli.signing import ring, signing_key
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Workspace, actor, with_places
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
 from reconciler.model.address import Address
@@ -93,7 +94,8 @@ def access_log(workspace: Workspace, environment: str | None, purpose: str) -> A
     from reconciler.credentials.access_log import AccessLog
     from reconciler.store.secrets import Actor
 
-    return AccessLog(workspace.database(environment), Actor(actor(), signing_key(workspace.project)), purpose)
+    database = workspace.database(environment)
+    return AccessLog(database, lambda: Actor(actor(), writing_key(workspace, database)), purpose)
 
 
 def resolver_of(workspace: Workspace, environment: str | None, purpose: str, log: AccessLog) -> Resolver:
@@ -111,7 +113,8 @@ def resolver_of(workspace: Workspace, environment: str | None, purpose: str, log
         from reconciler.credentials.keep import opener
         from reconciler.store.secrets import Actor
 
-        return opener(workspace.database(environment), ring(project), Actor(actor(), signing_key(project)), purpose)
+        database = workspace.database(environment)
+        return opener(database, ring(project), Actor(actor(), writing_key(workspace, database)), purpose)
 
     def sealed(tenant: str, name: str) -> Fetched:
         with one_at_a_time:

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.db_verify import command as verify_command
 from reconciler.cli.options import common_by, print_json
-from reconciler.cli.signing import signing_key
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import LockTimeout
 from reconciler.model.audit import Actor
@@ -49,7 +49,7 @@ def upgrade_command(options: Options, lock_timeout: float) -> int:
     try:
         with options.progress.stage("Upgrading the schema"):
             done = upgrade(
-                database, lock_timeout, only_empty=False, actor=Actor(actor(), signing_key(workspace.project))
+                database, lock_timeout, only_empty=False, actor=Actor(actor(), writing_key(workspace, database))
             )
     except LockNotHad:
         raise LockTimeout("somebody else is using the database; nothing was changed", hint="try again later") from None

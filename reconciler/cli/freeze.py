@@ -30,7 +30,6 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
     No apply lifts a freeze: it follows the resource through renames and replacements, until `reconciler unfreeze`. A
     freeze ahead of time stays on the name. A resource that is deleted, and later made anew, is a new one, and not frozen.
     """
-    from reconciler.store.filing import file
     from reconciler.store.status import freeze, freezes
 
     if lists:
@@ -45,8 +44,8 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
     if target is None or reason is None:
         raise UsageError("expected TARGET and --reason TEXT", hint="or --list, to see what is frozen")
     where = place(options)
-    done = freeze(where.database, parse_target(target), parse_reason(reason), where.actor, allow_unknown)
-    filed = file(where.database, where.actor)
+    done = freeze(where.database, parse_target(target), parse_reason(reason), where.decider, allow_unknown)
+    filed = where.file()
     report(options, target, "frozen", done)
     mention_pending(filed)
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from reconciler.cli import git
-from reconciler.cli.signing import signing_key
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Workspace, now
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.notification import HEAD, event, subscribed
@@ -36,7 +36,7 @@ def push_head(workspace: Workspace, database: Database) -> None:
         return
     from reconciler.secrets.heads import signed_head
 
-    document = signed_head(head, now().isoformat(timespec="seconds"), signing_key(workspace.project))
+    document = signed_head(head, now().isoformat(timespec="seconds"), writing_key(workspace, database))
     for name, push in sinks:
         try:
             push(document)

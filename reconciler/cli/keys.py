@@ -92,14 +92,13 @@ def revoke_command(options: Options, caller: str, key: str | None) -> int:
 
     In force everywhere within a second.
     """
-    from reconciler.store.filing import file
     from reconciler.store.keys import keys_of, revoke
 
     tenant, name = _caller(caller)
     where = place(options)
     chosen = [key] if key else [one.id for one in keys_of(where.database, tenant, name).keys if one.revoked_at is None]
-    revoked = [one for one in chosen if revoke(where.database, tenant, name, one, where.actor)]
-    mention_pending(not revoked or file(where.database, where.actor))
+    revoked = [one for one in chosen if revoke(where.database, tenant, name, one, where.decider)]
+    mention_pending(not revoked or where.file())
     if options.format == "json":
         print_json({"format_version": "1.0", "revoked": revoked})
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import common_by, print_json
-from reconciler.cli.signing import signing_key
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.errors import LockTimeout, UsageError
 from reconciler.model.address import NAME_RULE, is_name
@@ -32,7 +32,7 @@ def rename_command(options: Options, old: str, new: str) -> int:
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
     try:
-        count = rename(database, old, new, Actor(actor(), signing_key(workspace.project)))
+        count = rename(database, old, new, Actor(actor(), writing_key(workspace, database)))
     except LockNotHad:
         raise LockTimeout(f"the project {old!r} is being applied; nothing was changed", hint="try again") from None
     if options.format == "json":

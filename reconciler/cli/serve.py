@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.credentials import access_log, resolver_of
 from reconciler.cli.options import STORE_VARIABLE, common_by
-from reconciler.cli.signing import signing_key
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.model.address import is_name
@@ -54,11 +54,12 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     folder = workspace.project.root if config is None else config.resolve().parent
     own = store_of(store, settings.store, folder)
     evidence = os.environ.get(EVIDENCE_VARIABLE)
+    control = workspace.database(environment)
     places = Places(
-        workspace.database(environment),
+        control,
         own,
         parse_database(evidence, folder) if evidence else own,
-        signing_key(workspace.project),
+        writing_key(workspace, control),
     )
     if (places.control.path is not None and places.control.path == places.store.path) or _same_server(*places[:2]):
         raise Refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from reconciler.secrets.keys import Keys, read_keys
 
 if TYPE_CHECKING:
     from reconciler.secrets.ring import Ring
+    from reconciler.secrets.transit import TransitKey
 
 NO_KEY = (
     "make one with `reconciler secrets keys create --out FILE`, then name it in RECONCILER_KEY_FILE; "
@@ -43,16 +45,21 @@ def signing_key(project: Project) -> tuple[str, bytes] | None:
 
 def ring(project: Project) -> Ring | None:
     """The keys that hold secrets; None where none is configured. Raises CredentialUnresolved, UsageError."""
-    from reconciler.secrets.fetch import Outside
     from reconciler.secrets.ring import ring_of
 
-    keys = known_keys(project)
+    return ring_of(known_keys(project), transit_key(project))
+
+
+@functools.lru_cache(maxsize=1)
+def transit_key(project: Project) -> TransitKey | None:
+    """The key of Vault's transit engine, logged in once; None where none is named. Raises CredentialUnresolved, UsageError."""
     name = os.environ.get("RECONCILER_TRANSIT_KEY") or project.settings.secrets.transit
     if not name:
-        return ring_of(keys, None)
+        return None
+    from reconciler.secrets.fetch import Outside
     from reconciler.secrets.transit import TransitKey
 
-    return ring_of(keys, TransitKey(name, Outside(os.environ, float(project.settings.secrets.timeout_seconds))))
+    return TransitKey(name, Outside(os.environ, float(project.settings.secrets.timeout_seconds)))
 
 
 def needed_ring(project: Project) -> Ring:

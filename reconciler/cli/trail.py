@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.cli.signing import known_keys
+from reconciler.cli.signing import known_keys, signing_key, transit_key
 from reconciler.cli.workspace import Workspace
 from reconciler.model.audit import AuditKey
 from reconciler.store.url import Database
@@ -21,9 +21,26 @@ class Trail(NamedTuple):
 
 
 def trail_of(workspace: Workspace) -> Trail:
-    """Raises what reading the keys does."""
+    """Raises what reading the keys does, and CredentialUnresolved where a key of Vault's can't be asked."""
+    from reconciler.credentials.trail_key import trail_keys
+
     database = workspace.database(workspace.environment(required=True))
-    keys = known_keys(workspace.project)
-    if keys is None:
-        return Trail(database, {}, None, False)
-    return Trail(database, keys.by_id, (keys.primary, keys.by_id[keys.primary]), True)
+    keys, transit = known_keys(workspace.project), transit_key(workspace.project)
+    by_id = dict(keys.by_id) if keys else {}
+    if transit is not None:
+        by_id |= trail_keys(database, transit)
+    return Trail(database, by_id, writing_key(workspace, database), bool(keys or transit))
+
+
+def writing_key(workspace: Workspace, database: Database) -> AuditKey:
+    """Return the key that entries are made with: the key file's, else one that Vault's transit wraps; None without either.
+
+    Raises CredentialUnresolved, IntegrityFailed.
+    """
+    own = signing_key(workspace.project)
+    transit = transit_key(workspace.project) if own is None else None
+    if transit is None:
+        return own
+    from reconciler.credentials.trail_key import trail_key
+
+    return trail_key(database, transit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from reconciler.errors import ReconcilerError
@@ -15,9 +16,9 @@ from reconciler.store.url import Database
 
 
 class AccessLog:
-    """Of one process; ``purpose`` is what it resolves references for."""
+    """Of one process; ``purpose`` is what it resolves references for. ``actor`` is asked for when something is written."""
 
-    def __init__(self, database: Database, actor: Actor, purpose: str) -> None:
+    def __init__(self, database: Database, actor: Callable[[], Actor], purpose: str) -> None:
         self._database, self._actor, self._purpose = database, actor, purpose
         self._accesses = Accesses()
 
@@ -33,9 +34,10 @@ class AccessLog:
         if not taken or not exists(self._database):
             return
         try:
+            actor = self._actor()
             with suppress(NotSetUp), changing(self._database) as connection:
                 for one in taken:
-                    note(connection, "secret-resolve", self._actor, {**one._asdict(), "purpose": self._purpose})
+                    note(connection, "secret-resolve", actor, {**one._asdict(), "purpose": self._purpose})
         except ReconcilerError:
             self._accesses.give_back(taken)
             raise

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-AuditKey: TypeAlias = tuple[str, bytes] | None
+
+class TrailKey(NamedTuple):
+    """A key of the trail that is kept in the database; ``wrapped`` by another key until it is there, "" from then on."""
+
+    id: str
+    key: bytes
+    wrapped_by: str = ""
+    wrapped: bytes = b""
+
+
+AuditKey: TypeAlias = tuple[str, bytes] | TrailKey | None
 """The id of a key, and the key."""
 
 

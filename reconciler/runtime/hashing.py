@@ -13,7 +13,7 @@ LABEL = 8
 _PURPOSE = b"reconciler evidence values, format 1\n"
 NOT_APART = (
     "hashes of values in evidence are keyed by the store itself, so whoever reads the store can try values out; "
-    "RECONCILER_KEY_FILE names a key that lies elsewhere"
+    "RECONCILER_KEY_FILE or RECONCILER_TRANSIT_KEY names a key that lies elsewhere"
 )
 
 

@@ -32,7 +32,7 @@ def signed_head(head: Head, at: str, key: AuditKey) -> dict[str, Any]:
     document: dict[str, Any] = {"format_version": "1.0", "seq": head.seq, "hash": head.hash, "at": at}
     if key is None:
         return document
-    name, secret = key
+    name, secret = key[0], key[1]
     private = _private_key(secret)
     return document | {
         "key": name,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from reconciler.errors import IntegrityFailed
-from reconciler.model.audit import Actor, AuditKey, Entry, Head
+from reconciler.model.audit import Actor, AuditKey, Entry, Head, TrailKey
 from reconciler.model.body import canonical
 
 GENESIS = "0" * 64
@@ -47,6 +47,8 @@ def append(connection: Connection, body: Mapping[str, Any], key: AuditKey, takes
     seq, previous = connection.execute(text(f"SELECT seq, hash FROM audit_head WHERE one = 1{lock}")).one()
     write = connection.info.get("write")
     named = {} if write is None or not body.keys().isdisjoint(_IDENTITIES) else {"write": write.id}
+    if isinstance(key, TrailKey) and key.wrapped:
+        keep_trail_key(connection, key)
     accepted = _taken_over(connection, takes_over) if key else {}
     whole = canonical({"seq": seq + 1, **body, **named, **accepted})
     key_id = key[0] if key else None
@@ -69,6 +71,12 @@ def _taken_over(connection: Connection, asked: bool) -> dict[str, int]:
         return {}
     count = connection.execute(text("SELECT count(*) FROM audit WHERE key_id IS NULL")).scalar_one()
     return {TAKES_OVER: count} if count else {}
+
+
+def keep_trail_key(connection: Connection, key: TrailKey) -> None:
+    """Keep a new key, in the caller's transaction."""
+    sql = "INSERT INTO trail_keys (key_id, wrapped_by, wrapped) VALUES (:id, :by, :wrapped) ON CONFLICT (key_id) DO NOTHING"
+    connection.execute(text(sql), {"id": key.id, "by": key.wrapped_by, "wrapped": key.wrapped})
 
 
 def note(

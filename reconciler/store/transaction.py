@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
+from reconciler.model.audit import AuditKey
 from reconciler.model.body import canonical
 from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
@@ -356,7 +357,7 @@ class Transaction:
         """Puts an event into the outbox: it is told if, and only if, this transaction commits."""
         enqueue(self._connection, self._project, destinations, event)
 
-    def audit(self, body: Mapping[str, Any], key: tuple[str, bytes] | None) -> None:
+    def audit(self, body: Mapping[str, Any], key: AuditKey) -> None:
         """Appends to the audit trail, after pending decisions; other applies queue behind its head until this ends."""
         file_under_lock(self._connection, key)
         append(self._connection, body, key)

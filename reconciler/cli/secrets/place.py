@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reconciler.cli.signing import signing_key
+from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace, actor
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.address import NAME_RULE, is_name
 from reconciler.store.secrets import Actor
 from reconciler.store.url import Database
@@ -15,13 +15,31 @@ from reconciler.store.url import Database
 class Place(NamedTuple):
     workspace: Workspace
     database: Database
-    actor: Actor
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, with the key of the audit trail. Raises what ``writing_key`` does."""
+        return Actor(actor(), writing_key(self.workspace, self.database))
+
+    @property
+    def decider(self) -> Actor:
+        """Who decides what is in force before its entry is made: no key, and nobody to ask for one."""
+        return Actor(actor())
+
+    def file(self) -> bool:
+        """Make the entries of decisions; False where that is left to a later writer."""
+        from reconciler.store.filing import file
+
+        try:
+            return file(self.database, self.actor)
+        except ReconcilerError:
+            return False
 
 
 def place(options: Options) -> Place:
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
-    return Place(workspace, database, Actor(actor(), signing_key(workspace.project)))
+    return Place(workspace, database)
 
 
 def parse_name(text: str) -> tuple[str, str]:

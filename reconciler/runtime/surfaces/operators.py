@@ -20,6 +20,7 @@ from reconciler.kinds.freezing import is_freeze_target, reason_of, tenant_of
 from reconciler.kinds.table import freezable
 from reconciler.load.serve_file import Operators, OperatorToken
 from reconciler.model.address import is_name
+from reconciler.model.audit import AuditKey
 from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.ledger.narrowing import NotNarrowing, narrowed
@@ -57,7 +58,7 @@ class Places(NamedTuple):
     control: Database
     store: Database
     evidence: Database
-    audit_key: tuple[str, bytes] | None
+    audit_key: AuditKey
 
 
 class OperatorEntrance:
