@@ -7,7 +7,7 @@ from tests.faults.reach import commands, makers, reaching
 
 DATABASES = {("reconciler.store.connect", "writing"), ("reconciler.runtime.running", "prepare")}
 NO_RESULTS = {
-    ("reconciler.load.cache", "write_pack"),
+    ("reconciler.load.cache", "_replace"),
     ("reconciler.cli.pipeline", "_append"),
     ("reconciler.store.connect", "_make_folder"),
     ("reconciler.runtime.ledger.sqlite", "opened"),
