@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.cli.signing import known_keys, signing_key, transit_key
+from reconciler.cli.signing import known_keys, ring, signing_key, transit_key
 from reconciler.cli.workspace import Workspace
 from reconciler.model.audit import AuditKey
 from reconciler.store.url import Database
@@ -25,11 +25,9 @@ def trail_of(workspace: Workspace) -> Trail:
     from reconciler.credentials.trail_key import trail_keys
 
     database = workspace.database(workspace.environment(required=True))
-    keys, transit = known_keys(workspace.project), transit_key(workspace.project)
-    by_id = dict(keys.by_id) if keys else {}
-    if transit is not None:
-        by_id |= trail_keys(database, transit)
-    return Trail(database, by_id, writing_key(workspace, database), bool(keys or transit))
+    keys, held = known_keys(workspace.project), ring(workspace.project)
+    by_id = {**(keys.by_id if keys else {}), **trail_keys(database, held)}
+    return Trail(database, by_id, writing_key(workspace, database), held is not None)
 
 
 def writing_key(workspace: Workspace, database: Database) -> AuditKey:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 
+from reconciler.errors import IntegrityFailed, Refused
 from reconciler.model.audit import TrailKey
 from reconciler.secrets.envelope import Wrapper
+from reconciler.secrets.ring import Ring
 from reconciler.store.audit import keep_trail_key
 from reconciler.store.changing import changing
-from reconciler.store.trail_keys import wrapped_keys
+from reconciler.store.trail_keys import Wrapped, wrap_again, wrapped_keys
 from reconciler.store.url import Database
 
 _CONTEXT = b"reconciler audit trail key, format 1\n"
@@ -23,8 +26,8 @@ def trail_key(database: Database, wrapper: Wrapper) -> TrailKey:
 
     A new one is kept at once; by the first entry where the database is not set up. Raises what the wrapper and the database do.
     """
-    found = wrapped_keys(database, wrapper.key_id)
-    for one in (found or ())[:1]:
+    found = wrapped_keys(database)
+    for one in [one for one in found or () if one.wrapped_by == wrapper.key_id][:1]:
         return TrailKey(one.key_id, wrapper.unwrap(one.wrapped, _context(one.key_id)))
     identity, key = f"t-{secrets.token_hex(4)}", secrets.token_bytes(32)
     made = TrailKey(identity, key, wrapper.key_id, wrapper.wrap(key, _context(identity)))
@@ -35,10 +38,28 @@ def trail_key(database: Database, wrapper: Wrapper) -> TrailKey:
     return trail_key(database, wrapper)  # somebody else may have kept one at the same time
 
 
-def trail_keys(database: Database, wrapper: Wrapper) -> Mapping[str, bytes]:
-    """Return every key of the trail that the wrapper can unwrap, by its id."""
-    found = wrapped_keys(database, wrapper.key_id) or ()
-    return {one.key_id: wrapper.unwrap(one.wrapped, _context(one.key_id)) for one in found}
+def trail_keys(database: Database, ring: Ring | None) -> Mapping[str, bytes]:
+    """Return every key of the trail that a key of the ring wrapped, by its id. Raises what unwrapping does."""
+    return {one.key_id: wrapper.unwrap(one.wrapped, _context(one.key_id)) for one, wrapper in _known(database, ring)}
+
+
+def rewrap_trail_keys(database: Database, ring: Ring) -> None:
+    """Wrap every key of the trail anew, by the ring's primary key as it is now. Raises what wrapping does."""
+    for one, wrapper in _known(database, ring):
+        key = wrapper.unwrap(one.wrapped, _context(one.key_id))
+        wrapped = ring.primary.wrap(key, _context(one.key_id))
+        wrap_again(database, one, Wrapped(one.key_id, ring.primary.key_id, wrapped))
+
+
+def _known(database: Database, ring: Ring | None) -> list[tuple[Wrapped, Wrapper]]:
+    """Return the keys whose wrapper is in the ring; entries of the others can't be judged here."""
+    found: list[tuple[Wrapped, Wrapper]] = []
+    if ring is None:
+        return found
+    for one in wrapped_keys(database) or ():
+        with suppress(IntegrityFailed, Refused):
+            found.append((one, ring.by_id(one.wrapped_by)))
+    return found
 
 
 def _context(key_id: str) -> bytes:

@@ -7,24 +7,36 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from reconciler.model.live import DatabaseState
+from reconciler.store.changing import changing
 from reconciler.store.connect import exists, reading
 from reconciler.store.schema import state_of
 from reconciler.store.url import Database
 
 
 class Wrapped(NamedTuple):
-    """A key's id, and the key as it was wrapped."""
+    """A key's id, the id of the key that wrapped it, and what that made of it."""
 
     key_id: str
+    wrapped_by: str
     wrapped: bytes
 
 
-def wrapped_keys(database: Database, wrapped_by: str) -> list[Wrapped] | None:
-    """Return the keys of the trail that a key wrapped; None for a database that has no place for them yet."""
+def wrapped_keys(database: Database) -> list[Wrapped] | None:
+    """Return the keys of the trail in the order of their ids; None for a database that has no place for them yet."""
     if not exists(database):
         return None
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return None
-        sql = "SELECT key_id, wrapped FROM trail_keys WHERE wrapped_by = :by ORDER BY key_id"
-        return [Wrapped(*record) for record in connection.execute(text(sql), {"by": wrapped_by})]
+        sql = "SELECT key_id, wrapped_by, wrapped FROM trail_keys ORDER BY key_id"
+        return [Wrapped(*record) for record in connection.execute(text(sql))]
+
+
+def wrap_again(database: Database, old: Wrapped, new: Wrapped) -> None:
+    """Put a key under another one; nothing is done where somebody else did so at the same time."""
+    with changing(database, f"the new wrap of the audit trail's key {old.key_id}") as connection:
+        sql = (
+            "UPDATE trail_keys SET wrapped_by = :wrapped_by, wrapped = :wrapped "
+            "WHERE key_id = :key_id AND wrapped_by = :was_by AND wrapped = :was"
+        )
+        connection.execute(text(sql), {**new._asdict(), "was_by": old.wrapped_by, "was": old.wrapped})

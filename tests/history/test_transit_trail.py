@@ -68,3 +68,16 @@ def test_a_freeze_waits_for_no_vault(db: Db, run: Cli, folder: Path, vault: Vaul
         *("apply", "freeze", "apply"),
     ]
     assert verified(run)["unkeyed"] == 0
+
+
+def test_reencrypt_brings_the_key_along(db: Db, run: Cli, folder: Path, vault: VaultServer) -> None:
+    """To the transit key's newest version: the older one may go."""
+    applied(run, folder, 1)
+    vault.transit["transit"].rotate("reconciler")
+    before = db.sql("SELECT key_id, wrapped FROM trail_keys")
+    run("secrets", "reencrypt").ok()
+    ((identity, wrapped),) = db.sql("SELECT key_id, wrapped FROM trail_keys")
+    assert (identity, bytes(wrapped)[:9]) == (before[0][0], b"vault:v2:")
+    vault.transit["transit"].least["reconciler"] = 2
+    applied(run, folder, 2)
+    assert (verified(run)["entries"], verified(run)["unkeyed"]) == (2, 0)

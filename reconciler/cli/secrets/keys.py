@@ -130,6 +130,7 @@ def retire_command(options: Options, key: str) -> int:
 def reencrypt_command(options: Options) -> int:
     """Put every secret under the primary key, one by one; interrupted, it goes on where it was. No value is decrypted."""
     from reconciler.credentials.keep import reencrypt
+    from reconciler.credentials.trail_key import rewrap_trail_keys
     from reconciler.store.secrets import key_uses
 
     where: Place = place(options)
@@ -139,6 +140,7 @@ def reencrypt_command(options: Options) -> int:
         result = reencrypt(
             where.database, held, where.actor, lambda done: options.progress.count(done, total, "secrets")
         )
+    rewrap_trail_keys(where.database, held)
     if result.failed:
         worst = max((error for _, error in result.failed), key=lambda error: error.exit_code)
         raise type(worst)(*(_not_rewrapped(secret, error.problems[0]) for secret, error in result.failed))
