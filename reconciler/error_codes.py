@@ -233,6 +233,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["schema-not-written"], "a schema can't be written"],
     Annotated[Literal["secret-damaged"], "a stored secret does not open"],
     Annotated[Literal["secret-in-use"], "a stored secret is still in use"],
+    Annotated[Literal["secret-in-value"], "a value or a key looks like a secret"],
     Annotated[Literal["secret-store-denied"], "the secret store refuses the login or the read"],
     Annotated[Literal["secret-store-refused"], "the secret store refuses the request as malformed"],
     Annotated[Literal["secret-store-unreachable"], "the secret store can't be reached"],

@@ -16,6 +16,7 @@ from reconciler.errors import Place, Problem, Problems
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.wording import problem_of
+from reconciler.load.secret_values import secret_problems
 from reconciler.load.source import Source
 from reconciler.model.access import Action, Role
 from reconciler.model.address import is_name
@@ -93,6 +94,7 @@ def cases_of(source: Source, default_tenant: str | None, problems: Problems) -> 
         if not isinstance(value, dict) or KEY not in value:
             continue
         raw = {KEY: value[KEY]}
+        problems.found += secret_problems(source, document)
         try:
             tests = Tests.model_validate(raw)
         except ValidationError as error:

@@ -30,6 +30,7 @@ COMMANDS = {
     "init": "Start a project in DIR.",
     "validate": "Check the configuration.",
     "lint": "Find what is valid and still not wanted.",
+    "scan": "Find what looks like a secret in files of any sort; exit 1 if there is any.",
     "fmt": "Write YAML files in the canonical style.",
     "plan": "Show what an apply would change.",
     "apply": "Make the live state what the configuration says.",

@@ -71,6 +71,16 @@ def revision_of(folder: Path, files: Iterable[str]) -> Revision | None:
     return Revision(commit.strip(), dirty)
 
 
+def ignored_below(folder: Path) -> frozenset[str]:
+    """Return the real paths below a folder that git ignores, folders as one; nothing outside git. Raises Unavailable."""
+    if repository_above(folder) is None:
+        return frozenset()
+    listed = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+    # a repository may name a program that watches its files
+    names = _Git.of(folder).all("-c", "core.fsmonitor=false", *listed).split("\0")
+    return frozenset(os.path.realpath(folder / name) for name in names if name)
+
+
 def follows(folder: Path, current: Revision | None, old: str) -> bool:
     """Whether a clean commit is known to come after another one; never raises."""
     if current is None or current.dirty or not old or old == current.commit:

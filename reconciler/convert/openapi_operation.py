@@ -10,7 +10,7 @@ from reconciler.convert.ledger import Node
 from reconciler.convert.names import identifier, prose
 from reconciler.convert.openapi_refs import NotHere, resolved
 from reconciler.convert.openapi_schema import Schemas
-from reconciler.convert.references import sensitive_name
+from reconciler.model.secret_text import hints_secret
 
 _FORMATS = {"date": "date", "date-time": "timestamp", "uuid": "uuid"}
 _BOUNDS = {"minimum": "min", "maximum": "max", "maxLength": "max_length", "pattern": "pattern", "enum": "enum"}
@@ -70,7 +70,7 @@ def _add(root: Node, body: dict[str, Any], parameter: Node) -> None:
         why = "OpenAPI leaves this header to the media types and to `security`"
     elif place == "cookie":
         why = "templates send no cookies"
-    elif place in {"query", "header"} and (sensitive_name(text) or text.lower().endswith("-key")):
+    elif place in {"query", "header"} and (hints_secret(text) or text.lower().endswith("-key")):
         why = _OF_AUTH
     if why is None:
         try:

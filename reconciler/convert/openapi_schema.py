@@ -7,8 +7,8 @@ from typing import Any
 
 from reconciler.convert.ledger import Node, leaves
 from reconciler.convert.openapi_refs import NotHere, target
-from reconciler.convert.references import sensitive_name
 from reconciler.kinds.template.pattern import is_linear
+from reconciler.model.secret_text import hints_secret
 
 MAX_DEFINITIONS = 100
 MAX_NODES = 5000
@@ -65,7 +65,7 @@ class Schemas:
                 made["$ref"] = f"#/$defs/{self._definition(child)}"
                 self._done.append(child)
             elif key in _MAPS and isinstance(child.value, dict):
-                made[key] = {name: self._schema(one, sensitive_name(name)) for name, one in child.fields()}
+                made[key] = {name: self._schema(one, hints_secret(name)) for name, one in child.fields()}
             elif key in _SCHEMAS:
                 made[key] = self._schema(child, secret)
             elif key in _LISTS:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
-from reconciler.convert.references import has_variable, sensitive_name, sensitive_value, variable
-from reconciler.model.secret_ref import looks_secret
-
-_USERINFO = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+from reconciler.convert.references import has_variable, variable
+from reconciler.model.secret_text import hints_secret, may_be_secret, secret_arguments
 
 
 def environment_value(conversion: Conversion, name: str, node: Node) -> Any:
@@ -28,7 +25,7 @@ def environment_value(conversion: Conversion, name: str, node: Node) -> Any:
         reference = conversion.references.named(name)
         node.refer("text and variables are mixed here: put the whole there", reference)
         return reference
-    if sensitive_name(name) or sensitive_value(text):
+    if hints_secret(name) or may_be_secret(text):
         return conversion.references.of(node, name)
     node.carry()
     return {"plain": text}
@@ -38,12 +35,13 @@ def arguments(conversion: Conversion, node: Node | None) -> list[str]:
     """Arguments are visible to every process: those that hold secrets are left out, with the option before them."""
     found: list[str] = []
     items = list(node.items()) if node is not None else []
+    secret = {*secret_arguments([item.value if isinstance(item.value, str) else str(item.value) for item in items])}
     for number, item in enumerate(items):
         text = item.value if isinstance(item.value, str) else str(item.value)
         before = str(items[number - 1].value) if number else ""
         if not isinstance(item.value, str | int) or isinstance(item.value, bool):
             item.left("expected text")
-        elif _secret_argument(conversion, text, before):
+        elif number in secret or _is_secret(conversion, text):
             item.left("an argument that holds a secret or a variable: hand it over in `env`, or write it yourself")
             if found and found[-1] == before and before.startswith("-") and "=" not in before:
                 found.pop()
@@ -54,19 +52,14 @@ def arguments(conversion: Conversion, node: Node | None) -> list[str]:
     return found
 
 
-def _secret_argument(conversion: Conversion, text: str, before: str) -> bool:
+def _is_secret(conversion: Conversion, text: str) -> bool:
+    """Whether an argument is left out for what it may be by itself: a secret, one that stands elsewhere, or a variable."""
     name, assigned, value = text.partition("=")
-    inline = bool(assigned) and (sensitive_name(name.lstrip("-")) or sensitive_value(value))
-    follows = before.startswith("-") and "=" not in before and looks_secret(before.lstrip("-")) and text[:1] != "-"
+    inline = bool(assigned) and (hints_secret(name.lstrip("-")) or may_be_secret(value))
     hidden = conversion.references.hidden
     known = hidden is not None and hidden.search(text) is not None
     shown = has_variable(text) or variable(text) is not None
-    return inline or follows or known or shown or _USERINFO.search(text) is not None or _looks_key(text)
-
-
-def _looks_key(text: str) -> bool:
-    """A path is no key, however long it is."""
-    return sensitive_value(text.replace("/", " ").strip())
+    return inline or known or shown or may_be_secret(text.replace("/", " ").strip())
 
 
 def headers(conversion: Conversion, name: str, node: Node | None) -> dict[str, Any]:
@@ -79,7 +72,7 @@ def headers(conversion: Conversion, name: str, node: Node | None) -> dict[str, A
             value.left("expected text")
         elif header.lower() == "authorization" and auth is None:
             auth = _authorization(conversion, wanted, value)
-        elif sensitive_name(header) or sensitive_value(value.value) or has_variable(value.value):
+        elif hints_secret(header) or may_be_secret(value.value) or has_variable(value.value):
             if auth is None:
                 auth = {"type": "api_key", "header": header, "key": conversion.references.of(value, wanted)}
             else:

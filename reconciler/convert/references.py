@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.convert.ledger import Node, leaves
 from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
+from reconciler.model.secret_text import secrets_in
 from reconciler.secrets.policy import OURS
 
 _WORD = re.compile(r"[A-Za-z]{1,11}\Z|.{1,3}\Z")
@@ -26,20 +27,6 @@ _VARIABLES = [
     )
 ]
 _ANY_VARIABLE = re.compile(r"\$\{|\$[A-Z_]{3}|os\.environ/|\{\{|<[A-Za-z_ -]+>")
-_HINTS = (
-    "key token secret secrets pass password passwd pwd pat cred creds credential credentials auth cookie dsn private bearer "
-    "jwt passphrase authorization apikey signature sas webhook"
-)
-_WORDS = frozenset(_HINTS.split())
-_VALUE = re.compile(
-    r"(?i)\b(bearer|basic)\s+\S|^token\s+\S|(authorization|api[_-]?key|token|secret|password)[\"']?\s*[:=]|^(sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|ntn|hf|gsk|dop_v1|npm|pypi)[-_]"
-    r"|^(AKIA|ASIA)[0-9A-Z]{12}|^AIza|^eyJ[\w-]+\.|-----BEGIN|://[^/\s:@]*:[^/\s@]+@|(?:pwd|password|accountkey)="
-)
-_INSIDE = re.compile(
-    r"(?:^|[\s=:,'\"])((?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|gsk)[-_][A-Za-z0-9_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{12,})"
-    r"|://[^/\s:@]*:([^/\s@]{4,})@"
-)
-_DENSE = re.compile(r"[A-Za-z0-9+/=_-]{24,}\Z")
 
 
 def variable(text: Any) -> str | None:
@@ -53,18 +40,6 @@ def variable(text: Any) -> str | None:
 
 def has_variable(text: str) -> bool:
     return _ANY_VARIABLE.search(text) is not None
-
-
-def sensitive_name(name: str) -> bool:
-    """Whether a name hints at a secret: more names than the manifests' own rule, since a wrong guess costs little."""
-    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
-    return looks_secret(name) or not {*words}.isdisjoint(_WORDS)
-
-
-def sensitive_value(text: str) -> bool:
-    """Whether a text looks like a key, a token, or an address with a password in it."""
-    dense = _DENSE.match(text) is not None and len(re.findall(r"[0-9]", text)) >= 4 and re.search(r"[A-Za-z]", text)
-    return bool(dense) or _VALUE.search(text) is not None
 
 
 class References:
@@ -121,7 +96,7 @@ def _secrets_in(path: tuple[str | int, ...], value: Any) -> Iterator[str]:
         yield text
         yield from text.split()[1:2]  # behind `Bearer`
     elif isinstance(value, str):
-        yield from (found[1] or found[2] for found in _INSIDE.finditer(text))
+        yield from (text[one.start : one.end] for one in secrets_in(text))
 
 
 def _upper(name: str) -> str:

@@ -10,8 +10,9 @@ from msgspec import Struct, field
 from reconciler.convert import reach
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
-from reconciler.convert.references import has_variable, sensitive_name, sensitive_value, variable
+from reconciler.convert.references import has_variable, variable
 from reconciler.convert.values import whole
+from reconciler.model.secret_text import hints_secret, may_be_secret
 
 DIALECTS = {
     "postgres": "postgresql", "cloud-sql-postgres": "postgresql", "alloydb-postgres": "postgresql",
@@ -125,7 +126,7 @@ def _option(conversion: Conversion, wanted: str, key: str, part: Node) -> Any:
     if value is None or isinstance(value, bool):
         return part.carry()
     text = str(value)
-    if variable(text) or sensitive_name(key) or sensitive_value(text):
+    if variable(text) or hints_secret(key) or may_be_secret(text):
         return conversion.references.of(part, wanted)
     if has_variable(text):
         reference = conversion.references.named(wanted)

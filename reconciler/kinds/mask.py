@@ -16,7 +16,8 @@ from msgspec import Struct
 from reconciler.errors import Path
 from reconciler.kinds.schema import Shape, is_list, is_map, places_below
 from reconciler.model.body import canonical, get
-from reconciler.model.secret_ref import SecretRef, looks_secret, secret_arguments
+from reconciler.model.secret_ref import SecretRef, looks_secret
+from reconciler.model.secret_text import secret_arguments, secrets_in
 
 _MASK = re.compile(r'"\((?:not a reference|not shown): [0-9a-f]{8}\)"')
 _NAME_OF_A_FIELD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,4}\Z")
@@ -72,6 +73,7 @@ class Masking(Struct, frozen=True):
         if isinstance(value, int | float) and path in self.numbers:
             return value
         is_doubtful = isinstance(value, list) or _names_secret(path) or any(shape.is_open for shape in shapes)
+        is_doubtful = is_doubtful or (isinstance(value, str) and bool(secrets_in(value)))
         return value if trusted and not is_doubtful else self._mask(path, value)
 
     def _entries(
@@ -89,7 +91,7 @@ class Masking(Struct, frozen=True):
 
     def _free(self, value: Any, path: Path) -> Any:
         """What stands in a field of any shape: its spec has looked at every key of it, and bounded its depth."""
-        if path in self.faults:
+        if path in self.faults or (isinstance(value, str) and secrets_in(value)):
             return self._mask(path, value)
         if isinstance(value, dict):
             return {name: self._free(item, (*path, name)) for name, item in value.items()}

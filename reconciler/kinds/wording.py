@@ -16,6 +16,7 @@ from reconciler.codes import Code
 from reconciler.errors import Problem
 from reconciler.kinds.schema import Shape, Spot, fields_of, locate, shown
 from reconciler.model.body import get
+from reconciler.model.secret_text import MASK, secrets_in
 
 _WANTED = {
     "string_type": "text",
@@ -277,7 +278,9 @@ def _siblings(variant: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str
 
 
 def shown_key(text: str) -> str:
-    """A key as a message may quote it: cut, and without what a terminal would obey."""
+    """A key as a message may quote it: cut, without what a terminal would obey, and masked where it looks like a secret."""
+    if secrets_in(text):
+        return MASK
     safe = "".join(c if c.isprintable() else "?" for c in text[:65])
     return safe if len(safe) <= 64 else safe[:61] + "..."
 

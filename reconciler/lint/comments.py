@@ -1,7 +1,4 @@
-"""The comments of a file turned into allowances: which rules do not count on which line, and why.
-
-Comments are not among libyaml's events, so they are found by what is none: a ``#`` behind the last key or value of its line.
-"""
+"""The comments of a file turned into allowances: which rules do not count on which line, and why."""
 
 from __future__ import annotations
 
@@ -10,11 +7,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reconciler.load.excerpt import BLOCK_HEADER
+from reconciler.load.comments import comment_column
 from reconciler.load.positions import Positions
 from reconciler.load.source import Source
 
-_START = re.compile(r"(?:^|(?<=\s))#")
 _MARK = re.compile(r"#\s*lint\s*:")
 _FORM = re.compile(r"allow\s+([a-z0-9-]{1,63}(?:\s*,\s*[a-z0-9-]{1,63})*)(?:\s+because(?:\s+(\S.*))?)?\s*\Z")
 FORM = "# lint: allow RULE, RULE because REASON"
@@ -47,7 +43,7 @@ def allowances(source: Source) -> Iterator[Allowance]:
         if not _MARK.search(line):
             continue
         index = max(0, bisect_right(starts, number - 1) - 1)
-        column = _comment(line, number, documents[index] if documents else Positions())
+        column = comment_column(line, number, documents[index] if documents else Positions())
         if column is None or not (mark := _MARK.match(line, column)):
             continue
         found = _read(
@@ -66,15 +62,3 @@ def _read(text: str, allowance: Allowance) -> Allowance:
         return allowance
     rules = tuple(dict.fromkeys(part.strip() for part in match[1].split(",")))
     return allowance._replace(rules=rules, reason=(match[2] or "").strip())
-
-
-def _comment(line: str, number: int, positions: Positions) -> int | None:
-    """The column, from 0, at which the line's comment starts: behind everything that is a key or a value."""
-    end = 0
-    for _, is_key, start, stop in positions.scalars_on(number):
-        header = BLOCK_HEADER.match(line, start) if start and not is_key else None  # from column 0 a text goes on
-        if header and stop >= len(line):
-            stop = header.end()  # a text of several lines begins here: what follows its mark can only be a comment
-        end = max(end, stop)
-    match = _START.search(line, min(end, len(line)))
-    return match.start() if match else None

@@ -16,6 +16,7 @@ from reconciler.kinds.wording import near, problem_of
 from reconciler.lint.rule import Rule, RuleFile
 from reconciler.load.discover import contained
 from reconciler.load.project import Project
+from reconciler.load.secret_values import secret_problems
 from reconciler.load.source import Source, parse_source, read_source
 
 OWN_FILE = "rules.yaml"
@@ -51,6 +52,7 @@ def read_rules(project: Project, given: Sequence[str], problems: Problems) -> Ru
     rules: dict[str, Rule] = {}
     places: dict[str, Place] = {}
     for source in sources:
+        problems.found += (one for document in source.documents for one in secret_problems(source, document))
         for name, rule in _rules_of(source, problems).items():
             place = source.place(0, ("rules", name), on_key=True)
             if name in rules or name in OWN:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field
 
 from reconciler.load.documents import Document, read_documents
+from reconciler.load.secret_values import is_suspect
+from reconciler.model.secret_text import SHORTEST_KEY, secrets_in
 from reconciler.remembered import LARGEST
 
 MOST = 8192
@@ -29,11 +31,12 @@ _MARKER = re.compile(rb"\n--- *(?:\n *(?:#[^\n]*)?)*")
 
 
 class _Meaning(NamedTuple):
-    """A value, its size as ``Document.size`` counts it, and whether it holds variables."""
+    """A value, its size as ``Document.size`` counts it, whether it holds variables, and whether something in it may be a secret."""
 
     value: Any
     size: int
     varies: bool
+    is_suspect: bool = False
 
 
 class _Entry(Struct):
@@ -148,7 +151,8 @@ def _learn(sections: list[_Section], value: Any, indent: int) -> bool:
             return False
     for key, entries in unknown.items():
         for entry in entries or ():
-            entry.meaning = _meaning(value[key][entry.name])
+            below = {entry.name: value[key][entry.name]}
+            entry.meaning = _meaning(value[key][entry.name])._replace(is_suspect=is_suspect(below))
             if len(entry.text) <= LARGEST:
                 if len(_known) >= MOST:
                     _known.clear()
@@ -172,21 +176,23 @@ def _document(sections: list[_Section], read: Document, indent: int) -> Document
     value: dict[str, Any] = {}
     places: dict[tuple[str, str], tuple[int, int]] = {}
     plain: list[tuple[str, str]] = []
-    size, varies = 1, read.has_variables
+    size, varies, suspect = 1, read.has_variables, False
     for section in sections:
         if section.has_value:
             value[section.key] = read.value[section.key]
             size += 1 + _meaning(value[section.key]).size
+            suspect = suspect or is_suspect({section.key: value[section.key]})
             continue
         value[section.key] = below = {}
         size += 2
         for entry in section.entries.values():
             assert entry.meaning is not None
-            below[entry.name], more, variable = entry.meaning
+            below[entry.name], more, variable, is_suspected = entry.meaning
+            suspect = suspect or is_suspected or (len(entry.name) >= SHORTEST_KEY and bool(secrets_in(entry.name)))
             places[section.key, entry.name] = (entry.line, indent + 1)
             size += 1 + more
             if variable:
                 varies = True
             else:
                 plain.append((section.key, entry.name))
-    return Document(read.file, read.index, value, places, varies, size, frozenset(plain))
+    return Document(read.file, read.index, value, places, varies, size, frozenset(plain), not suspect)

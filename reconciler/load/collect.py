@@ -14,6 +14,7 @@ from reconciler.kinds.table import BY_PLURAL
 from reconciler.kinds.wording import near, shown_key, type_of
 from reconciler.load.documents import Document
 from reconciler.load.draft import LISTS, Draft, Entry, Layer
+from reconciler.load.secret_values import secret_problems
 from reconciler.load.source import Source
 from reconciler.load.substitute import Substitution
 from reconciler.model.address import NAME_RULE, Address, is_name
@@ -46,12 +47,14 @@ class Collector:
         """Takes every document of a file; ``layer_number`` is 0 for the base, then one per overlay folder."""
         for document in source.documents:
             if document.value is not None:
-                self._document(source, document, layer_number)
+                tenants = self._document(source, document, layer_number)
+                self._problems += secret_problems(source, document, tenants[0] if tenants else "")
 
     def _report(self, source: Source, document: Document, problem: Problem, path: Path) -> None:
         self._problems.append(source.locate(problem, document.index, path, lambda p: p[:1] in _PUBLIC and len(p) <= 2))
 
-    def _document(self, source: Source, document: Document, number: int) -> None:
+    def _document(self, source: Source, document: Document, number: int) -> list[str]:
+        """Take one document, and return its tenants."""
         value = document.value
         if not isinstance(value, dict):
             self._report(
@@ -62,7 +65,7 @@ class Collector:
                 ),
                 (),
             )
-            return None
+            return []
         if "version" not in value:
             self._report(
                 source, document, Problem("missing-field", "`version` is required", hint="add `version: 1`"), ()
@@ -88,11 +91,12 @@ class Collector:
         self.copies += document.size * max(0, len(tenants) - 1)
         if self.copies > MAX_COPIES:
             message = f"written for {len(tenants)} tenants, this makes more than {MAX_COPIES:,} values besides what is written"
-            return self._report(source, document, Problem("too-many-nodes", message, on_key=True), ("tenants",))
+            self._report(source, document, Problem("too-many-nodes", message, on_key=True), ("tenants",))
+            return tenants
         for tenant in tenants:
             self.tenants.add(tenant)
             self._for_tenant(source, document, tenant, number)
-        return None
+        return tenants
 
     def _tenants(self, source: Source, document: Document) -> list[str]:
         value, found = document.value, []

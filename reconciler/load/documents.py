@@ -51,6 +51,8 @@ class Document(Struct, frozen=True):
     size: int = 0  # in nodes, those that aliases add included
     plain: frozenset[tuple[str, str]] = frozenset()
     """Entries of the first level that are known to hold no variables."""
+    is_harmless: bool = False
+    """Whether all of its texts were looked at, and none looks like a secret."""
 
 
 def read_documents(data: bytes, file: str) -> tuple[list[Document], list[Problem]]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from reconciler.errors import Path
+from reconciler.model.secret_text import MASK, secrets_in
 
-MASK = "***"  # of one length, whatever it stands for
 WIDEST = 200
 ELLIPSIS = "…"
 KEY = re.compile(r"((?: |- )*)(?:([A-Za-z_][A-Za-z0-9_.-]{0,62}):(?= |$))?")
@@ -17,6 +17,7 @@ BLOCK_HEADER = re.compile(r"(?:[&!]\S*\s+)*[|>][-+0-9]*(?=\s|$)")
 def excerpt(source_line: str, scalars: Iterable[tuple[Path, bool, int, int]], is_public: Callable[[Path], bool]) -> str:
     """The line with every value masked that is not known to be public; what stands before the first mask keeps
     its column. ``scalars`` are what ``Positions.scalars_on`` returns; without any, nothing is known of the line.
+    Keys and values that look like secrets are never shown.
     """
     line = _prepare(source_line)
     ordered = sorted(scalars, key=lambda scalar: scalar[2])
@@ -25,6 +26,7 @@ def excerpt(source_line: str, scalars: Iterable[tuple[Path, bool, int, int]], is
     shown: list[str] = []
     at = 0
     for path, is_key, start, end in ordered:
+        whole = end
         start, end = max(start, at), min(end, len(line))
         gap, commented = _between(line[at:start])
         shown.append(gap)
@@ -32,7 +34,7 @@ def excerpt(source_line: str, scalars: Iterable[tuple[Path, bool, int, int]], is
             return _cut("".join(shown))
         text = line[start:end]
         indent = text[: len(text) - len(text.lstrip())]  # of a line in the middle of a longer text
-        if not (is_key or is_public(path)):
+        if secrets_in(source_line[start:whole]) or not (is_key or is_public(path)):
             shown.append(indent + MASK if text.strip() else text)
         elif start > 0 and end == len(line) and (header := BLOCK_HEADER.match(text)):
             shown.append(header[0])  # what follows can only be a comment
@@ -47,7 +49,7 @@ def masked_line(source_line: str) -> str:
     """The line without anything but its indentation and a key: for lines whose meaning is not known."""
     line = _prepare(source_line)
     found = KEY.match(line)
-    kept = found[0] if found else ""
+    kept = found[0] if found and not secrets_in(found[2] or "") else KEY.sub(r"\1", found[0]) if found else ""
     rest = line[len(kept) :].strip()
     if not rest or (found and found[2] and rest.startswith("#")):
         return _cut(kept.rstrip())

@@ -92,6 +92,11 @@ class Positions:
         node = self._find(path)
         return None if node is None else self._spot(node, VALUE)
 
+    def lines_of(self, path: Path) -> tuple[int, int]:
+        """The lines, from 1, on which the key or the item starts and its value ends; 1 and 1 for what is not there."""
+        node = self._find(path)
+        return (1, 1) if node is None else (self._key_spot(node).line, self.span(node)[2] + 1)
+
     def nearest(self, path: Path, on_key: bool = False) -> Spot:
         """The place of the path, or for what is missing the key of the innermost thing around it that is there."""
         if not self.names:

@@ -119,9 +119,11 @@ def read_project(path: FilePath, problems: Problems) -> Project | None:
 
 def _validated(source: Source, problems: Problems) -> Settings | None:
     # the schema and its validators are a tenth of what a small command costs
+    from reconciler.load.secret_values import secret_problems, without_doubles
     from reconciler.load.settings import read_settings
 
     settings = read_settings(source, problems)
-    if settings is not None:
+    problems.found[:] = without_doubles([*problems.found, *secret_problems(source, source.documents[0])])
+    if settings is not None and not problems.found:
         remember_settings(source.data, settings)
     return settings

@@ -14,8 +14,9 @@ from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.wording import problem_of
+from reconciler.load.secret_values import secret_problems, without_doubles
 from reconciler.load.source import read_source
-from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, ShortText, Url, fail
+from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, Private, ShortText, Url, fail
 from reconciler.model.spec import Part
 
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -103,7 +104,8 @@ class Issuer(Part):
 class OperatorToken(Part):
     """A token of operators: its digest, and what it is good for."""
 
-    sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")] = Field(
+    # what stands here in a digest's place is mostly the token itself
+    sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$"), Private()] = Field(
         description="SHA-256 of the token, as 64 hexadecimal digits: the token itself stands nowhere."
     )
     scopes: Annotated[ItemSet[Literal["evidence", "operate", "approve", "metrics"]], Field(min_length=1)] = Field(
@@ -198,11 +200,15 @@ def read_serve(path: FilePath) -> ServeFile:
             Problem("serve-file", f"{path} holds no settings, or several", place=place, hint=hint)
         )
     raw = source.documents[0].value
+    secrets = [*secret_problems(source, source.documents[0])]
     try:
-        return ServeFile.model_validate(raw)
+        file = ServeFile.model_validate(raw)
     except ValidationError as error:
-        found = []
+        found = secrets
         for detail in error.errors(include_input=False, include_url=False):
             problem = replace(problem_of(ServeFile, raw, detail, ""), address=None)
             found.append(source.locate(problem, 0, problem.path, lambda place: shown((ServeFile,), raw, place)))
-        raise ConfigurationInvalid(*map(source.masking, found)) from None
+        raise ConfigurationInvalid(*map(source.masking, without_doubles(found))) from None
+    if secrets:
+        raise ConfigurationInvalid(*secrets)
+    return file

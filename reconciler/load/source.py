@@ -15,12 +15,16 @@ from msgspec.structs import replace
 from reconciler.errors import Path, Place, Problem, Problems
 from reconciler.load import documents
 from reconciler.load.documents import Document, read_documents
-from reconciler.load.excerpt import MASK, WIDEST, excerpt, masked_line
+from reconciler.load.excerpt import WIDEST, excerpt, masked_line
 from reconciler.load.positions import Positions, read_all_positions, read_positions
+from reconciler.model.secret_text import MASK, is_opaque
 
 Shown = Callable[[Path], bool]
-MASKED_CODES = frozenset({"unknown-field", "plaintext-secret", "duplicate-key"})
+MASKED_CODES = frozenset({"unknown-field", "plaintext-secret", "secret-in-value", "duplicate-key"})
 """On a line with one of these, somebody may have put a secret where the schema expects none."""
+
+_MALFORMED = ("invalid-", "wrong-type", "unknown-type", "too-long", "not-a-number")
+"""Beginnings of codes of a value that is none of those that its field takes: it may be a secret that belongs elsewhere."""
 
 
 class Source(Struct, dict=True):
@@ -60,6 +64,10 @@ class Source(Struct, dict=True):
             self.masked.add(spot.line)
         self._document_on[spot.line] = index
         problem = replace(problem, place=Place(self.name, spot.line, spot.column), width=spot.width)
+        line = self.lines[spot.line - 1] if spot.line <= len(self.lines) else ""
+        value = line[spot.column - 1 : spot.column - 1 + spot.width].strip("\"'")
+        if not problem.on_key and problem.code.startswith(_MALFORMED) and is_opaque(value):
+            return self._excerpted(problem, spot.line, spot.column, lambda one: one != path and shown(one))
         return self._excerpted(problem, spot.line, spot.column, shown)
 
     def masking(self, problem: Problem) -> Problem:

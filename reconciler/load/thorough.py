@@ -16,6 +16,7 @@ from reconciler.load.entries import Entries
 from reconciler.load.loaded import Loaded, configured
 from reconciler.load.paths import STDIN, files_of, files_of_project, held_by, is_whole, may_delete
 from reconciler.load.project import Project
+from reconciler.load.secret_values import without_doubles
 from reconciler.load.selectors import World
 from reconciler.load.source import Source, read_source, read_stdin, shown_name
 from reconciler.model.address import Address
@@ -146,7 +147,7 @@ def _raise(problems: Problems, sources: Sequence[Source], judgement: Judgement) 
         source = by_name.get(problem.place.file) if problem.place else None
         return source.masking(problem) if source else problem
 
-    found = once(one for one in problems.found if one.code in CAUSES or one.place not in causes)
+    found = once(without_doubles(one for one in problems.found if one.code in CAUSES or one.place not in causes))
     problems.found[:] = map(masked, found)
     try:
         problems.raise_if_any(by_name)

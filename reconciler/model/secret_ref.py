@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from reconciler.errors import Path
@@ -98,17 +98,3 @@ def looks_secret(key: str) -> bool:
     """
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key)
     return _SECRET_KEY.search(snake) is not None
-
-
-def secret_arguments(arguments: Sequence[Any]) -> Iterator[int]:
-    """The indexes of a program's arguments that hold a secret: ``--token=x``, ``x`` after ``--token``, a URL's password."""
-    before = ""
-    for index, argument in enumerate(one if isinstance(one, str) else "" for one in arguments):
-        name, assigned, value = argument.partition("=")
-        option = re.fullmatch(r"--?[A-Za-z][\w-]*", name) is not None or (assigned and re.fullmatch(r"\w+", name))
-        inline = bool(assigned and value and option and looks_secret(name.lstrip("-")))
-        follows = before.startswith("-") and looks_secret(before.lstrip("-")) and not argument.startswith("-")
-        userinfo = re.search(r"://[^/\s@]*:[^/\s@]+@", argument) is not None
-        if inline or follows or userinfo:
-            yield index
-        before = argument

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from reconciler.diff.visible import visible
 from reconciler.errors import Problem
+from reconciler.model.secret_text import masked
 from reconciler.render.style import Style
 from reconciler.render.width import LEAST, cells, cut, cut_end
 
@@ -17,7 +20,21 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
 def problem_text(problem: Problem, style: Style, severity: str = "error") -> str:
-    return "\n".join(_lines(problem, style, severity))
+    """Return the lines of a problem, without anything that looks like a secret."""
+    return "\n".join(_lines(_safe(problem), style, severity))
+
+
+def _safe(problem: Problem) -> Problem:
+    """Mask what looks like a secret wherever a name or a value got into the words. The excerpt was masked where it was cut."""
+    return replace(
+        problem,
+        message=masked(problem.message),
+        address=masked(problem.address) if problem.address else problem.address,
+        path=tuple(masked(part) if isinstance(part, str) else part for part in problem.path),
+        expected=masked(problem.expected) if problem.expected else problem.expected,
+        hint=masked(problem.hint) if problem.hint else problem.hint,
+        related=tuple((masked(what), place) for what, place in problem.related),
+    )
 
 
 def _lines(problem: Problem, style: Style, severity: str) -> Iterator[str]:
@@ -64,7 +81,7 @@ def problems_text(problems: Iterable[Problem], style: Style, warnings: Iterable[
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    place = problem.place
+    problem, place = _safe(problem), problem.place
     return {
         "code": problem.code,
         "message": problem.message,

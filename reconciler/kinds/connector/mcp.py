@@ -22,7 +22,7 @@ from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, 
 from reconciler.model.fields import Form, Items, ModelText, Private, Replacing, ShortText, Text, Url, fail
 from reconciler.model.judges import becomes, grown, leaves_value, other_references, sinks
 from reconciler.model.risk import Health, NoRisk, Risk
-from reconciler.model.secret_ref import secret_arguments
+from reconciler.model.secret_text import secret_arguments
 from reconciler.model.spec import Part
 
 
