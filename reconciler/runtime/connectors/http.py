@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import re
 import socket
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -26,6 +28,12 @@ _BY_STATUS: Mapping[int, tuple[Code, str]] = {
     401: ("credential-refused", "the API refuses the credential"),
     429: ("upstream-limited", "the API says that a limit of its own is used up"),
 }
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+_CHARSETS = re.compile(
+    r"ascii|utf-(?:8(?:-sig)?|(?:16|32)(?:-[bl]e)?)|iso8859-\d+|cp125\d|koi8-[ru]|euc_(?:jp|kr)|shift_jis|gbk|gb2312|gb18030|big5"
+)
+"""Python's names of the charsets that texts come in. Of its other codecs, some take the square of a text's length (punycode),
+and some make characters that are none."""
 _PIECE = 65536
 LONGEST_WAIT = 10.0
 
@@ -92,6 +100,9 @@ class _Http:
             last = attempt == again
             try:
                 reply = await self._once(call, request)
+                if attempt == 0 and self._refuses_credential(reply, request):
+                    request = await request_of(call, self._around.resolve_anew)
+                    reply = await self._once(call, request)
             except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError) as error:
                 if (failed := _behind(error)) is not None:
                     raise failed from None  # the address was refused inside of the client
@@ -100,10 +111,6 @@ class _Http:
                     raise Failed("unreachable", "the API can't be reached, or ended the connection", outcome) from None
                 wait = 0.2 * 2**attempt
             else:
-                is_refused = reply.status in _REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
-                if is_refused and attempt == 0:
-                    request = await request_of(call, self._around.resolve_anew)
-                    reply = await self._once(call, request)
                 if last or reply.status not in _PASSING:
                     return _answered(reply)
                 wait = min(0.2 if reply.retry_after is None else reply.retry_after, LONGEST_WAIT)
@@ -115,6 +122,10 @@ class _Http:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def _refuses_credential(self, reply: _Reply, request: Request) -> bool:
+        """Whether another credential may help, and sending the request again changes nothing."""
+        return reply.status in _REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
 
     async def _once(self, call: Call, request: Request) -> _Reply:
         session = self._session = self._session or self._open()
@@ -130,7 +141,10 @@ class _Http:
             retry_after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
             if _failing(response.status):
                 return _Reply(None, response.status, retry_after)
-            data = b""
+            if why := _unreadable(response):
+                response.close()
+                raise Failed("invalid-response", why, _after(request), response.status)
+            data = bytearray()
             async for piece in response.content.iter_chunked(_PIECE):
                 data += piece
                 if len(data) > most:
@@ -184,11 +198,28 @@ def _after(request: Request) -> str:
     return "failure" if request.is_safe else "unknown"
 
 
-def _content(data: bytes, response: aiohttp.ClientResponse, request: Request) -> Any:
+def _unreadable(response: aiohttp.ClientResponse) -> str:
+    """Return why a response can't be read as an answer; "" where it can."""
+    if response.status < 200:
+        return "the API gave no final answer"
+    if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+        return "the response is encoded in a way that was not asked for"
+    return ""
+
+
+def _decoded(data: bytearray, charset: str) -> str:
+    """Return the text of a response. Raises LookupError or ValueError for one of another charset, or of other bytes."""
+    name = codecs.lookup(charset).name
+    if not _CHARSETS.fullmatch(name):
+        raise LookupError(name)
+    return data.decode(name)
+
+
+def _content(data: bytearray, response: aiohttp.ClientResponse, request: Request) -> Any:
     kind = response.content_type.lower()
     try:
-        text = data.decode(response.charset or "utf-8")
-    except (LookupError, ValueError):  # an unknown charset, one that decodes nothing, or other bytes
+        text = _decoded(data, response.charset or "utf-8")
+    except (LookupError, ValueError):
         raise Failed("invalid-response", "the response is no text", _after(request), response.status) from None
     if not text:
         return None
