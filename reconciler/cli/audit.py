@@ -11,7 +11,7 @@ import orjson
 from reconciler.cli.checkpoints import checkpoint_option, read_checkpoint
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.signing import NO_KEY
-from reconciler.cli.trail import Trail, trail_of
+from reconciler.cli.trail import Trail, trail_of, writing_key
 from reconciler.cli.workspace import Options, Workspace, actor, now
 from reconciler.diff.visible import visible
 from reconciler.errors import IntegrityFailed, Problem, ReconcilerError, Refused, UsageError
@@ -113,11 +113,12 @@ def checkpoint_command(options: Options, out: Path) -> int:
     workspace = Workspace(options, ())
     trail = trail_of(workspace)
     found = _judged(trail, None)
-    document = signed_head(Head(found.entries, found.last_hash), now().isoformat(timespec="seconds"), trail.primary)
+    key = writing_key(workspace, trail.database)
+    document = signed_head(Head(found.entries, found.last_hash), now().isoformat(timespec="seconds"), key)
     write_atomically(out, orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
     click.echo(
         f"Wrote the checkpoint of entry {found.entries} to {out}"
-        + ("" if trail.primary else ", unsigned: no key is configured")
+        + ("" if key else ", unsigned: no key is configured")
         + "."
     )
     return 0
@@ -138,11 +139,12 @@ def take_over_command(options: Options, reason: str | None) -> int:
     if reason is None:
         raise UsageError("expected --reason TEXT", hint="it stands in the audit trail")
     workspace = Workspace(options, ())
-    trail = trail_of(workspace)
-    if trail.primary is None:
+    database = workspace.database(workspace.environment(required=True))
+    key = writing_key(workspace, database)
+    if key is None:
         raise Refused("there is no key to take them over with", code="key-missing", hint=NO_KEY)
-    with changing(trail.database, "the take-over of entries without a key") as connection:
-        note(connection, "trail-take-over", Actor(actor(), trail.primary), {"reason": reason}, takes_over=True)
+    with changing(database, "the take-over of entries without a key") as connection:
+        note(connection, "trail-take-over", Actor(actor(), key), {"reason": reason}, takes_over=True)
     click.echo("From here on, an entry without a key breaks the audit trail.")
     return 0
 

@@ -45,7 +45,7 @@ def command(options: Options, target: str | None, reason: str | None, allow_unkn
         raise UsageError("expected TARGET and --reason TEXT", hint="or --list, to see what is frozen")
     where = place(options)
     done = freeze(where.database, parse_target(target), parse_reason(reason), where.decider, allow_unknown)
-    filed = where.file()
+    filed = where.file_decisions()
     report(options, target, "frozen", done)
     mention_pending(filed)
     return 0

@@ -98,7 +98,7 @@ def revoke_command(options: Options, caller: str, key: str | None) -> int:
     where = place(options)
     chosen = [key] if key else [one.id for one in keys_of(where.database, tenant, name).keys if one.revoked_at is None]
     revoked = [one for one in chosen if revoke(where.database, tenant, name, one, where.decider)]
-    mention_pending(not revoked or where.file())
+    mention_pending(not revoked or where.file_decisions())
     if options.format == "json":
         print_json({"format_version": "1.0", "revoked": revoked})
         return 0

@@ -12,11 +12,10 @@ from reconciler.store.url import Database
 
 
 class Trail(NamedTuple):
-    """``primary`` is the key of new entries. ``expects_key``: a key is configured, so entries without one need a reason."""
+    """``expects_key``: a key is configured, so an entry without one needs a reason."""
 
     database: Database
     keys: Mapping[str, bytes]
-    primary: AuditKey
     expects_key: bool
 
 
@@ -27,7 +26,7 @@ def trail_of(workspace: Workspace) -> Trail:
     database = workspace.database(workspace.environment(required=True))
     keys, held = known_keys(workspace.project), ring(workspace.project)
     by_id = {**(keys.by_id if keys else {}), **trail_keys(database, held)}
-    return Trail(database, by_id, writing_key(workspace, database), held is not None)
+    return Trail(database, by_id, held is not None)
 
 
 def writing_key(workspace: Workspace, database: Database) -> AuditKey:

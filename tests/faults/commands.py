@@ -125,6 +125,11 @@ DATABASE = (
     Case("secrets delete", ("acme/s2", "--auto-approve"), secrets),
     Case("secrets reencrypt", (), sql("SELECT count(*) FROM audit WHERE body LIKE '%secret-rewrap%'")),
     Case("secrets keys retire", ("{spare}",), sql("SELECT count(*) FROM secret_keys WHERE retired_at IS NOT NULL")),
+    Case(
+        "audit take-over",
+        ("--reason", "a test"),
+        sql("SELECT count(*) FROM audit WHERE body LIKE '%trail-take-over%'"),
+    ),
     Case("db upgrade", (), schema, empty=True),
     Case("drift", ("--notify",), sql("SELECT count(*) FROM outbox"), code=2, notified=True),
 )

@@ -26,7 +26,7 @@ class Place(NamedTuple):
         """Who decides what is in force before its entry is made: no key, and nobody to ask for one."""
         return Actor(actor())
 
-    def file(self) -> bool:
+    def file_decisions(self) -> bool:
         """Make the entries of decisions; False where that is left to a later writer."""
         from reconciler.store.filing import file
 
