@@ -232,6 +232,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["schema-differs"], "the database's schema is not what its revision makes"],
     Annotated[Literal["schema-not-written"], "a schema can't be written"],
     Annotated[Literal["secret-damaged"], "a stored secret does not open"],
+    Annotated[Literal["secret-replaced"], "a reference points to another secret than the one that was applied"],
     Annotated[Literal["secret-in-use"], "a stored secret is still in use"],
     Annotated[Literal["secret-in-value"], "a value or a key looks like a secret"],
     Annotated[Literal["secret-store-denied"], "the secret store refuses the login or the read"],

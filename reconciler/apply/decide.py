@@ -11,7 +11,7 @@ from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.body import Body, digest_of_text
 from reconciler.model.live import Applied, Owner, Row, owner_of, owns
-from reconciler.model.plan import Action, Change
+from reconciler.model.plan import SECRET_OPS, Action, Change
 
 
 class Verdict(Enum):
@@ -116,7 +116,7 @@ def _rewrite(change: Change, locked: Locked) -> Verdict:
         record = locked.applied[change.address]
         known = record.digest == digest_of_text(change.new_text or "") and not record.forged
         # a secret behind a reference leaves no trace in the body: only who wrote the row last tells whether it is done
-        due = any(field.op == "secret" for field in change.fields) and here.row_version == change.row_version
+        due = any(field.op in SECRET_OPS for field in change.fields) and here.row_version == change.row_version
         if _is(here, change.new_text) and known and not due:
             return Verdict.DONE
     place = change.previous or change.address

@@ -13,7 +13,7 @@ from reconciler.apply.judge import judge, ready
 from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, like, outcome_of
 from reconciler.apply.terms import CommitMoved, Terms
 from reconciler.apply.trust import check
-from reconciler.apply.writes import rotated_in, write
+from reconciler.apply.writes import meant_by, rotated_in, write
 from reconciler.errors import LockTimeout, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
@@ -105,6 +105,7 @@ def _attempt(
             )
             signed = under_lock.seal(project.generation + 1)
             under_lock.note_secrets(terms.seen, rotated_in(ruling.writes))
+            under_lock.bind_secrets(meant_by(ruling.writes))
             outcome = outcome_of(writer.apply_id, project.generation + 1, ruling.writes)
             hit("before_audit")
             under_lock.record(generation_row(plan, terms, outcome), entries.history)

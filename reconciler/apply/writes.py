@@ -11,9 +11,10 @@ from reconciler.kinds.facts import heals
 from reconciler.kinds.table import KINDS, SPEC_VERSIONS
 from reconciler.kinds.tool import names_of
 from reconciler.model.address import Address
+from reconciler.model.binding import BEGINNING, Meant, names_meant
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
-from reconciler.model.plan import Action, Cause, Change
+from reconciler.model.plan import REBOUND, SECRET_OPS, Action, Cause, Change
 from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
 from reconciler.store.remembering import Remembered, Written
@@ -125,8 +126,23 @@ def _told(change: Change, creation: Creation | None, digests: Mapping[Address, s
 
 def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
     """The fields behind which another secret is known to be now."""
-    fields = {change.address: [field.path for field in change.fields if field.op == "secret"] for change in changes}
+    fields = {change.address: [field.path for field in change.fields if field.op in SECRET_OPS] for change in changes}
     return {address: paths for address, paths in fields.items() if paths}
+
+
+def meant_by(changes: Sequence[Change]) -> list[Meant]:
+    """What each written resource means by its ``encrypted://``; what a plan showed as replaced is bound anew."""
+    # in the texts first, since this is done for every change
+    return [_meant(c) for c in changes if BEGINNING in (c.new_text or "") or BEGINNING in (c.old_text or "")]
+
+
+def _meant(change: Change) -> Meant:
+    """A life that ends means nothing any more; one that goes on keeps what it meant."""
+    before = names_meant(change.before)
+    after = names_meant(change.after) if change.action in _REMEMBERED else frozenset[str]()
+    replaced = {str(field.after).removeprefix("encrypted://") for field in change.fields if field.op == REBOUND}
+    ended = before if change.action.destroys else (before - after) | replaced
+    return Meant(change.address, change.uid or "", tuple(sorted(after)), tuple(sorted(ended)))
 
 
 def new_uids(count: int) -> list[str]:

@@ -186,14 +186,14 @@ def with_rotated_secrets(
     workspace: Workspace, plan: Plan, loaded: Loaded, database: Database, seen: Fingerprints
 ) -> Plan:
     """The plan, in which what has another secret behind its references is updated."""
-    from reconciler.planner.secrets import rotated, with_rotated
+    from reconciler.planner.secrets import rotated, with_secrets
     from reconciler.store.fingerprints import read_fingerprints
 
     paths = rotated(read_fingerprints(database, {address.tenant for address in seen}), seen)
     if not paths:
         return plan
     live = workspace.read_live(database, loaded)
-    plan = with_rotated(plan, paths, loaded.configuration, live, workspace.selection(live, loaded))
+    plan = with_secrets(plan, paths, loaded.configuration, live, workspace.selection(live, loaded))
     return replace(plan, changes=tuple(with_places(change, loaded, few=False) for change in plan.changes))
 
 

@@ -108,7 +108,7 @@ class Reencrypted(NamedTuple):
 
 
 def reencrypt(database: Database, ring: Ring, actor: Actor, tell: Callable[[int], None]) -> Reencrypted:
-    """Puts every secret under the primary key, one transaction each: whenever it ends, running it again goes on.
+    """Put every secret under the primary key and into the current format, one transaction each; running it again goes on.
 
     Values are not decrypted. ``tell`` is called with the count after each. Raises CredentialUnresolved where a key is
     far away and can't be reached.
@@ -139,7 +139,7 @@ def _to_rewrap(database: Database, key_id: str) -> Iterator[Sealed]:
 
 
 def _bound(secret: StoredSecret) -> Bound:
-    return Bound(secret.tenant, secret.uid, secret.version)
+    return Bound(secret.tenant, secret.uid, secret.version, secret.name)
 
 
 def _next(before: StoredSecret | None, tenant: str, name: str, about: About, actor: Actor, key_id: str) -> StoredSecret:

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from reconciler.diff.fields import differences
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
+from reconciler.model.binding import Replaced, paths_meaning
+from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
 from reconciler.model.live import Live
-from reconciler.model.plan import OutsideChange, Selection
+from reconciler.model.plan import REBOUND, Cause, FieldChange, OutsideChange, Selection, Touch
 from reconciler.planner.compare import outside_change
 from reconciler.planner.counting import counted, described
 
 
 def find_drift(
-    configuration: Configuration, live: Live, today: date, selection: Selection, let_go: Collection[str] = ()
+    configuration: Configuration,
+    live: Live,
+    today: date,
+    selection: Selection,
+    let_go: Collection[str] = (),
+    replaced: Replaced = MappingProxyType({}),
 ) -> Drift:
-    """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose."""
+    """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose.
+
+    ``replaced`` names the secrets that are other ones than those that were applied; their rows are not settled.
+    """
     findings = []
     clean = sum(selection.selects(Address.of(name)) for name in live.settled)
     ignored: dict[Address, int] = {}
     for address in sorted(live.applied):
-        change = outside_change(address, live, configuration, today)
+        change = _with_replaced(outside_change(address, live, configuration, today), address, live, replaced)
         if change is not None:
             findings.append(change)
         elif selection.selects(address):
@@ -46,6 +59,22 @@ def find_drift(
         described(selection),
         (*counted("drift", others), *counted("ignored", ignored, sum(ignored.values()))),
     )
+
+
+def _with_replaced(
+    change: OutsideChange | None, address: Address, live: Live, replaced: Replaced
+) -> OutsideChange | None:
+    """The finding, with the references that point to another secret; who did that is not known."""
+    if address not in replaced or not live.owns(address) or (change is not None and change.op != "changed"):
+        return change
+    body = normal(live.rows[address]).body
+    fields = tuple(
+        FieldChange(path, REBOUND, get(body, path), get(body, path), Cause.OUTSIDE)
+        for path in paths_meaning(body, replaced[address])
+    )
+    if change is None:
+        return OutsideChange(address, "changed", body, body, fields, Touch()) if fields else None
+    return replace(change, fields=(*change.fields, *fields))
 
 
 def _covered(address: Address, live: Live, change: OutsideChange | None) -> int:

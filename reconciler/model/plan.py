@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -88,9 +89,14 @@ class Touch(NamedTuple):
     at: str = "unknown"
 
 
+REBOUND = "another-secret"
+SECRET_OPS: Mapping[str, str] = MappingProxyType({"secret": "secret changed", REBOUND: "points to another secret"})
+"""Operations on a field whose reference stays as it is, and what a report says of them."""
+
+
 class FieldChange(Struct, frozen=True):
-    """One field: ``op`` is add, remove, change, or secret (the same reference, and another secret behind it); an absent side
-    is None."""
+    """One field: ``op`` is add, remove, change, secret (the same reference, and a new value behind it) or another-secret (the
+    same reference, and it points to another secret than the one that was applied); an absent side is None."""
 
     path: Path
     op: str

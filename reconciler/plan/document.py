@@ -30,8 +30,9 @@ class FieldDocument(_Part):
 
     path: list[PathPart] = Field(description="Keys and list positions from the top of the body.")
     field: str = Field(description="The same path as text, e.g. `auth.token`.")
-    op: Literal["add", "remove", "change", "secret"] = Field(
-        description="What happens to the field; `secret`: the reference stays, and the secret behind it is another one."
+    op: Literal["add", "remove", "change", "secret", "another-secret"] = Field(
+        description="What happens to the field; `secret`: the reference stays, and the value behind it is another one; "
+        "`another-secret`: the reference points to another secret than the one that was applied."
     )
     before: Any = Field(description="The value that is live; null if there is none.")
     after: Any = Field(description="The value that is wanted; null if there is none.")

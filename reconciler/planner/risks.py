@@ -17,7 +17,7 @@ from reconciler.kinds.facts import body_risks, field_risks, new_reach, starters,
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, get, put
 from reconciler.model.kind import Kind
-from reconciler.model.plan import Action, Change
+from reconciler.model.plan import SECRET_OPS, Action, Change
 from reconciler.model.risk import in_order
 from reconciler.model.secret_ref import references_in
 from reconciler.planner.names import NO_MOVES, Moves, Names
@@ -91,7 +91,7 @@ def _of_bodies(change: Change, moves: Moves) -> Iterator[str]:
         before = _followed(kind, change.address.tenant, before, moves)
     if before is not None and after is not None:
         yield from _of_fields(kind, before, after, change.action is Action.REPLACE)
-        if any(field.op == "secret" for field in change.fields):
+        if any(field.op in SECRET_OPS for field in change.fields):
             yield "credential-changed"
     for judge in kind.judges:
         yield from body_risks(judge, before, after)

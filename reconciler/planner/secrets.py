@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from reconciler.errors import Path
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
+from reconciler.model.binding import Replaced, paths_meaning
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.fingerprint import Fingerprints
@@ -33,12 +34,21 @@ def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path,
     return {address: paths for address, paths in found.items() if paths}
 
 
-def with_rotated(
+def replaced_paths(replaced: Replaced, configuration: Configuration) -> dict[Address, tuple[Path, ...]]:
+    """Where the wanted resources refer to another secret than the one that was applied."""
+    resources = configuration.resources
+    wanted = ((address, resources.get(address), names) for address, names in replaced.items())
+    found = {address: paths_meaning(one.body, names) for address, one, names in wanted if one is not None}
+    return {address: paths for address, paths in found.items() if paths}
+
+
+def with_secrets(
     plan: Plan,
     paths: Mapping[Address, tuple[Path, ...]],
     configuration: Configuration,
     live: Live,
     selection: Selection,
+    op: str = "secret",
 ) -> Plan:
     """The same plan, in which those resources are updated: who uses them has to fetch the new secret."""
     changes = {change.address: change for change in plan.changes if change.new is not None}
@@ -70,7 +80,7 @@ def with_rotated(
             added += 1
         known, after = {field.path for field in change.fields}, change.after
         fields = tuple(
-            FieldChange(path, "secret", get(after, path), get(after, path), Cause.CONFIGURATION)
+            FieldChange(path, op, get(after, path), get(after, path), Cause.CONFIGURATION)
             for path in places
             if path not in known
         )

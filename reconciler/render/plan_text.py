@@ -18,7 +18,7 @@ from reconciler.diff.visible import (
     visible_value,
 )
 from reconciler.model.body import Body
-from reconciler.model.plan import Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
+from reconciler.model.plan import SECRET_OPS, Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
 from reconciler.plan.selected import selection_document
 from reconciler.remembered import remembered
 from reconciler.render.effects import access_lines
@@ -59,7 +59,7 @@ REASONS = {
 }
 _BARE = frozenset({Action.MOVE, Action.FORGET, Action.ADOPT})
 """Actions that say everything in their title, unless fields change too."""
-_SYMBOLS = {"add": "+", "remove": "-", "change": "~", "secret": "~"}
+_SYMBOLS = {"add": "+", "remove": "-", "change": "~"} | dict.fromkeys(SECRET_OPS, "~")
 
 
 def plan_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
@@ -259,8 +259,8 @@ def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[
         yield "        ]"
     elif field.op == "add":
         yield f"{lead} {visible_value(after)}{tail}"
-    elif field.op == "secret":
-        yield f"{lead} {visible_value(after)} (secret changed){tail}"
+    elif field.op in SECRET_OPS:
+        yield f"{lead} {visible_value(after)} ({SECRET_OPS[field.op]}){tail}"
     elif field.op == "remove":
         yield f"{lead} {visible_value(before)} -> null{tail}"
     else:

@@ -1,16 +1,18 @@
 """A secret's value sealed into a blob, and a blob opened again: AES-256-GCM under a data key of its own, which is wrapped.
 
-Format 1, with test vectors in docs/secrets.md::
+Format 2, with test vectors in docs/secrets.md::
 
-    blob    = "RCS1" | lp8(key_id) | lp16(wrapped) | nonce (12) | ciphertext and tag | mac (32)
+    blob    = "RCS2" | lp8(key_id) | lp16(wrapped) | nonce (12) | ciphertext and tag | mac (32)
     wrapped = by a key file: salt (32) | commitment (32) | nonce (12) | ciphertext and tag (48); by Vault transit: its own text
     lpN(x)  = the length of x as N bits, big-endian, and x
 
 The value's layer: ``HKDF-SHA256(data_key, salt="", info="reconciler secret value 1", 64)`` gives the encryption key and
-the key of ``mac``, which is HMAC-SHA256 over all of the blob before it. The wrap's layer: ``HKDF-SHA256(key, salt,
+the key of ``mac``, which is HMAC-SHA256 over all of the blob before it and ``lp32(name)``. The wrap's layer: ``HKDF-SHA256(key, salt,
 info="reconciler secret wrap 1", 64)`` gives the encryption key and the commitment. Both are compared before anything is
 decrypted, so a blob commits to both of its keys. Both layers bind ``lp32(label) | lp32(tenant) | lp32(uid) |
-u64(version)``, the wrap's also ``lp32(key_id)``, so that a blob opens nowhere but at its own place.
+u64(version)``, the wrap's also ``lp32(name) | lp32(key_id)``, so that a blob opens nowhere but at its own place.
+
+Format 1 ("RCS1") has no name in either layer. It is read, and ``rewrap`` makes format 2 of it.
 
 Sources: NIST SP 800-38D (GCM), RFC 5869 (HKDF), "How to Abuse and Fix Authenticated Encryption Without Key Commitment"
 (Albertini and others, 2022).
@@ -31,7 +33,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reconciler.errors import IntegrityFailed
 
-MAGIC = b"RCS1"
+MAGIC, OLD_MAGIC = b"RCS2", b"RCS1"
 NONCE, COMMITMENT, SALT, TAG, MAC, KEY = 12, 32, 32, 16, 32, 32
 _VALUE, _WRAP = b"reconciler secret value 1", b"reconciler secret wrap 1"
 
@@ -39,11 +41,12 @@ Random = Callable[[int], bytes]
 
 
 class Bound(NamedTuple):
-    """What a blob belongs to: of its tenant, this secret (by its uid, whatever its name), in this version."""
+    """What a blob belongs to: of its tenant, this secret (by its uid and its name), in this version."""
 
     tenant: str
     uid: str
     version: int
+    name: str
 
 
 class Wrapper(Protocol):
@@ -69,14 +72,20 @@ class Blob(NamedTuple):
     wrapped: bytes
     sealed: bytes  # nonce, ciphertext and tag: what stays the same when the key is changed
     mac: bytes = b""
+    magic: bytes = MAGIC
 
     def head(self) -> bytes:
         name = self.key_id.encode()
         parts = struct.pack(">B", len(name)), name, struct.pack(">H", len(self.wrapped)), self.wrapped, self.sealed
-        return MAGIC + b"".join(parts)
+        return self.magic + b"".join(parts)
 
-    def pack(self, mac_key: bytes) -> bytes:
-        return self.head() + hmac.digest(mac_key, self.head(), "sha256")
+    def authenticated(self, mac_key: bytes, name: str) -> bytes:
+        """Return the mac of a secret of this name."""
+        bound = _prefixed(name.encode()) if self.magic == MAGIC else b""
+        return hmac.digest(mac_key, self.head() + bound, "sha256")
+
+    def pack(self, mac_key: bytes, name: str) -> bytes:
+        return self.head() + self.authenticated(mac_key, name)
 
     @classmethod
     def parse(cls, data: bytes) -> Blob:
@@ -89,9 +98,10 @@ class Blob(NamedTuple):
             wrapped, sealed, mac = data[end + 2 : end + 2 + length], data[end + 2 + length : -MAC], data[-MAC:]
         except (IndexError, struct.error, UnicodeDecodeError):
             raise damaged() from None
-        if data[: len(MAGIC)] != MAGIC or len(wrapped) != length or len(sealed) < NONCE + TAG or len(mac) != MAC:
+        magic = data[: len(MAGIC)]
+        if magic not in {MAGIC, OLD_MAGIC} or len(wrapped) != length or len(sealed) < NONCE + TAG or len(mac) != MAC:
             raise damaged()
-        return cls(name, wrapped, sealed, mac)
+        return cls(name, wrapped, sealed, mac, magic)
 
 
 class FileKey:
@@ -127,13 +137,13 @@ def seal(value: str, bound: Bound, wrapper: Wrapper, random: Random = os.urandom
     derived = _derive(data_key, b"", _VALUE)
     sealed = _encrypt(derived[0], value.encode(), _context(b"value", bound), random)
     wrapped = wrapper.wrap(data_key, _wrap_context(bound, wrapper.key_id))
-    return Blob(wrapper.key_id, wrapped, sealed).pack(derived[1])
+    return Blob(wrapper.key_id, wrapped, sealed).pack(derived[1], bound.name)
 
 
 def unseal(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper]) -> str:
     """The value. ``wrapper_of`` finds a key by its id. Raises IntegrityFailed: not this secret's, or not as it was."""
     blob = Blob.parse(data)
-    derived = _checked(_data_key(blob, bound, wrapper_of), blob)
+    derived = _checked(_data_key(blob, bound, wrapper_of), blob, bound.name)
     try:
         return _decrypt(derived[0], blob.sealed, _context(b"value", bound)).decode()
     except UnicodeDecodeError:
@@ -141,12 +151,12 @@ def unseal(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper]) -> s
 
 
 def rewrap(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper], wrapper: Wrapper) -> bytes:
-    """The same value under another key; the value itself is not decrypted. Raises IntegrityFailed."""
+    """The same value under another key, in the current format; the value is not decrypted. Raises IntegrityFailed."""
     blob = Blob.parse(data)
     data_key = _data_key(blob, bound, wrapper_of)
-    derived = _checked(data_key, blob)
+    derived = _checked(data_key, blob, bound.name)
     wrapped = wrapper.wrap(data_key, _wrap_context(bound, wrapper.key_id))
-    return Blob(wrapper.key_id, wrapped, blob.sealed).pack(derived[1])
+    return Blob(wrapper.key_id, wrapped, blob.sealed).pack(derived[1], bound.name)
 
 
 def counted_as(data: bytes, wrapper: Wrapper) -> str:
@@ -160,15 +170,16 @@ def newest(wrapper: Wrapper) -> str:
 
 
 def _data_key(blob: Blob, bound: Bound, wrapper_of: Callable[[str], Wrapper]) -> bytes:
-    data_key = wrapper_of(blob.key_id).unwrap(blob.wrapped, _wrap_context(bound, blob.key_id))
+    context = _wrap_context(bound, blob.key_id, blob.magic)
+    data_key = wrapper_of(blob.key_id).unwrap(blob.wrapped, context)
     if len(data_key) != KEY:
         raise damaged()
     return data_key
 
 
-def _checked(data_key: bytes, blob: Blob) -> tuple[bytes, bytes]:
+def _checked(data_key: bytes, blob: Blob, name: str) -> tuple[bytes, bytes]:
     derived = _derive(data_key, b"", _VALUE)
-    if not hmac.compare_digest(hmac.digest(derived[1], blob.head(), "sha256"), blob.mac):
+    if not hmac.compare_digest(blob.authenticated(derived[1], name), blob.mac):
         raise damaged()
     return derived
 
@@ -204,8 +215,9 @@ def _context(label: bytes, bound: Bound) -> bytes:
     return _prefixed(label, bound.tenant.encode(), bound.uid.encode()) + struct.pack(">Q", bound.version)
 
 
-def _wrap_context(bound: Bound, key_id: str) -> bytes:
-    return _context(b"wrap", bound) + _prefixed(key_id.encode())
+def _wrap_context(bound: Bound, key_id: str, magic: bytes = MAGIC) -> bytes:
+    name = _prefixed(bound.name.encode()) if magic == MAGIC else b""
+    return _context(b"wrap", bound) + name + _prefixed(key_id.encode())
 
 
 def _prefixed(*parts: bytes) -> bytes:

@@ -17,6 +17,7 @@ from reconciler.model.audit import Actor as Actor
 from reconciler.model.secret_ref import SecretRef, references_in
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
+from reconciler.store.bindings import bind_unbound, require_bound
 from reconciler.store.changing import NotSetUp, Undone, changing, is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.url import Database
@@ -24,6 +25,8 @@ from reconciler.store.url import Database
 MOST_WRAPS = 2**32
 """Of one key; beyond it, random nonces may repeat (NIST SP 800-38D). Each wrap also has a salt: this is the safe side."""
 
+OLD_FORMAT = b"RCS1"
+"""The beginning of blobs of format 1, which bind no name."""
 _COLUMNS = ", ".join(StoredSecret._fields)
 
 
@@ -79,6 +82,8 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
             )
         if connection.execute(text(sql), values).rowcount != 1:
             raise Undone
+        if before is None:
+            bind_unbound(connection, secret)
         log(connection, event, secret, actor)
         return True
     return False
@@ -96,26 +101,34 @@ def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
 
 
 def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str) -> Sealed | None:
-    """A secret with its blob, once the audit trail says durably that it was taken; None where there is none."""
+    """A secret with its blob, once the audit trail says durably that it was taken; None where there is none.
+
+    Raises IntegrityFailed where a live resource means another secret of this name.
+    """
     if not exists(database):
         return None
     taken = None
     with suppress(NotSetUp), changing(database) as connection:
         if (taken := _sealed(connection, tenant, name)) is None:
             raise Undone
+        require_bound(connection, taken.secret)
         log(connection, "secret-access", taken.secret, actor, {"purpose": purpose})
     return taken
 
 
 def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[Sealed]:
-    """Secrets that another key than ``key_id`` holds, by uid, beginning behind the uid ``after``."""
+    """Secrets that another key than ``key_id`` holds, or an older format of blobs, by uid, behind the uid ``after``."""
     if not exists(database):
         return []
     with reading(database) as connection:
         if not is_current(connection, database):
             return []
-        sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE key_id <> :key AND uid > :after ORDER BY uid LIMIT :limit"
-        records = connection.execute(text(sql), {"key": key_id, "after": after, "limit": limit})
+        sql = (
+            f"SELECT {_COLUMNS}, blob FROM secrets WHERE (key_id <> :key OR substr(blob, 1, 4) = :old) AND uid > :after "
+            "ORDER BY uid LIMIT :limit"
+        )
+        values = {"key": key_id, "old": OLD_FORMAT, "after": after, "limit": limit}
+        records = connection.execute(text(sql), values)
         return [_with_blob(record) for record in records]
 
 
@@ -124,8 +137,8 @@ def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: 
     secret = old.secret
     with changing(database, f"the new key of {secret.tenant}/{secret.name}") as connection:
         count_wrap(connection, key_id)
-        sql = "UPDATE secrets SET blob = :blob, key_id = :key WHERE uid = :uid AND version = :version AND key_id = :was"
-        values = {"blob": blob, "key": key_id, "uid": secret.uid, "version": secret.version, "was": secret.key_id}
+        sql = "UPDATE secrets SET blob = :blob, key_id = :key WHERE uid = :uid AND version = :version AND blob = :was"
+        values = {"blob": blob, "key": key_id, "uid": secret.uid, "version": secret.version, "was": old.blob}
         if connection.execute(text(sql), values).rowcount != 1:
             raise Undone
         log(connection, "secret-rewrap", secret, actor, {"from": secret.key_id, "to": key_id})

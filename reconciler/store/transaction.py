@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.audit import AuditKey
+from reconciler.model.binding import Meant
 from reconciler.model.body import canonical
 from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
@@ -17,6 +18,7 @@ from reconciler.model.known import Known
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store import creations
 from reconciler.store.audit import append
+from reconciler.store.bindings import bind
 from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
 from reconciler.store.carrying import Life, carry
 from reconciler.store.creations import Creation
@@ -292,6 +294,9 @@ class Transaction:
 
     def note_secrets(self, seen: Fingerprints, forgotten: Mapping[Address, Iterable[Path]]) -> None:
         write_fingerprints(self._connection, seen, forgotten)
+
+    def bind_secrets(self, meant: Sequence[Meant]) -> None:
+        bind(self._connection, meant)
 
     # --- what was last applied, and history
 

@@ -7,7 +7,7 @@ from reconciler.model.fingerprint import Fingerprints, Seen
 from reconciler.model.plan import Action, Plan, Selection
 from reconciler.plan.convert import from_document, to_document
 from reconciler.planner.make import EVERYTHING
-from reconciler.planner.secrets import rotated, with_rotated
+from reconciler.planner.secrets import rotated, with_secrets
 from tests.planner.support import CUSTOM, REF, SQL, World, at, change, plan, told, wish
 
 DSN = ("dsn",)
@@ -20,7 +20,7 @@ def seen(mark: str, reference: str = REF, entry: str = "connector/a") -> Fingerp
 def planned(wanted: dict[str, object], world: World, selection: Selection = EVERYTHING) -> Plan:
     configuration = wish(wanted)  # type: ignore[arg-type]
     made = plan(configuration, world, selection)
-    return with_rotated(made, {at("connector/a"): (DSN,)}, configuration, world.live, selection)
+    return with_secrets(made, {at("connector/a"): (DSN,)}, configuration, world.live, selection)
 
 
 def test_another_mark_of_the_same_form_is_another_secret() -> None:

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from reconciler.plan.convert import to_document
-from reconciler.planner.secrets import with_rotated
+from reconciler.planner.secrets import with_secrets
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.plan_text import plan_text
 from reconciler.render.style import Style
@@ -18,7 +18,7 @@ from tests.planner.support import EVERYTHING, REF, SQL, World, at, plan, wish
 @pytest.fixture
 def document() -> dict[str, object]:
     world, wanted = World().ours("connector/a", SQL), wish({"connector/a": SQL})
-    made = with_rotated(plan(wanted, world), {at("connector/a"): (("dsn",),)}, wanted, world.live, EVERYTHING)
+    made = with_secrets(plan(wanted, world), {at("connector/a"): (("dsn",),)}, wanted, world.live, EVERYTHING)
     assert f'      ~ dsn = "{REF}" (secret changed)' in list(plan_text(made, Style(False), []))
     return to_document(made)
 

@@ -34,9 +34,10 @@ def counting(start: int = 0) -> Any:
     return drawn
 
 
-def opened(blob: bytes, key_id: str, key: bytes, tenant: str, uid: str, version: int) -> str:
+def opened(blob: bytes, key_id: str, key: bytes, tenant: str, uid: str, version: int, called: str) -> str:
     """Raises AssertionError where the page says that a reader refuses."""
-    assert blob[:4] == b"RCS1"
+    assert blob[:4] in {b"RCS1", b"RCS2"}
+    bound = lp32(called.encode()) if blob[:4] == b"RCS2" else b""
     name = blob[5 : 5 + blob[4]]
     assert name.decode() == key_id
     rest = blob[5 + blob[4] :]
@@ -46,10 +47,10 @@ def opened(blob: bytes, key_id: str, key: bytes, tenant: str, uid: str, version:
     whole = hkdf(key, salt, b"reconciler secret wrap 1")
     assert whole[32:] == commitment
     place = lp32(tenant.encode()) + lp32(uid.encode()) + version.to_bytes(8, "big")
-    data_key = AESGCM(whole[:32]).decrypt(nonce, box, lp32(b"wrap") + place + lp32(name))
+    data_key = AESGCM(whole[:32]).decrypt(nonce, box, lp32(b"wrap") + place + bound + lp32(name))
     assert len(data_key) == 32
     whole = hkdf(data_key, b"", b"reconciler secret value 1")
-    assert hmac.digest(whole[32:], blob[:-32], "sha256") == mac
+    assert hmac.digest(whole[32:], blob[:-32] + bound, "sha256") == mac
     return AESGCM(whole[:32]).decrypt(sealed[:12], sealed[12:], lp32(b"value") + place).decode()
 
 

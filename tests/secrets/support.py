@@ -43,6 +43,10 @@ class Kept:
 
     def __call__(self, *arguments: str, stdin: str | bytes = "", **more: str) -> Ran:
         """``reconciler secrets ...``, without the time that a new process takes."""
+        return self.command("secrets", *arguments, stdin=stdin, **more)
+
+    def command(self, *arguments: str, stdin: str | bytes = "", **more: str) -> Ran:
+        """``reconciler ...``, in this process too."""
         given = io.TextIOWrapper(io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin))
         out, err = io.StringIO(), io.StringIO()
         with (
@@ -52,7 +56,7 @@ class Kept:
             redirect_stderr(err),
             patch.object(sys, "stdin", given),
         ):
-            code = run(["secrets", *arguments])
+            code = run([*arguments])
         return told(Ran(code, out.getvalue(), err.getvalue()))
 
     def process(self, *arguments: str, stdin: str = "", **more: str) -> Ran:

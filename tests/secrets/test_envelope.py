@@ -24,7 +24,7 @@ KEYS = Keys({"k-1": b"1" * 32, "k-2": b"2" * 32}, "k-1")
 RING = ring_of(KEYS, None)
 assert RING is not None
 ONE, TWO = RING.by_id("k-1"), RING.by_id("k-2")
-PLACE = Bound("acme", "5f0c9f3e-8f3f-4f6e-9d55-1c2f7a3b9d10", 3)
+PLACE = Bound("acme", "5f0c9f3e-8f3f-4f6e-9d55-1c2f7a3b9d10", 3, "openai")
 LENGTHS = (0, 1, 15, 16, 17, 100)
 
 
@@ -74,7 +74,7 @@ def test_what_is_no_blob() -> None:
         b"RCS1\0\xff\xff",
         b"RCS1\1\xff\0\0",
         b"\0" * 300,
-        b"RCS2" + b"a" * 300,
+        b"RCS3" + b"a" * 300,
     ):
         refused(junk)
     for _ in range(200):
@@ -89,13 +89,15 @@ def test_what_is_no_blob() -> None:
         PLACE._replace(tenant="acm"),
         PLACE._replace(tenant=""),
         PLACE._replace(uid="5f0c9f3e-8f3f-4f6e-9d55-1c2f7a3b9d11"),
-        Bound("acme5", PLACE.uid[1:], 3),
-        Bound("acm", "e" + PLACE.uid, 3),
+        PLACE._replace(name="openai-2"),
+        PLACE._replace(name=""),
+        Bound("acme5", PLACE.uid[1:], 3, PLACE.name),
+        Bound("acm", "e" + PLACE.uid, 3, PLACE.name),
         *(PLACE._replace(version=version) for version in (0, 1, 2, 4, 3 << 8, 2**63 - 1)),
     ],
 )
 def test_no_place_but_its_own(place: Bound) -> None:
-    """Another tenant, another secret, or the value that it had before."""
+    """Another tenant, another secret, another name, or the value that it had before."""
     refused(seal("value", PLACE, ONE), place)
     refused(seal("value", place, ONE))
 
@@ -123,7 +125,7 @@ def test_the_same_key_under_another_id() -> None:
     assert both is not None
     blob = Blob.parse(seal("value", PLACE, ONE))
     data_key = ONE.unwrap(blob.wrapped, envelope._wrap_context(PLACE, "k-1"))
-    renamed = blob._replace(key_id="k-3").pack(envelope._derive(data_key, b"", envelope._VALUE)[1])
+    renamed = blob._replace(key_id="k-3").pack(envelope._derive(data_key, b"", envelope._VALUE)[1], PLACE.name)
     with pytest.raises(IntegrityFailed):
         unseal(renamed, PLACE, both.by_id)
 
@@ -160,6 +162,28 @@ def test_nothing_repeats() -> None:
     assert all(b"value" not in blob for blob in blobs)
 
 
+def old(value: str, place: Bound) -> bytes:
+    """A blob of format 1, which binds no name."""
+    data_key = os.urandom(32)
+    value_key, mac_key = envelope._derive(data_key, b"", envelope._VALUE)
+    sealed = envelope._encrypt(value_key, value.encode(), envelope._context(b"value", place), os.urandom)
+    wrapped = ONE.wrap(data_key, envelope._wrap_context(place, "k-1", b"RCS1"))
+    return Blob("k-1", wrapped, sealed, magic=b"RCS1").pack(mac_key, place.name)
+
+
+def test_the_old_format_opens_and_rewrapping_binds_its_name() -> None:
+    assert RING is not None
+    blob, elsewhere = old("value", PLACE), PLACE._replace(name="other")
+    assert open_(blob) == open_(blob, elsewhere) == opened(blob, "k-1", b"1" * 32, *PLACE) == "value"
+    new = rewrap(blob, PLACE, RING.by_id, ONE)
+    assert (blob[:4], new[:4]) == (b"RCS1", b"RCS2")
+    assert Blob.parse(blob).sealed == Blob.parse(new).sealed
+    assert open_(new) == opened(new, "k-1", b"1" * 32, *PLACE) == "value"
+    refused(new, elsewhere)
+    refused(b"RCS1" + new[4:])
+    refused(b"RCS2" + blob[4:])
+
+
 # --- commitment: GCM alone lets one ciphertext open under two keys
 
 
@@ -194,11 +218,11 @@ def test_a_value_that_two_data_keys_would_open_is_refused() -> None:
     assert values[0] != values[1]
     wrapped = ONE.wrap(data_keys[0], envelope._wrap_context(PLACE, "k-1"))
     for _, mac_key in derived:
-        blob = Blob.parse(Blob("k-1", wrapped, sealed).pack(mac_key))
+        blob = Blob.parse(Blob("k-1", wrapped, sealed).pack(mac_key, PLACE.name))
         accepting = []
         for data_key in data_keys:
             try:
-                envelope._checked(data_key, blob)
+                envelope._checked(data_key, blob, PLACE.name)
                 accepting.append(data_key)
             except IntegrityFailed:
                 pass
@@ -208,7 +232,7 @@ def test_a_value_that_two_data_keys_would_open_is_refused() -> None:
 # --- laws
 
 names = st.text(st.characters(codec="utf-8"), max_size=20)
-places = st.builds(Bound, names, names, st.integers(0, 2**63 - 1))
+places = st.builds(Bound, names, names, st.integers(0, 2**63 - 1), names)
 values = st.text(st.characters(codec="utf-8"), max_size=200)
 
 
@@ -226,8 +250,9 @@ def test_what_is_sealed_opens(value: str, place: Bound) -> None:
 
 
 @given(values, places, places)
-@example("v", Bound("a", "bc", 1), Bound("ab", "c", 1))
-@example("v", Bound("", "a", 1), Bound("a", "", 1))
+@example("v", Bound("a", "bc", 1, "n"), Bound("ab", "c", 1, "n"))
+@example("v", Bound("", "a", 1, "n"), Bound("a", "", 1, "n"))
+@example("v", Bound("a", "b", 1, ""), Bound("a", "b", 1, "n"))
 @settings(max_examples=200, deadline=None)
 def test_it_opens_at_one_place(value: str, place: Bound, other: Bound) -> None:
     assume(place != other)
@@ -237,7 +262,7 @@ def test_it_opens_at_one_place(value: str, place: Bound, other: Bound) -> None:
 @given(st.lists(places, min_size=2, max_size=6, unique=True))
 @settings(max_examples=200, deadline=None)
 def test_no_two_places_are_written_alike(found: list[Bound]) -> None:
-    contexts = [envelope._context(b"value", place) for place in found]
+    contexts = [envelope._wrap_context(place, "k-0") for place in found]
     contexts += [envelope._wrap_context(place, key_id) for place in found for key_id in ("k-1", "k-2", "")]
     assert len(set(contexts)) == len(contexts)
     assert not any(other.startswith(one) for one, other in pairwise(sorted(contexts[: len(found)])))
@@ -256,8 +281,10 @@ def test_bytes_of_anybody_are_refused(data: bytes, place: Bound) -> None:
 @pytest.mark.parametrize("vector", vectors(), ids=lambda vector: str(vector["title"]))
 def test_the_vectors_of_the_page(vector: dict[str, Any]) -> None:
     key, blob = bytes.fromhex(vector["key"]), bytes.fromhex("".join(vector["blob"]))
-    place = Bound(vector["tenant"], vector["uid"], vector["version"])
-    draw = counting()
-    assert seal(vector["value"], place, FileKey(vector["key_id"], key, draw), draw) == blob
+    place = Bound(vector["tenant"], vector["uid"], vector["version"], vector["name"])
+    assert blob[:4] == b"RCS%d" % vector["format"]
+    if vector["format"] == 2:
+        draw = counting()
+        assert seal(vector["value"], place, FileKey(vector["key_id"], key, draw), draw) == blob
     assert unseal(blob, place, lambda key_id: FileKey(key_id, key)) == vector["value"]
     assert opened(blob, vector["key_id"], key, *place) == vector["value"]

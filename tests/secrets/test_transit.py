@@ -18,7 +18,7 @@ from tests.secrets.stores import outside, refused
 from tests.secrets.vault_server import SLOW_HEADERS, TRICKLE, Token, TransitStore, VaultServer, resets, says
 
 DATA_KEY = bytes(range(32))
-BOUND = Bound("acme", "uid-1", 1)
+BOUND = Bound("acme", "uid-1", 1, "openai")
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def test_only_data_keys_are_sent_never_a_value(vault: VaultServer, key: TransitK
 
 
 @pytest.mark.parametrize(
-    "moved", [Bound("globex", "uid-1", 1), Bound("acme", "uid-2", 1), Bound("acme", "uid-1", 2)], ids=str
+    "moved",
+    [BOUND._replace(**one) for one in ({"tenant": "globex"}, {"uid": "uid-2"}, {"version": 2}, {"name": "other"})],
+    ids=str,
 )
 def test_what_was_moved_does_not_unwrap(key: TransitKey, moved: Bound) -> None:
     blob = seal("sk-the-value-itself", BOUND, key)

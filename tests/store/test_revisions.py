@@ -32,6 +32,7 @@ DIGESTS = {
         "0008": "e8ddeecf8d9dc463",
         "0009": "e70796ca8a97bd37",
         "0010": "e71cb190df5410b2",
+        "0011": "05a556f0a65e014e",
     },
     "postgresql": {
         "0001": "00c384e6d792ebf6",
@@ -44,6 +45,7 @@ DIGESTS = {
         "0008": "a469a8620b207960",
         "0009": "9cb3974d784a8c72",
         "0010": "742f5326aff0fb7b",
+        "0011": "6c7fb0fe5be0c3b8",
     },
 }
 """Of the statements of each revision. Databases were made by them: add a revision, change none."""

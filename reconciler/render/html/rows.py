@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.diff.visible import visible_path
+from reconciler.model.plan import SECRET_OPS
 from reconciler.model.risk import RISKS, Level, level_of
 from reconciler.render.groups import MOST, digest_of, groups_of
 from reconciler.render.html.diff import parts
@@ -191,8 +192,8 @@ def _whole(op: str, body: Document, written: set[str]) -> Iterator[Row]:
 
 def _field(field: Document, remark: str = "") -> Row:
     row: Row = {"f": _name(field), "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
-    if field["op"] == "secret":
-        row["x"] = "secret changed"
+    if field["op"] in SECRET_OPS:
+        row["x"] = SECRET_OPS[field["op"]]
     if field.get("cause", "configuration") != "configuration":
         row["c"] = field["cause"]
     if field.get("source"):

@@ -86,7 +86,7 @@
     return box;
   }
 
-  const SYMBOLS = { add: "+", remove: "-", change: "~", secret: "~" };
+  const SYMBOLS = { add: "+", remove: "-", change: "~", secret: "~", "another-secret": "~" };
 
   // a value that came or went and takes one line stands beside its name
   const isShort = (part) => !part.n && part.r.length === 1 && (part.r[0][0] === 2 || part.r[0][0] === 3);

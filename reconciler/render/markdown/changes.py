@@ -16,6 +16,7 @@ from reconciler.diff.visible import (
     visible_value,
     visible_value_changes,
 )
+from reconciler.model.plan import SECRET_OPS
 
 Document = dict[str, Any]
 
@@ -99,8 +100,8 @@ def field_lines(field: Document) -> Iterator[str]:
     if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
         yield f"  {name} = |"
         yield from _near(visible_changes(before, after))
-    elif field["op"] == "secret":
-        yield from (f"! {line.lstrip('+ ')} (secret changed)" for line in _value("+", name, after))
+    elif field["op"] in SECRET_OPS:
+        yield from (f"! {line.lstrip('+ ')} ({SECRET_OPS[field['op']]})" for line in _value("+", name, after))
     elif _is_long(before) and _is_long(after) and type(before) is type(after) and field["op"] == "change":
         yield f"  {name} ="
         yield from _near(visible_value_changes(before, after))

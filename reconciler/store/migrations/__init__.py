@@ -18,6 +18,7 @@ MIGRATIONS: Mapping[str, str] = {
     "0008": "v0008_freezes_by_uid",
     "0009": "v0009_switch",
     "0010": "v0010_trail",
+    "0011": "v0011_bindings",
 }
 """The module of each revision, oldest first; its ``upgrade(connection)`` makes the one before into it."""
 

@@ -1,0 +1,96 @@
+"""Which secret each ``encrypted://`` of a live resource meant when it was applied, by the secret's uid.
+
+A name says where a secret is kept, its uid which one it is: a row of `secrets` can be renamed by plain SQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import IntegrityFailed
+from reconciler.model.address import Address
+from reconciler.model.binding import Meant, Replaced
+from reconciler.model.live import DatabaseState
+from reconciler.model.stored_secret import StoredSecret
+from reconciler.store.connect import exists, reading
+from reconciler.store.schema import state_of
+from reconciler.store.url import Database
+
+_DIFFERS = ("b.secret_uid < s.uid", "b.secret_uid > s.uid")
+"""Two ranges of an index, and not `<>`: a name that thousands of resources use is looked up twice, not read through."""
+
+
+def read_replaced(database: Database) -> Replaced:
+    """The names behind which another secret is than the one that a live resource meant when it was applied."""
+    if not exists(database):
+        return {}
+    found: dict[Address, frozenset[str]] = defaultdict(frozenset)
+    sql = " UNION ALL ".join(
+        "SELECT r.tenant, r.kind, r.name, b.name FROM secrets s JOIN bindings b ON b.tenant = s.tenant AND b.name = s.name "
+        f"AND {differs} JOIN resources r ON r.tenant = b.tenant AND r.uid = b.uid"
+        for differs in _DIFFERS
+    )
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return {}
+        for *address, name in connection.execute(text(sql)):
+            found[Address(*address)] |= {name}
+    return dict(found)
+
+
+def require_bound(connection: Connection, secret: StoredSecret) -> None:
+    """Raise IntegrityFailed where a live resource means another secret of this name."""
+    sql = (
+        "SELECT r.kind, r.name FROM bindings b JOIN resources r ON r.tenant = b.tenant AND r.uid = b.uid "
+        "WHERE b.tenant = :tenant AND b.name = :name AND b.secret_uid <> :uid ORDER BY r.kind, r.name LIMIT 1"
+    )
+    values = {"tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
+    if (user := connection.execute(text(sql), values).first()) is not None:
+        raise IntegrityFailed(
+            f"encrypted://{secret.name} points to another secret than the one that was applied to "
+            f"{Address(secret.tenant, *user)}",
+            code="secret-replaced",
+            hint="`reconciler plan` shows every such reference, and `reconciler apply` without --check binds it to the new "
+            "secret; `reconciler secrets access-log` shows who replaced it",
+        )
+
+
+def bind(connection: Connection, meant: Sequence[Meant]) -> None:
+    """Part of the caller's transaction, after its writes: what was bound stays bound unless it is in ``ended``."""
+    ended = [[one.address.tenant, one.uid, name] for one in meant for name in one.ended]
+    begun = [[*one.address, name] for one in meant for name in one.names]
+    if ended:
+        rows = _rows(connection, 3)
+        sql = f"DELETE FROM bindings WHERE (tenant, uid, name) IN (SELECT a, b, c FROM {rows})"
+        connection.execute(text(sql), {"rows": json.dumps(ended)})
+    if begun:
+        sql = (
+            "INSERT INTO bindings (tenant, uid, name, secret_uid) SELECT r.tenant, r.uid, s.name, s.uid "
+            f"FROM {_rows(connection, 4)} JOIN resources r ON (r.tenant, r.kind, r.name) = (x.a, x.b, x.c) "
+            "JOIN secrets s ON (s.tenant, s.name) = (x.a, x.d) WHERE 1 = 1 ON CONFLICT (tenant, uid, name) DO NOTHING"
+        )
+        connection.execute(text(sql), {"rows": json.dumps(begun)})
+
+
+def bind_unbound(connection: Connection, secret: StoredSecret) -> None:
+    """A new secret is what live resources mean that named it before there was any of this name."""
+    spec = "spec" if connection.dialect.name == "sqlite" else "spec::text"
+    sql = (
+        "INSERT INTO bindings (tenant, uid, name, secret_uid) SELECT tenant, uid, :name, :uid FROM resources "
+        f"WHERE tenant = :tenant AND {spec} LIKE :reference ON CONFLICT (tenant, uid, name) DO NOTHING"
+    )
+    values = {"tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
+    connection.execute(text(sql), {**values, "reference": f'%"encrypted://{secret.name}"%'})
+
+
+def _rows(connection: Connection, width: int) -> str:
+    """The parameter ``rows``, a JSON array of arrays of texts, as the table ``x`` with columns a, b and so on."""
+    sqlite = connection.dialect.name == "sqlite"
+    cell = "json_extract(value, '$[{}]')" if sqlite else "value->>{}"
+    source = "json_each(:rows)" if sqlite else "json_array_elements(CAST(:rows AS json))"
+    columns = ", ".join(f"{cell.format(at)} AS {'abcd'[at]}" for at in range(width))
+    return f"(SELECT {columns} FROM {source}) x"

@@ -1,0 +1,171 @@
+"""A reference opens the secret that was applied, or none: a name in the database can be given to another row."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from reconciler.errors import IntegrityFailed
+from reconciler.secrets import envelope
+from reconciler.secrets.envelope import OLD_MAGIC, Blob, Bound
+from reconciler.store.connect import writing
+from reconciler.store.migrations.v0011_bindings import upgrade
+from tests.secrets.support import VALUE, Kept
+
+MANIFEST = """
+version: 1
+tenant: acme
+integrations:
+  openai: {provider: openai, credential: "encrypted://openai"}
+  other: {provider: openai, credential: "encrypted://other"}
+"""
+ADDRESS = "acme/integration/openai"
+NEWS = "(points to another secret)"
+
+
+@pytest.fixture
+def applied(kept: Kept) -> Kept:
+    (kept.folder / "acme.yaml").write_text(MANIFEST)
+    for name in ("openai", "other"):
+        kept("set", f"acme/{name}", stdin=f"{VALUE}-of-{name}").ok()
+    kept.command("apply", "--auto-approve").ok()
+    return kept
+
+
+def rename(kept: Kept) -> None:
+    """By plain SQL, as whoever may write to the database can do it."""
+    kept.db.sql("DELETE FROM secrets WHERE name = 'openai'")
+    kept.db.sql("UPDATE secrets SET name = 'openai' WHERE name = 'other'")
+
+
+def as_format_1(kept: Kept, name: str) -> None:
+    """The secret's blob as older releases made it: no name is bound."""
+    (tenant, uid, version) = kept.db.sql(f"SELECT tenant, uid, version FROM secrets WHERE name = '{name}'")[0]
+    place, key = Bound(tenant, uid, version, name), kept.ring.primary
+    data_key = os.urandom(32)
+    value_key, mac_key = envelope._derive(data_key, b"", envelope._VALUE)
+    sealed = envelope._encrypt(value_key, kept.value(name).encode(), envelope._context(b"value", place), os.urandom)
+    wrapped = key.wrap(data_key, envelope._wrap_context(place, key.key_id, OLD_MAGIC))
+    blob = Blob(key.key_id, wrapped, sealed, magic=OLD_MAGIC).pack(mac_key, name)
+    kept.db.sql("UPDATE secrets SET blob = ? WHERE uid = ?", [blob, uid])
+
+
+def test_a_renamed_row_opens_nothing(applied: Kept) -> None:
+    assert applied.value("openai") == f"{VALUE}-of-openai"
+    as_format_1(applied, "other")
+    rename(applied)
+    with pytest.raises(IntegrityFailed, match="points to another secret") as caught:
+        applied.value("openai")
+    assert caught.value.problems[0].code == "secret-replaced"
+    for command in ("plan", "apply"):
+        ran = applied.command(command, "--check", *["--auto-approve"] * (command == "apply")).ok(8)
+        assert "[secret-replaced]" in ran.err
+        assert VALUE not in ran.text
+    assert applied.events("acme/openai").count("access") == 1
+
+
+def test_a_blob_of_today_binds_its_name(applied: Kept) -> None:
+    """Also where whoever renamed the row took its binding away."""
+    rename(applied)
+    applied.db.sql("DELETE FROM bindings")
+    with pytest.raises(IntegrityFailed, match="does not open"):
+        applied.value("openai")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_plan_and_drift_report_it(applied: Kept, form: str) -> None:
+    assert NEWS[1:-1] not in applied.command("plan", "--format", form).ok().out
+    rename(applied)
+    assert NEWS[1:-1] in applied.command("plan", "--format", form).ok().out
+    assert NEWS[1:-1] in applied.command("drift", "--format", form).ok(2).out
+
+
+def test_json_reports_it(applied: Kept) -> None:
+    rename(applied)
+    planned = applied.command("plan", "--format", "json", "--detailed-exitcode").ok(2).json["resource_changes"]
+    drifted = applied.command("drift", "--format", "json").ok(2).json["findings"]
+    for found, address in ((planned, "address"), (drifted, "address")):
+        (one,) = (one for one in found if one[address] == ADDRESS)
+        (field,) = one["fields"]
+        assert (field["op"], field["field"], field["after"]) == ("another-secret", "credential", "encrypted://openai")
+    (update,) = planned
+    assert update["change"]["actions"] == ["update"]
+
+
+def test_a_replacement_is_applied_and_bound_anew(applied: Kept) -> None:
+    applied("delete", "acme/openai", "--auto-approve", "--allow-referenced").ok()
+    applied("set", "acme/openai", stdin=f"{VALUE}-of-openai-2").ok()
+    with pytest.raises(IntegrityFailed, match="points to another secret"):
+        applied.value("openai")
+    assert NEWS in applied.command("plan").ok().out
+    assert "1 changed" in applied.command("apply", "--auto-approve").ok().out
+    assert applied.value("openai") == f"{VALUE}-of-openai-2"
+    assert "No changes" in applied.command("plan").ok().out
+    applied.command("drift").ok()
+    applied.command("plan", "--check").ok()
+
+
+def test_a_saved_plan_binds_anew(applied: Kept) -> None:
+    applied("delete", "acme/openai", "--auto-approve", "--allow-referenced").ok()
+    applied("set", "acme/openai", stdin=f"{VALUE}-of-openai-2").ok()
+    applied.command("plan", "--out", "saved").ok()
+    applied.command("apply", "saved", "--auto-approve").ok()
+    assert applied.value("openai") == f"{VALUE}-of-openai-2"
+
+
+def test_another_change_of_the_resource_binds_nothing_anew(applied: Kept) -> None:
+    """A replacement that came after the plan is in no plan: nobody has seen it."""
+    (applied.folder / "acme.yaml").write_text(
+        MANIFEST.replace("{provider: openai,", "{provider: openai, enabled: false,")
+    )
+    applied.command("plan", "--out", "saved").ok()
+    rename(applied)
+    applied.command("apply", "saved", "--auto-approve").ok()
+    assert NEWS in applied.command("plan").ok().out
+
+
+def test_another_value_is_no_replacement(applied: Kept) -> None:
+    applied("rotate", "acme/openai", stdin=f"{VALUE}-next").ok()
+    assert applied.value("openai") == f"{VALUE}-next"
+    assert "No changes" in applied.command("plan").ok().out
+    applied.command("drift").ok()
+
+
+def test_a_reference_that_is_taken_out_means_nothing(applied: Kept) -> None:
+    (applied.folder / "acme.yaml").write_text(MANIFEST.replace("encrypted://openai", "encrypted://other"))
+    applied.command("apply", "--auto-approve").ok()
+    applied("delete", "acme/openai", "--auto-approve").ok()
+    applied("set", "acme/openai", stdin=VALUE).ok()
+    assert applied.value("openai") == VALUE
+    (applied.folder / "acme.yaml").write_text("version: 1\ntenant: acme\n")
+    applied.command("apply", "--auto-approve", "--allow-empty", "--allow-deletes", "2").ok()
+    assert applied.db.sql("SELECT * FROM bindings") == []
+
+
+def test_a_secret_that_comes_after_its_reference_is_bound_to_it(kept: Kept) -> None:
+    (kept.folder / "acme.yaml").write_text(MANIFEST)
+    kept.command("apply", "--auto-approve").ok()
+    kept("set", "acme/openai", stdin=VALUE).ok()
+    kept("set", "acme/other", stdin=VALUE).ok()
+    assert kept.value("openai") == VALUE
+    rename(kept)
+    assert NEWS in kept.command("plan").ok().out
+
+
+def test_reencrypt_binds_the_names_of_old_blobs(applied: Kept) -> None:
+    as_format_1(applied, "openai")
+    assert "Re-wrapped 1 secret" in applied("reencrypt").ok().out
+    blobs = applied.db.sql("SELECT blob FROM secrets")
+    assert {bytes(blob)[:4] for (blob,) in blobs} == {b"RCS2"}
+    assert applied.value("openai") == f"{VALUE}-of-openai"
+    assert "Re-wrapped 0 secrets" in applied("reencrypt").ok().out
+
+
+def test_an_upgrade_binds_what_is_live(applied: Kept) -> None:
+    before = sorted(applied.db.sql("SELECT tenant, uid, name, secret_uid FROM bindings"))
+    applied.db.sql("DROP TABLE bindings")
+    with writing(applied.database, 10) as connection, connection.begin():
+        upgrade(connection)
+    assert len(before) == 2
+    assert sorted(applied.db.sql("SELECT tenant, uid, name, secret_uid FROM bindings")) == before
