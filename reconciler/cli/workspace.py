@@ -222,12 +222,14 @@ class Workspace:
 
     def plan(self, no_delete: bool = False) -> tuple[Plan, Loaded, Database]:
         """Loads, reads, plans. Raises ConfigurationInvalid, Refused, UsageError."""
+        from reconciler.cli.credentials import with_replaced_secrets
+
         environment = self.environment(required=True)
         loaded = self.load(environment)
         database = self.database(environment)
         live = self.read_live(database, loaded, whole=False)
         plan = self._compare(loaded, live, database.name_in(self.project.root), no_delete)
-        plan = self._with_undone(self._with_replaced(plan, loaded, database, no_delete), database)
+        plan = self._with_undone(with_replaced_secrets(self, plan, loaded, database, no_delete), database)
         plan = self.with_effects(plan, database)
         if doubts := len(loaded.judgement.warnings):
             what = "selector selects" if doubts == 1 else "selectors select"
@@ -253,21 +255,6 @@ class Workspace:
         plan = with_status(plan, held)
         with self.options.progress.stage("Comparing access"):
             return with_effects(plan, partial(read_governed, database), partial(read_suspended, database))
-
-    def _with_replaced(self, plan: Plan, loaded: Loaded, database: Database, no_delete: bool) -> Plan:
-        """Return the plan in which a reference is bound anew where it points to another secret than the one applied."""
-        from reconciler.store.bindings import read_replaced
-
-        if not (replaced := read_replaced(database)):
-            return plan
-        from reconciler.model.plan import REBOUND
-        from reconciler.planner.secrets import replaced_paths, with_secrets
-
-        configuration = loaded.configuration
-        paths = replaced_paths(replaced, configuration)
-        live = self.read_live(database, loaded)
-        plan = with_secrets(plan, paths, configuration, live, self.selection(live, loaded, no_delete), REBOUND)
-        return replace(plan, changes=tuple(with_places(change, loaded, few=False) for change in plan.changes))
 
     def _with_undone(self, plan: Plan, database: Database) -> Plan:
         """Return the plan with a note for each generation of which it takes something back."""
