@@ -11,11 +11,16 @@ from msgspec import Struct
 from reconciler import strict_json
 from reconciler.kinds.template.body import BODY, UnusableSchema, body_fault
 from reconciler.kinds.template.parameter import Parameter
+from reconciler.kinds.template.pattern import MAX_STEPS, weight
+from reconciler.kinds.template.schema_cost import TooMuch, steps_of
 from reconciler.model.body import Body
 from reconciler.model.target import Bound, Identity, NoClaim, Unfit
 from reconciler.strict_json import NotStrict
 
 CLAIMS = "claims."
+MOST_FAULTS = 100
+"""Of one call: its caller can do nothing with more."""
+_COSTLY = Unfit("arguments", "expected less text: holding it against the patterns here would take too long")
 _FORMATS = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -74,6 +79,8 @@ class ParameterInputs(Struct, frozen=True, dict=True):
         """Values of strings are judged by JSON's types, never converted."""
         found = self.identify(identity)
         own = self.parameters
+        if self._steps(given) > MAX_STEPS:
+            return (_COSTLY,)
         wrong: list[Unfit] = []
         for name in given:
             if name not in own and not (name == BODY and self.sends_body):
@@ -84,14 +91,29 @@ class ParameterInputs(Struct, frozen=True, dict=True):
             if name not in found:
                 found[name], fault = _given(parameter, given, name)
                 wrong += [Unfit(name, fault)] if fault else []
-        body = given.get(BODY)
-        if self.sends_body and (unfit := self._body_fault(body)):
+        if self.sends_body and (unfit := self._body_fault(given)):
             wrong.append(unfit)
-        return tuple(wrong) or Bound(found, body if self.sends_body else None)
+        return tuple(wrong[:MOST_FAULTS]) or Bound(found, given[BODY] if self.sends_body else None)
 
-    def _body_fault(self, body: Any) -> Unfit | None:
+    def _steps(self, given: Mapping[str, Any]) -> int:
+        """Return what it costs at most to hold values against patterns."""
+        steps = sum(_steps(one, given[name]) for name, one in self.parameters.items() if name in given)
+        if self._steps_of_body and given.get(BODY) is not None:
+            steps += self._steps_of_body * len(strict_json.write(given[BODY]))
+        return steps
+
+    @cached_property
+    def _steps_of_body(self) -> int:
+        """What each character of a body costs at most; 0 for a schema without patterns, and for one that can't be used."""
         try:
-            return body_fault(self.template["body"], body)
+            return steps_of(self.template["body"]) if self.sends_body else 0
+        except TooMuch:
+            return 0
+
+    def _body_fault(self, given: Mapping[str, Any]) -> Unfit | None:
+        missing = None if BODY in given else Unfit(BODY, "a value is required")
+        try:
+            return body_fault(self.template["body"], given.get(BODY)) or missing
         except UnusableSchema:
             return Unfit(BODY, "the template's schema of the body can't be used")
 
@@ -115,7 +137,7 @@ def _claim_fault(parameter: Parameter, value: Any) -> str | None:
         strict_json.write(value)
     except NotStrict as error:
         return str(error)
-    return _fault(parameter, value)
+    return _COSTLY.message if _steps(parameter, value) > MAX_STEPS else _fault(parameter, value)
 
 
 def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> tuple[Any, str | None]:
@@ -125,6 +147,14 @@ def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> tuple[A
     if value is None:
         return None, None if parameter.nullable else "a value is required"
     return value, _fault(parameter, value)
+
+
+def _steps(parameter: Parameter, value: Any) -> int:
+    """Return what it costs at most to hold a value against the parameter's pattern."""
+    if parameter.pattern is None:
+        return 0
+    texts = value if isinstance(value, list) else [value]
+    return weight(parameter.pattern) * sum(len(one) for one in texts if isinstance(one, str))
 
 
 def _fault(parameter: Parameter, value: Any) -> str | None:

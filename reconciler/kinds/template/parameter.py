@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
-from reconciler.model.body import same
 from reconciler.model.fields import Form, ItemSet, ModelText, Public, fail, for_models, free_json
 from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
 from reconciler.model.risk import NoRisk, Risk
@@ -117,6 +117,11 @@ class Parameter(Part):
         """The type of a single value: that of the items, for an array."""
         return self.items or "string" if self.type == "array" else self.type
 
+    @cached_property
+    def _members(self) -> frozenset[tuple[bool, Any]]:
+        """The values of `enum`, found at once: a list of 100,000 items is held against all of them."""
+        return frozenset(map(_member, self.enum or ()))
+
     def _faults(self) -> Iterator[Fault]:
         if self.type == "array" and self.items is None:
             yield Fault(("items",), "missing-field", "`items` is required for an array: the type of each item")
@@ -170,7 +175,7 @@ class Parameter(Part):
         """Why a single value is none that this parameter allows."""
         if not is_of(self.scalar, value):
             return f"expected a value of the type {self.scalar}"
-        if with_enum and self.enum is not None and not any(same(value, one) for one in self.enum):
+        if with_enum and self.enum is not None and _member(value) not in self._members:
             return "this is none of the values in `enum`"
         if self.scalar in _NUMBERS:
             if self.min is not None and value < self.min:
@@ -183,6 +188,11 @@ class Parameter(Part):
             if self.pattern is not None and not matches(self.pattern, value):
                 return "this does not match `pattern`"
         return None
+
+
+def _member(value: Any) -> tuple[bool, Any]:
+    """Return a scalar as JSON tells it apart: for Python, True == 1 too."""
+    return isinstance(value, bool), value
 
 
 def is_of(scalar: str, value: Any) -> bool:

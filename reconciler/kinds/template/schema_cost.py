@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from reconciler.kinds.template.pattern import weight
+
 MAX_BYTES = 65536
 MAX_SUBSCHEMAS = 2_000
 """Subschemas that one value may be held against, each as often as it is referred to."""
@@ -29,7 +31,18 @@ def require_bounded(schema: Any) -> None:
     """Raise TooMuch for a schema whose cost is not linear in the size of a value, or beyond a bound."""
     if len(orjson.dumps(schema)) > MAX_BYTES:
         raise TooMuch(f"a schema has at most {MAX_BYTES} bytes")
-    _Walk(schema).visit(schema, {id(schema): 0}, 0, 0)
+    _walked(schema)
+
+
+def steps_of(schema: Any) -> int:
+    """Return what each character of a value costs at most, by the weights of all patterns. Raises TooMuch."""
+    return _walked(schema).steps
+
+
+def _walked(schema: Any) -> _Walk:
+    walk = _Walk(schema)
+    walk.visit(schema, {id(schema): 0}, 0, 0)
+    return walk
 
 
 class _Walk(Struct):
@@ -41,6 +54,7 @@ class _Walk(Struct):
 
     root: Any
     count: int = 0
+    steps: int = 0
     loops: int = 0
     meeting: bool = False
 
@@ -55,6 +69,8 @@ class _Walk(Struct):
             raise TooMuch(f"a schema has at most {MAX_LEVELS} levels, those behind references included")
         if not isinstance(schema, dict):
             return
+        patterns = [schema.get("pattern"), *schema.get("patternProperties", ())]
+        self.steps += sum(weight(one) for one in patterns if isinstance(one, str))
         parts = [*_parts(schema)]
         references = [schema[key] for key in _REFERENCES & schema.keys()]
         for key, part in parts:
