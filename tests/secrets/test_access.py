@@ -76,7 +76,7 @@ def test_the_trail_is_the_one_that_is_verified(kept: Kept) -> None:
     assert (verify(0).json["entries"], verify(0).json["unkeyed"]) == (1, 0)
     for _ in range(3):
         kept.value("openai")
-    assert "from entry 2 on: it has no key, and entry 1 before it has one" in verify(8).err
+    assert "from entry 2 on: it has no key, and entry 1 before it has one" in verify(8).out
 
 
 def test_who_fails_to_open_it_is_told_of_too(kept: Kept) -> None:
