@@ -15,6 +15,7 @@ from reconciler.model.binding import BEGINNING, Meant, names_meant
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
 from reconciler.model.plan import REBOUND, SECRET_OPS, Action, Cause, Change
+from reconciler.model.secret_ref import SecretRef
 from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
 from reconciler.store.remembering import Remembered, Written
@@ -140,7 +141,7 @@ def _meant(change: Change) -> Meant:
     """A life that ends means nothing any more; one that goes on keeps what it meant."""
     before = names_meant(change.before)
     after = names_meant(change.after) if change.action in _REMEMBERED else frozenset[str]()
-    replaced = {str(field.after).removeprefix("encrypted://") for field in change.fields if field.op == REBOUND}
+    replaced = {SecretRef.parse(str(field.after)).name for field in change.fields if field.op == REBOUND}
     ended = before if change.action.destroys else (before - after) | replaced
     return Meant(change.address, change.uid or "", tuple(sorted(after)), tuple(sorted(ended)))
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from reconciler.cli.signing import ring, signing_key
 from reconciler.cli.trail import writing_key
-from reconciler.cli.workspace import Workspace, actor, with_places
+from reconciler.cli.workspace import Workspace, actor, now, with_places
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
 from reconciler.model.address import Address
 from reconciler.model.body import Body
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.credentials.check import Found
     from reconciler.load.loaded import Loaded
     from reconciler.model.plan import Plan
+    from reconciler.model.secret_ref import SecretRef
     from reconciler.secrets.fetch import Fetched, Opened
     from reconciler.secrets.resolve import Resolver
     from reconciler.store.url import Database
@@ -70,7 +71,7 @@ def run_checks(
     found = resolved(workspace, environment, bodies := [*bodies])
     if error := unresolved(found, locate):
         raise error
-    _warn_of_weak(found, locate)
+    _warn(found, locate)
     if checks.probe:
         from reconciler.cli.probing import probe
         from reconciler.store.reading import read_live
@@ -82,12 +83,12 @@ def run_checks(
     return found
 
 
-def _warn_of_weak(found: Iterable[Found], locate: Locate) -> None:
-    from reconciler.credentials.check import weak
+def _warn(found: list[Found], locate: Locate) -> None:
+    from reconciler.credentials.check import ending, weak
     from reconciler.render.problems import problem_text
     from reconciler.render.style import Style
 
-    for problem in in_order(map(locate, weak(found))):
+    for problem in in_order(map(locate, [*weak(found), *ending(found, now())])):
         click.echo(problem_text(problem, Style(False), "warning"), err=True)
 
 
@@ -117,10 +118,10 @@ def resolver_of(workspace: Workspace, environment: str | None, purpose: str, log
         database = workspace.database(environment)
         return opener(database, ring(project), Actor(actor(), writing_key(workspace, database)), purpose)
 
-    def sealed(tenant: str, name: str) -> Fetched:
+    def sealed(tenant: str, reference: SecretRef) -> Fetched:
         with one_at_a_time:
             opens = opened()
-        return opens(tenant, name)
+        return opens(tenant, reference)
 
     outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds), sealed, log.count)
     return Resolver(project.secret_policy(environment), outside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reconciler.errors import Problem, ReconcilerError
@@ -12,6 +13,9 @@ from reconciler.model.secret_ref import Use, references_in
 from reconciler.secrets.fetch import Fetched
 from reconciler.secrets.resolve import Resolver, Wanted
 from reconciler.secrets.weak import weakness
+
+SOON = timedelta(days=30)
+"""How long before a secret's end a check warns of it."""
 
 
 class Found(NamedTuple):
@@ -35,6 +39,19 @@ def weak(found: Iterable[Found]) -> Iterator[Problem]:
         if isinstance(outcome, Fetched) and (why := weakness(outcome.secret)) is not None:
             message = f"{use.reference} can't be masked wherever it may be written: {why}"
             yield Problem("weak-secret", message, str(address), use.path, hint="choose a longer one, made at random")
+
+
+def ending(found: Iterable[Found], now: datetime) -> Iterator[Problem]:
+    """Of those whose value has ended, or ends within ``SOON``."""
+    for address, use, outcome in found:
+        ends = outcome.expires_at if isinstance(outcome, Fetched) else None
+        if ends is None or ends - now > SOON:
+            continue
+        day, hint = ends.date().isoformat(), "give it its next value, e.g. by `reconciler secrets rotate`"
+        if ends <= now:
+            yield Problem("secret-expired", f"{use.reference} expired on {day}", str(address), use.path, hint=hint)
+        else:
+            yield Problem("secret-expires", f"{use.reference} expires on {day}", str(address), use.path, hint=hint)
 
 
 def problems(found: Iterable[Found]) -> Iterator[Problem]:

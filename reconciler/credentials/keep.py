@@ -12,11 +12,14 @@ from uuid import uuid4
 
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError, Refused, UsageError
 from reconciler.kinds.wording import nearest
+from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.secrets.envelope import Bound, counted_as, newest, rewrap, seal, unseal
 from reconciler.secrets.fetch import Fetched, Opened
+from reconciler.secrets.parsers import Unfit
 from reconciler.secrets.ring import Ring
 from reconciler.secrets.secret import Secret
+from reconciler.secrets.types import part_of
 from reconciler.store import secrets as store
 from reconciler.store.secrets import Actor, Sealed
 from reconciler.store.url import Database
@@ -79,24 +82,34 @@ def not_there(database: Database, tenant: str, name: str) -> UsageError:
 def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str) -> Opened:
     """What ``encrypted://`` is resolved with. The audit trail knows of each opening before there is a value."""
 
-    def opened(tenant: str, name: str) -> Fetched:
+    def opened(tenant: str, reference: SecretRef) -> Fetched:
+        name = reference.name
         taken = store.take(database, tenant, name, actor, purpose)
         if taken is None:
             raise CredentialUnresolved(
-                f"encrypted://{name} does not resolve: the tenant {tenant} has no secret of this name",
+                f"{reference} does not resolve: the tenant {tenant} has no secret of this name",
                 hint=f"reconciler secrets set {tenant}/{name}",
             )
         if ring is None:
             raise CredentialUnresolved(
-                f"encrypted://{name} does not resolve: no key is configured",
+                f"{reference} does not resolve: no key is configured",
                 hint="RECONCILER_KEY_FILE, or `secrets.keys` or `secrets.transit` in reconciler.yaml, names one",
             )
         ends = taken.secret.expires_at
         seconds = max(0.0, (ends - datetime.now(UTC)).total_seconds()) if ends else None
         value = unseal(taken.blob, _bound(taken.secret), ring.by_id)
-        return Fetched(Secret(value), f"{taken.secret.uid}:{taken.secret.version}", seconds)
+        whole = Secret(value)  # also where only a part is used: none of it is to be written
+        found = Secret(_part(taken.secret, value, reference)) if reference.part else whole
+        return Fetched(found, f"{taken.secret.uid}:{taken.secret.version}", seconds, ends)
 
     return opened
+
+
+def _part(secret: StoredSecret, value: str, reference: SecretRef) -> str:
+    try:
+        return part_of(secret.type, value, reference.part)
+    except Unfit as error:
+        raise CredentialUnresolved(f"{reference} does not resolve: {error}") from None
 
 
 class Reencrypted(NamedTuple):

@@ -27,10 +27,10 @@ class Meant(NamedTuple):
 
 def names_meant(body: Body | None) -> frozenset[str]:
     """The secrets of the database that a body refers to."""
-    return frozenset(use.reference.rest for use in references_in(body or {}) if use.reference.scheme == "encrypted")
+    return frozenset(use.reference.name for use in references_in(body or {}) if use.reference.scheme == "encrypted")
 
 
 def paths_meaning(body: Body, names: frozenset[str]) -> tuple[Path, ...]:
     """Where a body refers to one of these secrets."""
     wanted = {SecretRef("encrypted", name) for name in names}
-    return tuple(sorted((use.path for use in references_in(body) if use.reference in wanted), key=str))
+    return tuple(sorted((use.path for use in references_in(body) if any(map(use.reference.is_of, wanted))), key=str))

@@ -16,7 +16,7 @@ _KEY = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _GRAMMAR = {
     # mount/path#key with an optional version; no "..", no empty part, so that it can't be sent as another path
     "vault": re.compile(rf"{_SEGMENT}/{_PATH}(?:\?version=[1-9][0-9]{{0,8}})?#{_KEY}\Z"),
-    "encrypted": re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z"),
+    "encrypted": re.compile(rf"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:#{_KEY})?\Z"),
     "env": re.compile(r"[A-Z_][A-Z0-9_]*\Z"),
     "aws-sm": re.compile(rf"{_PATH}(?:\?version=[A-Za-z0-9-]{{1,64}})?(?:#{_KEY})?\Z"),
 }
@@ -33,6 +33,21 @@ class SecretRef(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.rest}"
+
+    @property
+    def part(self) -> str:
+        """The key behind ``#``; empty where the whole secret is meant."""
+        return self.rest.partition("#")[2]
+
+    @property
+    def name(self) -> str:
+        """The path or name in the store, without version and part."""
+        return self.rest.partition("#")[0].partition("?")[0]
+
+    def is_of(self, secret: SecretRef) -> bool:
+        """Whether both mean one secret. A part is a secret of its own in Vault and AWS, and none in the database."""
+        same_part = self.scheme == "encrypted" or self.part == secret.part
+        return (self.scheme, self.name) == (secret.scheme, secret.name) and same_part
 
     @classmethod
     def parse(cls, text: str) -> SecretRef:

@@ -15,6 +15,14 @@ TYPES = {
     "certificate": "PEM, with or without its private key",
     "custom": "anything",
 }
+PARTS = {
+    "oauth": ("client_id", "client_secret", "refresh_token", "..."),
+    "database": ("username", "password", "host", "port", "database"),
+    "basic_auth": ("username", "password"),
+    "ssh_key": ("private_key", "public_key"),
+    "certificate": ("certificate", "private_key"),
+}
+"""What ``encrypted://NAME#PART`` may name, by type; of oauth, and of a custom secret that is JSON, any member."""
 MOST_BYTES = 65536
 """Of a value."""
 

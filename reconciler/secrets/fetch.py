@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import uniform
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -18,17 +19,19 @@ class Fetched(NamedTuple):
     """A secret as a store gave it; ``version`` is the store's own, where it has one.
 
     ``seconds`` bounds how long it may be kept in memory: a lease's time, or None where the store sets none.
+    ``expires_at`` is when the value ends, where anybody knows.
     """
 
     secret: Secret
     version: str | None = None
     seconds: float | None = None
+    expires_at: datetime | None = None
 
 
 Fetch: TypeAlias = Callable[[str, SecretRef], Fetched]
 """Tenant and reference to what the store says. Raises CredentialUnresolved, IntegrityFailed."""
-Opened: TypeAlias = Callable[[str, str], Fetched]
-"""Tenant and name to a secret of the database, opened and logged."""
+Opened: TypeAlias = Callable[[str, SecretRef], Fetched]
+"""Tenant and reference to a secret of the database or one part of it, opened and logged."""
 
 
 @dataclass(frozen=True, slots=True)

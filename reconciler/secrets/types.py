@@ -1,20 +1,24 @@
-"""What a secret's type says of its value: a problem before it is kept, and when it ends, where the value itself tells."""
+"""The eight types of secrets: which values fit, what their parts are, and when they end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
-from urllib.parse import urlsplit
-
-import orjson
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from reconciler.errors import UsageError
 from reconciler.model.stored_secret import MOST_BYTES
-
-NEVER = 9999
+from reconciler.secrets.parsers import (
+    Parsed,
+    Unfit,
+    parse_certificate,
+    parse_custom,
+    parse_database,
+    parse_oauth,
+    parse_pair,
+    parse_ssh_key,
+    parse_token,
+)
 
 
 class Judged(NamedTuple):
@@ -25,7 +29,7 @@ class Judged(NamedTuple):
 
 
 def judged(type_: str, value: str) -> Judged:
-    """Raises UsageError for what can't be a value of this type; the message never repeats it."""
+    """Return what is kept of a value. Raises UsageError for one that is not of this type; the message never repeats it."""
     if type_ not in _KEEPS_LINES:  # `echo value | ...` and editors end the last line
         value = value.removesuffix("\n").removesuffix("\r")
     if not value.strip():
@@ -34,74 +38,33 @@ def judged(type_: str, value: str) -> Judged:
         raise _unfit(f"the value is longer than {MOST_BYTES} bytes")
     if "\0" in value:
         raise _unfit("the value holds a NUL character")
-    return Judged(value, _TYPES[type_](value))
+    try:
+        return Judged(value, _PARSERS[type_](value).ends)
+    except Unfit as error:
+        raise _unfit(str(error)) from None
+
+
+def part_of(type_: str, value: str, name: str) -> str:
+    """Return one part of a value, such as the password of a database's URL. Raises Unfit, whose text follows "it"."""
+    parts = _PARSERS[type_](value).parts if type_ in _PARSERS else {}
+    if name in parts:
+        return parts[name]
+    known = f"its parts are {', '.join(sorted(parts))}" if parts else "it has no parts"
+    raise Unfit(f"the secret of the type {type_} has no part {name}: {known}")
 
 
 def _unfit(reason: str) -> UsageError:
     return UsageError(reason, code="unfit-value", hint="--type custom takes any text")
 
 
-def _token(value: str) -> None:
-    if any(c.isspace() for c in value):
-        raise _unfit("a key or token holds no spaces and no line breaks")
-
-
-def _url(value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        fits = bool(parts.scheme) or "=" in value  # a URL, or a DSN such as `host=... password=...`
-    except ValueError:
-        fits = False
-    if not fits or "\n" in value:
-        raise _unfit("expected a database's URL, or a DSN of key=value pairs")
-
-
-def _pair(value: str) -> None:
-    user, separator, _ = value.partition(":")
-    if not separator or not user or "\n" in value:
-        raise _unfit("expected user:password")
-
-
-def _json(value: str) -> None:
-    try:
-        fits = isinstance(orjson.loads(value), dict)
-    except orjson.JSONDecodeError:
-        fits = False
-    if not fits:
-        raise _unfit("expected a JSON object")
-
-
-def _private_key(value: str) -> None:
-    load = load_ssh_private_key if "BEGIN OPENSSH" in value else load_pem_private_key
-    try:
-        load(value.encode(), None)
-    except TypeError:
-        return  # it has a passphrase, so it is one
-    except Exception:  # of whatever kind: cryptography's parsers raise many
-        raise _unfit("expected a private key in PEM or OpenSSH form") from None
-
-
-def _certificate(value: str) -> datetime | None:
-    """The end of the first to end; the last moment of the year 9999 means that there is none (RFC 5280, 4.1.2.5)."""
-    try:
-        ends = min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(value.encode()))
-    except Exception:
-        raise _unfit("expected a certificate in PEM") from None
-    return ends if ends.year < NEVER else None
-
-
-def _anything(_value: str) -> None:
-    return None
-
-
 _KEEPS_LINES = frozenset({"ssh_key", "certificate"})
-_TYPES: dict[str, Callable[[str], datetime | None]] = {
-    "api_key": _token,
-    "oauth": _json,
-    "database": _url,
-    "bearer_token": _token,
-    "basic_auth": _pair,
-    "ssh_key": _private_key,
-    "certificate": _certificate,
-    "custom": _anything,
+_PARSERS: dict[str, Callable[[str], Parsed]] = {
+    "api_key": parse_token,
+    "oauth": parse_oauth,
+    "database": parse_database,
+    "bearer_token": parse_token,
+    "basic_auth": parse_pair,
+    "ssh_key": parse_ssh_key,
+    "certificate": parse_certificate,
+    "custom": parse_custom,
 }

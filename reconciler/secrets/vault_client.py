@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import hvac
 import requests
-from hvac import exceptions
+from hvac import adapters, exceptions
 
 from reconciler.errors import CredentialUnresolved
 from reconciler.secrets.fetch import Outside, Retry, Unreachable, retried
@@ -38,6 +39,23 @@ def settings(environ: Mapping[str, str]) -> dict[str, str]:
         for name, text in environ.items()
         if name.startswith(family) and text
     }
+
+
+class ExactAdapter(adapters.RawAdapter):
+    """Answers of status 200 as JSON, with decimals as the text that was sent: a float would make ``1.10`` into ``1.1``."""
+
+    def get_login_token(self, response: Any) -> str:
+        token: str = response["auth"]["client_token"]
+        return token
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().request(*args, **kwargs)
+        if response.status_code != HTTPStatus.OK:
+            return response
+        try:
+            return response.json(parse_float=str)
+        except ValueError:
+            return response
 
 
 class _LoggedIn(NamedTuple):
@@ -99,6 +117,7 @@ class Vault:
                 return self._now, False
             client = hvac.Client(
                 url=self.address,
+                adapter=ExactAdapter,
                 token="",
                 namespace=self._settings.get("NAMESPACE"),
                 session=self._session,

@@ -15,6 +15,7 @@ from reconciler.errors import IntegrityFailed
 from reconciler.model.address import Address
 from reconciler.model.binding import Meant, Replaced
 from reconciler.model.live import DatabaseState
+from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.store.connect import exists, reading
 from reconciler.store.schema import state_of
@@ -81,10 +82,11 @@ def bind_unbound(connection: Connection, secret: StoredSecret) -> None:
     spec = "spec" if connection.dialect.name == "sqlite" else "spec::text"
     sql = (
         "INSERT INTO bindings (tenant, uid, name, secret_uid) SELECT tenant, uid, :name, :uid FROM resources "
-        f"WHERE tenant = :tenant AND {spec} LIKE :reference ON CONFLICT (tenant, uid, name) DO NOTHING"
+        f"WHERE tenant = :tenant AND ({spec} LIKE :reference OR {spec} LIKE :part) ON CONFLICT (tenant, uid, name) DO NOTHING"
     )
     values = {"tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
-    connection.execute(text(sql), {**values, "reference": f'%"encrypted://{secret.name}"%'})
+    written = f'%"{SecretRef("encrypted", secret.name)}'
+    connection.execute(text(sql), {**values, "reference": f'{written}"%', "part": f"{written}#%"})
 
 
 def _rows(connection: Connection, width: int) -> str:

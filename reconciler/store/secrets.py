@@ -89,6 +89,23 @@ def write(database: Database, new: Sealed, before: StoredSecret | None, actor: A
     return False
 
 
+def update(database: Database, new: StoredSecret, before: StoredSecret, actor: Actor) -> bool:
+    """Write what is said of a secret besides its value; False where ``before`` is not what is there."""
+    told = ("description", "expires_at", "rotate_days")
+    changed = {name: getattr(new, name) for name in told if getattr(new, name) != getattr(before, name)}
+    with changing(database, f"the description of the secret {new}") as connection:
+        sql = (
+            "UPDATE secrets SET description = :description, expires_at = :expires_at, rotate_days = :rotate_days "
+            "WHERE tenant = :tenant AND name = :name AND uid = :uid AND version = :version"
+        )
+        values = {**new._asdict(), "expires_at": _moment(new.expires_at, database)}
+        if connection.execute(text(sql), values).rowcount != 1:
+            raise Undone
+        log(connection, "secret-update", new, actor, {"changed": sorted(changed)})
+        return True
+    return False
+
+
 def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
     """False where it is not there any more."""
     with changing(database, f"the deletion of the secret {secret.tenant}/{secret.name}") as connection:
@@ -161,17 +178,16 @@ def entries(database: Database, tenants: Collection[str], name: str | None, limi
         return [*islice(found, limit)]
 
 
-def users(database: Database, tenant: str, name: str) -> list[Address]:
-    """Live resources that refer to the secret."""
+def users(database: Database, tenant: str, reference: SecretRef) -> list[Address]:
+    """Return the live resources that refer to the secret: to the whole or a part of it, in any version."""
     with reading(database) as connection:
         cast = "" if database.is_sqlite else "::text"
         sql = f"SELECT kind, name, spec{cast} FROM resources WHERE tenant = :tenant AND spec{cast} LIKE :reference"
-        reference = SecretRef("encrypted", name)
-        values = {"tenant": tenant, "reference": f'%"{reference}"%'}
+        values = {"tenant": tenant, "reference": f'%"{reference.scheme}://{reference.name}%'}
         return sorted(
             Address(tenant, kind, own)
             for kind, own, spec in connection.execute(text(sql), values)
-            if any(use.reference == reference for use in references_in(json.loads(spec)))
+            if any(use.reference.is_of(reference) for use in references_in(json.loads(spec)))
         )
 
 

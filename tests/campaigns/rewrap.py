@@ -28,6 +28,7 @@ from typing import Any
 from reconciler.cli import run
 from reconciler.credentials.keep import About, keep, opener
 from reconciler.errors import ReconcilerError
+from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.keys import add_key, create_keys, promote_key, read_keys, retire_key
 from reconciler.secrets.ring import Ring, ring_of
 from reconciler.secrets.secret import Secret
@@ -126,7 +127,7 @@ class Campaign:
         opened = opener(self._database, self._ring(), ACTOR, "campaign")
         for name, value in self.values.items():
             try:
-                right = opened("acme", name).secret.reveal() == value
+                right = opened("acme", SecretRef("encrypted", name)).secret.reveal() == value
             except ReconcilerError as error:
                 self.report.wrong.append(f"{what}: {name}: {error}")
                 continue

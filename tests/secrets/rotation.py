@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from reconciler.credentials.keep import About, keep, opener, reencrypt
 from reconciler.errors import ReconcilerError
+from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.keys import add_key, promote_key, read_keys, retire_key
 from reconciler.secrets.ring import Ring, ring_of
 from reconciler.secrets.secret import Secret
@@ -50,7 +51,7 @@ def read(url: str, key_file: str, number: int, known: Any, over: Event, results:
         try:
             keys = ring(Path(key_file))
             primaries.add(keys.primary.key_id)
-            found = opener(database, keys, ACTOR, "load")("acme", name)
+            found = opener(database, keys, ACTOR, "load")("acme", SecretRef("encrypted", name))
             version = int(str(found.version).rpartition(":")[2])
             if found.secret.reveal() != value(name, version):
                 wrong.append(f"{name}: version {version} has another value")

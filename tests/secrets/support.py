@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from reconciler.cli import run
 from reconciler.credentials.keep import opener
+from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import Opened
 from reconciler.secrets.keys import read_keys
 from reconciler.secrets.ring import Ring, ring_of
@@ -78,7 +79,7 @@ class Kept:
         return opener(self.database, self.ring, ACTOR, purpose)
 
     def value(self, name: str, tenant: str = "acme") -> str:
-        return self.opener()(tenant, name).secret.reveal()
+        return self.opener()(tenant, SecretRef("encrypted", name)).secret.reveal()
 
     def events(self, *arguments: str) -> list[str]:
         """What the access log says, oldest first."""

@@ -20,6 +20,7 @@ from reconciler import failpoints
 from reconciler.credentials.keep import About, keep, opener, reencrypt
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError
 from reconciler.failpoints import FailpointRaised
+from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.keys import add_key, promote_key, read_keys
 from reconciler.secrets.ring import ring_of
 from reconciler.secrets.secret import Secret
@@ -45,7 +46,7 @@ def test_each_access_has_its_entry(kept: Kept) -> None:
     before = len(audit(kept.db))
     opened = kept.opener("the probe of acme/integration/openai")
     for number in range(1, 6):
-        assert opened("acme", "openai").secret.reveal() == VALUE
+        assert opened("acme", SecretRef("encrypted", "openai")).secret.reveal() == VALUE
         assert len(audit(kept.db)) == before + number
     secret = store.find(kept.database, "acme", "openai")
     assert secret is not None
@@ -82,7 +83,7 @@ def test_the_trail_is_the_one_that_is_verified(kept: Kept) -> None:
 def test_who_fails_to_open_it_is_told_of_too(kept: Kept) -> None:
     """It was taken out of the database, whatever came of it."""
     with pytest.raises(CredentialUnresolved, match="no key is configured"):
-        opener(kept.database, None, ACTOR, "without a key")("acme", "openai")
+        opener(kept.database, None, ACTOR, "without a key")("acme", SecretRef("encrypted", "openai"))
     assert kept.events() == ["set", "access"]
     kept.db.sql("UPDATE secrets SET version = 2")
     with pytest.raises(IntegrityFailed):
@@ -93,7 +94,7 @@ def test_who_fails_to_open_it_is_told_of_too(kept: Kept) -> None:
 def test_what_is_not_there_is_not_in_the_trail(kept: Kept) -> None:
     for tenant, name in (("globex", "openai"), ("acme", "other"), ("acme", "%"), ("", "")):
         with pytest.raises(CredentialUnresolved, match="has no secret of this name"):
-            kept.opener()(tenant, name)
+            kept.opener()(tenant, SecretRef("encrypted", name))
     assert kept.events() == ["set"]
 
 
@@ -143,10 +144,15 @@ def test_a_role_that_may_not_write_the_trail_reads_no_secret(kept: Kept) -> None
             connection.execute(f"GRANT INSERT ON audit TO {role}")
             connection.execute(f"GRANT UPDATE ON audit_head TO {role}")
             theirs = parse_database(kept.db.url.replace("//postgres:", f"//{role}:"), kept.folder)
-            assert opener(theirs, kept.ring, ACTOR, "with all rights")("acme", "openai").secret.reveal() == VALUE
+            assert (
+                opener(theirs, kept.ring, ACTOR, "with all rights")(
+                    "acme", SecretRef("encrypted", "openai")
+                ).secret.reveal()
+                == VALUE
+            )
             connection.execute(f"REVOKE {right} FROM {role}")
             with pytest.raises(ReconcilerError, match="lacks a permission"):
-                opener(theirs, kept.ring, ACTOR, "without one")("acme", "openai")
+                opener(theirs, kept.ring, ACTOR, "without one")("acme", SecretRef("encrypted", "openai"))
         connection.execute(f"DROP OWNED BY {role}")
         connection.execute(f"DROP ROLE {role}")
     assert kept.events() == ["set", "access", "access"]
@@ -164,7 +170,11 @@ def without_override() -> list[str]:
 def value_for(url: str, key_file: str) -> None:
     """A process of its own."""
     ring = ring_of(read_keys(Path(key_file)), None)
-    print(opener(parse_database(url, Path("/")), ring, ACTOR, "in a process")("acme", "openai").secret.reveal())
+    print(
+        opener(parse_database(url, Path("/")), ring, ACTOR, "in a process")(
+            "acme", SecretRef("encrypted", "openai")
+        ).secret.reveal()
+    )
 
 
 def taking(kept: Kept, before: Sequence[str] = (), **more: str) -> subprocess.CompletedProcess[str]:

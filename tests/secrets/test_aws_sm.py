@@ -125,8 +125,8 @@ def test_binary(sm: Any) -> None:
         ('["sk-plain-text"]', "no JSON object"),
         ("[" * 20_000, "no JSON object"),
         ('{"other": "sk-plain-text"}', "no key key"),
-        ('{"key": 7, "other": "sk-plain-text"}', "is not text"),
-        ('{"key": {"a": "sk-plain-text"}}', "is not text"),
+        ('{"key": true, "other": "sk-plain-text"}', "neither text nor a number"),
+        ('{"key": {"a": "sk-plain-text"}}', "neither text nor a number"),
         ('{"key": "\\ud800 sk-plain-text"}', "no JSON object"),
     ],
 )

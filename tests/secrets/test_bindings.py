@@ -65,6 +65,22 @@ def test_a_renamed_row_opens_nothing(applied: Kept) -> None:
     assert applied.events("acme/openai").count("access") == 1
 
 
+def test_a_part_is_bound_as_its_secret_is(kept: Kept) -> None:
+    """Also where the secret was set after the resource was applied."""
+    manifest = (
+        'version: 1\ntenant: acme\nconnectors:\n  h: {type: http, base_url: "https://a.example", auth: {type: basic, '
+    )
+    (kept.folder / "acme.yaml").write_text(f'{manifest}username: me, password: "encrypted://openai#password"}}}}\n')
+    kept.command("apply", "--auto-approve").ok()
+    for name in ("openai", "other"):
+        kept("set", f"acme/{name}", "--type", "basic_auth", stdin=f"me:{VALUE}-of-{name}").ok()
+    rename(kept)
+    assert "[secret-replaced]" in kept.command("plan", "--check").ok(8).err
+    assert NEWS[1:-1] in kept.command("plan").ok().out
+    kept.command("apply", "--auto-approve").ok()
+    assert NEWS[1:-1] not in kept.command("plan").ok().out
+
+
 def test_a_blob_of_today_binds_its_name(applied: Kept) -> None:
     """Also where whoever renamed the row took its binding away."""
     rename(applied)

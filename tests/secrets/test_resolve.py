@@ -207,7 +207,7 @@ def test_a_scheme_is_connected_once_and_only_when_it_is_used(monkeypatch: pytest
 
 
 def test_encrypted_is_asked_of_the_database_that_was_given() -> None:
-    given = Outside({}, sealed=lambda tenant, name: Fetched(Secret(f"{tenant} has {name}"), "3"))
+    given = Outside({}, sealed=lambda tenant, one: Fetched(Secret(f"{tenant} has {one.name}"), "3"))
     found = Resolver(Policy(), given).fetched(wanted("encrypted://openai"))
     assert (found.secret.reveal(), found.version) == ("acme has openai", "3")
     refused(lambda: Resolver(Policy(), Outside({})).resolve("acme", "encrypted://openai"), Unreachable, "--database")

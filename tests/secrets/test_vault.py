@@ -51,10 +51,10 @@ def test_what_is_not_there_is_named(vault: VaultServer, reference: str, words: s
     assert "sk-" not in text
 
 
-@pytest.mark.parametrize("value", [7, ["a"], {"a": 1}, True])
+@pytest.mark.parametrize("value", [["a"], {"a": 1}, True])
 def test_a_value_that_is_no_text_is_none(vault: VaultServer, value: object) -> None:
     vault.put("kv", "acme/odd", key=value)
-    refused(lambda: ask(fetcher(vault), "vault://kv/acme/odd#key"), CredentialUnresolved, "is not text")
+    refused(lambda: ask(fetcher(vault), "vault://kv/acme/odd#key"), CredentialUnresolved, "neither text nor a number")
 
 
 def test_version_1_with_the_time_that_its_writer_advises(vault: VaultServer) -> None:

@@ -21,7 +21,9 @@ def command() -> None:
 for one in (
     values.set_command,
     look.list_command,
+    look.show_command,
     values.rotate_command,
+    values.update_command,
     values.delete_command,
     keys.reencrypt_command,
     keys.keys,

@@ -1,4 +1,4 @@
-"""``secrets list|expiring|access-log``: what is known of secrets, and never a value."""
+"""``secrets list|show|expiring|access-log``: what is known of secrets, and never a value."""
 
 from __future__ import annotations
 
@@ -13,29 +13,62 @@ from reconciler.cli.options import common_by, print_json, refuse_narrowing
 from reconciler.cli.secrets.place import parse_name, place
 from reconciler.cli.secrets.values import as_json
 from reconciler.cli.workspace import Options, now
-from reconciler.model.stored_secret import StoredSecret
+from reconciler.model.secret_ref import SecretRef
+from reconciler.model.stored_secret import PARTS, StoredSecret
+from reconciler.render.sentence import one_line
 from reconciler.render.table import table
 
 
 @click.command("list")
+@click.option("--rotatable", is_flag=True, help="Only those with an interval for rotation, and when a value is due.")
 @common_by("tenant")
-def list_command(options: Options) -> int:
+def list_command(options: Options, rotatable: bool) -> int:
     """List secrets by tenant and name: type, version, key, who and when. --tenant narrows it."""
     from reconciler.store.secrets import listed
 
     where = place(options)
     secrets = listed(where.database, options.tenants)
     require_tenants(where.workspace, {secret.tenant for secret in secrets})
+    secrets = [secret for secret in secrets if secret.rotate_days or not rotatable]
     if options.format == "json":
         print_json({"format_version": "1.0", "secrets": [as_json(secret) for secret in secrets]})
     elif not secrets:
-        click.echo("There are no secrets.")
+        click.echo("No secret has an interval for rotation." if rotatable else "There are no secrets.")
+    elif rotatable:
+        due = [(str(s), s.type, _day(s.changed_at), f"{s.rotate_days} days", _day(s.rotate_by)) for s in secrets]
+        _print(("secret", "type", "changed", "every", "due"), due)
     else:
         rows = [
             (str(s), s.type, str(s.version), _day(s.changed_at), s.changed_by, _day(s.expires_at), s.key_id)
             for s in secrets
         ]
         _print(("secret", "type", "version", "changed", "by", "expires", "key"), rows)
+    return 0
+
+
+@click.command("show")
+@click.argument("name", metavar="TENANT/NAME")
+@common_by()
+def show_command(options: Options, name: str) -> int:
+    """Show what is known of a secret, and which live resources refer to it. Never its value."""
+    from reconciler.credentials.keep import not_there
+    from reconciler.secrets.scrub import MASK
+    from reconciler.store.secrets import find, users
+
+    tenant, short = parse_name(name)
+    where = place(options)
+    secret = find(where.database, tenant, short)
+    if secret is None:
+        raise not_there(where.database, tenant, short)
+    used_by = [*map(str, users(where.database, tenant, SecretRef("encrypted", short)))]
+    document = {**as_json(secret), "value": MASK, "parts": [*PARTS.get(secret.type, ())], "used_by": used_by}
+    if options.format == "json":
+        print_json({"format_version": "1.0", "secret": document})
+        return 0
+    for key, value in document.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        label = key.replace("_", " ")
+        click.echo(f"{label + ':':14} {'-' if shown in (None, '') else one_line(str(shown))}")
     return 0
 
 

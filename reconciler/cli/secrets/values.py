@@ -1,29 +1,31 @@
-"""``secrets set|rotate|delete``: a value comes from stdin or a prompt, never from the command line."""
+"""``secrets set|rotate|update|delete``: a value comes from stdin or a prompt, never from the command line."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from reconciler.cli.asking import approve
 from reconciler.cli.options import common_by, print_json
+from reconciler.cli.secrets.given import MOST_INTERVAL, NEVER, check_description, read_end, read_interval, read_value
 from reconciler.cli.secrets.place import parse_name, place
 from reconciler.cli.signing import needed_ring
 from reconciler.cli.workspace import Options, now
-from reconciler.errors import Refused, UsageError
-from reconciler.model.stored_secret import MOST_BYTES, TYPES, StoredSecret
-
-MOST_DAYS, MOST_WORDS = 36500, 1000
+from reconciler.errors import ReconcilerError, Refused, UsageError
+from reconciler.model.secret_ref import SecretRef
+from reconciler.model.stored_secret import TYPES, StoredSecret
 
 
 def _about(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--description", metavar="TEXT", help="What it is for."),
-        click.option("--rotate-every", metavar="DAYS", type=click.IntRange(1, 3650), help="When a new value is due."),
+        click.option(
+            "--rotate-every", metavar="DAYS", type=click.IntRange(1, MOST_INTERVAL), help="When a new value is due."
+        ),
         click.option("--expires", metavar="DATE|DAYS", help="When the value ends, e.g. 2027-01-31 or 90."),
         click.option("--type", "type_", type=click.Choice([*TYPES]), help="What it is; checks the value's form."),
     ):
@@ -53,6 +55,43 @@ def rotate_command(options: Options, name: str, **about: Any) -> int:
     return _keep(options, name, new=False, **about)
 
 
+@click.command("update")
+@click.argument("name", metavar="TENANT/NAME")
+@click.option("--description", metavar="TEXT", help="What it is for.")
+@click.option("--expires", metavar="DATE|DAYS|never", help="When the value ends, e.g. 2027-01-31 or 90.")
+@click.option("--rotate-every", metavar="DAYS|never", help="When a new value is due.")
+@common_by()
+def update_command(
+    options: Options, name: str, description: str | None, expires: str | None, rotate_every: str | None
+) -> int:
+    """Change what is known of a secret: its description, its end, its rotation. The value and its version stay."""
+    from reconciler.credentials.keep import not_there
+    from reconciler.store import secrets as store
+
+    tenant, short = parse_name(name)
+    if description is expires is rotate_every is None:
+        raise UsageError("nothing to change: name an option", code="wrong-usage", hint="e.g. --rotate-every 90")
+    check_description(description)
+    ends = None if expires in (None, NEVER) else read_end(expires or "")
+    days = None if rotate_every in (None, NEVER) else read_interval(rotate_every or "")
+    where = place(options)
+    before = store.find(where.database, tenant, short)
+    if before is None:
+        raise not_there(where.database, tenant, short)
+    new = before._replace(
+        description=before.description if description is None else description,
+        expires_at=before.expires_at if expires is None else ends,
+        rotate_days=before.rotate_days if rotate_every is None else days,
+    )
+    if new != before and not store.update(where.database, new, before, where.actor):
+        raise ReconcilerError(f"{name} was changed at the same time", code="contended", hint="try again")
+    if options.format == "json":
+        print_json({"format_version": "1.0", "secret": as_json(new)})
+    else:
+        click.echo(f"Updated {name}." if new != before else f"{name} is like that already.")
+    return 0
+
+
 def _keep(
     options: Options,
     text: str,
@@ -70,19 +109,19 @@ def _keep(
     from reconciler.store.secrets import find
 
     tenant, name = parse_name(text)
-    if description is not None and (len(description) > MOST_WORDS or not description.isprintable()):
-        raise UsageError(f"--description wants one line of at most {MOST_WORDS} characters", code="invalid-description")
-    ends = _end(expires) if expires else None
+    check_description(description)
+    ends = read_end(expires) if expires else None
     where = place(options)
     ring = needed_ring(where.workspace.project)
     before = find(where.database, tenant, name)
     if before is None and not new:
         raise not_there(where.database, tenant, name)
-    value = judged(type_ or (before.type if before else "custom"), _value(options, text))
+    value = judged(type_ or (before.type if before else "custom"), read_value(text))
     about = About(type_, description, ends or value.expires_at, rotate_every)
     if new:
         set_up(where.database)
     kept = keep(where.database, ring, tenant, name, Secret(value.value), about, where.actor, new=new)
+    _warn_if_ended(kept)
     if options.format == "json":
         print_json({"format_version": "1.0", "secret": as_json(kept)})
     else:
@@ -91,49 +130,9 @@ def _keep(
     return 0
 
 
-def _value(options: Options, name: str) -> str:
-    if sys.stdin.isatty():
-        try:
-            asked = str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
-            asked.encode()
-        except UnicodeError:
-            raise _not_utf8() from None
-        return asked
-    given = sys.stdin.buffer.read(MOST_BYTES + 3)  # with the line break that is no part of it
-    if len(given) > MOST_BYTES + 2:
-        raise UsageError(f"the value is longer than {MOST_BYTES} bytes", code="unfit-value")
-    try:
-        value = given.decode()
-    except UnicodeDecodeError:
-        raise _not_utf8() from None
-    if not value:
-        raise UsageError("stdin holds no value", code="unfit-value", hint="e.g. `pass show openai | reconciler ...`")
-    return value
-
-
-def _not_utf8() -> UsageError:
-    return UsageError("the value is not UTF-8", code="unfit-value", hint="encode it first, e.g. with base64")
-
-
-def _end(text: str) -> datetime:
-    """The end of the day, in UTC."""
-    try:
-        if text.isdecimal():
-            return now() + timedelta(days=_between(1, int(text), MOST_DAYS))
-        ends = datetime.combine(datetime.strptime(text, "%Y-%m-%d"), time(23, 59, 59), UTC)
-        _between(0, (ends - now()).days, MOST_DAYS)
-    except ValueError:
-        raise UsageError(
-            "--expires wants a date to come, such as 2027-01-31, or a number of days", code="invalid-expiry"
-        ) from None
-    return ends
-
-
-def _between(least: int, number: int, most: int) -> int:
-    """Raises ValueError."""
-    if not least <= number <= most:
-        raise ValueError
-    return number
+def _warn_if_ended(kept: StoredSecret) -> None:
+    if kept.expires_at is not None and kept.expires_at <= now():
+        click.echo(f"Warning: the value of {kept} expired on {kept.expires_at.date().isoformat()}", err=True)
 
 
 @click.command("delete")
@@ -151,7 +150,7 @@ def delete_command(options: Options, name: str, auto_approve: bool, allow_refere
     found = store.find(where.database, tenant, short)
     if found is None:
         raise not_there(where.database, tenant, short)
-    users = store.users(where.database, tenant, short)
+    users = store.users(where.database, tenant, SecretRef("encrypted", short))
     if users and not allow_referenced:
         raise Refused(
             f"{name} is in use by {', '.join(map(str, users))}",

@@ -10,11 +10,10 @@ import threading
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from reconciler.errors import CredentialUnresolved
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import TRIES, Fetch, Fetched, Outside, Unreachable
+from reconciler.secrets.parsers import as_text, read_object
 from reconciler.secrets.secret import Secret
 
 LEAST_ID = 32
@@ -92,17 +91,15 @@ def connect(outside: Outside) -> Fetch:
 
 
 def _part(text: str, key: str, reference: SecretRef) -> str:
-    try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
+    document = read_object(text)
+    if document is None:
         raise CredentialUnresolved(f"{reference} does not resolve: the secret is no JSON object, so it has no keys")
     if key not in document:
         raise CredentialUnresolved(f"{reference} does not resolve: the secret has no key {key}")
-    if not isinstance(document[key], str):
-        raise CredentialUnresolved(f"{reference} does not resolve: the value of {key} is not text")
-    return str(document[key])
+    value = as_text(document[key])
+    if value is None:
+        raise CredentialUnresolved(f"{reference} does not resolve: the value of {key} is neither text nor a number")
+    return value
 
 
 def _told(reference: SecretRef, response: Any) -> CredentialUnresolved:

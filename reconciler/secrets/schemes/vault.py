@@ -5,6 +5,8 @@ Source: the HTTP API of the KV secrets engines; which version a mount has is ask
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import hvac
@@ -14,6 +16,7 @@ from hvac import exceptions
 from reconciler.errors import CredentialUnresolved
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import Fetch, Fetched, Outside
+from reconciler.secrets.parsers import as_text
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.vault_client import Vault
 
@@ -71,6 +74,7 @@ def _read(client: hvac.Client, mount: Mount, path: str, version: str, key: str, 
         answer: Any = kv.v1.read_secret(path, mount_point=mount.path)
         # no lease: how long the writer advises to keep it
         data, number, seconds = answer["data"], None, float(answer.get("lease_duration") or 0) or None
+        ends = None
     else:
         try:
             answer = kv.v2.read_secret_version(
@@ -78,13 +82,22 @@ def _read(client: hvac.Client, mount: Mount, path: str, version: str, key: str, 
             )
         except exceptions.InvalidPath as error:
             raise CredentialUnresolved(f"{reference} does not resolve: {_gone(error.text)}") from None
-        data, number, seconds = answer["data"]["data"], str(int(answer["data"]["metadata"]["version"])), None
-    value = data.get(key)
-    if value is None:
+        data, metadata = answer["data"]["data"], answer["data"]["metadata"]
+        number, seconds, ends = str(int(metadata["version"])), None, _end(metadata.get("deletion_time"))
+    if data.get(key) is None:
         raise CredentialUnresolved(f"{reference} does not resolve: the secret has no key {key}")
-    if not isinstance(value, str):
-        raise CredentialUnresolved(f"{reference} does not resolve: the value of {key} is not text")
-    return Fetched(Secret(value), number, seconds)
+    value = as_text(data[key])
+    if value is None:
+        raise CredentialUnresolved(f"{reference} does not resolve: the value of {key} is neither text nor a number")
+    return Fetched(Secret(value), number, seconds, ends)
+
+
+def _end(deletion_time: Any) -> datetime | None:
+    """When Vault will delete the version (its ``delete_version_after``). Raises ValueError for what is no time."""
+    if not deletion_time:
+        return None
+    ends = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(deletion_time)))
+    return ends if ends.tzinfo else ends.replace(tzinfo=UTC)
 
 
 def _gone(text: Any) -> str:
