@@ -15,6 +15,7 @@ from reconciler.load.collect import Collector
 from reconciler.load.defaults import unknown_in_defaults
 from reconciler.load.draft import Draft, Layer
 from reconciler.load.project import Project
+from reconciler.load.secret_values import secret_problems
 from reconciler.load.substitute import Substitution
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address
@@ -58,6 +59,9 @@ def build_resources(
         if not draft.in_base and any(p.code == "missing-field" for p in found):
             problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))
         problems.extend(draft.locate(problem) for problem in found)
+    if has_defaults and project.source is not None:
+        found_there = secret_problems(project.source, project.source.documents[0])
+        problems.extend(one for one in found_there if one.path[:1] == ("defaults",))
     judged = {(problem.place, problem.code) for problem in problems}
     problems.extend(one for one in unknown_in_defaults(project) if (one.place, one.code) not in judged)
     return resources

@@ -123,7 +123,12 @@ def _validated(source: Source, problems: Problems) -> Settings | None:
     from reconciler.load.settings import read_settings
 
     settings = read_settings(source, problems)
-    problems.found[:] = without_doubles([*problems.found, *secret_problems(source, source.documents[0])])
+    problems.found[:] = without_doubles(
+        [
+            *problems.found,
+            *(one for one in secret_problems(source, source.documents[0]) if one.path[:1] != ("defaults",)),
+        ]
+    )
     if settings is not None and not problems.found:
         remember_settings(source.data, settings)
     return settings

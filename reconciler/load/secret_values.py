@@ -20,8 +20,8 @@ from reconciler.model.secret_text import SHORTEST, SHORTEST_KEY, holds_secret, s
 ALLOWANCE = "# reconciler: not-a-secret"
 CODE: Literal["secret-in-value"] = "secret-in-value"
 _ALLOWED = re.compile(r"#\s*reconciler:\s*not-a-secret\b")
-_SAME = frozenset({"plaintext-secret", "url-with-credentials"})
-"""Codes that say of a value already that it is a secret."""
+_SAME = frozenset({"plaintext-secret", "url-with-credentials", "invalid-url"})
+"""Codes that say of a value already that it is a secret, or, of a URL, that its query does not belong there."""
 HINT = (
     f"keep it elsewhere and write a reference (docs/secrets.md); if it is public, write `{ALLOWANCE}` on its line. "
     "What was committed has to be rotated"
@@ -125,12 +125,14 @@ def _is_allowed(source: Source, index: int, suspect: Suspect) -> bool:
 def without_doubles(problems: Iterable[Problem]) -> list[Problem]:
     """Leave out what another judge has reported as a secret already, at the same place or at one around it."""
     found = [*problems]
-    known = {_spot(one, one.path) for one in found if one.code in _SAME}
-    return [
-        one
-        for one in found
-        if one.code != CODE or not any(_spot(one, one.path[:length]) in known for length in range(len(one.path) + 1))
-    ]
+    others = [one for one in found if one.code in _SAME]
+    known, places = {_spot(one, one.path) for one in others}, {one.place for one in others}
+
+    def is_double(one: Problem) -> bool:
+        above = (one.path[:length] for length in range(len(one.path) + 1))
+        return one.code == CODE and (one.place in places or any(_spot(one, path) in known for path in above))
+
+    return [one for one in found if not is_double(one)]
 
 
 def _spot(problem: Problem, path: Path) -> tuple[str, str, Path]:

@@ -298,7 +298,7 @@ def _by_letters(text: str, dense: Iterable[re.Match[str]]) -> Iterator[Sighting]
 def is_random(run: str) -> bool:
     """Whether letters and digits are in no order that a name, a path, a digest or a date has."""
     separators = run.count("-") + run.count("_") + run.count("/") + run.count("+") + run.count("=")
-    if separators * 7 > len(run) or _DIGIT.search(run) is None or _HEX.match(run) or _PUBLIC_ID.fullmatch(run):
+    if separators * 10 >= len(run) or _DIGIT.search(run) is None or _HEX.match(run) or _PUBLIC_ID.fullmatch(run):
         return False
     if sum(map(str.isalpha, run)) < 0.4 * len(run):
         return False

@@ -17,7 +17,7 @@ from tests.load.support import HEAD, loaded, open_project, write
 from tests.model.made_secrets import RANDOM, SECRETS
 
 CODE = "secret-in-value"
-SAME = {CODE, "plaintext-secret", "url-with-credentials"}
+SAME = {CODE, "plaintext-secret", "url-with-credentials", "invalid-url"}
 API = "connectors:\n  api:\n    type: http\n    base_url: https://api.example.com\n"
 STDIO = "connectors:\n  tools:\n    type: mcp\n    transport: stdio\n    command: npx\n"
 SQL = "datasources:\n  shop: {type: database, connector: db, tables: [orders]}\n"
@@ -186,11 +186,20 @@ def test_what_is_known_already_is_looked_at_again(tmp_path: Path, monkeypatch: p
         (f"{STDIO}    env: {{TOKEN: {SECRET}}}\n", "plaintext-secret"),
         (f"{API}    headers: {{Authorization: 'Bearer {SECRET}'}}\n", "plaintext-secret"),
         (f"connectors:\n  a: {{type: http, base_url: 'https://u:{SECRET}@h'}}\n", "url-with-credentials"),
+        (f"connectors:\n  a: {{type: http, base_url: 'https://h/?api_key={SECRET}'}}\n", "invalid-url"),
         (f"connectors:\n  c: {{type: custom, config: {{x: 'https://u:{SECRET}@h'}}}}\n", "url-with-credentials"),
     ],
 )
 def test_what_another_judge_reports_is_reported_once(body: str, code: str, tmp_path: Path) -> None:
     assert [one.code for one in found(tmp_path, {"a.yaml": HEAD + body})] == [code]
+
+
+def test_a_default_that_wants_a_reference_is_reported_once(tmp_path: Path) -> None:
+    files = {
+        "reconciler.yaml": f"version: 1\ndefaults: {{integrations: {{credential: {SECRET}}}}}\n",
+        "a.yaml": HEAD + "integrations: {i: {provider: openai}}\n",
+    }
+    assert [one.code for one in found(tmp_path, files)] == ["plaintext-secret"]
 
 
 def test_keys_and_malformed_values_are_masked_in_excerpts_and_messages(tmp_path: Path) -> None:
