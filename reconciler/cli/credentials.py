@@ -19,7 +19,6 @@ from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Probl
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fingerprint import Fingerprints, Seen
-from reconciler.model.plan import REBOUND
 
 if TYPE_CHECKING:
     from reconciler.credentials.access_log import AccessLog
@@ -196,23 +195,6 @@ def with_rotated_secrets(
         return plan
     live = workspace.read_live(database, loaded)
     plan = with_secrets(plan, paths, loaded.configuration, live, workspace.selection(live, loaded))
-    return replace(plan, changes=tuple(with_places(change, loaded, few=False) for change in plan.changes))
-
-
-def with_replaced_secrets(
-    workspace: Workspace, plan: Plan, loaded: Loaded, database: Database, no_delete: bool
-) -> Plan:
-    """The plan, in which a reference is bound anew where it points to another secret than the one that was applied."""
-    from reconciler.store.bindings import read_replaced
-
-    replaced = read_replaced(database)
-    if not replaced:
-        return plan
-    from reconciler.planner.secrets import replaced_paths, with_secrets
-
-    paths = replaced_paths(replaced, loaded.configuration)
-    live = workspace.read_live(database, loaded)
-    plan = with_secrets(plan, paths, loaded.configuration, live, workspace.selection(live, loaded, no_delete), REBOUND)
     return replace(plan, changes=tuple(with_places(change, loaded, few=False) for change in plan.changes))
 
 

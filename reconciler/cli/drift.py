@@ -72,13 +72,11 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
 
 
 def _find(workspace: Workspace) -> Drift:
-    from reconciler.store.bindings import read_replaced
     from reconciler.store.history import read_let_go
 
     environment = workspace.environment(required=True)
     database = workspace.database(environment)
-    replaced = read_replaced(database)
-    live = workspace.read_live(database, None, whole=bool(replaced))
+    live = workspace.read_live(database, None, whole=False)
     if live.project is None:
         raise ReconcilerError(
             f"the project {workspace.name!r} has applied nothing to {database.display}",
@@ -87,4 +85,4 @@ def _find(workspace: Workspace) -> Drift:
         )
     require_environment(live.project, workspace.name, environment)
     rules = Configuration(workspace.name, environment, {}, ignore=workspace.project.settings.ignored)
-    return find_drift(rules, live, now().date(), workspace.selection(live), read_let_go(database), replaced)
+    return find_drift(rules, live, now().date(), workspace.selection(live), read_let_go(database))

@@ -222,14 +222,11 @@ class Workspace:
 
     def plan(self, no_delete: bool = False) -> tuple[Plan, Loaded, Database]:
         """Loads, reads, plans. Raises ConfigurationInvalid, Refused, UsageError."""
-        from reconciler.cli.credentials import with_replaced_secrets
-
         environment = self.environment(required=True)
         loaded = self.load(environment)
         database = self.database(environment)
         live = self.read_live(database, loaded, whole=False)
-        plan = self._compare(loaded, live, database.name_in(self.project.root), no_delete)
-        plan = self._with_undone(with_replaced_secrets(self, plan, loaded, database, no_delete), database)
+        plan = self._with_undone(self._compare(loaded, live, database.name_in(self.project.root), no_delete), database)
         plan = self.with_effects(plan, database)
         if doubts := len(loaded.judgement.warnings):
             what = "selector selects" if doubts == 1 else "selectors select"
@@ -312,12 +309,14 @@ class Workspace:
     def _compare(self, loaded: Loaded, live: Live, where: str, no_delete: bool) -> Plan:
         from reconciler.planner.left_out import with_left_out
         from reconciler.planner.make import Setting, make_plan
+        from reconciler.planner.secrets import with_replaced
 
         selection = self.selection(live, loaded, no_delete)
         with self.options.progress.stage("Comparing"):
             setting = Setting(where, now().date(), __version__, self.revision(loaded))
             with self._seen_from_here():
                 plan = make_plan(loaded.configuration, live, setting, selection)
+                plan = with_replaced(plan, loaded.configuration, live, selection)
                 plan = with_left_out(plan, loaded.configuration, live, setting, selection)
         few = plan.count(*_BEGINNINGS) < FEW
         placed = (with_places(c, loaded, few) if few or c.fields else c for c in plan.changes)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from reconciler.diff.fields import differences
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
-from reconciler.model.binding import Replaced, paths_meaning
+from reconciler.model.binding import paths_meaning
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
@@ -27,17 +26,13 @@ def find_drift(
     today: date,
     selection: Selection,
     let_go: Collection[str] = (),
-    replaced: Replaced = MappingProxyType({}),
 ) -> Drift:
-    """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose.
-
-    ``replaced`` names the secrets that are other ones than those that were applied; their rows are not settled.
-    """
+    """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose."""
     findings = []
     clean = sum(selection.selects(Address.of(name)) for name in live.settled)
     ignored: dict[Address, int] = {}
     for address in sorted(live.applied):
-        change = _with_replaced(outside_change(address, live, configuration, today), address, live, replaced)
+        change = _with_replaced(outside_change(address, live, configuration, today), address, live)
         if change is not None:
             findings.append(change)
         elif selection.selects(address):
@@ -61,16 +56,14 @@ def find_drift(
     )
 
 
-def _with_replaced(
-    change: OutsideChange | None, address: Address, live: Live, replaced: Replaced
-) -> OutsideChange | None:
+def _with_replaced(change: OutsideChange | None, address: Address, live: Live) -> OutsideChange | None:
     """The finding, with the references that point to another secret; who did that is not known."""
-    if address not in replaced or not live.owns(address) or (change is not None and change.op != "changed"):
+    if address not in live.replaced or not live.owns(address) or (change is not None and change.op != "changed"):
         return change
     body = normal(live.rows[address]).body
     fields = tuple(
         FieldChange(path, REBOUND, get(body, path), get(body, path), Cause.OUTSIDE)
-        for path in paths_meaning(body, replaced[address])
+        for path in paths_meaning(body, live.replaced[address])
     )
     if change is None:
         return OutsideChange(address, "changed", body, body, fields, Touch()) if fields else None

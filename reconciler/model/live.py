@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
+from reconciler.model.binding import Replaced
 from reconciler.model.plan import Touch
 
 K = TypeVar("K")
@@ -129,6 +130,7 @@ class Live(Struct, frozen=True):
     deletions: Mapping[Address, Touch] = field(default_factory=frozen)
     settled: Set[str] = frozenset()
     """Addresses as text of what is live, ours, as it was applied and as it is wanted: not in ``rows`` nor in ``applied``."""
+    replaced: Replaced = field(default_factory=frozen)
 
     def holds(self, address: Address) -> bool:
         """Whether anything is live at this address."""

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from reconciler.errors import Path
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
-from reconciler.model.binding import Replaced, paths_meaning
+from reconciler.model.binding import paths_meaning
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.fingerprint import Fingerprints
 from reconciler.model.live import Live
-from reconciler.model.plan import Action, Cause, Change, FieldChange, Plan, Selection
+from reconciler.model.plan import REBOUND, Action, Cause, Change, FieldChange, Plan, Selection
 from reconciler.model.risk import in_order
 from reconciler.planner.compare import kept_marks
 from reconciler.planner.dependants import dependants_of
@@ -34,12 +34,14 @@ def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path,
     return {address: paths for address, paths in found.items() if paths}
 
 
-def replaced_paths(replaced: Replaced, configuration: Configuration) -> dict[Address, tuple[Path, ...]]:
-    """Where the wanted resources refer to another secret than the one that was applied."""
-    resources = configuration.resources
-    wanted = ((address, resources.get(address), names) for address, names in replaced.items())
+def with_replaced(plan: Plan, configuration: Configuration, live: Live, selection: Selection) -> Plan:
+    """The same plan, in which a reference is bound anew where it points to another secret than the one that was applied."""
+    if not live.replaced:
+        return plan
+    wanted = ((address, configuration.resources.get(address), names) for address, names in live.replaced.items())
     found = {address: paths_meaning(one.body, names) for address, one, names in wanted if one is not None}
-    return {address: paths for address, paths in found.items() if paths}
+    paths = {address: places for address, places in found.items() if places}
+    return with_secrets(plan, paths, configuration, live, selection, REBOUND)
 
 
 def with_secrets(

@@ -14,32 +14,24 @@ from sqlalchemy import Connection, text
 from reconciler.errors import IntegrityFailed
 from reconciler.model.address import Address
 from reconciler.model.binding import Meant, Replaced
-from reconciler.model.live import DatabaseState
 from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import StoredSecret
-from reconciler.store.connect import exists, reading
-from reconciler.store.schema import state_of
-from reconciler.store.url import Database
 
 _DIFFERS = ("b.secret_uid < s.uid", "b.secret_uid > s.uid")
 """Two ranges of an index, and not `<>`: a name that thousands of resources use is looked up twice, not read through."""
 
 
-def read_replaced(database: Database) -> Replaced:
+def read_replaced(connection: Connection) -> Replaced:
     """The names behind which another secret is than the one that a live resource meant when it was applied."""
-    if not exists(database):
-        return {}
     found: dict[Address, frozenset[str]] = defaultdict(frozenset)
     sql = " UNION ALL ".join(
-        "SELECT r.tenant, r.kind, r.name, b.name FROM secrets s JOIN bindings b ON b.tenant = s.tenant AND b.name = s.name "
-        f"AND {differs} JOIN resources r ON r.tenant = b.tenant AND r.uid = b.uid"
+        # CROSS JOIN: SQLite keeps the order of the tables
+        "SELECT r.tenant, r.kind, r.name, b.name FROM secrets s CROSS JOIN bindings b CROSS JOIN resources r "
+        f"WHERE b.tenant = s.tenant AND b.name = s.name AND {differs} AND r.tenant = b.tenant AND r.uid = b.uid"
         for differs in _DIFFERS
     )
-    with reading(database) as connection:
-        if state_of(connection) is not DatabaseState.CURRENT:
-            return {}
-        for *address, name in connection.execute(text(sql)):
-            found[Address(*address)] |= {name}
+    for *address, name in connection.execute(text(sql)):
+        found[Address(*address)] |= {name}
     return dict(found)
 
 

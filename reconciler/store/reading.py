@@ -12,6 +12,7 @@ from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
 from reconciler.store.audit import Chain, read_chain
+from reconciler.store.bindings import read_replaced
 from reconciler.store.connect import exists, reading
 from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
 from reconciler.store.schema import REVISIONS, revision, state_of
@@ -54,8 +55,11 @@ def read_live(
         if tenants is None:
             where = ("1 = 1", {})
         settled: set[str] = set()
+        replaced = read_replaced(connection)
         if not whole:
             settled, others = read_settled(connection, project, where, wanted)
+            moved = {address for address in replaced if str(address) in settled}
+            settled, others = settled.difference(map(str, moved)), others | moved
             if len(others) < MANY:
                 where = at_addresses(connection, others)
         return Live(
@@ -66,6 +70,7 @@ def read_live(
             frozen(read_owners(connection, project, where)),
             frozen(_read_deletions(connection, project, where)),
             frozenset(settled),
+            frozen(replaced),
         )
 
 
