@@ -107,7 +107,7 @@ class _Http:
                 if (failed := _behind(error)) is not None:
                     raise failed from None  # the address was refused inside of the client
                 if last:
-                    outcome = "unknown" if call.effect and not request.is_safe else "failure"
+                    outcome = "failure" if isinstance(error, aiohttp.ClientConnectorError) else _after(request)
                     raise Failed("unreachable", "the API can't be reached, or ended the connection", outcome) from None
                 wait = 0.2 * 2**attempt
             else:

@@ -262,13 +262,16 @@ def too_large() -> Failed:
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:
-    names: list[str] = []
+    """Return names for columns, of which no two are the same; each number is tried once."""
+    taken: dict[str, None] = {}
+    numbers: dict[str, int] = {}
     for column in columns:
-        name, number = column, 2
-        while name in names:
+        name, number = column, numbers.get(column, 2)
+        while name in taken:
             name, number = f"{column}_{number}", number + 1
-        names.append(name)
-    return names
+        taken[name] = None
+        numbers[column] = number
+    return [*taken]
 
 
 def plain(value: Any) -> Any:

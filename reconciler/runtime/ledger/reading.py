@@ -22,8 +22,8 @@ from reconciler.store.connect import exists, reading
 from reconciler.store.url import Database
 
 _ID = re.compile(r"[0-9a-f]{1,32}")
-_LAST = 253402300799.0
-"""The last second of the year 9999."""
+_LAST = 2.0**56 // 1_000_000 - 1
+"""The last second that an id can begin with, in the year 4253."""
 _NAMES = "s.caller, s.key, s.token_roles, p.project, p.connector, p.chain, COALESCE(y.policy, '') AS policy"
 _DICTIONARIES = (
     "LEFT JOIN subjects s ON s.number = i.subject LEFT JOIN paths p ON p.number = i.path "

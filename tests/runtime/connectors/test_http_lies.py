@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 
 import pytest
 
+from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Failed
 from reconciler.runtime.connectors.http import open_http
 from tests.runtime.calls import around, call, resource
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 REFUSED = b"HTTP/1.1 401 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+def connector_at(port: int) -> Resource:
+    raw = {
+        "type": "http",
+        "base_url": f"http://127.0.0.1:{port}",
+        "network_exceptions": [{"cidr": "127.0.0.0/8", "port": port}],
+        "auth": {"type": "bearer", "token": "env://TOKEN"},
+        "allowed_methods": ["GET", "POST"],
+        "retries": 0,
+    }
+    return resource("connector", raw)
 
 
 def asked(answers: Sequence[bytes], method: str = "GET") -> Answer | Failed:
@@ -27,18 +41,11 @@ def asked(answers: Sequence[bytes], method: str = "GET") -> Answer | Failed:
     async def main() -> Answer | Failed:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        raw = {
-            "type": "http",
-            "base_url": f"http://127.0.0.1:{port}",
-            "network_exceptions": [{"cidr": "127.0.0.0/8", "port": port}],
-            "auth": {"type": "bearer", "token": "env://TOKEN"},
-            "allowed_methods": ["GET", "POST"],
-            "retries": 0,
-        }
+        raw = connector_at(port)
         template = resource("template", {"type": "http", "connector": "it", "method": method, "path": "/x"})
-        connection = await open_http("acme", resource("connector", raw), around())
+        connection = await open_http("acme", raw, around())
         try:
-            return await connection.run(call(resource("connector", raw), template, {}))
+            return await connection.run(call(raw, template, {}))
         except Failed as error:
             return error
         finally:
@@ -92,3 +99,23 @@ def test_what_is_no_final_answer_is_no_success(status: bytes, method: str, outco
     found = asked([b"HTTP/1.1 %b X\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" % status], method)
     assert isinstance(found, Failed), found
     assert found.outcome == outcome
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_write_that_reached_nobody_may_be_sent_again(method: str) -> None:
+    """Nothing was sent where no connection came about: an Idempotency-Key is free, and the API may be back in a moment."""
+
+    async def main() -> Failed:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = closed.getsockname()[1]
+        raw = connector_at(port)
+        template = resource("template", {"type": "http", "connector": "it", "method": method, "path": "/x"})
+        connection = await open_http("acme", raw, around())
+        with pytest.raises(Failed) as caught:
+            await connection.run(call(raw, template, {}))
+        await connection.close()
+        return caught.value
+
+    found = asyncio.run(main())
+    assert (found.code, found.outcome) == ("unreachable", "failure")

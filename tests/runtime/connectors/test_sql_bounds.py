@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed
+from reconciler.runtime.connectors.sql_common import Caps, told
 from tests.runtime.calls import call
 from tests.runtime.connectors.support import (
     Place,
@@ -30,6 +31,15 @@ def test_rows_beyond_the_cap_are_cut(place: Place) -> None:
     whole = ran(place, "SELECT id FROM customers ORDER BY id", max_rows=3)
     assert isinstance(whole, Answer)
     assert (whole.rows, whole.cut) == (3, False)
+
+
+@pytest.mark.parametrize("name", ["a", "a_2"])
+def test_names_of_many_columns_are_told_apart_at_once(name: str) -> None:
+    """Each number is tried once: 1,900 columns of one name took 19 s, in which other agents waited."""
+    columns, begun = ["a", "a_2", *[name] * 1600], time.monotonic()
+    answer = told(columns, [range(len(columns))], Caps(10, 10**6))
+    assert time.monotonic() - begun < 2
+    assert [*answer.content[0].values()] == [*range(len(columns))]
 
 
 @pytest.mark.parametrize("size", [200_000, 50_000_000])

@@ -91,6 +91,16 @@ def test_moments_are_cut_to_the_moment(db: Db) -> None:
     assert older | newer == {*at}
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "4253-05-31", "4253-06-01", "9999-12-31T23:59:59-14:00"])
+def test_no_moment_is_too_early_or_too_late(db: Db, text: str) -> None:
+    """An id says no moment behind the year 4253: PostgreSQL refused what was made of one, and the API answered 503."""
+    filled(db)
+    until = {row["id"] for row in evidence(store_of(db), (), 100, narrowed=narrowed({"to": text}))}
+    since = {row["id"] for row in evidence(store_of(db), (), 100, narrowed=narrowed({"from": text}))}
+    everything = {row["id"] for row in evidence(store_of(db), (), 100)}
+    assert (since, until) == ((everything, set()) if text.startswith("0001") else (set(), everything))
+
+
 @pytest.mark.parametrize(
     ("word", "text"),
     [
