@@ -27,6 +27,13 @@ class Wanted(NamedTuple):
     reference: SecretRef
 
 
+def require_permitted(policy: Policy, wanted: Wanted) -> None:
+    """Raise CredentialUnresolved for a reference that lies outside of what the tenant may use."""
+    if (reason := refusal(policy, wanted.tenant, wanted.reference)) is not None:
+        message = f"{wanted.reference} is not for {wanted.tenant}: {reason}"
+        raise CredentialUnresolved(message, code="reference-forbidden", hint=POLICY_HINT)
+
+
 class Resolver:
     """Resolves references; keeps what it got in memory, for as long as the store says and a minute at most."""
 
@@ -52,13 +59,7 @@ class Resolver:
 
     def fetched(self, wanted: Wanted) -> Fetched:
         """The same, with the store's version."""
-        reason = refusal(self._policy, wanted.tenant, wanted.reference)
-        if reason is not None:
-            raise CredentialUnresolved(
-                f"{wanted.reference} is not for {wanted.tenant}: {reason}",
-                code="reference-forbidden",
-                hint=POLICY_HINT,
-            )
+        require_permitted(self._policy, wanted)
         with self._lock:
             until, kept = self._kept.get(wanted, (0.0, None))
         if kept is not None and self._clock() < until:

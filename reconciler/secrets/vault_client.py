@@ -58,6 +58,17 @@ class ExactAdapter(adapters.RawAdapter):
             return response
 
 
+class Purpose(NamedTuple):
+    """What a request is for: how a failed one is described, and which capabilities a token's policy needs for it."""
+
+    failed: str
+    capabilities: str
+
+
+READING = Purpose("does not resolve", "read")
+WRITING = Purpose("is not written", "read, create, update and patch")
+
+
 class _LoggedIn(NamedTuple):
     """A client whose token never changes, so that no thread takes it from another; a new token is a new client."""
 
@@ -84,24 +95,26 @@ class Vault:
         self._lock = threading.Lock()
         self._now: _LoggedIn | None = None
 
-    def call(self, work: Callable[[hvac.Client], T], what: str) -> T:
+    def call(self, work: Callable[[hvac.Client], T], what: str, purpose: Purpose = READING) -> T:
         """``work`` with a client, tried again in bounds. ``what`` names the thing that is asked for, in errors.
 
         Raises CredentialUnresolved: not there, not permitted, or (Unreachable) no fitting answer.
         """
-        return retried(lambda seconds: self._attempt(work, what, seconds), self.timeout)
+        return retried(lambda seconds: self._attempt(work, what, seconds, purpose), self.timeout)
 
-    def _attempt(self, work: Callable[[hvac.Client], T], what: str, seconds: float) -> T:
+    def _attempt(self, work: Callable[[hvac.Client], T], what: str, seconds: float, purpose: Purpose) -> T:
         self._session.own.until = time.monotonic() + seconds
-        with self._translated(f"{what} does not resolve: {self._where}"):
+        trouble = f"{what} {purpose.failed}: {self._where}"
+        with self._translated(trouble):
             logged_in, is_new = self._ready(seconds)
             try:
                 return work(logged_in.client)
             except (exceptions.Forbidden, exceptions.Unauthorized):
                 denied = CredentialUnresolved(
-                    f"{what} does not resolve: {self._where} does not permit it",
+                    f"{trouble} does not permit it",
                     code="secret-store-denied",
-                    hint="does the token's policy allow to read this path, in this namespace? Has the token ended?",
+                    hint=f"does the token's policy allow to {purpose.capabilities} this path, in this namespace? "
+                    "Has the token ended?",
                 )
                 if not is_new and self._is_over(logged_in.client):
                     self._forget(logged_in)
@@ -163,7 +176,9 @@ class Vault:
             yield
         except exceptions.InvalidPath:
             raise CredentialUnresolved(f"{trouble} has no such secret, or it is deleted") from None
-        except exceptions.InvalidRequest:
+        except exceptions.InvalidRequest as error:
+            if _WANTS_TLS in str(error.text):
+                raise Unreachable(f"{trouble} speaks HTTPS, and was asked by HTTP", hint=_HTTPS) from None
             raise CredentialUnresolved(
                 f"{trouble} refuses the request as malformed",
                 code="secret-store-refused",
@@ -181,7 +196,9 @@ class Vault:
             raise Unreachable(f"{trouble} answers with {odd.args[0]}") from None
         except exceptions.VaultError as error:
             raise Unreachable(f"{trouble} answers with {type(error).__name__}") from None
-        except requests.exceptions.SSLError:
+        except requests.exceptions.SSLError as error:
+            if any(sign in str(error) for sign in _NO_TLS):
+                raise Unreachable(f"{trouble} speaks HTTP, and was asked by HTTPS", hint=_HTTP) from None
             raise Unreachable(f"{trouble} has a certificate that can't be verified", hint="set VAULT_CACERT") from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise Unreachable(f"{trouble} can't be asked: VAULT_ADDR is not a URL of HTTP") from None
@@ -196,6 +213,20 @@ class Vault:
             ) from None
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
             raise Unreachable(f"{trouble} gives an answer that is not as Vault's API promises") from None
+
+
+_WANTS_TLS = "HTTP request to an HTTPS server"
+"""How Go's HTTP server, and so Vault and OpenBao, refuses a request without TLS."""
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "wrong version number",
+    "UNKNOWN_PROTOCOL",
+    "record layer failure",
+    "RECORD_LAYER_FAILURE",
+)
+"""What OpenSSL makes of an answer that is no TLS."""
+_HTTPS = "write https:// in VAULT_ADDR, and name its certificate in VAULT_CACERT where no public authority signed it"
+_HTTP = "write http:// in VAULT_ADDR for a server on this machine; anywhere else the server should speak TLS"
 
 
 def _host(address: str) -> str:

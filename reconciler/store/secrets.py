@@ -180,7 +180,11 @@ def entries(database: Database, tenants: Collection[str], name: str | None, limi
 
 def users(database: Database, tenant: str, reference: SecretRef) -> list[Address]:
     """Return the live resources that refer to the secret: to the whole or a part of it, in any version."""
+    if not exists(database):
+        return []
     with reading(database) as connection:
+        if not is_current(connection, database):
+            return []
         cast = "" if database.is_sqlite else "::text"
         sql = f"SELECT kind, name, spec{cast} FROM resources WHERE tenant = :tenant AND spec{cast} LIKE :reference"
         values = {"tenant": tenant, "reference": f'%"{reference.scheme}://{reference.name}%'}

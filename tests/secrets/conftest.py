@@ -11,6 +11,7 @@ import pytest
 from reconciler.secrets import fetch
 from reconciler.secrets.keys import create_keys
 from tests.conftest import Db, new_postgres_database
+from tests.secrets.openbao import OpenBao, running
 from tests.secrets.support import Kept
 from tests.secrets.vault_server import VaultServer, serving
 from tests.store.support import set_up
@@ -69,4 +70,16 @@ def vault() -> Iterator[VaultServer]:
     with serving() as server:
         server.put("kv", "acme/openai", api_key="sk-first-value-1", region="eu")
         server.put("kv", "acme/openai", api_key="sk-second-value-2")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    """A real server, with both versions of KV, logins, and a transit engine."""
+    with running(tmp_path_factory.mktemp("openbao")) as server:
+        server.write("sys/mounts/kv", type="kv", options={"version": "2"})
+        server.write("sys/mounts/old", type="kv", options={"version": "1"})
+        server.write("sys/mounts/teams/transit", type="transit")
+        server.write("sys/auth/approle", type="approle")
+        server.write("sys/auth/jwt", type="jwt")
         yield server

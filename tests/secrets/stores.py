@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -11,19 +11,25 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import Fetch, Fetched, Outside
 from reconciler.secrets.schemes import vault as vault_scheme
-from tests.secrets.vault_server import VaultServer
 
 TIMEOUT = 5.0
 
 
-def outside(server: VaultServer, timeout: float = TIMEOUT, **environ: str) -> Outside:
+class HasUrl(Protocol):
+    """A Vault of ours, or a real one."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def outside(server: HasUrl, timeout: float = TIMEOUT, **environ: str) -> Outside:
     """An environment with the server's address, and its root's token where nothing else is said."""
     given = {f"VAULT_{name}": text for name, text in environ.items() if not name.startswith("BAO_")}
     given |= {name: text for name, text in environ.items() if name.startswith("BAO_")}
     return Outside({"VAULT_ADDR": server.url, "VAULT_TOKEN": "root-token", "HOME": "/nonexistent", **given}, timeout)
 
 
-def fetcher(server: VaultServer, timeout: float = TIMEOUT, **environ: str) -> Fetch:
+def fetcher(server: HasUrl, timeout: float = TIMEOUT, **environ: str) -> Fetch:
     return vault_scheme.connect(outside(server, timeout, **environ))
 
 

@@ -11,11 +11,13 @@ import click
 
 from reconciler.cli.asking import approve
 from reconciler.cli.options import common_by, print_json
+from reconciler.cli.secrets import in_vault
 from reconciler.cli.secrets.given import MOST_INTERVAL, NEVER, check_description, read_end, read_interval, read_value
 from reconciler.cli.secrets.place import parse_name, place
 from reconciler.cli.signing import needed_ring
 from reconciler.cli.workspace import Options, now
 from reconciler.errors import ReconcilerError, Refused, UsageError
+from reconciler.model.address import Address
 from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import TYPES, StoredSecret
 
@@ -35,23 +37,29 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("set")
 @click.argument("name", metavar="TENANT/NAME")
+@in_vault.in_vault
 @_about
 @common_by()
-def set_command(options: Options, name: str, **about: Any) -> int:
+def set_command(options: Options, name: str, into: str | None, **about: Any) -> int:
     """Keep a value, or a new one in its place.
 
     The value is read from stdin, or asked for at a terminal. A line break at its end is not part of it, except of keys
     and certificates.
     """
+    if into is not None:
+        return in_vault.keep(options, name, into, new=True, **about)
     return _keep(options, name, new=True, **about)
 
 
 @click.command("rotate")
 @click.argument("name", metavar="TENANT/NAME")
+@in_vault.in_vault
 @_about
 @common_by()
-def rotate_command(options: Options, name: str, **about: Any) -> int:
+def rotate_command(options: Options, name: str, into: str | None, **about: Any) -> int:
     """Give a secret that is there its next value. Readers get the old one or the new one, never none."""
+    if into is not None:
+        return in_vault.keep(options, name, into, new=False, **about)
     return _keep(options, name, new=False, **about)
 
 
@@ -139,21 +147,37 @@ def _warn_if_ended(kept: StoredSecret) -> None:
 @click.argument("name", metavar="TENANT/NAME")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--allow-referenced", is_flag=True, help="Also if live resources refer to it.")
+@in_vault.in_vault
 @common_by()
-def delete_command(options: Options, name: str, auto_approve: bool, allow_referenced: bool) -> int:
+def delete_command(options: Options, name: str, into: str | None, auto_approve: bool, allow_referenced: bool) -> int:
     """Destroy a secret. Its value is gone for good; the audit trail keeps that it was there."""
     from reconciler.credentials.keep import not_there
     from reconciler.store import secrets as store
 
+    def confirm(secret: str, users: list[Address]) -> None:
+        _confirm(secret, users, auto_approve, allow_referenced)
+
+    if into is not None:
+        return in_vault.delete(options, name, into, confirm)
     tenant, short = parse_name(name)
     where = place(options)
     found = store.find(where.database, tenant, short)
     if found is None:
         raise not_there(where.database, tenant, short)
-    users = store.users(where.database, tenant, SecretRef("encrypted", short))
+    confirm(name, store.users(where.database, tenant, SecretRef("encrypted", short)))
+    gone = store.delete(where.database, found, where.actor)
+    if options.format == "json":
+        print_json({"format_version": "1.0", "deleted": gone, "secret": as_json(found)})
+    else:
+        click.echo(f"Destroyed {name}." if gone else f"{name} was gone already.")
+    return 0
+
+
+def _confirm(secret: str, users: list[Address], auto_approve: bool, allow_referenced: bool) -> None:
+    """Raise Refused where live resources refer to the secret, or nobody approves."""
     if users and not allow_referenced:
         raise Refused(
-            f"{name} is in use by {', '.join(map(str, users))}",
+            f"{secret} is in use by {', '.join(map(str, users))}",
             code="secret-in-use",
             hint="change those first, or say --allow-referenced",
         )
@@ -162,13 +186,7 @@ def delete_command(options: Options, name: str, auto_approve: bool, allow_refere
             raise Refused(
                 "there is nobody to ask: stdin is no terminal", code="approval-impossible", hint="--auto-approve"
             )
-        approve(f"This destroys {name} for good.")
-    gone = store.delete(where.database, found, where.actor)
-    if options.format == "json":
-        print_json({"format_version": "1.0", "deleted": gone, "secret": as_json(found)})
-    else:
-        click.echo(f"Destroyed {name}." if gone else f"{name} was gone already.")
-    return 0
+        approve(f"This destroys {secret} for good.")
 
 
 def as_json(secret: StoredSecret) -> dict[str, Any]:

@@ -32,17 +32,17 @@ def connect(outside: Outside) -> Fetch:
     vault = Vault(outside)
     mounts: dict[str, Mount] = {}
 
-    def mount_of(path: str, reference: SecretRef) -> Mount:
+    def known_mount(path: str, reference: SecretRef) -> Mount:
         known = next((mount for mount in [*mounts.values()] if path.startswith(f"{mount.path}/")), None)
         if known is None:
-            known = vault.call(lambda client: _mount(client, path, reference), str(reference))
+            known = vault.call(lambda client: mount_of(client, path, reference), str(reference))
             mounts[known.path] = known
         return known
 
     def fetch(_tenant: str, reference: SecretRef) -> Fetched:
         path, _, key = reference.rest.partition("#")
         path, _, version = path.partition("?version=")
-        mount = mount_of(path, reference)
+        mount = known_mount(path, reference)
         if mount.version == 1 and version:
             raise CredentialUnresolved(f"{reference} does not resolve: the store at {mount.path} keeps no versions")
         inside = path.removeprefix(f"{mount.path}/")
@@ -56,7 +56,8 @@ def connect(outside: Outside) -> Fetch:
     return fetch
 
 
-def _mount(client: hvac.Client, path: str, reference: SecretRef) -> Mount:
+def mount_of(client: hvac.Client, path: str, reference: SecretRef) -> Mount:
+    """Ask where the store of a path is mounted. Raises CredentialUnresolved where it lies in none."""
     found: Any = client.adapter.get(f"/v1/sys/internal/ui/mounts/{path}")
     data = found["data"]
     mounted = data["path"].strip("/")
