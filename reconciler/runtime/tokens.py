@@ -82,7 +82,7 @@ def _unverified(token: str) -> tuple[Mapping[str, Any], Any] | None:
 def _fetched(url: str) -> Mapping[str, Any] | None:
     try:
         found = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=5).get_signing_keys()
-    except (jwt.PyJWTError, OSError, ValueError):
+    except Exception:  # whatever an issuer sends: it is asked no more often, and the keys that are known stay
         return None
     return {key.key_id or "": key for key in found}
 

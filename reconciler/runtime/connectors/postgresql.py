@@ -34,9 +34,10 @@ _WHO = r"""SELECT EXISTS (
   ) AS ours, pg_catalog.current_database()::text AS database"""
 _HARMLESS = ["pg_database_owner", "pg_use_reserved_connections"]
 """Of the predefined roles, whose names nobody else may begin with ``pg_``: all others read or do more than tables grant."""
-_CONSTRAINT = "23"
-_OF_VALUES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
-"""Codes by which the server says that a value is too long, out of range, or no text of its type."""
+_OF_VALUES = frozenset({"22", "23"})
+"""Classes of codes by which the server says that it can't do this with these values: a text is no date or pattern, a number
+divides by zero, LIMIT is negative, a constraint does not hold."""
+_SEQUENCE_ENDED = "2200H"
 _SCHEMES = frozenset({"postgresql", "postgres"})
 
 
@@ -216,7 +217,7 @@ def _failed(error: Exception, call: Call) -> Failed:
         return Failed("connection-lost", "the connection to the database ended", outcome)
     if state.startswith("25006") or state in {"42501", "0A000"}:
         return Failed("statement-refused", "the statement does something that is not allowed here", "blocked")
-    if call.values and (state in _OF_VALUES or state[:2] == _CONSTRAINT):
+    if call.values and state[:2] in _OF_VALUES and state != _SEQUENCE_ENDED:
         return ValuesRefused("query-failed", f"the database refuses these values ({state})")
     # a code means that the server has answered, so COMMIT has not happened
     return Failed("query-failed", f"the database refused the statement ({state})", "failure" if state else outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -50,6 +51,11 @@ _UNDONE = frozenset(
 )
 """Of COMMIT: these leave nothing behind. After another (the disk failed) nobody knows."""
 _OF_VALUES = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH})
+_SAYS_VALUES = re.compile(
+    "malformed JSON|JSON path error|bad JSON path|JSON cannot hold|integer overflow|pattern too complex|ESCAPE expression must"
+    r"|labels must be TEXT|argument (?:of|to) \w+ must be|frame \w+ offset must"
+)
+"""Of SQLITE_ERROR, what a function says of its arguments when the statement runs: these are the caller's."""
 _NO_DATABASE = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY}
 )
@@ -336,6 +342,7 @@ def _failed(error: sqlite3.Error, turn: _Turn, call: Call) -> Failed:
     if code in _NO_DATABASE:
         why = "the file can't be used; in WAL mode its folder has to be writable, too"
         return Failed("unreachable", f"{why} ({name})")
-    if code in _OF_VALUES and call.values:
+    is_of_values = code in _OF_VALUES or (code == sqlite3.SQLITE_ERROR and _SAYS_VALUES.search(str(error)))
+    if is_of_values and call.values:
         return ValuesRefused("query-failed", f"the database refuses these values ({name})")
     return Failed("query-failed", f"the database refused the statement ({name})")
