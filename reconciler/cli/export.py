@@ -10,7 +10,7 @@ import click
 from reconciler.cli.options import common
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.diff.visible import visible
+from reconciler.diff.visible import visible, visible_json
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.kinds.meaning import normal
 from reconciler.kinds.parse import parse
@@ -59,7 +59,7 @@ def command(options: Options, as_canonical: bool, include_unowned: bool) -> int:
         if noted:
             # which `moved` entries are done: without it, a plan against the export would have to ask
             document["moved"] = noted
-        click.echo(canonical(document))
+        click.echo(visible_json(canonical(document)))
         return 0
     for line in _documents(live, chosen, database.display):  # never wrapped: it is YAML
         click.echo(line)

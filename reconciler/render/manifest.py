@@ -10,11 +10,11 @@ from typing import Any
 from reconciler.kinds.table import BY_PLURAL, KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body
+from reconciler.model.characters import is_hidden
 from reconciler.model.spec import Spec
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*\Z")
 _WORDS = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
-_BLOCK = re.compile(r"[^\S\n]|[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]|\n")
 WIDTH = 100
 
 
@@ -77,8 +77,7 @@ def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
 def _as_block(text: str) -> bool:
     """Whether a block scalar gives back exactly this text."""
     return (
-        all(_BLOCK.match(character) for character in text)
-        and "\t" not in text
+        not any(character != "\n" and is_hidden(character) for character in text)
         and not text.startswith((" ", "\n"))
         and not text.endswith("\n\n")
         and not any(line != line.rstrip() for line in text.split("\n"))
@@ -109,6 +108,13 @@ def scalar(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """YAML's double quotes: JSON's, with the characters that YAML breaks lines at, or refuses, escaped."""
+    """YAML's double quotes: JSON's, with every character escaped that can't be seen, or that YAML refuses."""
     escaped = json.dumps(text, ensure_ascii=False)
-    return re.sub(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", escaped)
+    return escaped if escaped.isascii() and "\x7f" not in escaped else "".join(map(_seen, escaped))
+
+
+def _seen(character: str) -> str:
+    if not is_hidden(character):
+        return character
+    number = ord(character)
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -111,9 +111,51 @@ def _postgresql(parsed: URL) -> Database:
     if "%2f" in (parsed.host or "").lower():  # libpq's way to name the folder of a socket
         parsed = parsed._replace(host=None).update_query_dict({"host": unquote(parsed.host or "")})
     shown = parsed.set(drivername="postgresql")
-    shown = shown.set(query={k: MASK if "pass" in k.lower() else v for k, v in shown.query.items()})
+    shown = shown.set(query=dict(_shown_option(key, value) for key, value in shown.query.items()))
     text = shown.render_as_string(hide_password=True)
     return Database(parsed, None, text.replace(quote(MASK), MASK).replace("%2F", "/"))
+
+
+_HARMLESS = frozenset(
+    [
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "sslnegotiation",
+        "channel_binding",
+        "gssencmode",
+        "connect_timeout",
+        "application_name",
+        "client_encoding",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+    ]
+)
+"""Options of libpq (PostgreSQL manual, 34.1.2) whose values are shown; of all others neither name nor value is."""
+_KNOWN = _HARMLESS | {"password", "sslpassword", "passfile", "options", "service"}
+_SETTINGS = re.compile(r"(?:\s*-c\s*(?:search_path|timezone|role|[a-z_]*timeout)=[\w,./+-]+)+\s*\Z", re.IGNORECASE)
+"""Settings in ``options`` that tell databases of one server apart, or bound statements."""
+
+
+def _shown_option(key: str, value: str | tuple[str, ...]) -> tuple[str, str | tuple[str, ...]]:
+    """An unknown name may be the rest of a password that holds an ``&``."""
+    if key in _HARMLESS or (key == "options" and isinstance(value, str) and _SETTINGS.match(value)):
+        return key, value
+    return key if key in _KNOWN else MASK, MASK
 
 
 def _short(path: Path, folder: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+import yaml
 from hypothesis import given
 
 from reconciler.errors import Problems
@@ -11,7 +13,9 @@ from reconciler.layout.format import formatted
 from reconciler.load.load import load
 from reconciler.load.project import without_file
 from reconciler.load.source import parse_source
+from reconciler.model.address import Address
 from reconciler.model.body import canonical
+from reconciler.model.characters import is_hidden
 from reconciler.model.spec import Spec
 from reconciler.planner.against import live_of_export
 from reconciler.planner.make import Setting, make_plan
@@ -52,3 +56,18 @@ def test_a_thousand_states_load_again(tmp_path_factory, desired: Desired) -> Non
     assert {str(a): canonical(r.body) for a, r in again.resources.items()} == {
         a: canonical(b) for a, b in resources.items()
     }
+
+
+UNSEEN = "\ufeff\u200b\u200d\u202e\u2066\u00ad\u00a0\u2028\u061c\u3164\x85\U000e0041\U0001d159"
+
+
+@pytest.mark.parametrize("text", [*UNSEEN, f"a{UNSEEN}b", f"two\nlines {UNSEEN}\n"], ids=ascii)
+def test_what_can_not_be_seen_is_escaped_and_loads_again(text: str) -> None:
+    """In keys and values, also of block scalars: a person sees what programs read."""
+    lines = manifest(
+        "acme", {Address("acme", "integration", "a"): {"description": text, "labels": {f"k{text}": text}}}, {}
+    )
+    written = "\n".join(lines)
+    assert not any(is_hidden(character) for character in written.replace("\n", ""))
+    found = yaml.safe_load(written)["integrations"]["a"]
+    assert found == {"description": text, "labels": {f"k{text}": text}}

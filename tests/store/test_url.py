@@ -15,6 +15,14 @@ from tests.store.support import SECRET, cli_on, database_of
 POSTGRESQL = ["postgres://", "postgresql://", "postgresql+psycopg://", "postgres+psycopg://", "  postgresql://"]
 
 
+def test_harmless_options_are_shown() -> None:
+    url = "postgresql://h/db?application_name=ci&connect_timeout=3&options=-csearch_path%3Da%2Cb&sslmode=verify-full"
+    shown = parse_database(url, Path("/")).display
+    for word in ("application_name=ci", "connect_timeout=3", "search_path", "sslmode=verify-full"):
+        assert word in shown
+    assert "***" not in shown
+
+
 @pytest.mark.parametrize("scheme", POSTGRESQL)
 def test_every_way_to_say_postgresql(scheme: str) -> None:
     database = parse_database(f"{scheme}me:pw@db.example.com:6543/live?sslmode=require", Path("/"))
@@ -61,6 +69,10 @@ def test_unix_sockets_connect(postgres_server: str, folder: Path) -> None:
         ("postgresql://me:s%23cret#1?x@h/db", "s#cret#1?x"),
         (f"postgresql://h/db?user=me&password={SECRET}", None),
         (f"postgresql://h/db?sslpassword={SECRET}&sslPassword={SECRET}", None),
+        (f"postgresql://h/db?password=a&{SECRET}=1", None),  # an & that is part of the password
+        (f"postgresql://h/db?apikey={SECRET}&sslmode=require", None),
+        (f"postgresql://h/db?options=-c%20custom.token%3D{SECRET}", None),
+        (f"postgresql://h/db?options=-csearch_path%3Da%20-c%20custom.token%3D{SECRET}", None),
     ],
 )
 def test_passwords_are_used_and_never_shown(url: str, password: str | None) -> None:
