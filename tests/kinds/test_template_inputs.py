@@ -116,3 +116,25 @@ def test_faults_are_not_endless() -> None:
     found = inputs({}).bind({f"x{number}": 1 for number in range(5000)}, BOT)
     assert not isinstance(found, Bound)
     assert len(found) == MOST_FAULTS
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "fits"),
+    [
+        ("date", "2026-01-31", True),
+        ("date", "2026-02-30", False),
+        ("date", "2026-W01-1", False),
+        ("date", "20260131", False),
+        ("date", "٢٠٢٦-٠١-٠١", False),
+        ("timestamp", "2026-01-31T10:00:00Z", True),
+        ("timestamp", "2026-01-31 10:00:00.5+02:00", True),
+        ("timestamp", "2026-01-31T10:00", True),
+        ("timestamp", "9999-12-31T23:59:59-14:00", True),
+        ("timestamp", "2026-01-31T10:00:00Z\0", False),
+        ("timestamp", "2026-01-31T10:00:00\n", False),
+        ("timestamp", "2026-W01-1T10:00", False),
+        ("timestamp", "2026-01-31T25:00:00Z", False),
+    ],
+)
+def test_dates_and_moments_are_what_the_schema_says(kind: str, text: str, fits: bool) -> None:
+    assert isinstance(inputs({"x": {"type": kind}}).bind({"x": text}, BOT), Bound) == fits
