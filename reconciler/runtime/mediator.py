@@ -39,6 +39,8 @@ STOP_SECONDS = 1.0
 _TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ENDED = {"frozen": "blocked", "timeout": "timeout", "stopping": "failure", "cancelled": "failure"}
 """What came of a call that was ended from here, and has changed nothing."""
+_UNREACHED = frozenset({"credential-unresolved"})
+"""Codes of failures that come before anybody is asked; a call that is blocked reached nobody, too."""
 _OUTCOMES = frozenset({"failure", "timeout", "blocked", "unknown"})
 
 
@@ -312,7 +314,7 @@ class Mediator:
                 self._metrics.upstream[str(ended.status)] += 1
             digest = self.hashing.hash(answer.json) if answer else ""
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
-            reached = call.effect or ended.outcome != "blocked"
+            reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
             self._ledger.settle(told if reached else told._replace(charged=intent))
         return answer
 

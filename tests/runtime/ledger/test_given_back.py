@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.access.decide import Ask
+from reconciler.codes import Code
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.ledger.entries import Level, Refused
 from reconciler.runtime.ledger.judge import changes, given_back, key_of, keys_of, left
@@ -89,13 +90,20 @@ def test_the_window_is_that_of_the_charge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "effect", "used"),
-    [("blocked", False, 0), ("blocked", True, 1), ("failure", False, 1), ("unknown", True, 1)],
+    ("code", "outcome", "effect", "used"),
+    [
+        ("address-refused", "blocked", False, 0),
+        ("address-refused", "blocked", True, 1),
+        ("unreachable", "failure", False, 1),
+        ("unreachable", "unknown", True, 1),
+        ("credential-unresolved", "failure", False, 0),
+        ("credential-unresolved", "failure", True, 1),
+    ],
 )
-def test_a_refused_call_costs_nothing(db: Db, folder: Path, outcome: str, effect: bool, used: int) -> None:
+def test_a_refused_call_costs_nothing(db: Db, folder: Path, code: Code, outcome: str, effect: bool, used: int) -> None:
     def refuses(call: Call) -> Answer:
         call.effect = effect
-        raise Failed("address-refused", "x", outcome)
+        raise Failed(code, "x", outcome)
 
     async def work(world: World) -> None:
         world.outside.does = refuses
