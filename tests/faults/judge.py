@@ -67,8 +67,12 @@ def said(ended: Ended, done: int = 0) -> Said:
 
 
 def _was_starting(ended: Ended) -> bool:
-    """Whether a signal ended the interpreter before the command line was loaded: its words then are its own."""
-    return ended.code in {-2, -15} and "reconciler/cli" not in ended.err
+    """Whether a signal ended the interpreter before it had read a line of ours: its words then are its own.
+
+    Python itself ends by the signal, or with 1 and a traceback where it was loading what it loads at its start.
+    """
+    interrupted = ended.code == 1 and ended.err.rstrip().endswith("KeyboardInterrupt")
+    return (ended.code in {-2, -15} or interrupted) and "reconciler/" not in ended.err
 
 
 def ids_in(ended: Ended) -> list[str]:

@@ -11,6 +11,9 @@ NOT = "Interrupted; nothing was written."
 WRITTEN = f"Interrupted; it was written before that: apply {ID}, generation 7."
 UNKNOWN = f"Error: whether this was written is not known: apply {ID}: look it up with `reconciler audit show {ID}`."
 TRACE = "Traceback (most recent call last):\n" + NOT
+PYTHONS = 'Traceback (most recent call last):\n  File "<frozen abc>", line 92, in <module>\nKeyboardInterrupt\n'
+"""Python's own, of an interrupt before it had read a line of ours."""
+OURS = 'Traceback (most recent call last):\n  File "/x/reconciler/__main__.py", line 9, in main\nKeyboardInterrupt\n'
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,9 @@ TRACE = "Traceback (most recent call last):\n" + NOT
         (1, "Error: failed", 0, ["SILENT"]),
         (9, UNKNOWN, 0, ["UNKNOWN"]),
         (1, TRACE, 0, ["FOREIGN"]),
+        (1, PYTHONS, 0, []),
+        (1, PYTHONS, 2, ["FALSE"]),
+        (1, OURS, 0, ["FOREIGN", "SILENT"]),
         (1, "Error: What was used of limits is not known.\n" + NOT, 0, []),
     ],
 )
