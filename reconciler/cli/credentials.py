@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Plan
     from reconciler.model.secret_ref import SecretRef
     from reconciler.secrets.fetch import Fetched, Opened
+    from reconciler.secrets.policy import Policy
     from reconciler.secrets.resolve import Resolver
     from reconciler.store.url import Database
 
@@ -99,10 +100,12 @@ def access_log(workspace: Workspace, environment: str | None, purpose: str) -> A
     return AccessLog(database, lambda: Actor(actor(), writing_key(workspace, database)), purpose)
 
 
-def resolver_of(workspace: Workspace, environment: str | None, purpose: str, log: AccessLog) -> Resolver:
+def resolver_of(
+    workspace: Workspace, environment: str | None, purpose: str, log: AccessLog, policy: Policy | None = None
+) -> Resolver:
     """Reaches nobody until something is resolved: the database too is asked only for ``encrypted://``.
 
-    ``log`` counts accesses to other stores; the caller has it written.
+    ``log`` counts accesses to other stores; the caller has it written. ``policy`` is the project's where none is given.
     """
     from reconciler.secrets.fetch import Outside
     from reconciler.secrets.resolve import Resolver
@@ -123,7 +126,7 @@ def resolver_of(workspace: Workspace, environment: str | None, purpose: str, log
         return opens(tenant, reference)
 
     outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds), sealed, log.count)
-    return Resolver(project.secret_policy(environment), outside)
+    return Resolver(policy or project.secret_policy(environment), outside)
 
 
 def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> list[Found]:

@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli.credentials import access_log, resolver_of
 from reconciler.cli.options import STORE_VARIABLE, common_by
+from reconciler.cli.serve_references import unresolvable
 from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
@@ -41,7 +43,7 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     try:
         from reconciler.load.serve_file import ServeFile, read_serve
         from reconciler.runtime.logs import log_as_json
-        from reconciler.runtime.running import Plan, permits_of, resolving
+        from reconciler.runtime.running import Plan, permits_of, permitted_of, resolving
         from reconciler.runtime.serve import run_loop, serve, serve_stdio
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
@@ -68,8 +70,11 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
             hint=f"name another by --store or {STORE_VARIABLE}",
         )
     log = access_log(workspace, environment, "serve")
-    resolver = resolver_of(workspace, environment, "serve", log)
+    policy = replace(workspace.project.secret_policy(environment), permitted=permitted_of(settings))
+    resolver = resolver_of(workspace, environment, "serve", log, policy)
     around = Surroundings(*resolving(resolver), permits_of(settings, folder))
+    for line in unresolvable(control, policy, os.environ):
+        click.echo(line, err=True)
     log_as_json()
     plan = Plan(settings, places, around, log)
     try:

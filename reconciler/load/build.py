@@ -21,7 +21,7 @@ from reconciler.load.suggest import Known
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource, State
 from reconciler.model.secret_ref import references_in, references_written
-from reconciler.secrets.policy import POLICY_HINT, Policy, refusal
+from reconciler.secrets.policy import Policy, hint_for, refusal
 
 Count: TypeAlias = Callable[[int, int, str], None]
 """Is told how many of how many of what are done."""
@@ -164,7 +164,7 @@ def check_secrets(
                     f"{address.tenant} may not use this reference: {reason}",
                     str(address),
                     use.path,
-                    hint=POLICY_HINT,
+                    hint=hint_for(use.reference),
                 )
                 problems.append(collector.drafts[address].locate(problem))
 

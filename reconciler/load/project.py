@@ -77,6 +77,8 @@ class Project:
             {name: one.enabled for name, one in schemes.items()},
             {name: one.prefixes for name, one in schemes.items()},
             environment,
+            self.settings.project,
+            schemes["env"].allow if "env" in schemes else None,
         )
 
     def problem(self, problem: Problem, path: Path) -> Problem:

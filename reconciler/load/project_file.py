@@ -29,7 +29,7 @@ from reconciler.kinds.wording import near
 from reconciler.load.audit_settings import AuditSettings
 from reconciler.load.notifications import Notification
 from reconciler.load.plain import NO_VARIABLES, Plain, no_variables
-from reconciler.load.secret_settings import SchemeName, SchemeSettings, SecretSettings
+from reconciler.load.secret_settings import Schemes, SecretSettings
 from reconciler.model.body import canonical, leaves
 from reconciler.model.fields import Form, FreeJson, FreeMap, Items, ItemSet, Name, Private, ShortText, Text, fail
 from reconciler.model.risk import RISKS
@@ -139,7 +139,7 @@ class Environment(Part):
         default_factory=dict, description="Values for ${var.NAME}; they win over the project's."
     )
     overlays: Items[Plain] = Field((), description="Folders whose manifests are merged over the base, in this order.")
-    schemes: dict[SchemeName, SchemeSettings] = Field(
+    schemes: Schemes = Field(
         default_factory=dict, description="Schemes of secret references, where they differ from `secrets.schemes`."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -10,7 +11,7 @@ from reconciler.load.plain import Plain
 from reconciler.model.fields import Items, ShortText, fail
 from reconciler.model.secret_ref import SCHEMES
 from reconciler.model.spec import Part
-from reconciler.secrets.policy import TENANT, UPPER
+from reconciler.secrets.policy import TENANT, UPPER, WILDCARD
 
 
 def _prefix(text: str) -> str:
@@ -29,11 +30,34 @@ def _prefix(text: str) -> str:
     return text
 
 
+_VARIABLES = re.compile(r"[A-Z_][A-Z0-9_]*\*?\Z")
+
+
+def _variables(text: str) -> str:
+    """A name, or a prefix that ends where one tenant's name can't go on as another's."""
+    whole = text.replace(TENANT, UPPER)
+    before, named, after = whole.partition(UPPER)
+    if "${" in before + after:
+        raise fail("no-variables", f"a pattern of variables takes {UPPER} once, and no other variable")
+    if named and not (after.startswith("__") or (not after and before.endswith("__"))):
+        raise fail(
+            "invalid-prefix",
+            f"{UPPER} is set apart by `__`, e.g. `{UPPER}__*` or `KEY__{UPPER}`: ACME_ is a part of ACME_EU_",
+        )
+    if not _VARIABLES.match(whole.replace(UPPER, "T")) or (whole.endswith("*") and not whole.endswith(WILDCARD)):
+        raise fail(
+            "invalid-pattern", f"expected the name of a variable, or a prefix such as `AGENTS_*` or `{UPPER}__*`"
+        )
+    return text
+
+
 if TYPE_CHECKING:
     SchemeName = str
 else:
     SchemeName = Literal[SCHEMES]
 Prefix = Annotated[ShortText, AfterValidator(_prefix)]
+Variables = Annotated[ShortText, AfterValidator(_variables)]
+"""A pattern of variables of the environment."""
 
 
 class SchemeSettings(Part):
@@ -41,13 +65,29 @@ class SchemeSettings(Part):
 
     enabled: bool | None = Field(
         None,
-        description="Whether references of this scheme are good. `env` is off in production unless this says true.",
+        description="Whether references of this scheme are good.",
+    )
+    allow: Items[Variables] | None = Field(
+        None,
+        description=f"For env alone: the variables that it may name, or prefixes of them, e.g. `AGENTS_*` or `{UPPER}__*`. "
+        "Default: any but the program's own where there is no environment, or where its name or the project's has the part "
+        "local, dev, development or test; none in other environments.",
     )
     prefixes: Items[Prefix] | None = Field(
         None,
         description=f"A tenant's references begin with one of these, e.g. `kv/{TENANT}/`. Default: for vault `*/{TENANT}/`,"
-        f" for aws-sm `{TENANT}/`, and for env any name.",
+        f" for aws-sm `{TENANT}/`. For env it counts like `allow`.",
     )
+
+
+def _of_env(found: dict[str, SchemeSettings]) -> dict[str, SchemeSettings]:
+    for name, one in found.items():
+        if one.allow is not None and name != "env":
+            raise fail("conflicting-fields", f"`allow` is for env; {name} takes `prefixes`")
+    return found
+
+
+Schemes = Annotated[dict[SchemeName, SchemeSettings], AfterValidator(_of_env)]
 
 
 class SecretSettings(Part):
@@ -62,6 +102,6 @@ class SecretSettings(Part):
     timeout_seconds: Annotated[int, Field(ge=1, le=60)] = Field(
         10, description="Seconds that resolving one reference may take, with all of its tries."
     )
-    schemes: dict[SchemeName, SchemeSettings] = Field(
-        default_factory=dict, description="Schemes of secret references, e.g. `env: {enabled: false}`."
+    schemes: Schemes = Field(
+        default_factory=dict, description="Schemes of secret references, e.g. `env: {allow: [AGENTS_*]}`."
     )

@@ -14,6 +14,7 @@ from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.wording import problem_of
+from reconciler.load.secret_settings import Variables
 from reconciler.load.secret_values import secret_problems, without_doubles
 from reconciler.load.source import read_source
 from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, Private, ShortText, Url, fail
@@ -127,6 +128,11 @@ class TenantPermits(Part):
     """What a tenant may use beyond what is public: its YAML chooses among it."""
 
     networks: ItemSet[Cidr] = Field((), description="Private networks that connectors' `network_exceptions` may name.")
+    env: ItemSet[Variables] = Field(
+        (),
+        description="Variables of the server's environment that `env://` may name, or prefixes of them, e.g. `AGENTS_*` or "
+        "`${TENANT}__*`.",
+    )
     sqlite_roots: ItemSet[Root] = Field(
         (),
         description="Folders whose SQLite files connectors may open, e.g. `/srv/data/${tenant}`: `${tenant}` stands for the "

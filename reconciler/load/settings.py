@@ -71,5 +71,10 @@ def _settings_of(file: ProjectFile) -> Settings:
 
 def _schemes(found: Mapping[str, SchemeSettings]) -> Mapping[str, Scheme]:
     return {
-        name: Scheme(one.enabled, None if one.prefixes is None else tuple(one.prefixes)) for name, one in found.items()
+        name: Scheme(
+            one.enabled,
+            None if one.prefixes is None else tuple(one.prefixes),
+            None if one.allow is None else tuple(one.allow),
+        )
+        for name, one in found.items()
     }

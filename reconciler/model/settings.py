@@ -34,17 +34,23 @@ class External(Struct, frozen=True):
 
 
 class Scheme(Struct, frozen=True):
-    """A scheme of secret references: is it on, and below which prefixes tenants stay; None where that is as usual."""
+    """A scheme of secret references: is it on, below which prefixes tenants stay, and which variables they may name; None
+    where that is as usual."""
 
     enabled: bool | None = None
     prefixes: tuple[str, ...] | None = None
+    allow: tuple[str, ...] | None = None
 
     def over(self, other: Scheme | None) -> Scheme:
         """Return these settings, and the other's where these say nothing."""
         if other is None:
             return self
         enabled = other.enabled if self.enabled is None else self.enabled
-        return Scheme(enabled, other.prefixes if self.prefixes is None else self.prefixes)
+        return Scheme(
+            enabled,
+            other.prefixes if self.prefixes is None else self.prefixes,
+            other.allow if self.allow is None else self.allow,
+        )
 
 
 class Environment(Struct, frozen=True):

@@ -33,6 +33,7 @@ from reconciler.runtime.pools import Pools
 from reconciler.runtime.source import Source
 from reconciler.runtime.surfaces.operators import Places
 from reconciler.runtime.threads import in_thread
+from reconciler.secrets.policy import Permitted
 from reconciler.secrets.resolve import Resolver, Wanted
 from reconciler.store.failures import DatabaseFailed
 from reconciler.store.filing import file
@@ -77,6 +78,12 @@ def permits_of(settings: ServeFile, folder: Path) -> Permits:
     permits = settings.permits
     tenants = {name: _permits(own, folder) for name, own in permits.tenants.items()}
     return _permits(permits, folder)._replace(tenants=tenants)
+
+
+def permitted_of(settings: ServeFile) -> Permitted:
+    """The variables of this process that references may name."""
+    permits = settings.permits
+    return Permitted(tuple(permits.env), {name: tuple(own.env) for name, own in permits.tenants.items()})
 
 
 def _permits(settings: TenantPermits, folder: Path) -> Permits:

@@ -16,8 +16,13 @@ POLICY_HINT = "see `secrets.schemes` in reconciler.yaml"
 TENANT, UPPER = "${tenant}", "${TENANT}"
 OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-sm": ("${tenant}/",)}
 """Where the project says nothing: below any mount, and in Secrets Manager, the first part is the tenant's name."""
+OPEN = frozenset({"local", "dev", "development", "test"})
+"""Parts of the names of environments and projects in which ``env://`` takes any variable unless the project says which:
+``dev-eu`` is one. Without environments it takes any, too."""
 PRODUCTION = frozenset({"prod", "production", "live"})
-"""Parts of the names of environments in which ``env://`` is off unless the project allows it: ``prod-eu`` is one."""
+"""Parts of the names of environments that are never open, whatever the project is called."""
+WILDCARD = "_*"
+"""Ends a pattern of variables: any name with this prefix."""
 OPERATORS = ("env",)
 """Schemes of references that belong to no tenant: what the operator's own settings say, as in ``notifications``."""
 OURS = (
@@ -38,39 +43,95 @@ OURS = (
 """Variables with the credentials of this program and of its pipeline: a prefix has to allow them by name."""
 
 
+class Permitted(Struct, frozen=True):
+    """Patterns of variables that a server's operator permits to every tenant, and to single ones besides."""
+
+    every: tuple[str, ...] = ()
+    tenants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def has(self, tenant: str, name: str) -> bool:
+        return _is_named(name, (*self.every, *self.tenants.get(tenant, ())), tenant)
+
+
 class Policy(Struct, frozen=True):
-    """Per scheme: is it on (None: as usual), and below which prefixes (None: as usual) a tenant's references stay."""
+    """Per scheme: is it on (None: as usual), and below which prefixes (None: as usual) a tenant's references stay.
+
+    ``variables`` are patterns of what ``env://`` may name (None: as usual). ``permitted`` are those that the operator of a
+    server permits there, to every tenant and to single ones; None where this is no server.
+    """
 
     enabled: Mapping[str, bool | None] = field(default_factory=dict)
     prefixes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     environment: str | None = None
+    project: str | None = None
+    variables: tuple[str, ...] | None = None
+    permitted: Permitted | None = None
 
     def own(self, scheme: str) -> tuple[str, ...] | None:
         """The prefixes that the project itself names."""
         return self.prefixes.get(scheme)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether ``env://`` takes any variable where the project names none: a name such as `non-prod` is not open."""
+        if self.environment is None:
+            return True
+        parts = {*self.environment.split("-")}
+        return PRODUCTION.isdisjoint(parts) and not OPEN.isdisjoint({*parts, *(self.project or "").split("-")})
 
-def is_production(environment: str) -> bool:
-    """Whether any part of the name says so. A name such as `non-prod` counts too: a project can switch the scheme on."""
-    return not PRODUCTION.isdisjoint(environment.split("-"))
+
+def hint_for(reference: SecretRef) -> str:
+    """What to write where the project forbids a reference."""
+    if reference.scheme != "env":
+        return POLICY_HINT
+    return (
+        f"write `secrets: {{schemes: {{env: {{allow: [{reference.rest}]}}}}}}` in reconciler.yaml (or `schemes` of the "
+        "environment there), or keep the value with `reconciler secrets set` and write encrypted://"
+    )
 
 
 def refusal(policy: Policy, tenant: str, reference: SecretRef) -> str | None:
     """Why ``tenant`` may not use ``reference``; None where it may."""
     scheme, rest = reference
-    on = policy.enabled.get(scheme)
-    if on is False:
+    if policy.enabled.get(scheme) is False:
         return f"{scheme}:// is switched off here"
-    if on is None and scheme == "env" and is_production(policy.environment or ""):
-        return f"env:// is off in {policy.environment}, unless `schemes: {{env: {{enabled: true}}}}` says otherwise"
+    if scheme == "env":
+        return _variable_refusal(policy, tenant, rest)
     prefixes = policy.own(scheme)
     if prefixes is None:
-        if scheme == "env" and rest.startswith(OURS):
-            return "this variable belongs to the program itself, not to a tenant"
         prefixes = OWN_PREFIXES.get(scheme)
     if prefixes is None or any(_is_below(rest, prefix, tenant) for prefix in prefixes):
         return None
     return f"it lies outside of what the tenant {tenant} may see: {', '.join(prefixes)}"
+
+
+def _variable_refusal(policy: Policy, tenant: str, name: str) -> str | None:
+    prefixes = policy.own("env")
+    if policy.variables is not None or prefixes is not None:
+        below = any(_is_below(name, prefix, tenant) for prefix in prefixes or ())
+        if not below and not _is_named(name, policy.variables or (), tenant):
+            allowed = ", ".join((*(policy.variables or ()), *(prefixes or ()))) or "no variable"
+            return f"it lies outside of what the tenant {tenant} may see: {allowed}"
+    elif policy.enabled.get("env") is None and not policy.is_open:
+        return f"no variable is allowed in the environment {policy.environment}"
+    elif name.startswith(OURS):
+        return "this variable belongs to the program itself, not to a tenant"
+    return None
+
+
+def _is_named(name: str, patterns: tuple[str, ...], tenant: str) -> bool:
+    """Whether a pattern allows the variable: a name, or the beginning of names up to ``_*``."""
+    return any(_fits(name, pattern, tenant) for pattern in patterns)
+
+
+def _fits(name: str, pattern: str, tenant: str) -> bool:
+    whole = pattern.replace(TENANT, UPPER)
+    if UPPER in whole and "--" in tenant:
+        return False  # a-b and a--b would share a name
+    whole = whole.replace(UPPER, tenant.upper().replace("-", "_"))
+    if whole.endswith(WILDCARD):
+        return name.startswith(whole[:-1]) and len(name) >= len(whole)
+    return name == whole
 
 
 def _is_below(rest: str, prefix: str, tenant: str) -> bool:

@@ -13,7 +13,7 @@ from reconciler.errors import CredentialUnresolved, ReconcilerError
 from reconciler.model.secret_ref import SecretRef
 from reconciler.parallel import in_parallel
 from reconciler.secrets.fetch import Fetch, Fetched, Outside, Unreachable, bounded
-from reconciler.secrets.policy import OPERATORS, OWN_PREFIXES, POLICY_HINT, Policy, refusal
+from reconciler.secrets.policy import OPERATORS, OWN_PREFIXES, Policy, hint_for, refusal
 from reconciler.secrets.scrub import quieten
 from reconciler.secrets.secret import Secret
 
@@ -28,10 +28,21 @@ class Wanted(NamedTuple):
 
 
 def require_permitted(policy: Policy, wanted: Wanted) -> None:
-    """Raise CredentialUnresolved for a reference that lies outside of what the tenant may use."""
-    if (reason := refusal(policy, wanted.tenant, wanted.reference)) is not None:
-        message = f"{wanted.reference} is not for {wanted.tenant}: {reason}"
-        raise CredentialUnresolved(message, code="reference-forbidden", hint=POLICY_HINT)
+    """Raise CredentialUnresolved for what the project forbids, or the operator of this server does not permit."""
+    reason = refusal(policy, wanted.tenant, wanted.reference)
+    if reason is not None:
+        raise CredentialUnresolved(
+            f"{wanted.reference} is not for {wanted.tenant}: {reason}",
+            code="reference-forbidden",
+            hint=hint_for(wanted.reference),
+        )
+    scheme, name = wanted.reference
+    if scheme != "env" or policy.permitted is None or policy.permitted.has(wanted.tenant, name):
+        return
+    raise CredentialUnresolved(
+        f"{wanted.reference} does not resolve: this server permits the variable {name} not to {wanted.tenant}",
+        hint=f"write `permits: {{env: [{name}]}}` into the server's settings (serve.yaml, --config)",
+    )
 
 
 class Resolver:

@@ -129,7 +129,8 @@ def test_no_credential_is_anywhere(db: Db, folder: Path) -> None:
     document["templates"]["bad"] = {"type": "http", "connector": "api", "method": "GET", "path": "/bad"}
     document["templates"]["far"] = {"type": "sql", "datasource": "other", "sql": "SELECT 1 AS one"}
     env = {"API_TOKEN": CANARY, "OTHER_DSN": f"postgresql://me:{CANARY}@127.0.0.1:1/x"}
-    with served(folder, db, document, env) as server:
+    permits = {"env": ["API_TOKEN", "OTHER_*"], "sqlite_roots": ["data"], "networks": ["127.0.0.0/8"]}
+    with served(folder, db, document, env, permits=permits) as server:
         answers = [server.call(tool) for tool in ("good", "bad", "far")]
         assert [answer.status_code for answer in answers] == [
             200,

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.errors import CredentialUnresolved, Problems
 from reconciler.load.project import FILE_NAME, read_project
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets.fetch import Outside
-from reconciler.secrets.policy import OURS, Policy, refusal
-from reconciler.secrets.resolve import Resolver
+from reconciler.secrets.policy import OURS, Permitted, Policy, hint_for, refusal
+from reconciler.secrets.resolve import Resolver, Wanted, require_permitted
 from reconciler.secrets.schemes import env
+from tests.conftest import Run
 from tests.secrets.stores import refused
 
 NAMES = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True)
@@ -53,15 +55,119 @@ def test_our_own_variables_are_for_no_tenant_unless_named(prefix: str) -> None:
     refused(lambda: resolver.resolve("acme", name), CredentialUnresolved, code="reference-forbidden")
 
 
-@pytest.mark.parametrize("environment", ["prod", "production", "live", "prod-eu", "eu-prod", "us-live-2"])
-def test_the_environment_is_no_store_in_production(environment: str) -> None:
-    assert not allowed(Policy(environment=environment), "acme", "env://KEY")
-    assert allowed(Policy({"env": True}, environment=environment), "acme", "env://KEY")
-    assert allowed(Policy(environment="staging"), "acme", "env://KEY")
-    assert allowed(Policy(environment=environment), "acme", "vault://kv/acme/a#b")
-    assert "unless `schemes: {env: {enabled: true}}`" in str(
-        refusal(Policy(environment=environment), "acme", SecretRef.parse("env://KEY"))
+CLOSED = [
+    "prod",
+    "production",
+    "live",
+    "prod-eu",
+    "staging",
+    "preprod",
+    "canary",
+    "qa-1",
+    "developers",
+    "contest",
+    "dev-prod",
+]
+
+
+@pytest.mark.parametrize("environment", CLOSED)
+def test_no_variable_is_allowed_unasked(environment: str) -> None:
+    policy = Policy(environment=environment)
+    assert not allowed(policy, "acme", "env://KEY")
+    assert allowed(policy, "acme", "vault://kv/acme/a#b")
+    assert str(refusal(policy, "acme", SecretRef.parse("env://KEY"))) == (
+        f"no variable is allowed in the environment {environment}"
     )
+    assert "{env: {allow: [KEY]}}" in hint_for(SecretRef.parse("env://KEY"))
+    for said in (Policy({"env": True}), Policy(variables=("K_EY",)), Policy(prefixes={"env": ("K_",)})):
+        assert allowed(replace(said, environment=environment), "acme", "env://K_EY")
+
+
+@pytest.mark.parametrize(
+    ("environment", "project"),
+    [(None, "shop"), ("local", None), ("dev", None), ("dev-eu", None), ("test", "shop"), ("staging", "shop-dev")],
+)
+def test_where_any_variable_is_allowed(environment: str | None, project: str | None) -> None:
+    policy = Policy(environment=environment, project=project)
+    assert allowed(policy, "acme", "env://KEY")
+    assert not allowed(policy, "acme", "env://VAULT_TOKEN")
+    assert not allowed(replace(policy, variables=()), "acme", "env://KEY")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tenant", "name", "good"),
+    [
+        ("KEY", "acme", "KEY", True),
+        ("KEY", "acme", "KEY_2", False),
+        ("AGENTS_*", "acme", "AGENTS_KEY", True),
+        ("AGENTS_*", "acme", "AGENTSKEY", False),
+        ("AGENTS_*", "acme", "AGENTS_", False),
+        ("AGENTS_*", "acme", "MY_AGENTS_KEY", False),
+        ("${TENANT}__*", "acme", "ACME__KEY", True),
+        ("${tenant}__*", "acme", "ACME__KEY", True),
+        ("${TENANT}__*", "acme", "GLOBEX__KEY", False),
+        ("${TENANT}__*", "acme", "ACME_EU__KEY", False),
+        ("${TENANT}__*", "acme-eu", "ACME_EU__KEY", True),
+        ("${TENANT}__*", "acme--eu", "ACME__EU__KEY", False),
+        ("KEY__${TENANT}", "acme", "KEY__ACME", True),
+        ("KEY__${TENANT}", "acme", "KEY__ACME_EU", False),
+    ],
+)
+def test_the_allow_list(pattern: str, tenant: str, name: str, good: bool) -> None:
+    assert allowed(Policy(variables=(pattern,)), tenant, f"env://{name}") is good
+    served = Policy(permitted=Permitted((), {tenant: (pattern,)}))
+    wanted = Wanted(tenant, SecretRef.parse(f"env://{name}"))
+    if good:
+        require_permitted(served, wanted)
+        wanted = wanted._replace(tenant="initech")
+    refused(lambda: require_permitted(served, wanted), CredentialUnresolved, "permits", code="credential-unresolved")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*", "KEY*", "key", "${TENANT}_*", "${TENANT}KEY", "KEY_${TENANT}", "${name}_*", "${TENANT}__${TENANT}", "A-B"],
+)
+def test_a_pattern_that_is_none_is_an_error_of_the_project(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / FILE_NAME).write_text(f"version: 1\nsecrets: {{schemes: {{env: {{allow: ['{pattern}']}}}}}}\n")
+    problems = Problems()
+    read_project(tmp_path / FILE_NAME, problems)
+    assert len(problems.found) == 1
+
+
+def test_only_env_has_an_allow_list(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("version: 1\nsecrets: {schemes: {vault: {allow: [KEY]}}}\n")
+    problems = Problems()
+    read_project(tmp_path / FILE_NAME, problems)
+    (problem,) = problems.found
+    assert "vault takes `prefixes`" in problem.message
+
+
+PROJECT = """
+version: 1
+project: shop
+environments:
+  dev: {}
+  staging: {}
+  listed: {schemes: {env: {allow: [OPENAI_KEY]}}}
+"""
+MANIFEST = """
+version: 1
+tenant: acme
+integrations:
+  openai: {provider: openai, credential: "env://OPENAI_KEY"}
+"""
+
+
+def test_validate_says_what_to_write(run: Run, folder: Path) -> None:
+    (folder / FILE_NAME).write_text(PROJECT)
+    (folder / "acme.yaml").write_text(MANIFEST)
+    run("validate", "--env", "dev").ok()
+    run("validate", "--env", "listed").ok()
+    told = run("validate").ok(3)
+    assert told.err.count("[reference-forbidden]") == 1
+    assert "acme.yaml:5:42" in told.err
+    assert "no variable is allowed in the environment staging" in told.err
+    assert "{env: {allow: [OPENAI_KEY]}}" in told.err
 
 
 @pytest.mark.parametrize("text", ["env://KEY", "vault://kv/acme/a#b", "aws-sm://acme/a", "encrypted://a"])
