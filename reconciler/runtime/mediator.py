@@ -219,7 +219,7 @@ class Mediator:
         detail: str = "",
     ) -> str:
         """Return the id of the evidence of this refusal."""
-        self._metrics.calls["denied"] += 1
+        self._metrics.calls["repeated" if decision.reason == "repeated" else "denied"] += 1
         generation = _generation(in_force, decision)
         return self._ledger.deny(
             denial_of(evidence_id, caller, ask, decision, generation, Said(gate.name(run), detail))

@@ -209,6 +209,17 @@ def test_the_outside_is_asked_once(db: Db, folder: Path) -> None:
     in_world(db, folder, work, document)
 
 
+def test_a_repeated_call_is_counted_as_what_it_is(db: Db, folder: Path) -> None:
+    async def work(world: World) -> None:
+        for _ in range(3):
+            await called(world)
+        with pytest.raises(Refusal):
+            await world.mediator.access(BOT, Ask("template/nowhere"), {})
+        assert world.metrics.calls == Counter({"success": 1, "repeated": 2, "denied": 1})
+
+    in_world(db, folder, work)
+
+
 def test_who_may_not_call_any_more_is_told_nothing(db: Db, folder: Path) -> None:
     async def work(world: World) -> None:
         assert isinstance(await called(world), Done)
