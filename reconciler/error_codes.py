@@ -144,6 +144,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["key-retired"], "the key is retired"],
     Annotated[Literal["key-reused"], "the Idempotency-Key belongs to another call"],
     Annotated[Literal["key-unknown"], "the key that sealed a secret is not known here"],
+    Annotated[Literal["key-weak"], "a key of the key file was not drawn at random"],
     Annotated[Literal["key-worn-out"], "the key has sealed as many data keys as is safe"],
     Annotated[Literal["limit-exceeded"], "a limit is used up"],
     Annotated[Literal["listener-unusable"], "the server can't listen on its address"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -26,6 +27,8 @@ from reconciler.files import write_atomically
 
 FORMAT_VERSION = "1"
 MOST_BYTES = 1 << 20
+PERIOD = 8
+"""Bytes after which a key may not repeat itself all along: zeros and one byte repeated do so too."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 """No colon: what begins with ``transit:`` is a key of Vault."""
 
@@ -143,9 +146,27 @@ def read_keys(path: Path) -> Keys:
         sound = False
     if not sound or not all(_ID.match(name) and len(key) == 32 for name, key in by_id.items()):
         raise IntegrityFailed(f"{path} is not a key file", code="key-malformed", hint=_MALFORMED)
+    _require_strong(path, data, by_id)
     if document.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
         raise Refused(f"{path} has a newer format", code="key-newer", hint="upgrade this reconciler")
     return keys
+
+
+def _require_strong(path: Path, data: bytes, by_id: dict[str, bytes]) -> None:
+    """Raise Refused for a key that nobody drew at random, and for an id that stands twice: the last key would win unseen."""
+    for name, key in by_id.items():
+        if key == key[:PERIOD] * (len(key) // PERIOD):
+            raise Refused(
+                f"the key {name} in {path} is no random one: it repeats itself",
+                code="key-weak",
+                hint="make one with `reconciler secrets keys create --out FILE`; what this one sealed has to be set again",
+            )
+    pairs: list[str] = []
+    json.loads(data, object_pairs_hook=lambda found: pairs.extend(name for name, _ in found))
+    if double := sorted({name for name in pairs if pairs.count(name) > 1}):
+        raise Refused(
+            f"{path} has {double[0]!r} twice", code="key-malformed", hint="restore the file from where you keep a copy"
+        )
 
 
 _MALFORMED = "restore it from where you keep a copy; without its keys, what they sealed does not open"
@@ -160,4 +181,10 @@ def _read(path: Path) -> bytes:
             raise IntegrityFailed(f"{path} is not a key file", code="key-malformed")
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise Refused(f"others may read the key file {path}", code="key-permissions", hint=f"chmod 600 {path}")
+        if found.st_uid != os.geteuid():
+            raise Refused(
+                f"the key file {path} belongs to another user, who may change it",
+                code="key-permissions",
+                hint=f"chown {os.geteuid()} {path}, or run the command as its owner",
+            )
         return file.read(MOST_BYTES)

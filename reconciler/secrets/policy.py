@@ -82,7 +82,7 @@ class Policy(Struct, frozen=True):
 
 def hint_for(reference: SecretRef) -> str:
     """What to write where the project forbids a reference."""
-    if reference.scheme != "env":
+    if reference.scheme != "env" or reference.rest.startswith(OURS):
         return POLICY_HINT
     return (
         f"write `secrets: {{schemes: {{env: {{allow: [{reference.rest}]}}}}}}` in reconciler.yaml (or `schemes` of the "
@@ -113,7 +113,7 @@ def _variable_refusal(policy: Policy, tenant: str, name: str) -> str | None:
             allowed = ", ".join((*(policy.variables or ()), *(prefixes or ()))) or "no variable"
             return f"it lies outside of what the tenant {tenant} may see: {allowed}"
     elif policy.enabled.get("env") is None and not policy.is_open:
-        return f"no variable is allowed in the environment {policy.environment}"
+        return f"env:// is off in {policy.environment}: no variable is allowed there"
     elif name.startswith(OURS):
         return "this variable belongs to the program itself, not to a tenant"
     return None

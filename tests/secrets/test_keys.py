@@ -20,7 +20,7 @@ from reconciler.secrets.keys import add_key, create_keys, promote_key, read_keys
 from reconciler.secrets.ring import ring_of
 from tests.conftest import ROOT, command_environment
 
-KEY = base64.b64encode(b"k" * 32).decode()
+KEY = base64.b64encode(bytes(range(32))).decode()
 GOOD = {"format_version": "1", "primary": "a", "keys": {"a": KEY, "b": KEY}, "retired": ["b"]}
 
 
@@ -208,3 +208,33 @@ def test_killed_in_the_middle_it_is_whole(key_file: Path, seed: int) -> None:
     assert len(keys.by_id) - 1 - len(said) in (0, 1)  # one may have been written and not said any more
     assert all(stat.S_IMODE(left.stat().st_mode) == 0o600 for left in key_file.parent.glob(".keys*"))
     assert add_key(key_file) in read_keys(key_file).by_id
+
+
+ZEROS, SAME, PERIODIC = (base64.b64encode(key).decode() for key in (bytes(32), b"k" * 32, bytes(range(8)) * 4))
+
+
+@pytest.mark.parametrize("weak", [ZEROS, SAME, PERIODIC], ids=["zeros", "one byte", "eight bytes"])
+@pytest.mark.parametrize("primary", ["k-weak", "k-good"])
+def test_a_key_that_repeats_itself_is_refused(tmp_path: Path, weak: str, primary: str) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"format_version": "1", "primary": primary, "keys": {"k-weak": weak, "k-good": KEY}}))
+    file.chmod(0o600)
+    with pytest.raises(Refused, match=r"the key k-weak in .* repeats itself") as caught:
+        read_keys(file)
+    assert caught.value.problems[0].code == "key-weak"
+    assert weak not in str(caught.value)
+
+
+def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file, other = tmp_path / "keys.json", base64.b64encode(bytes(range(1, 33))).decode()
+    file.write_text(f'{{"format_version": "1", "primary": "k-1", "keys": {{"k-1": "{KEY}", "k-1": "{other}"}}}}')
+    file.chmod(0o600)
+    with pytest.raises(Refused, match="has 'k-1' twice"):
+        read_keys(file)
+
+
+def test_a_file_of_another_user_is_refused(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: key_file.stat().st_uid + 1)
+    with pytest.raises(Refused, match="belongs to another user") as caught:
+        read_keys(key_file)
+    assert caught.value.problems[0].code == "key-permissions"

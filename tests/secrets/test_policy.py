@@ -76,7 +76,7 @@ def test_no_variable_is_allowed_unasked(environment: str) -> None:
     assert not allowed(policy, "acme", "env://KEY")
     assert allowed(policy, "acme", "vault://kv/acme/a#b")
     assert str(refusal(policy, "acme", SecretRef.parse("env://KEY"))) == (
-        f"no variable is allowed in the environment {environment}"
+        f"env:// is off in {environment}: no variable is allowed there"
     )
     assert "{env: {allow: [KEY]}}" in hint_for(SecretRef.parse("env://KEY"))
     for said in (Policy({"env": True}), Policy(variables=("K_EY",)), Policy(prefixes={"env": ("K_",)})):
@@ -166,7 +166,7 @@ def test_validate_says_what_to_write(run: Run, folder: Path) -> None:
     told = run("validate").ok(3)
     assert told.err.count("[reference-forbidden]") == 1
     assert "acme.yaml:5:42" in told.err
-    assert "no variable is allowed in the environment staging" in told.err
+    assert "env:// is off in staging: no variable is allowed there" in told.err
     assert "{env: {allow: [OPENAI_KEY]}}" in told.err
 
 
