@@ -47,7 +47,19 @@ def ring(project: Project) -> Ring | None:
     """The keys that hold secrets; None where none is configured. Raises CredentialUnresolved, UsageError."""
     from reconciler.secrets.ring import ring_of
 
-    return ring_of(known_keys(project), transit_key(project))
+    return ring_of(known_keys(project), transit_key(project), _old_transit_keys(project))
+
+
+def _old_transit_keys(project: Project) -> list[TransitKey]:
+    """Those of RECONCILER_TRANSIT_OLD (mount/name, separated by commas): never named by the database, where anybody may write."""
+    names = [name.strip() for name in os.environ.get("RECONCILER_TRANSIT_OLD", "").split(",") if name.strip()]
+    if not names:
+        return []
+    from reconciler.secrets.fetch import Outside
+    from reconciler.secrets.transit import TransitKey
+
+    outside = Outside(os.environ, float(project.settings.secrets.timeout_seconds))
+    return [TransitKey(name, outside) for name in names]
 
 
 @functools.lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from reconciler.errors import IntegrityFailed, Refused
@@ -17,12 +17,15 @@ class Ring(NamedTuple):
     by_id: Callable[[str], Wrapper]
 
 
-def ring_of(keys: Keys | None, transit: Wrapper | None) -> Ring | None:
+def ring_of(keys: Keys | None, transit: Wrapper | None, old: Sequence[Wrapper] = ()) -> Ring | None:
     """Keys of a file, a key of Vault's transit, or both: then transit wraps, and the file's keys still open.
+
+    The keys of ``old`` only open: `reencrypt` moves from them to what wraps.
 
     ``by_id`` raises Refused for a key that is retired, IntegrityFailed for one that isn't known here.
     """
-    known: Mapping[str, Wrapper] = {name: FileKey(name, key) for name, key in keys.by_id.items()} if keys else {}
+    known: dict[str, Wrapper] = {name: FileKey(name, key) for name, key in keys.by_id.items()} if keys else {}
+    known |= {key.key_id: key for key in old}
     primary = transit or (known[keys.primary] if keys else None)
     if primary is None:
         return None
@@ -36,7 +39,7 @@ def ring_of(keys: Keys | None, transit: Wrapper | None) -> Ring | None:
             raise IntegrityFailed(
                 f"the secret was sealed with the key {_shown(key_id)}, which is not known here",
                 code="key-unknown",
-                hint="RECONCILER_KEY_FILE or `secrets` in reconciler.yaml names the keys",
+                hint="RECONCILER_KEY_FILE or `secrets` in reconciler.yaml names the keys, RECONCILER_TRANSIT_OLD those of Vault that only open",
             )
         return known[key_id]
 

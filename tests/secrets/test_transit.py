@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, UsageError
-from reconciler.secrets.envelope import Bound, seal, unseal
+from reconciler.secrets.envelope import Bound, rewrap, seal, unseal
 from reconciler.secrets.fetch import TRIES, Unreachable
+from reconciler.secrets.keys import Keys
+from reconciler.secrets.ring import ring_of
 from reconciler.secrets.transit import TransitKey
 from tests.secrets.stores import outside, refused
+from tests.secrets.support import VALUE, Kept
 from tests.secrets.vault_server import SLOW_HEADERS, TRICKLE, Token, TransitStore, VaultServer, resets, says
 
 DATA_KEY = bytes(range(32))
@@ -40,6 +43,20 @@ def test_what_was_wrapped_is_unwrapped(vault: VaultServer, key: TransitKey) -> N
     assert key.unwrap(wrapped, b"here") == DATA_KEY
     assert vault.paths == ["/v1/teams/transit/encrypt/reconciler", "/v1/teams/transit/decrypt/reconciler"]
     assert json.loads(vault.seen[0].body)["associated_data"] == base64.b64encode(b"here").decode()
+
+
+def test_old_keys_open_and_do_not_wrap(vault: VaultServer, store: TransitStore, key: TransitKey) -> None:
+    """From a transit key to a file's, and to another transit key."""
+    store.rotate("next")
+    file, other = Keys({"k-1": b"1" * 32}, "k-1"), TransitKey("teams/transit/next", outside(vault))
+    blob = seal("sk-the-value-itself", BOUND, key)
+    for own, transit in ((file, None), (None, other)):
+        without, both = ring_of(own, transit), ring_of(own, transit, [key])
+        assert without is not None
+        assert both is not None
+        refused(lambda ring=without: unseal(blob, BOUND, ring.by_id), IntegrityFailed, code="key-unknown")  # type: ignore[misc]
+        moved = rewrap(blob, BOUND, both.by_id, both.primary)
+        assert unseal(moved, BOUND, without.by_id) == "sk-the-value-itself"
 
 
 def test_only_data_keys_are_sent_never_a_value(vault: VaultServer, key: TransitKey) -> None:
@@ -158,3 +175,14 @@ def test_a_server_that_drips_is_given_up_in_time(vault: VaultServer, store: Tran
 def test_a_name_that_is_none(vault: VaultServer, name: str) -> None:
     with pytest.raises(UsageError):
         TransitKey(name, outside(vault))
+
+
+def test_reencrypt_goes_from_transit_to_a_file_and_back(here: Kept, vault: VaultServer, store: TransitStore) -> None:
+    environ = {name: value for name, value in outside(vault).environ.items() if value}
+    transit = {**environ, "RECONCILER_TRANSIT_KEY": "teams/transit/reconciler"}
+    here("set", "acme/openai", stdin=VALUE, **transit).ok()
+    assert "key-unknown" in here("reencrypt").ok(8).err
+    old = {**environ, "RECONCILER_TRANSIT_OLD": "teams/transit/reconciler"}
+    assert "Re-wrapped 1 secret" in here("reencrypt", **old).ok().out
+    assert here.value("openai") == VALUE
+    assert "Re-wrapped 1 secret" in here("reencrypt", **transit).ok().out
