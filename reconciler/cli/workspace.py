@@ -18,13 +18,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler import __version__
+from reconciler.cli.opening import open_project
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import require_known
 from reconciler.cli.terminal import width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
-from reconciler.load.discover import find_project_file
-from reconciler.load.paths import STDIN
-from reconciler.load.project import DEFAULT_PROJECT, Project, read_project, without_file
+from reconciler.load.project import DEFAULT_PROJECT
 from reconciler.model.address import Address, is_name
 from reconciler.model.body import has
 from reconciler.model.configuration import Configuration
@@ -92,7 +91,7 @@ class Workspace:
 
     def __init__(self, options: Options, paths: Sequence[str], ends: bool = True) -> None:
         self.options, self._ends = options, ends
-        self.project, self.paths = _open_project(options, paths)
+        self.project, self.paths = open_project(options.project, paths)
         self.name = self.project.settings.project or os.environ.get("RECONCILER_PROJECT") or DEFAULT_PROJECT
         if not is_name(self.name):
             raise UsageError("RECONCILER_PROJECT is not a name", hint="lower-case letters, digits and hyphens")
@@ -366,42 +365,3 @@ def _parses(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _open_project(options: Options, paths: Sequence[str]) -> tuple[Project, list[str]]:
-    problems = Problems()
-    if options.project is not None:
-        file: Path | None = Path(options.project)
-        if file is not None and file.is_dir():
-            file = file / "reconciler.yaml"
-        if file is None or not file.is_file():
-            raise UsageError(f"there is no project file {options.project}", code="no-such-project")
-    else:
-        file = _find(paths)
-    if file is None:
-        given = list(paths) or ["."]
-        return without_file(_common_folder(given)), given
-    project = read_project(file.absolute(), problems)
-    problems.raise_if_any()
-    if project is None:
-        raise ConfigurationInvalid(f"the project file {file} can't be used", code="project-file")
-    return project, list(paths)
-
-
-def _find(paths: Sequence[str]) -> Path | None:
-    """The one project that all paths lie in; the working directory's without paths."""
-    if STDIN in paths:
-        return None
-    starts = [Path(path).absolute() for path in paths] or [Path.cwd()]
-    found = {find_project_file(start) for start in starts}
-    if len(found) > 1:
-        raise UsageError("these paths belong to different projects", hint="name the paths of one project at a time")
-    return found.pop()
-
-
-def _common_folder(paths: Sequence[str]) -> Path:
-    folders = [
-        Path.cwd() if p == STDIN else Path(p).absolute() if Path(p).is_dir() else Path(p).absolute().parent
-        for p in paths
-    ]
-    return Path(os.path.commonpath(folders))

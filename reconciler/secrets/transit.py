@@ -36,9 +36,13 @@ class TransitKey:
         self.key_id = PREFIX + name
         self._mount, _, self._key = name.rpartition("/")
         self._vault = Vault(outside)
+        self._is_known = False
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
+        """Return the wrapped data key. Raises CredentialUnresolved, also where Vault has no such key: it would make one."""
+
         def work(client: hvac.Client) -> str:
+            self._require_known(client)
             try:
                 answer = client.secrets.transit.encrypt_data(
                     self._key, _coded(data_key), mount_point=self._mount, associated_data=_coded(context)
@@ -55,6 +59,26 @@ class TransitKey:
             return text
 
         return self._call(work).encode()
+
+    def _require_known(self, client: hvac.Client) -> None:
+        """Ask Vault to decrypt what nobody encrypted: it takes no further rights, and makes no key.
+
+        Encrypting with a name that is not there makes a key of that name, so that a typo would seal secrets with it.
+        """
+        if self._is_known:
+            return
+        try:
+            client.secrets.transit.decrypt_data(self._key, _NOBODYS, mount_point=self._mount)
+        except (exceptions.InvalidRequest, exceptions.InternalServerError) as error:
+            if "not found" in str(error.text):
+                raise CredentialUnresolved(
+                    f"there is no transit key {self._key} in {self._mount}, and none is made by its use",
+                    code="secret-store-refused",
+                    hint=f"correct the name, or make it with `vault write -f {self._mount}/keys/{self._key}`",
+                ) from None
+        except exceptions.VaultError:
+            pass  # a token that may not decrypt can't look; whatever else is wrong, the request itself will tell
+        self._is_known = True
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         if not wrapped or not wrapped.isascii():
@@ -89,6 +113,7 @@ class TransitKey:
         return bounded(lambda: self._vault.call(work, what), self._vault.timeout, what)
 
 
+_NOBODYS = "vault:v1:" + base64.b64encode(bytes(48)).decode()
 _DAMAGED = re.compile(r"message authentication failed|invalid ciphertext(?!: version is too new)")
 """What Vault and OpenBao say of a text that is not what was wrapped, or is bound to another place."""
 

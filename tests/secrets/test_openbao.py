@@ -172,6 +172,17 @@ def test_transit_wraps_data_keys_through_rotations(bao: OpenBao) -> None:
     refused(lambda: key.unwrap(old, b"here"), CredentialUnresolved, "min_decryption_version")
 
 
+def test_a_name_that_is_wrong_makes_no_key(bao: OpenBao) -> None:
+    """Vault makes a key of the name that it is to encrypt with, for whoever may make one."""
+    name = f"key-{os.urandom(4).hex()}"
+    wrong = TransitKey(f"teams/transit/{name}", outside(bao))
+    refused(lambda: wrong.wrap(b"0" * 32, b"here"), CredentialUnresolved, f"there is no transit key {name}")
+    listed = bao.admin().list("teams/transit/keys")
+    assert name not in (listed["data"]["keys"] if listed else [])
+    bao.write(f"teams/transit/keys/{name}", type="aes256-gcm96")
+    assert wrong.unwrap(wrong.wrap(b"0" * 32, b"here"), b"here") == b"0" * 32
+
+
 def written(bao: OpenBao, reference: str, value: str, new: bool = True, **environ: str) -> int:
     return VaultKey(outside(bao, **environ), SecretRef.parse(reference)).put(Secret(value), new)
 
