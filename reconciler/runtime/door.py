@@ -134,6 +134,8 @@ class Door(HttpToolsProtocol):
             self._refuse_headers()
         elif name == b"content-length" and value.isdigit() and int(value[:20]) > MOST_BYTES:
             self._refuse_body()
+        elif name == b"host" and any(known == b"host" for known, _ in self.headers):
+            self._refuse(400, "request-malformed", "A request has one Host.")  # RFC 9112 section 3.2
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))

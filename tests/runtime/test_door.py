@@ -90,6 +90,7 @@ def test_what_is_too_large_is_answered_as_that(db: Db, folder: Path) -> None:
             ((head(server), chunked, b"0\r\nX: ", b"a" * 4 * MOST_BYTES), 413, "too-large"),
             ((b"\x16\x03\x01\x02\x00 no HTTP at all\r\n\r\n",), 400, "request-malformed"),
             ((b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",), 400, "request-malformed"),
+            ((b"GET /healthz HTTP/1.1\r\n%sHost: evil.example\r\n\r\n" % HOST,), 400, "request-malformed"),
             ((b"CONNECT a:1 HTTP/1.1\r\n%s\r\n" % HOST,), 400, "request-malformed"),
             ((b"GET /\xff HTTP/1.1\r\n%s\r\n" % HOST,), 400, "request-malformed"),
         )
