@@ -15,7 +15,12 @@ def known_of(
     configuration: Configuration, wanted: Callable[[Address], bool] = lambda _address: True
 ) -> Iterator[Known]:
     """Yield what would be known of the resources that are ``wanted``."""
-    for address in filter(wanted, configuration.resources):
+    return known_at(configuration, filter(wanted, configuration.resources))
+
+
+def known_at(configuration: Configuration, addresses: Iterable[Address]) -> Iterator[Known]:
+    """Yield what would be known of the resources at some addresses."""
+    for address in addresses:
         text = Text(configuration.resources[address].text, SPEC_VERSIONS[address.kind])
         yield Known(address, "", text, configuration.project, True)
 

@@ -6,35 +6,86 @@ projects, whose policies nobody here knows. Templates that only stand in a datab
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from reconciler.access.decide import allowing
-from reconciler.access.known import known_of
+from reconciler.access.known import known_at
 from reconciler.access.planned import deciding
 from reconciler.access.snapshot import Tenant, snapshot_of
 from reconciler.access.target import Target
 from reconciler.errors import Path, Problem
 from reconciler.kinds.table import KINDS
+from reconciler.kinds.targets import carrying
 from reconciler.model.access import ACTIONS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
+from reconciler.model.kind import served
 
 HINT = "say `runtime: false` on it, its datasource or its connector, if agents are not meant to call it"
 
 
 def unserved(configuration: Configuration, tenants: Set[str]) -> Iterator[Problem]:
-    """Yield a problem for each resource that does what the runtime can't do, and that agents are meant to call."""
+    """Yield a problem for each resource that does what the runtime can't do, and that agents are meant to call.
 
-    def is_wanted(address: Address) -> bool:
-        return address.tenant in tenants and address.kind in deciding()
-
-    for _, tenant in sorted(snapshot_of(known_of(configuration, is_wanted)).tenants.items()):
+    Of each tenant only what goes through such a resource is looked at, and what decides about calls.
+    """
+    concerned = _concerned(configuration, tenants)
+    if not concerned:
+        return
+    beside = deciding() - carrying()
+    names = (name for name in configuration.digests if name in concerned or _kind(name) in beside)
+    addresses = (Address.of(name) for name in sorted(names) if name.partition("/")[0] in tenants)
+    for _, tenant in sorted(snapshot_of(known_at(configuration, addresses)).tenants.items()):
         found: dict[Address, Problem] = {}
         for target in _targets(tenant):
             why = _why_meant(tenant, target)
             if why is not None and (problem := _problem(target, why)) is not None:
                 found.setdefault(target.operation.known.address, problem)
         yield from found.values()
+
+
+def _concerned(configuration: Configuration, tenants: Set[str]) -> set[str]:
+    """The names of what the runtime can't do, of all that leads to it, and of what that leads to besides."""
+    asking = {kind.name for kind in KINDS.values() if kind.unserved is not served}
+    found = set[str]()
+    for name in configuration.digests:
+        if _kind(name) in asking and name.partition("/")[0] in tenants:
+            resource = configuration.resources[Address.of(name)]
+            if KINDS[resource.address.kind].unserved(resource.body) is not None:
+                found.add(name)
+    if not found:
+        return found
+    ahead, behind = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for source, target in _links(configuration):
+        if _kind(source) in carrying():
+            ahead[source].append(target)
+            behind[target].append(source)
+    return _closure(_closure(found, behind), ahead)
+
+
+def _links(configuration: Configuration) -> Iterator[tuple[str, str]]:
+    """Who refers to whom, as addresses in text."""
+    links = getattr(configuration.resources, "links", None)
+    if links is not None:  # of what was read quickly, they are known
+        yield from links()
+        return
+    for address, resource in configuration.resources.items():
+        for reference in KINDS[address.kind].references_of(address.tenant, resource.body):
+            yield str(address), str(reference.address)
+
+
+def _closure(names: set[str], edges: Mapping[str, Iterable[str]]) -> set[str]:
+    found, left = {*names}, [*names]
+    while left:
+        new = {name for name in edges.get(left.pop(), ()) if name not in found}
+        found |= new
+        left += new
+    return found
+
+
+def _kind(name: str) -> str:
+    return name.split("/", 2)[1]
 
 
 def _targets(tenant: Tenant) -> Iterator[Target]:
