@@ -131,7 +131,7 @@ def test_command(options: Options, files: tuple[str, ...]) -> int:
 
 def _of_files(workspace: Workspace) -> Snapshot:
     """Whatever agents can't be served too: that is what explanations and tests tell."""
-    return snapshot_of(known_of(workspace.load(workspace.environment(required=True), served=False).configuration))
+    return snapshot_of(known_of(workspace.load(workspace.environment(required=True)).configuration))
 
 
 def _elsewhere(workspace: Workspace) -> Callable[[], Iterator[tuple[str, Snapshot]]]:
@@ -140,7 +140,7 @@ def _elsewhere(workspace: Workspace) -> Callable[[], Iterator[tuple[str, Snapsho
     @cache
     def read(environment: str) -> Snapshot | None:
         with suppress(ConfigurationInvalid):
-            return snapshot_of(known_of(workspace.load(environment, served=False).configuration))
+            return snapshot_of(known_of(workspace.load(environment).configuration))
         return None
 
     def found() -> Iterator[tuple[str, Snapshot]]:

@@ -195,7 +195,7 @@ def check(
     wanted: list[str | None] = [environment] if environment else [*workspace.environments] or [None]
     for name in wanted:
         try:
-            loaded = workspace.load(name, thoroughly)
+            loaded = workspace.load(name, thoroughly, served=True)
             configuration = loaded.configuration
             found.counts[name] = len(configuration.resources)
             found.files.update((shown_name(Path(file)), None) for file in configuration.files if file)

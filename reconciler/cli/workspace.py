@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -117,15 +117,15 @@ class Workspace:
             )
         return given
 
-    def load(self, environment: str | None, thoroughly: bool = False, served: bool = True) -> Loaded:
-        """Raises ConfigurationInvalid, also for what agents are meant to call and can't; not ``served`` leaves that out."""
+    def load(self, environment: str | None, thoroughly: bool = False, served: bool = False) -> Loaded:
+        """Raises ConfigurationInvalid; with ``served`` also for what agents are meant to call and can't."""
         from reconciler.load.load import load
 
         progress = self.options.progress
         with progress.stage("Reading the configuration"):
             loaded = load(self.project, environment, self.paths, self.name, progress.count, thoroughly)
-            if served and loaded.judgement.unserved:
-                _require_served(loaded)
+            if served:
+                _require_served(loaded, loaded.judgement.unserved)
         return loaded
 
     def database(self, environment: str | None) -> Database:
@@ -317,19 +317,23 @@ class Workspace:
                 plan = make_plan(loaded.configuration, live, setting, selection)
                 plan = with_replaced(plan, loaded.configuration, live, selection)
                 plan = with_left_out(plan, loaded.configuration, live, setting, selection)
+        # what is not changed was judged when it was; a plan of nothing costs nothing
+        _require_served(loaded, loaded.judgement.unserved & {change.address.tenant for change in plan.changes})
         few = plan.count(*_BEGINNINGS) < FEW
         placed = (with_places(c, loaded, few) if few or c.fields else c for c in plan.changes)
         return replace(plan, changes=tuple(placed))
 
 
-def _require_served(loaded: Loaded) -> None:
-    """Raises ConfigurationInvalid where agents are meant to call what the runtime can't do."""
+def _require_served(loaded: Loaded, tenants: Set[str]) -> None:
+    """Raises ConfigurationInvalid where agents of some tenants are meant to call what the runtime can't do."""
+    if not tenants:
+        return
     from reconciler.access.meant import unserved
     from reconciler.load.closed import once
     from reconciler.load.source import shown_name
 
     configuration, judgement = loaded.configuration, loaded.judgement
-    found = Problems(once(loaded.locate(one) for one in unserved(configuration, judgement.unserved)))
+    found = Problems(once(loaded.locate(one) for one in unserved(configuration, tenants)))
     try:
         found.raise_if_any(shown_name(Path(file)) for file in configuration.files if file)
     except ConfigurationInvalid as error:
