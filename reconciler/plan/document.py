@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 """Changes with every change of this shape; a test holds the two together."""
 
 PathPart = str | int
@@ -222,7 +222,7 @@ class AccessSummaryDocument(_Part):
 class PlanDocument(_Part):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
-    format_version: Literal["1.1"] = Field(description="Version of this format.")
+    format_version: Literal["1.2"] = Field(description="Version of this format.")
     tool_version: str = Field(description="Version of the reconciler that made it.")
     project: str = Field(description="The project that it is for.")
     environment: str | None = Field(description="The environment that it is for; null where the project has none.")

@@ -123,5 +123,5 @@ def _check_other(document: Any, keys: dict[str, bytes]) -> None:
         _check(signature, keys, digests)
 
 
-_FORMATS_BEFORE = ("1.0",)
+_FORMATS_BEFORE = ("1.0", "1.1")
 """Their signatures are of both digests, or of the one that they have."""

@@ -122,6 +122,9 @@ DATABASE = (
         empty=True,
     ),
     Case("secrets rotate", ("acme/s1",), secrets, "the next value"),
+    Case(
+        "secrets update", ("acme/s1", "--description", "another"), sql("SELECT description FROM secrets ORDER BY name")
+    ),
     Case("secrets delete", ("acme/s2", "--auto-approve"), secrets),
     Case("secrets reencrypt", (), sql("SELECT count(*) FROM audit WHERE body LIKE '%secret-rewrap%'")),
     Case("secrets keys retire", ("{spare}",), sql("SELECT count(*) FROM secret_keys WHERE retired_at IS NOT NULL")),

@@ -60,16 +60,16 @@ def test_null_wants_neither(tmp_path: Path) -> None:
 
 
 def test_lists_and_other_types_are_whole(tmp_path: Path) -> None:
-    defaults = "{allowed_methods: [GET], auth: {type: basic, username: u, password: env://P}}"
+    defaults = "{allowed_methods: [GET], auth: {type: basic, username: u, password: encrypted://p}}"
     found = connectors(
         tmp_path,
         defaults,
         f"{{a: {{{HTTP}, allowed_methods: [PUT]}}, b: {{{HTTP}, auth: {{type: none}}}}, c: {{{HTTP}, auth: {{type: basic, username: v}}}}}}",
     )
     assert found["a"]["allowed_methods"] == ["PUT"]
-    assert found["a"]["auth"] == {"type": "basic", "username": "u", "password": "env://P"}
+    assert found["a"]["auth"] == {"type": "basic", "username": "u", "password": "encrypted://p"}
     assert found["b"]["auth"] == {"type": "none"}
-    assert found["c"]["auth"] == {"type": "basic", "username": "v", "password": "env://P"}
+    assert found["c"]["auth"] == {"type": "basic", "username": "v", "password": "encrypted://p"}
 
 
 def test_overlays_are_above_them(tmp_path: Path) -> None:
