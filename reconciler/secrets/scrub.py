@@ -83,11 +83,15 @@ class Scrubber:
     def value(self, value: Any, keys: bool = False) -> Any:
         """Return JSON as Python values with the secrets in its texts masked; with ``keys``, in its keys and numbers too.
 
-        A text that holds a secret in a form that can't be cut out is masked whole.
+        A text that holds a secret in a form that can't be cut out is masked whole. Without ``keys`` the words stay that this
+        program itself uses as values, such as `delete`.
         """
         if isinstance(value, str):
+            if not self._forms:
+                return value
             masked = self.text(value)
-            return self._mask if self._forms and self._is_told(masked) else masked
+            masked = self._mask if self._is_told(masked) else masked
+            return value if masked != value and not keys and _is_own_word(value) else masked
         if isinstance(value, dict):
             pairs = ((self._key(key) if keys else key, self.value(item, keys)) for key, item in value.items())
             return dict(_distinct(pairs))
@@ -114,6 +118,12 @@ class Scrubber:
                 matcher = self._matcher = AhoCorasick(sorted(every))
         found: list[tuple[int, int, int]] = matcher.find_matches_as_indexes(_sound(text), overlapping=True)
         return found
+
+
+def _is_own_word(text: str) -> bool:
+    from reconciler.secrets.weak import is_own_word
+
+    return is_own_word(text)
 
 
 def _sound(text: str) -> str:

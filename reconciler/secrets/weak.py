@@ -12,6 +12,7 @@ SHORT = 8
 """Characters; what has fewer is masked nowhere, or in every other word."""
 _ROOMS = ("render", "plan", "diff")
 """What is written about plans and drift."""
+_MORE_ROOMS = ("model", "planner", "drift", "history", "lint")
 
 
 def weakness(secret: Secret) -> str | None:
@@ -25,8 +26,17 @@ def weakness(secret: Secret) -> str | None:
     return None
 
 
-@cache
+def is_own_word(text: str) -> bool:
+    """Whether this program writes a text as a value of its own, as one of a few."""
+    return f'"{text}"' in _texts_of((*_ROOMS, *_MORE_ROOMS))
+
+
 def _own_texts() -> str:
     """What the renderers are made of; a count or a name may stand between two of their texts."""
+    return _texts_of(_ROOMS)
+
+
+@cache
+def _texts_of(rooms: tuple[str, ...]) -> str:
     top = Path(__file__).parents[1]
-    return "\n".join(file.read_text() for room in _ROOMS for file in sorted((top / room).rglob("*.py")))
+    return "\n".join(file.read_text() for room in rooms for file in sorted((top / room).rglob("*.py")))

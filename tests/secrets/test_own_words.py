@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.secrets.scrub import Scrubber
 from tests.conftest import Run
 
 MANIFEST = """
@@ -56,6 +57,14 @@ def test_json_keeps_its_keys_and_numbers(run: Run, manifest: Path) -> None:
     bodies = {one["name"]: one["change"]["after"] for one in told["resource_changes"]}
     assert "description" in bodies["openai"]
     assert bodies["month"]["cost_usd"]
+
+
+@pytest.mark.parametrize("word", ["delete", "create", "another", "secret"])
+def test_json_keeps_the_words_that_are_its_own(word: str) -> None:
+    known = Scrubber("(secret)")
+    known.add(word)
+    document = {"actions": ["delete", "create"], "op": "another-secret", "after": f"the {word} of somebody"}
+    assert known.value(document) == document | {"after": "the (secret) of somebody"}
 
 
 @pytest.mark.parametrize(
