@@ -185,7 +185,8 @@ def write_pack(file: Path, extracts: Mapping[str, Extract], rulings: Mapping[str
     index = orjson.dumps({"extracts": entries, "rulings": rulings})
     lead = MAGIC + len(index).to_bytes(8, "little") + crc32(index).to_bytes(4, "little") + index
     if _replace(file, [lead, *(part for extract in extracts.values() for part in extract.parts)]):
-        _remove_old(file)
+        with suppress(OSError):
+            _remove_old(file)
 
 
 def _replace(file: Path, parts: Iterable[bytes | memoryview]) -> bool:
@@ -216,7 +217,10 @@ def _remove_old(kept: Path) -> None:
     for one in kept.parent.iterdir():
         if one == kept or one.suffix not in {".pack", ".settings", ".part"}:
             continue
-        age = time.time() - one.stat().st_mtime
+        try:
+            age = time.time() - one.stat().st_mtime
+        except OSError:  # another process has removed it
+            continue
         same = one.suffix == ".pack" and one.name.startswith(f"{identity}-")
         if same or age > (3600 if one.suffix == ".part" else KEEP_DAYS * 86400):
             with suppress(OSError):
