@@ -131,12 +131,11 @@ def print_json(document: Any) -> None:
 
 
 def print_plan(plan: Plan) -> None:
-    """A plan's document the same way, in pieces."""
+    """A plan's document the same way, in pieces; the plan is ``plan_without_secrets``."""
     from reconciler.diff.visible import visible_json
     from reconciler.plan.indented import indented
 
-    with own_words():
-        print_pieces(visible_json(piece.decode()) for piece in indented(plan_without_secrets(plan)))
+    print_pieces(visible_json(piece.decode()) for piece in indented(plan))
 
 
 def print_beside_plan(document: dict[str, Any], name: str, plan: Plan) -> None:
@@ -159,8 +158,9 @@ def plan_without_secrets(plan: Plan) -> Plan:
 
 
 def _change_without_secrets(change: Change) -> Change:
-    old, new = without_secrets(change.before), without_secrets(change.after)
-    return change if (old, new) == (change.before, change.after) else replace(change, old=old, new=new)
+    bodies = change.before, change.after  # read anew each time that they are asked for
+    old, new = map(without_secrets, bodies)
+    return change if (old, new) == bodies else replace(change, old=old, new=new)
 
 
 def print_pieces(pieces: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ from reconciler.store.url import parse_database
 from reconciler.store.watch import Watch
 from tests.conftest import ROOT, Db, new_postgres_database
 from tests.runtime.servers import OPERATOR, free_port, served, settings, start, world_with_data
+from tests.runtime.test_evidence import SECURED
 from tests.runtime.worlds import WORLD, apply
 from tests.store.support import cli_on
 
@@ -79,20 +80,8 @@ def test_a_server_that_owns_nothing_adds_and_can_not_read_or_remove(postgres_ser
     with psycopg.connect(writer) as connection:
         assert connection.execute("SELECT count(id) FROM intents WHERE ends > 0").fetchone() == (2,)
         forbidden = ["SELECT tenant FROM intents", "SELECT * FROM denials", "SELECT code FROM outcomes"]
-        tables = (
-            "intents",
-            "outcomes",
-            "denials",
-            "denial_counts",
-            "subjects",
-            "paths",
-            "policies",
-            "pairs",
-            "daily",
-            "hours",
-        )
-        forbidden += [f"SELECT * FROM {table}" for table in tables]
-        forbidden += [f"DELETE FROM {table}" for table in tables]
+        forbidden += [f"SELECT * FROM {table}" for table in SECURED]
+        forbidden += [f"DELETE FROM {table}" for table in SECURED]
         forbidden += ["UPDATE paths SET target = ''", "INSERT INTO daily SELECT * FROM daily"]
         forbidden += ["UPDATE outcomes SET outcome = 'success'", "UPDATE intents SET ends = 0", "DROP TABLE denials"]
         for statement in forbidden:
