@@ -11,7 +11,7 @@ import click
 from reconciler.cli.db_verify import FAILED
 from reconciler.cli.known import KnownNames, note_unknown, note_unknown_tenants
 from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
-from reconciler.cli.serve import not_installed, store_of
+from reconciler.cli.serve import store_of
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.committed import Fate, Write, record
@@ -99,11 +99,9 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
     A server whose role owns nothing there can add evidence and can't remove any: then this is what an owner runs, once
     before the first start and after each upgrade, and every day.
     """
-    try:
-        from reconciler.runtime.ledger.reading import tables
-        from reconciler.runtime.running import prepare
-    except ModuleNotFoundError as error:
-        raise not_installed(error) from None
+    from reconciler.runtime.ledger.reading import tables
+    from reconciler.runtime.parts import prepare
+
     database = _database(options, store)
     write = record(Write("the store of evidence", None))
     before = tables(database)
@@ -137,12 +135,9 @@ def rollup_command(options: Options, rebuild: bool, keep_aggregates_days: int | 
 
     A server whose role owns the store does it by itself. To run it again, or in several places, counts nothing twice.
     """
-    try:
-        from reconciler.runtime.running import prepare
-    except ModuleNotFoundError as error:
-        raise not_installed(error) from None
     from reconciler.runtime.ledger import rollup
     from reconciler.runtime.ledger.digests import file_hours
+    from reconciler.runtime.parts import prepare
 
     database, workspace = _database(options, store), Workspace(options, ())
     control = workspace.database(workspace.environment(required=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
@@ -16,7 +17,11 @@ from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.model.address import is_name
+from reconciler.runtime.extras import not_installed
 from reconciler.store.url import Database, parse_database
+
+if TYPE_CHECKING:
+    from reconciler.runtime.setup import Setup
 
 EVIDENCE_VARIABLE = "RECONCILER_EVIDENCE_URL"
 """The store once more, by a role that may read it: for operators, where the server's own role may not."""
@@ -41,29 +46,42 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     decided by policies, counted against limits, and in evidence before anything outside is asked.
     """
     try:
-        from reconciler.load.serve_file import ServeFile, read_serve
-        from reconciler.runtime.logs import log_as_json
-        from reconciler.runtime.running import Plan, permits_of, permitted_of, resolving
         from reconciler.runtime.serve import run_loop, serve, serve_stdio
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
-    from reconciler.runtime.call import Failed, Surroundings
-    from reconciler.runtime.surfaces.operators import Places
+    from reconciler.runtime.call import Failed
+    from reconciler.runtime.logs import log_as_json
 
-    workspace = Workspace(options, (), ends=False)
+    setup = _setup(Workspace(options, (), ends=False), config, store)
+    log_as_json()
+    try:
+        if stdio is not None:
+            tenant, _, caller = stdio.partition("/")
+            if not (is_name(tenant) and is_name(caller)):
+                raise UsageError("expected --stdio TENANT/CALLER")
+            asyncio.run(serve_stdio(setup, tenant, caller))
+        else:
+            run_loop(serve(setup, lambda text: click.echo(text, err=True)))
+    except Failed as error:
+        raise ReconcilerError(str(error), code=error.code) from None
+    return 0
+
+
+def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setup:
+    """Return what a server is made of, and warn on stderr of references that it can't resolve. Raises ReconcilerError."""
+    from reconciler.load.serve_file import ServeFile, read_serve
+    from reconciler.runtime.call import Surroundings
+    from reconciler.runtime.setup import Databases, Setup, permits_of, permitted_of, resolving
+
     environment = workspace.environment(required=True)
     settings = ServeFile(version=1) if config is None else read_serve(config)
     folder = workspace.project.root if config is None else config.resolve().parent
     own = store_of(store, settings.store, folder)
     evidence = os.environ.get(EVIDENCE_VARIABLE)
     control = workspace.database(environment)
-    places = Places(
-        control,
-        own,
-        parse_database(evidence, folder) if evidence else own,
-        writing_key(workspace, control),
-    )
-    if (places.control.path is not None and places.control.path == places.store.path) or _same_server(*places[:2]):
+    databases = Databases(control, own, parse_database(evidence, folder) if evidence else own)
+    key = writing_key(workspace, control)
+    if (control.path is not None and control.path == own.path) or _same_server(control, own):
         raise Refused(
             "the runtime's store and the database of the configuration are the same",
             code="store-not-apart",
@@ -72,30 +90,10 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
     log = access_log(workspace, environment, "serve")
     policy = replace(workspace.project.secret_policy(environment), permitted=permitted_of(settings))
     resolver = resolver_of(workspace, environment, "serve", log, policy)
-    around = Surroundings(*resolving(resolver), permits_of(settings, folder))
     for line in unresolvable(control, policy, os.environ):
         click.echo(line, err=True)
-    log_as_json()
-    plan = Plan(settings, places, around, log)
-    try:
-        if stdio is not None:
-            tenant, _, caller = stdio.partition("/")
-            if not (is_name(tenant) and is_name(caller)):
-                raise UsageError("expected --stdio TENANT/CALLER")
-            asyncio.run(serve_stdio(plan, tenant, caller))
-        else:
-            run_loop(serve(plan, lambda text: click.echo(text, err=True)))
-    except Failed as error:
-        raise ReconcilerError(str(error), code=error.code) from None
-    return 0
-
-
-def not_installed(error: ModuleNotFoundError) -> ReconcilerError:
-    return ReconcilerError(
-        f"serving needs more than this installation has: {error.name}",
-        code="not-installed",
-        hint="pip install 'config-reconciler[serve]'",
-    )
+    around = Surroundings(*resolving(resolver), permits_of(settings, folder))
+    return Setup(settings, databases, around, key, log)
 
 
 def store_of(given: str | None, said: str | None, folder: Path) -> Database:

@@ -26,7 +26,8 @@ from reconciler.runtime.connections import BURST, Connections
 from reconciler.runtime.door import door
 from reconciler.runtime.identity import AgentEntrance
 from reconciler.runtime.mediator import Mediator, Refusal
-from reconciler.runtime.running import Plan, Running, running
+from reconciler.runtime.parts import Parts, assembled
+from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS, Discovery
@@ -57,12 +58,12 @@ class Listening(NamedTuple):
     connections: Connections
 
 
-async def serve(plan: Plan, told: Callable[[str], None]) -> None:
+async def serve(setup: Setup, told: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT: then nothing new is taken, and calls have ``GRACE_SECONDS`` to end."""
-    async with running(plan) as parts:
-        all_ = [_listening("agents", plan.settings.agents, agents_app(plan, parts), plan, parts)]
-        if plan.settings.operators is not None:
-            all_.append(_listening("operators", plan.settings.operators, operators_app(plan, parts), plan, parts))
+    async with assembled(setup) as parts:
+        all_ = [_listening("agents", setup.settings.agents, agents_app(setup, parts), setup, parts)]
+        if setup.settings.operators is not None:
+            all_.append(_listening("operators", setup.settings.operators, operators_app(setup, parts), setup, parts))
         sockets = [_bound(one.listener) for one in all_]
         servers = [uvicorn.Server(_uvicorn(one)) for one in all_]
         stop, hurry = asyncio.Event(), asyncio.Event()
@@ -107,12 +108,12 @@ async def _ending(
         one.guard.end()
 
 
-def _listening(name: str, listener: Listener, guard: Guard, plan: Plan, parts: Running) -> Listening:
+def _listening(name: str, listener: Listener, guard: Guard, setup: Setup, parts: Parts) -> Listening:
     def refused(code: Code) -> None:
         parts.metrics.refused[code, "door", ""] += 1
 
-    listeners = 1 if plan.settings.operators is None else 2
-    return Listening(name, listener, guard, Connections(_fitting(plan.settings.door, listeners), refused))
+    listeners = 1 if setup.settings.operators is None else 2
+    return Listening(name, listener, guard, Connections(_fitting(setup.settings.door, listeners), refused))
 
 
 def _fitting(settings: DoorSettings, listeners: int) -> DoorSettings:
@@ -164,8 +165,8 @@ def _uvicorn(one: Listening) -> uvicorn.Config:
     )
 
 
-def agents_app(plan: Plan, parts: Running) -> Guard:
-    settings = plan.settings
+def agents_app(setup: Setup, parts: Parts) -> Guard:
+    settings = setup.settings
     discovery = Discovery(settings.agents, settings.issuers)
     routes = [
         *agents.routes(parts.mediator),
@@ -180,8 +181,8 @@ def agents_app(plan: Plan, parts: Running) -> Guard:
     return Guard(hot, settings.agents, settings.door, entrance, parts.metrics)
 
 
-def operators_app(plan: Plan, parts: Running) -> Guard:
-    assert plan.settings.operators is not None
+def operators_app(setup: Setup, parts: Parts) -> Guard:
+    assert setup.settings.operators is not None
 
     def metrics() -> str:
         gauges = {
@@ -195,17 +196,17 @@ def operators_app(plan: Plan, parts: Running) -> Guard:
         return parts.metrics.text(gauges)
 
     routes = [
-        *operators.routes(parts.source, parts.mediator, plan.places, metrics),
+        *operators.routes(parts.source, parts.mediator, setup.databases, setup.audit_key, metrics),
         *_health(parts),
         Route("/openapi.json", _document(openapi("operators"))),
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
-    entrance = operators.OperatorEntrance(plan.settings.operators)
-    return Guard(app, plan.settings.operators, plan.settings.door, entrance, parts.metrics)
+    entrance = operators.OperatorEntrance(setup.settings.operators)
+    return Guard(app, setup.settings.operators, setup.settings.door, entrance, parts.metrics)
 
 
-def _health(parts: Running) -> list[Route]:
+def _health(parts: Parts) -> list[Route]:
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -234,9 +235,9 @@ def _metadata(discovery: Discovery) -> Any:
     return tell
 
 
-async def serve_stdio(plan: Plan, tenant: str, caller: str) -> None:
+async def serve_stdio(setup: Setup, tenant: str, caller: str) -> None:
     """An MCP server on stdin and stdout, for one caller: whoever starts it vouches for that."""
-    async with running(plan) as parts:
+    async with assembled(setup) as parts:
         who = Caller(tenant, caller)
         try:
             found = parts.source.current().snapshot.tenant(tenant).resource(f"caller/{caller}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from reconciler.runtime.ledger import ledger as module
 from reconciler.runtime.ledger.entries import Intent, Level, Outcome, new_id
 from reconciler.runtime.ledger.ledger import Admitted, Ledger, Unavailable
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.url import parse_database
 
 LIMIT = 100

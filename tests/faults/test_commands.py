@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.commands import CASES, DATABASE, ELSEWHERE, FILES
 from tests.faults.reach import commands, makers, reaching
 
-DATABASES = {("reconciler.store.connect", "writing"), ("reconciler.runtime.running", "prepare")}
+DATABASES = {("reconciler.store.connect", "writing"), ("reconciler.runtime.parts", "prepare")}
 NO_RESULTS = {
     ("reconciler.load.cache", "_replace"),
     ("reconciler.cli.pipeline", "_append"),

@@ -15,7 +15,7 @@ from reconciler.model.status import Freeze, FreezeEntry, Held
 from reconciler.planner.status import with_status
 from reconciler.runtime.ledger.entries import Level
 from reconciler.runtime.ledger.ledger import Ledger
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.url import parse_database
 from tests.conftest import Db, Ran
 from tests.planner.support import CUSTOM, HTTP, World, at, wish

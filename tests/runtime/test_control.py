@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from reconciler.runtime.control import control_of
-from reconciler.runtime.running import resolving
+from reconciler.runtime.setup import resolving
 from reconciler.secrets.fetch import Outside
 from reconciler.secrets.policy import Policy
 from reconciler.secrets.resolve import Resolver

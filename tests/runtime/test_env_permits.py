@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.load.serve_file import read_serve
-from reconciler.runtime.running import permitted_of
+from reconciler.runtime.setup import permitted_of
 from tests.conftest import Db
 from tests.runtime.servers import served, world_with_data
 

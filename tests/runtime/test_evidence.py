@@ -16,7 +16,7 @@ from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, new_id
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.ledger.reading import evidence, one
 from reconciler.runtime.ledger.schema import month_of
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.url import parse_database
 from tests.conftest import Db, new_postgres_database
 from tests.store.support import cli_on

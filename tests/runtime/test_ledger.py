@@ -18,7 +18,7 @@ from reconciler.runtime.ledger.batch import Batch, Space
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, new_id, wait, window
 from reconciler.runtime.ledger.judge import Judged, judge, key_of
 from reconciler.runtime.ledger.ledger import Admitted, Ledger, Unavailable
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.url import parse_database
 from tests.conftest import ROOT, Db, command_environment
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.load.serve_file import OperatorToken
 from reconciler.runtime import source as source_module
+from reconciler.runtime.setup import Databases
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.store.url import parse_database
 from tests.conftest import Db
@@ -40,8 +41,8 @@ def as_operator(app: ASGIApp) -> ASGIApp:
 @asynccontextmanager
 async def client_of(world: World) -> AsyncIterator[httpx.AsyncClient]:
     control, store = (parse_database(url, Path("/")) for url in (world.db.url, world.store.url))
-    places = operators.Places(control, store, store, None)
-    routes = operators.routes(world.source, world.mediator, places, lambda: "")
+    databases = Databases(control, store, store)
+    routes = operators.routes(world.source, world.mediator, databases, None, lambda: "")
     app = as_operator(Starlette(routes=routes, exception_handlers=agents.HANDLERS))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://operators") as client:
         yield client

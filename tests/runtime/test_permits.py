@@ -17,7 +17,7 @@ from reconciler.runtime.addresses import refused
 from reconciler.runtime.call import Failed, Permits
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.pools import Pools
-from reconciler.runtime.running import permits_of
+from reconciler.runtime.setup import permits_of
 from tests.runtime.calls import around, call, resource
 
 TEMPLATE = resource("template", {"type": "sql", "datasource": "it", "sql": "SELECT name FROM owners"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli import main
-from reconciler.runtime import running
+from reconciler.runtime import parts
 from tests.conftest import new_postgres_database
 
 
@@ -35,7 +35,7 @@ def _interrupted(before: bool, prepare: Callable[..., Any]) -> Callable[..., Any
 def test_an_interrupt_says_what_became_of_the_store(
     store: str, before: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(running, "prepare", _interrupted(before, running.prepare))
+    monkeypatch.setattr(parts, "prepare", _interrupted(before, parts.prepare))
     with pytest.raises(SystemExit) as ended:
         main(["evidence", "prepare", "--store", store])
     assert ended.value.code == 130

@@ -22,8 +22,8 @@ from reconciler.runtime.ledger.ledger import Admitted, Ledger
 from reconciler.runtime.ledger.repeats import REPEAT_SECONDS
 from reconciler.runtime.ledger.schema import REVISION, statements
 from reconciler.runtime.mediator import Done, Refusal
+from reconciler.runtime.parts import backend_of
 from reconciler.runtime.repeats import MOST_KEPT, Repeat
-from reconciler.runtime.running import backend_of
 from reconciler.store.connect import writing
 from reconciler.store.url import parse_database
 from tests.conftest import Db

@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from reconciler.runtime.ledger.rollup import may_roll_up
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.secrets import Actor
 from reconciler.store.status import freeze
 from reconciler.store.url import parse_database

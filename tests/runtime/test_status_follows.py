@@ -23,7 +23,7 @@ from reconciler.runtime.ledger.entries import Intent, Level, new_id
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.limits import declared, levels_of
 from reconciler.runtime.mediator import Refusal
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.url import parse_database
 from tests.conftest import Db, new_postgres_database
 from tests.planner.support import HTTP, at, resource

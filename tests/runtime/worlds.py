@@ -17,8 +17,8 @@ from reconciler.runtime.call import Answer, Call, Connection, Permits, Surroundi
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.parts import backend_of
 from reconciler.runtime.pools import Pools
-from reconciler.runtime.running import backend_of
 from reconciler.runtime.source import Source
 from reconciler.store.url import parse_database
 from reconciler.store.watch import Watch

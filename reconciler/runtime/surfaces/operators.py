@@ -25,6 +25,7 @@ from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.ledger.narrowing import NotNarrowing, narrowed
 from reconciler.runtime.mediator import Mediator
+from reconciler.runtime.setup import Databases
 from reconciler.runtime.source import Source, Stale
 from reconciler.runtime.surfaces import declared
 from reconciler.runtime.surfaces.agents import answering
@@ -35,7 +36,6 @@ from reconciler.runtime.threads import in_thread
 from reconciler.store.filing import file
 from reconciler.store.secrets import Actor
 from reconciler.store.status import NotFrozen, UnknownTarget, freeze, freezes, unfreeze
-from reconciler.store.url import Database
 
 log = logging.getLogger("reconciler.runtime")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -50,15 +50,6 @@ class Operator(NamedTuple):
     def may(self, scope: str, tenant: str | None) -> bool:
         for_tenant = not self.token.tenants or (tenant is not None and tenant in self.token.tenants)
         return scope in self.token.scopes and for_tenant
-
-
-class Places(NamedTuple):
-    """The control database, the runtime's store as it is written and as it is read, and the key of the audit trail."""
-
-    control: Database
-    store: Database
-    evidence: Database
-    audit_key: AuditKey
 
 
 class OperatorEntrance:
@@ -89,7 +80,9 @@ class OperatorEntrance:
         return ""
 
 
-def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable[[], str]) -> list[Route]:
+def routes(
+    source: Source, mediator: Mediator, databases: Databases, audit_key: AuditKey, metrics: Callable[[], str]
+) -> list[Route]:
     async def list_evidence(request: Request) -> Response:
         tenant = request.path_params["tenant"]
         limit, before = asked(request)
@@ -99,13 +92,13 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
             asks = narrowed(request.query_params)
         except NotNarrowing as error:
             return problem(400, "invalid-values", f"`{error.name}`: {error}.")
-        found = await in_thread(reading.evidence, places.evidence, (tenant,), limit + 1, before, None, asks)
+        found = await in_thread(reading.evidence, databases.evidence, (tenant,), limit + 1, before, None, asks)
         more = {"next_cursor": cursor_of(found[limit - 1]["id"])} if len(found) > limit else {}
         return ShownJson({"evidence": found[:limit], **more})
 
     async def tell_evidence(request: Request) -> Response:
         tenant, identity = request.path_params["tenant"], request.path_params["id"]
-        found = await in_thread(reading.one, places.evidence, identity, (tenant,))
+        found = await in_thread(reading.one, databases.evidence, identity, (tenant,))
         return ShownJson(found) if found else problem(404, "not-found", "There is no such evidence.")
 
     async def explain(request: Request) -> Response:
@@ -123,7 +116,7 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
         if request.method != "GET":
             return await change_freeze(request)
         tenant = request.path_params["tenant"]
-        found = await in_thread(freezes, places.control)
+        found = await in_thread(freezes, databases.control)
         return ShownJson({"freezes": [one.document() for one in found if tenant_of(one.freeze.target) == tenant]})
 
     async def change_freeze(request: Request) -> Response:
@@ -144,14 +137,14 @@ def routes(source: Source, mediator: Mediator, places: Places, metrics: Callable
                 f"Give a `reason`, and as `target` tenant/{tenant} or {tenant}/KIND/NAME ({kinds}).",
             )
         operator: Operator = request.scope["who"]
-        actor = Actor(f"operator:{operator.name}", places.audit_key)
+        actor = Actor(f"operator:{operator.name}", audit_key)
         changed = True
         try:
             if request.method == "POST":
-                changed = await in_thread(freeze, places.control, target, reason, actor, ahead)
-                await in_thread(file, places.control, actor)
+                changed = await in_thread(freeze, databases.control, target, reason, actor, ahead)
+                await in_thread(file, databases.control, actor)
             else:
-                await in_thread(unfreeze, places.control, target, reason, actor)
+                await in_thread(unfreeze, databases.control, target, reason, actor)
         except (UnknownTarget, NotFrozen) as error:
             return problem(404, error.code, f"{error}: {error.problems[0].hint}")
         return ShownJson({"target": target, "frozen": request.method == "POST", "changed": changed})

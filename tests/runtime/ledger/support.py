@@ -11,7 +11,7 @@ from unittest.mock import patch
 from reconciler.runtime.ledger import ledger as module
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, new_id
 from reconciler.runtime.ledger.ledger import Ledger
-from reconciler.runtime.running import backend_of
+from reconciler.runtime.parts import backend_of
 from reconciler.store.url import Database, parse_database
 from tests.conftest import Db
 

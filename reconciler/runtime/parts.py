@@ -1,0 +1,136 @@
+"""The composition root: a setup assembled into source, ledger, pools and mediator, without listeners.
+
+`serve`, `serve --stdio` and `evidence prepare` build what they need here, and nowhere else. The clients of databases are
+imported when a store of their kind is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from reconciler.errors import ReconcilerError
+from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
+from reconciler.runtime.control import control_of
+from reconciler.runtime.extras import not_installed
+from reconciler.runtime.hashing import NOT_APART, values_key
+from reconciler.runtime.ledger import rollup
+from reconciler.runtime.ledger.batch import Backend, Space
+from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
+from reconciler.runtime.limits import uid_of
+from reconciler.runtime.mediator import Mediator
+from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.pools import Pools
+from reconciler.runtime.setup import Setup
+from reconciler.runtime.source import Source
+from reconciler.runtime.threads import in_thread
+from reconciler.runtime.workers import WORKERS, Accesses, Tools
+from reconciler.store.failures import DatabaseFailed
+from reconciler.store.url import Database
+from reconciler.store.watch import Watch
+
+log = logging.getLogger("reconciler.runtime")
+CLOSE_SECONDS = 2.0
+NEVER_DAYS = 36_500
+
+
+class Parts(NamedTuple):
+    """What every surface works with."""
+
+    source: Source
+    ledger: Ledger
+    pools: Pools
+    mediator: Mediator
+    metrics: Metrics
+
+
+def backend_of(store: Database) -> Backend:
+    """Return the backend of a store. Raises ReconcilerError (``not-installed``) without the client of its database."""
+    if store.path is not None:
+        from reconciler.runtime.ledger.sqlite import Sqlite
+
+        return Sqlite(store.path)
+    assert store.url is not None
+    try:
+        from reconciler.runtime.ledger.postgresql import Postgresql
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
+    return Postgresql(store.url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@contextlib.asynccontextmanager
+async def assembled(setup: Setup) -> AsyncIterator[Parts]:
+    """Yield the parts of a server, with its workers running; close them at the end. Raises DatabaseFailed."""
+    metrics, databases = Metrics(), setup.databases
+    alarm = Space(int(setup.settings.alarm.store_gib * 2**30), int(setup.settings.alarm.free_gib * 2**30))
+    ledger = Ledger(backend_of(databases.store), setup.settings.keep_days * 86400.0, alarm)
+    source = Source(Watch(databases.control))
+    await source.start()
+    store_key = await _opened(ledger, databases.store)  # from here on the store is there, and can be recognised
+    await ledger.count_by_uid(lambda tenant, name: uid_of(source.current().snapshot.tenant(tenant), name))
+    control = await in_thread(control_of, databases.control, databases.store)
+    pools = Pools(CONNECTORS, setup.around._replace(control=control), ledger.open.__contains__)
+    mediator = Mediator(source, ledger, pools, store_key, metrics, JUDGES)
+    mediator.hashing = values_key(store_key, setup.audit_key)
+    if not mediator.hashing.id:
+        log.warning(NOT_APART)
+    source.changed = mediator.cancel_frozen
+    ledger.start()
+    # what is here now stays; what calls leave behind has to go, other than in a command that ends soon
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    accesses = Accesses(setup)
+    tools = Tools(setup, source, pools, accesses)
+    tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
+    try:
+        yield Parts(source, ledger, pools, mediator, metrics)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await source.close()
+        await ledger.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pools.close()
+                await accesses.write(everything=True)
+
+
+async def _opened(ledger: Ledger, store: Database) -> bytes:
+    """Make the store ready, and return the key that it hashes values with. Raises DatabaseFailed."""
+    try:
+        if store.path is not None:
+            store.path.parent.mkdir(parents=True, exist_ok=True)
+        return await ledger.values_key()
+    except ReconcilerError:
+        raise
+    except Exception as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DatabaseFailed(
+            f"{store.display} can't be used as the runtime's store: {why}",
+            code="store-unusable",
+            hint="name another by --store or RECONCILER_RUNTIME_URL; without evidence there is no access",
+        ) from None
+
+
+async def prepare(store: Database, keep_days: int | None) -> int:
+    """Make the tables and partitions of a store, remove what is older than ``keep_days``, and sweep calls without an outcome.
+
+    Returns how many of these calls read ``unknown`` from now on. Raises DatabaseFailed, and ReconcilerError
+    (``not-installed``) without the client of its database.
+    """
+    ledger = Ledger(backend := backend_of(store), 0.0)
+    await _opened(ledger, store)
+    try:
+        unknown = await backend.sweep(GRACE_SECONDS, NEVER_DAYS * 86400.0)
+        if keep_days is not None:
+            while await in_thread(rollup.roll_up, store):
+                pass  # what is removed was counted
+            await backend.sweep(GRACE_SECONDS, keep_days * 86400.0)
+        return unknown
+    finally:
+        await backend.close()

@@ -1,0 +1,99 @@
+"""What a server does in the background: one coroutine a worker, each in the table ``WORKERS``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+from reconciler.model.audit import Actor
+from reconciler.runtime.ledger import rollup
+from reconciler.runtime.ledger.digests import file_hours
+from reconciler.runtime.logs import Trouble
+from reconciler.runtime.pools import Pools
+from reconciler.runtime.setup import Setup
+from reconciler.runtime.source import Source
+from reconciler.runtime.threads import in_thread
+from reconciler.store.filing import file
+
+log = logging.getLogger("reconciler.runtime")
+IDLE_LOOK_SECONDS = 15.0
+FILING_SECONDS = 5.0
+ROLL_UP_SECONDS = 60.0
+
+
+class Accesses:
+    """The accesses to stores of secrets that wait to be written into the audit trail."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._log = setup.accesses
+        self._trouble = Trouble(log, "accesses to stores of secrets are not in the audit trail yet: %s")
+
+    async def write(self, everything: bool = False) -> None:
+        """Write what waits. A failure is logged, and what waits stays for the next time."""
+        try:
+            if self._log is not None:
+                await in_thread(self._log.write, everything)
+            self._trouble.ends()
+        except Exception as error:
+            self._trouble.occurs(type(error).__name__)
+
+
+class Tools(NamedTuple):
+    """What workers work with."""
+
+    setup: Setup
+    source: Source
+    pools: Pools
+    accesses: Accesses
+
+
+async def close_idle(tools: Tools) -> None:
+    """Close connections that no call has used for a while."""
+    while True:
+        await asyncio.sleep(IDLE_LOOK_SECONDS)
+        await tools.pools.close_idle()
+
+
+async def file_pending(tools: Tools) -> None:
+    """Write two things into the audit trail: accesses to stores of secrets, and pending freezes and revocations.
+
+    Those are pending while an apply holds the trail.
+    """
+    setup = tools.setup
+    while True:
+        await asyncio.sleep(FILING_SECONDS)
+        if tools.source.pending:
+            with contextlib.suppress(Exception):  # where the role may not write, a command has to
+                await in_thread(file, setup.databases.control, Actor("serve", setup.audit_key))
+        await tools.accesses.write()
+
+
+async def roll_up_hours(tools: Tools) -> None:
+    """Count closed hours of evidence, and write their digests into the audit trail.
+
+    A role that may not read evidence leaves that to `reconciler evidence rollup`.
+    """
+    trouble = Trouble(log, "evidence was not rolled up: %s")
+    while True:
+        await asyncio.sleep(ROLL_UP_SECONDS)
+        try:
+            await in_thread(_roll_up, tools.setup)
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
+def _roll_up(setup: Setup) -> None:
+    store = setup.databases.store
+    if not rollup.may_roll_up(store):
+        return
+    if rollup.roll_up(store):
+        rollup.forget(store, setup.settings.keep_aggregates_days)
+    file_hours(store, setup.databases.control, Actor("serve", setup.audit_key))
+
+
+WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (close_idle, file_pending, roll_up_hours)
+"""Started by ``parts.assembled`` and cancelled at its end."""
