@@ -132,6 +132,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["invalid-values"], "the request's values are not what is expected"],
     Annotated[Literal["json"], "the value is not JSON"],
     Annotated[Literal["json-syntax"], "the text is not JSON"],
+    Annotated[Literal["key-differs"], "a key is not the one that the database was used with under its id"],
     Annotated[Literal["key-exists"], "the key file exists already and is never overwritten"],
     Annotated[Literal["key-in-use"], "stored secrets are still sealed with the key"],
     Annotated[Literal["key-malformed"], "the file is no key file"],

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from reconciler.errors import IntegrityFailed
 from reconciler.model.audit import Actor, AuditKey, Entry, Head, TrailKey
 from reconciler.model.body import canonical
+from reconciler.store.key_checks import keep_check
 
 GENESIS = "0" * 64
 TAKES_OVER = "unkeyed_before"
@@ -47,8 +48,11 @@ def append(connection: Connection, body: Mapping[str, Any], key: AuditKey, takes
     seq, previous = connection.execute(text(f"SELECT seq, hash FROM audit_head WHERE one = 1{lock}")).one()
     write = connection.info.get("write")
     named = {} if write is None or not body.keys().isdisjoint(_IDENTITIES) else {"write": write.id}
-    if isinstance(key, TrailKey) and key.wrapped:
-        keep_trail_key(connection, key)
+    if isinstance(key, TrailKey):
+        if key.wrapped:
+            keep_trail_key(connection, key)
+    elif key is not None:
+        keep_check(connection, *key)
     accepted = _taken_over(connection, takes_over) if key else {}
     whole = canonical({"seq": seq + 1, **body, **named, **accepted})
     key_id = key[0] if key else None

@@ -14,6 +14,7 @@ from reconciler.model.audit import Actor
 from reconciler.model.live import DatabaseState
 from reconciler.store.audit import note
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended
+from reconciler.store.key_checks import require_same
 from reconciler.store.migrations import MIGRATIONS, migrate
 from reconciler.store.transact import transacting
 from reconciler.store.url import Database
@@ -45,6 +46,7 @@ def revision(connection: Connection) -> str | None:
 
 
 def state_of(connection: Connection) -> DatabaseState:
+    """Raises IntegrityFailed where a configured key is another than the one that was used here under its id."""
     found = revision(connection)
     if found is None:
         if not _has_tables(connection):
@@ -54,7 +56,11 @@ def state_of(connection: Connection) -> DatabaseState:
             return DatabaseState.FOREIGN
     if found not in REVISIONS:
         return DatabaseState.NEWER
-    return DatabaseState.CURRENT if found == REVISIONS[-1] else DatabaseState.OLDER
+    if found != REVISIONS[-1]:
+        return DatabaseState.OLDER
+    if (keys := connection.info.get("keys")) is not None:
+        require_same(connection, keys.by_id)
+    return DatabaseState.CURRENT
 
 
 def _has_tables(connection: Connection) -> bool:

@@ -33,6 +33,7 @@ DIGESTS = {
         "0009": "e70796ca8a97bd37",
         "0010": "e71cb190df5410b2",
         "0011": "05a556f0a65e014e",
+        "0012": "3ffad7849ae887bf",
     },
     "postgresql": {
         "0001": "00c384e6d792ebf6",
@@ -46,6 +47,7 @@ DIGESTS = {
         "0009": "9cb3974d784a8c72",
         "0010": "742f5326aff0fb7b",
         "0011": "6c7fb0fe5be0c3b8",
+        "0012": "2587136ea1b09006",
     },
 }
 """Of the statements of each revision. Databases were made by them: add a revision, change none."""

@@ -19,6 +19,7 @@ MIGRATIONS: Mapping[str, str] = {
     "0009": "v0009_switch",
     "0010": "v0010_trail",
     "0011": "v0011_bindings",
+    "0012": "v0012_key_checks",
 }
 """The module of each revision, oldest first; its ``upgrade(connection)`` makes the one before into it."""
 
