@@ -15,7 +15,6 @@ from reconciler.access.target import Target
 from reconciler.codes import Code
 from reconciler.load.serve_file import TENANT
 from reconciler.model.address import is_name
-from reconciler.model.target import Unfit
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""
@@ -136,6 +135,5 @@ class Connection(Protocol):
 
 Open = Callable[[str, Resource, Surroundings], Awaitable[Connection]]
 """From a tenant and its connector; raises Failed."""
-Judge = Callable[[Call], Awaitable[tuple[Unfit, ...]]]
-"""Return the values of a call that a type of connectors can't take, before anything is recorded or reached. Raises Failed
-for a call that can't run at all."""
+Judge = Callable[[Call], Awaitable[None]]
+"""Raises Failed for a call that can't run at all, before anything is recorded or reached. Values are judged by the target's inputs."""

@@ -90,7 +90,7 @@ class _Running(Struct):
 
 
 class Mediator:
-    """``values_key`` is the store's; ``judges`` of values are by the connector's type.
+    """``values_key`` is the store's; ``judges`` of calls are by the connector's type.
 
     ``hashing`` makes the hashes of values and results in evidence, by the store's key until it is set to another.
     """
@@ -194,12 +194,10 @@ class Mediator:
             raise Refusal("invalid-values", unfit=bound)
         call = Call(target, bound.values, asyncio.get_running_loop().time() + target.seconds, bound.body)
         try:
-            judge = self._judges.get(call.connector.body["type"])
-            wrong = await judge(call) if judge else ()
+            if judge := self._judges.get(call.connector.body["type"]):
+                await judge(call)
         except Failed as error:
             raise Refusal(error.code, outcome="blocked") from None
-        if wrong:
-            raise Refusal("invalid-values", unfit=wrong)
         return call
 
     def _in_force(self) -> InForce:

@@ -154,6 +154,10 @@ def test_a_claim_passes_the_gate(db: Db, folder: Path, claim: Any) -> None:
             await world.mediator.access(Caller("acme", "bot", claims={"org": claim}), TOP, {})
         assert caught.value.code == "not-found"
         assert world.outside.seen == []
+        async with asyncio.timeout(20):
+            while not (found := await world.evidence()):
+                pass
+        assert [one["reason"] for one in found] == ["claim-missing"]
 
     document = copy.deepcopy(WORLD)
     document["templates"]["top"]["parameters"]["region"]["from"] = "claims.org"

@@ -19,7 +19,16 @@ from reconciler.model.spec import Part, Spec
 Capability: TypeAlias = Literal["read", "write", "query", "stream", "batch", "transaction", "search", "vector_search"]
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")
-_OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "proxy-connection"}
+_OURS = {
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "proxy-connection",
+} | {"expect"}
 
 
 class Connector(Spec):

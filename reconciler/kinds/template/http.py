@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,7 +13,9 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
 from reconciler.kinds.connector.http import Method
 from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
+from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.template.http_values import NAME, unfit
 from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
@@ -23,7 +25,6 @@ from reconciler.model.risk import BY_ACCESS, Risk
 from reconciler.model.secret_ref import looks_secret
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*\Z")
 
 
@@ -33,7 +34,7 @@ def _path(text: str) -> str:
     if "?" in text or "#" in text:
         raise fail("invalid-path", "a path has no query and no fragment; parameters of the query go into `query`")
     for number, segment in enumerate(text.split("/")[1:]):
-        literal = _NAME.sub("", segment)
+        literal = NAME.sub("", segment)
         if segment in {".", ".."} or (not segment and number < text.count("/") - 1):
             raise fail("invalid-path", "a path has no empty parts, and no parts `.` and `..`")
         if "{" in literal or "}" in literal:
@@ -49,7 +50,7 @@ def _path(text: str) -> str:
 
 
 def _query_value(text: str) -> str:
-    if _NAME.search(text) and not _NAME.fullmatch(text):
+    if NAME.search(text) and not NAME.fullmatch(text):
         raise fail("invalid-placeholder", "a value is either one {name} alone, or literal text; the two do not mix")
     if is_reference(text):
         raise fail("plaintext-secret", "a template holds no secrets; references belong into the connector's `auth`")
@@ -136,18 +137,18 @@ class Http(Template):
         places = [("path",), *(("headers", name) for name in self.headers)]
         for place in places:
             text = self.path if place == ("path",) else self.headers[place[-1]]
-            for name in _NAME.findall(text):
+            for name in NAME.findall(text):
                 parameter = self.parameters.get(name)
                 if parameter is not None and parameter.type == "array":
                     yield Fault(place, "parameter-mismatch", f"`{name}` is an array; arrays go into `query` only")
 
 
-def used_parameters(body: dict[str, Any]) -> dict[str, tuple[Path, str]]:
+def used_parameters(body: Body) -> dict[str, tuple[Path, str]]:
     """The parameters that a request uses, with the path and the words for the place."""
-    used: dict[str, tuple[Path, str]] = dict.fromkeys(_NAME.findall(body["path"]), (("path",), " in the path"))
+    used: dict[str, tuple[Path, str]] = dict.fromkeys(NAME.findall(body["path"]), (("path",), " in the path"))
     for field in ("query", "headers"):
         for key, text in body[field].items():
-            match = _NAME.fullmatch(text)
+            match = NAME.fullmatch(text)
             if match:
                 used.setdefault(match[1], ((field, key), ""))
     return used
@@ -173,6 +174,7 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
         message = f"the path is none of those that {datasource.address} lists"
         yield Problem("path-not-in-datasource", message, str(address), ("path",), expected=", ".join(listed))
     yield from caps(resource, connector, ("max_response_bytes", "timeout_seconds"))
+    yield from declared.problems(resource, connector, unfit)
 
 
 def reads(body: Body) -> bool:
@@ -181,8 +183,9 @@ def reads(body: Body) -> bool:
 
 
 def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
-    """Whether the connector speaks HTTP and allows the method, and the datasource lists the path."""
+    """Whether the connector speaks HTTP and allows the method, the datasource lists the path, and each parameter is declared."""
     allowed = connector["type"] == "http" and body["method"] in connector["allowed_methods"]
+    allowed = allowed and used_parameters(body).keys() <= body["parameters"].keys()
     return allowed and (datasource is None or _is_listed(body, datasource))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reconciler import strict_json
 from reconciler.kinds.template.body import BODY, UnusableSchema, body_fault
+from reconciler.kinds.template.declared import Unfitting, all_fit
 from reconciler.kinds.template.parameter import Parameter
 from reconciler.kinds.template.pattern import MAX_STEPS, weight
 from reconciler.kinds.template.schema_cost import TooMuch, steps_of
@@ -33,9 +34,14 @@ _FORMATS = {
 
 
 class ParameterInputs(Struct, frozen=True, dict=True):
-    """The parameters of a valid, normalised body, and the JSON body that it sends, if any."""
+    """The parameters of a valid, normalised body, and the JSON body that it sends, if any.
+
+    ``judge`` yields those of some values that the ``connector`` behind it can't take.
+    """
 
     template: Body
+    connector: Body = field(default_factory=dict)
+    judge: Unfitting = all_fit
 
     @property
     def sends_body(self) -> bool:
@@ -73,6 +79,9 @@ class ParameterInputs(Struct, frozen=True, dict=True):
         for name, value in found.items():
             if fault := _claim_fault(self.parameters[name], value):
                 raise NoClaim(f"{name}: {fault}")
+        # the caller can't give another value: what the other side can't take is no call of this caller's
+        for one in self.judge(self.template, self.connector, found) if found else ():
+            raise NoClaim(f"{one.parameter}: {one.message}")
         return found
 
     def bind(self, given: Mapping[str, Any], identity: Identity) -> Bound | tuple[Unfit, ...]:
@@ -93,6 +102,7 @@ class ParameterInputs(Struct, frozen=True, dict=True):
                 wrong += [Unfit(name, fault)] if fault else []
         if self.sends_body and (unfit := self._body_fault(given)):
             wrong.append(unfit)
+        wrong = wrong or [*self.judge(self.template, self.connector, found)]
         return tuple(wrong[:MOST_FAULTS]) or Bound(found, given[BODY] if self.sends_body else None)
 
     def _steps(self, given: Mapping[str, Any]) -> int:

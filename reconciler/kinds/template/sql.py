@@ -11,10 +11,12 @@ from pydantic import AfterValidator, Field, model_validator
 from reconciler.codes import Code
 from reconciler.errors import Path, Problem
 from reconciler.kinds.rules import Bytes, ReadOnly, Rows, Seconds, settle
+from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
+from reconciler.kinds.template.sql_values import unfit
 from reconciler.kinds.template.statement import inspect, position
 from reconciler.kinds.wording import near
 from reconciler.model.body import Body
@@ -79,6 +81,7 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     if not lexed.flaws:
         yield from _statement_problems(resource, datasource, connector)
     yield from caps(resource, connector, ("max_rows", "max_result_bytes", "timeout_seconds"))
+    yield from declared.problems(resource, connector, unfit)
 
 
 def reads(body: Body) -> bool:
@@ -87,8 +90,14 @@ def reads(body: Body) -> bool:
 
 
 def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
-    """Whether the connector speaks SQL, and may write where the template does. Its gateway looks at the statement."""
+    """Whether the connector speaks SQL, may write where the template does, and its dialect finds only declared parameters.
+
+    Its gateway reads the rest of the statement, outside of the event loop.
+    """
     if datasource is None or connector["type"] != "sql":
+        return False
+    lexed = placeholders(body["sql"], connector["dialect"])
+    if lexed.flaws or not {name for name, _ in lexed.placeholders} <= body["parameters"].keys():
         return False
     return reads(body) or connector["read_only"] is not True
 

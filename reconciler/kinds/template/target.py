@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.kinds.template.action import action_of, reads_only
+from reconciler.kinds.template.declared import unfit_declared
 from reconciler.kinds.template.inputs import ParameterInputs
 from reconciler.kinds.template.types import TYPES
 from reconciler.model.body import Body
@@ -26,9 +27,13 @@ def resolve(name: str, _action: str | None, look: Look) -> Operation | str:
             return UNUSABLE
     chain.append(f"connector/{(datasource or body)['connector']}")
     connector = look(chain[-1])
-    if connector is None or not TYPES[body["type"]].fits(body, datasource, connector):
+    kind = TYPES[body["type"]]
+    if connector is None or not kind.fits(body, datasource, connector):
         return UNUSABLE
-    return Operation(tuple(chain), target, action_of(body), not reads_only(body), ParameterInputs(body))
+    if any(unfit_declared(body, connector, kind.unfit)):
+        return UNUSABLE
+    inputs = ParameterInputs(body, connector, kind.unfit)
+    return Operation(tuple(chain), target, action_of(body), not reads_only(body), inputs)
 
 
 def tool_name(name: str, body: Body) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.errors import Problem
-from reconciler.kinds.template import http, sql
+from reconciler.kinds.template import http, http_values, sql, sql_values
+from reconciler.kinds.template.declared import Unfitting, all_fit
 from reconciler.model.body import Body
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
@@ -16,7 +17,8 @@ from reconciler.model.spec import Spec
 class TemplateType(NamedTuple):
     """``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one,
     and its connector, whether it may run there at all: what `check` refuses may have come about since, by another project's
-    apply or by hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then.
+    apply or by hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then. ``unfit`` yields, of
+    some values of a template's parameters, those that its connector can't take.
     """
 
     spec: type[Spec]
@@ -24,9 +26,10 @@ class TemplateType(NamedTuple):
     fits: Callable[[Body, Body | None, Body], bool]
     reads: Callable[[Body], bool]
     action: str
+    unfit: Unfitting = all_fit
 
 
 TYPES: Mapping[str, TemplateType] = {
-    "sql": TemplateType(sql.Sql, sql.check, sql.fits, sql.reads, "query"),
-    "http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve"),
+    "sql": TemplateType(sql.Sql, sql.check, sql.fits, sql.reads, "query", sql_values.unfit),
+    "http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve", http_values.unfit),
 }

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
 from reconciler import strict_json
 from reconciler.kinds.connector.common import is_reference
-from reconciler.kinds.template.body import BODY, UnusableSchema, body_fault
-from reconciler.model.target import Unfit
+from reconciler.kinds.template.body import UnusableSchema, body_fault
+from reconciler.kinds.template.http_values import NAME, filled, unfit, word
 from reconciler.runtime.call import Call, Failed, Resolve
 
-_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"})
-MOST_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -93,40 +88,17 @@ def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in headers.items() if key.lower() != name.lower()}
 
 
-async def judge_http(call: Call) -> tuple[Unfit, ...]:
-    """Return the values that the request can't carry. Raises Failed for a request that may not be sent."""
-    _require_allowed(call)
-    return tuple(unfit(call))
-
-
 def _require_allowed(call: Call) -> None:
     template = call.operation.body
     if template["method"] not in call.connector.body["allowed_methods"]:
         raise Failed("method-not-allowed", "the connector does not allow this method", "blocked")
-    if any(name.lower() in _OURS for name in template["headers"]):
-        raise Failed("invalid-header", "a template sets no such header", "blocked")
-
-
-def unfit(call: Call) -> Iterator[Unfit]:
-    """Yield the values that the request can't carry, before anything is resolved or sent."""
-    template = call.operation.body
-    for segment in template["path"].split("/")[1:]:
-        if segment and _filled(segment, call.values) in {"", ".", ".."}:
-            for name in _NAME.findall(segment):
-                yield Unfit(name, "expected a value that fills its part of the path: not empty, `.` or `..`")
-    for text in template["headers"].values():
-        match = _NAME.fullmatch(text)
-        if match and not _fits_header(_word(call.values[match[1]])):
-            yield Unfit(match[1], "expected ASCII characters without controls, for a header")
-    if template.get("body") is not None and len(strict_json.write(call.body)) > MOST_BODY:
-        yield Unfit(BODY, f"expected at most {MOST_BODY} bytes")
 
 
 def _require_fit(call: Call) -> None:
     """Raise Failed for a call that nobody has judged."""
     _require_allowed(call)
-    for one in unfit(call):
-        raise Failed("invalid-body" if one.parameter == BODY else "invalid-value", one.message, "blocked")
+    for one in unfit(call.operation.body, call.connector.body, call.values):
+        raise Failed("invalid-value", one.message, "blocked")
     if (schema := call.operation.body.get("body")) is not None:
         try:
             wrong = body_fault(schema, call.body)
@@ -136,38 +108,23 @@ def _require_fit(call: Call) -> None:
             raise Failed("invalid-body", f"{wrong.parameter}: {wrong.message}", "blocked")
 
 
-def _filled(segment: str, values: Mapping[str, Any]) -> str:
-    """Return a segment with each value encoded, so that it can't end the segment."""
-    return _NAME.sub(lambda match: quote(_word(values[match[1]]), safe=""), segment)
-
-
 def _path(text: str, values: Mapping[str, Any]) -> str:
-    return "/" + "/".join(_filled(segment, values) for segment in text.split("/")[1:])
+    return "/" + "/".join(filled(segment, values) for segment in text.split("/")[1:])
 
 
 def _query(query: Mapping[str, str], values: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     for name, text in query.items():
-        match = _NAME.fullmatch(text)
+        match = NAME.fullmatch(text)
         value = values[match[1]] if match else text
         listed = value if isinstance(value, list) else [] if value is None else [value]
-        found += [(name, _word(one)) for one in listed]
+        found += [(name, word(one)) for one in listed]
     return found
 
 
 def _header(text: str, values: Mapping[str, Any]) -> str | None:
-    match = _NAME.fullmatch(text)
+    match = NAME.fullmatch(text)
     if match is None:
         return text
     value = values[match[1]]
-    return None if value is None else _word(value)
-
-
-def _fits_header(word: str) -> bool:
-    return word.isascii() and not _CONTROL.search(word)
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+    return None if value is None else word(value)

@@ -20,6 +20,7 @@ from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.sql import extent, unlisted
+from reconciler.kinds.template.sql_values import least
 from reconciler.kinds.template.statement import inspect
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.logs import Trouble
@@ -39,11 +40,8 @@ class Caps(NamedTuple):
 
 
 def caps_of(call: Call) -> Caps:
-    def least(name: str) -> int:
-        found: list[int | None] = [one.body.get(name) for one in (call.operation, call.connector)]
-        return min(bound for bound in found if bound is not None)
-
-    return Caps(least("max_rows"), least("max_result_bytes"))
+    body, connector = call.operation.body, call.connector.body
+    return Caps(least(body, connector, "max_rows"), least(body, connector, "max_result_bytes"))
 
 
 def writes(call: Call) -> bool:

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 from reconciler.access.resource import Resource
-from reconciler.model.target import Unfit
 from reconciler.runtime.call import Call, Connection, Judge, Open, Surroundings
 
 _LINES: Mapping[str, tuple[str, str]] = {
@@ -16,10 +15,9 @@ _LINES: Mapping[str, tuple[str, str]] = {
 }
 """By the connector's type: its module here, and what opens it."""
 _JUDGES: Mapping[str, tuple[str, str]] = {
-    "sql": ("sql_values", "judge_sql"),
-    "http": ("http_request", "judge_http"),
+    "sql": ("sql_judge", "judge_sql"),
 }
-"""The same for what judges the values of a call; a type without one takes whatever its template takes."""
+"""The same for what judges a call before it is recorded; a type without one runs whatever its template takes."""
 
 
 def _opener(module: str, function: str) -> Open:
@@ -33,9 +31,9 @@ def _opener(module: str, function: str) -> Open:
 
 
 def _judge(module: str, function: str) -> Judge:
-    async def judges(call: Call) -> tuple[Unfit, ...]:
+    async def judges(call: Call) -> None:
         found: Judge = _found(module, function)
-        return await found(call)
+        await found(call)
 
     return judges
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.kinds.template.sql_values import unfit
 from reconciler.runtime.call import Failed
-from reconciler.runtime.connectors.sql_values import judge_sql
+from reconciler.runtime.connectors.sql_judge import judge_sql
 from tests.runtime.calls import call, resource
 from tests.runtime.connectors.support import template
 
@@ -30,11 +31,8 @@ def judged(dialect: str, kind: str, value: Any, sql: str = "SELECT :v AS v") -> 
     kind, _, items = kind.partition(":")
     parameter = {"type": kind, "nullable": True, **({"items": items} if items else {})}
 
-    async def main() -> tuple[str, ...]:
-        one = call(resource("connector", PLACES[dialect]), template(sql, {"v": parameter}), {"v": value})
-        return tuple(unfit.parameter for unfit in await judge_sql(one))
-
-    return asyncio.run(main())
+    body, connector = template(sql, {"v": parameter}).body, resource("connector", PLACES[dialect]).body
+    return tuple(one.parameter for one in unfit(body, connector, {"v": value}))
 
 
 @pytest.mark.parametrize(
