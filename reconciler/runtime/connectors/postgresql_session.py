@@ -13,7 +13,7 @@ from msgspec import Struct
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.connectors.postgresql_reach import REPORT, SILENCE, Listener, judge
 from reconciler.runtime.connectors.postgresql_values import Changed, Column, fitted, spelled, told_of
-from reconciler.runtime.connectors.sql_common import Bound, Caps, Reading, Scope, bound, caps_of, scope_of, typed
+from reconciler.runtime.connectors.sql_common import Bound, Caps, Reading, Scope, caps_of, scope_of, typed
 
 MOST_PREPARED = 64
 _UNTYPED = (asyncpg.IndeterminateDatatypeError, asyncpg.AmbiguousParameterError)
@@ -58,7 +58,7 @@ class Session:
         key = (reading.sql, scope_of(call), caps_of(call))
         known = self._prepared.get(key)
         if known is not None:
-            asked = _spelled(call, reading, bound(reading, "$"), known.wanted)
+            asked = _spelled(call, reading, reading.bound("$"), known.wanted)
             if asked.text == known.text:
                 try:
                     await self._begin(call, readonly=True)
@@ -145,7 +145,7 @@ class Session:
 
     async def _described(self, call: Call, reading: Reading, within: str) -> tuple[Sequence[Any], Spelled, Any]:
         """The types that the server derived, too; what is prepared is one statement, and not run."""
-        statement = bound(reading, "$")
+        statement = reading.bound("$")
         wanted: Sequence[Any]
         try:
             described = await self.connection.prepare(within.format(statement.sql))
@@ -167,7 +167,7 @@ class Session:
         Nothing is run. What is said about types, or about a WITH in there that writes, comes after the grammar has agreed.
         """
         try:
-            await self.connection.prepare(f"WITH reconciler_w AS (\n{bound(reading, '$').sql}\n) SELECT 1")
+            await self.connection.prepare(f"WITH reconciler_w AS (\n{reading.bound('$').sql}\n) SELECT 1")
         except (asyncpg.FeatureNotSupportedError, *_UNTYPED):
             return
 

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
 from reconciler import strict_json
+from reconciler.access.target import Target
 from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part
 from reconciler.kinds.template.placeholders import Lexed, placeholders
@@ -40,13 +42,17 @@ class Caps(NamedTuple):
 
 
 def caps_of(call: Call) -> Caps:
-    body, connector = call.operation.body, call.connector.body
+    return call.target.once(_caps)
+
+
+def _caps(target: Target) -> Caps:
+    body, connector = target.operation.body, target.connector.body
     return Caps(least(body, connector, "max_rows"), least(body, connector, "max_result_bytes"))
 
 
 def writes(call: Call) -> bool:
     """Whether it may change anything: both have to say so."""
-    return call.operation.body["read_only"] is not True and call.connector.body["read_only"] is not True
+    return _key(call)[2]
 
 
 class Scope(NamedTuple):
@@ -64,7 +70,11 @@ class Scope(NamedTuple):
 
 
 def scope_of(call: Call) -> Scope:
-    connector, source = call.connector.body, call.datasource.body if call.datasource else None
+    return call.target.once(_scope)
+
+
+def _scope(target: Target) -> Scope:
+    connector, source = target.connector.body, target.data[0].body if target.data else None
     listed = extent(source) if source else ()
     functions = source.get("functions") or () if source else ()
     return Scope(connector["dialect"], connector.get("database"), tuple(listed), tuple(functions))
@@ -92,15 +102,49 @@ _Key: TypeAlias = tuple[str, Scope, bool]
 
 
 def _key(call: Call) -> _Key:
-    return call.operation.body["sql"], scope_of(call), writes(call)
+    return call.target.once(_key_of)
 
 
-class Reading(Struct, frozen=True):
+def _key_of(target: Target) -> _Key:
+    may_write = all(one.body["read_only"] is not True for one in (target.operation, target.connector))
+    return target.operation.body["sql"], target.once(_scope), may_write
+
+
+class Bound(NamedTuple):
+    """A statement whose placeholders are the driver's, and their values in that order."""
+
+    sql: str
+    names: tuple[str, ...]
+
+
+class Reading(Struct, frozen=True, dict=True):
     """A statement as it was read once: its placeholders, and why it may not run (empty: it may)."""
 
     sql: str
     lexed: Lexed
     refusal: str = ""
+
+    def bound(self, mark: str) -> Bound:
+        """Return the statement with ``mark`` and a number (``?1``, ``$1``) in the places where ``:name`` is a parameter."""
+        found = self._bound.get(mark)
+        if found is None:
+            found = self._bound[mark] = _bound(self, mark)
+        return found
+
+    @cached_property
+    def _bound(self) -> dict[str, Bound]:
+        return {}
+
+
+def _bound(reading: Reading, mark: str) -> Bound:
+    sql = reading.sql
+    names: dict[str, int] = {}
+    parts, at = [], 0
+    for name, offset in reading.lexed.placeholders:
+        number = names.setdefault(name, len(names) + 1)
+        parts += [sql[at:offset], f"{mark}{number}"]
+        at = offset + len(name) + 1
+    return Bound("".join([*parts, sql[at:]]), tuple(names))
 
 
 class Reader:
@@ -177,25 +221,6 @@ def _names_only(sql: str, lexed: Lexed) -> str:
         parts += [sql[at:start], f"`{name}`"]
         at = end
     return "".join([*parts, sql[at:]])
-
-
-class Bound(NamedTuple):
-    """A statement whose placeholders are the driver's, and their values in that order."""
-
-    sql: str
-    names: tuple[str, ...]
-
-
-def bound(reading: Reading, mark: str) -> Bound:
-    """``:name`` in the places where it is a parameter becomes ``mark`` with its number (``?1``, ``$1``)."""
-    sql = reading.sql
-    names: dict[str, int] = {}
-    parts, at = [], 0
-    for name, offset in reading.lexed.placeholders:
-        number = names.setdefault(name, len(names) + 1)
-        parts += [sql[at:offset], f"{mark}{number}"]
-        at = offset + len(name) + 1
-    return Bound("".join([*parts, sql[at:]]), tuple(names))
 
 
 def told(columns: Sequence[str], records: Iterable[Sequence[Any]], caps: Caps) -> Answer:

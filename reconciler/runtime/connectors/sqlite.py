@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from reconciler import strict_json
@@ -24,7 +24,6 @@ from reconciler.runtime.connectors.sql_common import (
     Reader,
     Reading,
     Scope,
-    bound,
     caps_of,
     scope_of,
     told,
@@ -33,9 +32,12 @@ from reconciler.runtime.connectors.sql_common import (
     writes,
 )
 from reconciler.runtime.connectors.sqlite_guard import Authorizer, Guard
+from reconciler.runtime.connectors.sqlite_on_loop import Kept, OnLoop
 
 _BUSY_SECONDS = 1.0
 _MOST_IDLE = 32
+_LONGEST = 2**30
+"""Bytes of one value at most."""
 _STEPS = 1000
 """Of SQLite's machine between two looks at the clock."""
 _PATTERN = 1000
@@ -120,15 +122,6 @@ class _Turn:
                     self._connection.interrupt()
 
 
-class _Kept(NamedTuple):
-    """A connection that can do nothing but read, of the file that it was opened on, and only what its scope allows."""
-
-    connection: sqlite3.Connection
-    identity: tuple[int, int]
-    scope: Scope
-    guard: Guard
-
-
 class _Sqlite:
     """Threads, and connections that only read, kept for whoever reads next; a write has one of its own."""
 
@@ -136,13 +129,15 @@ class _Sqlite:
         self._path, self._roots, self._control = path, roots, control
         self._reader = Reader()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
-        self._idle: list[_Kept] = []
+        self._idle: list[Kept] = []
+        self._on_loop = OnLoop(path, _answer)
         self._closed = False
 
     async def run(self, call: Call) -> Answer:
         try:
-            await self._reader.read(call)
-            return await self._ran(call)
+            reading = await self._reader.read(call)
+            answer = None if writes(call) else self._on_loop.answer(call, reading)
+            return await self._ran(call) if answer is None else answer
         except Failed as error:
             self._reader.report(call, error)
             raise
@@ -165,11 +160,12 @@ class _Sqlite:
     async def close(self) -> None:
         self._closed = True
         self._threads.shutdown(wait=False)
+        self._on_loop.close()
         self._taken((0, 0), None)
 
-    def _taken(self, identity: tuple[int, int], scope: Scope | None) -> _Kept | None:
+    def _taken(self, identity: tuple[int, int], scope: Scope | None) -> Kept | None:
         """A connection of that very file and scope; those of a file that is there no more are closed."""
-        others: list[_Kept] = []
+        others: list[Kept] = []
         try:
             with contextlib.suppress(IndexError):  # of several threads, one gets the last
                 while kept := self._idle.pop():
@@ -211,22 +207,23 @@ class _Sqlite:
         scope = scope_of(call)
         kept = self._taken(identity, scope)
         if kept is None:
-            kept = _Kept(self._open(real, identity, "ro"), identity, scope, Guard(scope, may_write=False))
+            kept = Kept(self._open(real, identity, "ro"), identity, scope, Guard(scope, may_write=False))
             kept.connection.set_authorizer(_authorizer(guard=kept.guard))
         fit = False
         try:
             turn.begin(kept.connection)
             kept.guard.begin(kept.connection, reading.sql)
             with _explained(kept.guard):
-                answer = _answer(kept.connection, call, reading)
+                answer = _answer(kept.connection, call, reading, _LONGEST)
             fit = not kept.connection.in_transaction
             return answer
         finally:
             turn.end()
-            if fit and not self._closed and len(self._idle) < _MOST_IDLE:
-                self._idle.append(kept)
-            else:
-                kept.connection.close()
+            if not (fit and self._on_loop.takes(kept, reading)):
+                if fit and not self._closed and len(self._idle) < _MOST_IDLE:
+                    self._idle.append(kept)
+                else:
+                    kept.connection.close()
 
     def _place(self) -> tuple[str, tuple[int, int]]:
         """Each time anew: a file that was permitted may have become a link to one that is not."""
@@ -276,14 +273,14 @@ def _bounded(connection: sqlite3.Connection) -> None:
             connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()
 
 
-def _run(connection: sqlite3.Connection, call: Call, reading: Reading) -> sqlite3.Cursor:
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(caps_of(call).size + 1024, 2**30))
-    statement = bound(reading, "?")
+def _run(connection: sqlite3.Connection, call: Call, reading: Reading, longest: int) -> sqlite3.Cursor:
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(caps_of(call).size + 1024, longest))
+    statement = reading.bound("?")
     return connection.execute(statement.sql, [_value(typed(call, name)) for name in statement.names])
 
 
-def _answer(connection: sqlite3.Connection, call: Call, reading: Reading) -> Answer:
-    cursor = _run(connection, call, reading)
+def _answer(connection: sqlite3.Connection, call: Call, reading: Reading, longest: int) -> Answer:
+    cursor = _run(connection, call, reading, longest)
     try:
         return told([column[0] for column in cursor.description or ()], cursor, caps_of(call))
     finally:
@@ -291,7 +288,7 @@ def _answer(connection: sqlite3.Connection, call: Call, reading: Reading) -> Ans
 
 
 def _written(connection: sqlite3.Connection, call: Call, reading: Reading, turn: _Turn) -> Answer:
-    cursor = _run(connection, call, reading)
+    cursor = _run(connection, call, reading, _LONGEST)
     answer = told([column[0] for column in cursor.description or ()], cursor, caps_of(call))
     changed, described = cursor.rowcount, cursor.description
     cursor.close()

@@ -47,14 +47,15 @@ class Guard:
         self._vouched: frozenset[str] = frozenset()
         self.asks = True
 
-    def begin(self, connection: sqlite3.Connection, sql: str) -> None:
-        """Judge the statement that comes next, by the schema as it is now."""
+    def begin(self, connection: sqlite3.Connection, sql: str, version: int | None = None) -> None:
+        """Judge the statement that comes next, by the schema as it is now; ``version`` is the schema's where that is known."""
         self._text, self.tables, self.functions = sql.lower(), set(), set()
         if not self._scope.tables:
             return
         self.asks = False
         try:
-            (version,) = connection.execute("PRAGMA main.schema_version").fetchone()
+            if version is None:
+                (version,) = connection.execute("PRAGMA main.schema_version").fetchone()
             if version != self._version:
                 self._look(connection)
                 self._version = version

@@ -100,9 +100,11 @@ def test_a_table_that_came_later_is_unlisted_too(place: Place, monkeypatch: pyte
     source = lists("customers")
 
     async def work(connection: Connection, connector: Resource) -> None:
-        assert await told(connection, connector, template("SELECT id FROM customers WHERE id = 1"), {}, source) == [
-            {"id": 1}
-        ]
+        for what in (
+            template("SELECT id FROM customers WHERE id = 1"),
+            template("SELECT id FROM customers WHERE id LIKE 1"),
+        ):
+            assert await told(connection, connector, what, {}, source) == [{"id": 1}]
         place.sql("CREATE TABLE later (x)")
         assert (
             await told(connection, connector, template("SELECT count(*) FROM later"), {}, source) == "statement-refused"
@@ -111,12 +113,13 @@ def test_a_table_that_came_later_is_unlisted_too(place: Place, monkeypatch: pyte
     with_connection(place, work)
 
 
-def test_one_file_keeps_datasources_apart(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("condition", ["w > ''", "w LIKE '%'"], ids=["on the event loop", "in a thread"])
+def test_one_file_keeps_datasources_apart(place: Place, condition: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same statement, already compiled for another datasource."""
     unfiltered(monkeypatch)
 
     async def work(connection: Connection, connector: Resource) -> None:
-        what = template("SELECT w FROM secrets ORDER BY w LIMIT 1")
+        what = template(f"SELECT w FROM secrets WHERE {condition} ORDER BY w LIMIT 1")
         for _ in range(2):
             assert await told(connection, connector, what, {}, lists("secrets")) == [{"w": "hidden"}]
             assert await told(connection, connector, what, {}, lists("customers")) == "statement-refused"

@@ -106,7 +106,7 @@ def test_reads_share_connections_and_writes_do_not(tmp_path: Path, monkeypatch: 
 
     async def work(connection: Connection, connector: Resource) -> None:
         await asyncio.gather(*(told(connection, connector, *ASKED[0]) for _ in range(40)))
-        assert 1 <= len(modes) <= 4
+        assert 1 <= len(modes) <= 5  # one of them is the event loop's
         assert await told(connection, connector, template("SELECT nonsense FROM customers"), {}) == "query-failed"
         modes.clear()
         for _ in range(3):
