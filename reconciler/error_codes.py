@@ -134,6 +134,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["json-syntax"], "the text is not JSON"],
     Annotated[Literal["key-differs"], "a key is not the one that the database was used with under its id"],
     Annotated[Literal["key-exists"], "the key file exists already and is never overwritten"],
+    Annotated[Literal["key-in-git"], "the key file lies in a git work tree that does not ignore it"],
     Annotated[Literal["key-in-use"], "stored secrets are still sealed with the key"],
     Annotated[Literal["key-malformed"], "the file is no key file"],
     Annotated[Literal["key-missing"], "no key is configured"],

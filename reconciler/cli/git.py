@@ -81,6 +81,18 @@ def ignored_below(folder: Path) -> frozenset[str]:
     return frozenset(os.path.realpath(folder / name) for name in names if name)
 
 
+def work_tree_of(file: Path) -> Path | None:
+    """Return the work tree that the file lies in without being ignored by git there; None for any other. Raises Unavailable."""
+    file = file.resolve()
+    top = next((one for one in file.parents if os.path.lexists(one / ".git")), None)
+    if top is None:
+        return None
+    # a hook's GIT_DIR is of another repository; a repository may name a program that watches its files
+    own = (f"--git-dir={top / '.git'}", f"--work-tree={top}", "-c", "core.fsmonitor=false")
+    ignored = _Git.of(top).answer(*own, "check-ignore", "--", str(file), no=(1,)) is not None
+    return None if ignored else top
+
+
 def follows(folder: Path, current: Revision | None, old: str) -> bool:
     """Whether a clean commit is known to come after another one; never raises."""
     if current is None or current.dirty or not old or old == current.commit:

@@ -34,7 +34,31 @@ def key_file(project: Project | None) -> Path | None:
 def known_keys(project: Project | None) -> Keys | None:
     """None where no key file is configured."""
     file = key_file(project)
-    return read_keys(file) if file else None
+    if file is None:
+        return None
+    require_outside_of_git(file)
+    return read_keys(file)
+
+
+@functools.lru_cache(maxsize=8)
+def require_outside_of_git(file: Path) -> None:
+    """Raise Refused for a key file that the next `git add` may publish, or for which git can't be asked."""
+    if not any((folder / ".git").exists() for folder in file.resolve().parents):
+        return
+    from reconciler.cli.git import Unavailable, work_tree_of
+
+    try:
+        top = work_tree_of(file)
+    except Unavailable as error:
+        raise Refused(
+            f"whether git ignores the key file {file} is not known: {error.reason}", code="key-in-git", hint=error.hint
+        ) from None
+    if top is not None:
+        raise Refused(
+            f"the key file {file} lies in the git work tree {top}, which does not ignore it",
+            code="key-in-git",
+            hint=f"move it out of {top}, or name it in .gitignore; if it was committed, rotate the key (docs/secrets.md)",
+        )
 
 
 def signing_key(project: Project) -> tuple[str, bytes] | None:

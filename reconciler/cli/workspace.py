@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -156,9 +156,12 @@ class Workspace:
 
         if key_file(self.project) is None:
             return None
-        with suppress(ReconcilerError):
+        try:
             return known_keys(self.project)
-        return None
+        except ReconcilerError as error:
+            if error.problems[0].code == "key-not-read":
+                return None
+            raise
 
     def read_live(
         self, database: Database, loaded: Loaded | None, every_tenant: bool = False, whole: bool = True

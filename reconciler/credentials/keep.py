@@ -10,6 +10,7 @@ from random import uniform
 from typing import NamedTuple
 from uuid import uuid4
 
+from reconciler.credentials.transit_check import require_same_key
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError, Refused, UsageError
 from reconciler.kinds.wording import nearest
 from reconciler.model.secret_ref import SecretRef
@@ -55,6 +56,7 @@ def keep(
     The value is sealed before the transaction begins (a key may be far away), and again if somebody was faster.
     Raises UsageError, Refused, CredentialUnresolved.
     """
+    require_same_key(database, ring.primary)
     deadline = time.monotonic() + PATIENCE
     for lost in count(1):
         before = store.find(database, tenant, name)
@@ -126,6 +128,7 @@ def reencrypt(database: Database, ring: Ring, actor: Actor, tell: Callable[[int]
     Values are not decrypted. ``tell`` is called with the count after each. Raises CredentialUnresolved where a key is
     far away and can't be reached.
     """
+    require_same_key(database, ring.primary)
     done, name = 0, newest(ring.primary)
     for _ in range(PASSES):
         failed: list[tuple[StoredSecret, ReconcilerError]] = []

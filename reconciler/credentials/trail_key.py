@@ -15,6 +15,7 @@ from reconciler.secrets.envelope import Wrapper
 from reconciler.secrets.ring import Ring
 from reconciler.store.audit import keep_trail_key
 from reconciler.store.changing import changing
+from reconciler.store.key_checks import another
 from reconciler.store.trail_keys import Wrapped, wrap_again, wrapped_keys
 from reconciler.store.url import Database
 
@@ -28,7 +29,10 @@ def trail_key(database: Database, wrapper: Wrapper) -> TrailKey:
     """
     found = wrapped_keys(database)
     for one in [one for one in found or () if one.wrapped_by == wrapper.key_id][:1]:
-        return TrailKey(one.key_id, wrapper.unwrap(one.wrapped, _context(one.key_id)))
+        try:
+            return TrailKey(one.key_id, wrapper.unwrap(one.wrapped, _context(one.key_id)))
+        except IntegrityFailed:
+            raise another(wrapper.key_id) from None
     identity, key = f"t-{secrets.token_hex(4)}", secrets.token_bytes(32)
     made = TrailKey(identity, key, wrapper.key_id, wrapper.wrap(key, _context(identity)))
     if found is None:

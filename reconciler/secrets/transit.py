@@ -9,19 +9,21 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import hvac
 from hvac import exceptions
 
-from reconciler.errors import CredentialUnresolved, UsageError
+from reconciler.errors import CredentialUnresolved, Refused, UsageError
 from reconciler.secrets.envelope import damaged
 from reconciler.secrets.fetch import Outside, bounded
-from reconciler.secrets.vault_client import Vault
+from reconciler.secrets.vault_client import READING, Purpose, Vault
 
 PREFIX = "transit:"
 MOST_TEXT = 4096
 """Characters of a wrapped data key; Vault's have about a hundred."""
+CREATING = Purpose("is not made", "read and update")
 T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)+\Z")
 
@@ -51,7 +53,7 @@ class TransitKey:
                 raise CredentialUnresolved(
                     f"the transit key {self._key} does not encrypt: {_reason(str(error.text))}",
                     code="secret-store-refused",
-                    hint="make it with `vault write -f MOUNT/keys/NAME`; its type must be one with associated data",
+                    hint="make one with `reconciler secrets keys create --transit MOUNT/NAME`; its type must be one with associated data",
                 ) from None
             text = _field(answer, "ciphertext")
             if not text.isascii() or not 0 < len(text) <= MOST_TEXT:
@@ -59,6 +61,28 @@ class TransitKey:
             return text
 
         return self._call(work).encode()
+
+    def create(self) -> None:
+        """Make the key in Vault. Raises Refused where it is there already, CredentialUnresolved."""
+
+        def work(client: hvac.Client) -> None:
+            with suppress(exceptions.InvalidPath):
+                client.secrets.transit.read_key(self._key, mount_point=self._mount)  # type: ignore[no-untyped-call]
+                raise Refused(
+                    f"the transit key {self._key} in {self._mount} exists already",
+                    code="key-exists",
+                    hint="name it in RECONCILER_TRANSIT_KEY, or make one of another name",
+                )
+            try:
+                client.secrets.transit.create_key(self._key, key_type="aes256-gcm96", mount_point=self._mount)  # type: ignore[no-untyped-call]
+            except exceptions.InvalidPath:
+                raise CredentialUnresolved(
+                    f"there is no transit engine at {self._mount}",
+                    code="secret-store-refused",
+                    hint=f"enable it with `vault secrets enable -path={self._mount} transit`",
+                ) from None
+
+        self._call(work, CREATING)
 
     def _require_known(self, client: hvac.Client) -> None:
         """Ask Vault to decrypt what nobody encrypted: it takes no further rights, and makes no key.
@@ -74,7 +98,7 @@ class TransitKey:
                 raise CredentialUnresolved(
                     f"there is no transit key {self._key} in {self._mount}, and none is made by its use",
                     code="secret-store-refused",
-                    hint=f"correct the name, or make it with `vault write -f {self._mount}/keys/{self._key}`",
+                    hint=f"correct the name, or make it with `reconciler secrets keys create --transit {self._mount}/{self._key}`",
                 ) from None
         except exceptions.VaultError:
             pass  # a token that may not decrypt can't look; whatever else is wrong, the request itself will tell
@@ -108,9 +132,9 @@ class TransitKey:
         version = wrapped.split(b":", 2)[1:2]
         return f"{self.key_id}:{version[0].decode('ascii', 'replace')}" if version else self.key_id
 
-    def _call(self, work: Callable[[hvac.Client], T]) -> T:
+    def _call(self, work: Callable[[hvac.Client], T], purpose: Purpose = READING) -> T:
         what = f"the transit key {self._key}"
-        return bounded(lambda: self._vault.call(work, what), self._vault.timeout, what)
+        return bounded(lambda: self._vault.call(work, what, purpose), self._vault.timeout, what)
 
 
 _NOBODYS = "vault:v1:" + base64.b64encode(bytes(48)).decode()

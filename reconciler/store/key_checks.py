@@ -47,6 +47,12 @@ def another(key_id: str) -> IntegrityFailed:
     return IntegrityFailed(
         f"the key {key_id!r} is another one than this database was used with under that id",
         code="key-differs",
-        hint="name the key file that was in use (RECONCILER_KEY_FILE, or `secrets.keys`); a new key gets an id of its own, "
-        "by `reconciler secrets keys add`",
+        hint=_OF_VAULT if ":" in key_id else _OF_A_FILE,
     )
+
+
+_OF_A_FILE = (
+    "name the key file that was in use (RECONCILER_KEY_FILE, or `secrets.keys`); a new key gets an id of its own, "
+    "by `reconciler secrets keys add`"
+)
+_OF_VAULT = "does VAULT_ADDR (and VAULT_NAMESPACE) name the server that was in use? A new key needs another name"

@@ -92,7 +92,7 @@ def test_through_rotations(store: TransitStore, key: TransitKey) -> None:
     refused(lambda: key.unwrap(new, b"here"), CredentialUnresolved, "older copy")
     del store.versions["reconciler"]
     refused(lambda: key.unwrap(new, b"here"), CredentialUnresolved, "no such key", code="secret-store-refused")
-    refused(lambda: key.wrap(DATA_KEY, b"here"), CredentialUnresolved, "no such key", "vault write -f")
+    refused(lambda: key.wrap(DATA_KEY, b"here"), CredentialUnresolved, "no such key", "keys create --transit")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets.place import Place, place
-from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, ring
+from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, require_outside_of_git, ring
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, Refused, UsageError
 from reconciler.model.stored_secret import StoredSecret
@@ -30,18 +31,38 @@ def keys() -> None:
 @click.option(
     "--out",
     metavar="FILE",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="The new file, mode 0600.",
 )
+@click.option("--transit", metavar="MOUNT/NAME", help="A new key of Vault's transit engine, which never leaves it.")
 @common_by()
-def create_command(options: Options, out: Path) -> int:
-    """Write a new key to FILE. Keep it out of git, and give it to whoever plans and whoever applies."""
+def create_command(options: Options, out: Path | None, transit: str | None) -> int:
+    """Write a new key to FILE, or make one in Vault. Keep a file out of git, and give it to whoever plans and applies."""
+    if (out is None) == (transit is None):
+        raise UsageError("expected --out FILE or --transit MOUNT/NAME")
+    if transit is not None:
+        return _create_in_vault(options, transit)
+    assert out is not None
+    require_outside_of_git(out)
     identity = create_keys(out)
     if options.format == "json":
         print_json({"format_version": "1.0", "file": str(out), "key": identity})
     else:
         click.echo(f"Wrote the key {identity} to {out}.\nNext: export RECONCILER_KEY_FILE={out.resolve()}")
+    return 0
+
+
+def _create_in_vault(options: Options, name: str) -> int:
+    from reconciler.secrets.fetch import Outside
+    from reconciler.secrets.transit import TransitKey
+
+    timeout = Workspace(options, ()).project.settings.secrets.timeout_seconds
+    key = TransitKey(name, Outside(os.environ, float(timeout)))
+    key.create()
+    if options.format == "json":
+        print_json({"format_version": "1.0", "key": key.key_id})
+    else:
+        click.echo(f"Made the transit key {name} in Vault.\nNext: export RECONCILER_TRANSIT_KEY={name}")
     return 0
 
 
@@ -165,6 +186,7 @@ def _file(options: Options) -> Path:
     file = key_file(Workspace(options, ()).project)
     if file is None:
         raise Refused("no key file is configured", code="key-missing", hint=NO_KEY)
+    require_outside_of_git(file)
     return file
 
 
