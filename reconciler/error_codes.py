@@ -121,7 +121,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["invalid-prefix"], "a prefix of secret references is not allowed in this form"],
     Annotated[Literal["invalid-reference"], "the text is no reference to a resource"],
     Annotated[Literal["invalid-response"], "the connector's response can't be read"],
-    Annotated[Literal["invalid-run"], "the header X-Run-Id is not allowed in this form"],
+    Annotated[Literal["invalid-run"], "a run id has other characters than visible ASCII and spaces, or too many"],
     Annotated[Literal["invalid-schema"], "the JSON Schema is not allowed"],
     Annotated[Literal["invalid-sql"], "the statement can't be read"],
     Annotated[Literal["invalid-table"], "the text is no table"],

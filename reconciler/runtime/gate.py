@@ -32,10 +32,9 @@ def unfit(arguments: Mapping[str, Any], run: str, key: str) -> Iterator[Unfit]:
     else:
         if size > MOST_IN:
             yield Unfit("arguments", f"expected at most {MOST_IN} bytes")
-    if not _is_word(run, LONGEST_RUN):
-        yield Unfit("run", f"expected at most {LONGEST_RUN} printable characters")
-    if not _is_word(key, LONGEST_KEY):
-        yield Unfit("idempotency_key", f"expected at most {LONGEST_KEY} printable characters")
+    for name, text, longest in (("run", run, LONGEST_RUN), ("idempotency_key", key, LONGEST_KEY)):
+        if not is_label(text, longest):
+            yield Unfit(name, f"expected {label_form(longest)}")
 
 
 def hashable(tenant: str, target: str, call: Call) -> bytes:
@@ -59,6 +58,16 @@ def passed(answer: Answer, secrets: Scrubber) -> Answer:
     ):
         raise NotStrict("a count is none")
     return answer._replace(json=text)
+
+
+def is_label(text: Any, longest: int) -> bool:
+    """Whether a text can be a run id or an Idempotency-Key: ASCII alone, since a header says of no other text what it means."""
+    return isinstance(text, str) and len(text) <= longest and text.isascii() and text.isprintable()
+
+
+def label_form(longest: int) -> str:
+    """Return what ``is_label`` expects, in words."""
+    return f"at most {longest} visible ASCII characters and spaces"
 
 
 def name(text: str) -> str:

@@ -81,14 +81,14 @@ def world_with_data(folder: Path) -> dict[str, Any]:
     return document
 
 
-def settings(folder: Path, agents: int, operators: int, **more: Any) -> Path:
+def settings(folder: Path, agents_port: int, operators_port: int, **more: Any) -> Path:
     digest = hashlib.sha256(OPERATOR.encode()).hexdigest()
     file = folder / "serve.yaml"
     document = {
         "version": 1,
-        "agents": {"port": agents},
+        "agents": {"port": agents_port, **more.pop("agents", {})},
         "operators": {
-            "port": operators,
+            "port": operators_port,
             "tokens": {"ops": {"sha256": digest, "scopes": ["evidence", "operate", "metrics"]}},
         },
         "permits": {"sqlite_roots": ["data"], "networks": ["127.0.0.0/8"]},

@@ -78,6 +78,21 @@ def test_the_official_client_lists_calls_and_is_refused(db: Db, folder: Path) ->
         assert {"denied", "unknown-target"} <= {one.get("reason") for one in found}
 
 
+def test_a_run_is_ascii(db: Db, folder: Path) -> None:
+    """A header's bytes beyond ASCII have no meaning that both sides agree on: they are refused, and never kept as something else."""
+    with served(folder, db) as server, server.client() as client:
+        for run, status in ((b"run \xc3\xbc", 400), (b"run \xfc", 400), (b"x" * 129, 400), (b"a b~" + b"x" * 124, 200)):
+            headers = [(b"X-Run-Id", run)]
+            answer = client.post("/v1/tools/top/call", json={"arguments": {"region": "eu"}}, headers=headers)
+            assert answer.status_code == status, answer.text
+            if status == 400:
+                assert (answer.json()["code"], answer.json()["title"]) == (
+                    "invalid-run",
+                    "X-Run-Id has at most 128 visible ASCII characters and spaces.",
+                )
+        assert [one["run"] for one in server.evidence()] == ["a b~" + "x" * 124]
+
+
 def test_http(db: Db, folder: Path) -> None:
     with served(folder, db) as server, server.client(headers={"X-Run-Id": "run-1"}) as client:
         tools = client.get("/v1/tools").json()["tools"]

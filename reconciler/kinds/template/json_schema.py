@@ -129,6 +129,8 @@ def _keyword(key: str, value: Any) -> str | None:
         return None if linear else "expected a regular expression without back-references and look-around"
     if key == "$schema":
         return None if value in {_DRAFT, _DRAFT + "#"} else f"expected {_DRAFT}"
+    if key == "x-mcp-header":
+        return "x-mcp-header would repeat a value in a header, and this server reads none; leave it out"
     if key in {"$id", "$anchor", "$dynamicAnchor", "$vocabulary"}:
         return f"{key} is not used here; leave it out"
     return None

@@ -20,7 +20,7 @@ from reconciler.runtime.logs import Trouble
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS
 from reconciler.runtime.surfaces.exchange import Exchange
-from reconciler.runtime.surfaces.origins import is_loopback_origin, takes_loopback_pages
+from reconciler.runtime.surfaces.origins import Origins, is_preflight, preflight, readable
 from reconciler.runtime.surfaces.problem import REFUSED, ProblemJson, problem
 from reconciler.strict_json import NotStrict
 
@@ -59,8 +59,7 @@ class Guard:
     ) -> None:
         self._app, self._settings, self._entrance, self._metrics = app, settings, entrance, metrics
         self._hosts = frozenset({*LOOPBACK, *(host.lower() for host in listener.allowed_hosts)})
-        self._origins = frozenset(listener.allowed_origins)
-        self._is_local = takes_loopback_pages(listener)
+        self._origins = Origins(listener)
         self._open: set[Exchange] = set()
         self._of_caller: Counter[Any] = Counter()
         self._stopping = False
@@ -72,8 +71,12 @@ class Guard:
             return
         # of several of a name, the first counts
         headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
-        exchange = Exchange(scope, send, headers.get(b"authorization", b"").decode("latin-1"))
         answer = self._foreign(headers)
+        if answer is None and b"origin" in headers:
+            send = readable(send, headers[b"origin"].decode("latin-1"))
+            if is_preflight(scope["method"], headers):
+                answer = preflight()
+        exchange = Exchange(scope, send, headers.get(b"authorization", b"").decode("latin-1"))
         if answer is None and scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
@@ -143,12 +146,9 @@ class Guard:
         if name not in self._hosts and host not in self._hosts:
             return problem(421, "wrong-host", "This server does not answer under that name.")
         origin = headers.get(b"origin")
-        if origin is not None and not self._is_ours(origin.decode("latin-1")):
+        if origin is not None and not self._origins.takes(origin.decode("latin-1")):
             return problem(403, "wrong-origin", "Pages of that origin may not ask here.")
         return None
-
-    def _is_ours(self, origin: str) -> bool:
-        return origin in self._origins or (self._is_local and is_loopback_origin(origin))
 
     def _count(self, exchange: Exchange) -> None:
         surface = self._entrance.surface(exchange.scope["path"])

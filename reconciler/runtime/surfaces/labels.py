@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from reconciler.codes import Code
+from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN, is_label, label_form
 
-MAX_RUN, MAX_KEY = 128, 255
 RUN_HEADER, KEY_HEADER = "x-run-id", "idempotency-key"
 
 
@@ -28,10 +28,10 @@ class BadLabel(Exception):
 def labels(run: Any, key: Any, names: tuple[str, str] = ("X-Run-Id", "Idempotency-Key")) -> Labels:
     """Return both, "" for None. ``names`` are what the caller wrote them under. Raises BadLabel."""
     run = "" if run is None else run
-    if not isinstance(run, str) or len(run) > MAX_RUN or not run.isprintable():
-        raise BadLabel("invalid-run", f"{names[0]} has at most {MAX_RUN} plain characters.")
+    if not is_label(run, LONGEST_RUN):
+        raise BadLabel("invalid-run", f"{names[0]} has {label_form(LONGEST_RUN)}.")
     key = "" if key is None else key
     key = key.strip() if isinstance(key, str) else key
-    if not isinstance(key, str) or len(key) > MAX_KEY or not (key.isascii() and key.isprintable()):
-        raise BadLabel("invalid-key", f"{names[1]} has at most {MAX_KEY} plain characters.")
+    if not is_label(key, LONGEST_KEY):
+        raise BadLabel("invalid-key", f"{names[1]} has {label_form(LONGEST_KEY)}.")
     return Labels(run, key)

@@ -170,7 +170,12 @@ def test_what_is_no_message_is_an_error_and_nothing_else(
             answer = await endpoint.send(text, {"MCP-Protocol-Version": MODERN})
             assert 400 <= answer.status < 500, text[:200]
         meta = {"reconciler/run-id": 5}
-        for bad in (meta, {"reconciler/idempotency-key": "ü"}, {"reconciler/run-id": "x" * 129}):
+        for bad in (
+            meta,
+            {"reconciler/idempotency-key": "ü"},
+            {"reconciler/run-id": "x" * 129},
+            {"reconciler/run-id": "ü"},
+        ):
             answer = await endpoint.send(request("tools/call", name="top", arguments={"region": "eu"}, _meta=bad))
             assert answer.body["error"]["code"] == -32602
         ping = request("ping")
