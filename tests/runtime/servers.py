@@ -99,14 +99,20 @@ def settings(folder: Path, agents_port: int, operators_port: int, **more: Any) -
 
 
 def start(
-    folder: Path, db: Db, agents: int, operators: int, env: Mapping[str, str] | None = None, store: str = ""
+    folder: Path,
+    db: Db,
+    agents: int,
+    operators: int,
+    env: Mapping[str, str] | None = None,
+    store: str = "",
+    module: str = "reconciler",
 ) -> subprocess.Popen[str]:
     log = (folder / "serve.log").open("a")
     process = subprocess.Popen(
         [
             sys.executable,
             "-m",
-            "reconciler",
+            module,
             "serve",
             "--config",
             "serve.yaml",
@@ -141,13 +147,18 @@ def wait_for(url: str, process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def served(
-    folder: Path, db: Db, document: dict[str, Any] | None = None, env: Mapping[str, str] | None = None, **more: Any
+    folder: Path,
+    db: Db,
+    document: dict[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    module: str = "reconciler",
+    **more: Any,
 ) -> Iterator[Served]:
     apply(db, folder, document or world_with_data(folder))
     agents, operators = free_port(), free_port()
     settings(folder, agents, operators, **more)
     key = cli_on(db.url, folder)("keys", "issue", "acme/bot").ok().out.strip()
-    process = start(folder, db, agents, operators, env)
+    process = start(folder, db, agents, operators, env, module=module)
     try:
         yield Served(
             process,

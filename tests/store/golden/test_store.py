@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from reconciler.errors import ReconcilerError, Refused
-from reconciler.runtime.ledger import postgresql, sqlite
+from reconciler.runtime.ledger import postgresql, rollup, sqlite
 from reconciler.runtime.ledger.checks import check
-from reconciler.runtime.ledger.reading import evidence
+from reconciler.runtime.ledger.reading import evidence, one
 from tests.conftest import Db, new_postgres_database
-from tests.store.golden.runtime import COMMITS
+from tests.store.golden.runtime import BY_NUMBERS, COMMITS
 from tests.store.golden.test_golden import restore, with_keys
 from tests.store.support import database_of
 
@@ -63,6 +63,62 @@ def test_it_is_opened_and_keeps_its_rows(db: Db, folder: Path, commit: str) -> N
     run = with_keys(Db(f"sqlite:///{folder}/state.db"), folder)
     run("db", "upgrade").ok()
     assert "ok       evidence  2 calls" in run("db", "verify", "--store", db.url).ok().out
+
+
+CALLED = {
+    "tenant": "acme",
+    "caller": "bot",
+    "key": "a1b2",
+    "token_roles": [],
+    "run": "run-1",
+    "target": "template/totals",
+    "connector": "connector/warehouse",
+    "action": "query",
+    "policy": "policy/read",
+    "project": "shop",
+    "generation": 3,
+    "path": [
+        {"address": "acme/template/totals", "uid": "u1"},
+        {"address": "acme/datasource/sales", "uid": "u2"},
+        {"address": "acme/connector/warehouse", "uid": "u3"},
+    ],
+    "trace": "0af7651916cd43dd8448eb211c80319c",
+    "outcome": "success",
+    "status": 200,
+    "rows": 2,
+    "value_hash": "cd" * 32,
+    "output_hash": "ef" * 32,
+}
+ENDED = {1: "success", 2: "unknown", 3: "failure", 4: "no-policy", 5: "limit-exceeded"}
+
+
+@pytest.mark.parametrize("commit", BY_NUMBERS)
+def test_evidence_by_numbers_is_opened_and_says_the_same(db: Db, folder: Path, commit: str) -> None:
+    """Dictionaries, limits, repeats and counted days too: they are counted anew from the evidence, and nothing differs."""
+    restore(f"store-{commit}", db)
+    before = rows(db)
+    counted = [sorted(db.sql(f"SELECT * FROM {table}")) for table in ("pairs", "daily", "hours")]
+    assert all(counted)
+    open_store(db)
+    open_store(db)
+    assert rows(db) == before
+    assert ("acme", "u9", "requests", "2026-11", 2) in before["counters"]
+    found = {row["id"]: row for row in evidence(database_of(db), (), 10)}
+    ids = {number: f"0645a2e7f0000{number}" + "0" * 18 for number in ENDED}
+    assert {number: found[ids[number]].get("outcome") or found[ids[number]]["reason"] for number in ids} == ENDED
+    assert {**found[ids[1]], **CALLED} == found[ids[1]]
+    assert (found[ids[2]]["key"], found[ids[2]]["token_roles"]) == ("jwt:corp", ["analyst"])
+    assert (found[ids[3]]["status"], found[ids[3]]["code"]) == (503, "upstream-status")
+    assert (found[ids[5]]["times"], found[ids[5]]["detail"]) == (14, "integration/openai-prod:requests/month")
+    assert one(database_of(db), ids[4]) == found[ids[4]]
+    assert db.sql("SELECT tenant, caller, key, id FROM repeats") == [("acme", "u4", "k1", ids[1])]
+    rebuilt = rollup.rebuild(database_of(db))
+    assert (len(rebuilt.days), rebuilt.left) == (1, [])
+    assert [sorted(db.sql(f"SELECT * FROM {table}")) for table in ("pairs", "daily", "hours")] == counted
+    assert check(database_of(db)).state == "ok", check(database_of(db)).findings
+    run = with_keys(Db(f"sqlite:///{folder}/state.db"), folder)
+    run("db", "upgrade").ok()
+    assert "ok       evidence  3 calls" in run("db", "verify", "--store", db.url).ok().out
 
 
 def test_who_may_not_change_it_is_told_who_may(postgres_server: str, folder: Path) -> None:
