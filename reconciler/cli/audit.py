@@ -68,7 +68,8 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
 
     workspace = Workspace(options, ())
     trail = trail_of(workspace)
-    found = _judged(trail, read_checkpoint(checkpoint, trail.keys))
+    point = read_checkpoint(checkpoint, trail.keys, workspace.environment(required=True))
+    found = _judged(trail, point)
     if tampered := read_tampered(trail.database):
         raise IntegrityFailed(
             f"the audit trail holds, and history does not: generation {tampered.generation} of the project "
@@ -87,6 +88,7 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
                 "verdict": found.verdict,
                 "unproven": found.unproven,
                 "taken_over": found.taken_over,
+                "checkpoint": point.seq if point else None,
             }
         )
         return 0
@@ -98,6 +100,10 @@ def verify_command(options: Options, checkpoint: Path | None) -> int:
     click.echo(f"The audit trail holds: {found.entries} entries{unkeyed}.")
     if found.taken_over is not None:
         click.echo(f"Entry {found.taken_over} takes over the entries without a key before it.")
+    if point is not None and not found.unproven:
+        click.echo(
+            f"Proven up to entry {point.seq}, the last that the checkpoint saw: entries cut off behind it leave no trace."
+        )
     if found.unproven:
         click.echo(f"Not provable: {found.unproven}. See `reconciler audit checkpoint`.")
     return 0

@@ -60,13 +60,15 @@ def _checks(workspace: Workspace, store: str | None, checkpoint: Path | None) ->
     from reconciler.store.schema import require_usable
     from reconciler.store.url import parse_database
 
-    database = workspace.database(workspace.environment(required=True))
+    environment = workspace.environment(required=True)
+    database = workspace.database(environment)
     state = read_state(database)
     require_usable(state, database)
     if state is not DatabaseState.CURRENT:
         raise ReconcilerError(f"{database.display} is {state.value}: there is nothing to check", code="nothing-applied")
     trail = trail_of(workspace)
-    yield from checks(database, trail.keys, read_checkpoint(checkpoint, trail.keys), trail.expects_key)
+    point = read_checkpoint(checkpoint, trail.keys, environment)
+    yield from checks(database, trail.keys, point, trail.expects_key)
     if store:
         from reconciler.runtime.ledger.checks import check
 

@@ -37,6 +37,8 @@ def push_head(workspace: Workspace, database: Database) -> None:
     from reconciler.secrets.heads import signed_head
 
     document = signed_head(head, now().isoformat(timespec="seconds"), writing_key(workspace, database))
+    if (environment := workspace.environment(required=True)) is not None:
+        document["environment"] = environment
     for name, push in sinks:
         try:
             push(document)

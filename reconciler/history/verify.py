@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import orjson
 from msgspec import Struct
 
-from reconciler.model.audit import Entry
+from reconciler.model.audit import Entry, Head
 from reconciler.store.audit import GENESIS, TAKES_OVER, Chain, entry_hash
 
 Verdict: TypeAlias = Literal["holds", "not-provable", "broken"]
@@ -43,10 +43,23 @@ class Finding(Struct, frozen=True):
 
 
 class Checkpoint(Struct, frozen=True):
-    """An entry's number and hash as they were at some time, kept outside of the database."""
+    """An entry's number and hash as they were at some time, kept outside of the database.
+
+    ``earlier`` are those of a file of heads, in any order: a database that an older copy took the place of, and that went on from
+    there, fits the newest alone. Number 0 is the head of an empty trail, which proves nothing.
+    """
 
     seq: int
     hash: str
+    earlier: tuple[Head, ...] = ()
+
+    @property
+    def seen(self) -> dict[int, set[str]]:
+        """The hashes that were seen, by the entry's number; there is one of each in a trail that was never written anew."""
+        found: dict[int, set[str]] = {self.seq: {self.hash}}
+        for head in self.earlier:
+            found.setdefault(head.seq, set()).add(head.hash)
+        return found
 
 
 class _Fault(NamedTuple):
@@ -59,6 +72,7 @@ class _Walk:
 
     def __init__(self, keys: Mapping[str, bytes], expects_key: bool, checkpoint: Checkpoint | None) -> None:
         self._keys, self._expects_key, self._checkpoint = keys, expects_key, checkpoint
+        self._seen = checkpoint.seen if checkpoint else {}
         self._last_keyed: int | None = None
         self._suspect: _Fault | None = None
         """The first entry without a key that no change-over has taken over yet."""
@@ -78,10 +92,9 @@ class _Walk:
             self._last_keyed = entry.seq
             if TAKES_OVER in body:
                 self._taken_over, self._suspect, self._behind = entry.seq, None, 0
-        point = self._checkpoint
-        if point is not None and point.seq == entry.seq:
+        if seen := self._seen.get(entry.seq):
             self._behind = 0
-            if point.hash != entry.hash:
+            if seen != {entry.hash}:
                 return _Fault(entry.seq, "it is not the entry that the checkpoint saw: the trail was written anew")
         return None
 
@@ -125,7 +138,7 @@ class _Walk:
         )
 
     def _unproven(self) -> str:
-        if self._checkpoint is None:
+        if self._checkpoint is None or self._checkpoint.seq == 0:
             return NO_CHECKPOINT
         if self._behind:
             return f"{counted(self._behind)} behind the checkpoint without a key, which whoever writes the table could have written"

@@ -9,6 +9,7 @@ A file of heads has one document a line, the newest last.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -42,24 +43,27 @@ def signed_head(head: Head, at: str, key: AuditKey) -> dict[str, Any]:
     }
 
 
-def newest_head(data: bytes) -> dict[str, Any]:
-    """Return the document of a checkpoint, or the last one of a file of heads. Raises NotAHead."""
-    for text in (data, data.strip().rpartition(b"\n")[2]):
+def heads_in(data: bytes) -> list[dict[str, Any]]:
+    """Return the document of a checkpoint, or all documents of a file of heads. Raises NotAHead."""
+    for texts in ([data], [line for line in data.splitlines() if line.strip()]):
         try:
-            found = orjson.loads(text)
+            found = [orjson.loads(text) for text in texts]
         except orjson.JSONDecodeError:
             continue
-        if isinstance(found, dict):
+        if found and all(isinstance(one, dict) for one in found):
             return found
     raise NotAHead
 
 
 def head_of(document: Mapping[str, Any]) -> Head:
     """Raises NotAHead."""
-    try:
-        return Head(int(document["seq"]), str(document["hash"]))
-    except (KeyError, TypeError, ValueError):
-        raise NotAHead from None
+    seq, digest = document.get("seq"), document.get("hash")
+    if type(seq) is not int or seq < 0 or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise NotAHead
+    return Head(seq, digest)
+
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def is_signed_by(document: Mapping[str, Any], keys: Mapping[str, bytes]) -> bool:
@@ -68,7 +72,7 @@ def is_signed_by(document: Mapping[str, Any], keys: Mapping[str, bytes]) -> bool
     secret = keys.get(str(document.get("key")))
     if secret is None:
         return False
-    if not hmac.compare_digest(_mac(secret, head), str(document.get("signature"))):
+    if not hmac.compare_digest(_mac(secret, head).encode(), str(document.get("signature")).encode()):
         return False
     own = _private_key(secret).public_key().public_bytes_raw().hex()
     return "ed25519" not in document or has_signature(document, own)

@@ -21,7 +21,7 @@ def weakness(secret: Secret) -> str | None:
     if len(value) < SHORT:
         return f"it has fewer than {SHORT} characters"
     parts = [part for part in re.split(r"[0-9\s]{2,}|[0-9]", value) if part.strip()]
-    if all(part.strip() in _own_texts() for part in parts):
+    if is_own_word(value) or all(part.strip() in _own_texts() for part in parts):
         return "it is a text that reports hold anyway"
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
@@ -58,20 +58,66 @@ def require_untampered(database: Database, project: str) -> None:
 
 
 def tampered_in(connection: Connection, project: str | None = None) -> Iterator[Tampered]:
-    """Yield the generations, of one project or of all, that the trail tells otherwise. Raises what ``read_tampered`` does."""
-    entries = {entry.get("apply_id"): entry.get("changes_digest") for entry in newest_of(connection, "apply")}
+    """Yield the generations, of one project or of all, that the trail tells otherwise. Raises what ``read_tampered`` does.
+
+    A generation is found in the trail by its project and its number: the id that its row names may have been changed as well.
+    """
+    trail = _trail_of(connection)
     sql = (
-        "SELECT g.project, g.number, g.apply_id, c.tenant, c.kind, c.name, c.action, c.before, c.after "
+        "SELECT p.name, p.horizon, g.number, g.apply_id, c.tenant, c.kind, c.name, c.action, c.before, c.after "
         "FROM generations g JOIN projects p ON p.name = g.project "
         "LEFT JOIN changes c ON c.project = g.project AND c.generation = g.number "
-        "WHERE g.number > p.horizon AND (CAST(:project AS text) IS NULL OR g.project = :project) "
-        "ORDER BY g.project, g.number, c.position"
+        "WHERE CAST(:project AS text) IS NULL OR g.project = :project ORDER BY g.project, g.number, c.position"
     )
     records = connection.execution_options(yield_per=1000).execute(text(sql), {"project": project})
-    for (name, number, apply_id), changes in groupby(records, itemgetter(0, 1, 2)):
-        kept = changes_digest([_told(*change[3:]) for change in changes if change[3] is not None])
-        if apply_id in entries and entries[apply_id] != kept:
-            yield Tampered(name, number)
+    for name, of_project in groupby(records, itemgetter(0)):
+        expected = 1
+        for (horizon, number, apply_id), changes in groupby(of_project, itemgetter(1, 2, 3)):
+            pruned = min(horizon, trail.pruned.get(name, 0)) if name in trail.known else horizon
+            yield from (
+                Tampered(name, gone)
+                for gone in range(max(expected, pruned + 1), number)
+                if (name, gone) in trail.digests
+            )
+            expected = number + 1
+            kept = changes_digest([_told(*change[4:]) for change in changes if change[4] is not None])
+            if number > pruned and not trail.fits(name, number, apply_id, kept):
+                yield Tampered(name, number)
+
+
+class _Trail(NamedTuple):
+    """What the trail tells of applies, by today's names of the projects.
+
+    ``digests`` has each apply's digest of changes, by project and number: a project that was forgotten and came back has several.
+    """
+
+    digests: Mapping[tuple[str, int], Mapping[str, str]]
+    pruned: Mapping[str, int]
+    ids: Set[str]
+    known: Set[str]
+
+    def fits(self, project: str, number: int, apply_id: str, digest: str) -> bool:
+        """Whether history's row is what was applied, or is from before there was a trail."""
+        told = self.digests.get((project, number))
+        return apply_id not in self.ids if told is None else told.get(apply_id) == digest
+
+
+def _trail_of(connection: Connection) -> _Trail:
+    digests: dict[tuple[str, int], dict[str, str]] = {}
+    pruned: dict[str, int] = {}
+    today: dict[str, str] = {}
+    for entry in newest_of(connection, "apply", "project-rename"):
+        if entry["event"] == "project-rename":
+            old, new = str(entry.get("from")), str(entry.get("to"))
+            today[old], _ = today.get(new, new), today.pop(new, None)
+            continue
+        name = str(entry.get("project"))
+        name = today.get(name, name)
+        place = name, int(entry.get("generation") or 0)
+        digests.setdefault(place, {})[str(entry.get("apply_id"))] = str(entry.get("changes_digest"))
+        pruned[name] = max(pruned.get(name, 0), int(entry.get("history_pruned_up_to") or 0))
+    ids = {apply_id for told in digests.values() for apply_id in told}
+    return _Trail(digests, pruned, ids, {*pruned})
 
 
 def _told(tenant: str, kind: str, name: str, action: str, before: str | None, after: str | None) -> Told:

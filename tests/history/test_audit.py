@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from reconciler.history.verify import Checkpoint, verify
+from reconciler.history.verify import NO_CHECKPOINT, Checkpoint, verify
 from reconciler.model.audit import AuditKey, Entry, Head
 from reconciler.store.audit import Chain, append
 from reconciler.store.connect import writing
@@ -175,6 +175,12 @@ def test_the_three_verdicts(trail: tuple[Head, list[Entry]]) -> None:
     assert verify(Chain(head, iter(original)), KEYS).verdict == "not-provable"
     assert verify(Chain(head, iter(original)), KEYS, point).verdict == "holds"
     assert verify(Chain(Head(9, original[8].hash), iter(original[:9])), KEYS, point).verdict == "broken"
+
+
+def test_the_head_of_an_empty_trail_proves_nothing(trail: tuple[Head, list[Entry]]) -> None:
+    head, original = trail
+    found = verify(Chain(head, iter(original)), KEYS, Checkpoint(0, "0" * 64))
+    assert (found.verdict, found.unproven) == ("not-provable", NO_CHECKPOINT)
 
 
 def test_what_stands_without_a_key_behind_the_checkpoint_is_not_provable(tmp_path: Path) -> None:

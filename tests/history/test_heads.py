@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.secrets.heads import has_signature
-from tests.conftest import Db
+from tests.conftest import Db, reconciler
 from tests.history.test_trail import APPLY, applied, broken, cut, verified, write
 from tests.store.support import Cli, cli_on
 
@@ -101,3 +101,59 @@ def test_the_operator_may_name_a_file_that_lies_elsewhere(keyed: Cli, folder: Pa
     keyed(*APPLY, RECONCILER_AUDIT_HEADS=str(outside)).ok()
     assert [one["seq"] for one in lines(outside)] == [1]
     assert not (folder / "heads.jsonl").exists()
+
+
+def test_a_file_of_heads_shows_that_an_older_copy_took_the_place_of_the_database(
+    db: Db, keyed: Cli, folder: Path
+) -> None:
+    settle(folder, file="heads.jsonl")
+    applied(keyed, folder, 1, 2, 3)
+    cut(db, 1)
+    for table in ("changes", "generations"):
+        db.sql(f"DELETE FROM {table} WHERE {'generation' if table == 'changes' else 'number'} > 1")
+    db.sql("UPDATE projects SET generation = 1")
+    db.sql("UPDATE applied SET generation = 1")
+    settle(folder)
+    keyed("audit", "take-over", "--reason", "the copy goes on").ok()
+    keyed("audit", "take-over", "--reason", "and on").ok()
+    keyed("audit", "checkpoint", "--out", "point").ok()
+    with (folder / "heads.jsonl").open("a") as file:
+        file.write(json.dumps(json.loads((folder / "point").read_text())) + "\n")
+    assert verified(keyed, "--checkpoint", "point")["verdict"] == "holds"  # what the last line alone would say
+    assert "from entry 2 on: it is not the entry that the checkpoint saw" in broken(
+        keyed, "--checkpoint", "heads.jsonl"
+    )
+
+
+def test_an_earlier_head_at_the_end_of_a_file_is_not_the_newest(db: Db, keyed: Cli, folder: Path) -> None:
+    settle(folder, file="heads.jsonl")
+    applied(keyed, folder, 1, 2, 3)
+    file = folder / "heads.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[at] for at in (0, 2, 1)))
+    cut(db, 2)
+    assert "the checkpoint saw entry 3" in broken(keyed, "--checkpoint", "heads.jsonl")
+
+
+@pytest.mark.parametrize(
+    "change", [{"seq": -1}, {"seq": 1.5}, {"seq": True}, {"hash": 7}, {"hash": "x"}, {"signature": "é"}, {"key": "é"}]
+)
+def test_what_is_no_head_is_refused(keyed: Cli, folder: Path, change: dict[str, object]) -> None:
+    applied(keyed, folder, 1)
+    keyed("audit", "checkpoint", "--out", "point").ok()
+    (folder / "point").write_text(json.dumps(json.loads((folder / "point").read_text()) | change))
+    assert "point" in keyed("audit", "verify", "--checkpoint", "point").ok(8).err
+
+
+def test_environments_share_a_file_of_heads(folder: Path) -> None:
+    environments = {name: {"database": f"sqlite:///{folder}/{name}.db"} for name in ("dev", "eu")}
+    audit = {"heads": {"file": "heads.jsonl"}}
+    settings = {"version": 1, "project": "shop", "environments": environments, "audit": audit}
+    (folder / "reconciler.yaml").write_text(json.dumps(settings))
+    for name, numbers in (("dev", (1, 2, 3)), ("eu", (4,))):
+        for number in numbers:
+            write(folder, number)
+            reconciler("apply", "--env", name, "--auto-approve", "--allow-undo", cwd=folder).ok()
+    for name, seq in (("dev", 3), ("eu", 1)):
+        shared = ("--env", name, "--checkpoint", "heads.jsonl", "--format", "json")
+        ran = reconciler("audit", "verify", *shared, cwd=folder)
+        assert (ran.ok().json["verdict"], ran.json["checkpoint"]) == ("holds", seq)

@@ -181,6 +181,39 @@ def test_nobody_goes_back_to_what_was_never_applied(db: Db, plain: Cli, folder: 
     assert db.rows() == live
 
 
+CHANGED = "UPDATE changes SET after = replace(after, 'analyst', 'anybody') WHERE tenant = 'acme' AND name = 'read'"
+HIDDEN = [
+    [CHANGED, "UPDATE generations SET apply_id = 'f' || substr(apply_id, 2) WHERE number = 1"],
+    [CHANGED, "UPDATE projects SET horizon = 2"],
+    [
+        "UPDATE generations SET number = 9, apply_id = apply_id WHERE number = 1",
+        "UPDATE changes SET generation = 9 WHERE generation = 1",
+        "UPDATE generations SET number = 1 WHERE number = 2",
+        "UPDATE changes SET generation = 1 WHERE generation = 2",
+        "UPDATE generations SET number = 2 WHERE number = 9",
+        "UPDATE changes SET generation = 2 WHERE generation = 9",
+    ],
+    ["DELETE FROM changes WHERE generation = 1", "DELETE FROM generations WHERE number = 1"],
+]
+"""The row that names an apply is changed with it: its id, what is said to be pruned, the order, or that it is there at all."""
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("statements", HIDDEN)
+def test_no_row_takes_a_generation_out_of_the_trails_sight(
+    db: Db, plain: Cli, folder: Path, statements: list[str], renamed: bool
+) -> None:
+    for planes in ({}, WORLD["planes"]):
+        write(folder, {**WORLD, "planes": planes})
+        plain("apply", "--auto-approve").ok()
+    if renamed:
+        plain("project", "rename", "shop", "store").ok()
+    plain("audit", "verify").ok()
+    for statement in statements:
+        db.sql(statement)
+    assert "history-damaged" in plain("audit", "verify").ok(8).err
+
+
 def test_history_that_was_pruned_is_not_damaged(db: Db, plain: Cli, folder: Path) -> None:
     (folder / "reconciler.yaml").write_text("version: 1\nproject: shop\nhistory: {keep_generations: 1}\n")
     for planes in ({}, WORLD["planes"], {}):
