@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from reconciler.secrets.resolve import Resolver
     from reconciler.store.url import Database
 
+CHECK = "check"
+"""What references are opened for by --check: nothing is sent anywhere."""
 Bodies = Iterable[tuple[Address, Body]]
 Locate = Callable[[Problem], Problem]
 
@@ -74,21 +76,24 @@ def run_checks(
     _warn(found, locate)
     if checks.probe:
         from reconciler.cli.probing import probe
+        from reconciler.secrets.fetch import Fetched
         from reconciler.store.reading import read_live
 
         live = read_live(workspace.database(environment), workspace.name)
-        silent = probe(workspace, live, found, bodies, may_ask and sys.stdin.isatty())
+        replaced = {one.address for one in found if isinstance(one.outcome, Fetched) and one.outcome.another_for}
+        meant = [(address, body) for address, body in bodies if address not in replaced]
+        silent = probe(workspace, live, found, meant, may_ask and sys.stdin.isatty())
         if silent:
             raise ReconcilerError(*map(locate, silent))
     return found
 
 
 def _warn(found: list[Found], locate: Locate) -> None:
-    from reconciler.credentials.check import ending, weak
+    from reconciler.credentials.check import ending, replaced, weak
     from reconciler.render.problems import problem_text
     from reconciler.render.style import Style
 
-    for problem in in_order(map(locate, [*weak(found), *ending(found, now())])):
+    for problem in in_order(map(locate, [*weak(found), *ending(found, now()), *replaced(found)])):
         click.echo(problem_text(problem, Style(False), "warning"), err=True)
 
 
@@ -105,6 +110,7 @@ def resolver_of(
 ) -> Resolver:
     """Reaches nobody until something is resolved: the database too is asked only for ``encrypted://``.
 
+    For the purpose ``CHECK`` a reference is looked at as an apply would bind it, and for every other one as it is bound.
     ``log`` counts accesses to other stores; the caller has it written. ``policy`` is the project's where none is given.
     """
     from reconciler.secrets.fetch import Outside
@@ -118,7 +124,8 @@ def resolver_of(
         from reconciler.store.secrets import Actor
 
         database = workspace.database(environment)
-        return opener(database, ring(project), Actor(actor(), writing_key(workspace, database)), purpose)
+        who = Actor(actor(), writing_key(workspace, database))
+        return opener(database, ring(project), who, purpose, bound=purpose != CHECK)
 
     def sealed(tenant: str, reference: SecretRef) -> Fetched:
         with one_at_a_time:
@@ -133,9 +140,9 @@ def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> l
     """Every reference and what is behind it, good ones and bad ones."""
     from reconciler.credentials.check import check
 
-    log = access_log(workspace, environment, "check")
+    log = access_log(workspace, environment, CHECK)
     with workspace.options.progress.stage("Resolving references to secrets"):
-        found = check(resolver_of(workspace, environment, "check", log), bodies)
+        found = check(resolver_of(workspace, environment, CHECK, log), bodies)
     try:
         log.write(everything=True)
     except ReconcilerError as error:

@@ -54,6 +54,21 @@ def ending(found: Iterable[Found], now: datetime) -> Iterator[Problem]:
             yield Problem("secret-expires", f"{use.reference} expires on {day}", str(address), use.path, hint=hint)
 
 
+def replaced(found: Iterable[Found]) -> Iterator[Problem]:
+    """Of those behind which another secret is than the one that was applied: an apply binds them to it."""
+    for address, use, outcome in found:
+        if isinstance(outcome, Fetched) and outcome.another_for is not None:
+            whose = "" if outcome.another_for == address else f" to {outcome.another_for}"
+            yield Problem(
+                "secret-replaced",
+                f"{use.reference} points to another secret than the one that was applied{whose}",
+                str(address),
+                use.path,
+                hint="`reconciler plan` shows it, and an apply of that binds it to the new secret; until then it is neither "
+                "probed nor served",
+            )
+
+
 def problems(found: Iterable[Found]) -> Iterator[Problem]:
     """Of those that do not resolve, at their fields."""
     for address, use, outcome in found:

@@ -81,12 +81,15 @@ def not_there(database: Database, tenant: str, name: str) -> UsageError:
     return UsageError(f"there is no secret {tenant}/{name}", code="unknown-secret", hint=hint)
 
 
-def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str) -> Opened:
-    """What ``encrypted://`` is resolved with. The audit trail knows of each opening before there is a value."""
+def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str, *, bound: bool = True) -> Opened:
+    """What ``encrypted://`` is resolved with. The audit trail knows of each opening before there is a value.
+
+    With ``bound`` a reference that was applied opens the secret that it meant then, and no other one.
+    """
 
     def opened(tenant: str, reference: SecretRef) -> Fetched:
         name = reference.name
-        taken = store.take(database, tenant, name, actor, purpose)
+        taken = store.take(database, tenant, name, actor, purpose, bound=bound)
         if taken is None:
             raise CredentialUnresolved(
                 f"{reference} does not resolve: the tenant {tenant} has no secret of this name",
@@ -102,7 +105,7 @@ def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str) ->
         value = unseal(taken.blob, _bound(taken.secret), ring.by_id)
         whole = Secret(value)  # also where only a part is used: none of it is to be written
         found = Secret(_part(taken.secret, value, reference)) if reference.part else whole
-        return Fetched(found, f"{taken.secret.uid}:{taken.secret.version}", seconds, ends)
+        return Fetched(found, f"{taken.secret.uid}:{taken.secret.version}", seconds, ends, taken.another_for)
 
     return opened
 

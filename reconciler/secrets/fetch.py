@@ -10,6 +10,7 @@ from random import uniform
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from reconciler.errors import CredentialUnresolved, ReconcilerError
+from reconciler.model.address import Address
 from reconciler.model.secret_ref import SecretRef
 from reconciler.parallel import within
 from reconciler.secrets.secret import Secret
@@ -20,12 +21,14 @@ class Fetched(NamedTuple):
 
     ``seconds`` bounds how long it may be kept in memory: a lease's time, or None where the store sets none.
     ``expires_at`` is when the value ends, where anybody knows.
+    ``another_for`` is a live resource that means another secret by this reference: it is looked at, and used for nothing.
     """
 
     secret: Secret
     version: str | None = None
     seconds: float | None = None
     expires_at: datetime | None = None
+    another_for: Address | None = None
 
 
 Fetch: TypeAlias = Callable[[str, SecretRef], Fetched]

@@ -35,21 +35,25 @@ def read_replaced(connection: Connection) -> Replaced:
     return dict(found)
 
 
-def require_bound(connection: Connection, secret: StoredSecret) -> None:
-    """Raise IntegrityFailed where a live resource means another secret of this name."""
+def meaning_another(connection: Connection, secret: StoredSecret) -> Address | None:
+    """Return a live resource that means another secret of this name; None where there is none."""
     sql = (
         "SELECT r.kind, r.name FROM bindings b JOIN resources r ON r.tenant = b.tenant AND r.uid = b.uid "
         "WHERE b.tenant = :tenant AND b.name = :name AND b.secret_uid <> :uid ORDER BY r.kind, r.name LIMIT 1"
     )
     values = {"tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
-    if (user := connection.execute(text(sql), values).first()) is not None:
-        raise IntegrityFailed(
-            f"encrypted://{secret.name} points to another secret than the one that was applied to "
-            f"{Address(secret.tenant, *user)}",
-            code="secret-replaced",
-            hint="`reconciler plan` shows every such reference, and `reconciler apply` without --check binds it to the new "
-            "secret; `reconciler secrets access-log` shows who replaced it",
-        )
+    user = connection.execute(text(sql), values).first()
+    return None if user is None else Address(secret.tenant, *user)
+
+
+def replaced(secret: StoredSecret, user: Address) -> IntegrityFailed:
+    """Return the error for a secret that ``user`` does not mean by this name."""
+    return IntegrityFailed(
+        f"encrypted://{secret.name} points to another secret than the one that was applied to {user}",
+        code="secret-replaced",
+        hint="`reconciler plan` shows every such reference, and `reconciler apply` binds it to the new secret; "
+        "`reconciler secrets access-log` shows who replaced it",
+    )
 
 
 def bind(connection: Connection, meant: Sequence[Meant]) -> None:

@@ -17,7 +17,7 @@ from reconciler.model.audit import Actor as Actor
 from reconciler.model.secret_ref import SecretRef, references_in
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
-from reconciler.store.bindings import bind_unbound, require_bound
+from reconciler.store.bindings import bind_unbound, meaning_another, replaced
 from reconciler.store.changing import NotSetUp, Undone, changing, is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.url import Database
@@ -31,10 +31,11 @@ _COLUMNS = ", ".join(StoredSecret._fields)
 
 
 class Sealed(NamedTuple):
-    """A secret with its blob."""
+    """A secret with its blob, and a live resource that means another secret of this name, where there is one."""
 
     secret: StoredSecret
     blob: bytes
+    another_for: Address | None = None
 
 
 def find(database: Database, tenant: str, name: str) -> StoredSecret | None:
@@ -117,10 +118,13 @@ def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
     return False
 
 
-def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str) -> Sealed | None:
+def take(
+    database: Database, tenant: str, name: str, actor: Actor, purpose: str, *, bound: bool = True
+) -> Sealed | None:
     """A secret with its blob, once the audit trail says durably that it was taken; None where there is none.
 
-    Raises IntegrityFailed where a live resource means another secret of this name.
+    Raises IntegrityFailed where a live resource means another secret of this name, unless ``bound`` is false: for a look
+    at what an apply would bind.
     """
     if not exists(database):
         return None
@@ -128,7 +132,9 @@ def take(database: Database, tenant: str, name: str, actor: Actor, purpose: str)
     with suppress(NotSetUp), changing(database) as connection:
         if (taken := _sealed(connection, tenant, name)) is None:
             raise Undone
-        require_bound(connection, taken.secret)
+        taken = taken._replace(another_for=meaning_another(connection, taken.secret))
+        if bound and taken.another_for is not None:
+            raise replaced(taken.secret, taken.another_for)
         log(connection, "secret-access", taken.secret, actor, {"purpose": purpose})
     return taken
 

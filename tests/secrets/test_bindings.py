@@ -7,10 +7,12 @@ import os
 import pytest
 
 from reconciler.errors import IntegrityFailed
+from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets import envelope
 from reconciler.secrets.envelope import OLD_MAGIC, Blob, Bound
 from reconciler.store.connect import writing
 from reconciler.store.migrations.v0011_bindings import upgrade
+from tests.probe.test_probe import Api, write
 from tests.secrets.support import VALUE, Kept
 
 MANIFEST = """
@@ -39,6 +41,12 @@ def rename(kept: Kept) -> None:
     kept.db.sql("UPDATE secrets SET name = 'openai' WHERE name = 'other'")
 
 
+def replace(kept: Kept) -> None:
+    """By the commands that do it."""
+    kept("delete", "acme/openai", "--auto-approve", "--allow-referenced").ok()
+    kept("set", "acme/openai", stdin=f"{VALUE}-of-openai-2").ok()
+
+
 def as_format_1(kept: Kept, name: str) -> None:
     """The secret's blob as older releases made it: no name is bound."""
     (tenant, uid, version) = kept.db.sql(f"SELECT tenant, uid, version FROM secrets WHERE name = '{name}'")[0]
@@ -58,11 +66,55 @@ def test_a_renamed_row_opens_nothing(applied: Kept) -> None:
     with pytest.raises(IntegrityFailed, match="points to another secret") as caught:
         applied.value("openai")
     assert caught.value.problems[0].code == "secret-replaced"
-    for command in ("plan", "apply"):
-        ran = applied.command(command, "--check", *["--auto-approve"] * (command == "apply")).ok(8)
-        assert "[secret-replaced]" in ran.err
-        assert VALUE not in ran.text
     assert applied.events("acme/openai").count("access") == 1
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_check_looks_at_what_an_apply_would_bind(applied: Kept, command: str) -> None:
+    """It sends nothing anywhere, so that a replacement can be checked before it is applied; nothing is bound by it."""
+    replace(applied)
+    ran = applied.command(command, "--check").ok()
+    assert "Warning: encrypted://openai points to another secret than the one that was applied\n" in ran.err
+    assert f"on acme.yaml:5:42, {ADDRESS}" in ran.err
+    assert "next: `reconciler plan` shows it, and an apply of that binds it to the new secret" in ran.err
+    assert VALUE not in ran.text
+    assert ran.err.count("Warning: ") == 1
+    with pytest.raises(IntegrityFailed, match="points to another secret"):
+        applied.value("openai")
+    assert NEWS in applied.command("plan", "--check").ok().out
+
+
+def test_a_check_of_an_apply_binds_what_it_shows(applied: Kept) -> None:
+    replace(applied)
+    ran = applied.command("apply", "--check", "--auto-approve").ok()
+    assert NEWS in ran.out
+    assert applied.value("openai") == f"{VALUE}-of-openai-2"
+    assert "No changes" in applied.command("plan", "--check").ok().out
+
+
+def test_a_row_that_does_not_open_fails_the_check(applied: Kept) -> None:
+    rename(applied)
+    for command in ("validate", "plan"):
+        assert "[secret-damaged]" in applied.command(command, "--check").ok(8).err
+
+
+def test_a_replaced_secret_is_not_probed(kept: Kept) -> None:
+    api = Api()
+    try:
+        write(kept.folder, api.url, "encrypted://openai")
+        kept("set", "acme/openai", stdin=VALUE).ok()
+        kept.command("apply", "--auto-approve").ok()
+        kept.command("validate", "--probe").ok()
+        assert api.sent == [f"Bearer {VALUE}"]
+        replace(kept)
+        assert "neither probed nor served" in kept.command("validate", "--probe").ok().err
+        assert api.sent == [f"Bearer {VALUE}"]
+        kept.command("apply", "--auto-approve").ok()
+        kept.command("validate", "--probe").ok()
+        assert api.sent == [f"Bearer {VALUE}", f"Bearer {VALUE}-of-openai-2"]
+    finally:
+        api.server.shutdown()
+        api.server.server_close()
 
 
 def test_a_part_is_bound_as_its_secret_is(kept: Kept) -> None:
@@ -75,7 +127,8 @@ def test_a_part_is_bound_as_its_secret_is(kept: Kept) -> None:
     for name in ("openai", "other"):
         kept("set", f"acme/{name}", "--type", "basic_auth", stdin=f"me:{VALUE}-of-{name}").ok()
     rename(kept)
-    assert "[secret-replaced]" in kept.command("plan", "--check").ok(8).err
+    with pytest.raises(IntegrityFailed, match="points to another secret"):
+        kept.opener()("acme", SecretRef.parse("encrypted://openai#password"))
     assert NEWS[1:-1] in kept.command("plan").ok().out
     kept.command("apply", "--auto-approve").ok()
     assert NEWS[1:-1] not in kept.command("plan").ok().out
@@ -110,8 +163,7 @@ def test_json_reports_it(applied: Kept) -> None:
 
 
 def test_a_replacement_is_applied_and_bound_anew(applied: Kept) -> None:
-    applied("delete", "acme/openai", "--auto-approve", "--allow-referenced").ok()
-    applied("set", "acme/openai", stdin=f"{VALUE}-of-openai-2").ok()
+    replace(applied)
     with pytest.raises(IntegrityFailed, match="points to another secret"):
         applied.value("openai")
     assert NEWS in applied.command("plan").ok().out
@@ -123,8 +175,7 @@ def test_a_replacement_is_applied_and_bound_anew(applied: Kept) -> None:
 
 
 def test_a_saved_plan_binds_anew(applied: Kept) -> None:
-    applied("delete", "acme/openai", "--auto-approve", "--allow-referenced").ok()
-    applied("set", "acme/openai", stdin=f"{VALUE}-of-openai-2").ok()
+    replace(applied)
     applied.command("plan", "--out", "saved").ok()
     applied.command("apply", "saved", "--auto-approve").ok()
     assert applied.value("openai") == f"{VALUE}-of-openai-2"
