@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
-from reconciler.kinds.schema import Shape, fields_of, members_of
+from reconciler.kinds.schema import Part, Shape, fields_of, members_of
 from reconciler.remembered import remembered
 
 KEY, ANYTHING = "*", "**"
@@ -22,12 +22,12 @@ _REPEATED = {_ANY_TEXT: _ANY_ONE, _TEXT_WITHOUT_DOTS: _NO_DOT}
 
 
 @cache
-def paths_of(part: type[BaseModel]) -> frozenset[Steps]:
+def paths_of(part: Part) -> frozenset[Steps]:
     """Every path of a model's fields, those of maps and parts included; a recursive model is open below itself."""
     return frozenset(_paths(Shape(part=part), frozenset()))
 
 
-def _paths(shape: Shape, above: frozenset[type[BaseModel]]) -> Iterator[Steps]:
+def _paths(shape: Shape, above: frozenset[Part]) -> Iterator[Steps]:
     for one in members_of(shape):
         if one.part in above or one.is_open:
             yield (ANYTHING,)

@@ -1,13 +1,13 @@
-"""What the pydantic models say about a place in a body: its fields, whether its value may be shown, and its choices."""
+"""Read from models, and from types of documents, what may stand at a place: fields, choices, and whether it may be shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, UnsetType, field, structs
 from msgspec.structs import replace
 from pydantic import BaseModel, Discriminator, Tag
 from pydantic.fields import FieldInfo
@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from reconciler.errors import Path
 from reconciler.model.fields import Form, FormLater, Private, Public
 from reconciler.model.risk import Health, JudgedTogether, NoRisk, Risk
+
+Part: TypeAlias = type[BaseModel] | type[Struct]
 
 
 class Shape(Struct, frozen=True):
@@ -33,7 +35,7 @@ class Shape(Struct, frozen=True):
     risks: tuple[Risk, ...] = ()
     together: tuple[str, ...] = ()
     harmless: str = ""
-    part: type[BaseModel] | None = None
+    part: Part | None = None
     values: Shape | None = None
     items: Shape | None = None
     members: Mapping[str, Shape] = field(default_factory=dict)
@@ -53,9 +55,11 @@ class Spot(NamedTuple):
 
 
 @cache
-def fields_of(part: type[BaseModel]) -> Mapping[str, Shape]:
-    """The fields of a model by name, read from its annotations once."""
-    return {info.alias or name: _of_field(info) for name, info in part.model_fields.items()}
+def fields_of(part: Part) -> Mapping[str, Shape]:
+    """Return the fields of a model by name, read from its annotations once."""
+    if isinstance(part, type) and issubclass(part, BaseModel):  # a generic type is none of these
+        return {info.alias or name: _of_field(info) for name, info in part.model_fields.items()}
+    return {info.encode_name: _shape(info.type, ()) for info in structs.fields(part)}
 
 
 def locate(part: type[BaseModel], loc: tuple[str | int, ...]) -> Spot:
@@ -170,7 +174,7 @@ def _plain(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
     origin = get_origin(annotation)
     if origin in {Union, UnionType}:
         return _union(annotation, metadata)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel | Struct):
         return Shape(part=annotation)
     if origin is dict:
         value = get_args(annotation)[1]
@@ -179,8 +183,9 @@ def _plain(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
         return Shape(items=_shape(get_args(annotation)[0], ()))
     if origin is Literal:
         return Shape(choices=tuple(str(choice) for choice in get_args(annotation)))
-    constrained = any(isinstance(item, Form | FormLater) or hasattr(item, "pattern") for item in flat(metadata))
-    return Shape(annotation is Any, is_open=annotation is Any, free=annotation is str and not constrained)
+    constrained = any(isinstance(item, Form | FormLater) or getattr(item, "pattern", None) for item in flat(metadata))
+    is_open = annotation in {Any, Raw}
+    return Shape(is_open, is_open=is_open, free=annotation is str and not constrained)
 
 
 def _declared(shape: Shape, metadata: tuple[Any, ...]) -> Shape:
@@ -199,7 +204,7 @@ def _declared(shape: Shape, metadata: tuple[Any, ...]) -> Shape:
 
 
 def _union(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
-    members = [member for member in get_args(annotation) if member is not NoneType]
+    members = [member for member in get_args(annotation) if member not in {NoneType, UnsetType}]
     optional = len(members) < len(get_args(annotation))
     if len(members) == 1:
         # a marker that stands on both counts once: risks are the same then

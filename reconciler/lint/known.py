@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pydantic import BaseModel
+from msgspec import Struct
 
 from reconciler.errors import Path
 from reconciler.kinds.rules import Fault
-from reconciler.kinds.schema import Shape, steps_below
+from reconciler.kinds.schema import Part, Shape, steps_below
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.wording import near
 from reconciler.lint.condition import Condition, InTenant, Related, keys_of, several
 from reconciler.plan.document import PlanDocument, ResourceChangeDocument
 
-DOCUMENTS: dict[str, type[BaseModel]] = {"change": ResourceChangeDocument, "plan": PlanDocument}
+DOCUMENTS: dict[str, type[Struct]] = {"change": ResourceChangeDocument, "plan": PlanDocument[ResourceChangeDocument]}
 EVERY = "*"
 
 
@@ -40,7 +40,7 @@ VALUE = (Shape(),)
 def ground_of(topics: Iterable[str]) -> Ground:
     """For the topic of a rule, or for kinds."""
     names = tuple(topics)
-    models = [DOCUMENTS[name] for name in names if name in DOCUMENTS]
+    models: list[Part] = [DOCUMENTS[name] for name in names if name in DOCUMENTS]
     kinds = tuple(name for name in names if name in KINDS)
     models += [model for name in kinds for model in KINDS[name].variants.values()]
     return Ground(tuple(Shape(part=model) for model in models), kinds)

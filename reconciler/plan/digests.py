@@ -1,4 +1,4 @@
-"""The two digests of a plan: of what it would do, and of where and in which commit that was written.
+"""Compute the two digests of a plan: of what it would do, and of where and in which commit that was written.
 
 ``digest`` is the SHA-256 of the canonical JSON of the document without ``revision`` and the digests, every ``source``
 of a change and its fields being null, its ``status`` empty, and without ``sources``: a comment, another working
@@ -12,18 +12,14 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import orjson
+from msgspec import UNSET
+from msgspec.structs import replace
 
-from reconciler.model.body import canonical
+from reconciler.plan.document import PlanDocument, ResourceChangeDocument
+from reconciler.plan.text import around_changes, canonical_bytes
 
 APART = ("digest", "hmac", "revision", "sources_digest")
-"""The fields of a document that ``digest`` is not about."""
-CHANGES = "resource_changes"
-_SOURCE = b',"source":'
-_SOURCES = b',"sources":['
-_NO_STATUS = b',"status":[],"tenant":'
-_FIELDS = b',"fields":['
-_END = ord("]")
+"""The fields of a document that ``digest`` leaves out."""
 
 
 class Digests(NamedTuple):
@@ -33,79 +29,34 @@ class Digests(NamedTuple):
     sources: str
 
 
-def content_digest(document: dict[str, Any]) -> str:
-    """Return the digest of what a plan's document would do. Raises TypeError for what is no JSON of bounded depth."""
-    content = {key: value for key, value in document.items() if key not in APART}
-    return sha256(canonical({**content, CHANGES: [*map(_without, document[CHANGES])]}).encode()).hexdigest()
-
-
-def sources_digest(document: dict[str, Any]) -> str:
-    """Return the digest of where a plan's document says that its values were written."""
-    return sha256(canonical([document["revision"], [*map(_sources, document[CHANGES])]]).encode()).hexdigest()
-
-
-def _sources(change: dict[str, Any]) -> list[Any]:
-    found = [change["source"], [field["source"] for field in change["fields"]]]
-    found += [change["sources"]] if change.get("sources") else []
-    return [*found, {"status": change["status"]}] if change["status"] else found
-
-
-def digests_of(document: dict[str, Any]) -> Digests:
-    return Digests(content_digest(document), sources_digest(document))
-
-
-def _without(change: dict[str, Any]) -> dict[str, Any]:
-    fields = [{**field, "source": None} for field in change["fields"]]
-    kept = {key: value for key, value in change.items() if key != "sources"}
-    return kept | {"source": None, "fields": fields, "status": []}
+def counted(change: ResourceChangeDocument) -> tuple[bytes, bytes]:
+    """Return the JSON of a change that ``digest`` counts, and the JSON that ``sources_digest`` counts."""
+    sources: list[Any] = [change.source, [field.source for field in change.fields]]
+    if change.sources:
+        sources.append(change.sources)
+    if change.status:
+        sources.append({"status": change.status})
+    fields = tuple(replace(field, source=None) for field in change.fields)
+    content = replace(change, source=None, fields=fields, status=(), sources=UNSET)
+    return canonical_bytes(content), canonical_bytes(sources)
 
 
 class Hashing:
-    """Computes both digests while a document's canonical JSON passes, one field of it after the other, in sorted order."""
+    """Computes both digests of a document whose changes are passed one by one."""
 
-    def __init__(self, revision: Any) -> None:
-        self._content, self._sources = sha256(b"{"), sha256(b"[" + canonical(revision).encode() + b",[")
+    def __init__(self, document: PlanDocument[Any]) -> None:
+        before, self._behind = around_changes(document, APART)
+        self._content = sha256(before)
+        self._sources = sha256(b"[" + canonical_bytes(document.revision) + b",[")
         self._lead = b""
-        self._first = True
 
-    def field(self, name: str, text: bytes) -> None:
-        """Take one field of the envelope; those that stand apart may be passed too, and count for nothing."""
-        if name not in APART:
-            self._content.update(self._lead + canonical(name).encode() + b":" + text)
-            self._lead = b","
-
-    def begin_changes(self) -> None:
-        self.field(CHANGES, b"[")
-
-    def changes(self, texts: list[bytes]) -> None:
-        """Take some of the changes, each as canonical JSON."""
-        if not texts:
-            return
-        cuts = [*map(_cut, texts)]
-        lead = b"" if self._first else b","
-        self._first = False
-        self._content.update(lead + b",".join([content for content, _ in cuts]))
-        self._sources.update(lead + b",".join([sources for _, sources in cuts]))
-
-    def end_changes(self) -> None:
-        self._content.update(b"]")
+    def add(self, counted: tuple[bytes, bytes]) -> None:
+        content, sources = counted
+        self._content.update(self._lead + content)
+        self._sources.update(self._lead + sources)
+        self._lead = b","
 
     def result(self) -> Digests:
-        self._content.update(b"}")
+        self._content.update(self._behind)
         self._sources.update(b"]]")
         return Digests(self._content.hexdigest(), self._sources.hexdigest())
-
-
-def _cut(text: bytes) -> tuple[bytes, bytes]:
-    """Return a change as it counts for the one digest, and its sources as they count for the other, as JSON.
-
-    Behind a change's own source stand its status and names, which are no lists of fields, and between its fields and its source nothing that holds a list of
-    fields: so the last occurrences are those of the change itself, whatever its body holds.
-    """
-    at = text.rfind(_SOURCE)
-    fields, behind = text.rfind(_FIELDS, 0, at), text.find(_NO_STATUS, at)
-    if fields >= 0 and behind >= 0 and text[fields + len(_FIELDS)] == _END and text.find(_SOURCES, fields, at) < 0:
-        begin = at + len(_SOURCE)
-        return text[:begin] + b"null" + text[behind:], b"[" + text[begin:behind] + b",[]]"
-    change = orjson.loads(text)
-    return canonical(_without(change)).encode(), canonical(_sources(change)).encode()

@@ -1,282 +1,342 @@
-"""The shape of a plan's JSON. Terraform's field names where it has them, so that its policy rules can read it; ours beside."""
+"""Define the JSON of a plan as types: its decoder, its encoder and its JSON Schema are made from them.
+
+Where Terraform has a field, it has Terraform's name, so that its policy rules can read it; ours stand beside. Fields are
+printed in this order. Bodies and values stay JSON text here: only the code that needs one parses it.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-FORMAT_VERSION = "1.2"
-"""Changes with every change of this shape; a test holds the two together."""
+FORMAT_VERSION: Final = "1.2"
+"""Changes with every change of these types; a test holds the two together."""
 
-PathPart = str | int
-Body = dict[str, Any] | None
+C = TypeVar("C")
+PathDocument: TypeAlias = tuple[str | int, ...]
+Body: TypeAlias = Annotated[Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
+Digits: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+CauseName: TypeAlias = Literal["configuration", "outside", "both", "tool"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+class _Part(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An object of the format: other fields than its own are refused."""
 
 
-class SourceDocument(_Part):
+class SourceDocument(_Part, frozen=True):
     """Where a resource stands in the files."""
 
-    file: str = Field(description="The file, relative to the project's folder.")
-    line: int | None = Field(default=None, description="The line, from 1.")
-    column: int | None = Field(default=None, description="The column, from 1.")
+    file: Annotated[str, Meta(description="The file, relative to the project's folder.")]
+    line: Annotated[int | None, Meta(description="The line, from 1.")] = None
+    column: Annotated[int | None, Meta(description="The column, from 1.")] = None
 
 
-class FieldDocument(_Part):
+class FieldDocument(_Part, frozen=True):
     """One field of a change."""
 
-    path: list[PathPart] = Field(description="Keys and list positions from the top of the body.")
-    field: str = Field(description="The same path as text, e.g. `auth.token`.")
-    op: Literal["add", "remove", "change", "secret", "another-secret"] = Field(
-        description="What happens to the field; `secret`: the reference stays, and the value behind it is another one; "
-        "`another-secret`: the reference points to another secret than the one that was applied."
-    )
-    before: Any = Field(description="The value that is live; null if there is none.")
-    after: Any = Field(description="The value that is wanted; null if there is none.")
-    cause: Literal["configuration", "outside", "both", "tool"] = Field(
-        description="Whose doing: the files changed, somebody changed the database, both did, or the tool's default changed."
-    )
-    source: SourceDocument | None = Field(
-        default=None, description="Where the wanted value is written; null where no file writes it."
-    )
+    path: Annotated[PathDocument, Meta(description="Keys and list positions from the top of the body.")]
+    field: Annotated[str, Meta(description="The same path as text, e.g. `auth.token`.")]
+    op: Annotated[
+        Literal["add", "remove", "change", "secret", "another-secret"],
+        Meta(
+            description="What happens to the field; `secret`: the reference stays, and the value behind it is another "
+            "one; `another-secret`: the reference points to another secret than the one that was applied."
+        ),
+    ]
+    before: Annotated[Raw, Meta(description="The live value; null if there is none.")]
+    after: Annotated[Raw, Meta(description="The wanted value; null if there is none.")]
+    cause: Annotated[
+        CauseName,
+        Meta(description="What changed it: the files, somebody in the database, both, or a default of the tool."),
+    ]
+    source: Annotated[
+        SourceDocument | None, Meta(description="Where the wanted value is written; null where no file writes it.")
+    ] = None
 
 
-class ChangeBody(_Part):
+class ChangeBody(_Part, frozen=True):
     """Terraform's `change`: what is done, from what to what."""
 
-    actions: list[Literal["no-op", "create", "update", "delete", "forget"]] = Field(
-        description='Terraform\'s actions; a replace is ["delete", "create"], a move or an adoption ["no-op"].'
-    )
-    before: Body = Field(description="The whole normalised body that is live.")
-    after: Body = Field(description="The whole normalised body that is wanted.")
+    actions: Annotated[
+        tuple[Literal["no-op", "create", "update", "delete", "forget"], ...],
+        Meta(description='Terraform\'s actions; a replace is ["delete", "create"], a move or an adoption ["no-op"].'),
+    ]
+    before: Annotated[Body, Meta(description="The whole normalised live body.")]
+    after: Annotated[Body, Meta(description="The whole normalised wanted body.")]
 
 
-class TouchDocument(_Part):
+class TouchDocument(_Part, frozen=True):
     """Who changed a row outside, and when."""
 
-    by: str = Field(description="The person, the program or the database role; `unknown` where that was bypassed.")
-    at: str = Field(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")
+    by: Annotated[
+        str, Meta(description="The person, the program or the database role; `unknown` where that was bypassed.")
+    ]
+    at: Annotated[str, Meta(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")]
 
 
-class WrittenDocument(_Part):
+class WrittenDocument(_Part, frozen=True):
     """A field that the author wrote, and where."""
 
-    path: list[PathPart] = Field(description="The keys that lead to it.")
-    source: SourceDocument = Field(description="Where its value is written.")
+    path: Annotated[PathDocument, Meta(description="The keys that lead to it.")]
+    source: Annotated[SourceDocument, Meta(description="Where its value is written.")]
 
 
-class ResourceChangeDocument(_Part):
+class ResourceChangeDocument(_Part, frozen=True, kw_only=True):
     """One address and what happens to it."""
 
-    address: str = Field(description="tenant/kind/name")
-    previous_address: str | None = Field(description="For a move: where the resource is now.")
-    mode: Literal["managed"] = Field(
-        default="managed", description="Terraform's word for what it owns; always `managed`."
+    sources: Annotated[
+        tuple[WrittenDocument, ...] | UnsetType | None,
+        Meta(
+            description="Of a creation or replacement: each path that the author wrote, and where. Absent in large plans."
+        ),
+    ] = UNSET
+    address: Annotated[str, Meta(description="The address, as tenant/kind/name.")]
+    previous_address: Annotated[str | None, Meta(description="For a move: where the resource is now.")]
+    mode: Annotated[Literal["managed"], Meta(description="Terraform's word for what it owns; always `managed`.")] = (
+        "managed"
     )
-    tenant: str = Field(description="The tenant that the resource belongs to.")
-    type: str = Field(description="The kind, singular.")
-    name: str = Field(description="The resource's name, after the change.")
-    action: Literal["create", "update", "replace", "delete", "move", "adopt", "forget"] = Field(
-        description="What happens, as one word; `change.actions` says the same in Terraform's."
-    )
-    action_reason: str = Field(
-        description="Why, as a stable word, e.g. `not-in-configuration`; empty if the files say so."
-    )
-    change: ChangeBody = Field(description="What is done, from what to what.")
-    fields: list[FieldDocument] = Field(description="The fields that differ; empty for creations and deletions.")
-    cause: Literal["configuration", "outside", "both", "tool"] = Field(
-        description="Whose doing the whole change is: the causes of its fields as one."
-    )
-    outside: TouchDocument | None = Field(description="Set if this overwrites what somebody changed by another way.")
-    adopted_from: str | None = Field(description="The project that loses it; empty text if nobody owned it.")
-    risks: list[str] = Field(
-        default_factory=list,
-        description="Risks, the gravest first, e.g. `access-widened`.",
-    )
-    status: list[str] = Field(
-        default_factory=list,
-        description="What operators decided about the resource, and what was used of its limits, e.g. `frozen since "
-        "2026-11-30T09:12:00Z by ada: incident 7`. Information: no apply judges it, and `digest` is not about it.",
-    )
-    unchanged_fields: int = Field(description="How many fields of the body stay as they are.")
-    uid: str | None = Field(description="The live row's uid.")
-    restored_uid: str | None = Field(description="The uid that a creation or replacement brings back; a rollback does.")
-    row_version: int | None = Field(description="The live row's version, which must still hold when this is applied.")
-    before_digest: str | None = Field(description="BLAKE2b-128 of the canonical JSON of `before`.")
-    after_digest: str | None = Field(description="BLAKE2b-128 of the canonical JSON of `after`.")
-    explicit: list[list[PathPart]] = Field(description="The paths that the author wrote, in contrast to defaults.")
-    source: SourceDocument | None = Field(description="Where it is declared; null for what is not.")
-    sources: list[WrittenDocument] | None = Field(
-        default=None,
-        description="Of a creation or replacement: each path that the author wrote, and where. Absent in large plans.",
-    )
+    tenant: Annotated[str, Meta(description="The tenant that the resource belongs to.")]
+    type: Annotated[str, Meta(description="The kind, singular.")]
+    name: Annotated[str, Meta(description="The resource's name, after the change.")]
+    action: Annotated[
+        Literal["create", "update", "replace", "delete", "move", "adopt", "forget"],
+        Meta(description="What happens, as one word; `change.actions` has it in Terraform's words."),
+    ]
+    action_reason: Annotated[
+        str, Meta(description="Why, as a stable word, e.g. `not-in-configuration`; empty if the files want it.")
+    ]
+    change: Annotated[ChangeBody, Meta(description="What is done, from what to what.")]
+    fields: Annotated[
+        tuple[FieldDocument, ...], Meta(description="The fields that differ; empty for creations and deletions.")
+    ]
+    cause: Annotated[CauseName, Meta(description="The causes of its fields as one.")]
+    outside: Annotated[
+        TouchDocument | None, Meta(description="Set if this overwrites what somebody changed by another way.")
+    ]
+    adopted_from: Annotated[str | None, Meta(description="The project that loses it; empty text if nobody owned it.")]
+    unchanged_fields: Annotated[int, Meta(description="How many fields of the body stay as they are.")]
+    risks: Annotated[tuple[str, ...], Meta(description="Risks, the gravest first, e.g. `access-widened`.")] = ()
+    status: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What operators decided about the resource, and what was used of its limits, e.g. `frozen since "
+            "2026-11-30T09:12:00Z by ada: incident 7`. Information: no apply judges it, and `digest` leaves it out."
+        ),
+    ] = ()
+    uid: Annotated[str | None, Meta(description="The live row's uid.")]
+    restored_uid: Annotated[
+        str | None, Meta(description="The uid that a creation or replacement brings back; a rollback does.")
+    ]
+    row_version: Annotated[
+        int | None, Meta(description="The live row's version, which must still hold when this is applied.")
+    ]
+    before_digest: Annotated[str | None, Meta(description="BLAKE2b-128 of the canonical JSON of `before`.")]
+    after_digest: Annotated[str | None, Meta(description="BLAKE2b-128 of the canonical JSON of `after`.")]
+    explicit: Annotated[
+        tuple[PathDocument, ...], Meta(description="The paths that the author wrote, in contrast to defaults.")
+    ]
+    source: Annotated[SourceDocument | None, Meta(description="Where it is declared; null where no file does.")]
 
 
-class DriftDocument(_Part):
+class DriftDocument(_Part, frozen=True):
     """A resource that somebody changed or deleted outside since it was last applied."""
 
-    address: str = Field(description="tenant/kind/name")
-    type: str = Field(description="The kind, singular.")
-    name: str = Field(description="The resource's name.")
-    change: ChangeBody = Field(description="From what was applied last to what is live.")
-    fields: list[FieldDocument] = Field(description="The fields that somebody changed.")
-    by: str = Field(description="Who; `unknown` where that was bypassed.")
-    at: str = Field(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")
+    address: Annotated[str, Meta(description="The address, as tenant/kind/name.")]
+    type: Annotated[str, Meta(description="The kind, singular.")]
+    name: Annotated[str, Meta(description="The resource's name.")]
+    change: Annotated[ChangeBody, Meta(description="From the body that was applied last to the live one.")]
+    fields: Annotated[tuple[FieldDocument, ...], Meta(description="The fields that somebody changed.")]
+    by: Annotated[str, Meta(description="Who; `unknown` where that was bypassed.")]
+    at: Annotated[str, Meta(description="When, as ISO 8601 in UTC; `unknown` where that was bypassed.")]
 
 
-class BlockerDocument(_Part):
+class BlockerDocument(_Part, frozen=True):
     """Why an apply of this plan would be refused."""
 
-    code: str = Field(description="A stable word, e.g. `protected`.")
-    message: str = Field(description="What stands in the way.")
-    hint: str = Field(description="What lifts it.")
-    address: str | None = Field(description="The resource that it is about, if it is about one.")
-    others: list[str] = Field(description="Further resources that it is about.")
+    code: Annotated[str, Meta(description="A stable word, e.g. `protected`.")]
+    message: Annotated[str, Meta(description="What stands in the way.")]
+    hint: Annotated[str, Meta(description="What to do so that it is not refused.")]
+    address: Annotated[str | None, Meta(description="The resource that it is about, if it is about one.")]
+    others: Annotated[tuple[str, ...], Meta(description="Further resources that it is about.")]
 
 
-class RevisionDocument(_Part):
+class RevisionDocument(_Part, frozen=True):
     """The git commit of the configuration."""
 
-    commit: str = Field(description="The commit's full hash.")
-    dirty: bool = Field(description="Whether files of the configuration differed from that commit.")
+    commit: Annotated[str, Meta(description="The commit's full hash.")]
+    dirty: Annotated[bool, Meta(description="Whether files of the configuration differed from that commit.")]
 
 
-class SummaryDocument(_Part):
+class SummaryDocument(_Part, frozen=True):
     """Counts of changes; a replacement counts as an addition and a destruction."""
 
-    add: int = Field(description="Creations and replacements.")
-    change: int = Field(description="Updates.")
-    destroy: int = Field(description="Deletions and replacements.")
-    move: int = Field(description="Resources that get another name.")
-    adopt: int = Field(description="Resources that are taken over, or whose live state is accepted.")
-    forget: int = Field(description="Resources that are let go of.")
-    unchanged: int = Field(description="Resources that are as they are wanted.")
+    add: Annotated[int, Meta(description="Creations and replacements.")]
+    change: Annotated[int, Meta(description="The number of updates.")]
+    destroy: Annotated[int, Meta(description="Deletions and replacements.")]
+    move: Annotated[int, Meta(description="Resources that get another name.")]
+    adopt: Annotated[int, Meta(description="Resources that are taken over, or whose live state is accepted.")]
+    forget: Annotated[int, Meta(description="Resources that are let go of.")]
+    unchanged: Annotated[int, Meta(description="Resources that are as they are wanted.")]
 
 
-class SignatureDocument(_Part):
+class SignatureDocument(_Part, frozen=True):
     """The keyed digest of a plan."""
 
-    key: str = Field(description="The id of the key.")
-    value: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
-        description="HMAC-SHA-256 of `digest` and `sources_digest`, one behind the other."
-    )
+    key: Annotated[str, Meta(description="The id of the key.")]
+    value: Annotated[Digits, Meta(description="HMAC-SHA-256 of `digest` and `sources_digest`, one behind the other.")]
 
 
-class LeftOutDocument(_Part):
-    """What the plan knows of and leaves out, of one sort."""
+class LeftOutDocument(_Part, frozen=True):
+    """What the plan leaves out, of one sort."""
 
-    why: Literal["not-selected", "deletion", "replacement", "not-compared", "not-planned", "ignored"] = Field(
-        description="The sort: changes that are not selected, deletions or replacements that are left out, resources that "
-        "were not compared, problems for which the rest can't be planned, or fields that ignore rules cover."
-    )
-    count: int = Field(description="How many.")
-    addresses: list[str] = Field(description="The first of them, 20 at most.")
+    why: Annotated[
+        Literal["not-selected", "deletion", "replacement", "not-compared", "not-planned", "ignored"],
+        Meta(
+            description="The sort: changes that are not selected, deletions or replacements that are left out, resources "
+            "that were not compared, problems for which the rest can't be planned, or fields that ignore rules cover."
+        ),
+    ]
+    count: Annotated[int, Meta(description="How many there are.")]
+    addresses: Annotated[tuple[str, ...], Meta(description="The first of them, 20 at most.")]
 
 
-class DependantDocument(_Part):
+class DependantDocument(_Part, frozen=True):
     """A resource that stays as it is and depends on one that changes."""
 
-    address: str = Field(description="tenant/kind/name.")
-    refers_to: list[str] = Field(description="What it refers to, of the resources in this plan.")
+    address: Annotated[str, Meta(description="The address, as tenant/kind/name.")]
+    refers_to: Annotated[tuple[str, ...], Meta(description="What it refers to, of the resources in this plan.")]
 
 
-class ReachDocument(_Part):
+class ReachDocument(_Part, frozen=True):
     """One action on one target."""
 
-    action: str = Field(description="What is done, e.g. `query`.")
-    target: str = Field(description="With what, e.g. `template/wages`; by its name before, where it is lost.")
-    policy: str | None = Field(description="The policy that decides after the plan; null if none does.")
-    through: str | None = Field(
-        description="What the call runs or reaches, where that is another template or connector than before."
-    )
+    action: Annotated[str, Meta(description="What is done, e.g. `query`.")]
+    target: Annotated[str, Meta(description="With what, e.g. `template/wages`; a lost target by its name before.")]
+    policy: Annotated[str | None, Meta(description="The policy that decides after the plan; null if none does.")]
+    through: Annotated[
+        str | None,
+        Meta(description="What the call runs or reaches, where that is another template or connector than before."),
+    ]
 
 
-class EffectDocument(_Part):
+class EffectDocument(_Part, frozen=True):
     """What one caller may do after the plan that it may not do now, or may no longer do."""
 
-    tenant: str = Field(description="The caller's tenant.")
-    caller: str = Field(description="The caller's name.")
-    roles: list[str] = Field(description="Roles that its token has to bring by `roles_from`, besides its own.")
-    way: str | None = Field(
-        description="`api_key` or `jwt`, where it holds only for who proves to be the caller this way; else null."
-    )
-    change: Literal["widened", "narrowed"] = Field(description="Whether it may do this after the plan, or before it.")
-    reaches: list[ReachDocument] = Field(description="What it is about, in order of action and target; 20 at most.")
-    count: int = Field(description="How many there are of these.")
-    causes: list[str] = Field(description="Addresses of the changes that it comes from; 20 at most.")
+    tenant: Annotated[str, Meta(description="The caller's tenant.")]
+    caller: Annotated[str, Meta(description="The caller's name.")]
+    roles: Annotated[
+        tuple[str, ...], Meta(description="Roles that its token has to bring by `roles_from`, besides its own.")
+    ]
+    way: Annotated[
+        str | None,
+        Meta(
+            description="`api_key` or `jwt`, where it holds only for a caller that authenticates this way; otherwise null."
+        ),
+    ]
+    change: Annotated[
+        Literal["widened", "narrowed"], Meta(description="Whether it may do this after the plan, or before it.")
+    ]
+    reaches: Annotated[tuple[ReachDocument, ...], Meta(description="Actions and targets, in this order; 20 at most.")]
+    count: Annotated[int, Meta(description="How many of these there are.")]
+    causes: Annotated[tuple[str, ...], Meta(description="Addresses of the changes that it comes from; 20 at most.")]
 
 
-class AccessSummaryDocument(_Part):
+class AccessSummaryDocument(_Part, frozen=True):
     """Counts of effects on access."""
 
-    subjects: int = Field(description="How many effects there are, listed or not.")
-    widened: int = Field(
-        description="How many pairs of a caller and a target it may use after the plan and not before."
-    )
-    narrowed: int = Field(description="How many it may use before the plan and not after.")
+    subjects: Annotated[int, Meta(description="How many effects there are, listed or not.")]
+    widened: Annotated[
+        int, Meta(description="How many pairs of a caller and a target it may use after the plan and not before.")
+    ]
+    narrowed: Annotated[int, Meta(description="How many it may use before the plan and not after.")]
 
 
-class PlanDocument(_Part):
+class PlanDocument(_Part, Generic[C], frozen=True, kw_only=True):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
-    format_version: Literal["1.2"] = Field(description="Version of this format.")
-    tool_version: str = Field(description="Version of the reconciler that made it.")
-    project: str = Field(description="The project that it is for.")
-    environment: str | None = Field(description="The environment that it is for; null where the project has none.")
-    lineage: str | None = Field(
-        description="Identity of the project's row in the database; null if it is not there yet."
+    format_version: Annotated[Literal["1.2"], Meta(description="Version of this format.")]
+    tool_version: Annotated[str, Meta(description="Version of the reconciler that made it.")]
+    project: Annotated[str, Meta(description="The project that it is for.")]
+    environment: Annotated[
+        str | None, Meta(description="The environment that it is for; null where the project has none.")
+    ]
+    lineage: Annotated[
+        str | None, Meta(description="Identity of the project's row in the database; null if it is not there yet.")
+    ]
+    generation: Annotated[int, Meta(description="The project's generation when the plan was made.")]
+    apply_id: Annotated[
+        str | None,
+        Meta(
+            description="The apply that made that generation: a database that was restored has others. Null before the "
+            "first."
+        ),
+    ]
+    database: Annotated[str, Meta(description="The database's URL without credentials.")]
+    database_state: Annotated[
+        Literal["missing", "empty", "foreign", "older", "current", "newer"],
+        Meta(description="What the database was; an apply sets up only one that is missing or empty."),
+    ]
+    configuration: Annotated[str, Meta(description="Digest of everything that the files want.")]
+    operation: Annotated[
+        Literal["apply", "rollback", "revert", "adopt", "forget"],
+        Meta(description="The command that made the plan; history keeps it."),
+    ]
+    partial: Annotated[bool, Meta(description="Whether only a selection was planned, or deletions were left out.")]
+    desired_empty: Annotated[bool, Meta(description="Whether the configuration wants nothing at all.")]
+    owned: Annotated[int, Meta(description="How many live resources the project owns.")]
+    tenants_gone: Annotated[tuple[str, ...], Meta(description="Tenants of which nothing would be left.")]
+    revision: Annotated[
+        RevisionDocument | None, Meta(description="Where the configuration came from; null outside of git.")
+    ]
+    summary: Annotated[SummaryDocument, Meta(description="Counts of changes.")]
+    resource_changes: Annotated[
+        tuple[C, ...], Meta(description="The changes, in the order in which they would be applied.")
+    ]
+    resource_drift: Annotated[
+        tuple[DriftDocument, ...], Meta(description="What somebody did since the last apply, changes or not.")
+    ]
+    dependants: Annotated[
+        tuple[DependantDocument, ...],
+        Meta(
+            description="Resources that stay as they are and depend, over however many steps, on those that change: the "
+            "nearest first, 1,000 at most."
+        ),
+    ]
+    notes: Annotated[tuple[str, ...], Meta(description="Further facts that somebody who approves this should know.")]
+    blockers: Annotated[
+        tuple[BlockerDocument, ...],
+        Meta(description="Why an apply would be refused, as far as the plan can tell."),
+    ]
+    selected: Annotated[
+        tuple[str, ...], Meta(description="What was selected, in words; empty where it was everything.")
+    ]
+    left_out: Annotated[tuple[LeftOutDocument, ...], Meta(description="What differs and is no part of the plan.")]
+    access_effects: Annotated[
+        tuple[EffectDocument, ...],
+        Meta(
+            description="What callers may do after this that they may not do now, and the other way round; 500 at most. "
+            "Information: an apply judges anew."
+        ),
+    ] = ()
+    access_summary: Annotated[AccessSummaryDocument, Meta(description="How many effects there are.")] = (
+        AccessSummaryDocument(subjects=0, widened=0, narrowed=0)
     )
-    generation: int = Field(description="The project's generation when the plan was made.")
-    apply_id: str | None = Field(
-        description="The apply that made that generation: a database that was restored has others. Null before the first."
-    )
-    database: str = Field(description="The database's URL without credentials.")
-    database_state: Literal["missing", "empty", "foreign", "older", "current", "newer"] = Field(
-        description="What the database was; an apply sets up only one that is missing or empty."
-    )
-    configuration: str = Field(description="Digest of everything that the files want.")
-    operation: Literal["apply", "rollback", "revert", "adopt", "forget"] = Field(
-        description="The command that made the plan; history keeps it."
-    )
-    partial: bool = Field(description="Whether only a selection was planned, or deletions were left out.")
-    desired_empty: bool = Field(description="Whether the configuration wants nothing at all.")
-    owned: int = Field(description="How many live resources the project owns.")
-    tenants_gone: list[str] = Field(description="Tenants of which nothing would be left.")
-    revision: RevisionDocument | None = Field(description="Where the configuration came from; null outside of git.")
-    summary: SummaryDocument = Field(description="Counts.")
-    resource_changes: list[ResourceChangeDocument] = Field(description="In the order in which they would be applied.")
-    resource_drift: list[DriftDocument] = Field(description="What somebody did since the last apply, changes or not.")
-    dependants: list[DependantDocument] = Field(
-        description="What stays as it is and depends, over however many steps, on what changes: the nearest first, 1,000 at most."
-    )
-    notes: list[str] = Field(description="What else somebody who approves this should know.")
-    selected: list[str] = Field(description="What was selected, in words; empty where it was everything.")
-    left_out: list[LeftOutDocument] = Field(description="What differs and is no part of the plan.")
-    blockers: list[BlockerDocument] = Field(description="Why an apply would be refused, as far as the plan can tell.")
-    access_effects: list[EffectDocument] = Field(
-        default_factory=list,
-        description="What callers may do after this that they may not do now, and the other way round; 500 at most. "
-        "Information: an apply judges anew.",
-    )
-    access_summary: AccessSummaryDocument = Field(
-        default_factory=lambda: AccessSummaryDocument(subjects=0, widened=0, narrowed=0),
-        description="How many there are.",
-    )
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
-        description="SHA-256 of the canonical JSON of what the plan would do: without `revision`, `digest`, "
-        "`sources_digest` and `hmac`, every `source` of a change and its fields being null and its `status` empty."
-    )
-    sources_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
-        description="SHA-256 of the canonical JSON of where that was written: "
-        "`[revision, [[source, [source of each field]] of each change]]`."
-    )
-    hmac: SignatureDocument | None = Field(
-        default=None, description="Keyed digest and the key's id; present where a key is configured."
-    )
-
-
-NAMES = frozenset(name for part in _Part.__subclasses__() for name in part.model_fields)
-"""Every name of a field of this format."""
+    digest: Annotated[
+        Digits,
+        Meta(
+            description="SHA-256 of the canonical JSON of what the plan would do: without `revision`, `digest`, "
+            "`sources_digest` and `hmac`, every `source` of a change and its fields being null and its `status` empty."
+        ),
+    ]
+    sources_digest: Annotated[
+        Digits,
+        Meta(
+            description="SHA-256 of the canonical JSON of where that was written: "
+            "`[revision, [[source, [source of each field]] of each change]]`."
+        ),
+    ]
+    hmac: Annotated[
+        SignatureDocument | UnsetType | None,
+        Meta(description="Keyed digest and the key's id; present where a key is configured."),
+    ] = UNSET

@@ -1,14 +1,15 @@
-"""Effects on access as a plan's document has them, and back."""
+"""Convert effects on access into the values that a plan's document has for them, and back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.address import Address
 from reconciler.model.effects import Effect, Effects, Reach
 
 if TYPE_CHECKING:
-    # a plan as text has effects, and needs no model of documents
+    # a plan that is printed as text has effects and needs no types of documents
     from reconciler.plan.document import AccessSummaryDocument, EffectDocument
 
 
@@ -36,8 +37,8 @@ def effect_document(effect: Effect) -> dict[str, Any]:
     }
 
 
-def read_effects(listed: list[EffectDocument], summary: AccessSummaryDocument) -> Effects:
-    """Raises ValueError for what is no address."""
+def read_effects(listed: Sequence[EffectDocument], summary: AccessSummaryDocument) -> Effects:
+    """Return the effects of a document. Raises ValueError for a malformed address."""
     return Effects(tuple(map(_effect, listed)), summary.subjects, summary.widened, summary.narrowed)
 
 
@@ -49,6 +50,6 @@ def _effect(read: EffectDocument) -> Effect:
         tuple(Reach(one.action, one.target, one.policy, one.through) for one in read.reaches),
         read.count,
         tuple(Address.parse(text) for text in read.causes),
-        tuple(read.roles),
+        read.roles,
         read.way,
     )

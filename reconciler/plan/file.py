@@ -1,8 +1,9 @@
-"""A plan into a file and back: canonical JSON, written atomically, mode 0600, signed where there is a key."""
+"""Save a plan in a file and read it back: canonical JSON, written atomically, mode 0600, signed where there is a key."""
 
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import tempfile
 from collections.abc import Iterable
@@ -16,11 +17,11 @@ from reconciler.committed import written
 from reconciler.errors import IntegrityFailed, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.plan import Plan
-from reconciler.plan import stream
-from reconciler.plan.convert import from_document
-from reconciler.plan.digests import Digests
-from reconciler.plan.stream import Signature
+from reconciler.plan import codec
+from reconciler.plan.convert import believed
+from reconciler.plan.document import SignatureDocument
 from reconciler.plan.version import of_another_format
+from reconciler.strict_json import NotStrict, unique_keys
 
 MAX_BYTES = 2 * 1024**3
 _PURPOSE = b"reconciler plan file, format 1"
@@ -32,7 +33,7 @@ def _mac(key: bytes, digests: Iterable[str]) -> str:
 
 
 def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> None:
-    """``key`` is an id and 32 bytes. The file is whole, or as it was before, also if the process is killed.
+    """Write the plan; ``key`` is an id and 32 bytes. A process that is killed leaves the new file or the old one, whole.
 
     Raises ReconcilerError where it can't be written, also where ``path`` is a device or a folder.
     """
@@ -43,12 +44,12 @@ def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> 
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                digests, places = stream.write(plan, file, key[0] if key else None)
+                digests, offsets = codec.write(plan, file, key[0] if key else None)
                 stated = {"digest": digests.content, "sources_digest": digests.sources}
                 if key:
                     stated["hmac"] = _mac(key[1], digests)
                 for field, text in stated.items():
-                    file.seek(places[field])
+                    file.seek(offsets[field])
                     file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
@@ -63,13 +64,8 @@ def write_plan(plan: Plan, path: Path, key: tuple[str, bytes] | None = None) -> 
         raise ReconcilerError(f"can't write the plan to {path}: {error.strerror}", code="plan-not-written") from None
 
 
-def _of_document(document: Any) -> tuple[Plan, Digests, Any]:
-    plan = from_document(document)
-    return plan, Digests(document["digest"], document["sources_digest"]), document.get("hmac")
-
-
 def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
-    """``keys`` are the known ones by id; where there are any, an unsigned plan is refused.
+    """Return the plan of a file. ``keys`` are the known ones by id; where there are any, an unsigned plan is refused.
 
     Raises IntegrityFailed, PlanStale for a plan of another format, ReconcilerError where the file can't be read.
     """
@@ -77,7 +73,7 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
         if path.stat().st_size > MAX_BYTES:
             raise IntegrityFailed(f"{path} is too large for a plan", code="plan-malformed")
         data = path.read_bytes()
-        found = stream.read(data)
+        found = _as_written(data)
         document: Any = None if found else orjson.loads(data)
     except OSError as error:
         raise ReconcilerError(f"can't read the plan {path}: {error.strerror}", code="plan-not-read") from None
@@ -87,24 +83,42 @@ def read_plan(path: Path, keys: dict[str, bytes] | None = None) -> Plan:
             code="plan-malformed",
             hint="make the plan again with `reconciler plan --out FILE`",
         ) from None
-    if keys and document is not None and of_another_format(document):
-        _check_other(document, keys)
-    plan, digests, signature = found or _of_document(document)
+    if found is None:
+        if keys and of_another_format(document):
+            _check_other(document, keys)
+        found = believed(document)
+        _require_unique_keys(data)
     if keys:
-        _check(signature, keys, digests)
-    return plan
+        _check(found.signature, keys, found.digests)
+    return found.plan
 
 
-def _check(signature: Signature | None, keys: dict[str, bytes], digests: Iterable[str]) -> None:
-    """Raises IntegrityFailed unless a known key has signed these."""
+def _as_written(data: bytes) -> codec.Believed | None:
+    """Return the plan of a file that has the bytes that ``write_plan`` writes; None for any other, which may still hold one."""
+    try:
+        return codec.read(data).believed()
+    except (ValueError, RecursionError, IntegrityFailed):
+        return None
+
+
+def _require_unique_keys(data: bytes) -> None:
+    """Raise IntegrityFailed where an object has a key twice: other readers may take the other value."""
+    try:
+        json.loads(data, object_pairs_hook=unique_keys)
+    except NotStrict:
+        raise codec.contradictory() from None
+
+
+def _check(signature: SignatureDocument | None, keys: dict[str, bytes], digests: Iterable[str]) -> None:
+    """Raise IntegrityFailed unless a known key has signed these digests."""
     if signature is None:
         raise IntegrityFailed(
             "the plan is not signed, and a key is configured",
             code="plan-unsigned",
             hint="make the plan where the same key is configured",
         )
-    key = keys.get(signature["key"])
-    if key is None or not hmac.compare_digest(_mac(key, digests), signature["value"]):
+    key = keys.get(signature.key)
+    if key is None or not hmac.compare_digest(_mac(key, digests), signature.value):
         raise IntegrityFailed(
             "the plan's signature does not match",
             code="plan-signature",
@@ -120,8 +134,8 @@ def _check_other(document: Any, keys: dict[str, bytes]) -> None:
         return
     digests = (document["digest"], str(document.get("sources_digest", "")))
     if signature is None or signature["key"] not in keys or document["format_version"] in _FORMATS_BEFORE:
-        _check(signature, keys, digests)
+        _check(SignatureDocument(signature["key"], signature["value"]) if signature else None, keys, digests)
 
 
 _FORMATS_BEFORE = ("1.0", "1.1")
-"""Their signatures are of both digests, or of the one that they have."""
+"""Their signatures cover both digests, or the only one that they have."""

@@ -1,22 +1,20 @@
-"""A plan into its document, whose changes are made one by one, whenever somebody asks for one: none of them is kept."""
+"""Convert a plan into its document lazily: each change is made when it is asked for, and none is kept."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
 from reconciler.model.plan import Plan
-from reconciler.plan.convert import change_document
-from reconciler.plan.digests import CHANGES
-from reconciler.plan.stream import envelope_of, write
+from reconciler.plan.convert import change_document, digests_of, envelope_of
+from reconciler.plan.text import CHANGES
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class Mapped(Sequence[V]):
-    """What ``work`` makes of each item, made anew each time that it is asked for."""
+    """The results of ``work`` for each item, computed anew each time that one is asked for."""
 
     def __init__(self, items: Sequence[K], work: Callable[[K], V]) -> None:
         self._items: Sequence[Any] = items
@@ -37,8 +35,5 @@ class Mapped(Sequence[V]):
 
 
 def document_of(plan: Plan) -> dict[str, Any]:
-    """What ``convert.to_document`` gives, in the memory that one change takes. It can be read, not dumped."""
-    with open(os.devnull, "wb") as nowhere:
-        content, sources = write(plan, nowhere, None).digests
-    changes = Mapped(plan.changes, change_document)
-    return {**envelope_of(plan), CHANGES: changes, "digest": content, "sources_digest": sources}
+    """Return what ``convert.to_document`` does, in the memory that one change takes. It can be read, not dumped."""
+    return {**envelope_of(plan, digests_of(plan)), CHANGES: Mapped(plan.changes, change_document)}

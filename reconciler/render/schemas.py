@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+import msgspec
+
 from reconciler.access.expected import Tests
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
@@ -16,7 +18,7 @@ from reconciler.load.serve_file import ServeFile
 from reconciler.model.address import BARE_NAME
 from reconciler.model.fields import Form, Name
 from reconciler.model.kind import Kind
-from reconciler.plan.document import PlanDocument
+from reconciler.plan.document import PlanDocument, ResourceChangeDocument
 from reconciler.render.schema_facts import forms_in
 from reconciler.render.schema_parts import Parts
 from reconciler.render.schema_values import BASE, DEFAULTS, NULL, OVERLAY, PLAIN, Mode, Schema, alternatives
@@ -50,7 +52,7 @@ def schemas(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Schema]:
 def forms(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Form]:
     """The forms of texts that any of these schemas may name, by name and in order."""
     variants = [model for kind in kinds.values() for model in kind.variants.values()]
-    found = forms_in([*variants, ProjectFile, RuleFile, ServeFile, PlanDocument, Tests])
+    found = forms_in([*variants, ProjectFile, RuleFile, ServeFile, Tests])
     return dict(sorted({form.name: form for form in found}.items()))
 
 
@@ -73,8 +75,10 @@ def _kind(kind: Kind) -> Schema:
 
 
 def _plan() -> Schema:
+    whole = msgspec.json.schema(PlanDocument[ResourceChangeDocument])
     parts = Parts()
-    body = parts.part(PlanDocument, PLAIN)
+    parts.defs = whole["$defs"]
+    body = parts.defs.pop(whole["$ref"].rpartition("/")[2])
     return _document("plan", body["description"], body, parts)
 
 

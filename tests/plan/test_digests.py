@@ -11,16 +11,18 @@ from msgspec.structs import replace
 
 from reconciler.errors import Place
 from reconciler.model.plan import Change, Plan, Revision
-from reconciler.plan import stream
+from reconciler.plan import codec
 from reconciler.plan.convert import to_document
 
+from .oracle import content_digest, sources_digest
 from .plans import EXAMPLE, PLANS
 
 
 def digests(plan: Plan) -> tuple[str, str]:
     document = to_document(plan)
-    written = stream.write(plan, io.BytesIO(), None).digests
+    written = codec.write(plan, io.BytesIO(), None).digests
     assert written == (document["digest"], document["sources_digest"])
+    assert written == (content_digest(document), sources_digest(document))
     return written
 
 

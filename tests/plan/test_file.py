@@ -20,9 +20,9 @@ from reconciler.failpoints import FailpointRaised
 from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import to_document
-from reconciler.plan.digests import content_digest
 from reconciler.plan.file import read_plan, write_plan
 from tests.conftest import ROOT, command_environment
+from tests.plan.oracle import content_digest
 
 from .plans import EXAMPLE
 
@@ -131,6 +131,15 @@ class TestTampered:
     def test_a_file_appended_to(self, file: Path) -> None:
         file.write_bytes(file.read_bytes() + b"{}")
         assert refused(file) == "plan-malformed"
+
+    @pytest.mark.parametrize("last", [True, False])
+    def test_a_key_twice(self, file: Path, last: bool) -> None:
+        """A policy may read the first value where an apply does what the last one says, or the other way round."""
+        shown = json.dumps(json.loads(file.read_bytes()), indent=1)
+        one, other = '"name": "a"', '"name": "z"'
+        assert one in shown
+        file.write_text(shown.replace(one, ", ".join([other, one] if last else [one, other]), 1))
+        assert refused(file) == "plan-tampered"
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         for path in (tmp_path / "nothing", tmp_path):

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import to_document
 from reconciler.plan.indented import indented
-from reconciler.processes import BATCH, MANY
 
 from .plans import PLANS
-from .test_stream import many
+from .test_codec import many
 
 
 def whole(plan: Plan) -> bytes:
@@ -25,12 +24,12 @@ def test_the_bytes_are_those_of_the_document(plan: Plan) -> None:
     assert b"".join(indented(plan)) == whole(plan)
 
 
-@pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, MANY + 1])
-def test_over_batches_and_processes(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 2, 500])
+def test_each_change_is_a_piece(count: int) -> None:
     plan = many(count)
     pieces = [*indented(plan)]
     assert b"".join(pieces) == whole(plan)
-    assert len(pieces) == -(-count // BATCH) + 3
+    assert len(pieces) == count + 3
 
 
 def test_text_that_looks_like_the_list_is_text() -> None:

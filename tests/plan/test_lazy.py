@@ -12,14 +12,14 @@ from reconciler.cli.options import print_beside_plan
 from reconciler.cli.pipeline import in_repository
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import change_document, to_document
-from reconciler.plan.digests import CHANGES
 from reconciler.plan.lazy import Mapped, document_of
+from reconciler.plan.text import CHANGES
 from reconciler.processes import BATCH, MANY
 from reconciler.render.formats import DRIFT_FORMATS, PLAN_FORMATS
 
 from .plans import PLANS
+from .test_codec import many
 from .test_indented import whole
-from .test_stream import many
 
 
 def as_told(document: dict[str, Any]) -> dict[str, Any]:

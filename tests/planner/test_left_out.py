@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reconciler.model.plan import Plan, Selection
-from reconciler.plan.convert import selection_document
+from reconciler.plan.selected import selection_document
 from reconciler.planner.left_out import MOST, with_left_out
 from reconciler.planner.make import EVERYTHING, Setting, make_plan
 from reconciler.render.left_out import NO_CHANGES, left_out_lines, no_changes

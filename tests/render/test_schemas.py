@@ -25,7 +25,6 @@ from reconciler.model.address import Address
 from reconciler.model.kind import Kind
 from reconciler.model.resource import resource_of
 from reconciler.model.spec import Spec
-from reconciler.plan.document import PlanDocument
 from reconciler.render.schema_parts import Parts
 from reconciler.render.schema_values import BASE, ENOUGH, PLAIN, Mode, Schema
 from reconciler.render.schemas import SUFFIX, schema_text, schemas
@@ -87,12 +86,11 @@ class _Fields(Parts):
 
 
 def test_fields_say_themselves_what_they_are() -> None:
-    """Where a model's own description says little the schema falls back to docstrings: only plans make use of that."""
+    """Where a model's own description says little the schema falls back to docstrings."""
     parts = _Fields()
     for kind in KINDS.values():
         parts.kind(kind, BASE)
     parts.part(ProjectFile, PLAIN)
-    parts.part(PlanDocument, PLAIN)
     fixed = {key for key, info in parts.seen.items() if len(get_args(info.annotation)) == 1}
     thin = {key for key, info in parts.seen.items() if len(info.description or "") < ENOUGH} - fixed
     assert {key for key in thin if "Document." not in key} <= {"ProjectFile.secrets"}, "give these fields a description"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.body import digest
-from reconciler.plan.digests import content_digest
 from tests.conftest import Db, Run
+from tests.plan.oracle import content_digest
 
 NOTES = """\
 version: 1

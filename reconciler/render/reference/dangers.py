@@ -7,7 +7,7 @@ from functools import cache
 
 from pydantic import BaseModel
 
-from reconciler.kinds.schema import Shape, fields_of
+from reconciler.kinds.schema import Part, Shape, fields_of
 from reconciler.model.risk import RISKS
 from reconciler.render.reference.fields import DEEPEST
 
@@ -24,7 +24,7 @@ def declared_risks(model: type[BaseModel]) -> Mapping[Path, tuple[str, ...]]:
     return {path: tuple(name for name in RISKS if name in names) for path, names in _fields(model, ()) if names}
 
 
-def _fields(model: type[BaseModel], path: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+def _fields(model: Part, path: Path) -> Iterator[tuple[Path, frozenset[str]]]:
     for name, shape in fields_of(model).items() if len(path) < DEEPEST else ():
         yield (*path, name), frozenset({*(risk.name for risk in shape.risks), *shape.together})
         yield from _inside(shape, (*path, name))
