@@ -25,7 +25,7 @@ from typing import IO, Any
 _OWN = ("PYTHON", "LC_", "LANG", "LD_")
 """What an interpreter reads when it starts; who sets these gets one of their own."""
 _ALSO = (
-    *("load.load", "load.quick", "load.thorough", "planner.make", "planner.against", "plan.indented", "plan.file"),
+    *("load.load", "load.gather", "planner.make", "planner.against", "plan.indented", "plan.file"),
     *("apply.execute", "store.reading", "store.history", "render.problems", "render.markdown", "render.html.page"),
     *("kinds.template.statement", "kinds.template.sql", "kinds.template.http", "secrets.resolve", "drift.find"),
 )

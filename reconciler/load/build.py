@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.load.collect import Collector
 from reconciler.load.defaults import unknown_in_defaults
 from reconciler.load.draft import Draft, Layer
+from reconciler.load.frame import Frame
 from reconciler.load.project import Project
 from reconciler.load.secret_values import secret_problems
 from reconciler.load.substitute import Substitution
@@ -24,30 +26,56 @@ from reconciler.model.secret_ref import references_in, references_written
 from reconciler.secrets.policy import Policy, hint_for, refusal
 
 Count: TypeAlias = Callable[[int, int, str], None]
-"""Is told how many of how many of what are done."""
-COUNTED = 512
+"""Progress callback: (done, total, noun)."""
 
 
 def quietly(done: int, total: int, what: str) -> None:
-    """For who wants to be told of no progress."""
+    """Report no progress."""
+
+
+class Scene(NamedTuple):
+    """What resources are checked against: all valid ones, all drafts, and those drafts that had to be composed."""
+
+    around: State
+    drafts: Mapping[Address, Draft]
+    composed: Mapping[Address, Draft]
+    is_external: Callable[[Address], bool]
+
+    def is_missing(self, target: Address) -> bool:
+        """Whether a reference to ``target`` leads nowhere; an invalid resource is not missing."""
+        if target in self.around:
+            return False
+        draft = self.composed.get(target)
+        return draft.body is None if draft is not None else not self.is_external(target)
+
+
+def no_addresses() -> Iterable[Address]:
+    """Return no address."""
+    return ()
 
 
 def build_resources(
-    collector: Collector, project: Project, variables: Mapping[str, Any], problems: list[Problem], count: Count
+    collector: Collector, frame: Frame, problems: list[Problem], others: Callable[[], Iterable[Address]] = no_addresses
 ) -> dict[Address, Resource]:
-    """Every draft that validates, in key order; problems are located in the layer that causes them."""
-    base = Known([address for address, draft in collector.drafts.items() if draft.in_base])
+    """Return every draft that validates, in key order; problems are located in the layer that causes them.
+
+    ``others`` are resources that were not collected; an overlay may have meant one of them.
+    """
+    project, variables = frame.project, frame.variables
+
+    @cache
+    def base() -> Known:
+        return Known([*(address for address, draft in collector.drafts.items() if draft.in_base), *others()])
+
     resources = {}
     has_defaults = bool(project.settings.defaults)
-    for number, address in enumerate(sorted(collector.drafts)):
-        if number % COUNTED == 0:
-            count(number, len(collector.drafts), "resources")
+    for address in sorted(collector.drafts):
         draft = collector.drafts[address]
         body = draft.body
         if body is None and len(draft.layers) > 1:
             continue  # an overlay removed it
         if not draft.in_base and body is None:
-            problems.append(draft.locate(_no_base(draft, base, "there is nothing to remove")))
+            problems.append(draft.locate(_no_base(draft, base(), "there is nothing to remove")))
             continue
         if has_defaults:
             body = _with_defaults(draft, project, variables, problems)
@@ -57,7 +85,7 @@ def build_resources(
             resources[address] = Resource(address, found.text, place, found.explicit, found.digest, found.body)
             continue
         if not draft.in_base and any(p.code == "missing-field" for p in found):
-            problems.append(draft.locate(_no_base(draft, base, "so it must be complete")))
+            problems.append(draft.locate(_no_base(draft, base(), "so it must be complete")))
         problems.extend(draft.locate(problem) for problem in found)
     if has_defaults and project.source is not None:
         found_there = secret_problems(project.source, project.source.documents[0])
@@ -95,43 +123,29 @@ def _with_defaults(draft: Draft, project: Project, variables: Mapping[str, Any],
     return draft.body
 
 
-def check_resources(
-    resources: Mapping[Address, Resource],
-    collector: Collector,
-    is_external: Callable[[Address], bool],
-    problems: list[Problem],
-    everything: State | None = None,
-) -> None:
-    """References that point nowhere, circles, and the rules of the kinds.
-
-    ``everything`` is what these may refer to where they are not all there is.
-    """
+def check_resources(resources: Mapping[Address, Resource], scene: Scene, problems: list[Problem]) -> None:
+    """Report references that lead nowhere, circles, and broken rules of the kinds."""
     edges: dict[Address, list[Address]] = {}
-    known = Known(resources)
-    around = resources if everything is None else everything
+    known = Known(scene.around)
     for address, resource in resources.items():
-        kind, draft = KINDS[address.kind], collector.drafts[address]
+        kind = KINDS[address.kind]
         edges[address] = []
         for reference in kind.references_of(address.tenant, resource.body):
             target = reference.address
             edges[address].append(target)
-            found = collector.drafts.get(target)
-            if found is None:
-                missing = target not in around and not is_external(target)
-            else:
-                missing = target not in resources and found.body is None
-            if missing:
+            if scene.is_missing(target):
                 message = f"{address} refers to {target}, which is not declared"
                 problem = Problem(
                     "dangling-reference", message, str(address), reference.path, hint=known.instead_of(target)
                 )
-                problems.append(draft.locate(problem))
-        problems.extend(draft.locate(problem) for problem in misfits(resource, around.get))
-    _circles(edges, collector, problems)
-    _twins(resources, collector, problems)
+                problems.append(scene.drafts[address].locate(problem))
+        misfitting = misfits(resource, scene.around.get)
+        problems.extend(scene.drafts[address].locate(problem) for problem in misfitting)
+    _circles(edges, scene.drafts, problems)
+    _twins(resources, scene.drafts, problems)
 
 
-def _twins(resources: Mapping[Address, Resource], collector: Collector, problems: list[Problem]) -> None:
+def _twins(resources: Mapping[Address, Resource], drafts: Mapping[Address, Draft], problems: list[Problem]) -> None:
     """The same value where each has to have its own: told at the later of two, which names the first."""
     seen: dict[tuple[str, str, str, Any], Address] = {}
     for address in sorted(resources):
@@ -141,15 +155,15 @@ def _twins(resources: Mapping[Address, Resource], collector: Collector, problems
                 seen.setdefault((address.tenant, address.kind, field, value), address) if value is not None else address
             )
             if first != address:
-                related = collector.drafts[first].locate(Problem("duplicate-value", "", str(first), (field,))).place
+                related = drafts[first].locate(Problem("duplicate-value", "", str(first), (field,))).place
                 message = f"{first} has the same `{field}`; each needs its own"
                 problem = Problem("duplicate-value", message, str(address), (field,))
-                located = collector.drafts[address].locate(problem)
+                located = drafts[address].locate(problem)
                 problems.append(replace(located, related=((str(first), related),) if related else ()))
 
 
 def check_secrets(
-    resources: Mapping[Address, Resource], collector: Collector, policy: Policy, problems: list[Problem]
+    resources: Mapping[Address, Resource], drafts: Mapping[Address, Draft], policy: Policy, problems: list[Problem]
 ) -> None:
     """References to secrets that a tenant may not use: what resolving them would refuse, before anybody is asked."""
     for address, resource in resources.items():
@@ -166,10 +180,10 @@ def check_secrets(
                     use.path,
                     hint=hint_for(use.reference),
                 )
-                problems.append(collector.drafts[address].locate(problem))
+                problems.append(drafts[address].locate(problem))
 
 
-def _circles(edges: Mapping[Address, list[Address]], collector: Collector, problems: list[Problem]) -> None:
+def _circles(edges: Mapping[Address, list[Address]], drafts: Mapping[Address, Draft], problems: list[Problem]) -> None:
     """Every circle once, named from its first address in key order; linear."""
     done: set[Address] = set()
     for start in sorted(edges):
@@ -186,7 +200,7 @@ def _circles(edges: Mapping[Address, list[Address]], collector: Collector, probl
                 done.add(node)
             elif following in trail:
                 circle = trail[trail.index(following) :]
-                problems.append(collector.drafts[node].locate(_circle(circle, node)))
+                problems.append(drafts[node].locate(_circle(circle, node)))
             else:
                 trail.append(following)
                 stack.append((following, iter(edges[following])))

@@ -1,4 +1,4 @@
-"""The bytes of a YAML file, cut between its documents: what is read, cached and read again apart from the rest."""
+"""Cut the bytes of a YAML file between its documents into chunks, which are read and cached apart from each other."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ SMALL = 64 * 1024
 LEAST = 16 * 1024
 """Documents are put together until they have so many bytes: each chunk has its price too."""
 _CUT = re.compile(rb"\n(?=---(?:[ \t\r\n]|\Z))")
-_BOUND = re.compile(rb"[&]|\n(?:%|\.\.\.)|\A(?:\xef\xbb\xbf)?%")
-"""What may make one document mean something in another one, or in its budget: anchors, directives, ends of documents."""
+_BOUND = re.compile(rb"[&]|\n(?:%|\.\.\.)|\A(?:\xef\xbb\xbf)?%|\r(?!\n)")
+"""What keeps a file whole: anchors, directives, ends of documents, and lines that no line feed ends."""
 
 
 class Chunk(Struct, frozen=True, dict=True):
-    """Whole documents of one file; ``before`` is how many lines stand above them."""
+    """Whole documents of one file, the ``before`` lines above them, and whether more documents follow."""
 
     file: str
     data: bytes
     before: int = 0
+    is_followed: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -32,13 +33,16 @@ class Chunk(Struct, frozen=True, dict=True):
 
     @property
     def in_place(self) -> bytes:
-        """The bytes with empty lines for those above, so that positions are those of the file."""
-        return b"\n" * self.before + self.data
+        """The bytes with empty lines for those above, so that positions and problems are those of the whole file."""
+        return b"\n" * self.before + self.data + (b"---\n" if self.is_followed else b"")
 
 
 def chunks(file: str, data: bytes) -> Iterator[Chunk]:
-    """At least one; together they are the file. A marker of a document at the beginning of a line ends every scalar, so
-    that a cut before it changes the meaning of nothing: in a quoted text it is an error either way."""
+    """Cut a file between its documents; yield at least one chunk, together they are the file.
+
+    A marker of a document at the beginning of a line ends every scalar, so a cut before it changes no meaning: in a
+    quoted text it is an error either way.
+    """
     if len(data) < SMALL or _BOUND.search(data):
         yield Chunk(file, data)
         return
@@ -47,7 +51,7 @@ def chunks(file: str, data: bytes) -> Iterator[Chunk]:
         if cut.end() - start < LEAST:
             continue
         part = data[start : cut.end()]
-        yield Chunk(file, part, lines)
+        yield Chunk(file, part, lines, True)
         lines += part.count(b"\n")
         start = cut.end()
     yield Chunk(file, data[start:], lines)

@@ -1,4 +1,4 @@
-"""``load``: the files of a project, or the paths that were given, turned into a Configuration; or into every problem."""
+"""Load the files of a project, or those that paths name, into a Configuration; or report every problem of all files."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from reconciler.errors import Problems
 from reconciler.load.build import Count, quietly
+from reconciler.load.closed import judged, world_of
+from reconciler.load.gather import Request, gather
 from reconciler.load.loaded import Loaded
-from reconciler.load.paths import check_paths
+from reconciler.load.paths import check_paths, may_delete
 from reconciler.load.project import Project
-from reconciler.load.quick import load_quickly, world_quickly
+from reconciler.load.report import raise_if_any
 from reconciler.load.selectors import World
 from reconciler.load.source import forget_files
-from reconciler.load.thorough import load_thoroughly, world_thoroughly
 
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """Python's cyclic collector walks everything again and again while much is built and nothing is dropped."""
+    """Turn off Python's cyclic collector, which would walk everything again and again while much is built."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -38,25 +40,32 @@ def load(
     count: Count = quietly,
     thoroughly: bool = False,
 ) -> Loaded:
-    """Raises ConfigurationInvalid with all problems of all files, UsageError for an unknown environment.
+    """Load what the paths select; raise ConfigurationInvalid with all problems, UsageError for an unknown environment.
 
     With ``reconciler.yaml`` the whole project is loaded and ``paths`` select; without it ``paths`` are all there is.
-    There are two ways to the same Configuration. The quick one reads what changed, in several processes, and gives up
-    where anything is wrong; the thorough one can say what. ``thoroughly`` is for who wants the files themselves.
+    Files are read in chunks, and only those with problems are composed; ``thoroughly`` composes all, which gives their
+    sources too.
     """
     check_paths(project, paths)
-    elsewhere = partial(other_worlds, project, environment, name)
+    problems = Problems()
     with no_collector():
-        found = None if thoroughly else load_quickly(project, environment, paths, name, count, elsewhere)
-        return found or load_thoroughly(project, environment, paths, name, count, elsewhere)
+        found = gather(Request(project, environment, paths, name, count, thoroughly), problems)
+        elsewhere = partial(other_worlds, project, environment, name)
+        judgement = judged(project, found.configuration, found.parts, found.drafts, elsewhere)
+        problems.found += judgement.errors
+        sources = (*([project.source] if project.source else []), *found.sources)
+        raise_if_any(problems, sources, judgement, found.configuration.files)
+        selected = None if found.held is None else frozenset(found.drafts.declared_in(found.held))
+        deletes = found.held is None and may_delete(project, paths)
+        return Loaded(found.configuration, selected, deletes, found.drafts, project, sources, judgement)
 
 
 def other_worlds(project: Project, environment: str | None, name: str | None = None) -> Iterator[tuple[str, World]]:
-    """Yield what each other environment of the project declares; one is read when it is asked for, and once."""
+    """Yield what each other environment of the project declares, whatever is wrong with it; each is read once."""
     for other in project.settings.environments:
         if other == environment:
             continue
         if other not in project.worlds:
-            found = world_quickly(project, other, name)
-            project.worlds[other] = world_thoroughly(project, other, name) if found is None else found
+            found = gather(Request(project, other, (), name, quietly), Problems())
+            project.worlds[other] = world_of(project, found.configuration, found.parts)
         yield other, project.worlds[other]

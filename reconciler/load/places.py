@@ -1,4 +1,4 @@
-"""Where resources are written, found again in their chunks by whoever needs a line: most loads need none."""
+"""Find again where resources are written, chunk by chunk; most loads need no line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path as FilePath
 
 from reconciler.errors import Problems
-from reconciler.load.build import build_resources, quietly
+from reconciler.load.build import build_resources
 from reconciler.load.catalogue import Catalogue, addresses
 from reconciler.load.chunks import Chunk
 from reconciler.load.collect import Collector
 from reconciler.load.draft import Draft
+from reconciler.load.frame import Frame
 from reconciler.load.source import parse_source, shown_name
-from reconciler.load.validate import Frame
 from reconciler.model.address import Address
 
 
@@ -41,7 +41,7 @@ class Drafts(Mapping[Address, Draft]):
         collector = Collector(self._frame.variables, self._frame.project.settings.default_tenant, problems.found)
         collector.add(parse_source(shown_name(FilePath(piece.file)), piece.in_place, problems, piece.file))
         # which also puts the project's defaults below the layers
-        build_resources(collector, self._frame.project, self._frame.variables, problems.found, quietly)
+        build_resources(collector, self._frame, problems.found)
         return collector.drafts
 
     def declared_in(self, files: Set[str]) -> Iterator[Address]:

@@ -20,6 +20,7 @@ from reconciler.load.positions import Positions, read_all_positions, read_positi
 from reconciler.model.secret_text import MASK, is_opaque
 
 Shown = Callable[[Path], bool]
+STDIN_NAME = "<stdin>"
 MASKED_CODES = frozenset({"unknown-field", "plaintext-secret", "secret-in-value", "duplicate-key"})
 """On a line with one of these, somebody may have put a secret where the schema expects none."""
 
@@ -134,28 +135,38 @@ def shown_name(path: FilePath, folder: FilePath | None = None) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def read_source(path: FilePath, problems: Problems) -> Source | None:
-    """Reads and parses one file; None where it can't be read. Problems of syntax are added with their excerpts."""
-    name = shown_name(path)
+def read_bytes(path: FilePath, problems: Problems) -> bytes | None:
+    """Read one regular file, None where it can't be read; the reason is added to the problems."""
     try:
-        status = path.stat()
+        status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # a pipe may wait for ever, a device may never end
-            hint = "name a file or a folder, or use `-` to read from a pipe"
+            name, hint = shown_name(path), "name a file or a folder, or use `-` to read from a pipe"
             problems.add(Problem("file-unreadable", f"{name} is not a regular file", place=Place(name), hint=hint))
-            return None
-        if status.st_size > documents.MAX_BYTES:
-            problems.add(documents.too_large(name))
-            return None
-        data = path.read_bytes()
+        elif status.st_size > documents.MAX_BYTES:
+            problems.add(documents.too_large(shown_name(path)))
+        else:
+            with open(path, "rb", buffering=0) as file:
+                return file.readall()
     except OSError as error:
+        name = shown_name(path)
         problems.add(Problem("file-unreadable", f"can't read {name}: {error.strerror}", place=Place(name)))
-        return None
-    return parse_source(name, data, problems, str(path))
+    return None
+
+
+def read_source(path: FilePath, problems: Problems) -> Source | None:
+    """Read and parse one file, None where it can't be read; problems of syntax are added with their excerpts."""
+    data = read_bytes(path, problems)
+    return None if data is None else parse_source(shown_name(path), data, problems, str(path))
+
+
+def stdin_bytes() -> bytes:
+    """Read standard input, no further than one byte above the largest file."""
+    return sys.stdin.buffer.read(documents.MAX_BYTES + 1) if sys.stdin else b""
 
 
 def read_stdin(problems: Problems) -> Source:
-    data = sys.stdin.buffer.read(documents.MAX_BYTES + 1) if sys.stdin else b""
-    return parse_source("<stdin>", data, problems)
+    """Read and parse standard input."""
+    return parse_source(STDIN_NAME, stdin_bytes(), problems)
 
 
 class Unlocated(Source):

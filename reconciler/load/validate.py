@@ -1,60 +1,42 @@
-"""A chunk turned into its extract by the way that reports problems: whatever it reports, there is no extract."""
+"""Turn a chunk into its extract: what it declares, validated apart from all other chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any
-
-from msgspec import Struct
 
 from reconciler.errors import Problems
 from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.load.blocks import read_alike
-from reconciler.load.build import build_resources, check_secrets, quietly
+from reconciler.load.build import build_resources, check_secrets
 from reconciler.load.chunks import Chunk
 from reconciler.load.collect import Collector
 from reconciler.load.extract import Extract, Links, Outward, made_of
-from reconciler.load.project import Project
+from reconciler.load.frame import Frame
 from reconciler.load.selectors import offers_of, said_by
 from reconciler.load.source import Unlocated, parse_source, shown_name
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind, no_rules
 from reconciler.model.resource import Resource
-from reconciler.secrets.policy import Policy
 
 
-class Frame(Struct, frozen=True):
-    """What a chunk means depends on besides its bytes and this program."""
-
-    project: Project
-    variables: Mapping[str, Any]
-    policy: Policy
-
-
-class Faulty:
-    """A chunk that is wrong whatever other files say."""
-
-
-def extract(chunk: Chunk, frame: Frame) -> Extract | Faulty | None:
-    """None for what only a look at other files can judge: a problem that an overlay may mend, and entries of lists."""
+def extract(chunk: Chunk, frame: Frame) -> Extract | None:
+    """Return the extract of a chunk; None if it holds a problem, or entries of lists, which need all files to be judged."""
     problems = Problems()
     collector = Collector(frame.variables, frame.project.settings.default_tenant, problems.found)
     documents = read_alike(chunk.data, chunk.file)
     if not documents:
         documents = parse_source(shown_name(FilePath(chunk.file)), chunk.data, problems).documents
     collector.add(Unlocated(chunk.file, chunk.data, documents))
-    if problems.found:
-        return Faulty()
-    if collector.entries:
+    if problems.found or collector.entries:
         return None
-    resources = build_resources(collector, frame.project, frame.variables, problems.found, quietly)
-    check_secrets(resources, collector, frame.policy, problems.found)
-    found = _links(resources)
-    if problems.found or found is None:
+    resources = build_resources(collector, frame, problems.found)
+    check_secrets(resources, collector.drafts, frame.policy, problems.found)
+    found = _links(resources) if not problems.found else None
+    if found is None:
         return None
     links, outward, open_ = found
     said = [*said_by(resources.values())]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from reconciler.errors import Problems, ReconcilerError
-from reconciler.load.build import quietly
-from reconciler.load.load import load, no_collector, other_worlds
+from reconciler.errors import ConfigurationInvalid, Problems, ReconcilerError
+from reconciler.load.load import load
 from reconciler.load.loaded import Loaded
 from reconciler.load.project import FILE_NAME, Project, read_project, without_file
-from reconciler.load.quick import load_quickly
 
 HEAD = "version: 1\ntenant: acme\n"
 DSN = "vault://kv/acme/db#dsn"
@@ -42,24 +39,38 @@ def loaded(
 ) -> Loaded:
     """What the files say; ``paths`` are all of the folder where there is no project.
 
-    By both ways, which have to agree: in what they give, in where it stands, and in whether they give anything.
+    Chunk by chunk, again from the cache, and with every chunk composed: the outcome is the same, be it a configuration
+    or problems.
     """
     write(folder, files)
     project = open_project(folder)
     given = paths if paths is not None else [] if project.has_file else [str(folder)]
-    with no_collector():
-        elsewhere = partial(other_worlds, project, environment)
-        quick = load_quickly(project, environment, given, None, quietly, elsewhere)
-        again = load_quickly(project, environment, given, None, quietly, elsewhere)  # from the cache
-    whole = load(project, environment, given, thoroughly=True)
-    for other in (quick, again):
-        if other is not None:
+    first, again, whole = (attempt(project, environment, given, thoroughly) for thoroughly in (False, False, True))
+    for other in (first, again):
+        assert type(other) is type(whole)
+        if isinstance(whole, Loaded):
             assert_same(other, whole)
+        elif isinstance(whole, ConfigurationInvalid):
+            assert other.problems == whole.problems
+            assert {*other.files} == {*whole.files}
+            assert (other.warnings, other.unsure) == (whole.warnings, whole.unsure)
+    if isinstance(whole, ReconcilerError):
+        raise whole
     return whole
 
 
+def attempt(
+    project: Project, environment: str | None = None, paths: Sequence[str] = (), thoroughly: bool = False
+) -> Any:
+    """The configuration, or the error that loading ends with."""
+    try:
+        return load(project, environment, paths, thoroughly=thoroughly)
+    except ReconcilerError as error:
+        return error
+
+
 def assert_same(quick: Loaded, whole: Loaded) -> None:
-    """The same configuration, selection and places, by either way."""
+    """The same configuration, selection and places, however the chunks were read."""
     mine, theirs = quick.configuration, whole.configuration
     assert [*mine.resources] == [*theirs.resources]
     assert mine.digest == theirs.digest

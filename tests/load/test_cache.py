@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.load import quick
-from reconciler.load.build import quietly
+from reconciler.load import extracts
 from reconciler.load.cache import MAGIC, VARIABLE
 from reconciler.load.chunks import LEAST, SMALL, chunks
 from reconciler.load.loaded import Loaded
-from reconciler.load.quick import load_quickly
 from tests.conftest import reconciler
 
-from .support import HEAD, assert_same, bodies, loaded, open_project, write
+from .support import HEAD, assert_same, attempt, bodies, loaded, open_project, write
 
 SQL = "{type: sql, dialect: postgresql, dsn: 'vault://kv/${tenant}/db#dsn'"
 FILES = {
@@ -34,15 +32,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def load(folder: Path) -> Loaded | None:
-    return load_quickly(open_project(folder), None, [], None, quietly)
+    found = attempt(open_project(folder))
+    return found if isinstance(found, Loaded) else None
 
 
 def read_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are validated from now on."""
     seen: list[str] = []
-    extract = quick.extract
+    extract = extracts.extract
     monkeypatch.setattr(
-        quick, "extract", lambda chunk, frame: (seen.append(Path(chunk.file).name), extract(chunk, frame))[1]
+        extracts, "extract", lambda chunk, frame: (seen.append(Path(chunk.file).name), extract(chunk, frame))[1]
     )
     return seen
 

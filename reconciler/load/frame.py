@@ -1,0 +1,19 @@
+"""What a file means besides its bytes: the project, its variables, and which secrets may be referred to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from reconciler.load.project import Project
+from reconciler.secrets.policy import Policy
+
+
+class Frame(Struct, frozen=True):
+    """What the meaning of a chunk depends on besides its bytes and this program."""
+
+    project: Project
+    variables: Mapping[str, Any]
+    policy: Policy
