@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
 
 from reconciler.access.resource import Resource
 from reconciler.access.snapshot import Tenant
@@ -12,6 +14,18 @@ from reconciler.access.target import Target
 from reconciler.runtime.ledger.entries import Level
 
 TENANT = "tenant"
+
+
+class LimitStatus(TypedDict):
+    """One limit, and how much of it is used in the current window."""
+
+    target: str
+    unit: Annotated[str, Meta(extra_json_schema={"enum": ["requests", "concurrent"]})]
+    period: str | None
+    limit: int
+    used: int
+    percent: float
+    on_exceed: Annotated[str, Meta(extra_json_schema={"enum": ["block", "warn"]})]
 
 
 def levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
@@ -37,8 +51,8 @@ def by_limit(tenant: Tenant) -> Iterator[tuple[str, Level]]:
             yield limit.known.uid if limit else "", level
 
 
-def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[dict[str, Any]]:
-    """As both APIs tell it."""
+def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[LimitStatus]:
+    """Return the status of each level, with what is ``used`` of it."""
     return [
         {
             "target": level.target,

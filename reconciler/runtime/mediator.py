@@ -23,7 +23,7 @@ from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
 from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
-from reconciler.runtime.limits import declared, levels_of, status_of
+from reconciler.runtime.limits import LimitStatus, declared, levels_of, status_of
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.refused import Said, denial_of
@@ -160,8 +160,8 @@ class Mediator:
         found = {name: actions_of(tenant, in_force.status, caller, name) for name in tenant.names("plane")}
         return {name.partition("/")[2]: actions for name, actions in found.items() if actions}
 
-    async def limits(self, tenant: str, caller: str | None = None) -> list[dict[str, Any]]:
-        """What is used of a tenant's limits, or of those that are about one caller. Raises Refusal."""
+    async def limits(self, tenant: str, caller: str | None = None) -> list[LimitStatus]:
+        """Return the status of a tenant's limits, or of those that are about one caller. Raises Refusal."""
         levels = declared(self._in_force().snapshot.tenant(tenant), caller)
         try:
             return status_of(levels, await self._ledger.used(levels)) if levels else []

@@ -37,6 +37,7 @@ from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp
 from reconciler.runtime.surfaces.mcp_stdio import Stdio, lines_of, own_streams
 from reconciler.runtime.surfaces.openapi import openapi
+from reconciler.runtime.surfaces.operator import OperatorEntrance, OperatorsApi
 from reconciler.runtime.surfaces.problem import Json
 from reconciler.runtime.tokens import Tokens
 
@@ -196,13 +197,13 @@ def operators_app(setup: Setup, parts: Parts) -> Guard:
         return parts.metrics.text(gauges)
 
     routes = [
-        *operators.routes(parts.source, parts.mediator, setup.databases, setup.audit_key, metrics),
+        *operators.routes(OperatorsApi(parts.source, parts.mediator, setup.databases, setup.audit_key, metrics)),
         *_health(parts),
         Route("/openapi.json", _document(openapi("operators"))),
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
-    entrance = operators.OperatorEntrance(setup.settings.operators)
+    entrance = OperatorEntrance(setup.settings.operators)
     return Guard(app, setup.settings.operators, setup.settings.door, entrance, parts.metrics)
 
 

@@ -17,12 +17,13 @@ from reconciler.load.serve_file import OperatorToken
 from reconciler.runtime import source as source_module
 from reconciler.runtime.setup import Databases
 from reconciler.runtime.surfaces import agents, operators
+from reconciler.runtime.surfaces.operator import Operator, OperatorsApi
 from reconciler.store.url import parse_database
 from tests.conftest import Db
 from tests.runtime.worlds import World, in_world
 
 TOP = "/v1/tenants/acme"
-OPERATOR = operators.Operator("ada", OperatorToken(sha256=sha256(b"x").hexdigest(), scopes=("operate", "evidence")))
+OPERATOR = Operator("ada", OperatorToken(sha256=sha256(b"x").hexdigest(), scopes=("operate", "evidence")))
 ASKED: Sequence[tuple[str, str, Any]] = [
     ("POST", f"{TOP}/access/explain", {"caller": "bot", "target": "template/top"}),
     ("GET", f"{TOP}/connectors", None),
@@ -42,7 +43,7 @@ def as_operator(app: ASGIApp) -> ASGIApp:
 async def client_of(world: World) -> AsyncIterator[httpx.AsyncClient]:
     control, store = (parse_database(url, Path("/")) for url in (world.db.url, world.store.url))
     databases = Databases(control, store, store)
-    routes = operators.routes(world.source, world.mediator, databases, None, lambda: "")
+    routes = operators.routes(OperatorsApi(world.source, world.mediator, databases, None, lambda: ""))
     app = as_operator(Starlette(routes=routes, exception_handlers=agents.HANDLERS))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://operators") as client:
         yield client
@@ -84,7 +85,7 @@ def test_metrics_have_a_scope_of_their_own(
     db: Db, folder: Path, scopes: Any, tenants: Any, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = OperatorToken(sha256=OPERATOR.token.sha256, scopes=scopes, tenants=tenants)
-    monkeypatch.setitem(globals(), "OPERATOR", operators.Operator("ada", token))
+    monkeypatch.setitem(globals(), "OPERATOR", Operator("ada", token))
 
     async def work(world: World) -> None:
         async with client_of(world) as client:

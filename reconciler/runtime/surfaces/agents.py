@@ -1,99 +1,128 @@
-"""The agents' HTTP API: tools listed, told, called; planes by action; limits."""
+"""The agents' HTTP API: tools and planes, listed and called; limits."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route as StarletteRoute
 
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.model.access import ACTIONS
 from reconciler.model.address import is_name
-from reconciler.model.target import Unfit
+from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN
 from reconciler.runtime.mediator import Done, Mediator, Refusal
-from reconciler.runtime.surfaces.guard import BadRequest, json_object
-from reconciler.runtime.surfaces.hot import Handler
+from reconciler.runtime.surfaces import answers
+from reconciler.runtime.surfaces.answers import Limits, Plane, Planes, Tool, Tools
+from reconciler.runtime.surfaces.errors import EVERY_CALL, NOT_FOUND
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
-from reconciler.runtime.surfaces.pages import BadCursor, page
-from reconciler.runtime.surfaces.problem import Json, ShownJson, of_refusal, problem
+from reconciler.runtime.surfaces.pages import Paged, page
+from reconciler.runtime.surfaces.problem import Json, problem
+from reconciler.runtime.surfaces.requests import BadRequest
+from reconciler.runtime.surfaces.routes import Endpoint, Handler, Route, endpoint, endpoints
 from reconciler.runtime.surfaces.tools import done_of, plane_of, tool_of
 
 
-def routes(mediator: Mediator) -> list[Route]:
-    async def list_tools(request: Request) -> Response:
-        told = [tool_of(name, target) for name, target in mediator.tools(_who(request)).items()]
-        return ShownJson(page(request, told, "tools", lambda tool: str(tool["name"])))
+class Call(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a call."""
 
-    async def tell_tool(request: Request) -> Response:
-        name = request.path_params["name"]
-        target = mediator.tools(_who(request)).get(name)
-        if target is None:
-            raise Refusal("not-found")
-        return ShownJson(tool_of(name, target))
-
-    async def list_planes(request: Request) -> Response:
-        told = [plane_of(name, actions) for name, actions in mediator.planes(_who(request)).items()]
-        return ShownJson(page(request, told, "planes", lambda plane: str(plane["name"])))
-
-    async def tell_plane(request: Request) -> Response:
-        name = request.path_params["name"]
-        actions = mediator.planes(_who(request)).get(name)
-        if actions is None:
-            raise Refusal("not-found")
-        return ShownJson(plane_of(name, actions))
-
-    async def call_plane(request: Request) -> Response:
-        name, action = request.path_params["name"], request.path_params["action"]
-        arguments = await _arguments(request)
-        ask = Ask(f"plane/{name if is_name(name) else '?'}", action if action in ACTIONS else "none")
-        return _done(await mediator.access(_who(request), ask, arguments, *_labels(request)))
-
-    async def own_limits(request: Request) -> Response:
-        who = _who(request)
-        return Json({"limits": await mediator.limits(who.tenant, who.name)})
-
-    return [
-        # the first, since each is looked at in turn
-        Route("/v1/tools/{name}/call", calling(mediator), methods=["POST"]),
-        Route("/v1/limits", answering(own_limits)),
-        Route("/v1/tools", answering(list_tools)),
-        Route("/v1/tools/{name}", answering(tell_tool)),
-        Route("/v1/planes", answering(list_planes)),
-        Route("/v1/planes/{name}", answering(tell_plane)),
-        Route("/v1/planes/{name}/{action}", answering(call_plane), methods=["POST"]),
-    ]
+    arguments: Annotated[dict[str, Any], Meta(description="The values, by parameter.")] = {}
 
 
-def calling(mediator: Mediator) -> Handler:
-    """Return the handler of a call."""
+class CallHeaders(Struct):
+    """The request headers of a call, which ``labels`` reads."""
 
-    async def call_tool(request: Request) -> Response:
-        who = _who(request)
-        arguments = await _arguments(request)
-        target = mediator.target_of(who, request.path_params["name"])
-        return _done(await mediator.access(who, Ask(target), arguments, *_labels(request)))
+    run: Annotated[str, Meta(max_length=LONGEST_RUN, description="The run that the call belongs to.")] | UnsetType = (
+        field(name="X-Run-Id", default=UNSET)
+    )
+    key: (
+        Annotated[
+            str,
+            Meta(
+                max_length=LONGEST_KEY,
+                description="A write that is repeated with the same key within a day is not done again: its result is returned once "
+                "more (Idempotency-Replayed: true), or 409 while it runs or if its outcome is unknown.",
+            ),
+        ]
+        | UnsetType
+    ) = field(name="Idempotency-Key", default=UNSET)
 
-    return answering(call_tool)
+
+async def list_tools(mediator: Mediator, request: Request, asked: Paged) -> Tools:
+    tools = [tool_of(name, target) for name, target in mediator.tools(_who(request)).items()]
+    found, more = page(asked, tools, lambda tool: tool["name"])
+    return {"tools": found, **more}
 
 
-def answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """Refusals and bad requests as problem details; nothing of an unforeseen error goes out."""
+async def show_tool(mediator: Mediator, request: Request, _: None) -> Tool:
+    name = request.path_params["name"]
+    target = mediator.tools(_who(request)).get(name)
+    if target is None:
+        raise Refusal("not-found")
+    return tool_of(name, target)
 
-    async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except Refusal as refusal:
-            return of_refusal(refusal)
-        except BadRequest as error:
-            return error.answer
-        except BadCursor:
-            return problem(400, "invalid-page", "`limit` is from 1 to 200, and `cursor` what an earlier page said.")
 
-    return answer
+async def call_tool(mediator: Mediator, request: Request, call: Call) -> Response:
+    who = _who(request)
+    target = mediator.target_of(who, request.path_params["name"])
+    return _done(await mediator.access(who, Ask(target), call.arguments, *_labels(request)))
+
+
+async def list_planes(mediator: Mediator, request: Request, asked: Paged) -> Planes:
+    planes = [plane_of(name, actions) for name, actions in mediator.planes(_who(request)).items()]
+    found, more = page(asked, planes, lambda plane: plane["name"])
+    return {"planes": found, **more}
+
+
+async def show_plane(mediator: Mediator, request: Request, _: None) -> Plane:
+    name = request.path_params["name"]
+    actions = mediator.planes(_who(request)).get(name)
+    if actions is None:
+        raise Refusal("not-found")
+    return plane_of(name, actions)
+
+
+async def call_plane(mediator: Mediator, request: Request, call: Call) -> Response:
+    name, action = request.path_params["name"], request.path_params["action"]
+    ask = Ask(f"plane/{name if is_name(name) else '?'}", action if action in ACTIONS else "none")
+    return _done(await mediator.access(_who(request), ask, call.arguments, *_labels(request)))
+
+
+async def list_limits(mediator: Mediator, request: Request, _: None) -> Limits:
+    who = _who(request)
+    return {"limits": await mediator.limits(who.tenant, who.name)}
+
+
+_TOOL, _PLANE = "/v1/tools/{name}", "/v1/planes/{name}"
+
+
+def _call(path: str, summary: str, handler: Handler[Mediator]) -> Route[Mediator]:
+    return Route("POST", path, summary, handler, answers.Done, Call, errors=EVERY_CALL, headers=CallHeaders)
+
+
+_CALL = _call(f"{_TOOL}/call", "Call a tool.", call_tool)
+ROUTES: tuple[Route[Mediator], ...] = (
+    _CALL,  # first, since each is tried in turn
+    Route("GET", "/v1/limits", "List the limits of the caller and its tenant.", list_limits, Limits),
+    Route("GET", "/v1/tools", "List the tools that the caller may call.", list_tools, Tools, Paged),
+    Route("GET", _TOOL, "Get one tool.", show_tool, Tool, errors=NOT_FOUND),
+    Route("GET", "/v1/planes", "List the planes on which the caller may act.", list_planes, Planes, Paged),
+    Route("GET", _PLANE, "Get one plane.", show_plane, Plane, errors=NOT_FOUND),
+    _call(f"{_PLANE}/{{action}}", "Act on a plane.", call_plane),
+)
+
+
+def routes(mediator: Mediator) -> list[StarletteRoute]:
+    return endpoints(ROUTES, mediator)
+
+
+def calling(mediator: Mediator) -> Endpoint:
+    """Return the endpoint of a call, for ``HotPaths``."""
+    return endpoint(_CALL, mediator)
 
 
 async def _nothing_here(_request: Request, error: Exception) -> Response:
@@ -121,17 +150,6 @@ def _labels(request: Request) -> Labels:
         return labels(request.headers.get(RUN_HEADER), request.headers.get(KEY_HEADER))
     except BadLabel as error:
         raise BadRequest(400, error.code, error.message) from None
-
-
-async def _arguments(request: Request) -> dict[str, Any]:
-    body = await json_object(request)
-    arguments = body.get("arguments", {})
-    more = sorted({*body} - {"arguments"})
-    if more or not isinstance(arguments, dict):
-        raise Refusal(
-            "invalid-values", unfit=(Unfit("arguments", "expected a JSON object with `arguments`, an object"),)
-        )
-    return arguments
 
 
 def _done(done: Done) -> Response:

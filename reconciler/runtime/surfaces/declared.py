@@ -1,65 +1,78 @@
-"""What is declared in git, told to operators as it is in force; it is changed there, and nowhere else."""
+"""Declared resources as they are in force, for operators. Specs change in git: every other method is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from typing import Any
 
+from msgspec import UNSET, UnsetType, defstruct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from reconciler.access.resource import Resource
 from reconciler.kinds.table import KINDS
-from reconciler.model.kind import Ability
-from reconciler.runtime.source import InForce, Source
-from reconciler.runtime.surfaces.pages import page
-from reconciler.runtime.surfaces.problem import ShownJson, problem
+from reconciler.model.kind import Ability, Kind
+from reconciler.runtime.source import InForce
+from reconciler.runtime.surfaces.answers import Declared, DeclaredWithSpec
+from reconciler.runtime.surfaces.errors import NOT_FOUND
+from reconciler.runtime.surfaces.operator import OperatorsApi
+from reconciler.runtime.surfaces.pages import Paged, page
+from reconciler.runtime.surfaces.problem import problem
+from reconciler.runtime.surfaces.routes import Route
 
-Handler = Callable[[Request], Awaitable[Response]]
 
+def routes(top: str) -> Iterator[Route[OperatorsApi]]:
+    """Yield two routes a kind under ``top``, which names the tenant.
 
-def routes(source: Source, top: str, of: Callable[[str, Handler], Handler]) -> list[Route]:
-    """Under ``top``, which names the tenant; ``of`` lets a handler be asked by who has a scope there.
-
-    Kinds that are not listed here have a route of their own for it: ``limits`` is how they are used.
+    A kind that is not listed has one of its own: ``limits`` is how they are used.
     """
-
-    def telling(kind: str, plural: str) -> tuple[Handler, Handler]:
-        async def list_all(request: Request) -> Response:
-            in_force = source.current()
-            tenant = in_force.snapshot.tenant(request.path_params["tenant"])
-            found = [tenant.resource(name) for name in tenant.names(kind)]
-            told = [_told(in_force, one) for one in found if one is not None]
-            return ShownJson(page(request, told, plural, lambda one: str(one["name"])))
-
-        async def tell_one(request: Request) -> Response:
-            in_force = source.current()
-            tenant = in_force.snapshot.tenant(request.path_params["tenant"])
-            one = tenant.resource(f"{kind}/{request.path_params['name']}")
-            if one is None or one.known.live is None:
-                return problem(404, "not-found", f"There is no such {kind}.")
-            return ShownJson({**_told(in_force, one), "spec": one.body})
-
-        return list_all, tell_one
-
-    found = []
-    for name, kind in KINDS.items():
-        plural = kind.plural
-        list_all, tell_one = telling(name, plural)
+    for kind in KINDS.values():
         if kind.can(Ability.LISTED):
-            found.append(Route(f"{top}/{plural}", of("operate", list_all), methods=["GET"]))
-        found.append(Route(f"{top}/{plural}/{{name}}", of("operate", tell_one), methods=["GET"]))
-        paths = (f"{top}/{plural}", f"{top}/{plural}/{{name}}")
-        found += [Route(path, of("operate", _in_git), methods=["POST", "PUT", "PATCH", "DELETE"]) for path in paths]
-    return found
+            yield _listing(kind, top)
+        yield _showing(kind, top)
 
 
-async def _in_git(_request: Request) -> Response:
+def paths(top: str) -> list[str]:
+    """Return the paths of all kinds, at which nothing but GET is answered."""
+    return [path for kind in KINDS.values() for path in (f"{top}/{kind.plural}", f"{top}/{kind.plural}/{{name}}")]
+
+
+async def in_git(_request: Request) -> Response:
     return problem(405, "declared-in-git", "This is declared in git: change it there, and apply.", {"Allow": "GET"})
 
 
-def _told(in_force: InForce, one: Resource) -> dict[str, Any]:
+def _listing(kind: Kind, top: str) -> Route[OperatorsApi]:
+    async def list_all(api: OperatorsApi, request: Request, asked: Paged) -> dict[str, Any]:
+        in_force = api.source.current()
+        tenant = in_force.snapshot.tenant(request.path_params["tenant"])
+        resources = [tenant.resource(name) for name in tenant.names(kind.name)]
+        shown = [_declared(in_force, one) for one in resources if one is not None]
+        found, more = page(asked, shown, lambda one: one["name"])
+        return {kind.plural: found, **more}
+
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        (kind.plural, list[Declared]),
+        ("next_cursor", str | UnsetType, UNSET),
+    ]
+    answer = defstruct(f"{kind.plural.title()}Page", fields)
+    summary = f"List resources of the kind {kind.name}."
+    return Route("GET", f"{top}/{kind.plural}", summary, list_all, answer, Paged, "operate")
+
+
+def _showing(kind: Kind, top: str) -> Route[OperatorsApi]:
+    async def show_one(api: OperatorsApi, request: Request, _: None) -> DeclaredWithSpec | Response:
+        in_force = api.source.current()
+        tenant = in_force.snapshot.tenant(request.path_params["tenant"])
+        one = tenant.resource(f"{kind.name}/{request.path_params['name']}")
+        if one is None or one.known.live is None:
+            return problem(404, "not-found", f"There is no such {kind.name}.")
+        return {**_declared(in_force, one), "spec": one.body}
+
+    path, summary = f"{top}/{kind.plural}/{{name}}", f"Get one {kind.name} with its spec."
+    return Route("GET", path, summary, show_one, DeclaredWithSpec, scope="operate", errors=NOT_FOUND)
+
+
+def _declared(in_force: InForce, one: Resource) -> Declared:
     known = one.known
     return {
         "name": known.address.name,

@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reconciler import strict_json
-from reconciler.codes import Code
 from reconciler.load.serve_file import DoorSettings, Listener
 from reconciler.runtime.identity import Unprovable
 from reconciler.runtime.logs import Trouble
@@ -22,7 +20,6 @@ from reconciler.runtime.surfaces.discovery import METADATA_PATHS
 from reconciler.runtime.surfaces.exchange import Exchange
 from reconciler.runtime.surfaces.origins import Origins, is_preflight, preflight, readable
 from reconciler.runtime.surfaces.problem import REFUSED, ProblemJson, problem
-from reconciler.strict_json import NotStrict
 
 log = logging.getLogger("reconciler.runtime")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -199,28 +196,3 @@ def _unavailable() -> ProblemJson:
 
 def _stopping() -> ProblemJson:
     return problem(503, "stopping", "The server stops; ask again.", {"Retry-After": "1", "Connection": "close"})
-
-
-class BadRequest(Exception):
-    """What came is no JSON object."""
-
-    def __init__(self, status: int, code: Code, detail: str) -> None:
-        super().__init__(detail)
-        self.answer = problem(status, code, detail)
-
-
-async def json_object(request: Request) -> dict[str, Any]:
-    """Return the body of a request; an empty one is an empty object. Raises BadRequest."""
-    body = await request.body()
-    if not body:
-        return {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise BadRequest(415, "wrong-media-type", "Send JSON, as application/json.")
-    try:
-        found = strict_json.read(body)
-    except NotStrict as error:
-        raise BadRequest(400, "invalid-json", f"Send strict JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise BadRequest(400, "invalid-json", "Send a JSON object.")
-    return found

@@ -1,297 +1,121 @@
-"""The HTTP APIs described for programs (OpenAPI 3.1): what each route takes and answers."""
+"""The OpenAPI 3.1 documents of both listeners, made from the tables of their routes."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from reconciler import __version__
-from reconciler.kinds.table import KINDS
-from reconciler.model.access import ACTIONS
-from reconciler.model.kind import Ability
-from reconciler.runtime.ledger.narrowing import MOST_CHARACTERS, OUTCOMES
-from reconciler.runtime.surfaces.pages import CURSOR, MAX_CURSOR
+from reconciler.model.address import BARE_NAME, NAME_MAX
+from reconciler.runtime.surfaces import agents, operators
+from reconciler.runtime.surfaces.answers import Problem
+from reconciler.runtime.surfaces.errors import EVERY_BODY, EVERY_QUERY, EVERY_REQUEST, EVERY_SCOPE, Errors, merged
+from reconciler.runtime.surfaces.routes import Nothing, Route
 
+Schema = dict[str, Any]
+LISTENERS: Mapping[str, Sequence[Route[Any]]] = {"agents": agents.ROUTES, "operators": operators.ROUTES}
+_REFERENCE = "#/components/schemas/{name}"
 _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string"},
-        "evidence_id": {"type": "string"},
-        "upstream_status": {"type": "integer"},
-        "outcome": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
+_PATH_PARAMETERS: Mapping[str, Schema] = {
+    "tenant": {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": f"^{BARE_NAME}$"}
 }
-_TOOL = {
-    "type": "object",
-    "required": ["name", "description", "action", "read_only", "input_schema"],
-    "properties": {
-        "name": {"type": "string"},
-        "description": {"type": "string"},
-        "action": {"enum": [*ACTIONS]},
-        "read_only": {"type": "boolean"},
-        "input_schema": {"type": "object"},
-    },
-}
-_PLANE = {
-    "type": "object",
-    "required": ["name", "description", "actions"],
-    "properties": {
-        "name": {"type": "string"},
-        "description": {"type": "string"},
-        "actions": {
-            "type": "object",
-            "propertyNames": {"enum": [*ACTIONS]},
-            "additionalProperties": {
-                "type": "object",
-                "required": ["description", "read_only", "input_schema"],
-                "properties": {
-                    "description": {"type": "string"},
-                    "read_only": {"type": "boolean"},
-                    "input_schema": {"type": "object"},
-                },
-            },
-        },
-    },
-}
-_CALL = {
-    "type": "object",
-    "properties": {"arguments": {"type": "object", "description": "The values, by parameter."}},
-    "additionalProperties": False,
-}
-_DONE = {
-    "type": "object",
-    "required": ["evidence_id", "result", "rows", "cut"],
-    "properties": {
-        "evidence_id": {"type": "string"},
-        "result": {},
-        "rows": {"type": ["integer", "null"]},
-        "cut": {"type": "boolean", "description": "Whether there was more than the cap on rows."},
-        "warnings": {"type": "array", "items": {"type": "string"}},
-    },
-}
-_PAGED = [
-    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
-    {"name": "cursor", "in": "query", "schema": {"type": "string", "maxLength": MAX_CURSOR, "pattern": CURSOR}},
-]
+"""Path parameters of a form of their own; any other has the form of ``_NAME``."""
 
 
-def _path(name: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": schema or _NAME}
-
-
-def _answers(schema: dict[str, Any], *codes: int) -> dict[str, Any]:
-    refused = {
-        "description": "Why not.",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    told = {"200": {"description": "Done.", "content": {"application/json": {"schema": schema}}}}
-    return told | {str(code): refused for code in (401, 403, 413, 414, 421, 500, 503, *codes)}
-
-
-def _body(schema: dict[str, Any], required: bool = False) -> dict[str, Any]:
-    return {"required": required, "content": {"application/json": {"schema": schema}}}
-
-
-def _list(name: str, item: dict[str, Any]) -> dict[str, Any]:
-    properties = {name: {"type": "array", "items": item}, "next_cursor": {"type": "string"}}
-    return {"type": "object", "required": [name], "properties": properties}
-
-
-_LIMITS = {
-    "type": "object",
-    "required": ["limits"],
-    "properties": {
-        "limits": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["target", "unit", "period", "limit", "used", "percent", "on_exceed"],
-                "properties": {
-                    "target": {"type": "string"},
-                    "unit": {"enum": ["requests", "concurrent"]},
-                    "period": {"type": ["string", "null"]},
-                    "limit": {"type": "integer"},
-                    "used": {"type": "integer"},
-                    "percent": {"type": "number"},
-                    "on_exceed": {"enum": ["block", "warn"]},
-                },
-            },
-        }
-    },
-}
-_CALLING = (400, 404, 409, 415, 422, 429, 500, 502, 504)
-_RUN = {"name": "X-Run-Id", "in": "header", "schema": {"type": "string", "maxLength": 128}}
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "schema": {"type": "string", "maxLength": 255},
-    "description": "A write that is sent again with the same key within a day is not done again: its result is told once "
-    "more (Idempotency-Replayed: true), or 409 where it still runs or nobody knows what became of it.",
-}
-_AGENTS = {
-    "/v1/limits": {"get": {"summary": "What you and your tenant have used.", "responses": _answers(_LIMITS)}},
-    "/v1/tools": {
-        "get": {
-            "summary": "The tools that you may call.",
-            "parameters": _PAGED,
-            "responses": _answers(_list("tools", _TOOL), 400),
-        }
-    },
-    "/v1/tools/{name}": {
-        "get": {"summary": "One of them.", "parameters": [_path("name")], "responses": _answers(_TOOL, 404)}
-    },
-    "/v1/tools/{name}/call": {
-        "post": {
-            "summary": "Call it.",
-            "parameters": [_path("name"), _RUN, _KEY],
-            "requestBody": _body(_CALL),
-            "responses": _answers(_DONE, *_CALLING),
-        }
-    },
-    "/v1/planes": {
-        "get": {
-            "summary": "The planes on which you may do something.",
-            "parameters": _PAGED,
-            "responses": _answers(_list("planes", _PLANE), 400),
-        }
-    },
-    "/v1/planes/{name}": {
-        "get": {"summary": "One of them.", "parameters": [_path("name")], "responses": _answers(_PLANE, 404)}
-    },
-    "/v1/planes/{name}/{action}": {
-        "post": {
-            "summary": "Do something on a plane.",
-            "parameters": [_path("name"), _path("action"), _RUN, _KEY],
-            "requestBody": _body(_CALL),
-            "responses": _answers(_DONE, *_CALLING),
-        }
-    },
-}
-_WORD = {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"}
-_TENANT = _path("tenant", _WORD)
-_ANY: dict[str, Any] = {"type": "object"}
-_EXPLAIN = {
-    "type": "object",
-    "required": ["caller", "target"],
-    "properties": {
-        "caller": _WORD,
-        "target": {"type": "string"},
-        "action": {"type": ["string", "null"]},
-        "roles": {"type": "array", "items": {"type": "string"}, "description": "Roles that its token gives."},
-        "claims": {"type": ["object", "null"], "description": "What its token claims, where that is known."},
-        "key": {"type": "string", "description": "The id of its key."},
-    },
-    "additionalProperties": False,
-}
-_FREEZE = {
-    "type": "object",
-    "required": ["target", "reason"],
-    "properties": {
-        "target": {"type": "string"},
-        "reason": {"type": "string", "minLength": 1, "maxLength": 1024},
-        "allow_unknown": {"type": "boolean", "description": "Freeze a name ahead of time, before anything has it."},
-    },
-}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
-_MOMENT = {"type": "string", "description": "A date or a moment (ISO 8601), e.g. 2026-11-30 or 2026-11-30T12:00Z."}
-_NARROWING = [
-    {"name": name, "in": "query", "schema": schema}
-    for name, schema in (
-        ("caller", _WORD),
-        ("target", _TEXT),
-        ("outcome", {"type": "string", "enum": [*OUTCOMES]}),
-        ("run", _TEXT),
-        ("from", _MOMENT),
-        ("to", _MOMENT),
-    )
-]
-_TOP = "/v1/tenants/{tenant}"
-_OPERATORS = {
-    f"{_TOP}/evidence": {
-        "get": {
-            "summary": "What was done and refused, the newest first.",
-            "parameters": [_TENANT, *_PAGED, *_NARROWING],
-            "responses": _answers(_list("evidence", _ANY), 400, 404),
-        }
-    },
-    f"{_TOP}/evidence/{{id}}": {
-        "get": {"summary": "One of it.", "parameters": [_TENANT, _path("id")], "responses": _answers(_ANY, 404)}
-    },
-    f"{_TOP}/limits": {
-        "get": {"summary": "What is used of the limits.", "parameters": [_TENANT], "responses": _answers(_LIMITS, 404)}
-    },
-    f"{_TOP}/access/explain": {
-        "post": {
-            "summary": "What would happen, and why.",
-            "parameters": [_TENANT],
-            "requestBody": _body(_EXPLAIN, True),
-            "responses": _answers(_ANY, 400, 404, 415, 422),
-        }
-    },
-    f"{_TOP}/freezes": {
-        "get": {"summary": "What is frozen.", "parameters": [_TENANT], "responses": _answers(_ANY, 404)},
-        "post": {
-            "summary": "Take something out of use.",
-            "parameters": [_TENANT],
-            "requestBody": _body(_FREEZE, True),
-            "responses": _answers(_ANY, 400, 404, 415, 422),
-        },
-        "delete": {
-            "summary": "Take it into use again.",
-            "parameters": [_TENANT],
-            "requestBody": _body(_FREEZE, True),
-            "responses": _answers(_ANY, 400, 404, 415, 422),
-        },
-    },
-}
-
-_DECLARED = {
-    "type": "object",
-    "required": ["name", "type", "project", "generation", "drifted", "suspended", "frozen"],
-    "properties": {
-        "name": {"type": "string"},
-        "type": {"type": ["string", "null"]},
-        "project": {"type": ["string", "null"], "description": "Whose it is; null for what somebody made by hand."},
-        "generation": {"type": "integer", "description": "The project's apply that is in force."},
-        "drifted": {"type": "boolean", "description": "Whether it is other than it was applied."},
-        "suspended": {"type": "boolean"},
-        "frozen": {"type": "boolean"},
-        "spec": {"type": "object"},
-    },
-}
-for _kind in KINDS.values():
-    _OPERATORS[f"{_TOP}/{_kind.plural}/{{name}}"] = {
-        "get": {
-            "summary": f"One {_kind.name}, with its spec.",
-            "parameters": [_TENANT, _path("name")],
-            "responses": _answers(_DECLARED, 404),
-        }
-    }
-    if _kind.can(Ability.LISTED):
-        _OPERATORS[f"{_TOP}/{_kind.plural}"] = {
-            "get": {
-                "summary": f"What of the kind {_kind.name} is in force.",
-                "parameters": [_TENANT, *_PAGED],
-                "responses": _answers(_list(_kind.plural, _DECLARED), 400, 404),
-            }
-        }
-
-
-def openapi(listener: str) -> dict[str, Any]:
-    """Of the listener for ``agents`` or ``operators``."""
-    paths = _AGENTS if listener == "agents" else _OPERATORS
-    return {
+def openapi(listener: str) -> Schema:
+    """Return the document of the listener for ``agents`` or ``operators``."""
+    routes = LISTENERS[listener]
+    schemas, components = _schemas(routes)
+    paths: dict[str, Schema] = {}
+    errors: dict[str, Schema] = {}
+    for route in routes:
+        operation = _operation(route, schemas)
+        for status, codes in _errors(route).items():
+            name = ".".join((str(status), *codes))
+            errors[name] = _error(codes)
+            operation["responses"][str(status)] = {"$ref": f"#/components/responses/{name}"}
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    document = {
         "openapi": "3.1.0",
         "info": {"title": f"reconciler, for {listener}", "version": __version__},
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
-            "schemas": {"Problem": _PROBLEM},
+            "schemas": components,
+            "responses": errors,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
+    found: Schema = msgspec.json.decode(msgspec.json.encode(document))  # defaults may be tuples
+    return found
+
+
+def _schemas(routes: Sequence[Route[Any]]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
+    """Return the schema of each answer and body by its type, and the components that they refer to."""
+    types: list[Any] = [Problem]
+    for route in routes:
+        types += [one for one in (route.answer, _body(route)) if one is not None and one not in types]
+    made, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    return dict(zip(types, made, strict=True)), components
+
+
+def _body(route: Route[Any]) -> type[Struct] | None:
+    return None if route.method == "GET" or route.takes is Nothing else route.takes
+
+
+def _operation(route: Route[Any], schemas: Mapping[Any, Schema]) -> Schema:
+    """Return the operation of one route, without its errors."""
+    parameters = [*_parameters(route)]
+    body = _body(route)
+    media = "text/plain" if route.answer is str else "application/json"
+    done = {"description": "Success", "content": {media: {"schema": schemas[route.answer]}}}
+    found: Schema = {"summary": route.summary, "responses": {"200": done}}
+    if parameters:
+        found["parameters"] = parameters
+    if body is not None:
+        required = any(one.required for one in msgspec.structs.fields(body))
+        found["requestBody"] = {"required": required, "content": {"application/json": {"schema": schemas[body]}}}
+    return found
+
+
+def _parameters(route: Route[Any]) -> Iterator[Schema]:
+    for name in re.findall(r"{(\w+)}", route.path):
+        yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS.get(name, _NAME)}
+    if route.method == "GET":
+        yield from _fields(route.takes, "query")
+    if route.headers is not None:
+        yield from _fields(route.headers, "header")
+
+
+def _fields(of: type[Struct], where: str) -> Iterator[Schema]:
+    """Yield a parameter for each field of a Struct."""
+    (_,), components = msgspec.json.schema_components([of], ref_template=_REFERENCE)
+    described = components[of.__name__]
+    for name, schema in described["properties"].items():
+        text = {"description": schema.pop("description")} if "description" in schema else {}
+        yield {"name": name, "in": where, "required": name in described["required"], **text, "schema": schema}
+
+
+def _errors(route: Route[Any]) -> Errors:
+    """Return the codes of a route's problem documents by status."""
+    groups = [EVERY_REQUEST, route.errors]
+    if _body(route) is not None:
+        groups.append(EVERY_BODY)
+    elif route.takes is not Nothing:
+        groups.append(EVERY_QUERY)
+    if route.scope is not None:
+        groups.append(EVERY_SCOPE)
+    return merged(groups)
+
+
+def _error(codes: tuple[str, ...]) -> Schema:
+    """Return the response of a problem document that has one of these codes, or any where none is named."""
+    schema: Schema = {"$ref": _REFERENCE.format(name=Problem.__name__)}
+    if codes:
+        schema = {"allOf": [schema, {"properties": {"code": {"enum": [*codes]}}}]}
+    text = ", ".join(codes) if codes else "Error"
+    return {"description": text, "content": {"application/problem+json": {"schema": schema}}}

@@ -13,7 +13,7 @@ from reconciler.codes import Code
 from reconciler.diff.visible import visible_json
 from reconciler.runtime.mediator import Refusal
 
-_STATUS: Mapping[str, tuple[int, str]] = {
+REFUSALS: Mapping[Code, tuple[int, str]] = {
     "not-found": (404, "There is nothing of this name that you may use."),
     "invalid-values": (422, "The values are not what this takes."),
     "internal-error": (500, "This is a defect of the server."),
@@ -27,11 +27,12 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "outcome-unknown": (409, "Whether the call with this Idempotency-Key was done is not known."),
     "result-not-kept": (409, "The call with this Idempotency-Key was done; its result is not kept."),
 }
-_BY_OUTCOME: Mapping[str, tuple[int, str]] = {
+BY_OUTCOME: Mapping[str, tuple[int, str]] = {
     "blocked": (422, "This call can't be made as it is, and nothing was done."),
     "unknown": (502, "Whether this was done is not known; it is not repeated by itself."),
 }
-_FAILED = (502, "The other side did not do what was asked.")
+"""For the codes of connectors, which ``REFUSALS`` does not name."""
+FAILED = (502, "The other side did not do what was asked.")
 
 
 class Json(Response):
@@ -76,7 +77,7 @@ def problem(status: int, code: Code, detail: str, headers: Mapping[str, str] | N
 
 
 def of_refusal(refusal: Refusal) -> ProblemJson:
-    status, detail = _STATUS.get(refusal.code) or _BY_OUTCOME.get(refusal.outcome, _FAILED)
+    status, detail = REFUSALS.get(refusal.code) or BY_OUTCOME.get(refusal.outcome, FAILED)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
     errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
     more = {"outcome": refusal.outcome, "errors": errors, "upstream_status": refusal.upstream_status}

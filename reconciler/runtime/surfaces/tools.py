@@ -8,34 +8,48 @@ from typing import Any
 from reconciler import strict_json
 from reconciler.access.target import Target
 from reconciler.runtime.mediator import Done, Refusal
+from reconciler.runtime.surfaces import answers
+from reconciler.runtime.surfaces.answers import Plane, PlaneAction, Tool
 
 
-def tool_of(name: str, target: Target) -> dict[str, Any]:
+def tool_of(name: str, target: Target) -> Tool:
     """Return a target as a tool: its name, its purpose, and the JSON Schema of its values."""
     return {
         "name": name,
         "description": target.description,
         "action": target.action,
         "read_only": not target.writes,
-        "input_schema": target.input_schema,
+        "input_schema": {**target.input_schema},
     }
 
 
-def plane_of(name: str, actions: Mapping[str, Target]) -> dict[str, Any]:
+def plane_of(name: str, actions: Mapping[str, Target]) -> Plane:
     """Return a plane: its name, its purpose, and what a caller may do on it."""
     plane = next(iter(actions.values())).chain[0]
-    told = {action: tool_of(f"{name}/{action}", target) for action, target in actions.items()}
-    for one in told.values():
-        del one["name"], one["action"]
-    return {"name": name, "description": plane.body["description"], "actions": told}
+    return {
+        "name": name,
+        "description": plane.body["description"],
+        "actions": {action: _action_of(target) for action, target in actions.items()},
+    }
 
 
-def done_of(done: Done) -> dict[str, Any]:
-    """Return a finished call: its result as it was written, and what an agent has to know of it."""
+def _action_of(target: Target) -> PlaneAction:
+    tool = tool_of("", target)
+    return {
+        "description": tool["description"],
+        "read_only": tool["read_only"],
+        "input_schema": tool["input_schema"],
+    }
+
+
+def done_of(done: Done) -> answers.Done:
+    """Return a finished call: its result as it was written, its evidence, and warnings of limits."""
     answer = done.answer
-    warnings = {"warnings": [*done.warned]} if done.warned else {}
     result = strict_json.embedded(answer.json)
-    return {"evidence_id": done.evidence_id, "result": result, "rows": answer.rows, "cut": answer.cut, **warnings}
+    found: answers.Done = {"evidence_id": done.evidence_id, "result": result, "rows": answer.rows, "cut": answer.cut}
+    if done.warned:
+        found["warnings"] = [*done.warned]
+    return found
 
 
 def refusal_of(refusal: Refusal) -> dict[str, Any]:
