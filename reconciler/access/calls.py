@@ -212,7 +212,14 @@ class Calls:
         elements = [self._element(side, one.name) for one in target.chain]
         mismatch = "action-mismatch" if ask.action not in {None, target.action} else None
         bar = mismatch or barred(self._tenants[side], target)
-        return Facts(target.action, bar, tuple(one for one in elements if one is not None))
+        part = [self._part(target)] if target.part is not None else []
+        return Facts(target.action, bar, (*part, *(one for one in elements if one is not None)))
+
+    def _part(self, target: Target) -> Element:
+        """What a decision may depend on of a part that is called, besides what it is a part of."""
+        whole = target.chain[0].known
+        of_part = (target.classification, target.writes, target.obligations)
+        return Element(self._rules.fits(target.named), whole.project, whole.suspended, (), of_part)
 
     def _repointed(self, old: Target, new: Target) -> tuple[str, str] | None:
         """What runs, or what is reached; all that stands between them only says who may."""
@@ -231,6 +238,10 @@ class Calls:
         found = {*self._differing(pairs, whole=bool(old and new))}
         if old and new and old.action != new.action and (address := self._sides.arrived.get(new.operation.name)):
             found.add((address, True))
+        if not found:
+            wholes = {target.address for target in (old, new) if target and target.part is not None}
+            changed = {*self._sides.arrived.values(), *self._sides.left.values()}
+            found = {(address, bool(old and new)) for address in wholes & changed}
         tools = {target.tool for target in (old, new) if target and target.is_tool}
         yield from found or self._differing(self._claiming(tools), whole=False)
 

@@ -23,6 +23,7 @@ REASONS = {
     "caller-drifted": "the caller is not as it was applied last",
     "caller-suspended": "the caller is suspended",
     "unknown-target": "there is no such target",
+    "not-pinned": "what the tool does was never pinned; `reconciler mcp pin` does that",
     "unusable": "something behind the target is missing, is not valid, or does not fit what is asked of it",
     "inactive": "something behind the target is switched off",
     "suspended": "something behind the target is suspended",

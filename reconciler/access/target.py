@@ -13,6 +13,7 @@ from reconciler.access.rule import Thing, highest
 from reconciler.kinds.table import KINDS, calls_of
 from reconciler.model.address import Address
 from reconciler.model.body import Body
+from reconciler.model.characters import visible
 from reconciler.model.target import UNKNOWN, Inputs
 
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class Target(Struct, frozen=True, dict=True):
     ``name`` is how policies see it: WORD/NAME, e.g. `template/top-customers`. ``chain`` is everything that the call goes
     through: the named resource first, its connector last. ``operation`` is the one of them whose body says what is done;
     ``tool`` the name under which agents see that, "" where they don't. ``writes``: it may change something, whatever a
-    reviewer has called its action. ``obligations`` are what has to happen before the call runs.
+    reviewer has called its action. ``obligations`` are what has to happen before the call runs. ``part`` is what of the
+    operation's body runs, where that has several parts that can be called, such as an MCP server's tools.
     """
 
     tenant: str
@@ -53,6 +55,8 @@ class Target(Struct, frozen=True, dict=True):
     inputs: Inputs
     tool: str = ""
     obligations: tuple[str, ...] = ()
+    part: Body | None = None
+    part_name: str = ""
 
     def once(self, make: Callable[[Target], T]) -> T:
         """Return what a function makes of this target, which is made once: a target lives as long as its snapshot."""
@@ -79,8 +83,14 @@ class Target(Struct, frozen=True, dict=True):
         return self.tool != "" and self.chain[0] is self.operation
 
     @property
+    def named(self) -> Thing:
+        """What the call names, as policies see it; a part has the labels of what it is a part of."""
+        return Thing(self.name, self.chain[0].labels)
+
+    @property
     def description(self) -> str:
-        description: str = self.operation.body["description"]
+        told = ((self.part or {}).get("definition") or {}).get("description")
+        description: str = self.operation.body["description"] if self.part is None else visible(told or "")
         return description
 
     @property
@@ -89,8 +99,9 @@ class Target(Struct, frozen=True, dict=True):
 
     @cached_property
     def things(self) -> tuple[Thing, ...]:
-        """The chain as policies see it."""
-        return tuple(Thing(one.name, one.labels) for one in self.chain)
+        """The chain as policies see it, what the call names first."""
+        behind = self.chain if self.part is not None else self.chain[1:]
+        return (self.named, *(Thing(one.name, one.labels) for one in behind))
 
     @cached_property
     def path(self) -> tuple[tuple[str, str], ...]:
@@ -104,8 +115,13 @@ class Target(Struct, frozen=True, dict=True):
 
     @cached_property
     def classification(self) -> str | None:
-        """The classification in force; None where something that is read has none."""
-        return highest([one.body.get("classification") for one in self.data])
+        """The classification in force; None where something that is read has none.
+
+        A tool reads what its connector says, or what is more sensitive than that.
+        """
+        if self.part is None:
+            return highest([one.body.get("classification") for one in self.data])
+        return self.part.get("classification") or self.operation.body.get("classification")
 
     @cached_property
     def drifted(self) -> bool:
@@ -145,7 +161,8 @@ def resolve(tenant: str, name: str, action: str | None, find: Callable[[str], Re
     chain = tuple(one for one in map(find, operation.chain) if one is not None)
     runs = chain[operation.chain.index(operation.runs)]
     tool = tools_by(runs).get(name if chain[0] is runs else operation.runs, "")
-    return Target(tenant, name, operation.action, operation.writes, chain, runs, operation.inputs, tool)
+    told = operation.action, operation.writes, chain, runs, operation.inputs, tool, operation.obligations
+    return Target(tenant, name, *told, operation.part, operation.part_name)
 
 
 def tools_by(resource: Resource) -> Mapping[str, str]:

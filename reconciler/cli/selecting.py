@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.errors import UsageError
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.configuration import Configuration
-from reconciler.model.kind import Ability
+from reconciler.model.kind import Ability, Kind
+
+if TYPE_CHECKING:
+    from reconciler.access.rule import Thing
 
 
 def parse_address(text: str) -> Address:
@@ -85,13 +88,13 @@ def selections(configuration: Configuration) -> Iterator[Selected]:
 
 def _of_policies(configuration: Configuration) -> Iterator[Selected]:
     """By the judge of access: the callers that a policy is about, and what its targets fit."""
-    from reconciler.access.rule import Subject, Thing, allowed_by_class, denied_by_class, rule_of
+    from reconciler.access.rule import Subject, allowed_by_class, denied_by_class, rule_of
     from reconciler.kinds.table import KINDS
     from reconciler.model.selector import ROLE
 
     policies = [address for address in configuration.resources if address.kind == "policy"]
     callers: dict[str, list[Subject]] = {address.tenant: [] for address in policies}
-    things: dict[str, list[tuple[Thing, Body]]] = {address.tenant: [] for address in policies}
+    nameable: dict[str, list[_Nameable]] = {address.tenant: [] for address in policies}
     for address in configuration.resources:
         kind = KINDS[address.kind]
         if address.tenant not in callers or not (address.kind == "caller" or kind.can(Ability.NAMEABLE)):
@@ -101,28 +104,41 @@ def _of_policies(configuration: Configuration) -> Iterator[Selected]:
             roles = frozenset(word for noun, word in kind.offers(body) if noun == ROLE)
             callers[address.tenant].append(Subject(address.name, roles, body["labels"]))
         else:
-            things[address.tenant].append((Thing(f"{address.kind}/{address.name}", body["labels"]), body))
+            nameable[address.tenant] += _named(kind, address, body)
     for address in policies:
         body = configuration.resources[address].body
         rule = rule_of(f"policy/{address.name}", configuration.project, body)
         classed = denied_by_class if body["effect"] == "deny" else allowed_by_class
         about = sum(rule.about(one) for one in callers[address.tenant])
         fitting = sum(
-            rule.fits(thing)
+            rule.fits(one.thing)
             # an allow is judged by what a caller names
-            and (
-                body["effect"] == "deny"
-                or rule.classification is not None
-                or KINDS[thing.name.partition("/")[0]].calls is not None
-            )
+            and (body["effect"] == "deny" or rule.classification is not None or one.is_called)
             # data has a classification; what is read through other resources is for the judge of a call to say
-            and (
-                rule.classification is None
-                or (
-                    KINDS[thing.name.partition("/")[0]].can(Ability.HOLDS_DATA)
-                    and classed(rule, own.get("classification"))
-                )
-            )
-            for thing, own in things[address.tenant]
+            and (rule.classification is None or (one.has_class and classed(rule, one.classification)))
+            for one in nameable[address.tenant]
         )
         yield Selected(str(address), ((about, "caller"), (fitting, "target")))
+
+
+class _Nameable(NamedTuple):
+    """What a policy may name: whether a caller can call it by that name, and whether it has a classification, and which."""
+
+    thing: Thing
+    is_called: bool
+    has_class: bool
+    classification: str | None
+
+
+def _named(kind: Kind, address: Address, body: Body) -> Iterator[_Nameable]:
+    """Yield a resource, and its parts that can be called."""
+    from reconciler.access.rule import Thing
+
+    labels, own = body["labels"], body.get("classification")
+    parts = kind.calls.parts if kind.calls is not None else None
+    is_called = kind.calls is not None and parts is None
+    yield _Nameable(Thing(f"{kind.name}/{address.name}", labels), is_called, kind.can(Ability.HOLDS_DATA), own)
+    for part, said in parts(body).items() if parts is not None else ():
+        word = kind.calls.word if kind.calls is not None else ""
+        found = said.get("classification") or own
+        yield _Nameable(Thing(f"{word}/{address.name}/{part}", labels), True, True, found)

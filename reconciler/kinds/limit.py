@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal, Self, TypeAlias
@@ -11,41 +12,65 @@ from pydantic import AfterValidator, Field, model_validator
 from reconciler.errors import Problem
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.table import KINDS, can, kinds_that
-from reconciler.model.address import BARE_NAME, is_name
+from reconciler.kinds.wording import nearest
+from reconciler.model.address import BARE_NAME, Address, is_name
 from reconciler.model.body import Body
 from reconciler.model.fields import SAFE_INTEGER, Amount, Form, FormLater, fail
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BodyJudge, JudgedTogether
 from reconciler.model.spec import Spec
+from reconciler.model.target import PARTS
 
 TENANT = "tenant"
+LONGEST = 127
+_PART = re.compile("[A-Za-z0-9_./-]+")
 
 
 def _target(text: str) -> str:
     if text == TENANT:
         return text
     kind, _, name = text.partition("/")
-    if not (is_name(kind) and is_name(name)):
+    if kind not in PARTS and len(text) > LONGEST:
+        raise fail("too-long", f"expected at most {LONGEST} characters")
+    name, _, part = name.partition("/") if kind in PARTS else (name, "", "-")
+    if not (is_name(kind) and is_name(name) and _PART.fullmatch(part)):
         raise fail("invalid-reference", "expected `tenant`, or kind/name such as integration/openai-prod")
     return text
 
 
 def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
     """The kind of the target is judged here and not in the spec, so that a circle of limits is told as one too."""
-    kind = resource.body["target"].partition("/")[0]
-    if kind in KINDS and not can(kind, Ability.LIMITABLE):
+    kind, _, name = resource.body["target"].partition("/")
+    if kind in PARTS:
+        yield from _part_faults(resource.address, kind, name, lookup)
+    elif kind in KINDS and not can(kind, Ability.LIMITABLE):
         hint = f"limit the tenant, or one of {', '.join(kinds_that(Ability.LIMITABLE))}"
         yield Problem("invalid-target", f"a {kind} can't be the target of a limit", path=("target",), hint=hint)
 
 
+def _part_faults(address: Address, word: str, named: str, lookup: Lookup) -> Iterator[Problem]:
+    """What is wrong with a limit on a part of a resource; one that is missing or external is judged elsewhere."""
+    name, _, part = named.partition("/")
+    whole = lookup(Address(address.tenant, PARTS[word], name))
+    calls = KINDS[PARTS[word]].calls
+    known = (
+        [*calls.parts(whole.body)] if whole is not None and calls is not None and calls.parts is not None else [part]
+    )
+    if part not in known:
+        meant = nearest(part, known)
+        hint = f"did you mean `{word}/{name}/{meant}`?" if meant else f"declare it at {PARTS[word]}/{name}"
+        yield Problem("invalid-target", f"there is no {word}/{name}/{part}", str(address), ("target",), hint=hint)
+
+
 def _form() -> Form:
     limitable = kinds_that(Ability.LIMITABLE)
-    pattern = rf"^(?:{TENANT}|(?:{'|'.join(limitable)})/{BARE_NAME})$"
+    parts = rf"(?:{'|'.join(PARTS)})/{BARE_NAME}/{_PART.pattern}"
+    pattern = rf"^(?:{TENANT}|(?:{'|'.join(limitable)})/{BARE_NAME}|{parts})$"
     return Form("target", pattern, f"expected `{TENANT}`, or one of {', '.join(limitable)} with its name: kind/name")
 
 
-Target: TypeAlias = Annotated[str, Field(max_length=127), AfterValidator(_target), FormLater(_form)]
+Target: TypeAlias = Annotated[str, Field(max_length=255), AfterValidator(_target), FormLater(_form)]
 _JUDGED = JudgedTogether(("limit-raised", "limit-lowered"))
 
 
@@ -54,7 +79,7 @@ class Limit(Spec):
 
     target: Annotated[Target, _JUDGED] = Field(
         description="What is limited: `tenant` for everything that the tenant does, or kind/name, "
-        "e.g. `integration/openai-prod`."
+        "e.g. `integration/openai-prod`, or `tool/CONNECTOR/TOOL`."
     )
     per: Annotated[Literal["second", "minute", "hour", "day", "month"] | None, _JUDGED] = Field(
         None, description="The period that amounts are counted in, as a fixed window in UTC. `concurrent` has none."

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.kinds.rules import Fault, settle
-from reconciler.kinds.table import can, kinds_that
+from reconciler.kinds.table import can, kinds_that, words_that
 from reconciler.model.access import Action, Classification, Role
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FormLater, ItemSet, Labels, fail
@@ -29,6 +29,7 @@ from reconciler.model.selector import (
     label,
 )
 from reconciler.model.spec import Part, Spec
+from reconciler.model.target import PARTS
 
 
 def _form(value: Any) -> str:
@@ -36,6 +37,7 @@ def _form(value: Any) -> str:
 
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*?")
+_PART_LETTERS = _LETTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_./")
 
 
 def _caller(text: str) -> str:
@@ -46,22 +48,24 @@ def _caller(text: str) -> str:
 
 def _target(text: str) -> str:
     kind, _, name = text.partition("/")
-    if not name or not _LETTERS.issuperset(name) or not (kind == "*" or can(kind, Ability.NAMEABLE)):
+    letters = _PART_LETTERS if kind in PARTS else _LETTERS
+    if not name or not letters.issuperset(name) or not (kind in {"*", *PARTS} or can(kind, Ability.NAMEABLE)):
         raise fail(
             "invalid-pattern",
-            f"expected kind/name, e.g. template/sales-*; the kind is * or one of {', '.join(kinds_that(Ability.NAMEABLE))}, "
-            "and in the name * stands for any text and ? for one letter",
+            f"expected kind/name, e.g. template/sales-* or tool/tickets/*; the kind is * or one of "
+            f"{', '.join(words_that(Ability.NAMEABLE))}, and in the name * stands for any text and ? for one letter",
         )
     return text
 
 
 def _form_of_targets() -> Form:
-    kinds = "|".join(kinds_that(Ability.NAMEABLE))
-    return Form("target_pattern", rf"^(?:\*|{kinds})/[a-z0-9*?-]+$", "expected kind/name, such as template/sales-*")
+    kinds, parts = "|".join(kinds_that(Ability.NAMEABLE)), "|".join(PARTS)
+    pattern = rf"^(?:(?:\*|{kinds})/[a-z0-9*?-]+|(?:{parts})/[A-Za-z0-9_./*?-]+)$"
+    return Form("target_pattern", pattern, "expected kind/name, such as template/sales-*, or tool/CONNECTOR/TOOL")
 
 
 TargetPattern: TypeAlias = Annotated[
-    str, Field(min_length=3, max_length=127), AfterValidator(_target), FormLater(_form_of_targets)
+    str, Field(min_length=3, max_length=255), AfterValidator(_target), FormLater(_form_of_targets)
 ]
 CallerPattern: TypeAlias = Annotated[
     str,
@@ -95,7 +99,9 @@ class Subjects(Part):
 class Targets(Part):
     """What the policy is about: all that is given has to fit, and of a list one item."""
 
-    names: Annotated[ItemSet[TargetPattern], BY_ACCESS] = Field((), description="kind/name, e.g. `template/sales-*`.")
+    names: Annotated[ItemSet[TargetPattern], BY_ACCESS] = Field(
+        (), description="kind/name, e.g. `template/sales-*`, or `tool/CONNECTOR/TOOL`."
+    )
     labels: Annotated[Labels, BY_ACCESS] = Field(
         default_factory=dict, description="Labels; the target has to have all of them."
     )

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.target import Calls
+from reconciler.model.target import PARTS, Calls
 
 
 class _Line(NamedTuple):
@@ -74,6 +74,12 @@ def can(kind: str, ability: Ability) -> bool:
 def kinds_that(ability: Ability) -> tuple[str, ...]:
     """Return every kind with an ability, in the order of the table."""
     return tuple(name for name, kind in KINDS.items() if kind.can(ability))
+
+
+def words_that(ability: Ability) -> tuple[str, ...]:
+    """Return every kind with an ability, and then the words of what is a part of such a kind's resources."""
+    kinds = kinds_that(ability)
+    return (*kinds, *(word for word, kind in PARTS.items() if kind in kinds))
 
 
 def is_freezable(word: str) -> bool:

@@ -20,7 +20,7 @@ from msgspec import Struct, field
 
 from reconciler.codes import Code
 from reconciler.errors import Problem
-from reconciler.kinds.table import KINDS, can, kinds_that
+from reconciler.kinds.table import KINDS, can, kinds_that, words_that
 from reconciler.kinds.wording import nearest
 from reconciler.load.suggest import BUDGET
 from reconciler.model.address import Address
@@ -49,6 +49,7 @@ from reconciler.model.selector import (
     is_pattern,
     labels,
 )
+from reconciler.model.target import PARTS
 from reconciler.remembered import remembered
 
 Offers = dict[tuple[str, str], set[str]]
@@ -77,8 +78,9 @@ OPTIONAL = "say `optional: true` if that is meant"
 
 @cache
 def _callable() -> tuple[str, ...]:
-    """The kinds that a policy may name and a caller call."""
-    return tuple(name for name in kinds_that(Ability.NAMEABLE) if KINDS[name].calls is not None)
+    """The words of what a policy may name and a caller call: kinds, and parts of a kind's resources."""
+    calls = (KINDS[name].calls for name in kinds_that(Ability.NAMEABLE))
+    return tuple(one.word for one in calls if one is not None)
 
 
 class Doubt(Struct, frozen=True):
@@ -91,23 +93,39 @@ class Doubt(Struct, frozen=True):
 
 
 class Said(NamedTuple):
-    """What a body says of selectors: the words that they may select it by, and what it selects by itself."""
+    """What a body says of selectors: the words that they may select it by, and what it selects by itself.
+
+    ``parts``: there is more to select, by names that only the resource's own name makes whole.
+    """
 
     offers: tuple[Offer, ...]
     selectors: tuple[Selector, ...]
+    parts: bool = False
 
 
 def said_by(resources: Iterable[Resource]) -> Iterator[tuple[Address, Said]]:
-    return ((one.address, _said(one.address.kind, one.text)) for one in resources)
+    for one in resources:
+        said = _said(one.address.kind, one.text)
+        yield one.address, said._replace(offers=(*said.offers, *_parts(one))) if said.parts else said
+
+
+def _parts(resource: Resource) -> Iterator[Offer]:
+    """The parts of a resource that can be called, which policies may name as targets."""
+    calls = KINDS[resource.address.kind].calls
+    for part in calls.parts(resource.body) if calls is not None and calls.parts is not None else ():
+        for noun in (TARGET, ALLOWED_TARGET):
+            yield Offer(noun, f"{calls.word if calls else ''}/{resource.address.name}/{part}")
 
 
 @remembered(4096)
 def _said(name: str, text: str) -> Said:
     """Tenants mostly have the same bodies: one that is alike is looked through once."""
     kind, body = KINDS[name], orjson.loads(text)
-    nouns = ((TARGET_LABEL, ALLOWED_LABEL) if kind.calls else (TARGET_LABEL,)) if kind.can(Ability.NAMEABLE) else ()
+    has_parts = kind.calls is not None and kind.calls.parts is not None and any(kind.calls.parts(body))
+    is_called = kind.calls is not None and (kind.calls.parts is None or has_parts)
+    nouns = ((TARGET_LABEL, ALLOWED_LABEL) if is_called else (TARGET_LABEL,)) if kind.can(Ability.NAMEABLE) else ()
     words = (word for noun in nouns for word in labels(noun, body["labels"]))
-    return Said((*kind.offers(body), *words), (*kind.selects(body),))
+    return Said((*kind.offers(body), *words), (*kind.selects(body),), has_parts)
 
 
 def offers_of(said: Iterable[tuple[Address, Said]]) -> Offers:
@@ -157,7 +175,7 @@ class World(Struct, frozen=True, dict=True):
             kind = short.partition("/")[0]
             if fnmatchcase(CALLER, kind):
                 found[CALLER].append((tenant, short))
-            for noun, kinds in ((TARGET, kinds_that(Ability.NAMEABLE)), (ALLOWED_TARGET, _callable())):
+            for noun, kinds in ((TARGET, words_that(Ability.NAMEABLE)), (ALLOWED_TARGET, _callable())):
                 if any(fnmatchcase(name, kind) for name in kinds):
                     found[noun].append((tenant, short))
         return found
@@ -181,7 +199,7 @@ class World(Struct, frozen=True, dict=True):
         short = f"{CALLER}/{text}" if noun == CALLER else text
         if noun == ALLOWED_TARGET and text.partition("/")[0] not in ("*", *_callable()):
             return False
-        if not is_pattern(text) and f"{tenant}/{short}" in self.names:
+        if not is_pattern(text) and (f"{tenant}/{short}" in self.names or text in self.offers.get((tenant, noun), ())):
             return True
         if any(
             fnmatchcase(tenant, outside) and (fnmatchcase(short, pattern) or fnmatchcase(pattern, short))
@@ -191,7 +209,11 @@ class World(Struct, frozen=True, dict=True):
         if not is_pattern(text):
             return False
         matches = re.compile(translate(text)).match
-        return any(matches(name) for name in self._short.get((tenant, noun), ()))
+        return any(matches(name) for name in self._nameable(tenant, noun))
+
+    def _nameable(self, tenant: str, noun: str) -> Collection[str]:
+        """Every name that a selector of the noun may mean: of resources, and of their parts."""
+        return [*self._short.get((tenant, noun), ()), *self.offers.get((tenant, noun), ())]
 
     def moved_to(self, tenant: str, selector: Selector) -> str | None:
         """The new name of what a literal names by its former one."""
@@ -205,9 +227,9 @@ class World(Struct, frozen=True, dict=True):
         """What may have been meant by a literal that selects nothing."""
         _, noun, text, _ = selector.of_any_effect
         if noun in NAMED:
-            words: Collection[str] = self._short.get((tenant, noun), ())
+            words: Collection[str] = self._nameable(tenant, noun)
             kind, _, name = text.partition("/")
-            if noun == TARGET and can(kind, Ability.NAMEABLE):
+            if noun == TARGET and (kind in PARTS or can(kind, Ability.NAMEABLE)):
                 same = [word.partition("/")[2] for word in words if word.startswith(f"{kind}/")]
                 found = nearest(name, same) if len(same) < BUDGET else None
                 return f"{kind}/{found}" if found else None

@@ -49,6 +49,12 @@ def unseen(text: str) -> Iterator[int]:
         yield offset
 
 
+def visible(text: str) -> str:
+    """Return a text without the characters that ``unseen`` finds."""
+    found = {*unseen(text)}
+    return "".join(one for offset, one in enumerate(text) if offset not in found) if found else text
+
+
 def _has_shape(character: str) -> bool:
     return unicodedata.category(character) not in _UNSEEN and IGNORABLE.match(character) is None
 

@@ -184,10 +184,13 @@ def _sorted_set(items: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(sorted(unique, key=str))
 
 
-def free_json(value: Any, depth: int = 0) -> Any:
-    """JSON of any shape, bounded and with one form per number; raises PydanticCustomError."""
-    if depth > 20:
-        raise fail("too-deep", "at most 20 levels of nesting are allowed here")
+MOST_LEVELS = 20
+
+
+def free_json(value: Any, depth: int = 0, most: int = MOST_LEVELS) -> Any:
+    """Return JSON of any shape, bounded and with one form per number. Raises PydanticCustomError."""
+    if depth > most:
+        raise fail("too-deep", f"at most {most} levels of nesting are allowed here")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float | Decimal):
@@ -204,11 +207,11 @@ def free_json(value: Any, depth: int = 0) -> Any:
             raise fail("string_too_long", "text is at most 65536 characters here")
         return _clean(value)
     if isinstance(value, list | tuple):
-        return [free_json(item, depth + 1) for item in value]
+        return [free_json(item, depth + 1, most) for item in value]
     if isinstance(value, dict):
         if not all(isinstance(key, str) and len(key) <= 256 and not _CONTROL.search(key) for key in value):
             raise fail("invalid-key", "keys are text of at most 256 characters without control characters")
-        return {key: free_json(item, depth + 1) for key, item in value.items()}
+        return {key: free_json(item, depth + 1, most) for key, item in value.items()}
     raise fail("json", "expected a JSON value")
 
 

@@ -15,7 +15,7 @@ from reconciler.model.resource import Resource
 from reconciler.model.risk import BodyJudge
 from reconciler.model.selector import Offer, Selector
 from reconciler.model.spec import Spec
-from reconciler.model.target import Calls
+from reconciler.model.target import PARTS, Calls
 
 Lookup: TypeAlias = Callable[[Address], Resource | None]
 """Finds another resource of the same desired state; None where it is missing, invalid or external."""
@@ -123,6 +123,8 @@ class Kind(Struct, frozen=True):
                 if not isinstance(value, str) or value in ref.literals:
                     continue
                 kind, _, name = (ref.kind, "", value) if ref.kind else value.partition("/")
+                if kind in PARTS:
+                    kind, name = PARTS[kind], name.partition("/")[0]
                 if kind and name:
                     yield Reference(path, Address(tenant, kind, name))
 

@@ -79,6 +79,8 @@ def references_written(text: str) -> list[SecretRef]:
 
 
 _PROSE = ("description", "labels", "tags")
+_TOLD = "definition"
+"""Of a tool: what a server says of it, which refers to nothing of ours."""
 
 
 def references_in(body: Any) -> Iterator[Use]:
@@ -88,7 +90,11 @@ def references_in(body: Any) -> Iterator[Use]:
         path, value = stack.pop()
         if isinstance(value, dict):
             # `{plain: ...}` says that it is none
-            stack.extend(((*path, key), value[key]) for key in reversed([*value]) if [*value] != ["plain"])
+            stack.extend(
+                ((*path, key), value[key])
+                for key in reversed([*value])
+                if [*value] != ["plain"] and not (key == _TOLD and len(path) == 2 and path[0] == "tools")
+            )
         elif isinstance(value, list):
             stack.extend(((*path, index), value[index]) for index in reversed(range(len(value))))
         elif isinstance(value, str) and value.partition("://")[0] in SCHEMES:

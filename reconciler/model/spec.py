@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,6 +46,14 @@ class Spec(Part):
         False,
         description="While true in the live state, a plan that deletes, replaces or forgets this resource is refused.",
     )
+
+
+P = TypeVar("P", bound=Part)
+
+
+def read_again(part: type[P], normalised: Body) -> P:
+    """Return the part that a normalised body was written by: its lists are tuples again."""
+    return part.model_validate({key: tuple(one) if isinstance(one, list) else one for key, one in normalised.items()})
 
 
 def explicit_paths(model: BaseModel, prefix: Path = ()) -> Iterator[Path]:

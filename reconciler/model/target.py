@@ -32,6 +32,20 @@ class NoClaim(Exception):
     """The caller's token lacks a claim that a parameter comes from: the call is denied."""
 
 
+CLAIMS = "claims."
+"""Begins the origin of a value that is a claim of the caller's token; the other origin is `caller.name`."""
+
+
+def value_of(origin: str, identity: Identity) -> Any:
+    """Return the value that a caller's identity gives. Raises NoClaim."""
+    if origin == "caller.name":
+        return identity.name
+    claim = origin.removeprefix(CLAIMS)
+    if identity.claims.get(claim) is None:
+        raise NoClaim(f"the token has no claim {claim}")
+    return identity.claims[claim]
+
+
 class Bound(NamedTuple):
     """The values of a call: every parameter by name (None is NULL), and a JSON body where the target takes one."""
 
@@ -71,6 +85,8 @@ class Operation(NamedTuple):
 
     ``chain`` is `kind/name` of everything that the call goes through: the named resource first, the one that reaches the
     outside last. ``runs`` is the one of them whose body says what is done. ``writes``: it may change something.
+    ``part`` is what of that body runs, where a resource has several parts that can be called, and ``part_name`` its name.
+    ``obligations`` are what has to happen before it runs.
     """
 
     chain: tuple[str, ...]
@@ -78,10 +94,18 @@ class Operation(NamedTuple):
     action: str
     writes: bool
     inputs: Inputs
+    part: Body | None = None
+    part_name: str = ""
+    obligations: tuple[str, ...] = ()
 
 
-UNKNOWN, UNUSABLE = "unknown-target", "unusable"
-"""Why a target can't be resolved: nothing has this name; or something behind it is missing, or doesn't fit."""
+UNKNOWN, UNUSABLE, NOT_PINNED = "unknown-target", "unusable", "not-pinned"
+"""Why a target can't be resolved: nothing has this name; something behind it is missing, or doesn't fit; or what it does was
+never pinned."""
+PARTS: Mapping[str, str] = {"tool": "connector"}
+"""By the word of targets that are parts of a resource, WORD/NAME/PART: the kind of that resource."""
+APPROVAL = "approval"
+"""The obligation that a person approves a call before it runs."""
 
 Resolve: TypeAlias = Callable[[str, str | None, Look], Operation | str]
 """From the name of a target (what follows its first word and the slash) and the action that a call asks for."""
@@ -94,10 +118,12 @@ def no_tools(name: str, body: Body) -> Iterable[tuple[str, str]]:
 class Calls(Struct, frozen=True):
     """How the resources of a kind are called.
 
-    ``word`` begins the names of their targets: WORD/NAME. ``tools`` yields, from a resource's name and body, the targets that
-    agents see as tools: the tool's name and the target's.
+    ``word`` begins the names of their targets: WORD/NAME, or WORD/NAME/PART where a resource has ``parts`` that can be called.
+    ``tools`` yields, from a resource's name and body, the targets that agents see as tools: the tool's name and the target's.
     """
 
     word: str
     resolve: Resolve
     tools: Callable[[str, Body], Iterable[tuple[str, str]]] = no_tools
+    parts: Callable[[Body], Mapping[str, Body]] | None = None
+    """The parts of a body by their names; what is called is one of them, and never the resource itself."""

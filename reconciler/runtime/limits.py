@@ -11,6 +11,7 @@ from msgspec import Meta
 from reconciler.access.resource import Resource
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
+from reconciler.model.target import PARTS
 from reconciler.runtime.ledger.entries import Level
 
 TENANT = "tenant"
@@ -31,7 +32,8 @@ class LimitStatus(TypedDict):
 def levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
     """The tenant's, the caller's, and those of everything that the call goes through."""
     by_target = tenant.once(_compiled)
-    names = [TENANT, f"caller/{caller}", *(one.name for one in target.chain)]
+    parts = [target.name] if target.part is not None else []
+    names = [TENANT, f"caller/{caller}", *parts, *(one.name for one in target.chain)]
     found = [level for name in names for level in by_target.get(name, ())]
     return tuple(found + [level for one in target.chain for level in _own(tenant.name, one)])
 
@@ -75,9 +77,13 @@ def _own(tenant: str, one: Resource) -> Sequence[Level]:
 
 
 def uid_of(tenant: Tenant, name: str) -> str | None:
-    """Return the uid of `kind/name`; None for the tenant itself, and for a name that nothing has."""
-    known = tenant.resources.get(name)
-    return (known.uid or None) if known else None
+    """Return the uid of `kind/name`, of a part with its name behind it; None for the tenant itself, and for a name that nothing has."""
+    word, _, rest = name.partition("/")
+    whole, _, part = rest.partition("/")
+    known = tenant.resources.get(f"{PARTS[word]}/{whole}" if word in PARTS else name)
+    if known is None or not known.uid:
+        return None
+    return f"{known.uid}/{part}" if word in PARTS else known.uid
 
 
 def _compiled(tenant: Tenant) -> Mapping[str, Sequence[Level]]:

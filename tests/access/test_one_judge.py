@@ -142,7 +142,9 @@ class State:
 
     def _operators(self) -> Any:
         places: Any = None
-        app = Starlette(routes=operators.routes(self.parts, self.mediator, places, lambda: ""))
+        app = Starlette(
+            routes=operators.routes(operators.OperatorsApi(self.parts, self.mediator, places, None, lambda: ""))
+        )
         who = operators.Operator("ops", OperatorToken(sha256="0" * 64, scopes=("operate",)))
 
         async def proved(scope: Any, receive: Any, send: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from reconciler.kinds.connector.mcp_definition import digest_of
 from reconciler.kinds.schema import flat
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body
@@ -56,6 +57,17 @@ PARAMETERS: Body = {
     "s": {"type": "string", "max_length": 9, "pattern": "[a-z]+", "nullable": True},
     "l": {"type": "array", "items": "string", "max_length": 3},
     "c": {"type": "string", "from": "claims.region"},
+}
+
+DEFINITION: Body = {
+    "title": "A",
+    "description": "Does it.",
+    "input": {
+        "type": "object",
+        "properties": {"owner": {}, "who": {"type": "string"}, "path": {"type": "string"}, "most": {"type": "integer"}},
+    },
+    "output": {"type": "object"},
+    "annotations": {"readOnlyHint": True},
 }
 
 FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
@@ -120,9 +132,25 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "args": ["-x"],
             "env": {"NODE_OPTIONS": {"plain": ""}, "TOKEN": "env://T"},
             "tools": {
-                "a": {"requires_approval": True, "risk": "high", "pin": "sha256:" + "a" * 64, "description": "d"},
-                "b": {},
+                "a": {
+                    "requires_approval": True,
+                    "risk": "high",
+                    "pin": digest_of("a", DEFINITION),
+                    "definition": DEFINITION,
+                    "description": "d",
+                    "read_only": True,
+                    "classification": "restricted",
+                    "tool_name": "a_tool",
+                    "arguments": {
+                        "owner": {"const": "acme"},
+                        "who": {"from": "claims.email"},
+                        "path": {"pattern": "a", "max_length": 5, "enum": ["a"]},
+                        "most": {"min": 1, "max": 5},
+                    },
+                },
+                "b": {"pin": "sha256:" + "a" * 64},
             },
+            "classification": "internal",
             "capabilities": ["read"],
             "timeout_seconds": 5,
             "max_response_bytes": 100,

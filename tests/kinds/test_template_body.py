@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.kinds.template.body import UnusableSchema, body_fault, require_usable
+from reconciler.kinds.schema_engine import UnusableSchema, require_usable
+from reconciler.kinds.template.body import body_fault
 from reconciler.kinds.template.json_schema import schema_faults
 from reconciler.model.target import Unfit
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.kinds.connector import custom, file, http, mcp, serverless, sql, stream, vector
+from reconciler.kinds.connector.mcp_target import ACTION as INVOKE
+from reconciler.kinds.connector.mcp_target import CALLS
 from reconciler.kinds.connector.served import unserved
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.selector import UNSERVED, Offer
+from reconciler.model.selector import ACTION, ALLOWED_CLASS, DENIED_CLASS, EVERY, UNSERVED, Offer
 from reconciler.model.spec import Spec
 
 TYPES: dict[str, type[Spec]] = {
@@ -24,9 +26,13 @@ TYPES: dict[str, type[Spec]] = {
 
 
 def _offers(body: Body) -> Iterator[Offer]:
-    """A word for the loader, which decides by it whether to look at what goes through its tenant's connectors."""
+    """A word for the loader, which decides by it whether to look at what goes through its tenant's connectors; and what tools do."""
     if body.get("runtime") is not False and unserved(body) is not None:
         yield Offer(UNSERVED, body["type"])
+    for tool in body["tools"].values() if body["type"] == "mcp" else ():
+        yield Offer(ACTION, INVOKE)
+        found = tool.get("classification") or body.get("classification")
+        yield from (Offer(ALLOWED_CLASS, found), Offer(DENIED_CLASS, found)) if found else (Offer(DENIED_CLASS, EVERY),)
 
 
 KIND = Kind(
@@ -39,6 +45,7 @@ KIND = Kind(
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
     offers=_offers,
     unserved=unserved,
+    calls=CALLS,
     examples={
         "http": "base_url: https://api.example.com/v1\nauth:\n  type: bearer\n  token: vault://kv/acme/api#token",
         "sql": "dialect: postgresql\ndsn: vault://kv/acme/warehouse#dsn",

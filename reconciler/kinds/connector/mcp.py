@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,12 +18,13 @@ from reconciler.kinds.connector.common import (
     header_faults,
     is_reference,
 )
+from reconciler.kinds.connector.mcp_tool import Tool, ToolName, edited, shown_name
 from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
-from reconciler.model.fields import Form, Items, ModelText, Private, Replacing, ShortText, Text, Url, fail
-from reconciler.model.judges import becomes, grown, leaves_value, other_references, sinks
-from reconciler.model.risk import Health, NoRisk, Risk
+from reconciler.model.access import CLASSIFICATIONS, Classification
+from reconciler.model.fields import Form, Items, Private, Replacing, ShortText, Text, Url, fail
+from reconciler.model.judges import becomes, grown, other_references, sinks
+from reconciler.model.risk import BY_ACCESS, Health, Risk
 from reconciler.model.secret_text import secret_arguments
-from reconciler.model.spec import Part
 
 
 def _command(text: str) -> str:
@@ -34,7 +35,6 @@ def _command(text: str) -> str:
     return text
 
 
-ToolName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_./-]+$")]
 Variable: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Command: TypeAlias = Annotated[
     ShortText,
@@ -42,28 +42,6 @@ Command: TypeAlias = Annotated[
     Form("command", r"""^[^\s;|&<>$`'"]+$""", "expected one program; arguments go into `args`"),
 ]
 Argument: TypeAlias = Annotated[Text, Private()]
-Pin: TypeAlias = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
-
-
-Danger: TypeAlias = Literal["low", "medium", "high", "critical"]
-
-
-class Tool(Part):
-    """A tool that may be called, and how dangerous that is."""
-
-    requires_approval: Annotated[bool, Risk("approval-removed", by=leaves_value(True))] = Field(
-        False, description="Whether a person has to approve each call. False by default."
-    )
-    risk: Annotated[Danger, Risk("access-widened", by=sinks(get_args(Danger)))] = Field(
-        "medium", description="How much harm a call can do. Nobody has judged it yet: `medium`, the default."
-    )
-    pin: Annotated[Pin | None, Risk("pin-changed")] = Field(
-        None,
-        description="The SHA-256 of the tool's whole definition. A tool that changes is no longer called until it is pinned.",
-    )
-    description: Annotated[ModelText, NoRisk("people read it, nothing is decided by it")] = Field(
-        "", description="What the tool is used for here."
-    )
 
 
 class Mcp(Connector):
@@ -102,6 +80,9 @@ class Mcp(Connector):
         default_factory=dict,
         description="Headers of every request. One that looks secret, such as `Authorization`, needs a reference or `{plain: …}`.",
     )
+    classification: Annotated[
+        Classification | None, BY_ACCESS, Risk("classification-lowered", by=sinks(CLASSIFICATIONS))
+    ] = Field(None, description="How sensitive what its tools read is. A tool may be more sensitive, and never less.")
     tools: Annotated[
         dict[ToolName, Tool], Field(max_length=1000), Risk("access-widened", by=grown(empty_is_all=False))
     ] = Field(
@@ -132,6 +113,24 @@ class Mcp(Connector):
         else:
             yield from required(self, ("url",), f"for the transport `{self.transport}`")
             yield from forbidden(self, ("command", "args", "env"), f"for the transport `{self.transport}`")
+
+        yield from self._tool_faults()
+
+    def _tool_faults(self) -> Iterator[Fault]:
+        shown: dict[str, str] = {}
+        for name, tool in self.tools.items():
+            if edited(name, tool):
+                message = "the definition is not the one that its pin is the digest of"
+                hint = "take it as `reconciler mcp pin` wrote it"
+                yield Fault(("tools", name, "definition"), "lock-edited", message, hint)
+            first = shown.setdefault(shown_name("", name, tool.tool_name), name)
+            if first != name:
+                message = f"agents would see `{first}` and this tool under one name"
+                yield Fault(("tools", name), "duplicate-value", message, "give one of them a `tool_name`")
+            own = tool.classification
+            if own and self.classification and CLASSIFICATIONS.index(own) < CLASSIFICATIONS.index(self.classification):
+                message = f"a tool is at least as sensitive as its connector, which is {self.classification}"
+                yield Fault(("tools", name, "classification"), "conflicting-fields", message)
 
     def _argument_faults(self) -> Iterator[Fault]:
         message = "arguments are visible to every process; hand secrets over in `env`"

@@ -9,19 +9,20 @@ from typing import Any
 from msgspec import Struct, field
 
 from reconciler import strict_json
-from reconciler.kinds.template.body import BODY, UnusableSchema, body_fault
+from reconciler.kinds.schema_engine import UnusableSchema
+from reconciler.kinds.template.body import BODY, body_fault
 from reconciler.kinds.template.declared import Unfitting, all_fit
 from reconciler.kinds.template.parameter import Parameter
 from reconciler.kinds.template.pattern import MAX_STEPS, weight
 from reconciler.kinds.template.schema_cost import TooMuch, steps_of
 from reconciler.model.body import Body
-from reconciler.model.target import Bound, Identity, NoClaim, Unfit
+from reconciler.model.spec import read_again
+from reconciler.model.target import CLAIMS, Bound, Identity, NoClaim, Unfit, value_of
 from reconciler.strict_json import NotStrict
 
-CLAIMS = "claims."
 MOST_FAULTS = 100
 """Of one call: its caller can do nothing with more."""
-_COSTLY = Unfit("arguments", "expected less text: holding it against the patterns here would take too long")
+COSTLY = Unfit("arguments", "expected less text: holding it against the patterns here would take too long")
 _FORMATS = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -49,7 +50,7 @@ class ParameterInputs(Struct, frozen=True, dict=True):
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
-        return {name: Parameter.model_validate(_plain(raw)) for name, raw in self.template["parameters"].items()}
+        return {name: read_again(Parameter, raw) for name, raw in self.template["parameters"].items()}
 
     @cached_property
     def origins(self) -> Mapping[str, str]:
@@ -75,7 +76,7 @@ class ParameterInputs(Struct, frozen=True, dict=True):
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
     def identify(self, identity: Identity) -> dict[str, Any]:
-        found = {name: _of_identity(origin, identity) for name, origin in self.origins.items()}
+        found = {name: value_of(origin, identity) for name, origin in self.origins.items()}
         for name, value in found.items():
             if fault := _claim_fault(self.parameters[name], value):
                 raise NoClaim(f"{name}: {fault}")
@@ -89,7 +90,7 @@ class ParameterInputs(Struct, frozen=True, dict=True):
         found = self.identify(identity)
         own = self.parameters
         if self._steps(given) > MAX_STEPS:
-            return (_COSTLY,)
+            return (COSTLY,)
         wrong: list[Unfit] = []
         for name in given:
             if name not in own and not (name == BODY and self.sends_body):
@@ -128,26 +129,13 @@ class ParameterInputs(Struct, frozen=True, dict=True):
             return Unfit(BODY, "the template's schema of the body can't be used")
 
 
-def _plain(raw: Body) -> Any:
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
-
-
-def _of_identity(origin: str, identity: Identity) -> Any:
-    if origin == "caller.name":
-        return identity.name
-    claim = origin.removeprefix(CLAIMS)
-    if identity.claims.get(claim) is None:
-        raise NoClaim(f"the token has no claim {claim}")
-    return identity.claims[claim]
-
-
 def _claim_fault(parameter: Parameter, value: Any) -> str | None:
     """Return what is wrong with a claim: tokens are read by a library that takes more than strict JSON."""
     try:
         strict_json.write(value)
     except NotStrict as error:
         return str(error)
-    return _COSTLY.message if _steps(parameter, value) > MAX_STEPS else _fault(parameter, value)
+    return COSTLY.message if _steps(parameter, value) > MAX_STEPS else _fault(parameter, value)
 
 
 def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> tuple[Any, str | None]:

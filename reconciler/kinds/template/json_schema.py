@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reconciler.errors import Path
 from reconciler.kinds.rules import Fault
-from reconciler.kinds.template.body import UnusableSchema, require_usable
+from reconciler.kinds.schema_engine import UnusableSchema, require_usable
 from reconciler.kinds.template.pattern import is_linear
 from reconciler.kinds.template.schema_cost import TooMuch, require_bounded, target_of
 from reconciler.model.fields import unseen_fault

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from reconciler import strict_json
 from reconciler.kinds.connector.common import is_reference
-from reconciler.kinds.template.body import UnusableSchema, body_fault
+from reconciler.kinds.schema_engine import UnusableSchema
+from reconciler.kinds.template.body import body_fault
 from reconciler.kinds.template.http_values import NAME, filled, unfit, word
 from reconciler.runtime.call import Call, Failed, Resolve
 
