@@ -44,7 +44,11 @@ def judge(plan: Plan, needs: Needs, terms: Terms, transaction: Transaction, proj
     verdicts = [(change, decide(change, locked)) for change in plan.changes]
     refused = [_foreign(c, locked) for c, verdict in verdicts if verdict is Verdict.NOT_OURS]
     moved = {c.address for c, verdict in verdicts if verdict is Verdict.STALE}.union(_renamed(verdicts, transaction))
-    stale = [*_restored(plan, transaction), *(_stale(address) for address in sorted(moved))]
+    stale = [
+        *_restored(plan, transaction),
+        *_replaced(plan, transaction),
+        *(_stale(address) for address in sorted(moved)),
+    ]
     writes = tuple(
         _forgetting(c) if verdict is Verdict.LOST else c
         for c, verdict in verdicts
@@ -97,6 +101,16 @@ def _restored(plan: Plan, transaction: Transaction) -> Iterator[Problem]:
             f"generation {plan.generation} of this database is the work of {_apply(made_by)}, and the plan was made after "
             f"{_apply(plan.apply_id)}: the database was probably restored from a backup, and applied to since",
             hint="make a new plan",
+        )
+
+
+def _replaced(plan: Plan, transaction: Transaction) -> Iterator[Problem]:
+    """Another secret stands where the plan was reviewed with one: nobody has seen that."""
+    for one in transaction.secrets_replaced(plan.secrets):
+        yield Problem(
+            "plan-stale",
+            f"encrypted://{one.name} of {one.tenant} is not the secret any more that it was when the plan was made",
+            hint=f"`reconciler secrets access-log {one.tenant}/{one.name}` shows who replaced it; then make a new plan",
         )
 
 

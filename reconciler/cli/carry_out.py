@@ -16,6 +16,7 @@ from reconciler.apply.records import Outcome
 from reconciler.apply.terms import Approval, Standing, Terms
 from reconciler.cli import git
 from reconciler.cli.asking import approve
+from reconciler.cli.credentials import with_reviewed_secrets
 from reconciler.cli.heads import push_head
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_beside_plan
@@ -106,7 +107,7 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
     if out is None:
         carry_out(plan, workspace, database, consent)
         return
-    write_plan(plan, out, signing_key(workspace.project))
+    write_plan(with_reviewed_secrets(plan, database), out, signing_key(workspace.project))
     show_plan(plan, workspace.options, consent.guards, workspace.project.root)
     if workspace.options.format == "text":
         click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")

@@ -208,6 +208,14 @@ def with_rotated_secrets(
     return replace(plan, changes=tuple(with_places(change, loaded, few=False) for change in plan.changes))
 
 
+def with_reviewed_secrets(plan: Plan, database: Database) -> Plan:
+    """The plan as it is saved: an apply refuses it when another secret stands where one does now."""
+    from reconciler.planner.secrets import with_reviewed
+    from reconciler.store.bindings import read_uids
+
+    return with_reviewed(plan, read_uids(database, {change.address.tenant for change in plan.changes}))
+
+
 def keep_fingerprints(database: Database, seen: Fingerprints) -> None:
     """For what was checked by an apply that had nothing to write."""
     from reconciler.store.fingerprints import keep_alone, read_fingerprints

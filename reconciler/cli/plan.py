@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.credentials import Checks, bodies_of, fingerprints, located, run_checks, with_rotated_secrets
+from reconciler.cli.credentials import (
+    Checks,
+    bodies_of,
+    fingerprints,
+    located,
+    run_checks,
+    with_reviewed_secrets,
+    with_rotated_secrets,
+)
 from reconciler.cli.options import (
     common_with,
     plan_without_secrets,
@@ -83,6 +91,7 @@ def command(
     if out is not None:
         from reconciler.plan.file import write_plan
 
+        plan = with_reviewed_secrets(plan, database)
         write_plan(plan, out, signing_key(workspace.project))
     show_plan(plan, options, loaded.configuration.guards, workspace.project.root)
     if options.verbose and options.format == "text" and not options.quiet:

@@ -25,6 +25,14 @@ class Meant(NamedTuple):
     ended: tuple[str, ...]
 
 
+class Reviewed(NamedTuple):
+    """The secret that stood behind a name when a plan that refers to it was made."""
+
+    tenant: str
+    name: str
+    uid: str
+
+
 def names_meant(body: Body | None) -> frozenset[str]:
     """The secrets of the database that a body refers to."""
     return frozenset(use.reference.name for use in references_in(body or {}) if use.reference.scheme == "encrypted")

@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 from reconciler.codes import Code
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
+from reconciler.model.binding import Reviewed
 from reconciler.model.body import Body, canonical
 from reconciler.model.effects import Effects
 
@@ -297,6 +298,8 @@ class Plan(Struct, frozen=True):
     """Who may do what after it that may not do it now, and the other way round: information for people, an apply judges anew."""
     apply_id: str | None = None
     """The apply that made ``generation``: a restored database counts generations anew, and not in the same applies."""
+    secrets: tuple[Reviewed, ...] = ()
+    """Of a saved plan: the secrets of the database that its changes refer to."""
 
     def count(self, *actions: Action) -> int:
         return count(self.changes, *actions)

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-FORMAT_VERSION: Final = "1.2"
+FORMAT_VERSION: Final = "1.3"
 """Changes with every change of these types; a test holds the two together."""
 
 C = TypeVar("C")
@@ -252,10 +252,18 @@ class AccessSummaryDocument(_Part, frozen=True):
     narrowed: Annotated[int, Meta(description="How many it may use before the plan and not after.")]
 
 
+class ReviewedDocument(_Part, frozen=True):
+    """A secret that the plan was reviewed with."""
+
+    tenant: Annotated[str, Meta(description="The tenant that the secret belongs to.")]
+    name: Annotated[str, Meta(description="The name in `encrypted://NAME`.")]
+    uid: Annotated[str, Meta(description="Which one it was: set anew, it has another uid.")]
+
+
 class PlanDocument(_Part, Generic[C], frozen=True, kw_only=True):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
-    format_version: Annotated[Literal["1.2"], Meta(description="Version of this format.")]
+    format_version: Annotated[Literal["1.3"], Meta(description="Version of this format.")]
     tool_version: Annotated[str, Meta(description="Version of the reconciler that made it.")]
     project: Annotated[str, Meta(description="The project that it is for.")]
     environment: Annotated[
@@ -312,6 +320,13 @@ class PlanDocument(_Part, Generic[C], frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="What was selected, in words; empty where it was everything.")
     ]
     left_out: Annotated[tuple[LeftOutDocument, ...], Meta(description="What differs and is no part of the plan.")]
+    secrets: Annotated[
+        tuple[ReviewedDocument, ...] | UnsetType,
+        Meta(
+            description="The secrets of the database that the changes refer to, in a saved plan; absent where there are none. "
+            "An apply refuses the plan when another one stands there."
+        ),
+    ] = UNSET
     access_effects: Annotated[
         tuple[EffectDocument, ...],
         Meta(

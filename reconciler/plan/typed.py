@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, ValidationError, convert
 from reconciler.codes import Code
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
+from reconciler.model.binding import Reviewed
 from reconciler.model.body import canonical, digest_of_text, dotted
 from reconciler.model.plan import (
     Action,
@@ -38,6 +39,7 @@ from reconciler.plan.document import (
     LeftOutDocument,
     PlanDocument,
     ResourceChangeDocument,
+    ReviewedDocument,
     RevisionDocument,
     SourceDocument,
     SummaryDocument,
@@ -88,6 +90,7 @@ def typed_plan(plan: Plan) -> PlanDocument[Any]:
         blockers=tuple(map(typed_blocker, plan.blockers)),
         selected=plan.selected,
         left_out=convert(selection_document(plan)["left_out"], tuple[LeftOutDocument, ...]),
+        secrets=tuple(ReviewedDocument(*one) for one in plan.secrets) or UNSET,
         access_effects=convert(effects["access_effects"], tuple[EffectDocument, ...]),
         access_summary=convert(effects["access_summary"], AccessSummaryDocument),
         digest=NO_DIGITS,
@@ -129,6 +132,7 @@ def plan_of(document: PlanDocument[Any], changes: Sequence[Change | None]) -> Pl
             Blocker(cast(Code, one.code), one.message, one.hint, _address(one.address), _addresses(one.others))
             for one in document.blockers
         ),
+        secrets=tuple(Reviewed(one.tenant, one.name, one.uid) for one in document.secrets or ()),
         effects=read_effects(document.access_effects, document.access_summary),
     )
 

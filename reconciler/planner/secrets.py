@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from reconciler.errors import Path
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
-from reconciler.model.binding import paths_meaning
+from reconciler.model.binding import BEGINNING, Reviewed, names_meant, paths_meaning
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.fingerprint import Fingerprints
@@ -32,6 +32,17 @@ def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path,
         for address, fields in known.items()
     }  # fmt: skip
     return {address: paths for address, paths in found.items() if paths}
+
+
+def with_reviewed(plan: Plan, uids: Mapping[tuple[str, str], str]) -> Plan:
+    """The same plan, with the secrets that its changes refer to; ``uids`` are those of the database, by tenant and name."""
+    names = {
+        (change.address.tenant, name)
+        for change in plan.changes
+        if BEGINNING in (change.new_text or "")
+        for name in names_meant(change.after)
+    }
+    return replace(plan, secrets=tuple(Reviewed(*key, uids[key]) for key in sorted(names) if key in uids))
 
 
 def with_replaced(plan: Plan, configuration: Configuration, live: Live, selection: Selection) -> Plan:

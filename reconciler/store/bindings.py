@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, text
 
 from reconciler.errors import IntegrityFailed
 from reconciler.model.address import Address
-from reconciler.model.binding import Meant, Replaced
+from reconciler.model.binding import Meant, Replaced, Reviewed
+from reconciler.model.live import DatabaseState
 from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import StoredSecret
+from reconciler.store.connect import exists, reading
+from reconciler.store.schema import state_of
+from reconciler.store.url import Database
 
 _DIFFERS = ("b.secret_uid < s.uid", "b.secret_uid > s.uid")
 """Two ranges of an index, and not `<>`: a name that thousands of resources use is looked up twice, not read through."""
@@ -54,6 +58,29 @@ def replaced(secret: StoredSecret, user: Address) -> IntegrityFailed:
         hint="`reconciler plan` shows every such reference, and `reconciler apply` binds it to the new secret; "
         "`reconciler secrets access-log` shows who replaced it",
     )
+
+
+def read_uids(database: Database, tenants: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the uids of the secrets of some tenants, by tenant and name."""
+    if not exists(database):
+        return {}
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return {}
+        sql = text("SELECT name, uid FROM secrets WHERE tenant = :tenant")
+        found = ((tenant, connection.execute(sql, {"tenant": tenant})) for tenant in sorted(set(tenants)))
+        return {(tenant, name): uid for tenant, rows in found for name, uid in rows}
+
+
+def replaced_since(connection: Connection, reviewed: Sequence[Reviewed]) -> list[Reviewed]:
+    """Return those that are gone or replaced; the others stay what they are until the transaction ends."""
+    if not reviewed:
+        return []
+    lock = "" if connection.dialect.name == "sqlite" else " FOR SHARE OF s"
+    sql = f"SELECT s.tenant, s.name, s.uid FROM secrets s JOIN {_rows(connection, 2)} ON (s.tenant, s.name) = (x.a, x.b){lock}"
+    rows = json.dumps([[one.tenant, one.name] for one in reviewed])
+    now = {Reviewed(*record) for record in connection.execute(text(sql), {"rows": rows})}
+    return [one for one in reviewed if one not in now]
 
 
 def bind(connection: Connection, meant: Sequence[Meant]) -> None:

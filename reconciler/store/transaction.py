@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.audit import AuditKey
-from reconciler.model.binding import Meant
+from reconciler.model.binding import Meant, Reviewed
 from reconciler.model.body import canonical
 from reconciler.model.configuration import Retention
 from reconciler.model.fingerprint import Fingerprints
@@ -18,7 +18,7 @@ from reconciler.model.known import Known
 from reconciler.model.live import Applied, Owner, ProjectRow, Row
 from reconciler.store import creations
 from reconciler.store.audit import append
-from reconciler.store.bindings import bind
+from reconciler.store.bindings import bind, replaced_since
 from reconciler.store.bulk import MANY, copied, may_stage, run_many, staged
 from reconciler.store.carrying import Life, carry
 from reconciler.store.creations import Creation
@@ -294,6 +294,10 @@ class Transaction:
 
     def note_secrets(self, seen: Fingerprints, forgotten: Mapping[Address, Iterable[Path]]) -> None:
         write_fingerprints(self._connection, seen, forgotten)
+
+    def secrets_replaced(self, reviewed: Sequence[Reviewed]) -> list[Reviewed]:
+        """Return those that are gone or replaced; the others stay as they are until the end."""
+        return replaced_since(self._connection, reviewed)
 
     def bind_secrets(self, meant: Sequence[Meant]) -> None:
         bind(self._connection, meant)

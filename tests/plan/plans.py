@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.model.address import Address
+from reconciler.model.binding import Reviewed
 from reconciler.model.effects import Effect, Effects, Reach
 from reconciler.model.plan import (
     Action,
@@ -82,6 +83,7 @@ PLANS = st.builds(
     partial=st.booleans(),
     revision=st.none() | st.builds(Revision, TEXT, st.booleans()),
     notes=st.lists(TEXT, max_size=2).map(tuple),
+    secrets=st.lists(st.builds(Reviewed, NAME, NAME, TEXT), max_size=2).map(tuple),
     blockers=st.lists(st.builds(Blocker, TEXT, TEXT, TEXT, st.none() | ADDRESS), max_size=2).map(tuple),
     effects=st.builds(
         Effects,

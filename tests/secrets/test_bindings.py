@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from reconciler.apply import judge
 from reconciler.errors import IntegrityFailed
 from reconciler.model.secret_ref import SecretRef
 from reconciler.secrets import envelope
@@ -45,6 +46,10 @@ def replace(kept: Kept) -> None:
     """By the commands that do it."""
     kept("delete", "acme/openai", "--auto-approve", "--allow-referenced").ok()
     kept("set", "acme/openai", stdin=f"{VALUE}-of-openai-2").ok()
+
+
+def forget(kept: Kept) -> None:
+    kept.db.sql("DELETE FROM secrets WHERE name = 'openai'")
 
 
 def as_format_1(kept: Kept, name: str) -> None:
@@ -181,8 +186,46 @@ def test_a_saved_plan_binds_anew(applied: Kept) -> None:
     assert applied.value("openai") == f"{VALUE}-of-openai-2"
 
 
-def test_another_change_of_the_resource_binds_nothing_anew(applied: Kept) -> None:
+def test_a_plan_holds_for_the_secrets_that_it_was_reviewed_with(applied: Kept) -> None:
+    """Whether it binds one anew or leaves it as it is."""
+    replace(applied)
+    applied.command("plan", "--out", "binds").ok()
+    (applied.folder / "acme.yaml").write_text(
+        MANIFEST.replace("{provider: openai,", "{provider: openai, enabled: false,")
+    )
+    applied.command("plan", "--out", "changes").ok()
+    for put_another in (replace, rename, forget):
+        put_another(applied)
+        for saved in ("binds", "changes"):
+            refused = applied.command("apply", saved, "--auto-approve").ok(4).err
+            assert "encrypted://openai of acme is not the secret any more that it was when the plan was made" in refused
+            assert (
+                "next: `reconciler secrets access-log acme/openai` shows who replaced it; then make a new plan"
+                in refused
+            )
+
+
+def test_so_does_one_that_begins_a_resource(kept: Kept) -> None:
+    for name in ("openai", "other"):
+        kept("set", f"acme/{name}", stdin=f"{VALUE}-of-{name}").ok()
+    (kept.folder / "acme.yaml").write_text(MANIFEST)
+    kept.command("plan", "--out", "saved").ok()
+    kept("rotate", "acme/openai", stdin=f"{VALUE}-next").ok()  # the same secret
+    rename(kept)
+    assert "[plan-stale]" in kept.command("apply", "saved", "--auto-approve").ok(4).err
+    assert kept.db.sql("SELECT * FROM bindings") == []
+
+
+def test_a_secret_that_comes_later_makes_no_plan_stale(kept: Kept) -> None:
+    (kept.folder / "acme.yaml").write_text(MANIFEST)
+    kept.command("plan", "--out", "saved").ok()
+    kept("set", "acme/openai", stdin=VALUE).ok()
+    kept.command("apply", "saved", "--auto-approve").ok()
+
+
+def test_another_change_of_the_resource_binds_nothing_anew(applied: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """A replacement that came after the plan is in no plan: nobody has seen it."""
+    monkeypatch.setattr(judge, "_replaced", lambda *_: ())  # which refuses it before that
     (applied.folder / "acme.yaml").write_text(
         MANIFEST.replace("{provider: openai,", "{provider: openai, enabled: false,")
     )
