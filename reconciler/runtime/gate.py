@@ -6,7 +6,7 @@ Surfaces refuse sooner what they can't read at all; nothing passes that this gat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler import strict_json
 from reconciler.model.target import Unfit
@@ -23,6 +23,13 @@ _LONGEST_NAME = 300
 _MOST_ROWS = 2**53
 
 
+class Labels(NamedTuple):
+    """``run`` is in evidence and decides nothing. A write that is sent again with the same ``key`` is not done again."""
+
+    run: str = ""
+    key: str = ""
+
+
 def unfit(arguments: Mapping[str, Any], run: str, key: str) -> Iterator[Unfit]:
     """Yield what is wrong with a request's values, its run id and its Idempotency-Key, before anything looks at them."""
     try:
@@ -35,6 +42,14 @@ def unfit(arguments: Mapping[str, Any], run: str, key: str) -> Iterator[Unfit]:
     for name, text, longest in (("run", run, LONGEST_RUN), ("idempotency_key", key, LONGEST_KEY)):
         if not is_label(text, longest):
             yield Unfit(name, f"expected {label_form(longest)}")
+
+
+def size_of(arguments: Mapping[str, Any]) -> int:
+    """Return the bytes of a request's values as JSON; 0 for values that ``unfit`` refuses."""
+    try:
+        return strict_json.size_of(arguments)
+    except NotStrict:
+        return 0
 
 
 def hashable(tenant: str, target: str, call: Call) -> bytes:

@@ -29,6 +29,7 @@ from reconciler.runtime.pools import Pools
 from reconciler.runtime.refused import Said, denial_of
 from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.source import InForce, Source, Stale
+from reconciler.runtime.threads import LARGE, aside, in_thread, to_its_end
 from reconciler.strict_json import NotStrict
 
 SLACK_SECONDS = 5.0
@@ -130,12 +131,12 @@ class Mediator:
             evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
             raise Refusal("not-found", evidence_id)
         try:
-            call = await self._judged(target, arguments, caller, run, key)
+            call, values = await self._judged(target, arguments, caller, ask, gate.Labels(run, key))
         except Refusal as refusal:
             decision = decision._replace(reason=refusal.code)
             refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
             raise
-        intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run)
+        intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
         repeat = None
         if key and target.writes:
             repeat = Repeat(self._values_key, caller.tenant, caller.uid, key)
@@ -185,20 +186,25 @@ class Mediator:
         for running in self._running.values():
             running.end("stopping")
 
-    async def _judged(self, target: Target, arguments: Mapping[str, Any], caller: Caller, run: str, key: str) -> Call:
-        """Return the call that the values make; what they can't make costs no intent and no charge. Raises Refusal."""
-        if wrong := tuple(gate.unfit(arguments, run, key)):
-            raise Refusal("invalid-values", unfit=wrong)
-        bound = target.inputs.bind(arguments, caller.identity)
-        if not isinstance(bound, Bound):
-            raise Refusal("invalid-values", unfit=bound)
+    async def _judged(
+        self, target: Target, arguments: Mapping[str, Any], caller: Caller, ask: Ask, said: gate.Labels
+    ) -> tuple[Call, str]:
+        """Return the call that the values make, and their hash; what they can't make costs no intent and no charge.
+
+        Raises Refusal.
+        """
+        size = gate.size_of(arguments)
+        bound = await aside(size, _bound, target, arguments, caller, said)
         call = Call(target, bound.values, asyncio.get_running_loop().time() + target.seconds, bound.body)
         try:
             if judge := self._judges.get(call.connector.body["type"]):
                 await judge(call)
         except Failed as error:
             raise Refusal(error.code, outcome="blocked") from None
-        return call
+        return call, await aside(size, self._hash, caller.tenant, str(ask), call)
+
+    def _hash(self, tenant: str, target: str, call: Call) -> str:
+        return self.hashing.hash(gate.hashable(tenant, target, call))
 
     def _in_force(self) -> InForce:
         try:
@@ -233,8 +239,8 @@ class Mediator:
         decision: Decision,
         call: Call,
         run: str,
+        values: str,
     ) -> Intent:
-        said = gate.hashable(caller.tenant, str(ask), call)
         return Intent(
             id=evidence_id,
             tenant=caller.tenant,
@@ -244,7 +250,7 @@ class Mediator:
             target=str(ask),
             connector=call.connector.name,
             action=call.target.action,
-            values=self.hashing.hash(said),
+            values=values,
             policy=decision.policy or "",
             generation=_generation(in_force, decision),
             drifted=call.target.drifted,
@@ -282,11 +288,16 @@ class Mediator:
         task = asyncio.create_task(self._pools.run(intent.id, call))
         running = self._running[intent.id] = _Running(task, caller, call.target)
         timer = asyncio.get_running_loop().call_at(call.deadline, running.end, "timeout")
-        answer, kept, ended = None, None, _Ended("unknown", "cancelled")
+        answer, kept, cancelled, ended = None, None, None, _Ended("unknown", "cancelled")
         try:
-            answer = await asyncio.shield(task)
+            came = await asyncio.shield(task)
             hit("after_effect")
-            answer = gate.passed(answer, self._pools.secrets(call.tenant))
+            secrets = self._pools.secrets(call.tenant)
+            if came.size <= LARGE:
+                answer = gate.passed(came, secrets)
+            else:  # what was done is done, whoever goes away meanwhile
+                ending = await to_its_end(in_thread(gate.passed, came, secrets))
+                answer, cancelled = ending.result, ending.cancelled
             kept = repeat.seal(intent.id, answer) if repeat else None
             ended = _Ended("success", status=answer.status)
         except BaseException as error:
@@ -314,7 +325,19 @@ class Mediator:
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
             reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
             self._ledger.settle(told if reached else told._replace(charged=intent))
+        if cancelled is not None:
+            raise cancelled
         return answer
+
+
+def _bound(target: Target, arguments: Mapping[str, Any], caller: Caller, said: gate.Labels) -> Bound:
+    """Return the values of a call. Raises Refusal, NoClaim."""
+    if wrong := tuple(gate.unfit(arguments, *said)):
+        raise Refusal("invalid-values", unfit=wrong)
+    bound = target.inputs.bind(arguments, caller.identity)
+    if not isinstance(bound, Bound):
+        raise Refusal("invalid-values", unfit=bound)
+    return bound
 
 
 class _Ended(NamedTuple):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -52,6 +52,34 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
         return await worker.do(work, *arguments)
     finally:
         worker.end()
+
+
+LARGE = 64 * 1024
+"""Bytes of JSON from which on work on it leaves the event loop: 64 kB take some 5 ms, and all calls wait meanwhile."""
+
+
+async def aside(size: int, work: Callable[..., T], *arguments: Any) -> T:
+    """Return or raise what ``work`` does on something of that size, in a thread where that takes long."""
+    return work(*arguments) if size <= LARGE else await in_thread(work, *arguments)
+
+
+class Ending(NamedTuple, Generic[T]):
+    """The result of work, and the cancellation that came meanwhile, which whoever awaited it has to raise."""
+
+    result: T
+    cancelled: asyncio.CancelledError | None
+
+
+async def to_its_end(work: Awaitable[T]) -> Ending[T]:
+    """Await work to its end, whoever is cancelled meanwhile. Raises what the work does."""
+    task = asyncio.ensure_future(work)
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return Ending(task.result(), cancelled)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -19,6 +19,7 @@ from reconciler.codes import Code
 from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.http_request import Request, request_of
+from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
 
 _PASSING = frozenset({429, 502, 503, 504})
@@ -150,7 +151,7 @@ class _Http:
                 if len(data) > most:
                     response.close()
                     raise Failed("too-large", "the response is larger than allowed", _after(request), response.status)
-            content = {"status": response.status, "body": _content(data, response, request)}
+            content = {"status": response.status, "body": await aside(len(data), _content, data, response, request)}
             return _Reply(Answer(content, None, len(data), status=response.status), response.status, retry_after)
 
     def _open(self) -> aiohttp.ClientSession:

@@ -14,6 +14,7 @@ from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.connectors.postgresql_reach import REPORT, SILENCE, Listener, judge
 from reconciler.runtime.connectors.postgresql_values import Changed, Column, fitted, spelled, told_of
 from reconciler.runtime.connectors.sql_common import Bound, Caps, Reading, Scope, caps_of, scope_of, typed
+from reconciler.runtime.threads import aside
 
 MOST_PREPARED = 64
 _UNTYPED = (asyncpg.IndeterminateDatatypeError, asyncpg.AmbiguousParameterError)
@@ -86,7 +87,7 @@ class Session:
             columns, aliases = _columns(attributes)
             query = _measured(f"reconciler_w reconciler_t{aliases}", columns, caps_of(call))
             statement = await self._judged(call, f"WITH reconciler_w AS (\n{asked.text}\n) {query}")
-            answer = told_of(await statement.fetch(*asked.values), columns, caps_of(call))
+            answer = await _told(await statement.fetch(*asked.values), columns, call)
         else:
             statement = await self._judged(call, asked.text)
             await statement.fetch(*asked.values)
@@ -117,7 +118,7 @@ class Session:
             known.kinds = known.kinds or records[0][1]
             if records[0][1] != known.kinds:
                 raise Changed
-        return told_of(records, known.columns, caps_of(call))
+        return await _told(records, known.columns, call)
 
     async def _prepare(self, call: Call, reading: Reading) -> tuple[Prepared, Spelled]:
         """Leaves the transaction open in which the query was judged."""
@@ -216,3 +217,9 @@ def _measured(source: str, columns: Sequence[Column], caps: Caps) -> str:
         f"FROM ({rows}) a WINDOW w AS (ROWS UNBOUNDED PRECEDING)"
     )
     return f"SELECT CASE WHEN total <= {caps.size} THEN j END, CASE WHEN n = 1 THEN k END FROM ({sizes}) b"
+
+
+async def _told(records: Sequence[Sequence[Any]], columns: Sequence[Column], call: Call) -> Answer:
+    """Return rows as an answer; of many, in a thread. Raises Failed, Changed."""
+    size = sum(len(record[0] or "") for record in records)
+    return await aside(size, told_of, records, columns, caps_of(call))

@@ -14,12 +14,12 @@ from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.model.access import ACTIONS
 from reconciler.model.address import is_name
-from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN
+from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN, Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces import answers
 from reconciler.runtime.surfaces.answers import Limits, Plane, Planes, Tool, Tools
 from reconciler.runtime.surfaces.errors import EVERY_CALL, NOT_FOUND
-from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
+from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
 from reconciler.runtime.surfaces.pages import Paged, page
 from reconciler.runtime.surfaces.problem import Json, problem
 from reconciler.runtime.surfaces.requests import BadRequest

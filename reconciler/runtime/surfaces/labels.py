@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from reconciler.codes import Code
-from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN, is_label, label_form
+from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN, Labels, is_label, label_form
 
 RUN_HEADER, KEY_HEADER = "x-run-id", "idempotency-key"
-
-
-class Labels(NamedTuple):
-    """``run`` is in evidence and decides nothing. A write that is sent again with the same ``key`` is not done again."""
-
-    run: str = ""
-    key: str = ""
 
 
 class BadLabel(Exception):

@@ -10,8 +10,9 @@ from reconciler import __version__, strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.access.target import Target
+from reconciler.runtime.gate import Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
-from reconciler.runtime.surfaces.labels import BadLabel, Labels, labels
+from reconciler.runtime.surfaces.labels import BadLabel, labels
 from reconciler.runtime.surfaces.mcp_wire import (
     HANDSHAKE_VERSIONS,
     INTERNAL_ERROR,

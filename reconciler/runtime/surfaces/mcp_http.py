@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from reconciler.access.judge import Caller
-from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, Labels, labels
+from reconciler.runtime.gate import Labels
+from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_wire import (
     HEADER_MISMATCH,
@@ -33,6 +34,7 @@ from reconciler.runtime.surfaces.mcp_wire import (
     write_result,
 )
 from reconciler.runtime.surfaces.problem import REFUSED, problem
+from reconciler.runtime.threads import aside
 
 RUN, KEY = RUN_HEADER.encode(), KEY_HEADER.encode()
 _READ = frozenset({b"accept", b"content-type", RUN, KEY, *ROUTING_HEADERS})
@@ -78,7 +80,7 @@ class McpOverHttp:
         """
         modern = is_modern(headers)
         try:
-            message = parse(text)
+            message = await aside(len(text), parse, text)
             if isinstance(message, Notification):
                 return self._taken(message, modern, headers)
             if modern:

@@ -23,7 +23,7 @@ from reconciler.runtime.surfaces.mcp_wire import (
     write_fault,
     write_result,
 )
-from reconciler.runtime.threads import Worker
+from reconciler.runtime.threads import Worker, aside
 
 MOST_RUNNING = 64
 """Requests that run at once; the next line is read when one has ended."""
@@ -54,7 +54,7 @@ class Stdio:
         if not line.strip():
             return
         try:
-            message = parse(line)
+            message = await aside(len(line), parse, line)
         except Fault as fault:
             fault.id = lax_id(line) if fault.id is None else fault.id
             await self._write(write_fault(fault))

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from reconciler import strict_json
 from reconciler.codes import Code
 from reconciler.runtime.surfaces.problem import problem
+from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
 
 T = TypeVar("T", bound=Struct)
@@ -85,7 +86,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     if kind != "application/json":
         raise BadRequest(415, "wrong-media-type", "Send JSON, as application/json.")
     try:
-        found = strict_json.read(body)
+        found = await aside(len(body), strict_json.read, body)
     except NotStrict as error:
         raise BadRequest(400, "invalid-json", f"Send strict JSON: {error}.") from None
     if not isinstance(found, dict):
