@@ -61,8 +61,11 @@ class Refusal(Exception):
     not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
     (``retry_after`` in seconds), unavailable (evidence or what is in force), key-reused, still-running, outcome-unknown
     and result-not-kept (what became of the call that had the same Idempotency-Key, whose evidence is named), or a
-    connector's own code, with ``outcome`` and, of an HTTP upstream, its ``upstream_status``.
+    connector's own code, with ``outcome`` and, of an HTTP upstream, its ``upstream_status``. ``detail`` says what of the
+    template is at fault, for whoever maintains it.
     """
+
+    detail = ""
 
     def __init__(
         self,
@@ -134,7 +137,7 @@ class Mediator:
             call, values = await self._judged(target, arguments, caller, ask, gate.Labels(run, key))
         except Refusal as refusal:
             decision = decision._replace(reason=refusal.code)
-            refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
+            refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run, refusal.detail)
             raise
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
         repeat = None
@@ -200,7 +203,7 @@ class Mediator:
             if judge := self._judges.get(call.connector.body["type"]):
                 await judge(call)
         except Failed as error:
-            raise Refusal(error.code, outcome="blocked") from None
+            raise _because(Refusal(error.code, outcome="blocked"), error) from None
         return call, await aside(size, self._hash, caller.tenant, str(ask), call)
 
     def _hash(self, tenant: str, target: str, call: Call) -> str:
@@ -312,7 +315,8 @@ class Mediator:
                 unfit = (Unfit("arguments", str(error)),)
                 raise Refusal("invalid-values", intent.id, unfit, outcome=ended.outcome) from None
             code = ended.code or "internal-error"
-            raise Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status) from None
+            refusal = Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status)
+            raise _because(refusal, error) from None
         finally:
             timer.cancel()
             del self._running[intent.id]
@@ -338,6 +342,13 @@ def _bound(target: Target, arguments: Mapping[str, Any], caller: Caller, said: g
     if not isinstance(bound, Bound):
         raise Refusal("invalid-values", unfit=bound)
     return bound
+
+
+def _because(refusal: Refusal, error: BaseException) -> Refusal:
+    """Say what a statement reaches that it may not: it stands in the template, whatever the caller's values are."""
+    if refusal.code == "statement-refused":
+        refusal.detail = str(error)
+    return refusal
 
 
 class _Ended(NamedTuple):

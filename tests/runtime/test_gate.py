@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
@@ -18,8 +19,11 @@ from reconciler.access.judge import Caller
 from reconciler.model.target import Unfit
 from reconciler.runtime import gate
 from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.connectors.sql_common import refuse
 from reconciler.runtime.connectors.table import JUDGES
 from reconciler.runtime.mediator import Refusal
+from reconciler.runtime.surfaces.problem import of_refusal
+from reconciler.runtime.surfaces.tools import refusal_of
 from tests.conftest import Db
 from tests.runtime.connectors.support import postgresql_place
 from tests.runtime.servers import Served, served
@@ -123,7 +127,34 @@ def test_a_statement_that_may_not_run_costs_nothing(db: Db, folder: Path) -> Non
         assert (caught.value.code, caught.value.outcome) == ("statement-refused", "blocked")
         assert caught.value.evidence_id
         assert world.outside.seen == []
-        assert outcomes(await world.evidence()) == [("deny", "statement-refused")]
+        reason = "the statement uses tables that `tables` of its datasource does not list: customers"
+        assert caught.value.detail == reason
+        found = await world.evidence()
+        assert outcomes(found) == [("deny", "statement-refused")]
+        assert found[0]["detail"] == reason
+        shown = json.loads(of_refusal(caught.value).body)
+        assert shown["detail"] == refusal_of(caught.value)["detail"]
+        assert shown["detail"].startswith(f"{reason}. Other values don't help: ")
+
+    in_world(db, folder, work)
+
+
+def test_the_database_s_word_on_a_statement_reaches_the_agent(db: Db, folder: Path) -> None:
+    """A function is known to the database alone, after the intent: the agent is told which one, and the outcome is `blocked`."""
+
+    def refuses(_call: Call) -> Answer:
+        refuse(functions=["public.similarity(text, text)"])
+        raise AssertionError
+
+    async def work(world: World) -> None:
+        world.outside.does = refuses
+        with pytest.raises(Refusal) as caught:
+            await world.mediator.access(BOT, TOP, {"region": "eu"})
+        assert "public.similarity(text, text)" in json.loads(of_refusal(caught.value).body)["detail"]
+        world.outside.does = lambda call: fails(Failed("query-failed", "of the other side"))
+        with pytest.raises(Refusal) as caught:
+            await world.mediator.access(BOT, TOP, {"region": "eu"})
+        assert "detail" not in json.loads(of_refusal(caught.value).body)
 
     in_world(db, folder, work)
 

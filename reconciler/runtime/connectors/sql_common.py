@@ -183,7 +183,7 @@ class Reader:
         return found
 
     def report(self, call: Call, error: Failed) -> None:
-        """Log why a statement is refused: its author has to know, and whoever calls it learns the code alone."""
+        """Log why a statement is refused, for its author."""
         if error.code == "statement-refused":
             self._trouble.occurs(f"{call.tenant}/{call.operation.name}: {error}")
 

@@ -19,6 +19,7 @@ class Problem(TypedDict):
     title: str
     status: int
     code: str
+    detail: NotRequired[str]
     evidence_id: NotRequired[str]
     upstream_status: NotRequired[int]
     outcome: NotRequired[str]

@@ -32,6 +32,7 @@ BY_OUTCOME: Mapping[str, tuple[int, str]] = {
     "unknown": (502, "Whether this was done is not known; it is not repeated by itself."),
 }
 """For the codes of connectors, which ``REFUSALS`` does not name."""
+_NEXT = "Other values don't help: whoever maintains the template changes its statement, or what its datasource lists."
 FAILED = (502, "The other side did not do what was asked.")
 
 
@@ -68,17 +69,27 @@ class ProblemJson(Json):
         scope[REFUSED] = self.code
 
 
-def problem(status: int, code: Code, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
-    told = {"type": f"urn:reconciler:problem:{code}", "title": detail, "status": status, "code": code}
+def problem(status: int, code: Code, title: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
+    told = {"type": f"urn:reconciler:problem:{code}", "title": title, "status": status, "code": code}
     kept = {key: value for key, value in more.items() if value not in (None, "", [])}
     answer = ProblemJson({**told, **kept}, status, headers)
     answer.code = code
     return answer
 
 
+def detail_of(refusal: Refusal) -> str:
+    """Return what is at fault, and the next step; "" where the code says all."""
+    return f"{refusal.detail}. {_NEXT}" if refusal.detail else ""
+
+
 def of_refusal(refusal: Refusal) -> ProblemJson:
-    status, detail = REFUSALS.get(refusal.code) or BY_OUTCOME.get(refusal.outcome, FAILED)
+    status, title = REFUSALS.get(refusal.code) or BY_OUTCOME.get(refusal.outcome, FAILED)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
     errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
-    more = {"outcome": refusal.outcome, "errors": errors, "upstream_status": refusal.upstream_status}
-    return problem(status, refusal.code, detail, headers, evidence_id=refusal.evidence_id, **more)
+    more = {
+        "detail": detail_of(refusal),
+        "outcome": refusal.outcome,
+        "errors": errors,
+        "upstream_status": refusal.upstream_status,
+    }
+    return problem(status, refusal.code, title, headers, evidence_id=refusal.evidence_id, **more)

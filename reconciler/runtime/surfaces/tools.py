@@ -10,6 +10,7 @@ from reconciler.access.target import Target
 from reconciler.runtime.mediator import Done, Refusal
 from reconciler.runtime.surfaces import answers
 from reconciler.runtime.surfaces.answers import Plane, PlaneAction, Tool
+from reconciler.runtime.surfaces.problem import detail_of
 
 
 def tool_of(name: str, target: Target) -> Tool:
@@ -61,6 +62,8 @@ def refusal_of(refusal: Refusal) -> dict[str, Any]:
         found["errors"] = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]
     if refusal.retry_after is not None:
         found["retry_after"] = refusal.retry_after
+    if detail := detail_of(refusal):
+        found["detail"] = detail
     if refusal.outcome:
         found["outcome"] = refusal.outcome
     if refusal.upstream_status is not None:
