@@ -7,9 +7,9 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from reconciler.access.expected import KEY, Case
 from reconciler.access.snapshot import Snapshot, Tenant
 from reconciler.errors import Problem
+from reconciler.kinds.access_test import KEY, Case
 from reconciler.kinds.table import KINDS, calls_of
 from reconciler.kinds.wording import nearest
 from reconciler.model.selector import ROLE
@@ -66,7 +66,7 @@ def unknown_of(cases: Sequence[Case], snapshot: Snapshot, elsewhere: Elsewhere) 
     """
     tests: dict[tuple[str, int, str], list[int]] = {}
     for number, case in enumerate(cases):
-        tests.setdefault((case.source.path, case.document, case.name), []).append(number)
+        tests.setdefault((*case.document, case.name), []).append(number)
     problems, skipped = list[Problem](), dict[int, str]()
     for numbers in tests.values():
         own = [cases[number] for number in numbers]
@@ -99,4 +99,4 @@ def _problem(case: Case, field: str, says: str, text: str, known: list[str], num
     hint = f"did you mean `{meant}`? Otherwise {OPTIONAL}" if meant else OPTIONAL
     path = (KEY, case.name, field) if number is None else (KEY, case.name, field, number)
     problem = Problem("matches-nothing", f"the test {case.name} is about nothing: {says}", hint=hint)
-    return case.source.locate(problem, case.document, path, lambda _path: False)
+    return case.locate(problem, path)

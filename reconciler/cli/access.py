@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from reconciler.access.expected import Case, Verdict, cases_of, verdict_of
+from reconciler.access.expected import Verdict, verdict_of
 from reconciler.access.judge import Question, explain
 from reconciler.access.known import known_of
 from reconciler.access.snapshot import Snapshot, snapshot_of
@@ -22,7 +22,9 @@ from reconciler.cli.options import common_by, common_with, print_json, print_lin
 from reconciler.cli.selecting import unknown_tenant
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ConfigurationInvalid, Problems, UsageError
+from reconciler.kinds.access_test import Case
 from reconciler.kinds.table import calls_of
+from reconciler.load.access_tests import cases_of
 from reconciler.load.source import read_source
 from reconciler.model.access import ACTIONS
 from reconciler.model.status import Status

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from reconciler.access.expected import Tests
+from reconciler.kinds.access_test import Tests
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
 from reconciler.load.project_file import ProjectFile

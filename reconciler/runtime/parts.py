@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from reconciler.errors import ReconcilerError
 from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
-from reconciler.runtime.control import control_of
 from reconciler.runtime.extras import not_installed
 from reconciler.runtime.hashing import NOT_APART, values_key
 from reconciler.runtime.ledger import rollup
@@ -30,6 +29,7 @@ from reconciler.runtime.source import Source
 from reconciler.runtime.threads import in_thread
 from reconciler.runtime.workers import WORKERS, Accesses, Tools
 from reconciler.store.failures import DatabaseFailed
+from reconciler.store.marks import control_of
 from reconciler.store.url import Database
 from reconciler.store.watch import Watch
 

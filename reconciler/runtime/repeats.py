@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import os
 from hashlib import sha256
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reconciler import strict_json
 from reconciler.runtime.call import Answer
+from reconciler.secrets.aead import decrypt, encrypt
 
 _Kept = tuple[msgspec.Raw, int | None, int, bool]
 MOST_KEPT = 1024 * 1024
@@ -36,16 +34,15 @@ class Repeat:
         text = strict_json.write_around([strict_json.embedded(answer.json), answer.rows, answer.size, answer.cut])
         if len(text) > MOST_KEPT:
             return None
-        nonce = os.urandom(12)
-        return nonce + AESGCM(self._derived(b"seal")).encrypt(nonce, text, evidence_id.encode())
+        return encrypt(self._derived(b"seal"), text, evidence_id.encode())
 
     def opened(self, evidence_id: str, kept: bytes) -> Answer | None:
-        """None for what was not sealed by this key for this evidence."""
+        """Return the answer that ``seal`` got; None for anything else, another key or evidence included."""
         try:
-            text = AESGCM(self._derived(b"seal")).decrypt(kept[:12], kept[12:], evidence_id.encode())
+            text = decrypt(self._derived(b"seal"), kept, evidence_id.encode())
             written, rows, size, cut = msgspec.json.decode(text, type=_Kept)
             return Answer(strict_json.read(bytes(written)), rows, size, cut, bytes(written))
-        except (InvalidTag, msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError):
             return None
 
     def _derived(self, use: bytes) -> bytes:

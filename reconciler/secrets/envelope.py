@@ -26,15 +26,14 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reconciler.errors import IntegrityFailed
+from reconciler.secrets.aead import NONCE, NotAuthentic, decrypt, encrypt
 
 MAGIC, OLD_MAGIC = b"RCS2", b"RCS1"
-NONCE, COMMITMENT, SALT, TAG, MAC, KEY = 12, 32, 32, 16, 32, 32
+COMMITMENT, SALT, TAG, MAC, KEY = 32, 32, 16, 32, 32
 _VALUE, _WRAP = b"reconciler secret value 1", b"reconciler secret wrap 1"
 
 Random = Callable[[int], bytes]
@@ -118,7 +117,7 @@ class FileKey:
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
         salt = self._random(SALT)
         key, commitment = _derive(self._key, salt, _WRAP)
-        return salt + commitment + _encrypt(key, data_key, context, self._random)
+        return salt + commitment + encrypt(key, data_key, context, self._random)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         salt, commitment, rest = wrapped[:SALT], wrapped[SALT : SALT + COMMITMENT], wrapped[SALT + COMMITMENT :]
@@ -135,7 +134,7 @@ def seal(value: str, bound: Bound, wrapper: Wrapper, random: Random = os.urandom
     """A new blob, under a fresh data key."""
     data_key = random(KEY)
     derived = _derive(data_key, b"", _VALUE)
-    sealed = _encrypt(derived[0], value.encode(), _context(b"value", bound), random)
+    sealed = encrypt(derived[0], value.encode(), _context(b"value", bound), random)
     wrapped = wrapper.wrap(data_key, _wrap_context(bound, wrapper.key_id))
     return Blob(wrapper.key_id, wrapped, sealed).pack(derived[1], bound.name)
 
@@ -199,15 +198,10 @@ def _derive(key: bytes, salt: bytes, info: bytes) -> tuple[bytes, bytes]:
     return both[:KEY], both[KEY:]
 
 
-def _encrypt(key: bytes, value: bytes, context: bytes, random: Random) -> bytes:
-    nonce = random(NONCE)
-    return nonce + AESGCM(key).encrypt(nonce, value, context)
-
-
 def _decrypt(key: bytes, data: bytes, context: bytes) -> bytes:
     try:
-        return AESGCM(key).decrypt(data[:NONCE], data[NONCE:], context)
-    except InvalidTag:
+        return decrypt(key, data, context)
+    except NotAuthentic:
         raise damaged() from None
 
 

@@ -16,12 +16,13 @@ import pytest
 from starlette.applications import Starlette
 
 from reconciler.access.decide import Ask
-from reconciler.access.expected import Case, verdict_of
-from reconciler.access.expected import Test as AccessTest
+from reconciler.access.expected import verdict_of
 from reconciler.access.judge import Caller
 from reconciler.access.snapshot import Snapshot
 from reconciler.cli import access as command
 from reconciler.errors import Place
+from reconciler.kinds.access_test import Case
+from reconciler.kinds.access_test import Test as AccessTest
 from reconciler.load.serve_file import OperatorToken
 from reconciler.model.status import CallerKey, Freeze, Status, moment
 from reconciler.runtime.call import Answer, Call
@@ -210,8 +211,7 @@ class State:
 
 def _case(test: AccessTest) -> Case:
     """As if it stood in a file."""
-    nowhere: Any = None
-    return Case("one", TENANT, test, Place("x", 1, 1), nowhere, 0)
+    return Case("one", TENANT, test, Place("x", 1, 1), ("x", 0), lambda problem, _path: problem)
 
 
 def _asks(caller: Caller) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import BaseModel
 
-from reconciler.access import expected
 from reconciler.guards.check import Allowances, Facts, refusals
+from reconciler.kinds.access_test import Tests
 from reconciler.kinds.facts import heals
 from reconciler.kinds.parse import parse
 from reconciler.kinds.schema import Shape, fields_of, member_of, shown
@@ -99,7 +99,7 @@ def test_every_field_declares_its_risk_and_its_privacy(kind: str, variant: str, 
     assert unstated(model) == []
 
 
-@pytest.mark.parametrize("model", [ProjectFile, ServeFile, RuleFile, expected.Tests])
+@pytest.mark.parametrize("model", [ProjectFile, ServeFile, RuleFile, Tests])
 def test_settings_state_their_privacy_too(model: type[BaseModel]) -> None:
     """Excerpts show lines of these files as well."""
     assert unstated(model) == []

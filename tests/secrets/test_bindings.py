@@ -58,7 +58,7 @@ def as_format_1(kept: Kept, name: str) -> None:
     place, key = Bound(tenant, uid, version, name), kept.ring.primary
     data_key = os.urandom(32)
     value_key, mac_key = envelope._derive(data_key, b"", envelope._VALUE)
-    sealed = envelope._encrypt(value_key, kept.value(name).encode(), envelope._context(b"value", place), os.urandom)
+    sealed = envelope.encrypt(value_key, kept.value(name).encode(), envelope._context(b"value", place), os.urandom)
     wrapped = key.wrap(data_key, envelope._wrap_context(place, key.key_id, OLD_MAGIC))
     blob = Blob(key.key_id, wrapped, sealed, magic=OLD_MAGIC).pack(mac_key, name)
     kept.db.sql("UPDATE secrets SET blob = ? WHERE uid = ?", [blob, uid])

@@ -166,7 +166,7 @@ def old(value: str, place: Bound) -> bytes:
     """A blob of format 1, which binds no name."""
     data_key = os.urandom(32)
     value_key, mac_key = envelope._derive(data_key, b"", envelope._VALUE)
-    sealed = envelope._encrypt(value_key, value.encode(), envelope._context(b"value", place), os.urandom)
+    sealed = envelope.encrypt(value_key, value.encode(), envelope._context(b"value", place), os.urandom)
     wrapped = ONE.wrap(data_key, envelope._wrap_context(place, "k-1", b"RCS1"))
     return Blob("k-1", wrapped, sealed, magic=b"RCS1").pack(mac_key, place.name)
 

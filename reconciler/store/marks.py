@@ -1,4 +1,4 @@
-"""The databases of the configuration and of the runtime turned into that by which a connector recognises them."""
+"""Marks by which a database is recognised, whatever name a connector reaches it by."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _WHICH = "SELECT system_identifier::text, pg_catalog.current_database()::text FR
 
 
 def control_of(*databases: Database) -> Marks:
-    """Of a SQLite file its device and inode, and its path, should it be exchanged; of a PostgreSQL database its server's
-    system identifier, which a standby shares, and its name. Where a role may not know that, the tables have to tell.
+    """Return the marks of databases: the server's own, which no connector may reach.
 
+    A SQLite file has its device and inode, and its path, should it be exchanged. A PostgreSQL database has its server's system
+    identifier, which a standby shares, and its name; none where the role may not read it: the tables have to tell.
     Raises what a reader of the database may see.
     """
     return frozenset(mark for database in databases for mark in _marks(database))
