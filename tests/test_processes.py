@@ -4,33 +4,68 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler import processes
+from reconciler.batches import BATCH, MANY, in_batches
+from reconciler.processes import forked
+from reconciler.ticker import Ticker
+from tests.conftest import ROOT, command_environment
 
 
-def in_processes(items: Sequence[int], work: Callable[[int], bytes | None]) -> list[bytes | None]:
-    return [*processes.in_processes(items, work)]
+class Known:
+    """The threads of the test's own process, which other tests and their runner have started: no reason to fork nothing."""
+
+    def __init__(self) -> None:
+        self._threads = {*threading.enumerate()} - {threading.current_thread()}
+
+    def enumerate(self) -> list[threading.Thread]:
+        return [*({*threading.enumerate()} - self._threads)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(threading, name)
 
 
 @pytest.fixture(autouse=True)
-def _two(monkeypatch: pytest.MonkeyPatch) -> None:
+def known(monkeypatch: pytest.MonkeyPatch) -> Known:
+    found = Known()
     monkeypatch.setattr(processes, "processors", lambda: 2)
+    monkeypatch.setattr(processes, "threading", found)
+    return found
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 5000])
+def workers_of(work: Callable[[int], object], items: Sequence[int]) -> set[int]:
+    """The processes that did the work."""
+
+    def told(item: int) -> int:
+        work(item)
+        return os.getpid()
+
+    return {*forked(told, items)}
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 128, 129, 5000])
 def test_every_result_in_the_order_of_the_items(count: int) -> None:
-    assert in_processes(range(count), lambda n: str(n).encode() if n % 3 else None) == [
+    assert [*forked(lambda n: str(n).encode() if n % 3 else None, range(count))] == [
         str(n).encode() if n % 3 else None for n in range(count)
     ]
 
 
+def test_both_processes_work() -> None:
+    assert len(workers_of(lambda n: time.sleep(0.01), range(60))) == 2
+
+
 def test_results_larger_than_a_pipe() -> None:
-    assert in_processes(range(8), lambda n: bytes([n]) * 1_000_000) == [bytes([n]) * 1_000_000 for n in range(8)]
+    assert [*forked(lambda n: bytes([n]) * 1_000_000, range(8))] == [bytes([n]) * 1_000_000 for n in range(8)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -42,42 +77,124 @@ def test_what_a_killed_child_left_is_done_here(number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
         return str(item).encode()
 
-    assert in_processes(range(400), work) == [str(n).encode() for n in range(400)]
+    assert [*forked(work, range(400))] == [str(n).encode() for n in range(400)]
 
 
 def test_an_error_in_a_child_is_an_error_here() -> None:
-    def work(item: int) -> bytes:
-        raise KeyError(item)
+    here = os.getpid()
 
-    with pytest.raises(KeyError):
-        in_processes(range(50), work)
+    def work(item: int) -> int:
+        if os.getpid() != here or item == 49:
+            raise KeyError(item)
+        return item
+
+    with pytest.raises(KeyError) as caught:
+        [*forked(work, range(50))]
+    assert caught.value.args == (49,)
 
 
-def test_no_child_is_left_behind() -> None:
+def test_no_child_is_left_behind(known: Known) -> None:
     # A test process has other children too (a PostgreSQL that another test started).
     before = _children()
-    in_processes(range(50), lambda n: b"")
+    assert len([*forked(lambda n: b"", range(50))]) == 50
     assert _children() == before
+    assert known.enumerate() == [threading.current_thread()]
 
 
-def test_whoever_stops_asking_leaves_nothing_behind() -> None:
+def test_a_caller_that_stops_asking_leaves_nothing_behind() -> None:
     before, files = _children(), len(os.listdir("/proc/self/fd"))
-    found = processes.in_processes(range(50), lambda n: b"x" * 100_000)
-    assert next(found) == b"x" * 100_000
+    found = forked(lambda n: b"x" * 100_000, range(50))
+    assert [next(found), next(found)] == [b"x" * 100_000] * 2
+    assert _children() > before
+    found.close()
     assert _children() == before
-    del found
     assert len(os.listdir("/proc/self/fd")) == files
 
 
 def test_results_do_not_stay_in_memory() -> None:
     tracemalloc.start()
-    total = sum(
-        len(text or b"") for text in processes.in_batches(range(processes.MANY), lambda batch: b"x" * 1_000_000)
-    )
+    total = sum(map(len, in_batches(lambda batch: b"x" * 1_000_000, range(MANY * 4), forked)))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert total == processes.MANY // processes.BATCH * 1_000_000
-    assert most < total / 4
+    assert total == 4 * MANY // BATCH * 1_000_000
+    assert most < total / 2
+
+
+@pytest.mark.parametrize(("count", "by"), [(MANY - 1, map), (MANY, forked)])
+def test_few_items_are_not_worth_a_process(count: int, by: object) -> None:
+    asked: list[object] = []
+
+    def noted(work: Callable[[int], int], items: Sequence[int]) -> list[int]:
+        asked.append(forked)
+        return [*map(work, items)]
+
+    assert sum(in_batches(len, range(count), noted)) == count
+    assert asked == ([forked] if by is forked else [])
+
+
+def test_where_a_thread_runs_nothing_is_forked() -> None:
+    """A child would have the thread's locks, and nobody to open them."""
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    try:
+        assert workers_of(lambda n: time.sleep(0.001), range(60)) == {os.getpid()}
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_ticker_rests_while_children_are_made(known: Known) -> None:
+    seen: list[bool] = []
+    os.register_at_fork(before=lambda: seen.append(len(known.enumerate()) == 1))  # the last one to be called
+    beats: list[float] = []
+    ticker = Ticker(lambda: beats.append(time.monotonic()), 0.001, 0.001)
+    ticker.start()
+    try:
+        assert len(workers_of(lambda n: time.sleep(0.01), range(60))) == 2
+        before = len(beats)
+        time.sleep(0.2)
+        assert len(beats) > before
+    finally:
+        ticker.stop()
+    assert len(known.enumerate()) == 1
+    assert seen == [True]
+
+
+FOREVER = """
+import os, time
+from reconciler import processes
+processes.processors = lambda: 2
+children = f"/proc/self/task/{os.getpid()}/children"
+found = ""
+for _ in processes.forked(lambda n: time.sleep(0.002), range(100_000)):
+    if not found and (found := open(children).read()):
+        print(found, flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_children_end_with_their_parent(number: signal.Signals) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", FOREVER], cwd=ROOT, env=command_environment({}), stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    children = parent.stdout.readline().split()
+    assert len(children) == 1
+    parent.send_signal(number)
+    parent.wait(30)
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while any(_runs(child) for child in children) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(_runs(child) for child in children)
+
+
+def _runs(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _children() -> set[str]:

@@ -14,6 +14,7 @@ from reconciler.apply.records import Outcome, apply_event, audit_entry, generati
 from reconciler.apply.terms import CommitMoved, Terms
 from reconciler.apply.trust import check
 from reconciler.apply.writes import meant_by, rotated_in, write
+from reconciler.batches import Map
 from reconciler.errors import LockTimeout, ReconcilerError
 from reconciler.failpoints import hit
 from reconciler.model.live import DatabaseState
@@ -36,9 +37,11 @@ def _quiet(message: str) -> None:
     return None
 
 
-def execute(plan: Plan, database: Database, terms: Terms, tell: Callable[[str], None] = _quiet) -> Outcome:
-    """Applies in one transaction. Raises PlanStale, Refused, LockTimeout, IntegrityFailed or OutcomeUnknown."""
-    needs = check(plan)
+def execute(
+    plan: Plan, database: Database, terms: Terms, tell: Callable[[str], None] = _quiet, mapper: Map = map
+) -> Outcome:
+    """Apply in one transaction. Raises PlanStale, Refused, LockTimeout, IntegrityFailed or OutcomeUnknown."""
+    needs = check(plan, mapper)
     apply_id = str(uuid4())
     if not plan.changes:
         return Outcome(apply_id, None)

@@ -1,12 +1,14 @@
-"""A plan that came from a file, checked as if somebody hostile had written it."""
+"""Check a plan that came from a file as if somebody hostile had written it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple, TypeAlias, cast
 
 import orjson
 
+from reconciler.batches import Map, in_batches
 from reconciler.errors import IntegrityFailed, Problem
 from reconciler.kinds.accept import NormalForm, normal_form
 from reconciler.kinds.table import KINDS
@@ -14,8 +16,6 @@ from reconciler.kinds.targets import targets_of
 from reconciler.model.address import Address
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.planner.needs import Needs
-from reconciler.processes import BATCH, in_batches
-from reconciler.remembered import remembered
 
 _SHAPES = {
     # before, after, previous: must be there (True), must not (False), may (None)
@@ -29,13 +29,26 @@ _SHAPES = {
 }
 
 
-def check(plan: Plan) -> Needs:
-    """Every ``after`` is validated again, and has to be what its spec normalises to. Raises IntegrityFailed.
+class Judged(NamedTuple):
+    """Whether a body is what its spec normalises to (None where it is none of its kind), and what it refers to."""
 
-    Returns what the bodies refer to, since they have been read for this.
+    is_normal: bool | None
+    targets: tuple[str, ...]
+
+
+Bodies: TypeAlias = Mapping[tuple[str, str], Judged]
+"""By kind and text: bodies that are alike are judged once."""
+
+
+def check(plan: Plan, mapper: Map = map) -> Needs:
+    """Validate every ``after`` again, which has to be what its spec normalises to. Raises IntegrityFailed.
+
+    Return what the bodies refer to, since they have been read for this.
     """
-    needs, doubtful = _checked(plan.changes)
-    problems = [problem for change in doubtful for problem in _problems(change)]
+    bodies = _judged(plan.changes, mapper)
+    problems = [
+        problem for change in plan.changes if not _is_plain(change, bodies) for problem in _problems(change, bodies)
+    ]
     reached = {change.address for change in plan.changes if change.previous}
     addresses = [c.address for c in plan.changes if c.action is not Action.DELETE or c.address not in reached]
     displaced = [c.address for c in plan.changes if c.action is Action.DELETE and c.address in reached]
@@ -51,61 +64,60 @@ def check(plan: Plan) -> Needs:
     )
     if problems:
         raise IntegrityFailed(*problems)
-    return needs
+    return _needs(plan.changes, bodies)
 
 
 _BODY_STAYS = frozenset({Action.MOVE, Action.ADOPT})
 
 
-def _checked(changes: Sequence[Change]) -> tuple[Needs, list[Change]]:
-    """What each refers to, and those among which something is wrong; by several processes where there are many."""
+def _judged(changes: Sequence[Change], mapper: Map) -> Bodies:
+    """Judge every body that would be written."""
 
-    def work(batch: Sequence[Change]) -> bytes | None:
-        if not all(_is_plain(change) or not any(True for _ in _problems(change)) for change in batch):
-            return None
-        return orjson.dumps([_targets(change) for change in batch])
+    def work(batch: Sequence[tuple[str, str]]) -> list[Judged]:
+        return [_judge(kind, text) for kind, text in batch]
 
-    needs: dict[Address, list[Address]] = {}
-    doubtful: list[Change] = []
-    known = {str(change.address): change.address for change in changes}
-    at = 0
-    for found in in_batches(changes, work):
-        batch = changes[at : at + BATCH]
-        at += BATCH
-        if found is None:
-            doubtful += batch
-            continue
-        for change, targets in zip(batch, orjson.loads(found), strict=True):
-            if change.new is not None or change.address not in needs:  # something may move to a name that is freed
-                needs[change.address] = [known.get(target) or Address.of(target) for target in targets]
-    return needs, doubtful
+    written = [change for change in changes if change.new is not None and change.action is not Action.FORGET]
+    bodies = [*dict.fromkeys((change.address.kind, cast(str, change.new)) for change in written)]
+    return dict(zip(bodies, chain.from_iterable(in_batches(work, bodies, mapper)), strict=True))
 
 
-def _targets(change: Change) -> list[str]:
-    address, text = change.address, change.new_text
-    return [f"{address.tenant}/{target}" for target in targets_of(address.kind, text)] if text is not None else []
-
-
-@remembered(4096)
-def _is_normal(kind: str, text: str) -> bool | None:
-    """Whether a body is what its spec normalises to; None where it is none of this kind at all."""
+def _judge(kind: str, text: str) -> Judged:
+    if kind not in KINDS:
+        return Judged(None, ())
     found = normal_form(KINDS[kind], orjson.loads(text), Address("", kind, ""))
-    return found.text == text if isinstance(found, NormalForm) else None
+    if not isinstance(found, NormalForm):
+        return Judged(None, ())
+    return Judged(found.text == text, targets_of(kind, text))
 
 
-def _is_plain(change: Change) -> bool:
-    """Whether there is nothing to say of a creation: most large plans are made of them."""
+def _needs(changes: Sequence[Change], bodies: Bodies) -> Needs:
+    """Return what each change's body refers to."""
+    needs: dict[Address, list[Address]] = {}
+    known = {str(change.address): change.address for change in changes}
+    for change in changes:
+        if change.new is None and change.address in needs:
+            continue  # something moves to a name that is freed
+        tenant, kind, _ = change.address
+        text = change.new_text
+        judged = bodies.get((kind, text)) if text is not None else Judged(None, ())
+        targets = targets_of(kind, cast(str, text)) if judged is None else judged.targets
+        names = [f"{tenant}/{target}" for target in targets]
+        needs[change.address] = [known.get(name) or Address.of(name) for name in names]
+    return needs
+
+
+def _is_plain(change: Change, bodies: Bodies) -> bool:
+    """Whether a creation has no problem: most large plans are made of them."""
     return (
         change.action is Action.CREATE
         and change.old is None
         and change.previous is None
         and change.new is not None
-        and change.address.kind in KINDS
-        and _is_normal(change.address.kind, cast(str, change.new)) is True
+        and bodies[change.address.kind, cast(str, change.new)].is_normal is True
     )
 
 
-def _problems(change: Change) -> Iterator[Problem]:
+def _problems(change: Change, bodies: Bodies) -> Iterator[Problem]:
     address = str(change.address)
     kind = KINDS.get(change.address.kind)
     if kind is None:
@@ -124,7 +136,7 @@ def _problems(change: Change) -> Iterator[Problem]:
         yield Problem("plan-malformed", f"{address}: a move stays in its tenant and kind", address)
     if change.new is None or change.action is Action.FORGET:
         return
-    is_normal = _is_normal(kind.name, cast(str, change.new_text))
+    is_normal = bodies[kind.name, cast(str, change.new)].is_normal
     if is_normal is None:
         yield Problem("plan-malformed", f"{address}: what the plan would write is not a valid {kind.name}", address)
     elif not is_normal:

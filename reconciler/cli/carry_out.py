@@ -33,6 +33,7 @@ from reconciler.model.notification import APPLY, subscribed
 from reconciler.model.plan import Plan
 from reconciler.model.risk import RISKS
 from reconciler.plan.file import write_plan
+from reconciler.processes import forked
 from reconciler.store.url import Database
 
 UNGUARDED = Guards(None, 100, True)
@@ -141,7 +142,7 @@ def carry_out(
         ask=_standing(plan, workspace, database, consent),
     )
     with options.progress.stage(f"Applying {len(plan.changes)} changes"):
-        outcome = execute(plan, database, terms, options.progress.say)
+        outcome = execute(plan, database, terms, options.progress.say, forked)
     _report(plan, outcome, options)
     if outcome.generation is not None:
         push_head(workspace, database)

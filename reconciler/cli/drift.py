@@ -16,6 +16,7 @@ from reconciler.files import write_atomically
 from reconciler.model.configuration import Configuration
 from reconciler.model.drift import Drift
 from reconciler.planner.environment import require_environment
+from reconciler.processes import forked
 from reconciler.render.drift_text import drift_json, drift_text
 from reconciler.render.formats import DRIFT_FORMATS
 from reconciler.render.metrics import drift_metrics
@@ -57,7 +58,7 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
                 from reconciler.plan.lazy import document_of
 
                 document = {**document, "pending": document_of(planned[0])}
-            print_pieces(DRIFT_FORMATS[options.format](document))
+            print_pieces(DRIFT_FORMATS[options.format](document, forked))
     else:
         print_lines(drift_text(drift, options.style), options.style)
         if planned is not None:

@@ -12,11 +12,12 @@ import click
 import orjson
 from msgspec.structs import replace
 
+from reconciler.batches import in_batches
 from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.output import knows_secrets, own_words, without_secrets
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
-from reconciler.processes import in_batches
+from reconciler.processes import forked
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
@@ -178,19 +179,19 @@ def print_lines(lines: Iterable[str], style: Style) -> None:
 
 
 def print_changes(changes: Sequence[Change], style: Style) -> None:
-    """The same of a plan's changes, by several processes where there are many."""
+    """Print a plan's changes as text for people, by several processes where there are many."""
     from reconciler.render.groups import MOST, groups, neighbours
     from reconciler.render.plan_text import group_lines
 
-    def work(batch: Sequence[Change]) -> bytes:
+    def work(batch: Sequence[Change]) -> str:
         return shown([[change] for change in batch] if style.whole else neighbours(batch))
 
-    def shown(found: Iterable[Sequence[Change]]) -> bytes:
+    def shown(found: Iterable[Sequence[Change]]) -> str:
         lines = [line for group in found for line in group_lines(group, style)]
         if style.width is not None:
             lines = [part for line in lines for part in style.lines(line)]
-        return "\n".join((*lines, "")).encode(errors="surrogatepass")
+        return "\n".join((*lines, ""))
 
     few = len(changes) <= MOST and not style.whole
-    for text in in_batches(groups(changes), shown) if few else in_batches(changes, work):
-        click.echo((text or b"").decode(errors="surrogatepass"), nl=False)
+    for text in in_batches(shown, groups(changes), forked) if few else in_batches(work, changes, forked):
+        click.echo(text, nl=False)

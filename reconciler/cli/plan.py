@@ -35,6 +35,7 @@ from reconciler.guards.check import Allowances, Facts, by_risk, refusals
 from reconciler.model.configuration import Guards
 from reconciler.model.plan import Action, Blocker, Plan
 from reconciler.plan.selected import selection_document
+from reconciler.processes import forked
 from reconciler.render.formats import PLAN_FORMATS
 from reconciler.render.left_out import left_out_lines, no_changes
 from reconciler.render.plan_text import also_lines, foot_text, head_text, summary_line
@@ -116,7 +117,7 @@ def _show(plan: Plan, options: Options, guards: Guards, root: Path) -> None:
 
         document = in_repository(document_of(plan), root)
         document["blockers"] += [blocker_document(blocker) for blocker in foreseen(plan, guards)]
-        print_pieces(PLAN_FORMATS[options.format](document))
+        print_pieces(PLAN_FORMATS[options.format](document, forked))
         if options.format == "github":
             write_step_files(document)
     elif options.quiet:

@@ -1,4 +1,4 @@
-"""What takes long, told on stderr: one live line at a terminal, and nothing anywhere else but what somebody waits for."""
+"""Report on stderr what takes long: as one live line at a terminal, elsewhere only messages that somebody waits for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from reconciler.cli.terminal import width_of
 from reconciler.diff.visible import visible
 from reconciler.render.width import cells, cut
+from reconciler.ticker import Ticker
 
 AFTER_SECONDS = 1.0
 EVERY_SECONDS = 0.1
@@ -32,15 +33,14 @@ class Progress:
         self._count: tuple[int, int, str] | None = None
         self._shown = 0
         self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._ticker: Ticker | None = None
 
     @contextmanager
     def stage(self, text: str) -> Iterator[None]:
         self._since, self._count, self._stage = time.monotonic(), None, text
-        if self._live and self._thread is None:
-            self._thread = threading.Thread(target=self._watch, daemon=True)
-            self._thread.start()
+        if self._live and self._ticker is None:
+            self._ticker = Ticker(self._beat, AFTER_SECONDS, EVERY_SECONDS)
+            self._ticker.start()
         try:
             yield
             if self._verbose:
@@ -62,18 +62,14 @@ class Progress:
                 print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     def done(self) -> None:
-        """Nothing is drawn from now on, not while the process ends either."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+        """Draw nothing from now on, not while the process ends either."""
+        if self._ticker is not None:
+            self._ticker.stop()
 
-    def _watch(self) -> None:
-        pause = AFTER_SECONDS
-        while not self._ended.wait(pause):
-            pause = EVERY_SECONDS
-            with self._lock, suppress(OSError, ValueError):  # a terminal that is gone is no reason to fail
-                if self._stage:
-                    self._draw()
+    def _beat(self) -> None:
+        with self._lock, suppress(OSError, ValueError):  # a terminal that is gone is no reason to fail
+            if self._stage:
+                self._draw()
 
     def _draw(self) -> None:
         room = max(1, (width_of(sys.stderr) or 80) - 1)

@@ -14,6 +14,7 @@ from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.history.undo import Undoing
 from reconciler.model.configuration import Configuration
 from reconciler.planner.make import Past, Setting, make_plan
+from reconciler.processes import forked
 
 
 def undo(
@@ -43,7 +44,9 @@ def undo(
     wanted = undoing(generation, history, live, base)
     setting = Setting(database.name_in(workspace.project.root), now().date(), __version__)
     selection = replace(workspace.selection(live), paths=wanted.touched)
-    plan = make_plan(wanted.configuration, live, setting, selection, Past(wanted.moves, wanted.uids, wanted.let_go))
+    plan = make_plan(
+        wanted.configuration, live, setting, selection, Past(wanted.moves, wanted.uids, wanted.let_go), forked
+    )
     notes = tuple(f"undoes generation {line(one).strip()}" for one in reversed(wanted.undone))
     plan = replace(plan, notes=(*plan.notes, *notes), operation=operation)
     plan = workspace.with_effects(plan, database)

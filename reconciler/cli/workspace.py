@@ -312,12 +312,13 @@ class Workspace:
         from reconciler.planner.left_out import with_left_out
         from reconciler.planner.make import Setting, make_plan
         from reconciler.planner.secrets import with_replaced
+        from reconciler.processes import forked
 
         selection = self.selection(live, loaded, no_delete)
         with self.options.progress.stage("Comparing"):
             setting = Setting(where, now().date(), __version__, self.revision(loaded))
             with self._seen_from_here():
-                plan = make_plan(loaded.configuration, live, setting, selection)
+                plan = make_plan(loaded.configuration, live, setting, selection, mapper=forked)
                 plan = with_replaced(plan, loaded.configuration, live, selection)
                 plan = with_left_out(plan, loaded.configuration, live, setting, selection)
         # what is not changed was judged when it was; a plan of nothing costs nothing

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 
+from reconciler.batches import Map
 from reconciler.load.build import Count
 from reconciler.load.cache import Pack, Ruling, used, write_pack
 from reconciler.load.chunks import Chunk
 from reconciler.load.extract import Extract, unpacked
 from reconciler.load.frame import Frame
 from reconciler.load.validate import extract
-from reconciler.processes import in_processes
+from reconciler.processes import forked
 
 WORTH_A_PROCESS = 256 * 1024
 """Bytes to read; below that, a process of its own costs more than it saves."""
@@ -36,12 +37,9 @@ def extracts_of(pieces: Sequence[Chunk], pack: Pack, frame: Frame, count: Count)
         made = extract(piece, frame)
         return made.pack() if made else None
 
-    def done(number: int) -> None:
+    mapper: Map = map if sum(len(piece.data) for piece in todo) < WORTH_A_PROCESS else forked
+    for number, (piece, packed) in enumerate(zip(todo, mapper(work, todo), strict=True), 1):
         count(known + number, len(pieces), "files")
-
-    is_small = sum(len(piece.data) for piece in todo) < WORTH_A_PROCESS
-    results = map(work, todo) if is_small else in_processes(todo, work, done)
-    for piece, packed in zip(todo, results, strict=True):
         if packed is not None:
             found[piece.key] = unpacked(packed)
     return found

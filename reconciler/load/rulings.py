@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import orjson
 
+from reconciler.batches import Map
 from reconciler.kinds.fit import misfits
 from reconciler.load.cache import Ruling
 from reconciler.load.catalogue import Catalogue
 from reconciler.model.address import Address
 from reconciler.model.resource import Resource
-from reconciler.processes import in_processes
+from reconciler.processes import forked
 
 WORTH_A_PROCESS = 2000
 """Resources to judge; below that, a process of its own costs more than it saves."""
@@ -49,8 +50,8 @@ def judge_open(names: Iterable[str], catalogue: Catalogue, known: Mapping[str, R
             return None
         return orjson.dumps([resource.digest, *(part for pair in looked.items() for part in pair)])
 
-    results = in_processes(todo, work) if len(todo) > WORTH_A_PROCESS else map(work, todo)
-    for name, packed in zip(todo, results, strict=True):
+    mapper: Map = forked if len(todo) > WORTH_A_PROCESS else map
+    for name, packed in zip(todo, mapper(work, todo), strict=True):
         if packed is None:
             found.misfits.append(name)
         else:

@@ -11,6 +11,7 @@ from operator import attrgetter, itemgetter
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.batches import Map
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
 from reconciler.kinds.facts import secret_kinds
 from reconciler.kinds.meaning import normal
@@ -63,8 +64,9 @@ def make_plan(
     setting: Setting,
     selection: Selection = EVERYTHING,
     past: Past | None = None,
+    mapper: Map = map,
 ) -> Plan:
-    """The same inputs give the same plan. The moves of ``past`` stand in for those of the configuration.
+    """Return the plan; the same inputs give the same one. The moves of ``past`` stand in for those of the configuration.
 
     Raises Refused for conflicts of ownership and for rows of a newer tool, ConfigurationInvalid for references that
     the selection leaves unmet and for ignore rules that don't fit.
@@ -89,7 +91,7 @@ def make_plan(
         database_state=live.state.value,
         configuration=configuration.digest,
         tool_version=setting.tool_version,
-        changes=ordered(with_risks(changes, _names(changes, configuration, live)), needs),
+        changes=ordered(with_risks(changes, _names(changes, configuration, live), mapper), needs),
         unchanged=unchanged,
         owned=len(live.settled) + sum(live.owns(address) for address in live.applied),
         desired_empty=not configuration.resources,

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import orjson
 from msgspec.structs import replace
 
+from reconciler.batches import Map, in_batches
 from reconciler.kinds.facts import body_risks, field_risks, new_reach, starters, starts_program
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, get, put
@@ -23,7 +23,6 @@ from reconciler.model.secret_ref import references_in
 from reconciler.planner.names import NO_MOVES, Moves, Names
 from reconciler.planner.reach import Pair, leads_elsewhere, repointed
 from reconciler.planner.sharing import secrets_of
-from reconciler.processes import in_batches
 
 _ACTIONS = {Action.DELETE: "deletes", Action.REPLACE: "replaces", Action.FORGET: "lets-go"}
 _OF_ITSELF = frozenset({"replaces", "protection-removed"})
@@ -41,23 +40,22 @@ def risks_of(change: Change, moves: Moves = NO_MOVES, names: Names | None = None
     return in_order({*found, *_of_names(change, names)} if names else found)
 
 
-def with_risks(changes: Sequence[Change], names: Names) -> list[Change]:
-    """The same changes with their risks; judged by several processes where they are many."""
+def with_risks(changes: Sequence[Change], names: Names, mapper: Map = map) -> list[Change]:
+    """Return the same changes with their risks; those that are alike are judged once."""
 
-    def work(batch: Sequence[Change]) -> bytes:
-        return orjson.dumps([risks_of(change, names=names) for change in batch])
+    def work(batch: Sequence[Change]) -> list[tuple[str, ...]]:
+        return [risks_of(change, names=names) for change in batch]
 
     alike: dict[Any, list[int]] = {}
     for number, change in enumerate(changes):
         alone = change.action is not Action.CREATE or names.means_more(change)
         if alone or _judges_creation(change):
             alike.setdefault(number if alone else (change.address.kind, change.new), []).append(number)
-    judged = in_batches([changes[numbers[0]] for numbers in alike.values()], work)
-    found = chain.from_iterable(orjson.loads(text or b"[]") for text in judged)
+    found = chain.from_iterable(in_batches(work, [changes[numbers[0]] for numbers in alike.values()], mapper))
     all_changes = [*changes]
     for numbers, risks in zip(alike.values(), found, strict=True):
         for number in numbers if risks else ():
-            all_changes[number] = replace(changes[number], risks=tuple(risks))
+            all_changes[number] = replace(changes[number], risks=risks)
     return all_changes
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from reconciler.batches import Map
 
 Render: TypeAlias = Callable[[dict[str, Any]], str]
-Pieces: TypeAlias = Callable[[dict[str, Any]], Iterator[str]]
+
+
+class Pieces(Protocol):
+    """Yields a text in pieces; ``mapper`` may share the work of one of many."""
+
+    def __call__(self, document: dict[str, Any], mapper: Map = map) -> Iterator[str]: ...
 
 
 def _by(module: str, function: str) -> Callable[[dict[str, Any]], Any]:
@@ -20,18 +27,36 @@ def _by(module: str, function: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def _whole(module: str, function: str) -> Pieces:
-    """A renderer of short texts among those that give theirs in pieces."""
+    """Return a renderer of a short text, which is one piece."""
 
-    def render(document: dict[str, Any]) -> Iterator[str]:
+    def render(document: dict[str, Any], mapper: Map = map) -> Iterator[str]:
         yield _by(module, function)(document)
+
+    return render
+
+
+def _pieces(module: str, function: str) -> Pieces:
+    """Return a renderer that yields its text in pieces, each of which costs little."""
+
+    def render(document: dict[str, Any], mapper: Map = map) -> Iterator[str]:
+        yield from _by(module, function)(document)
+
+    return render
+
+
+def _page(function: str) -> Pieces:
+    """Return a renderer of a page, whose rows cost much."""
+
+    def render(document: dict[str, Any], mapper: Map = map) -> Iterator[str]:
+        yield from getattr(import_module("reconciler.render.html.page"), function)(document, mapper)
 
     return render
 
 
 PLAN_FORMATS: Mapping[str, Pieces] = {
     "markdown": _whole("markdown", "plan_markdown"),
-    "html": _by("html.page", "plan_html"),
-    "github": _by("github", "plan_github"),
+    "html": _page("plan_html"),
+    "github": _pieces("github", "plan_github"),
     "gitlab": _whole("gitlab", "plan_gitlab"),
 }
 """From what ``plan.lazy.document_of`` makes; ``--format`` of plan and show offers these names.
@@ -40,7 +65,7 @@ A plan may have a million changes: a renderer goes through them and keeps what i
 
 DRIFT_FORMATS: Mapping[str, Pieces] = {
     "markdown": _whole("markdown", "drift_markdown"),
-    "html": _by("html.page", "drift_html"),
+    "html": _page("drift_html"),
 }
 """From what ``render.drift_text.drift_json`` makes, with the plan's document as ``pending`` where that was asked for."""
 

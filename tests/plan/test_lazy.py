@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from reconciler.batches import BATCH, MANY
 from reconciler.cli.options import print_beside_plan
 from reconciler.cli.pipeline import in_repository
 from reconciler.model.plan import Plan
 from reconciler.plan.convert import change_document, to_document
 from reconciler.plan.lazy import Mapped, document_of
 from reconciler.plan.text import CHANGES
-from reconciler.processes import BATCH, MANY
+from reconciler.processes import forked
 from reconciler.render.formats import DRIFT_FORMATS, PLAN_FORMATS
 
 from .plans import PLANS
@@ -85,7 +86,7 @@ def test_nor_what_is_pending_beside_drift(name: str) -> None:
 @pytest.mark.parametrize("name", PLAN_FORMATS)
 def test_over_processes(name: str) -> None:
     plan = many(MANY + BATCH + 1)
-    assert "".join(PLAN_FORMATS[name](document_of(plan))) == "".join(PLAN_FORMATS[name](to_document(plan)))
+    assert "".join(PLAN_FORMATS[name](document_of(plan), forked)) == "".join(PLAN_FORMATS[name](to_document(plan)))
 
 
 @pytest.mark.parametrize("count", [0, 1, MANY + 1])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from importlib.resources import files
 
-from reconciler.processes import in_batches
+from reconciler.batches import Map, in_batches
 from reconciler.render.html.effects import access_html
 from reconciler.render.html.graph import draw
 from reconciler.render.html.rows import Document, Head, drift_rows, plan_rows, words_of
@@ -23,23 +23,24 @@ _LISTED = 500
 _NEW = {"missing": "new and empty", "empty": "new and empty"}
 
 
-def plan_html(document: Document) -> Iterator[str]:
-    """The page in pieces; ``document`` is what ``plan.lazy.document_of`` makes; a change's ``risks`` may be missing."""
-    return _page("Plan", document, [*_plan_head(document)], plan_rows(document))
+def plan_html(document: Document, mapper: Map = map) -> Iterator[str]:
+    """Return the page in pieces; ``document`` is what ``plan.lazy.document_of`` makes; a change's ``risks`` may be missing."""
+    return _page("Plan", document, [*_plan_head(document)], plan_rows(document), mapper)
 
 
-def drift_html(document: Document) -> Iterator[str]:
-    """``document`` is what ``render.drift_text.drift_json`` makes, with a plan's document as ``pending`` or without."""
-    return _page("Drift", document, [*_drift_head(document)], drift_rows(document))
+def drift_html(document: Document, mapper: Map = map) -> Iterator[str]:
+    """Return the page in pieces; ``document`` is what ``render.drift_text.drift_json`` makes, with a plan's document as
+    ``pending`` or without."""
+    return _page("Drift", document, [*_drift_head(document)], drift_rows(document), mapper)
 
 
-def _page(what: str, document: Document, head: list[str], rows: list[Head]) -> Iterator[str]:
+def _page(what: str, document: Document, head: list[str], rows: list[Head], mapper: Map) -> Iterator[str]:
     folder = files("reconciler.render.html")
     style = folder.joinpath("style.css").read_text(encoding="utf-8").strip()
     script = folder.joinpath("script.js").read_text(encoding="utf-8").strip()
     yield from (f"{line}\n" for line in _shown(what, document, head, rows, style, script))
     yield '<script type="application/json" id="data">'
-    yield from _data(rows)
+    yield from _data(rows, mapper)
     yield f"</script>\n<script>{script}</script>\n</body>\n</html>"
 
 
@@ -64,16 +65,16 @@ def _shown(what: str, document: Document, head: list[str], rows: list[Head], sty
     yield _FOOTER
 
 
-def _data(rows: list[Head]) -> Iterator[str]:
-    """The rows and their words as JSON, a few hundred rows at a time."""
+def _data(rows: list[Head], mapper: Map) -> Iterator[str]:
+    """Yield the rows and their words as JSON, a few hundred rows at a time."""
 
-    def work(batch: Sequence[Head]) -> bytes:
-        return ",".join(embedded(visible_row(head.whole())) for head in batch).encode(errors="surrogatepass")
+    def work(batch: Sequence[Head]) -> str:
+        return ",".join(embedded(visible_row(head.whole())) for head in batch)
 
     yield embedded({**visible_row(words_of(rows)), "rows": []}).removesuffix("]}")
     lead = ""
-    for text in in_batches(rows, work):
-        yield lead + (text or b"").decode(errors="surrogatepass")
+    for text in in_batches(work, rows, mapper):
+        yield lead + text
         lead = ","
     yield "]}"
 
