@@ -17,7 +17,7 @@ from reconciler.kinds.wording import problem_of
 from reconciler.load.secret_settings import Variables
 from reconciler.load.secret_values import secret_problems, without_doubles
 from reconciler.load.source import read_source
-from reconciler.model.fields import Cidr, Host, ItemSet, Name, Port, Private, ShortText, Url, fail
+from reconciler.model.fields import Cidr, Host, Items, ItemSet, Name, Port, Private, Public, ShortText, Text, Url, fail
 from reconciler.model.spec import Part
 
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -34,6 +34,12 @@ def _root(text: str) -> str:
         raise fail("unknown-variable", "a folder knows no variable but ${tenant}")
     if ".." in FilePath(rest).parts:
         raise fail("invalid-path", "below ${tenant} a folder takes no step up (`..`)")
+    return text
+
+
+def _absolute(text: str) -> str:
+    if not FilePath(text).is_absolute() or ".." in FilePath(text).parts:
+        raise fail("invalid-path", "expected an absolute path without a step up (`..`)")
     return text
 
 
@@ -124,10 +130,35 @@ class Operators(Listener):
     )
 
 
+class StdioSettings(Part):
+    """A program that connectors of the transport `stdio` may name, with all that it may be started with."""
+
+    command: Annotated[ShortText, AfterValidator(_absolute)] = Field(
+        description="The program's file, as an absolute path, e.g. `/opt/mcp/bin/mcp-server-git`."
+    )
+    args: Items[Text] = Field(
+        (),
+        description="Its arguments, one by one. `*` in one stands for any text without a step up (`..`); a connector that gives "
+        "none gets these.",
+    )
+    env: ItemSet[ShortText] = Field((), description="Names of the variables that a connector may set.")
+    sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$"), Public()] | None = Field(
+        None, description="The SHA-256 of the program's file; another file is not started."
+    )
+    processes: Annotated[int, Field(ge=1, le=200)] = Field(4, description="How many of it may run at the same time.")
+    memory_mib: Annotated[int, Field(ge=16, le=1_048_576)] = Field(
+        1024, description="How much memory each of its processes may take up, in MiB."
+    )
+
+
 class TenantPermits(Part):
     """What a tenant may use beyond what is public: its YAML chooses among it."""
 
     networks: ItemSet[Cidr] = Field((), description="Private networks that connectors' `network_exceptions` may name.")
+    stdio: Annotated[dict[Name, StdioSettings], Field(max_length=1000)] = Field(
+        default_factory=dict,
+        description="Programs that MCP connectors may start, by names of your own, which connectors write as `command`.",
+    )
     env: ItemSet[Variables] = Field(
         (),
         description="Variables of the server's environment that `env://` may name, or prefixes of them, e.g. `AGENTS_*` or "

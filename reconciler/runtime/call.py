@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
@@ -20,8 +21,35 @@ Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""
 
 
+class StdioPermit(NamedTuple):
+    """A program that the operator of the server permits, with the arguments and variables that it may be started with.
+
+    A `*` in one of ``args`` stands for text, in which no step of a path leads up. ``sha256`` is the program's, "" for any.
+    """
+
+    name: str
+    command: str
+    args: tuple[str, ...] = ()
+    env: frozenset[str] = frozenset()
+    sha256: str = ""
+    processes: int = 4
+    memory_mib: int = 1024
+
+    def allows(self, arguments: Sequence[str], environment: Iterable[str]) -> bool:
+        """Whether the program may be started with these arguments and variables."""
+        return (
+            len(arguments) == len(self.args)
+            and all(map(_fits, self.args, arguments))
+            and self.env.issuperset(environment)
+        )
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return text == pattern or (fnmatchcase(text, pattern) and ".." not in text.split("/") and "\0" not in text)
+
+
 class Permits(NamedTuple):
-    """What the operator of the server permits beyond what is public: networks, and folders of SQLite files.
+    """What the operator of the server permits beyond what is public: networks, folders of SQLite files, programs by name.
 
     A folder is a real path, in which ``${tenant}`` may stand for a tenant's name. ``tenants`` permits more to single tenants.
     """
@@ -29,6 +57,7 @@ class Permits(NamedTuple):
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sqlite_roots: tuple[Path, ...] = ()
     tenants: Mapping[str, Permits] = MappingProxyType({})
+    stdio: Mapping[str, StdioPermit] = MappingProxyType({})
 
     def of(self, tenant: str) -> Permits:
         """Return the permits of one tenant.
@@ -40,7 +69,7 @@ class Permits(NamedTuple):
         if is_name(tenant):
             roots = [Path(str(root).replace(TENANT, tenant)) for root in roots]
         kept = tuple(root for root in roots if TENANT not in str(root))
-        return Permits((*self.networks, *own.networks), kept)
+        return Permits((*self.networks, *own.networks), kept, stdio={**self.stdio, **own.stdio})
 
 
 class Surroundings(NamedTuple):
@@ -90,7 +119,8 @@ class Answer(NamedTuple):
     """``content`` is JSON as Python values; ``size`` its bytes as they came; ``cut``: there was more than the cap on rows.
 
     ``json`` is the content as strict JSON: the mediator writes it before it settles a call, so that nothing that comes
-    after the effect can fail. ``status`` is what an HTTP upstream answered.
+    after the effect can fail. ``status`` is what an HTTP upstream answered. ``is_error``: the other side says that it failed,
+    and the content is what it says of that.
     """
 
     content: Any
@@ -99,6 +129,7 @@ class Answer(NamedTuple):
     cut: bool = False
     json: bytes = b""
     status: int | None = None
+    is_error: bool = False
 
 
 class Failed(Exception):

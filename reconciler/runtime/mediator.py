@@ -42,6 +42,8 @@ _ENDED = {"frozen": "blocked", "timeout": "timeout", "stopping": "failure", "can
 """What came of a call that was ended from here, and has changed nothing."""
 _UNREACHED = frozenset({"credential-unresolved"})
 """Codes of failures that come before anybody is asked; a call that is blocked reached nobody, too."""
+_SHOWN: Mapping[str, Code] = {"tool-changed": "not-found"}
+"""By the code of a failure: what the caller is told, where that is not the code itself."""
 _OUTCOMES = frozenset({"failure", "timeout", "blocked", "unknown"})
 
 
@@ -53,6 +55,8 @@ class Done(NamedTuple):
     warned: tuple[str, ...] = ()
     replayed: bool = False
     """It was done before, for the same Idempotency-Key: this is what came of it then."""
+    foreign: bool = False
+    """The answer is that of somebody else's server, in the form in which that one gives it."""
 
 
 class Refusal(Exception):
@@ -148,9 +152,9 @@ class Mediator:
         if isinstance(admitted, Repeated):
             decision = decision._replace(reason="repeated")
             self._deny(evidence_id, in_force, caller, ask, decision, run, admitted.id)
-            return _again(admitted, repeat)
+            return _again(admitted, repeat)._replace(foreign=target.part is not None)
         answer = await self._execute(intent, caller, call, repeat)
-        return Done(evidence_id, answer, admitted)
+        return Done(evidence_id, answer, admitted, foreign=target.part is not None)
 
     def tools(self, caller: Caller) -> dict[str, Target]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
@@ -302,7 +306,7 @@ class Mediator:
                 ending = await to_its_end(in_thread(gate.passed, came, secrets))
                 answer, cancelled = ending.result, ending.cancelled
             kept = repeat.seal(intent.id, answer) if repeat else None
-            ended = _Ended("success", status=answer.status)
+            ended = _Ended("failure", "tool-failed") if answer.is_error else _Ended("success", status=answer.status)
         except BaseException as error:
             answer = None
             is_interrupted = not isinstance(error, Exception) and not task.done()
@@ -314,7 +318,7 @@ class Mediator:
             if isinstance(error, ValuesRefused):
                 unfit = (Unfit("arguments", str(error)),)
                 raise Refusal("invalid-values", intent.id, unfit, outcome=ended.outcome) from None
-            code = ended.code or "internal-error"
+            code = _SHOWN.get(ended.code, ended.code) or "internal-error"
             refusal = Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status)
             raise _because(refusal, error) from None
         finally:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from reconciler.credentials.access_log import AccessLog
 from reconciler.errors import ReconcilerError
-from reconciler.load.serve_file import TENANT, ServeFile, TenantPermits
+from reconciler.load.serve_file import TENANT, ServeFile, StdioSettings, TenantPermits
 from reconciler.model.audit import AuditKey
 from reconciler.model.secret_ref import SecretRef
-from reconciler.runtime.call import Failed, Permits, Resolve, Surroundings
+from reconciler.runtime.call import Failed, Permits, Resolve, StdioPermit, Surroundings
 from reconciler.runtime.threads import in_thread
 from reconciler.secrets.policy import Permitted
 from reconciler.secrets.resolve import Resolver, Wanted
@@ -51,7 +51,13 @@ def permitted_of(settings: ServeFile) -> Permitted:
 
 def _permits(settings: TenantPermits, folder: Path) -> Permits:
     roots = tuple(_real(folder / root) for root in settings.sqlite_roots)
-    return Permits(tuple(ip_network(text) for text in settings.networks), roots)
+    stdio = {name: _stdio(name, one) for name, one in settings.stdio.items()}
+    return Permits(tuple(ip_network(text) for text in settings.networks), roots, stdio=stdio)
+
+
+def _stdio(name: str, one: StdioSettings) -> StdioPermit:
+    bounds = one.sha256 or "", one.processes, one.memory_mib
+    return StdioPermit(name, one.command, one.args, frozenset(one.env), *bounds)
 
 
 def _real(root: Path) -> Path:

@@ -13,8 +13,8 @@ from reconciler.kinds.connector.mcp_definition import (
     Malformed,
     checked,
     definition_of,
+    for_agents,
     headers_of,
-    without_headers,
 )
 
 TOLD: dict[str, Any] = {
@@ -104,5 +104,5 @@ def test_headers_are_found_and_left_out() -> None:
         "properties": {"region": {"type": "string", "x-mcp-header": "Region"}, "x-mcp-header": {"type": "string"}},
     }
     assert headers_of(schema) == {"region": "Region"}
-    shown = without_headers(schema)
+    shown = for_agents(schema)
     assert shown["properties"] == {"region": {"type": "string"}, "x-mcp-header": {"type": "string"}}

@@ -92,12 +92,6 @@ def decided(of: Tenant, target: str) -> str:
     return decide(of, subject, Ask(target)).reason
 
 
-@pytest.fixture(autouse=True)
-def served(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if every type of connectors could be used: what can is not asked here."""
-    monkeypatch.setattr("reconciler.kinds.connector.served.UNSERVED_TYPES", frozenset())
-
-
 def test_its_action_is_invoke_and_it_may_write_unless_somebody_says_not() -> None:
     of = tenant(*world())
     reads, writes = (of.target(f"tool/files/{name}") for name in ("list.files", "wipe"))

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from reconciler.kinds.schema_engine import UnusableSchema, require_usable
 from reconciler.kinds.template.schema_cost import TooMuch, require_bounded
 from reconciler.model.body import canonical
+from reconciler.model.characters import visible
 from reconciler.model.fields import free_json
 from reconciler.strict_json import NotStrict, write
 
@@ -28,6 +29,7 @@ MEMBERS: Mapping[str, str] = {
     "annotations": "annotations",
 }
 """What is pinned besides the name: as the server calls it, and as a lock and a body do."""
+_PROSE = frozenset({"title", "description", "$comment"})
 MOST_LEVELS = 64
 MOST_BYTES = 64 * 1024
 """Of a whole definition."""
@@ -105,15 +107,17 @@ def headers_of(schema: Any) -> dict[str, str]:
     return {name: one[HEADER] for name, one in found if isinstance(one, Mapping) and isinstance(one.get(HEADER), str)}
 
 
-def without_headers(schema: Any, named: bool = False) -> Any:
-    """Return a schema without that keyword, at any depth: agents have nothing to do with it.
+def for_agents(schema: Any, named: bool = False) -> Any:
+    """Return a schema as agents see it: without that keyword, and its prose without what a person doesn't see.
 
     ``named``: the keys are names of properties, and no keywords.
     """
     if isinstance(schema, Mapping):
         return {
-            key: without_headers(value, key == "properties" and not named)
+            key: visible(value)
+            if isinstance(value, str) and key in _PROSE and not named
+            else for_agents(value, key == "properties" and not named)
             for key, value in schema.items()
             if named or key != HEADER
         }
-    return [*map(without_headers, schema)] if isinstance(schema, list) else schema
+    return [*map(for_agents, schema)] if isinstance(schema, list) else schema

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from reconciler import strict_json
 from reconciler.kinds.connector.mcp_arguments import Argument
-from reconciler.kinds.connector.mcp_definition import without_headers
+from reconciler.kinds.connector.mcp_definition import for_agents
 from reconciler.kinds.schema_engine import ARGUMENTS, UnusableSchema, schema_fault
 from reconciler.kinds.template.inputs import COSTLY
 from reconciler.kinds.template.pattern import MAX_STEPS, weight
@@ -43,7 +43,7 @@ class ToolInputs(Struct, frozen=True, dict=True):
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
-        found: dict[str, Any] = self._shown(without_headers(self.pinned))
+        found: dict[str, Any] = self._shown(for_agents(self.pinned))
         narrowed = [name for name in self.arguments if name not in self._fixed]
         if narrowed:
             properties = found.setdefault("properties", {})

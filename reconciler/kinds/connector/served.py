@@ -31,10 +31,15 @@ SERVED: Mapping[str, Served] = {
         dict.fromkeys(("none", "bearer", "api_key", "basic"), "http_request"),
         "authentication by",
     ),
+    "mcp": Served(
+        ("transport",),
+        dict.fromkeys(("streamable_http", "stdio"), "mcp"),
+        "the transport",
+    ),
 }
 """By the type of connectors. Adding a database is a module and an entry here."""
 
-UNSERVED_TYPES = frozenset({"mcp", "vector", "file", "serverless", "stream", "custom"})
+UNSERVED_TYPES = frozenset({"vector", "file", "serverless", "stream", "custom"})
 """Types of connectors without a line in ``runtime/connectors/table.py``."""
 
 

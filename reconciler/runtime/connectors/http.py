@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import codecs
 import re
-import socket
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from reconciler import strict_json
 from reconciler.access.resource import Resource
 from reconciler.codes import Code
-from reconciler.runtime.addresses import checked, refused
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
+from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind
 from reconciler.runtime.connectors.http_request import Request, request_of
 from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
@@ -35,7 +32,6 @@ _CHARSETS = re.compile(
 )
 """Python's names of the charsets that texts come in. Of its other codecs, some take the square of a text's length (punycode),
 and some make characters that are none."""
-_PIECE = 65536
 LONGEST_WAIT = 10.0
 
 
@@ -65,28 +61,6 @@ async def open_http(tenant: str, connector: Resource, around: Surroundings) -> C
     return _Http(connector, around)
 
 
-class _Judged(AbstractResolver):
-    """aiohttp's question for addresses, answered with those that were judged; nothing is remembered."""
-
-    def __init__(self, connector: Mapping[str, Any], around: Surroundings) -> None:
-        self._connector, self._around = connector, around
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await checked(host, port, self._around.permits, self._connector["network_exceptions"])
-        return [_result(host, address, port) for address in found]
-
-    async def close(self) -> None:
-        return None
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return {"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": flags}
-
-
 class _Http:
     """One session: connections are kept, cookies and redirects are not."""
 
@@ -105,7 +79,7 @@ class _Http:
                     request = await request_of(call, self._around.resolve_anew)
                     reply = await self._once(call, request)
             except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError) as error:
-                if (failed := _behind(error)) is not None:
+                if (failed := refusal_behind(error)) is not None:
                     raise failed from None  # the address was refused inside of the client
                 if last:
                     outcome = "failure" if isinstance(error, aiohttp.ClientConnectorError) else _after(request)
@@ -129,14 +103,16 @@ class _Http:
         return reply.status in _REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
 
     async def _once(self, call: Call, request: Request) -> _Reply:
-        session = self._session = self._session or self._open()
+        session = self._session = self._session or guarded_session(
+            self._body["network_exceptions"], self._around.permits
+        )
         most = min(
             call.operation.body.get("max_response_bytes") or self._body["max_response_bytes"],
             self._body["max_response_bytes"],
         )
         call.effect = True
         async with session.request(
-            request.method, _as_it_is(request.url), headers=request.headers, data=request.body, allow_redirects=False
+            request.method, as_it_is(request.url), headers=request.headers, data=request.body, allow_redirects=False
         ) as response:
             asked = response.headers.get("Retry-After", "")
             retry_after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
@@ -146,53 +122,13 @@ class _Http:
                 response.close()
                 raise Failed("invalid-response", why, _after(request), response.status)
             data = bytearray()
-            async for piece in response.content.iter_chunked(_PIECE):
+            async for piece in response.content.iter_chunked(PIECE):
                 data += piece
                 if len(data) > most:
                     response.close()
                     raise Failed("too-large", "the response is larger than allowed", _after(request), response.status)
             content = {"status": response.status, "body": await aside(len(data), _content, data, response, request)}
             return _Reply(Answer(content, None, len(data), status=response.status), response.status, retry_after)
-
-    def _open(self) -> aiohttp.ClientSession:
-        dialler = aiohttp.TCPConnector(
-            resolver=_Judged(self._body, self._around),
-            use_dns_cache=False,
-            limit=20,
-            socket_factory=self._socket,
-            force_close=False,
-        )
-        return aiohttp.ClientSession(
-            connector=dialler,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
-            auto_decompress=True,
-            raise_for_status=False,
-            skip_auto_headers=("User-Agent",),
-            read_bufsize=_PIECE,
-        )
-
-    def _socket(self, info: Any) -> socket.socket:
-        """aiohttp asks no resolver about IP literals: whatever is dialled is judged here once more."""
-        family, kind, protocol, _, address = info
-        if why := refused(address[0], address[1], self._around.permits, self._body["network_exceptions"]):
-            raise OSError("refused") from Failed(
-                "address-refused", f"that address may not be reached: {why}", "blocked"
-            )
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
-
-
-def _behind(error: BaseException | None) -> Failed | None:
-    while error is not None and not isinstance(error, Failed):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _as_it_is(url: str) -> Any:
-    return URL(url, encoded=True)
 
 
 def _after(request: Request) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -10,11 +9,11 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 
 from reconciler import strict_json
-from reconciler.kinds.connector.common import is_reference
 from reconciler.kinds.schema_engine import UnusableSchema
 from reconciler.kinds.template.body import body_fault
 from reconciler.kinds.template.http_values import NAME, filled, unfit, word
 from reconciler.runtime.call import Call, Failed, Resolve
+from reconciler.runtime.connectors.credential import with_credential
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -49,14 +48,7 @@ async def request_of(call: Call, resolve: Resolve) -> Request:
     async def secret(reference: str) -> str:
         return await resolve(call.tenant, reference)
 
-    # what the connector says comes last: no template, and no value, can take its place
-    own = {name.lower(): name for name in headers}
-    for name, given in connector["headers"].items():
-        headers.pop(own.get(name.lower(), ""), None)
-        headers[name] = (
-            given["plain"] if isinstance(given, dict) else await secret(given) if is_reference(given) else given
-        )
-    headers, query = await _with_auth(connector["auth"], headers, query, secret)
+    headers, query = await with_credential(connector, headers, query, secret)
     if body is not None:
         headers["Content-Type"] = "application/json"
     headers.setdefault("Accept", "application/json, text/*;q=0.5")
@@ -64,29 +56,6 @@ async def request_of(call: Call, resolve: Resolve) -> Request:
     url = base + _path(template["path"], call.values) + (f"?{urlencode(query)}" if query else "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return Request(method, url, parts.hostname or "", port, headers, body)
-
-
-async def _with_auth(
-    auth: Mapping[str, Any], headers: dict[str, str], query: list[tuple[str, str]], secret: Any
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    kind = auth["type"]
-    if kind == "none":
-        return headers, query
-    if kind == "bearer":
-        return {**_without(headers, "Authorization"), "Authorization": f"Bearer {await secret(auth['token'])}"}, query
-    if kind == "basic":
-        word = b64encode(f"{auth['username']}:{await secret(auth['password'])}".encode()).decode()
-        return {**_without(headers, "Authorization"), "Authorization": f"Basic {word}"}, query
-    if kind == "api_key":
-        key = await secret(auth["key"])
-        if auth["in"] == "query":
-            return headers, [*((name, value) for name, value in query if name != auth["header"]), (auth["header"], key)]
-        return {**_without(headers, auth["header"]), auth["header"]: key}, query
-    raise Failed("not-supported", f"authentication by {kind} can't be used yet", "blocked")
-
-
-def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
-    return {key: value for key, value in headers.items() if key.lower() != name.lower()}
 
 
 def _require_allowed(call: Call) -> None:

@@ -12,6 +12,7 @@ from reconciler.runtime.call import Call, Connection, Judge, Open, Surroundings
 _LINES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql", "open_sql"),
     "http": ("http", "open_http"),
+    "mcp": ("mcp", "open_mcp"),
 }
 """By the connector's type: its module here, and what opens it."""
 _JUDGES: Mapping[str, tuple[str, str]] = {

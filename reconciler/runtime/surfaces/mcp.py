@@ -10,6 +10,7 @@ from reconciler import __version__, strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.access.target import Target
+from reconciler.model.characters import visible
 from reconciler.runtime.gate import Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces.labels import BadLabel, labels
@@ -33,7 +34,8 @@ NO_LABELS = Labels()
 RUN_KEY, KEY_KEY = "reconciler/run-id", "reconciler/idempotency-key"
 """In the `_meta` of a call."""
 EVIDENCE_KEY, WARNINGS_KEY, REPLAYED_KEY = "reconciler/evidence-id", "reconciler/warnings", "reconciler/replayed"
-"""In the `_meta` of a result."""
+UNTRUSTED_KEY = "reconciler/untrusted"
+"""In the `_meta` of a result; the last says that somebody else's server wrote it."""
 SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
 SERVER_INFO = {"name": "reconciler", "version": __version__}
 CAPABILITIES: dict[str, Any] = {"tools": {"listChanged": False}}
@@ -99,7 +101,8 @@ class Mcp:
         try:
             run, key = _labels_of(request, beside)
             target = self._mediator.target_of(who, name)
-            return _result(await self._mediator.access(who, Ask(target), arguments or {}, run, key))
+            done = await self._mediator.access(who, Ask(target), arguments or {}, run, key)
+            return _result(done)
         except BadLabel as error:
             raise Fault(INVALID_PARAMS, error.message, {"code": error.code}, request.id) from None
         except Refusal as refusal:
@@ -109,7 +112,8 @@ class Mcp:
 
 
 def _written(result: dict[str, Any]) -> Result:
-    refusal = result["structuredContent"]["code"] if result.get("isError") else ""
+    told = result.get("structuredContent")
+    refusal = told.get("code", "") if result.get("isError") and UNTRUSTED_KEY not in result["_meta"] and told else ""
     return Result(strict_json.write_around(result), refusal)
 
 
@@ -141,21 +145,29 @@ def _tool(target: Target) -> bytes:
     tool = tool_of(target.tool, target)
     described = {"description": tool["description"]} if tool["description"] else {}
     hints = {"readOnlyHint": tool["read_only"], "destructiveHint": not tool["read_only"]}
-    return strict_json.write(
-        {"name": tool["name"], **described, "inputSchema": tool["input_schema"], "annotations": hints}
-    )
+    pinned = (target.part or {}).get("definition") or {}
+    titled = {"title": visible(pinned["title"])} if pinned.get("title") else {}
+    output = {"outputSchema": pinned["output"]} if pinned.get("output") else {}
+    hints = {**(pinned.get("annotations") or {}), "readOnlyHint": hints["readOnlyHint"]} if pinned else hints
+    told = {"name": tool["name"], **titled, **described, "inputSchema": tool["input_schema"], **output}
+    return strict_json.write({**told, "annotations": hints})
 
 
 def _result(done: Done) -> dict[str, Any]:
-    content = [_text(done.answer.json)]
+    """Return a result. A tool of another server answers as that one does, with what we say of it in `_meta` alone."""
     meta: dict[str, Any] = {EVIDENCE_KEY: done.evidence_id}
+    if done.foreign:
+        return {**strict_json.read(done.answer.json), "_meta": {**meta, **_said(done), UNTRUSTED_KEY: True}}
+    content = [_text(done.answer.json)]
     if done.answer.cut:
         content.append(_text(CUT.encode()))
-    if done.warned:
-        meta[WARNINGS_KEY] = [*done.warned]
-    if done.replayed:
-        meta[REPLAYED_KEY] = True
-    return {"content": content, "structuredContent": done_of(done), "isError": False, "_meta": meta}
+    told = {**meta, **_said(done)}
+    return {"content": content, "structuredContent": done_of(done), "isError": False, "_meta": told}
+
+
+def _said(done: Done) -> dict[str, Any]:
+    warned = {WARNINGS_KEY: [*done.warned]} if done.warned else {}
+    return {**warned, **({REPLAYED_KEY: True} if done.replayed else {})}
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:

@@ -1,0 +1,177 @@
+"""MCP servers: a decided call becomes one call of a tool whose definition is still the pinned one."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.access.resource import Resource
+from reconciler.kinds.connector.mcp_definition import headers_of
+from reconciler.kinds.schema_engine import UnusableSchema, schema_fault
+from reconciler.model.body import Body
+from reconciler.model.characters import visible
+from reconciler.runtime.call import Answer, Call, Connection, Failed, StdioPermit, Surroundings
+from reconciler.runtime.connectors.credential import with_credential
+from reconciler.runtime.mcp.channel import Channel
+from reconciler.runtime.mcp.client import Client, Listed
+from reconciler.runtime.mcp.http import HttpChannel
+from reconciler.runtime.mcp.messages import RpcError
+from reconciler.runtime.mcp.processes import PROCESSES
+from reconciler.runtime.mcp.stdio import StdioChannel
+from reconciler.strict_json import size_of
+
+CHECK_SECONDS, TRUST_SECONDS = 60.0, 120.0
+"""A check of the pins is made in the background once the last is older than the first, and before a call beyond the second."""
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "image": ("data", "mimeType"),
+    "audio": ("data", "mimeType"),
+}
+"""By the type of content that is passed on: what of it is."""
+LEFT_OUT = "(a resource was left out here: those are not passed on)"
+
+
+async def open_mcp(tenant: str, connector: Resource, around: Surroundings) -> Connection:
+    """Reaches nobody yet, but starts the program of a connector with the transport `stdio`. Raises Failed."""
+    return _Mcp(Client(await channel_of(tenant, connector.body, around)), connector.body)
+
+
+async def channel_of(tenant: str, body: Body, around: Surroundings) -> Channel:
+    """Return the way to a server, for calls and for pinning alike. Raises Failed."""
+    if body["transport"] == "stdio":
+        return await _started(tenant, body, around)
+
+    async def headers(anew: bool) -> dict[str, str]:
+        resolve = around.resolve_anew if anew else around.resolve
+
+        async def secret(reference: str) -> str:
+            return await resolve(tenant, reference)
+
+        found, _ = await with_credential(body, {}, [], secret)
+        return found
+
+    renews = body["auth"]["type"] != "none"
+    return HttpChannel(body["url"], headers, body["network_exceptions"], around.permits, renews)
+
+
+def reached(body: Body) -> str:
+    """Return what a lock calls the server: its URL, or the program with its arguments."""
+    return body["url"] if body["transport"] != "stdio" else shlex.join([body["command"], *body["args"]])
+
+
+async def _started(tenant: str, body: Body, around: Surroundings) -> Channel:
+    permit, arguments = permitted(body, around.permits.stdio)
+    environment = {}
+    for name, given in body["env"].items():
+        environment[name] = given["plain"] if isinstance(given, dict) else await around.resolve(tenant, given)
+    started = await PROCESSES.start(permit, arguments, environment)
+    return StdioChannel(reached(body), started, PROCESSES, body["max_response_bytes"])
+
+
+def permitted(body: Body, permits: Mapping[str, StdioPermit]) -> tuple[StdioPermit, list[str]]:
+    """Return the permit that a connector's `command` names, and the arguments to start it with. Raises Failed.
+
+    One that gives no arguments gets those of the permit, if they leave nothing open.
+    """
+    named = body["command"]
+    found = permits.get(named) or next((one for one in permits.values() if one.command == named), None)
+    if found is None:
+        raise Failed("not-permitted", "the server's operator does not permit this program", "blocked")
+    is_closed = not any("*" in one or "?" in one or "[" in one for one in found.args)
+    return found, [*found.args] if is_closed and not body["args"] else [*body["args"]]
+
+
+class _Mcp:
+    def __init__(self, client: Client, body: Body) -> None:
+        self._client, self._body = client, body
+        self._listed: Listed | None = None
+        self._at = 0.0
+        self._checking: asyncio.Task[None] | None = None
+
+    async def run(self, call: Call) -> Answer:
+        tool, name = call.target.part, call.target.part_name
+        if tool is None:
+            raise Failed("not-supported", "this is no tool", "blocked")
+        await self._require_pinned(name, tool["pin"], call.deadline)
+        headers = headers_of(tool["definition"]["input"]) if self._body["transport"] != "stdio" else {}
+        after = "unknown" if call.target.writes else "failure"
+        most = self._body["max_response_bytes"]
+        call.effect = True
+        try:
+            result = await self._client.call(name, call.values, headers, call.deadline, most)
+        except RpcError:
+            raise Failed("tool-failed", "the server answered with an error", "failure") from None
+        except Failed as error:
+            if error.outcome == "blocked":
+                call.effect = False  # nobody was reached
+            outcome = after if error.outcome == "" else error.outcome
+            if error.outcome == "timeout" and call.target.writes:
+                outcome = "unknown"
+            raise Failed(error.code, str(error), outcome, error.status, error.retry_after) from None
+        return _answer(result, tool["definition"].get("output"), after)
+
+    async def close(self) -> None:
+        if self._checking is not None:
+            self._checking.cancel()
+        await self._client.close()
+
+    async def _require_pinned(self, name: str, pin: str, deadline: float) -> None:
+        """Raise Failed (``blocked``) unless the server's definition of a tool is the pinned one."""
+        age = asyncio.get_running_loop().time() - self._at
+        if self._listed is None or age > TRUST_SECONDS or self._client.channel.changed:
+            await self._check(deadline)
+        elif age > CHECK_SECONDS and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.create_task(self._check_quietly())
+        found = self._listed.tools.get(name) if self._listed is not None else None
+        if found is None or found.digest != pin:
+            raise Failed("tool-changed", "the server's definition of the tool is not the pinned one", "blocked")
+
+    async def _check(self, deadline: float) -> None:
+        try:
+            self._listed = await self._client.tools(deadline)
+        except Failed as error:
+            # whatever became of it, the tool was not called
+            raise Failed(error.code, str(error), "blocked", error.status, error.retry_after) from None
+        self._at = asyncio.get_running_loop().time()
+
+    async def _check_quietly(self) -> None:
+        try:
+            await self._check(float("inf"))
+        except Failed:
+            return  # the next call asks again once nothing is trusted any more
+
+
+def _answer(result: Mapping[str, Any], output: Any, after: str) -> Answer:
+    """Return what is passed on of a result. Raises Failed for one that can't be."""
+    if result.get("resultType", "complete") != "complete":
+        raise Failed("unsupported-result", "the server wants to be asked further, which is not done", after)
+    is_error = result.get("isError") is True
+    told = result.get("content")
+    content: dict[str, Any] = {"content": [_shown(one) for one in told] if isinstance(told, list) else []}
+    structured = result.get("structuredContent")
+    if output is not None and not is_error:
+        _require_output(output, structured, after)
+    if structured is not None:
+        content["structuredContent"] = structured
+    content["isError"] = is_error
+    return Answer(content, None, size_of(content), is_error=is_error)
+
+
+def _require_output(schema: Any, structured: Any, after: str) -> None:
+    try:
+        fault = schema_fault(schema, structured, "result", foreign=True)
+    except UnusableSchema:
+        return
+    if fault is not None:
+        raise Failed("invalid-response", f"the tool's result is not what it promises: {fault.parameter}", after)
+
+
+def _shown(item: Any) -> dict[str, Any]:
+    kind = item.get("type") if isinstance(item, dict) else None
+    names = _KINDS.get(kind) if isinstance(kind, str) else None
+    if names is None or not all(isinstance(item.get(name), str) for name in names):
+        return {"type": "text", "text": LEFT_OUT}
+    found = {name: visible(item[name]) if kind == "text" else item[name] for name in names}
+    return {"type": kind, **found}

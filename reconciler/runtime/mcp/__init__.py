@@ -1,0 +1,1 @@
+"""MCP spoken outwards: to the servers of tools that connectors of type `mcp` name."""

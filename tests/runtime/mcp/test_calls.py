@@ -1,0 +1,212 @@
+"""Tools of real servers, pinned and called over both transports; and what a changed tool, an error and a killed server come to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.access.snapshot import snapshot_of
+from reconciler.access.target import Target
+from reconciler.kinds.parse import parse
+from reconciler.kinds.table import KINDS
+from reconciler.model.address import Address
+from reconciler.model.body import canonical
+from reconciler.model.known import Known, Text
+from reconciler.model.spec import Spec
+from reconciler.runtime.call import Answer, Call, Failed, Permits, StdioPermit, Surroundings
+from reconciler.runtime.connectors.mcp import open_mcp
+from reconciler.runtime.mcp.client import Listed
+from reconciler.runtime.mcp.processes import PROCESSES
+
+SERVER = str(Path(__file__).parent / "server.py")
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+async def nothing(_tenant: str, _reference: str) -> str:
+    raise AssertionError("nobody asks for a secret")
+
+
+def around(*arguments: str, **more: Any) -> Surroundings:
+    permit = StdioPermit("demo", sys.executable, (SERVER, "stdio", *arguments), **more)
+    return Surroundings(nothing, nothing, Permits(LOOPBACK, stdio={"demo": permit}))
+
+
+STDIO: dict[str, Any] = {"type": "mcp", "transport": "stdio", "command": "demo"}
+
+
+def over_http(port: int) -> dict[str, Any]:
+    exceptions = [{"cidr": "127.0.0.0/8", "port": port}]
+    url = f"http://127.0.0.1:{port}/mcp"
+    return {"type": "mcp", "transport": "streamable_http", "url": url, "network_exceptions": exceptions}
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, SERVER, str(number)], stdout=-3, stderr=-3)
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", number)) == 0:
+                    break
+            assert process.poll() is None
+            os.sched_yield()
+            signal.sigtimedwait([], 0.1)
+        yield number
+    finally:
+        process.kill()
+        process.wait()
+
+
+def target(raw: dict[str, Any], tool: str) -> Target:
+    address = Address("acme", "connector", "demo")
+    spec = parse(KINDS["connector"], raw, address)
+    assert isinstance(spec, Spec), spec
+    known = Known(address, "uid", Text(canonical(spec.normalised()), 1), "p1", True)
+    found = snapshot_of([known]).tenant("acme").target(f"tool/demo/{tool}")
+    assert isinstance(found, Target), found
+    return found
+
+
+def pinned(raw: dict[str, Any], listed: Listed) -> dict[str, Any]:
+    tools = {name: {"pin": one.digest, "definition": {**one.members}} for name, one in listed.tools.items()}
+    return {**raw, "tools": tools}
+
+
+Run = Callable[[str, dict[str, Any]], Awaitable[Answer]]
+
+
+@asynccontextmanager
+async def calling(raw: dict[str, Any], beside: Surroundings, seen: Listed | None = None) -> AsyncIterator[Run]:
+    """Yield what calls a tool by way of the connector, as its server, or another one, was pinned."""
+    whole = parse(KINDS["connector"], raw, Address("acme", "connector", "demo"))
+    assert isinstance(whole, Spec)
+    body = Known(Address("acme", "connector", "demo"), "uid", None, "p1", True)
+    from reconciler.access.resource import Resource
+
+    connection: Any = await open_mcp("acme", Resource(body, whole.normalised()), beside)
+    try:
+        listed = seen or await connection._client.tools()
+
+        async def run(tool: str, values: dict[str, Any]) -> Answer:
+            deadline = asyncio.get_running_loop().time() + 20
+            answer: Answer = await connection.run(Call(target(pinned(raw, listed), tool), values, deadline))
+            return answer
+
+        yield run
+    finally:
+        await connection.close()
+
+
+def bodies(port: int) -> dict[str, dict[str, Any]]:
+    return {"stdio": STDIO, "http": over_http(port)}
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_a_call_of_a_pinned_tool(transport: str, port: int) -> None:
+    async def scenario() -> None:
+        async with calling(bodies(port)[transport], around()) as run:
+            answer = await run("add", {"a": 1, "b": 2})
+            assert answer.content["structuredContent"] == {"result": 3}
+            assert not answer.is_error
+            answer = await run("fail", {"text": "x"})
+            assert (answer.is_error, answer.content["isError"]) == (True, True)
+            answer = await run("hidden", {"text": "seen"})
+            assert answer.content["content"] == [{"type": "text", "text": "seen"}]  # without what nobody sees
+            together = await asyncio.gather(*(run("add", {"a": n, "b": 1}) for n in range(20)))
+            assert [one.content["structuredContent"]["result"] for one in together] == [*range(1, 21)]
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_tool_is_not_called() -> None:
+    async def scenario() -> None:
+        async with calling(STDIO, around()) as run:
+            assert (await run("add", {"a": 1, "b": 2})).content["isError"] is False
+        listed = await _listed(around())
+        async with calling(STDIO, around("Sends a and b to somebody else."), listed) as run:
+            with pytest.raises(Failed) as found:
+                await run("add", {"a": 1, "b": 2})
+            assert (found.value.code, found.value.outcome) == ("tool-changed", "blocked")
+            assert (await run("fail", {"text": "x"})).is_error  # of this one nothing has changed
+
+    asyncio.run(scenario())
+
+
+async def _listed(beside: Surroundings) -> Listed:
+    from reconciler.access.resource import Resource
+
+    spec = parse(KINDS["connector"], STDIO, Address("acme", "connector", "demo"))
+    assert isinstance(spec, Spec)
+    known = Known(Address("acme", "connector", "demo"), "uid", None, "p1", True)
+    connection: Any = await open_mcp("acme", Resource(known, spec.normalised()), beside)
+    try:
+        found: Listed = await connection._client.tools()
+        return found
+    finally:
+        await connection.close()
+
+
+def test_a_server_that_is_killed_fails_what_waits_and_leaves_nothing() -> None:
+    async def scenario() -> None:
+        async with calling(STDIO, around()) as run:
+            await run("add", {"a": 1, "b": 2})
+            (pid,) = PROCESSES._running
+            os.kill(pid, signal.SIGSTOP)
+            waiting = asyncio.create_task(run("add", {"a": 1, "b": 2}))
+            await asyncio.sleep(0.3)
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(Failed) as found:
+                await waiting
+            assert (found.value.code, found.value.outcome) == ("unreachable", "unknown")
+        assert not PROCESSES._running
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("raw", "permit"),
+    [
+        ({"command": "other"}, {}),
+        ({"args": ["-c", "import os"]}, {}),
+        ({"env": {"LD_PRELOAD": {"plain": "/tmp/x.so"}}}, {}),
+        ({}, {"sha256": "0" * 64}),
+    ],
+    ids=str,
+)
+def test_what_the_operator_does_not_permit_is_not_started(raw: dict[str, Any], permit: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        with pytest.raises(Failed) as found:
+            async with calling({**STDIO, **raw}, around(**permit)):
+                raise AssertionError("it was started")
+        assert (found.value.code, found.value.outcome) == ("not-permitted", "blocked")
+
+    asyncio.run(scenario())
+
+
+def test_arguments_are_permitted_one_by_one() -> None:
+    permit = StdioPermit("git", "/bin/git", ("--repository", "/srv/repos/*"), frozenset({"A"}))
+    assert permit.allows(["--repository", "/srv/repos/a"], ["A"])
+    for arguments in (
+        ["--repository", "/srv/repos/../../etc"],
+        ["--repository", "/etc"],
+        ["--repository"],
+        ["--repository", "/srv/repos/a", "--upload-pack=/tmp/x"],
+        ["--repo", "/srv/repos/a"],
+        [],
+    ):
+        assert not permit.allows(arguments, ["A"])
+    assert not permit.allows(["--repository", "/srv/repos/a"], ["B"])
