@@ -183,6 +183,7 @@ def test_no_canary_is_left_anywhere(db: Db, server_log: Path | None, folder: Pat
         assert story.run(code=MANY, PYTHONPATH=str(ROOT)) == 0  # the others, in one process
         (folder / "acme.yaml").write_text(manifest(port))
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        (folder / ".gitignore").write_text("keys.json\nother.json\n")
 
         assert story.run("validate", "--check") == 0
         assert story.run("apply", "--check", "--auto-approve", "--allow-diverged") == 0
