@@ -15,6 +15,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.load.collect import Collector
 from reconciler.load.defaults import unknown_in_defaults
 from reconciler.load.draft import Draft, Layer
+from reconciler.load.faults import MAX_FOUND, is_full
 from reconciler.load.frame import Frame
 from reconciler.load.project import Project
 from reconciler.load.secret_values import secret_problems
@@ -70,6 +71,8 @@ def build_resources(
     resources = {}
     has_defaults = bool(project.settings.defaults)
     for address in sorted(collector.drafts):
+        if is_full(problems):
+            break
         draft = collector.drafts[address]
         body = draft.body
         if body is None and len(draft.layers) > 1:
@@ -86,7 +89,7 @@ def build_resources(
             continue
         if not draft.in_base and any(p.code == "missing-field" for p in found):
             problems.append(draft.locate(_no_base(draft, base(), "so it must be complete")))
-        problems.extend(draft.locate(problem) for problem in found)
+        problems.extend(draft.locate(problem) for problem in found[:MAX_FOUND])
     if has_defaults and project.source is not None:
         found_there = secret_problems(project.source, project.source.documents[0])
         problems.extend(one for one in found_there if one.path[:1] == ("defaults",))
@@ -128,6 +131,8 @@ def check_resources(resources: Mapping[Address, Resource], scene: Scene, problem
     edges: dict[Address, list[Address]] = {}
     known = Known(scene.around)
     for address, resource in resources.items():
+        if is_full(problems):
+            return
         kind = KINDS[address.kind]
         edges[address] = []
         for reference in kind.references_of(address.tenant, resource.body):
@@ -167,6 +172,8 @@ def check_secrets(
 ) -> None:
     """References to secrets that a tenant may not use: what resolving them would refuse, before anybody is asked."""
     for address, resource in resources.items():
+        if is_full(problems):
+            return
         written = references_written(resource.text)
         if not written or not any(refusal(policy, address.tenant, one) for one in written):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from reconciler.kinds.table import BY_PLURAL
 from reconciler.kinds.wording import near, shown_key, type_of
 from reconciler.load.documents import Document
 from reconciler.load.draft import LISTS, Draft, Entry, Layer
+from reconciler.load.faults import MAX_FOUND, is_full
 from reconciler.load.secret_values import secret_problems
 from reconciler.load.source import Source
 from reconciler.load.substitute import Substitution
@@ -46,9 +48,9 @@ class Collector:
     def add(self, source: Source, layer_number: int = 0) -> None:
         """Takes every document of a file; ``layer_number`` is 0 for the base, then one per overlay folder."""
         for document in source.documents:
-            if document.value is not None:
+            if document.value is not None and not is_full(self._problems):
                 tenants = self._document(source, document, layer_number)
-                self._problems += secret_problems(source, document, tenants[0] if tenants else "")
+                self._problems += islice(secret_problems(source, document, tenants[0] if tenants else ""), MAX_FOUND)
 
     def _report(self, source: Source, document: Document, problem: Problem, path: Path) -> None:
         self._problems.append(source.locate(problem, document.index, path, lambda p: p[:1] in _PUBLIC and len(p) <= 2))

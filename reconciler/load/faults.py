@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, NoReturn
 
 from reconciler.codes import Code
 from reconciler.errors import Place, Problem
 
 MAX_PROBLEMS = 200
+"""Of one file while it is read."""
+MAX_FOUND = 1000
+"""Of all files: with so many, others help nobody, and each costs an excerpt. So nothing more is looked for."""
+
+
+def is_full(problems: Sized) -> bool:
+    """Whether so many problems were found that no others are looked for."""
+    return len(problems) >= MAX_FOUND
 
 
 class Stop(Exception):

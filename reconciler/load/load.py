@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from reconciler.errors import Problems
+from reconciler.errors import Problem, Problems
 from reconciler.load.build import Count, quietly
-from reconciler.load.closed import judged, world_of
+from reconciler.load.closed import Judgement, judged, world_of
+from reconciler.load.faults import MAX_FOUND, is_full
 from reconciler.load.gather import Request, gather
 from reconciler.load.loaded import Loaded
 from reconciler.load.paths import check_paths, may_delete
@@ -51,13 +52,22 @@ def load(
     with no_collector():
         found = gather(Request(project, environment, paths, name, count, thoroughly), problems)
         elsewhere = partial(other_worlds, project, environment, name)
-        judgement = judged(project, found.configuration, found.parts, found.drafts, elsewhere)
+        judgement = Judgement()
+        if is_full(problems.found):
+            problems.add(_no_others(problems.found[-1]))
+        else:
+            judgement = judged(project, found.configuration, found.parts, found.drafts, elsewhere)
         problems.found += judgement.errors
         sources = (*([project.source] if project.source else []), *found.sources)
         raise_if_any(problems, sources, judgement, found.configuration.files)
         selected = None if found.held is None else frozenset(found.drafts.declared_in(found.held))
         deletes = found.held is None and may_delete(project, paths)
         return Loaded(found.configuration, selected, deletes, found.drafts, project, sources, judgement)
+
+
+def _no_others(last: Problem) -> Problem:
+    message = f"{MAX_FOUND:,} problems were found, and no others were looked for"
+    return Problem("more-problems", message, place=last.place)
 
 
 def other_worlds(project: Project, environment: str | None, name: str | None = None) -> Iterator[tuple[str, World]]:

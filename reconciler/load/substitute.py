@@ -12,6 +12,8 @@ from reconciler.kinds.wording import shown_key
 
 _TOKEN = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)\}?")
 _UNKNOWN = "declare it under `variables` in reconciler.yaml", "a tenant's own name can't hold the tenant"
+_MOST_PROBLEMS = 10
+"""Of one text."""
 _NAME = re.compile(r"tenant\Z|var\.[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
@@ -54,11 +56,16 @@ class Substitution:
         whole = _TOKEN.fullmatch(text)
         if whole and whole["name"] is not None and text.endswith("}"):
             return self._value(whole["name"], problems, path)
-        return "".join(self._parts(text, problems, path))
+        found: list[Problem] = []
+        replaced = "".join(self._parts(text, found, path))
+        problems.extend(dict.fromkeys(found))
+        return replaced
 
     def _parts(self, text: str, problems: list[Problem], path: Path) -> Iterator[str]:
         end = 0
         for match in _TOKEN.finditer(text):
+            if len(problems) >= _MOST_PROBLEMS:
+                return
             yield text[end : match.start()]
             end = match.end()
             if match["name"] is None:

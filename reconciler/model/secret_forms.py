@@ -16,8 +16,9 @@ class Form(NamedTuple):
 
 
 IN_URL, IN_HEADER = "a password in a URL", "credentials of a request"
+IN_DSN, IN_SQL, IN_OPTION = "a password in a DSN", "a password in SQL", "a password of a command"
 _FORMS_TABLE = (
-    ("a private key", "BEGIN", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,20000}?-----END [A-Z0-9 ]+-----)?"),
+    ("a private key", "BEGIN", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:(?:[^-]|-(?!----BEGIN)){0,20000}?-----END [A-Z0-9 ]+-----)?"),
     ("an age key", "AGE", r"AGE-SECRET-KEY-1[A-Z0-9]{20,}"),
     ("a key of reconciler", "rk", r"rk_[0-9A-Za-z]{4,32}_[A-Za-z0-9_-]{16,}"),
     ("a GitHub token", "ghp gho ghs ghu ghr github", r"gh[opsur]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"),
@@ -41,12 +42,23 @@ _FORMS_TABLE = (
     ("a Twilio key", "SK*", r"SK[0-9a-f]{32}(?![0-9a-zA-Z])"),
     ("a Hugging Face token", "hf", r"hf_[A-Za-z0-9]{20,}"),
     ("a Vault token", "hvb hvs hvr", r"hv[bsr]\.[A-Za-z0-9_-]{20,}"),
-    ("an access token", "gsk glsa glc sntrys sntryu shpat shpca shppa shpss dop doo dor lin ntn r8 pcsk figd sbp nfp dckr e2b jina",
-     r"(?:gsk|glsa|glc|sntrys|sntryu|shp(?:at|ca|pa|ss)|do[opr]_v1|lin_api|ntn|r8|pcsk|figd|sbp|nfp|dckr_[op]at|e2b|jina)_[A-Za-z0-9_]{20,}"),
+    ("an access token", "gsk glsa glc sntrys sntryu shpat shpca shppa shpss dop doo dor lin ntn r8 pcsk figd sbp nfp dckr e2b jina pscale sq0atp sq0csp",
+     r"(?:gsk|glsa|glc|sntrys|sntryu|shp(?:at|ca|pa|ss)|do[opr]_v1|lin_api|ntn|r8|pcsk|figd|sbp|nfp|e2b|jina)_[A-Za-z0-9_]{20,}"
+     r"|(?:dckr_[op]at_|figd_|pscale_(?:tkn|pw|oauth)_|sq0(?:atp|csp)-)[A-Za-z0-9_-]{20,}"),
+    ("an access token", "sgp bkua bkpt rubygems pul ops CCIPAT dp tskey nvapi fc key",
+     r"(?:sgp_(?:[0-9a-f]{16}_|local_)?|bk(?:ua|pt)_|rubygems_|pul-|fc-|key-)[0-9a-f]{32,}(?![0-9A-Za-z])|ops_ey[A-Za-z0-9_-]{40,}"
+     r"|CCIPAT_[A-Za-z0-9]{16,}_[0-9a-f]{32,}|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9.]{32,}|tskey-[a-z]+-[A-Za-z0-9]{8,}-[A-Za-z0-9]{16,}"
+     r"|nvapi-[A-Za-z0-9_-]{40,}"),
+    ("an access token", "pat*", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}(?![0-9A-Za-z])"),
+    ("a 1Password key", "A3", r"A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}(?![0-9A-Za-z])"),
+    ("a key of Laravel", "base64", r"base64:[A-Za-z0-9+/]{42,44}={1,2}(?![A-Za-z0-9+/=])"),
     ("an access token", "pplx xai tvly PMAK NRAK CFPAT HRKU ATAT* dapi* lsv2 phc phx",
      r"(?:(?:pplx|xai|tvly|PMAK|NRAK|CFPAT|HRKU)-|ATATT3|dapi|lsv2_pt_|ph[cx]_)(?=[A-Za-z_-]{0,99}[0-9])[A-Za-z0-9_=-]{24,}"),
     ("a JSON Web Token", "ey*", r"ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"),
     (IN_URL, "", r"(?<=://)[^/\s:@'\"<>]{0,256}:[^/\s@'\"]{1,512}@"),
+    (IN_DSN, "", r"(?<![^\s'\"=])[A-Za-z0-9_.-]{1,64}:[^\s:@/'\"]{4,256}@(?:tcp|unix)\("),
+    (IN_SQL, "PASSWORD password IDENTIFIED identified", r"(?i:(?:with|encrypted|role|user|set)\b[^;']{0,80}?\bpassword|identified\s+by(?:\s+password)?)\s+'[^'\s]{6,256}'"),
+    (IN_OPTION, "curl wget", r"(?:curl|wget)\b[^\n|;]{0,200}?\s(?:-u|--user)[ =]?['\"]?[^\s:/'\"]{1,64}:[^\s/'\"][^\s'\")]{3,255}"),
     (IN_HEADER, "", r"(?i:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{8,}"),
 )  # fmt: skip
 FORMS = tuple(Form(what, tuple(words.split()), pattern) for what, words, pattern in _FORMS_TABLE)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from reconciler.model.secret_forms import IN_HEADER, IN_URL, may_have_form, name_of, pattern
+from reconciler.model.secret_forms import IN_DSN, IN_HEADER, IN_OPTION, IN_SQL, IN_URL, may_have_form, name_of, pattern
 from reconciler.model.secret_ref import looks_secret
 
 MASK = "***"  # of one length, whatever it stands for
@@ -46,6 +46,10 @@ _WORDY = re.compile(r"(?:v?[0-9]{1,4}|[A-Za-z][a-z]*[0-9]{0,2}|[A-Z]+[0-9]{0,2})
 """Words and small numbers, as in `oauth2`, `my-secret-v1`."""
 _STOCK = frozenset({"password", "passwd", "pass", "pwd", "user", "username", "pw"})
 """Passwords of documentation, as in postgres://user:password@host."""
+_OF_IMAGE = re.compile(r"https?://[^\s\"'<>]{1,200}?(?:/images?/|\.(?:png|svg|jpe?g|gif|webp|ico)\?)[^\s\"'<>]*\Z")
+"""What stands before a run in the address of an image: it is signed, and for everybody."""
+_CUT = ("...", "…")
+"""Behind the beginning of a secret, in documentation."""
 _PUBLIC_ID = re.compile(r"A(?:IDA|ROA|NPA|NVA|GPA|IPA|SCA|PKA)[A-Z0-9]{16,17}")
 _DIGESTED = re.compile(
     r"(?i)(?:sha[0-9]{1,3}|md5|blake[0-9a-z]+|base64|checksum|digest|integrity|fingerprint)[\"']?[:,=@ -]+[\"']?\Z"
@@ -201,14 +205,30 @@ def _by_form(text: str) -> Iterator[Sighting]:
             start = found.start() + _lead(what, found[0])
             inner = pattern().match(text, start) if what == IN_HEADER else None
             what = name_of(inner) if inner else what
-            yield Sighting(start, found.end() - (what == IN_URL), what)
+            end = found.start() + _secret_of(what, found[0]).end() if what in _AT_END else found.end()
+            yield Sighting(start, end - (what == IN_URL), what)
 
 
 def _lead(what: str, text: str) -> int:
     """How much of what a pattern found stands before the secret: a user's name, or the scheme of a header."""
     if what == IN_URL:
         return text.index(":") + 1
+    if what in _AT_END:
+        return _secret_of(what, text).start()
     return len(text) - len(text.split(None, 1)[1]) if what == IN_HEADER else 0
+
+
+def _secret_of(what: str, text: str) -> re.Match[str]:
+    found = _AT_END[what].search(text)
+    assert found is not None, what
+    return found
+
+
+_AT_END = {
+    IN_DSN: re.compile(r"(?<=:)[^:@]+(?=@(?:tcp|unix)\(\Z)"),
+    IN_SQL: re.compile(r"(?<=')[^'\s]+(?='\Z)"),
+    IN_OPTION: re.compile(r"(?<=:)[^\s:'\"]+\Z"),
+}
 
 
 def _is_blank(token: str) -> bool:
@@ -241,11 +261,20 @@ def _is_credentials(text: str) -> bool:
     return is_opaque(value)
 
 
+def _is_password(what: str) -> Callable[[str], bool]:
+    def judge(text: str) -> bool:
+        password = _secret_of(what, text)[0]
+        return password.lower() not in _STOCK and not _PLACEHOLDER.fullmatch(password)
+
+    return judge
+
+
 _JUDGES: Mapping[str, Callable[[str], bool]] = {
     "a JSON Web Token": _is_token,
     IN_URL: _is_userinfo,
     IN_HEADER: _is_credentials,
     "a private key": bool,
+    **{what: _is_password(what) for what in (IN_DSN, IN_SQL, IN_OPTION)},
 }
 
 
@@ -261,10 +290,19 @@ def _by_assignment(text: str) -> Iterator[Sighting]:
         in_query = equals and before >= 0 and text[before] in "?&"
         if not (_is_secret_name(name) or (equals and name.lower() in _IN_QUERIES)):
             continue
-        is_password = equals and _PASSWORD.search(name) and re.search("[0-9]", value[1])
+        is_password = equals and _PASSWORD.search(name) and (_DIGITS.search(value[1]) or _is_mixed(value[1]))
         is_meant = (in_query or is_password) and len(value[1]) >= 6 and not _PLACEHOLDER.fullmatch(value[1])
         if is_meant or is_opaque(value[1]):
             yield Sighting(*value.span(1), f"the value of `{name}`")
+
+
+_DIGITS = re.compile("[0-9]")
+
+
+def _is_mixed(value: str) -> bool:
+    """Whether letters are in no order that words have, though none of them is a digit."""
+    is_long = len(value) >= 10 and value.isalpha()
+    return is_long and _changes(value) >= 0.25 and _likeness(value.lower()) < 0.35
 
 
 _is_secret_name = lru_cache(maxsize=4096)(looks_secret)
@@ -288,6 +326,8 @@ def _by_letters(text: str, dense: Iterable[re.Match[str]]) -> Iterator[Sighting]
         if ("/" in run and not (len(run) in (40, 44, 64, 88) or "+" in run or run.endswith("="))) or not is_random(run):
             parts = [(start + part.start(), part[0]) for part in _PART.finditer(run)] if "/" in run else []
         for at, part in parts:
+            if text.startswith(_CUT, at + len(part)) or _OF_IMAGE.search(text, max(0, at - 512), at):
+                continue
             if not is_random(part) or _DIGEST.search(part) or _DIGESTED.search(text, max(0, at - 24), at):
                 continue
             public = [*_PUBLIC_KEY.finditer(text)] if public is None else public

@@ -45,6 +45,14 @@ PREFIXED: Mapping[str, tuple[str, str, int]] = {
     "Vault": ("hvs.", URL, 24),
     "Groq": ("gsk_", BASE62, 52),
     "DigitalOcean": ("dop_v1_", HEX, 64),
+    "Mailgun": ("key-", HEX, 32),
+    "Pulumi": ("pul-", HEX, 40),
+    "RubyGems": ("rubygems_", HEX, 48),
+    "Buildkite": ("bkua_", HEX, 40),
+    "Firecrawl": ("fc-", HEX, 32),
+    "Docker": ("dckr_pat_", URL, 27),
+    "NVIDIA": ("nvapi-", URL, 64),
+    "Square": ("sq0atp-", URL, 22),
     "age": ("AGE-SECRET-KEY-1", string.ascii_uppercase + string.digits, 58),
 }
 SECRETS: Mapping[str, Callable[[Random], str]] = {
@@ -52,6 +60,9 @@ SECRETS: Mapping[str, Callable[[Random], str]] = {
         name: lambda dice, form=form: form[0] + text(dice, form[1], form[2])  # type: ignore[misc]
         for name, form in PREFIXED.items()
     },
+    "Airtable": lambda dice: f"pat{text(dice, BASE62, 14)}.{text(dice, HEX, 64)}",
+    "1Password": lambda dice: "A3-" + "-".join(text(dice, string.ascii_uppercase, size) for size in (6, 6, 5, 5, 5, 5)),
+    "Laravel": lambda dice: f"base64:{b64encode(dice.randbytes(32)).decode()}",
     "SendGrid": lambda dice: f"SG.{text(dice, URL, 22)}.{text(dice, URL, 43)}",
     "reconciler": lambda dice: f"rk_{text(dice, HEX, 16)}_{text(dice, URL, 43)}",
     "JWT": _jwt,
@@ -60,6 +71,10 @@ SECRETS: Mapping[str, Callable[[Random], str]] = {
     "random, base62": lambda dice: text(dice, BASE62, 40),
     "random, base64": lambda dice: b64encode(dice.randbytes(32)).decode(),
     "DSN": lambda dice: f"postgresql://app:{text(dice, BASE62, 12)}@db.example.com/shop",
+    "DSN of Go": lambda dice: f"root:{text(dice, BASE62, 12)}@tcp(db:3306)/shop",
+    "SQL": lambda dice: f"CREATE ROLE app WITH LOGIN PASSWORD '{text(dice, BASE62, 12)}'",
+    "SQL of MySQL": lambda dice: f"CREATE USER app IDENTIFIED BY '{text(dice, BASE62, 12)}'",
+    "curl": lambda dice: f"curl -s -u admin:{text(dice, BASE62, 12)}",
     "query": lambda dice: f"https://mcp.example.com/mcp?api_key={text(dice, BASE36, 10)}7",
     "header": lambda dice: f"Authorization: Bearer {text(dice, BASE36, 12)}7a",
     "option": lambda dice: f"--api-key={text(dice, BASE62, 10)}7aQ",
