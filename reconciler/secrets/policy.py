@@ -6,6 +6,7 @@ its own part of a store, and the environment is no store in production.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct, field
@@ -17,10 +18,10 @@ TENANT, UPPER = "${tenant}", "${TENANT}"
 OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-sm": ("${tenant}/",)}
 """Where the project says nothing: below any mount, and in Secrets Manager, the first part is the tenant's name."""
 OPEN = frozenset({"local", "dev", "development", "test"})
-"""Parts of the names of environments and projects in which ``env://`` takes any variable unless the project says which:
-``dev-eu`` is one. Without environments it takes any, too."""
-PRODUCTION = frozenset({"prod", "production", "live"})
-"""Parts of the names of environments that are never open, whatever the project is called."""
+"""Parts of the names of environments in which ``env://`` takes any variable unless the project says which: ``dev-eu`` is
+one. So it does in every environment of a project that is called so, and in a project without environments."""
+_PRODUCTION = re.compile(r"(?:pre)?pro?d|live")
+"""Begins a part of the names of environments that are never open, whatever the project is called."""
 WILDCARD = "_*"
 """Ends a pattern of variables: any name with this prefix."""
 OPERATORS = ("env",)
@@ -33,7 +34,15 @@ OURS = (
     "PGPASS",
     "ACTIONS_",
     "GITHUB_TOKEN",
+    "GITHUB_ENTERPRISE_TOKEN",
     "GH_TOKEN",
+    "GH_ENTERPRISE_TOKEN",
+    "RUNNER_TOKEN",
+    "BITBUCKET_STEP_",
+    "BUILDKITE_AGENT_",
+    "CIRCLE_OIDC_",
+    "PGSERVICEFILE",
+    "CI_BUILD_",
     "CI_JOB_",
     "CI_DEPLOY_",
     "CI_REGISTRY_",
@@ -77,7 +86,8 @@ class Policy(Struct, frozen=True):
         if self.environment is None:
             return True
         parts = {*self.environment.split("-")}
-        return PRODUCTION.isdisjoint(parts) and not OPEN.isdisjoint({*parts, *(self.project or "").split("-")})
+        is_open = self.project in OPEN or not OPEN.isdisjoint(parts)
+        return is_open and not any(map(_PRODUCTION.match, parts))
 
 
 def hint_for(reference: SecretRef) -> str:

@@ -85,12 +85,36 @@ def test_no_variable_is_allowed_unasked(environment: str) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "project"),
-    [(None, "shop"), ("local", None), ("dev", None), ("dev-eu", None), ("test", "shop"), ("staging", "shop-dev")],
+    [("prd", "dev"), ("preprod", "local"), ("production2", "dev"), ("livesite", "test"), ("staging", "dev-portal"), ("main", "test-suite")],
+)  # fmt: skip
+def test_no_name_of_a_project_opens_production(environment: str, project: str) -> None:
+    """A part of a project's name says nothing of where it runs."""
+    assert not allowed(Policy(environment=environment, project=project), "acme", "env://KEY")
+
+
+@pytest.mark.parametrize(
+    ("environment", "project"),
+    [
+        (None, "shop"),
+        ("local", None),
+        ("dev", None),
+        ("dev-eu", None),
+        ("test", "shop"),
+        ("staging", "dev"),
+        ("eu", "local"),
+    ],
 )
 def test_where_any_variable_is_allowed(environment: str | None, project: str | None) -> None:
     policy = Policy(environment=environment, project=project)
     assert allowed(policy, "acme", "env://KEY")
-    assert not allowed(policy, "acme", "env://VAULT_TOKEN")
+    for own in (
+        "VAULT_TOKEN",
+        "GH_ENTERPRISE_TOKEN",
+        "BUILDKITE_AGENT_ACCESS_TOKEN",
+        "CIRCLE_OIDC_TOKEN_V2",
+        "PGSERVICEFILE",
+    ):
+        assert not allowed(policy, "acme", f"env://{own}")
     assert not allowed(replace(policy, variables=()), "acme", "env://KEY")
 
 
