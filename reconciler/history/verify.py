@@ -13,7 +13,7 @@ import orjson
 from msgspec import Struct
 
 from reconciler.model.audit import Entry, Head
-from reconciler.store.audit import GENESIS, TAKES_OVER, Chain, entry_hash
+from reconciler.store.audit import GENESIS, NO_HEAD, TAKES_OVER, Chain, entry_hash
 
 Verdict: TypeAlias = Literal["holds", "not-provable", "broken"]
 NO_CHECKPOINT = (
@@ -126,6 +126,8 @@ class _Walk:
         if point is not None and point.seq > count:
             return self.finding(_Fault(count + 1, f"the tail was cut: the checkpoint saw entry {point.seq}"))
         if head.seq != count or head.hash != self._previous:
+            if head == NO_HEAD:
+                return self.finding(_Fault(count + 1, "the head is missing"))
             reason = f"the head names entry {head.seq}, and the last one is {count}"
             return self.finding(_Fault(min(count, head.seq) + 1, reason))
         return self.finding(None)
@@ -167,6 +169,6 @@ def _body(text: str) -> dict[str, Any]:
     """Return the members of an entry; none where it is not JSON."""
     try:
         found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -33,7 +33,7 @@ def chain_key(key: bytes) -> bytes:
 
 
 def entry_hash(previous: str, key_id: str | None, body: str, key: bytes | None) -> str:
-    message = f"{previous}\n{key_id or '-'}\n{body}".encode()
+    message = f"{previous}\n{key_id or '-'}\n{body}".encode("utf-8", "surrogateescape")
     return hmac.new(chain_key(key), message, sha256).hexdigest() if key is not None else sha256(message).hexdigest()
 
 
@@ -104,11 +104,23 @@ class Chain(NamedTuple):
 
 
 def read_chain(connection: Connection) -> Chain:
-    seq, last = connection.execute(text("SELECT seq, hash FROM audit_head WHERE one = 1")).one()
+    """Return the trail, whatever somebody made of it: SQLite keeps any value in any column, and text that is no UTF-8."""
+    head = connection.execute(text("SELECT seq, hash FROM audit_head WHERE one = 1")).first()
+    of_text = "CAST({0} AS BLOB)" if connection.dialect.name == "sqlite" else "{0}"
+    columns = ", ".join(of_text.format(column) for column in ("body", "key_id", "hash"))
     records = connection.execution_options(yield_per=1000).execute(
-        text("SELECT seq, body, key_id, hash FROM audit ORDER BY seq")
+        text(f"SELECT seq, {columns} FROM audit ORDER BY seq")
     )
-    return Chain(Head(seq, last), (Entry(*record) for record in records))
+    entries = (Entry(seq, _text(body) or "", _text(key_id), _text(last) or "") for seq, body, key_id, last in records)
+    return Chain(Head(*head) if head is not None and type(head[0]) is int else NO_HEAD, entries)
+
+
+NO_HEAD = Head(-1, "")
+"""Of a trail whose head is missing or no head."""
+
+
+def _text(value: Any) -> str | None:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def newest_of(connection: Connection, *events: str) -> Iterator[dict[str, Any]]:

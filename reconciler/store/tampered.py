@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -73,7 +73,7 @@ def tampered_in(connection: Connection, project: str | None = None) -> Iterator[
     for name, of_project in groupby(records, itemgetter(0)):
         expected = 1
         for (horizon, number, apply_id), changes in groupby(of_project, itemgetter(1, 2, 3)):
-            pruned = min(horizon, trail.pruned.get(name, 0)) if name in trail.known else horizon
+            pruned = min(_number(horizon), trail.pruned.get(name, 0)) if name in trail.known else _number(horizon)
             yield from (
                 Tampered(name, gone)
                 for gone in range(max(expected, pruned + 1), number)
@@ -113,12 +113,22 @@ def _trail_of(connection: Connection) -> _Trail:
             continue
         name = str(entry.get("project"))
         name = today.get(name, name)
-        place = name, int(entry.get("generation") or 0)
+        place = name, _number(entry.get("generation"))
         digests.setdefault(place, {})[str(entry.get("apply_id"))] = str(entry.get("changes_digest"))
-        pruned[name] = max(pruned.get(name, 0), int(entry.get("history_pruned_up_to") or 0))
+        pruned[name] = max(pruned.get(name, 0), _number(entry.get("history_pruned_up_to")))
     ids = {apply_id for told in digests.values() for apply_id in told}
     return _Trail(digests, pruned, ids, {*pruned})
 
 
+def _number(value: Any) -> int:
+    """The number, 0 for what is none: SQLite keeps any value in any column."""
+    return value if type(value) is int else 0
+
+
 def _told(tenant: str, kind: str, name: str, action: str, before: str | None, after: str | None) -> Told:
-    return [f"{tenant}/{kind}/{name}", action, before and digest_of_text(before), after and digest_of_text(after)]
+    return [
+        f"{tenant}/{kind}/{name}",
+        action,
+        before and digest_of_text(str(before)),
+        after and digest_of_text(str(after)),
+    ]

@@ -1,0 +1,45 @@
+"""Whatever somebody writes into the tables of the trail and of history: `audit verify` gives a verdict, and fails at none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Db
+from tests.history.test_trail import applied
+from tests.store.support import cli_on
+
+TRAIL = {
+    "no head": "DELETE FROM audit_head",
+    "a head of text": "UPDATE audit_head SET seq = 'x'",
+    "a head of bytes": "UPDATE audit_head SET hash = x'00ff'",
+    "bytes": "UPDATE audit SET body = x'ff00' WHERE seq = 2",
+    "a number": "UPDATE audit SET body = 5 WHERE seq = 2",
+    "no UTF-8": "UPDATE audit SET body = CAST(x'eda080' AS TEXT) WHERE seq = 2",
+    "levels": f"UPDATE audit SET body = '{'[' * 50_000}' WHERE seq = 2",
+    "a key of bytes": "UPDATE audit SET key_id = x'ff' WHERE seq = 2",
+    "a number of text": "UPDATE audit SET seq = 'x' WHERE seq = 2",
+}
+HISTORY = {
+    "an id of bytes": "UPDATE generations SET apply_id = x'ff' WHERE number = 1",
+    "a body of bytes": "UPDATE changes SET after = x'ff00' WHERE generation = 1",
+    "no JSON": "UPDATE changes SET after = '{' WHERE generation = 1",
+}
+
+
+@pytest.mark.parametrize("what", [*TRAIL, *HISTORY])
+def test_garbage_is_broken(tmp_path: Path, folder: Path, what: str) -> None:
+    db = Db(f"sqlite:///{tmp_path}/state.db")
+    plain, key = cli_on(db.url, folder), str(folder.parent / "keys.json")
+    plain("secrets", "keys", "create", "--out", key).ok()
+
+    def keyed(*arguments: str, **more: str) -> object:
+        return plain(*arguments, **{"RECONCILER_KEY_FILE": key, **more})
+
+    applied(keyed, folder, 1, 2, 3)  # type: ignore[arg-type]
+    for (name,) in db.sql("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+        db.sql(f'DROP TRIGGER "{name}"')
+    db.sql({**TRAIL, **HISTORY}[what])
+    err = plain("audit", "verify", RECONCILER_KEY_FILE=key).ok(8).err
+    assert ("[audit-broken]" if what in TRAIL else "[history-damaged]") in err
