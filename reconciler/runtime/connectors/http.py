@@ -71,16 +71,21 @@ class _Http:
     async def run(self, call: Call) -> Answer:
         request = await request_of(call, self._around.resolve)
         again = request.is_safe and self._body["retries"]
+        sent = False
         for attempt in range(again + 1):
             last = attempt == again
             try:
                 reply = await self._once(call, request)
+                sent = True
                 if attempt == 0 and self._refuses_credential(reply, request):
                     request = await request_of(call, self._around.resolve_anew)
                     reply = await self._once(call, request)
             except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError) as error:
                 if (failed := refusal_behind(error)) is not None:
-                    raise failed from None  # the address was refused inside of the client
+                    # refused inside of the client: nobody has seen a byte of this request
+                    call.effect = sent
+                    raise failed from None
+                sent = sent or not isinstance(error, aiohttp.ClientConnectorError)
                 if last:
                     outcome = "failure" if isinstance(error, aiohttp.ClientConnectorError) else _after(request)
                     raise Failed("unreachable", "the API can't be reached, or ended the connection", outcome) from None

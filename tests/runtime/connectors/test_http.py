@@ -425,3 +425,11 @@ def test_a_victim_on_this_machine_hears_nothing(host: str) -> None:
 
     asyncio.run(main())
     assert not heard
+
+
+def test_a_refused_address_has_seen_nothing() -> None:
+    """It is refused inside of the client, where the request is on its way already: the call reached nothing all the same."""
+    failed, server, one = asked(hello, {"path": "/x"}, connector={"network_exceptions": []})
+    assert isinstance(failed, Failed)
+    assert (failed.code, failed.outcome, one.effect) == ("address-refused", "blocked", False)
+    assert server.seen == []
