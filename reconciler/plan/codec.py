@@ -17,7 +17,7 @@ from reconciler.model.plan import Change, Plan
 from reconciler.plan.digests import APART, Digests, Hashing, counted
 from reconciler.plan.document import PlanDocument, ResourceChangeDocument, SignatureDocument
 from reconciler.plan.text import CHANGES, around_changes, canonical_bytes
-from reconciler.plan.typed import NO_DIGITS, change_of, plan_of, require_bodies, typed_change, typed_plan
+from reconciler.plan.typed import NO_DIGITS, change_of, plan_of, typed_change, typed_plan
 from reconciler.remembered import remembered
 
 AGAIN = "make the plan again with `reconciler plan --out FILE`"
@@ -108,9 +108,8 @@ def read(data: bytes) -> Found:
     for number, raw in enumerate(document.resource_changes):
         text = bytes(raw)
         size += len(text) + 1
-        typed = _decoded_change(text, number)
+        typed, change = _decoded_change(text, number)
         hashing.add(counted(typed))
-        change = _converted(typed)
         changes.append(change)
         agrees = agrees and change is not None and _is_written_as(change, text)
     try:
@@ -122,22 +121,19 @@ def read(data: bytes) -> Found:
     return Found(plan, hashing.result(), stated, document.hmac or None, agrees)
 
 
-def _decoded_change(text: bytes, number: int) -> ResourceChangeDocument:
+def _decoded_change(text: bytes, number: int) -> tuple[ResourceChangeDocument, Change | None]:
+    """Return a change's document, and the change; None where an address is malformed. Raises ValidationError."""
+    typed: ResourceChangeDocument | None = None
     try:
         typed = _decode_change(text)
-        require_bodies(typed)
-    except ValidationError as error:
+        return typed, change_of(typed)
+    except msgspec.DecodeError as error:
         message, at, path = str(error).partition(" - at `$")
         raise ValidationError(f"{message} - at `$.{CHANGES}[{number}]{path if at else '`'}") from None
-    return typed
-
-
-def _converted(typed: ResourceChangeDocument) -> Change | None:
-    """Return the change; None where an address is malformed."""
-    try:
-        return change_of(typed)
     except ValueError:
-        return None
+        if typed is None:  # this is not UTF-8
+            raise
+        return typed, None
 
 
 def _is_written_as(change: Change, text: bytes) -> bool:

@@ -36,7 +36,7 @@ def counted(change: ResourceChangeDocument) -> tuple[bytes, bytes]:
         sources.append(change.sources)
     if change.status:
         sources.append({"status": change.status})
-    fields = tuple(replace(field, source=None) for field in change.fields)
+    fields = tuple([replace(field, source=None) for field in change.fields])
     content = replace(change, source=None, fields=fields, status=(), sources=UNSET)
     return canonical_bytes(content), canonical_bytes(sources)
 

@@ -4,8 +4,6 @@ Where Terraform has a field, it has Terraform's name, so that its policy rules c
 printed in this order. Bodies and values stay JSON text here: only the code that needs one parses it.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType

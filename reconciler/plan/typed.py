@@ -154,7 +154,7 @@ def typed_change(change: Change) -> ResourceChangeDocument:
     tenant, kind, name = address
     old, new, outside = change.old_text, change.new_text, change.outside
     # most changes have none: a large plan doesn't repeat that of each
-    sources = tuple(WrittenDocument(path, _place_document(place)) for path, place in change.sources)
+    sources = tuple([WrittenDocument(path, _place_document(place)) for path, place in change.sources])
     return ResourceChangeDocument(
         sources=sources or UNSET,
         address=str(address),
@@ -183,7 +183,7 @@ def typed_change(change: Change) -> ResourceChangeDocument:
 
 
 def change_of(document: ResourceChangeDocument) -> Change:
-    """Return the change of a document. Raises ValueError for a malformed address."""
+    """Return the change of a document. Raises ValueError for a malformed address, ValidationError for a body that is none."""
     address = Address.parse(document.address)
     if address != (document.tenant, document.type, document.name):
         raise ValueError("address")
@@ -191,8 +191,8 @@ def change_of(document: ResourceChangeDocument) -> Change:
     return Change(
         address,
         _ACTION[document.action],
-        _body(document.change.before),
-        _body(document.change.after),
+        _body(document.change.before, "before"),
+        _body(document.change.after, "after"),
         fields=tuple(map(_field_from, document.fields)),
         previous=_address(document.previous_address),
         adopted_from=document.adopted_from,
@@ -206,7 +206,7 @@ def change_of(document: ResourceChangeDocument) -> Change:
         unchanged=document.unchanged_fields,
         risks=document.risks,
         status=document.status,
-        sources=tuple((one.path, _place(one.source)) for one in sources),
+        sources=tuple([(one.path, _place(one.source)) for one in sources]),
     )
 
 
@@ -225,17 +225,14 @@ def _loaded(raw: Raw) -> Any:
     return orjson.loads(bytes(raw))
 
 
-def require_bodies(document: ResourceChangeDocument) -> None:
-    """Raise ValidationError for a body that is neither a map nor null: to its type it is any JSON."""
-    for side, raw in (("before", document.change.before), ("after", document.change.after)):
-        text = bytes(raw)
-        if not text.startswith(b"{") and text != b"null":
-            raise ValidationError(f"Expected `object | null` - at `$.change.{side}`")
-
-
-def _body(raw: Raw) -> str | None:
+def _body(raw: Raw, side: str) -> str | None:
+    """Raise ValidationError for a body that is neither a map nor null: its type takes any JSON."""
     text = str(raw, "utf-8")
-    return None if text == "null" else text
+    if text.startswith("{"):
+        return text
+    if text != "null":
+        raise ValidationError(f"Expected `object | null` - at `$.change.{side}`")
+    return None
 
 
 @lru_cache(maxsize=4096)
