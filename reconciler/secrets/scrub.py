@@ -207,6 +207,13 @@ def knows_any() -> bool:
     return bool(_process)
 
 
+def _by_lines(text: str) -> str:
+    """Mask each line that holds a secret; all of it where a secret reaches over several."""
+    lines = (_process.value(line, keys=True) for line in scrub(text).splitlines())
+    masked: str = _process.value("\n".join(lines), keys=True)
+    return masked
+
+
 def quieten() -> None:
     """Clients log no more than warnings, and whatever anybody logs is scrubbed, tracebacks included."""
     for name in NOISY:
@@ -218,9 +225,11 @@ def quieten() -> None:
     def scrubbed(*arguments: Any, **named: Any) -> logging.LogRecord:
         record = make(*arguments, **named)
         if _process:
-            record.msg, record.args = scrub(record.getMessage()), None
+            record.msg, record.args = _process.value(record.getMessage(), keys=True), None
             if record.exc_info:
-                record.exc_text = scrub("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+                record.exc_text = _by_lines("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+            if record.stack_info:
+                record.stack_info = _by_lines(record.stack_info)
         return record
 
     scrubbed.scrubs = True  # type: ignore[attr-defined]

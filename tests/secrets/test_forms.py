@@ -6,6 +6,8 @@ import base64
 import gzip
 import html
 import json
+import subprocess
+import sys
 import unicodedata
 import zlib
 from collections.abc import Callable
@@ -173,3 +175,29 @@ def test_a_secret_that_is_used_is_not_the_first_to_be_forgotten() -> None:
     for value in ("first-secret-1", "second-secret-2", "third-secret-3", "first-secret-1", "fourth-secret-4"):
         known.add(value)
     assert known.text("first-secret-1 second-secret-2") == "*** second-secret-2"
+
+
+CHILD = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+from reconciler.secrets.scrub import quieten
+from reconciler.secrets.secret import Secret
+quieten()
+key, *texts = sys.argv[1:]
+Secret(key)
+for text in texts:
+    logging.info("before %s", text)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logging.exception("failed", stack_info=True)
+"""
+
+
+def test_a_log_holds_no_form_that_can_be_read() -> None:
+    texts = [*(EVERYWHERE[one](KEY) for one in EVERYWHERE), KEY.upper(), KEY.swapcase()]
+    texts = [one for one in texts if "\0" not in one]
+    done = subprocess.run([sys.executable, "-c", CHILD, KEY, *texts], capture_output=True, text=True, check=True)
+    assert done.stderr.count("(secret)") >= 2 * len(texts)  # the message, and the traceback
+    assert "Traceback" in done.stderr
+    assert [one for one in texts if one in done.stderr] == []

@@ -74,6 +74,7 @@ def test_json_keeps_the_words_that_are_its_own(word: str) -> None:
         ("will be destroyed", "it is a text that reports hold anyway"),
         ("1 to add, 0 to change, 1 to destroy", "it is a text that reports hold anyway"),
         ("resource_changes", "it is a text that reports hold anyway"),
+        ("endpoint-host-changed", "it is a text that reports hold anyway"),
     ],
 )
 def test_a_weak_secret_is_told_when_it_is_resolved(run: Run, manifest: Path, value: str, why: str) -> None:
