@@ -121,7 +121,8 @@ def _proved(decision: Decision, target: Target, caller: Caller) -> Decision:
 def frozen_by(status: Status, caller: Caller, target: Target | None) -> Freeze | None:
     """Return the freeze that stops this caller, or its call of a target."""
     chain = [one.known for one in target.chain] if target else []
-    return status.freeze_of(caller.tenant, caller.known, caller.key, chain, target.tool if target else "")
+    tool, part = (target.tool, target.part_name) if target else ("", "")
+    return status.freeze_of(caller.tenant, caller.known, caller.key, chain, tool, part)
 
 
 def surface(tenant: Tenant, status: Status | None, caller: Caller) -> dict[str, Target]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from reconciler.kinds.table import TOOL, freezable, is_freezable
 from reconciler.kinds.tool import is_tool
 from reconciler.model.address import is_name
+from reconciler.model.target import PARTS, is_part
 
 
 def forms() -> str:
-    return f"platform, tenant/NAME, key/ID, or TENANT/KIND/NAME with a kind of {', '.join(freezable())}"
+    return f"platform, tenant/NAME, key/ID, TENANT/KIND/NAME with a kind of {', '.join(freezable())}, or TENANT/tool/CONNECTOR/TOOL"
 
 
 def is_freeze_target(text: str) -> bool:
@@ -18,6 +19,8 @@ def is_freeze_target(text: str) -> bool:
         return first == "platform"
     if len(rest) == 1:
         return first in {"tenant", "key"} and is_name(rest[0])
+    if rest[0] in PARTS and len(rest) > 2:
+        return is_name(first) and is_name(rest[1]) and is_part("/".join(rest[2:]))
     named = is_tool if rest[0] == TOOL else is_name
     return len(rest) == 2 and is_name(first) and is_freezable(rest[0]) and named(rest[1])
 
@@ -25,7 +28,7 @@ def is_freeze_target(text: str) -> bool:
 def tenant_of(target: str) -> str | None:
     """Return the tenant that a target belongs to; None for the platform and for keys."""
     first, *rest = target.split("/")
-    return rest[0] if first == "tenant" else first if len(rest) == 2 else None
+    return rest[0] if first == "tenant" else first if len(rest) > 1 else None
 
 
 LONGEST_REASON = 1024

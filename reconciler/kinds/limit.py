@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal, Self, TypeAlias
@@ -20,11 +19,10 @@ from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BodyJudge, JudgedTogether
 from reconciler.model.spec import Spec
-from reconciler.model.target import PARTS
+from reconciler.model.target import PARTS, is_part
 
 TENANT = "tenant"
 LONGEST = 127
-_PART = re.compile("[A-Za-z0-9_./-]+")
 
 
 def _target(text: str) -> str:
@@ -34,7 +32,7 @@ def _target(text: str) -> str:
     if kind not in PARTS and len(text) > LONGEST:
         raise fail("too-long", f"expected at most {LONGEST} characters")
     name, _, part = name.partition("/") if kind in PARTS else (name, "", "-")
-    if not (is_name(kind) and is_name(name) and _PART.fullmatch(part)):
+    if not (is_name(kind) and is_name(name) and is_part(part)):
         raise fail("invalid-reference", "expected `tenant`, or kind/name such as integration/openai-prod")
     return text
 
@@ -65,7 +63,7 @@ def _part_faults(address: Address, word: str, named: str, lookup: Lookup) -> Ite
 
 def _form() -> Form:
     limitable = kinds_that(Ability.LIMITABLE)
-    parts = rf"(?:{'|'.join(PARTS)})/{BARE_NAME}/{_PART.pattern}"
+    parts = rf"(?:{'|'.join(PARTS)})/{BARE_NAME}/[A-Za-z0-9_./-]+"
     pattern = rf"^(?:{TENANT}|(?:{'|'.join(limitable)})/{BARE_NAME}|{parts})$"
     return Form("target", pattern, f"expected `{TENANT}`, or one of {', '.join(limitable)} with its name: kind/name")
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.model.address import Address
 from reconciler.model.known import Known
+from reconciler.model.target import PARTS, part_uid
 
 
 @lru_cache(maxsize=1024)
@@ -41,7 +42,7 @@ class CallerKey(NamedTuple):
 
 
 class Freeze(NamedTuple):
-    """``target`` as the operator wrote it: ``platform``, ``tenant/NAME``, ``key/ID`` or ``TENANT/KIND/NAME``.
+    """``target`` as the operator wrote it: ``platform``, ``tenant/NAME``, ``key/ID``, ``TENANT/KIND/NAME`` or a part of that.
 
     ``uid`` is the resource that was live under that name: the freeze follows it through every rename. Without a uid, the
     freeze is of the name itself. ``origin`` is the freeze that this one was carried over from, or its own id.
@@ -109,11 +110,12 @@ class Status(Struct, frozen=True, dict=True):
     pending: int = 0
 
     def freeze_of(
-        self, tenant: str, caller: Known | None, key: str, chain: Sequence[Known], tool: str = ""
+        self, tenant: str, caller: Known | None, key: str, chain: Sequence[Known], tool: str = "", part: str = ""
     ) -> Freeze | None:
         """Return the most general freeze that stops a call: platform, tenant, caller, key, then the chain in its order.
 
-        ``key`` is the id of the caller's key, "" without one; ``tool`` the name under which agents see the target.
+        ``key`` is the id of the caller's key, "" without one; ``tool`` the name under which agents see the target, and
+        ``part`` what of the first of the chain is called.
         """
         if not self.freezes:
             return None
@@ -123,8 +125,14 @@ class Status(Struct, frozen=True, dict=True):
             found
             or (named.get(f"key/{key}") if key else None)
             or (named.get(f"{tenant}/tool/{tool}") if tool else None)
+            or (self._freeze_on_part(chain[0], part) if part else None)
             or next((freeze for one in chain if (freeze := self.freeze_on(one))), None)
         )
+
+    def _freeze_on_part(self, known: Known, part: str) -> Freeze | None:
+        word = next((word for word, kind in PARTS.items() if kind == known.address.kind), "")
+        name = f"{known.address.tenant}/{word}/{known.address.name}/{part}"
+        return self._by_uid.get((known.address.tenant, part_uid(known.uid, part))) or self._by_name.get(name)
 
     def freeze_on(self, known: Known) -> Freeze | None:
         """Return the freeze of this very resource, or of the name that it has now."""

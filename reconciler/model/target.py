@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -104,6 +105,19 @@ UNKNOWN, UNUSABLE, NOT_PINNED = "unknown-target", "unusable", "not-pinned"
 never pinned."""
 PARTS: Mapping[str, str] = {"tool": "connector"}
 """By the word of targets that are parts of a resource, WORD/NAME/PART: the kind of that resource."""
+_PART = re.compile("[A-Za-z0-9_./-]{1,128}")
+
+
+def is_part(text: str) -> bool:
+    """Whether a text may be the name of a part of a resource."""
+    return _PART.fullmatch(text) is not None
+
+
+def part_uid(uid: str, part: str) -> str:
+    """Return how a part of the resource with this uid is known, whatever the resource's name is now."""
+    return f"{uid}/{part}"
+
+
 APPROVAL = "approval"
 """The obligation that a person approves a call before it runs."""
 

@@ -33,6 +33,8 @@ class _Found:
     def __init__(self, held: Held) -> None:
         self._held = held
         self._by_uid: dict[tuple[str, str], Freeze] = {}
+        self._parts: dict[tuple[str, str], list[tuple[str, Freeze]]] = {}
+        """By the uid of a resource: the parts of it that are frozen, such as tools."""
         self._by_name: dict[str, Freeze] = {}
         self._former: dict[str, Freeze] = {}
         for entry in held.freezes:
@@ -41,6 +43,9 @@ class _Found:
                 self._by_name[one.target] = one
             else:
                 self._by_uid[one.tenant or "", one.uid] = one
+                whole, _, part = one.uid.partition("/")
+                if part:
+                    self._parts.setdefault((one.tenant or "", whole), []).append((part, one))
             if entry.state == "ended":
                 self._former[one.target] = one
 
@@ -53,6 +58,8 @@ class _Found:
             yield f"will be {coming}"
         elif self._is_anew(change) and (former := self._former.get(str(change.address))):
             yield f"not frozen: a former {former.target} was {former}"
+        for part, one in self._parts.get(key, ()):
+            yield f"{part} {one}{'; ends with it' if gone else ''}"
         if keys := self._held.keys.get(key):
             yield f"{keys} key{'s' if keys > 1 else ''}{_end(keys) if ends else ''}"
         if suspended := self._held.suspended.get(key):

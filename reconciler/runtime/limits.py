@@ -11,7 +11,7 @@ from msgspec import Meta
 from reconciler.access.resource import Resource
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
-from reconciler.model.target import PARTS
+from reconciler.model.target import PARTS, part_uid
 from reconciler.runtime.ledger.entries import Level
 
 TENANT = "tenant"
@@ -83,7 +83,7 @@ def uid_of(tenant: Tenant, name: str) -> str | None:
     known = tenant.resources.get(f"{PARTS[word]}/{whole}" if word in PARTS else name)
     if known is None or not known.uid:
         return None
-    return f"{known.uid}/{part}" if word in PARTS else known.uid
+    return part_uid(known.uid, part) if word in PARTS else known.uid
 
 
 def _compiled(tenant: Tenant) -> Mapping[str, Sequence[Level]]:

@@ -47,9 +47,10 @@ def carried(freezes: Sequence[Freeze], lives: Iterable[Life]) -> list[Freeze]:
     by_target: dict[str, list[Freeze]] = {}
     by_uid: dict[tuple[str | None, str], list[Freeze]] = {}
     for one in freezes:
-        (
-            by_target.setdefault(one.target, []) if one.uid is None else by_uid.setdefault((one.tenant, one.uid), [])
-        ).append(one)
+        if one.uid is None:
+            by_target.setdefault(one.target, []).append(one)
+        else:
+            by_uid.setdefault((one.tenant, _whole(one.uid)), []).append(one)
     made = []
     for life in lives if freezes else ():
         held = by_uid.setdefault((life.tenant, life.after), [])
@@ -64,7 +65,13 @@ def carried(freezes: Sequence[Freeze], lives: Iterable[Life]) -> list[Freeze]:
 
 def _copy(freeze: Freeze, life: Life, origin: str | None) -> Freeze:
     identity = secrets.token_hex(8)
-    return freeze._replace(id=identity, tenant=life.tenant, uid=life.after, origin=origin or identity)
+    part = (freeze.uid or "").removeprefix(life.before) if origin else ""
+    return freeze._replace(id=identity, tenant=life.tenant, uid=life.after + part, origin=origin or identity)
+
+
+def _whole(uid: str) -> str:
+    """Return the uid of a resource, of which a part may be frozen."""
+    return uid.partition("/")[0]
 
 
 def frozen_by(connection: Connection, one: Pending) -> list[Freeze]:

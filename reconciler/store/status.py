@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -16,6 +17,7 @@ from reconciler.kinds.tool import tools_in
 from reconciler.kinds.wording import nearest
 from reconciler.model.address import Address
 from reconciler.model.status import Freeze, FreezeEntry, Status, moment
+from reconciler.model.target import PARTS, part_uid
 from reconciler.store.audit import note
 from reconciler.store.changing import current, is_current
 from reconciler.store.connect import exists, reading
@@ -135,7 +137,9 @@ def _find(connection: Connection, target: str) -> _Found:
             parts[0], "SELECT 1 FROM caller_keys WHERE id = :name"
         )
         return _Found(target, connection.execute(text(sql), {"name": parts[1]}).first() is not None)
-    tenant, kind, name = parts
+    tenant, kind, name = target.split("/", 2)
+    if kind in PARTS and "/" in name:
+        return _find_part(connection, target)
     if kind == TOOL:
         owners = [(uid, tools) for uid, tools in _tools(connection, tenant) if name in tools]
         if len(owners) != 1 or len(owners[0][1]) != 1:  # a freeze of the resource would stop its other tools too
@@ -144,6 +148,23 @@ def _find(connection: Connection, target: str) -> _Found:
     sql = "SELECT uid FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
     uid = connection.execute(text(sql), {"tenant": tenant, "kind": kind, "name": name}).scalar()
     return _Found(target, False) if uid is None else _Found(target, True, tenant, str(uid))
+
+
+def _find_part(connection: Connection, target: str) -> _Found:
+    """A part is known by its resource's uid, so a freeze of it follows that, and stops nothing else of it."""
+    tenant, word, name, part = target.split("/", 3)
+    sql = "SELECT uid, spec FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
+    values = {"tenant": tenant, "kind": PARTS[word], "name": name}
+    for uid, spec in connection.execute(text(sql), values):
+        if part in _parts(PARTS[word], spec):
+            return _Found(target, True, tenant, part_uid(str(uid), part))
+    return _Found(target, False)
+
+
+def _parts(kind: str, spec: Any) -> Collection[str]:
+    calls = KINDS[kind].calls
+    body = orjson.loads(spec) if isinstance(spec, str | bytes) else spec
+    return calls.parts(body) if calls is not None and calls.parts is not None and isinstance(body, dict) else ()
 
 
 def _tools(connection: Connection, tenant: str) -> list[tuple[str, frozenset[str]]]:
@@ -169,7 +190,12 @@ def _meant(connection: Connection, target: str) -> str | None:
         column, table = ("tenant", "resources") if parts[0] == "tenant" else ("id", "caller_keys")
         near = nearest(parts[1], names(f"SELECT DISTINCT {column} FROM {table}"))
         return f"{parts[0]}/{near}" if near else None
-    tenant, kind, name = parts
+    tenant, kind, name = target.split("/", 2)
+    if kind in PARTS and "/" in name:
+        sql = "SELECT name, spec FROM resources WHERE tenant = :tenant AND kind = :kind"
+        listed = connection.execute(text(sql), {"tenant": tenant, "kind": PARTS[kind]})
+        near = nearest(name, [f"{own}/{part}" for own, spec in listed for part in _parts(PARTS[kind], spec)])
+        return f"{tenant}/{kind}/{near}" if near else None
     if kind == TOOL:
         near = nearest(name, [tool for _, own in _tools(connection, tenant) for tool in own])
         return f"{tenant}/{TOOL}/{near}" if near else None
@@ -225,7 +251,9 @@ def _entry(connection: Connection, freeze: Freeze) -> FreezeEntry:
         state = "in-force" if _find(connection, freeze.target).exists else "waiting"
         return FreezeEntry(freeze, freeze.target, state)
     sql = "SELECT kind, name FROM resources WHERE tenant = :tenant AND uid = :uid"
-    found = connection.execute(text(sql), {"tenant": freeze.tenant, "uid": freeze.uid}).first()
+    whole, _, part = freeze.uid.partition("/")
+    found = connection.execute(text(sql), {"tenant": freeze.tenant, "uid": whole}).first()
     if found is None:
         return FreezeEntry(freeze, None, "ended")
-    return FreezeEntry(freeze, f"{freeze.tenant}/{found.kind}/{found.name}", "in-force")
+    word = next((word for word, kind in PARTS.items() if part and kind == found.kind), found.kind)
+    return FreezeEntry(freeze, f"{freeze.tenant}/{word}/{found.name}{f'/{part}' if part else ''}", "in-force")
