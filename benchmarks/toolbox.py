@@ -1,8 +1,8 @@
 """What the same statement costs through MCP Toolbox for Databases, which here checks nobody, limits nothing and records nothing: a floor, not the same work.
 
 Run by `python -m benchmarks.serve`. The binary is what RECONCILER_BENCH_TOOLBOX names, else `toolbox` on PATH; it comes
-with `npm install @toolbox-sdk/server@1.12.0`. Traffic stays on loopback and in a Unix socket; its telemetry, the look
-for a newer version and its log of every request are off.
+with `npm install @toolbox-sdk/server@1.12.0`. Traffic stays on loopback and in a Unix socket; its telemetry and the look
+for a newer version are off. It is measured twice: with the log that it writes by default, a line or two a request, and without.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import psutil
 from benchmarks.serve import AGENTS, WAYS, Agent, load, ready, table
 
 FLAGS = ("--enable-api", "--disable-version-check", "--disable-reload")
+LOGS = {"its own log": [], "no log": ["--log-level", "WARN"]}
 NOTE = (
     "MCP Toolbox has no authentication, policies, limits or durable evidence in this set-up: "
     "its figures are a floor and not the same work."
@@ -61,20 +62,23 @@ def measured(folder: Path, sources: dict[str, dict[str, object]], calls: int) ->
         if f"'{source['type']}'" not in told:
             rows.append(_without(f"{name}: skipped, it has no source for {dialect}"))
             continue
-        place = folder / f"toolbox-{dialect}"
-        place.mkdir()
-        _configured(place, source)
-        with _served([found, *flags], place) as (server, port, started):
-            memory = server.memory_info().rss / 2**20
-            rows.append(f"| {name}, {dialect}: cold start | {started:.1f} s | | | | {memory:.0f} |")
-            for way, (head, body) in ((way, make("")) for way, make in {**WAYS, "HTTP": _http}.items()):
-                if refused := asyncio.run(_refused(head, body, port)):
-                    rows.append(_without(f"{name}, {dialect} over {way}: skipped, it answered {refused}"))
-                else:
-                    rows.append(
-                        table(f"{name}, {dialect} over {way}", server, partial(load, head, body, port=port), calls)
-                    )
+        for log in LOGS:
+            place = folder / f"toolbox-{dialect}-{log}"
+            place.mkdir()
+            _configured(place, source)
+            rows += _rows(f"{name}, {log}, {dialect}", [found, *flags, *LOGS[log]], place, calls)
     return [*rows, "", NOTE]
+
+
+def _rows(name: str, command: list[str], place: Path, calls: int) -> list[str]:
+    with _served(command, place) as (server, port, started):
+        rows = [f"| {name}: cold start | {started:.1f} s | | | | {server.memory_info().rss / 2**20:.0f} |"]
+        for way, (head, body) in ((way, make("")) for way, make in {**WAYS, "HTTP": _http}.items()):
+            if refused := asyncio.run(_refused(head, body, port)):
+                rows.append(_without(f"{name} over {way}: skipped, it answered {refused}"))
+            else:
+                rows.append(table(f"{name} over {way}", server, partial(load, head, body, port=port), calls))
+    return rows
 
 
 def _without(reason: str) -> str:
@@ -123,7 +127,7 @@ def _served(command: list[str], place: Path) -> Iterator[tuple[psutil.Process, i
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    command += ["--config", "tools.yaml", "--address", "127.0.0.1", "--port", str(port), "--log-level", "WARN"]
+    command += ["--config", "tools.yaml", "--address", "127.0.0.1", "--port", str(port)]
     env = {"PATH": os.environ.get("PATH", ""), "HOME": str(place)}  # and so nothing that would turn telemetry on
     with (place / "log").open("wb") as log:
         begun = time.perf_counter()

@@ -47,7 +47,7 @@ def read(data: bytes | str) -> Any:
     except ValueError:
         raise _too_long() from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        _judge(found, _VALUES)
+        _judge(found)
     if _SURROGATE.search(text):
         _encoded(found, _ENCODER)
     return found
@@ -55,19 +55,19 @@ def read(data: bytes | str) -> Any:
 
 def write(value: Any) -> bytes:
     """Return the JSON text of a value without spaces. Raises NotStrict for what a strict text could not have given."""
-    _judge(value, _VALUES)
+    _judge(value)
     return _encoded(value, _ENCODER)
 
 
 def write_sorted(value: Any) -> bytes:
     """Return the same with sorted keys: equal values give equal bytes. Raises NotStrict."""
-    _judge(value, _VALUES)
+    _judge(value)
     return _encoded(value, _SORTING_ENCODER)
 
 
 def write_around(value: Any) -> bytes:
     """Return the JSON text of a value that may hold texts from ``embedded``. Raises NotStrict."""
-    _judge(value, _VALUES | {msgspec.Raw})
+    _judge(value, _PLAIN_AROUND)
     return _encoded(value, _ENCODER)
 
 
@@ -138,11 +138,14 @@ def _constant(_text: str) -> NoReturn:
 
 _CONTAINERS: frozenset[type] = frozenset({dict, list, tuple})
 _FRACTIONS: frozenset[type] = frozenset({float, Decimal})
-_VALUES: frozenset[type] = frozenset({type(None), bool, int, str}) | _FRACTIONS | _CONTAINERS
 
 
-def _judge(value: Any, known: frozenset[type]) -> None:
+def _judge(value: Any, plain: frozenset[type] | None = None) -> None:
     """Raise NotStrict for other types, numbers out of range, too many levels or values: level by level, without recursion."""
+    plain = plain or _PLAIN
+    if _is_plain(value, plain):
+        return
+    known = plain | _FRACTIONS | _CONTAINERS
     level, depth, count = [value], 0, 1
     while True:
         types = {*map(type, level)}
@@ -163,6 +166,16 @@ def _judge(value: Any, known: frozenset[type]) -> None:
         level = [*chain.from_iterable(map(_parts, containers))]
 
 
+def _is_plain(value: Any, plain: frozenset[type]) -> bool:
+    """Whether a value is a short list or map of ``plain`` types, or of such maps: most are, and that is seen at once."""
+    kind = type(value)
+    if kind is dict:
+        return len(value) <= _FEW and plain.issuperset(map(type, value.values())) and _KEYS.issuperset(map(type, value))
+    if kind is list and len(value) <= _FEW:
+        return all(type(one) in plain or (type(one) is dict and _is_plain(one, plain)) for one in value)
+    return kind in plain
+
+
 def _parts(container: Any) -> Any:
     if type(container) is not dict:
         return container
@@ -172,6 +185,9 @@ def _parts(container: Any) -> Any:
 
 
 _KEYS: frozenset[type] = frozenset({str})
+_PLAIN: frozenset[type] = frozenset({type(None), bool, int, str})
+_PLAIN_AROUND = _PLAIN | {msgspec.Raw}
+_FEW = 100
 
 
 def _too_deep() -> NotStrict:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from reconciler.codes import Code
 from reconciler.runtime.connections import Connections, place_of
@@ -29,6 +29,8 @@ MAX_FRAMED_BYTES = 2 * MOST_BYTES
 BODY_SECONDS = 30.0
 WRITE_SECONDS = 30.0
 """How long a client may leave an answer unread."""
+IDLE_SECONDS = 30.0
+"""Between an answer and the next request."""
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending: it reads the answer only afterwards."""
 LINGER_BYTES = 4 * 1024 * 1024
@@ -54,7 +56,7 @@ class Door(HttpToolsProtocol):
         self.address = ""
         self.deadline = self.waiting_since = math.inf
         self._in_head = True
-        self._begun = self._leaving = False
+        self._begun = self._leaving = self._idle = False
         self._head = self._body = self._framed = 0
         self._discarded = 0
         self._linger: asyncio.TimerHandle | None = None
@@ -78,6 +80,8 @@ class Door(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._idle:
+            self._idle, self.deadline = False, math.inf
         while data:
             if self._leaving:
                 self._discard(len(data))
@@ -144,6 +148,7 @@ class Door(HttpToolsProtocol):
         if self._leaving:
             return
         super().on_headers_complete()  # may raise, and then this is no request
+        self.cycle.transport = Joined(self.cycle)  # type: ignore[assignment]
         self._in_head = False
         self._head = 0
         self.deadline = math.inf
@@ -164,8 +169,19 @@ class Door(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """Go on with the next request. It is uvicorn's own method but for its timer: the deadline ends what is idle, too."""
+        self.server_state.total_requests += 1
         self.waiting_since = time.monotonic()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._has_begun:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._idle, self.deadline = True, time.monotonic() + IDLE_SECONDS
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -174,11 +190,15 @@ class Door(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.deadline = math.inf
+        if self._idle:
+            self._rest()
 
     # how a connection ends
 
     def expire(self) -> None:
-        if self.flow.write_paused or (self._in_head and not self._has_begun):
+        if self._idle and not self.flow.write_paused:
+            self.transport.close()
+        elif self.flow.write_paused or (self._in_head and not self._has_begun):
             self._connections.refused("request-timeout")
             self.abort()  # nobody reads, or nobody asked
         else:
@@ -247,6 +267,33 @@ class Door(HttpToolsProtocol):
     def _resume(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+
+class Joined:
+    """The transport of one answer: a head that says how long its body is waits for it, and both go out in one piece."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle, self._transport = cycle, cycle.transport
+        self._head = b""
+        self._has_begun = False
+
+    def write(self, data: bytes) -> None:
+        cycle = self._cycle
+        begins = cycle.response_started and not self._has_begun
+        self._has_begun = cycle.response_started
+        if begins and cycle.expected_content_length > 0 and cycle.scope["method"] != "HEAD":
+            self._head = data
+            return
+        data, self._head = self._head + data, b""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 def _bytes_of(answer: Response) -> bytes:

@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
+from reconciler.access.memo import Memo
 from reconciler.access.resource import Resource
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
@@ -31,6 +32,20 @@ class LimitStatus(TypedDict):
 
 def levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
     """The tenant's, the caller's, and those of everything that the call goes through."""
+    kept = tenant.once(_kept)
+    key = (caller, target.name, target.action)
+    found = kept.get(key)
+    if found is None:
+        found = _levels_of(tenant, caller, target)
+        kept.keep(key, found)
+    return found
+
+
+def _kept(_tenant: Tenant) -> Memo[tuple[str, str, str], tuple[Level, ...]]:
+    return Memo()
+
+
+def _levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
     by_target = tenant.once(_compiled)
     parts = [target.name] if target.part is not None else []
     names = [TENANT, f"caller/{caller}", *parts, *(one.name for one in target.chain)]

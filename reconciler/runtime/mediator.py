@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from msgspec import Struct
-
 from reconciler.access.decide import Ask, Decision, target_of_tool
 from reconciler.access.judge import Caller, actions_of, frozen_by, judge, surface
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.codes import Code
-from reconciler.failpoints import hit
+from reconciler.failpoints import armed
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
 from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
@@ -30,13 +28,11 @@ from reconciler.runtime.refused import Said, denial_of
 from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.runtime.threads import LARGE, aside, in_thread, to_its_end
+from reconciler.runtime.underway import Running, Underway
 from reconciler.strict_json import NotStrict
 
 SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
-STOP_SECONDS = 1.0
-"""How long a call that nobody awaits any more may take to end."""
-
 _TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ENDED = {"frozen": "blocked", "timeout": "timeout", "stopping": "failure", "cancelled": "failure"}
 """What came of a call that was ended from here, and has changed nothing."""
@@ -85,18 +81,6 @@ class Refusal(Exception):
         self.retry_after, self.outcome, self.upstream_status = retry_after, outcome, upstream_status
 
 
-class _Running(Struct):
-    task: asyncio.Task[Answer]
-    caller: Caller
-    target: Target
-    ended: Code | Literal[""] = ""
-    """Why it was ended from here."""
-
-    def end(self, why: Code) -> None:
-        self.ended = self.ended or why
-        self.task.cancel()
-
-
 class Mediator:
     """``values_key`` is the store's; ``judges`` of calls are by the connector's type.
 
@@ -115,7 +99,8 @@ class Mediator:
         self._source, self._ledger, self._pools, self._values_key = source, ledger, pools, values_key
         self._metrics, self._judges = metrics, judges
         self.hashing = ValuesKey(values_key)
-        self._running: dict[str, _Running] = {}
+        self._underway = Underway()
+        self._hit = armed()
 
     async def require_ready(self) -> None:
         """Return if a call would be decided and recorded now. Raises Refusal (``unavailable``), as a call would."""
@@ -184,13 +169,13 @@ class Mediator:
 
     def cancel_frozen(self, in_force: InForce) -> None:
         """Ends what runs and is frozen now."""
-        for running in self._running.values():
+        for running in self._underway:
             if frozen_by(in_force.status, running.caller, running.target):
                 running.end("frozen")
 
     def end_all(self) -> None:
         """End what runs, since the server stops."""
-        for running in self._running.values():
+        for running in self._underway:
             running.end("stopping")
 
     async def _judged(
@@ -293,12 +278,12 @@ class Mediator:
         """Return the answer of an admitted call. However it ends, it is settled once. Raises Refusal, CancelledError."""
         begun = time.monotonic()
         task = asyncio.create_task(self._pools.run(intent.id, call))
-        running = self._running[intent.id] = _Running(task, caller, call.target)
-        timer = asyncio.get_running_loop().call_at(call.deadline, running.end, "timeout")
+        running = Running(task, call.deadline, caller, call.target)
+        self._underway.add(intent.id, running)
         answer, kept, cancelled, ended = None, None, None, _Ended("unknown", "cancelled")
         try:
-            came = await asyncio.shield(task)
-            hit("after_effect")
+            came = await running.result()
+            self._hit("after_effect")
             secrets = self._pools.secrets(call.tenant)
             if came.size <= LARGE:
                 answer = gate.passed(came, secrets)
@@ -311,7 +296,7 @@ class Mediator:
             answer = None
             is_interrupted = not isinstance(error, Exception) and not task.done()
             if is_interrupted:
-                await _stop(task)  # whether it has had an effect is known when it has ended
+                await running.stop()  # whether it has had an effect is known when it has ended
             ended = _ended(error, running, call)
             if is_interrupted:
                 raise
@@ -322,8 +307,7 @@ class Mediator:
             refusal = Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status)
             raise _because(refusal, error) from None
         finally:
-            timer.cancel()
-            del self._running[intent.id]
+            self._underway.remove(intent.id)
             took = round((time.monotonic() - begun) * 1000)
             rows, size = (answer.rows, answer.size) if answer else (None, 0)
             self._metrics.calls[ended.outcome] += 1
@@ -362,12 +346,7 @@ class _Ended(NamedTuple):
     retry_after: int | None = None
 
 
-async def _stop(task: asyncio.Task[Answer]) -> None:
-    task.cancel()
-    await asyncio.wait({task}, timeout=STOP_SECONDS)
-
-
-def _ended(error: BaseException, running: _Running, call: Call) -> _Ended:
+def _ended(error: BaseException, running: Running, call: Call) -> _Ended:
     """Return what a call came to that raised an error, whoever raised it."""
     after = "unknown" if call.effect and call.target.writes else ""
     if isinstance(error, Failed):

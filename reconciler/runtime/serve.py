@@ -162,7 +162,6 @@ def _uvicorn(one: Listening) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS + 2,
-        timeout_keep_alive=30,
     )
 
 

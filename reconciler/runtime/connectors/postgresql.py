@@ -14,10 +14,13 @@ from reconciler.access.resource import Resource
 from reconciler.runtime.addresses import checked as checked_addresses
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings, ValuesRefused
 from reconciler.runtime.connectors.dsn import Target, target_of, tls_of
-from reconciler.runtime.connectors.postgresql_session import Session
+from reconciler.runtime.connectors.postgresql_session import Lost, Session
 from reconciler.runtime.connectors.sql_common import Reader, Reading, writes
+from reconciler.runtime.deadline import until
 
 CONNECT_SECONDS, CLEAN_SECONDS = 5.0, 1.0
+REST_SECONDS, LEFT_SECONDS = 0.002, 1.0
+"""How long a connection may wait for the next call before it is made as new, and what has to be left of the call before."""
 IDLE_SECONDS, LIFE_SECONDS = 60.0, 300.0
 """How long a connection may be without use, and how long it may live: roles and passwords change."""
 _WHO = r"""SELECT EXISTS (
@@ -54,6 +57,8 @@ class _Postgresql:
         self._slots = asyncio.Semaphore(connector.body["pool_size"])
         self._idle: list[tuple[float, Session]] = []
         self._reader = Reader()
+        self._rest: asyncio.TimerHandle | None = None
+        self._cleaning: asyncio.Task[None] | None = None
         self._closed = False
 
     async def run(self, call: Call) -> Answer:
@@ -80,14 +85,23 @@ class _Postgresql:
 
     async def close(self) -> None:
         self._closed = True
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._cleaning is not None:
+            self._cleaning.cancel()
         self._end_old(float("inf"))
 
     async def _ran(self, call: Call, reading: Reading) -> Answer:
         opened, fit = None, False
         try:
-            async with asyncio.timeout_at(call.deadline):
+            with until(call.deadline):
                 opened = await self._taken()
-                answer = await (opened.write(call, reading) if writes(call) else opened.read(call, reading))
+                try:
+                    answer = await _asked(opened, call, reading)
+                except Lost:
+                    opened.connection.terminate()
+                    opened = await self._new()
+                    answer = await _asked(opened, call, reading)
             fit = True
             return answer
         except TimeoutError:
@@ -99,7 +113,7 @@ class _Postgresql:
             fit = isinstance(error, asyncpg.PostgresError)
             raise _failed(error, call) from None
         finally:
-            if opened is not None:
+            if opened is not None and not (fit and self._rests(opened, call)):
                 await self._back(opened, fit)
 
     async def _taken(self) -> Session:
@@ -108,8 +122,41 @@ class _Postgresql:
             _, opened = self._idle.pop()
             if not opened.connection.is_closed():
                 return opened
+        return await self._new()
+
+    async def _new(self) -> Session:
         until = time.monotonic() + LIFE_SECONDS
         return Session(await self._dialled(), until)
+
+    def _rests(self, session: Session, call: Call) -> bool:
+        """Whether a session waits for the next call as it is: what makes it as new and what begins a call are one exchange then.
+
+        Where no call comes soon it is made as new without one, and long before the server ends its transaction.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closed or writes(call) or call.deadline - loop.time() < LEFT_SECONDS:
+            return False
+        if session.connection.is_closed():
+            return False
+        session.used = True
+        self._idle.append((time.monotonic() + IDLE_SECONDS, session))
+        if self._rest is None:
+            self._rest = loop.call_later(REST_SECONDS, self._end_rest)
+        return True
+
+    def _end_rest(self) -> None:
+        self._rest = None
+        if self._cleaning is None or self._cleaning.done():
+            self._cleaning = asyncio.create_task(self._clean())
+
+    async def _clean(self) -> None:
+        """Make as new what was used and is idle; each counts as one that is in use meanwhile."""
+        while any(one.used for _, one in self._idle):
+            async with self._slots:
+                used = next((pair for pair in self._idle if pair[1].used), None)
+                if used is not None:
+                    self._idle.remove(used)
+                    await self._back(used[1], fit=True)
 
     async def _dialled(self) -> Any:
         for last, resolve in ((False, self._around.resolve), (True, self._around.resolve_anew)):
@@ -130,7 +177,7 @@ class _Postgresql:
     async def _back(self, session: Session, fit: bool) -> None:
         """Into the pool as new, or ended."""
         try:
-            async with asyncio.timeout(CLEAN_SECONDS):
+            with until(asyncio.get_running_loop().time() + CLEAN_SECONDS):
                 await session.clean(fit)
         except Exception:
             fit = False  # it has its answer already, whatever becomes of the connection
@@ -149,6 +196,10 @@ class _Postgresql:
                 self._idle.append(one)
             else:
                 one[1].connection.terminate()
+
+
+async def _asked(session: Session, call: Call, reading: Reading) -> Answer:
+    return await (session.write(call, reading) if writes(call) else session.read(call, reading))
 
 
 async def _opened(target: Target, body: Mapping[str, Any], around: Surroundings) -> Any:

@@ -45,17 +45,28 @@ class Prepared(Struct):
     kinds: Any = None
 
 
+class Lost(Exception):
+    """A session that had been used did not become as new: nothing of the call has been asked for yet."""
+
+
 class Session:
-    """``until`` is when it is given up, in monotonic time: roles and passwords change."""
+    """``until`` is when it is given up, in monotonic time: roles and passwords change.
+
+    ``used`` has the transaction of an earlier call open, which ends before anything else is asked.
+    """
 
     def __init__(self, connection: Any, until: float) -> None:
         self.connection, self.until = connection, until
+        self.used = False
         self._version: int = connection.get_server_version().major
         self._prepared: dict[tuple[str, Scope, Caps], Prepared] = {}
         self._listener = Listener(connection)
 
     async def read(self, call: Call, reading: Reading) -> Answer:
-        """Ends before ROLLBACK. A query that was prepared before is asked for its columns' types and names each time."""
+        """Ends before ROLLBACK. A query that was prepared before is asked for its columns' types and names each time.
+
+        Raises Lost.
+        """
         key = (reading.sql, scope_of(call), caps_of(call))
         known = self._prepared.get(key)
         if known is not None:
@@ -67,6 +78,7 @@ class Session:
                 except Changed:
                     await self.connection.execute("ROLLBACK")
                     del self._prepared[key]
+        await self._as_new()
         known, asked = await self._prepare(call, reading)
         try:
             answer = await self._rows(call, known, asked.values)
@@ -78,7 +90,8 @@ class Session:
         return answer
 
     async def write(self, call: Call, reading: Reading) -> Answer:
-        """Ends behind COMMIT."""
+        """Ends behind COMMIT. Raises Lost."""
+        await self._as_new()
         await self._refuse_forms(reading)
         _, asked, described = await self._described(call, reading, "{}")
         attributes = described.get_attributes()
@@ -98,6 +111,13 @@ class Session:
             raise Failed("query-failed", "the database did not keep what was written")
         return answer
 
+    async def _as_new(self) -> None:
+        if self.used:
+            try:
+                await self.clean(fit=True)
+            except Exception:
+                raise Lost from None
+
     async def clean(self, fit: bool) -> None:
         """What still runs is cancelled: asyncpg waits for that before its next word."""
         begun = not fit or self.connection.is_in_transaction()
@@ -105,6 +125,7 @@ class Session:
             await self.connection.execute(f"ROLLBACK; {_AS_NEW}" if begun else _AS_NEW)
         elif begun:
             await self.connection.execute("ROLLBACK")
+        self.used = False
 
     async def _rows(self, call: Call, known: Prepared, values: Sequence[Any]) -> Answer:
         """Raises Changed for a query that is not any more what it was when it was prepared."""
@@ -160,7 +181,15 @@ class Session:
 
     async def _begin(self, call: Call, *, readonly: bool) -> None:
         seconds = call.deadline - asyncio.get_running_loop().time()
-        await self.connection.execute(begin(max(1, int(seconds * 1000)), self._version, readonly=readonly))
+        text = begin(max(1, int(seconds * 1000)), self._version, readonly=readonly)
+        if not self.used:
+            await self.connection.execute(text)
+            return
+        try:
+            await self.connection.execute(f"ROLLBACK; BEGIN; {_AS_NEW}; COMMIT; {text}")
+        except Exception:
+            raise Lost from None
+        self.used = False
 
     async def _refuse_forms(self, reading: Reading) -> None:
         """Inside of WITH, the grammar has queries, INSERT, UPDATE, DELETE and MERGE: no DO, COPY, CALL or SET, whatever is sent.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -39,6 +40,7 @@ def _judge(module: str, function: str) -> Judge:
     return judges
 
 
+@cache
 def _found(module: str, function: str) -> Any:
     return getattr(import_module(f"reconciler.runtime.connectors.{module}"), function)
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reconciler.failpoints import hit
+from reconciler.failpoints import armed
 from reconciler.runtime.ledger.batch import Backend, Batch, Space, StoreChanged, UidOf
 from reconciler.runtime.ledger.denials import Denials
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated
@@ -49,9 +49,29 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[Judgement]
 
 
-def _give_up(answer: asyncio.Future[Judgement]) -> None:
-    if not answer.done():
-        answer.set_exception(Unavailable("evidence was not written in time"))
+class Patience:
+    """Futures that are given up when their time has come: one timer for all, since each of its own costs more than the future."""
+
+    def __init__(self) -> None:
+        self._futures: deque[tuple[float, asyncio.Future[Judgement]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def future(self, seconds: float) -> asyncio.Future[Judgement]:
+        """Return a future that raises Unavailable after so many seconds: as many as for those before it."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Judgement] = loop.create_future()
+        self._futures.append((loop.time() + seconds, found))
+        if self._timer is None:
+            self._timer = loop.call_later(seconds, self._look)
+        return found
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._futures and (self._futures[0][1].done() or self._futures[0][0] <= loop.time()):
+            _, late = self._futures.popleft()
+            if not late.done():
+                late.set_exception(Unavailable("evidence was not written in time"))
+        self._timer = loop.call_at(self._futures[0][0], self._look) if self._futures else None
 
 
 class Ledger:
@@ -72,6 +92,8 @@ class Ledger:
         self._flushed = -math.inf
         self._trouble = Trouble(log, "evidence was not written: %s")
         self._flushes = False
+        self._hit = armed()
+        self._patience = Patience()
 
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._flushing()), asyncio.create_task(self._sweeping())]
@@ -80,7 +102,7 @@ class Ledger:
         """Durable when it returns Admitted. Raises Unavailable."""
         answer = await self._written(intent)
         if isinstance(answer, Admitted):
-            hit("after_intent")
+            self._hit("after_intent")
             self.open.add(intent.id)
         return answer
 
@@ -92,19 +114,14 @@ class Ledger:
     async def _written(self, intent: Intent | None) -> Judgement:
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("too many calls wait for evidence")
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(intent, loop.create_future())
+        waiting = _Waiting(intent, self._patience.future(WAIT_SECONDS))
         self._waiting.append(waiting)
         self._wake.set()
-        timer = loop.call_later(WAIT_SECONDS, _give_up, waiting.answer)
-        try:
-            return await waiting.answer
-        finally:
-            timer.cancel()
+        return await waiting.answer
 
     def settle(self, outcome: Outcome) -> None:
         """What came of a call; written with the next flush."""
-        hit("before_outcome")
+        self._hit("before_outcome")
         self.open.discard(outcome.id)
         self._outcomes.append(outcome)
         self._wake.set()

@@ -19,6 +19,7 @@ from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces import answers
 from reconciler.runtime.surfaces.answers import Limits, Plane, Planes, Tool, Tools
 from reconciler.runtime.surfaces.errors import EVERY_CALL, NOT_FOUND
+from reconciler.runtime.surfaces.incoming import header
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
 from reconciler.runtime.surfaces.pages import Paged, page
 from reconciler.runtime.surfaces.problem import Json, problem
@@ -147,7 +148,7 @@ def _who(request: Request) -> Caller:
 
 def _labels(request: Request) -> Labels:
     try:
-        return labels(request.headers.get(RUN_HEADER), request.headers.get(KEY_HEADER))
+        return labels(header(request.scope, RUN_HEADER.encode()), header(request.scope, KEY_HEADER.encode()))
     except BadLabel as error:
         raise BadRequest(400, error.code, error.message) from None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from reconciler.access.judge import Caller
 from reconciler.runtime.gate import Labels
+from reconciler.runtime.surfaces.incoming import received
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_wire import (
@@ -65,7 +65,7 @@ class McpOverHttp:
         if refused := _unfit(headers):
             await refused(scope, receive, send)
             return
-        text = await _body(receive)
+        text = await received(receive)
         status, answer, refusal = await self._answer(scope["who"], text, headers, repeated)
         if refusal:
             scope[REFUSED] = refusal
@@ -135,15 +135,3 @@ def _labels(request: Request, headers: Headers) -> Labels:
         return labels(headers.get(RUN), headers.get(KEY))
     except BadLabel as error:
         raise Fault(INVALID_PARAMS, error.message, {"code": error.code}, request.id) from None
-
-
-async def _body(receive: Receive) -> bytes:
-    """Return all of the body. Raises ClientDisconnect."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -44,6 +44,12 @@ class Json(Response):
     def render(self, content: Any) -> bytes:
         return strict_json.write_around(content)
 
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set what every answer in JSON has: nobody names its type or length otherwise."""
+        more = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        own = [(b"content-length", b"%d" % len(self.body)), (b"content-type", str(self.media_type).encode())]
+        self.raw_headers = more + own
+
 
 REFUSED = "refused"
 """Where a request's scope holds the code of its refusal, from which the guard counts it; surfaces that answer in another form

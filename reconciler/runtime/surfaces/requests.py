@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from reconciler import strict_json
 from reconciler.codes import Code
+from reconciler.runtime.surfaces.incoming import header, received
 from reconciler.runtime.surfaces.problem import problem
 from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
@@ -79,10 +80,10 @@ def _parameters(wanted: type[Struct]) -> tuple[tuple[str, bool], ...]:
 
 async def json_object(request: Request) -> dict[str, Any]:
     """Return the body of a request; an empty one is an empty object. Raises BadRequest."""
-    body = await request.body()
+    body = await received(request.receive)
     if not body:
         return {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = (header(request.scope, b"content-type") or "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequest(415, "wrong-media-type", "Send JSON, as application/json.")
     try:
