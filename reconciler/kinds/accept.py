@@ -1,12 +1,14 @@
-"""A raw body turned into its normal form, or into its problems; equal bodies, which tenants mostly share, only once."""
+"""Turn a raw body into its normal form or its problems; equal bodies, which tenants mostly share, only once."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from reconciler.errors import Path, Problem
 from reconciler.kinds.mask import holds_mask
 from reconciler.kinds.parse import parse
+from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, digest_of_text
 from reconciler.model.kind import Kind
@@ -34,50 +36,48 @@ class NormalForm(NamedTuple):
     text: str
 
 
-_known: dict[tuple[str, str], Accepted] = {}
-_seen: dict[int, tuple[Any, Kind, Accepted]] = {}
+class Written(str):
+    """A raw body as text, equal for equal bodies; the body comes along, so that it is not parsed again."""
+
+    __slots__ = ("raw",)
+    raw: Any
 
 
-def accept(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
-    """``raw`` is made of what a YAML or JSON file can hold. Never raises, as ``parse``."""
-    before = _seen.get(id(raw))  # what was read once is one object
-    if before is not None and before[0] is raw and before[1] is kind:
-        return before[2]
-    found = _by_value(kind, raw, address)
-    if isinstance(found, Accepted) and len(found.text) <= LARGEST:
-        if len(_seen) >= MOST:
-            _seen.clear()
-        _seen[id(raw)] = raw, kind, found
-    return found
-
-
-def _by_value(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
+def written(raw: Any) -> Written | None:
+    """Return the body as text, None where that is too long to be remembered. Tells 1 from true, "1" and Decimal(1)."""
     try:
-        # tells 1 from true and from "1", and a decimal from its text
-        key = kind.name, repr(raw)
+        text = Written(repr(raw))
     except (RecursionError, ValueError):  # ValueError: an integer of thousands of digits
-        return _accepted(kind, raw, address)
-    found = _known.get(key)
-    if found is not None:
-        return found
-    made = _accepted(kind, raw, address)
-    if isinstance(made, Accepted) and len(key[1]) <= LARGEST:
-        if len(_known) >= MOST:
-            _known.clear()
-        _known[key] = made
-    return made
+        return None
+    text.raw = raw
+    return text if len(text) <= LARGEST else None
 
 
-def _accepted(kind: Kind, raw: Any, address: Address) -> Accepted | tuple[Problem, ...]:
+def accept(kind: Kind, raw: Any, address: Address, text: Written | None = None) -> Accepted | tuple[Problem, ...]:
+    """Return the normal form of a raw body or its problems; never raise.
+
+    ``raw`` is made of what a YAML or JSON file can hold. ``text`` is what ``written`` makes of it, where others may be equal:
+    then it is validated once.
+    """
+    if text is not None and (known := _accepted(kind.name, text)) is not None:
+        return known
     found = normal_form(kind, raw, address)
-    if not isinstance(found, NormalForm):
-        return found
-    spec, body, text = found
-    return Accepted(text, body, digest_of_text(text), frozenset(explicit_paths(spec)))
+    return _whole(found) if isinstance(found, NormalForm) else found
+
+
+@lru_cache(maxsize=MOST)
+def _accepted(kind: str, text: Written) -> Accepted | None:
+    """Return None for a body with problems: these name an address."""
+    found = normal_form(KINDS[kind], text.raw, Address("", kind, ""))
+    return _whole(found) if isinstance(found, NormalForm) else None
+
+
+def _whole(form: NormalForm) -> Accepted:
+    return Accepted(form.text, form.body, digest_of_text(form.text), frozenset(explicit_paths(form.spec)))
 
 
 def normal_form(kind: Kind, raw: Any, address: Address) -> NormalForm | tuple[Problem, ...]:
-    """What ``accept`` goes by, each time anew: for who needs no more of it. Never raises."""
+    """Validate a body anew; return its normal form or its problems, and never raise."""
     spec = parse(kind, raw, address)
     if not isinstance(spec, Spec):
         return spec

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from reconciler.errors import Problem, ReconcilerError, Refused
-from reconciler.kinds.accept import Accepted, accept
+from reconciler.kinds.accept import Accepted, accept, written
 from reconciler.kinds.faults import masking_of
 from reconciler.kinds.mask import Masking
 from reconciler.kinds.parse import upgrade
@@ -62,7 +62,7 @@ def normal(stored: Row | Applied) -> Normal:
     except Exception:
         # a step of an upgrade may count on what somebody has taken out of the body by hand
         return _unread(stored)
-    found = accept(kind, body, address)
+    found = accept(kind, body, address, written(body))
     if isinstance(found, Accepted):
         return Normal(found.body, found.digest, True)
     return _invalid(kind, body, found, stored)
@@ -88,7 +88,7 @@ def shown_past(address: Address, body: Body, spec_version: int, mask_key: bytes)
 
 def parsed(address: Address, raw: Body) -> Normal | None:
     """A body of the current ``spec_version`` as its spec writes it; None where it does not parse."""
-    found = accept(KINDS[address.kind], raw, address)
+    found = accept(KINDS[address.kind], raw, address, written(raw))
     return Normal(found.body, found.digest, True) if isinstance(found, Accepted) else None
 
 

@@ -82,7 +82,7 @@ def build_resources(
             continue
         if has_defaults:
             body = _with_defaults(draft, project, variables, problems)
-        found = accept(KINDS[address.kind], body, address)
+        found = accept(KINDS[address.kind], body, address, draft.text)
         if isinstance(found, Accepted):
             place = project.placed(draft.place, draft.layers[0].source.path)
             resources[address] = Resource(address, found.text, place, found.explicit, found.digest, found.body)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
 from reconciler.errors import Path, Place, Problem
+from reconciler.kinds.accept import Written, written
 from reconciler.kinds.table import BY_PLURAL
 from reconciler.kinds.wording import near, shown_key, type_of
 from reconciler.load.documents import Document
@@ -25,6 +26,7 @@ ELSEWHERE = ("access_tests",)
 """May stand in a manifest, and is read by another command."""
 KEYS = ("version", "tenant", "tenants", *BY_PLURAL, *LISTS, *ELSEWHERE)
 NOWHERE = Place("")
+Alike: TypeAlias = Mapping[tuple[str, str], Written | None]
 MAX_COPIES = 10_000_000
 _PUBLIC = {("tenant",), ("tenants",), ("version",)}
 
@@ -95,9 +97,10 @@ class Collector:
             message = f"written for {len(tenants)} tenants, this makes more than {MAX_COPIES:,} values besides what is written"
             self._report(source, document, Problem("too-many-nodes", message, on_key=True), ("tenants",))
             return tenants
+        alike = _alike(value) if len(tenants) > 1 else document.plain
         for tenant in tenants:
             self.tenants.add(tenant)
-            self._for_tenant(source, document, tenant, number)
+            self._for_tenant(source, document, (tenant, alike), number)
         return tenants
 
     def _tenants(self, source: Source, document: Document) -> list[str]:
@@ -171,7 +174,9 @@ class Collector:
             self._report(source, document, problem, problem.path)
         return None if inner else listed
 
-    def _for_tenant(self, source: Source, document: Document, tenant: str, number: int) -> None:
+    def _for_tenant(self, source: Source, document: Document, copy: tuple[str, Alike], number: int) -> None:
+        """Take one tenant's copy of a document; what is alike in several copies has its text."""
+        tenant, alike = copy
         substitution = Substitution(self._variables, tenant)
         for plural in BY_PLURAL:
             named = document.value.get(plural)
@@ -200,9 +205,11 @@ class Collector:
                     )
                     continue
                 inner: list[Problem] = []
-                varies = document.has_variables and (plural, name) not in document.plain
+                at = (plural, name)
+                varies = document.has_variables and at not in document.plain
                 value = substitution.apply(body, inner) if varies else body
-                address, layer = Address(tenant, kind.name, name), Layer(source, document.index, (plural, name), value)
+                address = Address(tenant, kind.name, name)
+                layer = Layer(source, document.index, at, value, alike.get(at) if value is body else None)
                 for problem in inner:
                     draft = Draft(address, [layer], NOWHERE, True)
                     self._problems.append(draft.locate(replace(problem, address=str(address))))
@@ -250,6 +257,12 @@ class Collector:
 
     def __iter__(self) -> Iterator[Draft]:
         return iter(self.drafts.values())
+
+
+def _alike(value: Any) -> Alike:
+    """Return the texts of a document's entries, which are the same for all of its tenants."""
+    sections = ((key, value[key]) for key in BY_PLURAL if isinstance(value.get(key), dict))
+    return {(key, name): written(body) for key, named in sections for name, body in named.items()}
 
 
 def _name_hint(value: Any) -> str | None:

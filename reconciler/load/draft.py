@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from reconciler.codes import Code
 from reconciler.errors import Path, Place, Problem
+from reconciler.kinds.accept import Written
 from reconciler.kinds.parse import is_public
 from reconciler.kinds.table import KINDS
 from reconciler.load.merge import deep_merge, fill, is_retyped, typed_by
@@ -26,12 +27,13 @@ LISTS = {
 
 
 class Layer(Struct, frozen=True):
-    """A part of a body as one file gives it; ``at`` is where it stands in the document."""
+    """A part of a body as one file gives it; ``at`` is where it stands in the document, ``text`` the value as text, if known."""
 
     source: Source
     index: int
     at: Path
     value: Any
+    text: Written | None = None
 
 
 class Draft(Struct):
@@ -46,6 +48,11 @@ class Draft(Struct):
     in_base: bool
     files: set[str] = field(default_factory=set)
     defaults: Layer | None = None
+
+    @property
+    def text(self) -> Written | None:
+        """The body as text, if it is known."""
+        return self.layers[0].text if len(self.layers) == 1 and self.defaults is None else None
 
     @property
     def body(self) -> Any:

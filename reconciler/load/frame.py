@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from reconciler.load.blocks import Alike
 from reconciler.load.project import Project
 from reconciler.secrets.policy import Policy
 
@@ -17,3 +18,5 @@ class Frame(Struct, frozen=True):
     project: Project
     variables: Mapping[str, Any]
     policy: Policy
+    alike: Alike = field(default_factory=Alike)
+    """What the load has read; it changes no meaning."""

@@ -48,9 +48,10 @@ def suspects_in(value: Any) -> Iterator[Suspect]:
         is_map = type(value) is dict
         if is_map and len(value) == 1 and type(value.get("plain")) is str:
             continue
+        name = ""
         if not is_map:
             yield from _among_arguments(value, path[1:])
-        name = _name_above(path)
+            name = _name_above(path)
         entries: Iterable[tuple[Any, Any]] = value.items() if is_map else enumerate(value)
         for key, item in entries:
             if is_map:

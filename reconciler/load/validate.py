@@ -10,7 +10,6 @@ from reconciler.errors import Problems
 from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
-from reconciler.load.blocks import read_alike
 from reconciler.load.build import build_resources, check_secrets
 from reconciler.load.chunks import Chunk
 from reconciler.load.collect import Collector
@@ -27,7 +26,7 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     """Return the extract of a chunk; None if it holds a problem, or entries of lists, which need all files to be judged."""
     problems = Problems()
     collector = Collector(frame.variables, frame.project.settings.default_tenant, problems.found)
-    documents = read_alike(chunk.data, chunk.file)
+    documents = frame.alike.read(chunk.data, chunk.file)
     if not documents:
         documents = parse_source(shown_name(FilePath(chunk.file)), chunk.data, problems).documents
     collector.add(Unlocated(chunk.file, chunk.data, documents))

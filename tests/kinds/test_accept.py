@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.kinds import accept as module
-from reconciler.kinds.accept import Accepted, accept
+from reconciler.kinds.accept import Accepted, accept, written
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -22,11 +22,12 @@ MONTH = {"target": "tenant", "per": "month", "requests": 1}
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> None:
-    module._known.clear()
+    module._accepted.cache_clear()
 
 
 def limit(**fields: Any) -> Any:
-    return accept(KINDS["limit"], {**MONTH, **fields}, ADDRESS)
+    body = {**MONTH, **fields}
+    return accept(KINDS["limit"], body, ADDRESS, written(body))
 
 
 def test_it_is_what_the_kind_makes_of_it() -> None:
@@ -57,23 +58,24 @@ def test_what_only_looks_equal_is_judged_for_itself(value: Any) -> None:
 
 def test_another_kind_is_another_body() -> None:
     body = {"target": "tenant", "per": "month", "requests": 1}
-    assert isinstance(accept(KINDS["limit"], body, ADDRESS), Accepted)
-    assert not isinstance(accept(KINDS["connector"], body, ADDRESS), Accepted)
+    assert isinstance(accept(KINDS["limit"], body, ADDRESS, written(body)), Accepted)
+    assert not isinstance(accept(KINDS["connector"], body, ADDRESS, written(body)), Accepted)
 
 
 def test_problems_name_who_has_them() -> None:
     for name in ("a", "b"):
-        found = accept(KINDS["limit"], {"target": "tenant"}, Address("acme", "limit", name))
+        body = {"target": "tenant"}
+        found = accept(KINDS["limit"], body, Address("acme", "limit", name), written(body))
         assert {problem.address for problem in found} == {f"acme/limit/{name}"}  # type: ignore[union-attr]
-    assert not module._known
 
 
 def test_few_and_small_bodies_are_remembered() -> None:
     for number in range(module.MOST + 10):
         limit(requests=number + 1)
-    assert len(module._known) == 10
+    assert module._accepted.cache_info().currsize == module.MOST
+    module._accepted.cache_clear()
     limit(description="x" * 600, labels={f"key-{n}": "v" * 200 for n in range(30)})
-    assert len(module._known) == 10
+    assert module._accepted.cache_info().currsize == 0
 
 
 def test_a_body_without_a_bottom_is_a_problem() -> None:

@@ -142,6 +142,11 @@ def _word(name: str, dialect: str) -> Finding | None:
     return None
 
 
+def is_special(name: str, dialect: str) -> bool:
+    """Whether any rule here looks at a name, wherever it stands; ``name`` is in lower case."""
+    return _is_dangerous(name, dialect) or name in _MSSQL_STATEMENTS or _is_file(name, dialect)
+
+
 def _called(node: Any) -> Iterator[str]:
     """The names of a call: of the function, however it is quoted, and of the package it is in."""
     from sqlglot import exp

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from msgspec import Struct
 
-from reconciler.kinds.template.forbidden import Finding, is_statement, refused, writes
+from reconciler.kinds.template.forbidden import Finding, is_special, is_statement, refused, writes
 from reconciler.kinds.template.names import Part, fold
 from reconciler.kinds.template.placeholders import placeholders
 
@@ -29,19 +29,70 @@ class Statement(Struct, frozen=True):
 _QUOTED = re.compile(r"""['"`\[\]#$@\\{}]|--|/\*|//""")
 _COMPARED = re.compile(r"(?<=[=<>])(\s*)[0-9]+(?![\w.])")
 """An integer behind a comparison: no dialect takes it for a name."""
+_QUALIFIED = re.compile(r"(?<![\w.:])([A-Za-z_]\w*\.)([a-z]\w*)(?![\w.(:]|\s+\()")
+"""A name of two parts that is no call; the second part is a name in every dialect, unless it is a word of its own."""
+_STAND_IN = "zq"
+_NUMBERED = re.compile(rf"{_STAND_IN}([0-9]+)")
 
 
 @lru_cache(maxsize=2048)
 def inspect(sql: str, dialect: str) -> Statement:
-    """Reads one statement; whatever sqlglot raises becomes a finding.
+    """Read one statement; whatever sqlglot raises becomes a finding.
 
-    Statements that differ only in the integers that they compare with are read once: `WHERE customer = 17` says the same
-    of itself as `WHERE customer = 18`. Where anything is found, the very text is read, since a finding says where.
+    Statements of one form are read once: those that differ only in the integers that they compare with, and in the
+    names behind a qualifier. Where anything is found, the very text is read, since a finding says where.
     """
     text = _without_placeholders(sql, dialect)
-    alike = text if _QUOTED.search(text) else _COMPARED.sub(r"\g<1>1", text)
-    found = _read(alike, dialect)
+    is_plain = not _QUOTED.search(text)
+    found = _of_form(_COMPARED.sub(r"\g<1>1", text) if is_plain else text, is_plain, dialect)
     return _read(text, dialect) if found.refused or found.writes else found
+
+
+@lru_cache(maxsize=2048)
+def _of_form(text: str, is_plain: bool, dialect: str) -> Statement:
+    """Read the form of a text with stand-ins for its integers; ``is_plain`` if nothing in it is quoted."""
+    form, names = _form(text, dialect) if is_plain else (text, [])
+    found = _read(form, dialect)
+    if not names or found.refused or found.writes:
+        return found
+    tables = (tuple(part._replace(text=_named(part.text, names)) for part in parts) for parts in found.tables)
+    return Statement(tuple(dict.fromkeys(tables)))
+
+
+def _form(text: str, dialect: str) -> tuple[str, list[str]]:
+    """Return the text with stand-ins for its qualified names, and those names by the numbers of their stand-ins."""
+    names: list[str] = []
+    if not text.isascii() or _STAND_IN in text or "." not in text:
+        return text, names
+    kept = _kept(dialect)
+
+    def stand_in(found: re.Match[str]) -> str:
+        if found[2] in kept or is_special(found[2], dialect):
+            return found[0]
+        names.append(found[2])
+        return f"{found[1]}{_STAND_IN}{len(names) - 1}"
+
+    return _QUALIFIED.sub(stand_in, text), names
+
+
+@cache
+def _kept(dialect: str) -> frozenset[str]:
+    """Words that sqlglot may read as more than a name, in lower case."""
+    from sqlglot.dialects.dialect import Dialect
+
+    found = Dialect.get_or_raise(_SQLGLOT.get(dialect, dialect))
+    parser = found.parser_class
+    words = (
+        found.tokenizer_class.KEYWORDS,
+        parser.FUNCTIONS,
+        parser.FUNCTION_PARSERS,
+        parser.NO_PAREN_FUNCTION_PARSERS,
+    )
+    return frozenset(str(word).lower() for some in words for word in some)
+
+
+def _named(text: str, names: list[str]) -> str:
+    return _NUMBERED.sub(lambda found: names[int(found[1])], text)
 
 
 @lru_cache(maxsize=2048)
