@@ -59,6 +59,11 @@ class Served:
     def operator(self, path: str, token: str = OPERATOR) -> httpx.Response:
         return httpx.get(f"{self.operators}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
+    def metrics(self) -> dict[tuple[str, ...], float]:
+        from tests.runtime.scraped import samples
+
+        return samples(self.operator("/metrics").text)
+
     def command(self, *arguments: str) -> Any:
         return cli_on(self.db.url, self.folder)(*arguments).ok()
 

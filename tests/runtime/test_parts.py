@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT, command_environment
 
-EXTRAS = ("aiohttp", "asyncpg", "httptools", "jwt", "starlette", "uvicorn", "uvloop")
+EXTRAS = ("aiohttp", "asyncpg", "httptools", "jwt", "prometheus_client", "starlette", "uvicorn", "uvloop")
 BLOCKED = "import sys\nfor name in {names!r}:\n    sys.modules[name] = None\nfrom reconciler.cli import main\nmain({arguments!r})"
 POSTGRESQL = "postgresql://nobody@127.0.0.1:1/none"
 

@@ -37,7 +37,7 @@ def test_a_running_call_is_answered(db: Db, folder: Path, repeats: int) -> None:
         answers: list[httpx.Response] = []
         caller = threading.Thread(target=lambda: answers.append(server.call("slow")))
         caller.start()
-        server.until(lambda: "\nreconciler_calls_open 1\n" in server.operator("/metrics").text, 10)
+        server.until(lambda: server.metrics()["reconciler_calls_open",] == 1, 10)
         for _ in range(repeats):
             os.killpg(server.process.pid, signal.SIGTERM)
             time.sleep(0.3)
