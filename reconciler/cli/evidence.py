@@ -141,7 +141,7 @@ def rollup_command(options: Options, rebuild: bool, keep_aggregates_days: int | 
 
     database, workspace = _database(options, store), Workspace(options, ())
     control = workspace.database(workspace.environment(required=True))
-    asyncio.run(prepare(database, None))  # says what became of calls that nobody ended: else their hours stay open
+    asyncio.run(prepare(database, None))  # settles calls without an outcome: else their hours stay open
     rebuilt = rollup.rebuild(database) if rebuild else None
     hours = [*chain.from_iterable(iter(lambda: rollup.roll_up(database), []))]
     filed = file_hours(database, control, Actor(actor(), signing_key(workspace.project)))

@@ -96,8 +96,9 @@ def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setu
     return Setup(settings, databases, around, key, log)
 
 
-def store_of(given: str | None, said: str | None, folder: Path) -> Database:
-    return parse_database(given or os.environ.get(STORE_VARIABLE) or said or DEFAULT_STORE, folder)
+def store_of(option: str | None, setting: str | None, folder: Path) -> Database:
+    """Return the runtime's store: by option, environment, serve.yaml, or the default, in this order."""
+    return parse_database(option or os.environ.get(STORE_VARIABLE) or setting or DEFAULT_STORE, folder)
 
 
 def _same_server(control: Database, store: Database) -> bool:

@@ -122,5 +122,5 @@ def _levels(tenant: Tenant, limit: Resource) -> Sequence[Level]:
 
 
 def _nothing(tenant: str) -> Sequence[Level]:
-    """A limit that somebody broke by hand says nothing that one could hold to: nothing passes until it is mended."""
+    """Return a level of zero for a limit whose body is invalid: it blocks every call until it is repaired."""
     return [Level(tenant, TENANT, "concurrent", "", 0)]

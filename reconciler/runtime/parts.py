@@ -1,6 +1,6 @@
 """The composition root: a setup assembled into source, ledger, pools and mediator, without listeners.
 
-`serve`, `serve --stdio` and `evidence prepare` build what they need here, and nowhere else. The clients of databases are
+`serve`, `serve --stdio` and `evidence prepare` build what they need here. The clients of databases are
 imported when a store of their kind is named.
 """
 

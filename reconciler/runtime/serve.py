@@ -1,4 +1,4 @@
-"""``serve``: a control database, a store and settings, turned into listeners that run until they are told to stop."""
+"""``serve``: listeners over the parts of a server, which run until a signal."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Listening(NamedTuple):
     connections: Connections
 
 
-async def serve(setup: Setup, told: Callable[[str], None]) -> None:
+async def serve(setup: Setup, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT: then nothing new is taken, and calls have ``GRACE_SECONDS`` to end."""
     async with assembled(setup) as parts:
         all_ = [_listening("agents", setup.settings.agents, agents_app(setup, parts), setup, parts)]
@@ -77,7 +77,7 @@ async def serve(setup: Setup, told: Callable[[str], None]) -> None:
         tasks = [asyncio.create_task(_served(*pair)) for pair in zip(servers, sockets, strict=True)]
         for task, one in zip(tasks, all_, strict=True):
             task.add_done_callback(lambda _task: stop.set())
-            told(f"Listening for {one.name} at http://{one.listener.host}:{one.listener.port}")
+            report(f"Listening for {one.name} at http://{one.listener.host}:{one.listener.port}")
         beside = [asyncio.create_task(_ending(all_, servers, parts.mediator, stop, hurry))]
         for one in all_:
             beside += [asyncio.create_task(one.connections.sweeping()), asyncio.create_task(one.guard.checking())]
@@ -217,21 +217,21 @@ def _health(parts: Parts) -> list[Route]:
 
 
 def _document(content: Any) -> Any:
-    async def tell(_request: Request) -> Response:
+    async def answer(_request: Request) -> Response:
         return Json(content)
 
-    return tell
+    return answer
 
 
 def _metadata(discovery: Discovery) -> Any:
-    async def tell(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         return Json(discovery.metadata(request.url.path, request.headers.get("host", "")))
 
-    return tell
+    return answer
 
 
 async def serve_stdio(setup: Setup, tenant: str, caller: str) -> None:
-    """An MCP server on stdin and stdout, for one caller: whoever starts it vouches for that."""
+    """Serve MCP on stdin and stdout for one caller, unauthenticated: who starts the process vouches for it. Raises Failed."""
     async with assembled(setup) as parts:
         who = Caller(tenant, caller)
         try:

@@ -20,7 +20,7 @@ def control_of(*databases: Database) -> Marks:
     """Return the marks of databases: the server's own, which no connector may reach.
 
     A SQLite file has its device and inode, and its path, should it be exchanged. A PostgreSQL database has its server's system
-    identifier, which a standby shares, and its name; none where the role may not read it: the tables have to tell.
+    identifier, which a standby shares, and its name; none where the role may not read it: there its tables are recognised.
     Raises what a reader of the database may see.
     """
     return frozenset(mark for database in databases for mark in _marks(database))

@@ -1,4 +1,4 @@
-"""What every request goes through: its Host and Origin, who it comes from, how many are under way, and what came of it."""
+"""The guard of every request: it checks Host and Origin, authenticates the caller, caps open requests and counts outcomes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Guard:
                 key = self._key(exchange.who)
                 self._of_caller[key] += 1
                 if self._of_caller[key] > self._settings.requests_per_caller:
-                    detail = "You have as many requests under way as you may have."
+                    detail = "This caller has too many open requests."
                     answer = problem(429, "too-many-requests", detail, {"Retry-After": "1"})
             await (answer or self._app)(exchange.scope, receive, exchange.send)
         except ClientDisconnect:
@@ -115,7 +115,7 @@ class Guard:
         if self._stopping:
             return _stopping()
         if len(self._open) > self._settings.requests:
-            return problem(503, "overloaded", "As many requests as may be are under way.", {"Retry-After": "1"})
+            return problem(503, "overloaded", "The server has too many open requests.", {"Retry-After": "1"})
         return None
 
     async def _unproved(self, exchange: Exchange) -> ProblemJson | None:
@@ -133,7 +133,7 @@ class Guard:
             challenge = self._entrance.challenge(
                 exchange.scope["path"], host.decode("latin-1"), bool(exchange.authorization)
             )
-            return problem(401, "unauthenticated", "Say who you are.", {"WWW-Authenticate": challenge})
+            return problem(401, "unauthenticated", "Authentication required.", {"WWW-Authenticate": challenge})
         exchange.who = exchange.scope["who"] = who
         return None
 
@@ -171,7 +171,7 @@ class Guard:
         if (answer := await self._unproved(exchange)) is not None:
             return answer
         if self._key(exchange.who) != self._key(who):
-            return problem(401, "unauthenticated", "Say who you are.")
+            return problem(401, "unauthenticated", "Authentication required.")
         try:
             frozen = self._entrance.is_frozen(exchange.who)
         except Unprovable:
@@ -185,7 +185,7 @@ class Guard:
             exchange.end(_stopping())
 
     def end(self) -> None:
-        """Answer all that is still under way."""
+        """Answer every open request."""
         for exchange in [*self._open]:
             exchange.end(_stopping())
 

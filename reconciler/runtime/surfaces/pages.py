@@ -1,4 +1,4 @@
-"""A list cut into pages by opaque cursors; no totals, which would tell of what somebody may not see."""
+"""A list cut into pages by opaque cursors; no totals, which would reveal how much a caller may not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals turned into HTTP's problem details (RFC 9457), which say no more than a caller may know."""
+"""Refusals turned into HTTP's problem details (RFC 9457), which hold no more than a caller may know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes as tables: a line says method, path, handler, what it takes and answers, and which scope and errors it has.
+"""Routes as tables: a line has method, path, summary, handler, answer, input, scope and errors.
 
 Starlette's routes (``endpoints``) and the OpenAPI documents (``surfaces/openapi.py``) are made from the tables. A GET takes its
 query, anything else takes a JSON body; both are msgspec Structs, read here and handed to the handler.
@@ -49,7 +49,7 @@ class Route(NamedTuple, Generic[Api]):
 
 
 Around = Callable[[Route[Any], Endpoint], Endpoint]
-"""What an API puts around each endpoint: a check of scopes, say."""
+"""A wrapper of each endpoint of an API, such as a check of scopes."""
 
 
 def endpoint(route: Route[Api], api: Api, around: Around | None = None) -> Endpoint:
