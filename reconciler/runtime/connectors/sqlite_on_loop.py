@@ -8,6 +8,7 @@ needs more, or fails, is begun anew in a thread, which says what comes of it.
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import threading
 import time
@@ -30,6 +31,9 @@ AGAIN_SECONDS = 30.0
 _LOOK_STEPS = 100
 _NEWEST = 0.1
 """What the last read weighs in the mean of how long reads of the file take."""
+_STARVED = 0.1
+"""What time counts that passed without reading the disk: a busy machine holds the event loop whoever reads. (Some file systems
+don't count what they read.)"""
 _MOST_KNOWN, _MOST_OPEN = 512, 8
 _VERSION = "PRAGMA main.schema_version"
 
@@ -63,7 +67,7 @@ class OnLoop:
         self._learning = threading.Lock()
         self._closed = False
         self._ends, self._steps = 0.0, 0
-        self._mean, self._paused = 0.0, 0.0
+        self._mean, self._paused, self._blocks = 0.0, 0.0, 0
 
     def answer(self, call: Call, reading: Reading) -> Answer | None:
         """Return the answer of a read; None where a thread has to find it. Raises Failed."""
@@ -99,9 +103,17 @@ class OnLoop:
         if self._steps > MOST_STEPS:
             self._known[scope, reading.sql] = _Known(None, now + AGAIN_SECONDS)
             return
-        self._mean += (now - begun - self._mean) * _NEWEST
+        took = now - begun
+        if took > MOST_SECONDS and not self._has_read_the_disk():
+            took *= _STARVED
+        self._mean += (took - self._mean) * _NEWEST
         if self._mean > MOST_SECONDS:
             self._mean, self._paused = 0.0, now + AGAIN_SECONDS
+
+    def _has_read_the_disk(self) -> bool:
+        """Whether the event loop's thread has read from a disk since this was asked last: nothing else that it does reads files."""
+        before, self._blocks = self._blocks, resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+        return self._blocks > before
 
     def _is_over(self) -> bool:
         self._steps += _LOOK_STEPS
