@@ -1,36 +1,14 @@
-"""A statement of MCP Toolbox turned into one with `:name` parameters; the values stay values, never parts of SQL."""
+"""Turn a statement of MCP Toolbox into one with `:name` parameters; the values stay values, never parts of SQL."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds.template.names import Part
-from reconciler.kinds.template.placeholders import placeholders
+from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect
 
-# what is no SQL to look for placeholders in: strings, quoted names, comments
-_QUOTED = {
-    "string": r"'(?:[^']|'')*'",
-    "backslash": r"'(?:[^'\\]|\\.|'')*'",
-    "name": r'"(?:[^"]|"")*"',
-    "text": r'"(?:[^"\\]|\\.|"")*"',
-    "comment": r"--[^\n]*|/\*.*?\*/",
-    "hash": r"#[^\n]*",
-    "backtick": r"`[^`]*`",
-    "bracket": r"\[[^\]]*\]",
-    "dollar": r"(?P<tag>\$(?:[A-Za-z_]\w*)?\$).*?(?P=tag)",
-}
-_OF = {
-    "postgresql": "string name comment dollar",
-    "redshift": "string name comment dollar",
-    "mysql": "backslash text comment hash backtick",
-    "bigquery": "backslash text comment hash backtick",
-    "mssql": "string name comment bracket",
-    "sqlite": "string name comment backtick bracket",
-    "clickhouse": "backslash name comment backtick",
-    "snowflake": "backslash name comment dollar",
-}
 _ACTION = re.compile(r"\{\{-?\s*\.([A-Za-z_]\w*)\s*-?\}\}")
 _CONDITION = re.compile(r"\{\{-?\s*(?:if|range|with|end|else|define|template|block)\b")
 _MARK = re.compile(r"\$(?P<number>[0-9]{1,3})|\?|[@:](?P<name>[A-Za-z_]\w*)|:(?P<digits>[0-9]{1,3})")
@@ -52,18 +30,18 @@ def with_names(sql: str, dialect: str, values: Sequence[str], pasted: Mapping[st
     sql = _ACTION.sub(lambda found: _pasted(unquoted, found, pasted), unquoted)
     if "{{" in sql or "${" in sql:
         raise NotCarried("the statement holds something that Toolbox replaces before it runs")
-    quoted = "|".join(_QUOTED[one] for one in _OF.get(dialect, "string name comment").split())
+    lexed = placeholders(sql, dialect)
+    if any(flaw.code == "invalid-sql" for flaw in lexed.flaws):
+        raise NotCarried("its placeholders can't be read for certain")
     pieces: list[str] = []
     found_names: list[str] = []
     end = asked = 0
-    before = {name for name, _offset in placeholders(sql, dialect).placeholders}
-    for found in re.finditer(rf"(?P<quoted>{quoted})|(?P<mark>{_MARK.pattern})", sql, re.DOTALL):
-        if found["quoted"] is not None:
-            continue
+    before = {name for name, _offset in lexed.placeholders}
+    for found in _marks(sql, lexed):
         name = _name(found, values, asked, sql)
         if name is None:
             continue
-        asked += found["mark"] == "?"
+        asked += found[0] == "?"
         pieces += [sql[end : found.start()], f":{name}"]
         found_names.append(name)
         end = found.end()
@@ -74,10 +52,18 @@ def with_names(sql: str, dialect: str, values: Sequence[str], pasted: Mapping[st
     return result
 
 
+def _marks(sql: str, lexed: Lexed) -> Iterator[re.Match[str]]:
+    """Yield what may be placeholders of Toolbox, outside of strings, quoted names and comments."""
+    end = 0
+    for start, after in (*lexed.opaque, (len(sql), len(sql))):
+        yield from _MARK.finditer(sql, end, start)
+        end = after
+
+
 def _name(found: re.Match[str], values: Sequence[str], asked: int, sql: str) -> str | None:
     """The parameter that a placeholder stands for; None for what is no placeholder."""
     number = found["number"] or found["digits"]
-    mark = found["mark"]
+    mark = found[0]
     if mark == "?" or number:
         index = asked if mark == "?" else int(number) - 1
         if not 0 <= index < len(values):

@@ -34,6 +34,8 @@ def test_placeholders_become_names(number: int) -> None:
     [
         ("postgresql", "SELECT $2", ["a"], {}),
         ("postgresql", "SELECT $0", ["a"], {}),
+        ("postgresql", "SELECT $1, '$1", ["a"], {}),
+        ("mysql", "SELECT ? /* ?", ["a"], {}),
         ("mysql", "SELECT ?, ?", ["a"], {}),
         ("postgresql", "SELECT * FROM {{.t}}", [], {"t": "string"}),
         ("postgresql", "SELECT * FROM t_{{.n}}", [], {"n": "integer"}),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.kinds.connector.sql import Dialect
-from reconciler.kinds.template.placeholders import placeholders
+from reconciler.kinds.template.placeholders import placeholders, with_texts
 
 ALL = list(get_args(Dialect))
 
@@ -202,3 +202,23 @@ def test_a_long_text_takes_no_time() -> None:
     for sql in ("(" * 60_000, ":a " * 20_000, "'" * 60_001, "/*" * 30_000, "[" * 60_000, "$" * 60_000, "\\" * 60_000):
         for dialect in ALL:
             placeholders(sql, dialect)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "expected"),
+    [
+        ("postgresql", "a 'b' \"c\" $$d$$ -- e\n/* f /* g */ */ h", ["'b'", '"c"', "$$d$$", "-- e", "/* f /* g */ */"]),
+        ("mysql", "a 'b\\'' `c` # d\n-- e", ["'b\\''", "`c`", "# d", "-- e"]),
+        ("sqlite", "a [b] `c` \"d\" 'e''f'", ["[b]", "`c`", '"d"', "'e''f'"]),
+        ("oracle", "a q'[b']' c", ["q'[b']'"]),
+        ("bigquery", "a '''b'c''' d", ["'''b'c'''"]),
+    ],
+)
+def test_what_is_opaque(dialect: str, sql: str, expected: list[str]) -> None:
+    assert [sql[start:end] for start, end in placeholders(sql, dialect).opaque] == expected
+
+
+def test_texts_stand_in_place_of_placeholders() -> None:
+    sql = "SELECT :a, ':b', :bc::int WHERE x = :a"
+    found = placeholders(sql, "postgresql").placeholders
+    assert with_texts(sql, found, str.upper) == "SELECT A, ':b', BC::int WHERE x = A"

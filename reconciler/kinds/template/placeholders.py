@@ -1,8 +1,12 @@
-"""Finds `:name` in SQL the way each dialect reads it: not inside strings, comments, quoted names, casts and slices."""
+"""Lex SQL as each dialect reads it, and find `:name`: not inside strings, comments, quoted names, casts and slices.
+
+This is the only lexer of SQL here; sqlglot parses what it leaves.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -48,6 +52,8 @@ class Lexed(Struct, frozen=True):
     """Where names in double quotes begin and end, their quotes included."""
     absolutes: tuple[int, ...] = ()
     """Where PostgreSQL's operator for the absolute value stands, `@ total`: other readers take it for a variable."""
+    opaque: tuple[tuple[int, int], ...] = ()
+    """Where strings, quoted names and comments begin and end."""
 
 
 class _Traits(Struct, frozen=True):
@@ -94,8 +100,22 @@ def placeholders(sql: str, dialect: str) -> Lexed:
     lexer = _Lexer(sql, _TRAITS[dialect])
     lexer.run()
     return Lexed(
-        tuple(lexer.found), tuple(lexer.flaws), tuple(lexer.literals), tuple(lexer.names), tuple(lexer.absolutes)
+        tuple(lexer.found),
+        tuple(lexer.flaws),
+        tuple(lexer.literals),
+        tuple(lexer.names),
+        tuple(lexer.absolutes),
+        tuple(lexer.opaque),
     )
+
+
+def with_texts(sql: str, found: Iterable[Placeholder], text_of: Callable[[str], str]) -> str:
+    """Return the statement with a text in place of each of its placeholders, by the parameter's name."""
+    pieces, end = [], 0
+    for name, offset in found:
+        pieces += [sql[end:offset], text_of(name)]
+        end = offset + 1 + len(name)
+    return "".join((*pieces, sql[end:]))
 
 
 class _Lexer(Struct):
@@ -107,6 +127,7 @@ class _Lexer(Struct):
     literals: list[tuple[int, int]] = field(default_factory=list)
     names: list[tuple[int, int]] = field(default_factory=list)
     absolutes: list[int] = field(default_factory=list)
+    opaque: list[tuple[int, int]] = field(default_factory=list)
     nesting: list[str] = field(default_factory=list)  # open ( and [
     before: int = -1  # the last character that is neither space nor comment
 
@@ -119,10 +140,15 @@ class _Lexer(Struct):
                 last = len(run[0].rstrip())
                 self.before = start + last - 1 if last else self.before
                 continue
-            if sql[start].isspace() or self._comment():
-                self.at = max(self.at, start + 1)
+            if sql[start].isspace():
+                self.at = start + 1
                 continue
-            if not self._quoted():
+            if self._comment():
+                self.opaque.append((start, self.at))
+                continue
+            if self._quoted():
+                self.opaque.append((start, self.at))
+            else:
                 self._plain(sql[start])
             self.before = self.at - 1
 
@@ -247,6 +273,7 @@ class _Lexer(Struct):
         if end < 0:
             self._open("quote", at)
         self.literals.append((at, self.at))
+        self.opaque.append((at, self.at))
         return True
 
     def _colon(self) -> None:

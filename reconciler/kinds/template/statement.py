@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from reconciler.kinds.template.forbidden import Finding, is_special, is_statement, refused, writes
 from reconciler.kinds.template.names import Part, fold
-from reconciler.kinds.template.placeholders import placeholders
+from reconciler.kinds.template.placeholders import placeholders, with_texts
 
 _SQLGLOT = {"postgresql": "postgres", "mssql": "tsql"}
 MAX_DEPTH = "this statement is nested too deeply to be checked; write it flatter"
@@ -142,17 +142,14 @@ def _inspect(sql: str, dialect: str) -> Statement:
 
 
 def _without_placeholders(sql: str, dialect: str) -> str:
-    """A number of the same length for each parameter: every dialect reads one, none takes it for a name."""
-    pieces, end = [], 0
+    """Return the statement with a number of the same length for each parameter: no dialect takes one for a name."""
     lexed = placeholders(sql, dialect)
+    pieces, end = [], 0
     for at in lexed.absolutes:  # a sign that every parser knows
         pieces += [sql[end:at], "+"]
         end = at + 1
-    sql, pieces, end = "".join((*pieces, sql[end:])), [], 0
-    for name, offset in lexed.placeholders:
-        pieces += [sql[end:offset], "1" + "0" * len(name)]
-        end = offset + 1 + len(name)
-    return "".join((*pieces, sql[end:]))
+    plain = "".join((*pieces, sql[end:]))
+    return with_texts(plain, lexed.placeholders, lambda name: "1" + "0" * len(name))
 
 
 def _syntax(errors: list[dict[str, Any]]) -> str:

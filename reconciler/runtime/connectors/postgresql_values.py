@@ -11,18 +11,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from reconciler import strict_json
+from reconciler.kinds.template.placeholders import with_texts
 from reconciler.runtime.call import Answer, Failed
 from reconciler.runtime.connectors.sql_common import SAFE_INTEGER, Caps, Reading, told, too_large
 
 
 def spelled(reading: Reading, marks: Mapping[str, str]) -> str:
     """The statement with each parameter's own text in its places, and nowhere else."""
-    sql = reading.sql
-    parts, at = [], 0
-    for name, offset in reading.lexed.placeholders:
-        parts += [sql[at:offset], marks[name]]
-        at = offset + len(name) + 1
-    return "".join([*parts, sql[at:]])
+    return with_texts(reading.sql, reading.lexed.placeholders, marks.__getitem__)
 
 
 _INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}

@@ -20,7 +20,7 @@ from reconciler import strict_json
 from reconciler.access.target import Target
 from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part
-from reconciler.kinds.template.placeholders import Lexed, placeholders
+from reconciler.kinds.template.placeholders import Lexed, placeholders, with_texts
 from reconciler.kinds.template.sql import extent, unlisted
 from reconciler.kinds.template.sql_values import least
 from reconciler.kinds.template.statement import inspect
@@ -137,14 +137,10 @@ class Reading(Struct, frozen=True, dict=True):
 
 
 def _bound(reading: Reading, mark: str) -> Bound:
-    sql = reading.sql
-    names: dict[str, int] = {}
-    parts, at = [], 0
-    for name, offset in reading.lexed.placeholders:
-        number = names.setdefault(name, len(names) + 1)
-        parts += [sql[at:offset], f"{mark}{number}"]
-        at = offset + len(name) + 1
-    return Bound("".join([*parts, sql[at:]]), tuple(names))
+    numbers: dict[str, int] = {}
+    found = reading.lexed.placeholders
+    sql = with_texts(reading.sql, found, lambda name: f"{mark}{numbers.setdefault(name, len(numbers) + 1)}")
+    return Bound(sql, tuple(numbers))
 
 
 class Reader:
