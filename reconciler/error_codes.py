@@ -190,6 +190,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["not-permitted"], "the server's operator does not permit this"],
     Annotated[Literal["not-read-only"], "the statement may write, and its template is read-only"],
     Annotated[Literal["not-supported"], "the runtime can't use this yet"],
+    Annotated[Literal["not-suspended"], "the resource is not suspended"],
     Annotated[Literal["not-utf8"], "the file is not UTF-8"],
     Annotated[Literal["nothing-applied"], "nothing was applied yet"],
     Annotated[Literal["nothing-converted"], "nothing of a file could be converted"],

@@ -12,7 +12,7 @@ from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.keys import read_keys
 from reconciler.store.status import entries
-from reconciler.store.status_change import shown
+from reconciler.store.status_change import SUSPENDED, shown
 from reconciler.store.url import Database
 
 
@@ -27,8 +27,8 @@ def read_held(database: Database) -> Held:
         active = [key for key in read_keys(connection, "revoked_at IS NULL", {}) if key.is_active(now)]
         suspended = connection.execute(
             text(
-                "SELECT tenant, uid, suspended_at, suspended_by, suspended_reason FROM statuses "
-                "WHERE suspended_at IS NOT NULL OR suspended_by IS NOT NULL"
+                "SELECT tenant, uid, suspended_at, suspended_by, suspended_reason FROM statuses s "
+                f"WHERE {SUSPENDED.format('s')}"
             )
         )
         return Held(

@@ -27,6 +27,7 @@ from reconciler.store.rows import (
 )
 from reconciler.store.schema import require_usable, state_of
 from reconciler.store.seals import NOTHING_FITS, OUTDATED, Record, Seals, seals_of
+from reconciler.store.status_change import SUSPENDED
 from reconciler.store.url import Database
 
 
@@ -61,7 +62,7 @@ def suspended_of(connection: Connection, uids: Set[tuple[str, str]]) -> Set[tupl
     """The same on a connection. A status outlives its resource: a rollback brings it back with the uid."""
     found: set[tuple[str, str]] = set()
     for tenant in sorted({tenant for tenant, _ in uids}):
-        sql = text("SELECT tenant, uid FROM statuses WHERE tenant = :tenant AND suspended_at IS NOT NULL")
+        sql = text(f"SELECT tenant, uid FROM statuses s WHERE tenant = :tenant AND {SUSPENDED.format('s')}")
         found |= {(own, uid) for own, uid in connection.execute(sql, {"tenant": tenant})}
     return found & uids
 
@@ -100,7 +101,7 @@ def known_in(connection: Connection, where: Where = EVERYTHING) -> Iterator[Know
     records: Any = connection.execute(
         text(
             f"SELECT r.tenant, r.kind, r.name, r.uid, {body}, r.spec_version, a.digest_of, "
-            f"a.spec_version = r.spec_version AND {fits}, a.project, s.suspended_at IS NOT NULL, a.digest, a.mac, "
+            f"a.spec_version = r.spec_version AND {fits}, a.project, {SUSPENDED.format('s')}, a.digest, a.mac, "
             f"a.generation, {OUTDATED.format('a') if seals is not None else 'NULL'} FROM resources r "
             "LEFT JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (r.tenant, r.kind, r.name, r.uid) "
             f"LEFT JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid) WHERE {where[0]}"

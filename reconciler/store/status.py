@@ -57,7 +57,7 @@ def freeze(database: Database, target: str, reason: str, actor: Actor, allow_unk
     with current(database) as connection:
         found = _find(connection, target)
         if not found.exists and not allow_unknown:
-            hint = _meant(connection, target)
+            hint = meant(connection, target)
             raise UnknownTarget(
                 f"there is no {target}",
                 hint=f"did you mean {hint}?"
@@ -179,7 +179,7 @@ def _tools(connection: Connection, tenant: str) -> list[tuple[str, frozenset[str
     return found
 
 
-def _meant(connection: Connection, target: str) -> str | None:
+def meant(connection: Connection, target: str) -> str | None:
     """Return the name that was probably meant: where the resource was moved to, or one that looks alike."""
     parts = target.split("/")
 

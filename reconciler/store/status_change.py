@@ -9,6 +9,9 @@ from sqlalchemy import Connection, text
 
 from reconciler.model.status import moment
 
+SUSPENDED = "({0}.suspended_at IS NOT NULL OR {0}.suspended_by IS NOT NULL)"
+"""Whether a row of ``statuses`` says that its resource is suspended: the one judge of it, also for rows written by hand."""
+
 
 def raise_counter(connection: Connection) -> int:
     """Report to runtimes that status has changed, and return the counter; its lock is held until the transaction ends."""

@@ -20,6 +20,7 @@ from reconciler.store.known import known_in
 from reconciler.store.pending import ids_in
 from reconciler.store.schema import require_usable, state_of
 from reconciler.store.status import status_in
+from reconciler.store.status_change import SUSPENDED
 from reconciler.store.url import Database
 
 T = TypeVar("T")
@@ -27,11 +28,13 @@ CONNECT_SECONDS = 2.0
 FOREVER = 1e9
 _PULSE = {
     "sqlite": "SELECT n, (SELECT group_concat(name || ' ' || generation) FROM projects), "
-    "(SELECT count(*) || max(COALESCE(suspended_at, '')) FROM statuses), (SELECT n FROM status_counter), 0, 0 FROM row_counter",
+    "(SELECT group_concat(tenant || ' ' || uid) FROM (SELECT tenant, uid FROM statuses s WHERE "
+    f"{SUSPENDED.format('s')} ORDER BY tenant, uid)), (SELECT n FROM status_counter), 0, 0 FROM row_counter",
     # a number is drawn before its transaction commits: what is under way when we look has to be looked at once more
     "postgresql": "SELECT (SELECT last_value FROM resource_row_version), "
     "(SELECT string_agg(name || ' ' || generation, ',' ORDER BY name) FROM projects), "
-    "(SELECT count(*) || COALESCE(max(suspended_at)::text, '') FROM statuses), (SELECT n FROM status_counter), "
+    "(SELECT string_agg(tenant || ' ' || uid, ',' ORDER BY tenant, uid) FROM statuses s "
+    f"WHERE {SUSPENDED.format('s')}), (SELECT n FROM status_counter), "
     "pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
 }
 

@@ -7,8 +7,10 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import NamedTuple
 
+from starlette.requests import Request
+
 from reconciler.load.serve_file import Operators, OperatorToken
-from reconciler.model.audit import AuditKey
+from reconciler.model.audit import Actor, AuditKey
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.setup import Databases
 from reconciler.runtime.source import Source
@@ -34,6 +36,12 @@ class Operator(NamedTuple):
         """Whether the token has a scope for a tenant; None asks for all tenants."""
         for_tenant = not self.token.tenants or (tenant is not None and tenant in self.token.tenants)
         return scope in self.token.scopes and for_tenant
+
+
+def actor_of(api: OperatorsApi, request: Request) -> Actor:
+    """Return the operator of a request as the audit trail names it."""
+    who: Operator = request.scope["who"]
+    return Actor(f"operator:{who.name}", api.audit_key)
 
 
 class OperatorEntrance:

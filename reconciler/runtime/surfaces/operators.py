@@ -20,17 +20,16 @@ from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.ledger.narrowing import MOST_CHARACTERS, OUTCOMES, NotNarrowing, narrowed
 from reconciler.runtime.source import Stale
-from reconciler.runtime.surfaces import declared
+from reconciler.runtime.surfaces import declared, suspending
 from reconciler.runtime.surfaces.answers import EvidencePage, Freezes, Frozen, Limits
 from reconciler.runtime.surfaces.errors import NOT_FOUND
-from reconciler.runtime.surfaces.operator import Operator, OperatorsApi
+from reconciler.runtime.surfaces.operator import OperatorsApi, actor_of
 from reconciler.runtime.surfaces.pages import Paged, bad_cursor, cursor_of
 from reconciler.runtime.surfaces.problem import problem
 from reconciler.runtime.surfaces.requests import BadRequest, unfit
 from reconciler.runtime.surfaces.routes import Endpoint, Route, endpoints
 from reconciler.runtime.threads import in_thread
 from reconciler.store.filing import file
-from reconciler.store.secrets import Actor
 from reconciler.store.status import NotFrozen, UnknownTarget, freeze, freezes, unfreeze
 
 log = logging.getLogger("reconciler.runtime")
@@ -107,7 +106,7 @@ async def list_freezes(api: OperatorsApi, request: Request, _: None) -> Freezes:
 
 
 async def start_freeze(api: OperatorsApi, request: Request, body: FreezeBody) -> Frozen | Response:
-    reason, actor = _judged(body, request), _actor(api, request)
+    reason, actor = _judged(body, request), actor_of(api, request)
     try:
         changed = await in_thread(freeze, api.databases.control, body.target, reason, actor, body.allow_unknown)
     except UnknownTarget as error:
@@ -117,7 +116,7 @@ async def start_freeze(api: OperatorsApi, request: Request, body: FreezeBody) ->
 
 
 async def end_freeze(api: OperatorsApi, request: Request, body: UnfreezeBody) -> Frozen | Response:
-    reason, actor = _judged(body, request), _actor(api, request)
+    reason, actor = _judged(body, request), actor_of(api, request)
     try:
         await in_thread(unfreeze, api.databases.control, body.target, reason, actor)
     except (UnknownTarget, NotFrozen) as error:
@@ -135,11 +134,6 @@ def _judged(body: FreezeBody | UnfreezeBody, request: Request) -> str:
     return reason
 
 
-def _actor(api: OperatorsApi, request: Request) -> Actor:
-    operator: Operator = request.scope["who"]
-    return Actor(f"operator:{operator.name}", api.audit_key)
-
-
 _TOP = "/v1/tenants/{tenant}"
 _FREEZES = f"{_TOP}/freezes"
 ROUTES: tuple[Route[OperatorsApi], ...] = (
@@ -152,6 +146,7 @@ ROUTES: tuple[Route[OperatorsApi], ...] = (
     Route("POST", _FREEZES, "Freeze a target.", start_freeze, Frozen, FreezeBody, "operate", {404: ("unknown-target",)}),
     Route("DELETE", _FREEZES, "Unfreeze a target.", end_freeze, Frozen, UnfreezeBody, "operate", {404: ("not-frozen", "unknown-target")}),
     *declared.routes(_TOP),
+    *suspending.routes(_TOP),
 )  # fmt: skip
 
 
