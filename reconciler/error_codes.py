@@ -266,6 +266,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["timeout"], "the connector's system took too long"],
     Annotated[Literal["tool-changed"], "a tool's definition is no longer the pinned one"],
     Annotated[Literal["tool-failed"], "a tool answered that it failed"],
+    Annotated[Literal["token-refused"], "the server of tokens gives none for this connector"],
     Annotated[Literal["too-deep"], "the value is nested too deeply"],
     Annotated[Literal["too-large"], "the response is larger than allowed"],
     Annotated[Literal["too-long"], "the value is too long"],

@@ -19,6 +19,15 @@ from reconciler.model.status import Freeze, Status
 from reconciler.model.target import Identity, NoClaim
 
 
+class ProvingToken(str):
+    """A token that proved a caller; it shows itself nowhere."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class Caller(NamedTuple):
     """A caller of a tenant. ``key`` is the id of its API key, "" where a token proved it; ``roles`` are those of the token.
 
@@ -34,6 +43,8 @@ class Caller(NamedTuple):
     known: Known | None = None
     issuer: str = ""
     """The name of the issuer whose token proved the caller; "" for a key."""
+    token: ProvingToken | None = None
+    """That token, for connectors that exchange it."""
 
     def within(self, tenant: Tenant) -> Caller:
         """Return the caller with the resource that its name means in this snapshot; a call keeps it through a rename."""
@@ -103,7 +114,11 @@ def _judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> D
         freeze = frozen_by(status, caller.within(tenant), decision.target)
         if freeze is not None:
             return decision._replace(allowed=False, reason="frozen", policy=freeze.target, freeze=freeze)
-    if not decision.allowed or decision.target is None or not decision.target.inputs.asks_identity:
+    if not decision.allowed or decision.target is None:
+        return decision
+    if decision.target.asks_token and caller.claims is not None and not caller.claims:
+        return decision._replace(allowed=False, reason="claim-missing", unproved=("sub",))
+    if not decision.target.inputs.asks_identity:
         return decision
     return _proved(decision, decision.target, caller)
 

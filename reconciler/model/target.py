@@ -118,6 +118,8 @@ def part_uid(uid: str, part: str) -> str:
     return f"{uid}/{part}"
 
 
+PER_USER = frozenset({"token_exchange", "on_behalf_of"})
+"""Grants of OAuth whose tokens are a caller's, made from the token that proved it."""
 APPROVAL = "approval"
 """The obligation that a person approves a call before it runs."""
 

@@ -72,6 +72,17 @@ class Permits(NamedTuple):
         return Permits((*self.networks, *own.networks), kept, stdio={**self.stdio, **own.stdio})
 
 
+class Subject(NamedTuple):
+    """Whose token may be exchanged for one of theirs: the token that proved a caller, and when it ends, in Unix time."""
+
+    token: str
+    expires: float
+
+
+def _note_nothing(_tenant: str, _secret: str) -> None:
+    return None
+
+
 class Surroundings(NamedTuple):
     """What a connector is opened with. ``resolve_anew`` asks for a secret past what was kept of it, once it was refused.
     ``permits`` are those of the connector's tenant.
@@ -84,6 +95,10 @@ class Surroundings(NamedTuple):
     resolve_anew: Resolve
     permits: Permits
     control: frozenset[tuple[Any, Any]] = frozenset()
+    note: Callable[[str, str], None] = _note_nothing
+    """Is told of each secret that was had otherwise for a tenant: none of its answers may hold one."""
+    tokens: Any = None
+    """The access tokens that this process keeps (``connectors.oauth.Tokens``)."""
 
 
 class Call(Struct):
@@ -95,6 +110,8 @@ class Call(Struct):
     deadline: float
     body: Any = None
     effect: bool = field(default=False)
+    subject: Subject | None = None
+    """Who calls, where a token proved it."""
 
     @property
     def tenant(self) -> str:
@@ -148,6 +165,11 @@ class Failed(Exception):
         super().__init__(message)
         self.code, self.outcome = code, outcome
         self.status, self.retry_after = status, retry_after
+
+    @property
+    def said(self) -> tuple[int | None, int | None]:
+        """What the other side said of it: its status, and the seconds that it asked for."""
+        return self.status, self.retry_after
 
 
 class ValuesRefused(Failed):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.access.judge import Caller, frozen_by
+from reconciler.access.judge import Caller, ProvingToken, frozen_by
 from reconciler.access.keys import holder_of
 from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.runtime.surfaces.discovery import Discovery
@@ -39,7 +39,8 @@ class AgentEntrance:
             found = await self._tokens.claims(credential)
         except NoKeys:
             raise Unprovable from None
-        return None if found is None else by_claims(self._in_force(), *found)
+        who = None if found is None else by_claims(self._in_force(), *found)
+        return None if who is None else who._replace(token=ProvingToken(credential))
 
     def is_frozen(self, who: Caller) -> bool:
         in_force = self._in_force()

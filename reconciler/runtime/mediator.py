@@ -17,7 +17,7 @@ from reconciler.codes import Code
 from reconciler.failpoints import armed
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
-from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
+from reconciler.runtime.call import Answer, Call, Failed, Judge, Subject, ValuesRefused
 from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
@@ -187,7 +187,8 @@ class Mediator:
         """
         size = gate.size_of(arguments)
         bound = await aside(size, _bound, target, arguments, caller, said)
-        call = Call(target, bound.values, asyncio.get_running_loop().time() + target.seconds, bound.body)
+        deadline = asyncio.get_running_loop().time() + target.seconds
+        call = Call(target, bound.values, deadline, bound.body, subject=_subject(caller, target))
         try:
             if judge := self._judges.get(call.connector.body["type"]):
                 await judge(call)
@@ -337,6 +338,14 @@ def _because(refusal: Refusal, error: BaseException) -> Refusal:
     if refusal.code == "statement-refused":
         refusal.detail = str(error)
     return refusal
+
+
+def _subject(caller: Caller, target: Target) -> Subject | None:
+    """Return whose token is exchanged for what is reached; None where that is nobody's matter."""
+    ends = (caller.claims or {}).get("exp")
+    if caller.token is None or not target.asks_token:
+        return None
+    return Subject(str(caller.token), float(ends) if isinstance(ends, int | float) else 0.0)
 
 
 class _Ended(NamedTuple):

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Resolve, Surroundings
+from reconciler.runtime.connectors.oauth import Tokens
 from reconciler.secrets.scrub import Scrubber
 
 IDLE_SECONDS = 60.0
@@ -33,7 +34,10 @@ class Pools:
 
     def __init__(self, opens: Mapping[str, Open], around: Surroundings, may_run: Callable[[str], bool]) -> None:
         self._around = around._replace(
-            resolve=self._noting(around.resolve), resolve_anew=self._noting(around.resolve_anew)
+            resolve=self._noting(around.resolve),
+            resolve_anew=self._noting(around.resolve_anew),
+            note=lambda tenant, secret: self.secrets(tenant).add(secret),
+            tokens=Tokens(),
         )
         self._opens, self._may_run = opens, may_run
         self._secrets: dict[str, Scrubber] = {}

@@ -16,7 +16,7 @@ import yaml
 from reconciler.access.decide import Ask
 from reconciler.kinds.connector import TYPES
 from reconciler.kinds.connector.common import Auth
-from reconciler.kinds.connector.served import SERVED, UNSERVED_TYPES
+from reconciler.kinds.connector.served import UNSERVED_TYPES
 from reconciler.kinds.connector.sql import Dialect
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.template.types import TYPES as TEMPLATES
@@ -50,14 +50,12 @@ MANIFEST: dict[str, Any] = {
     },
     "planes": {"desk": {"datasources": ["sales"], "actions": {"query": "template/top"}}},
 }
-OAUTH = {**full.OAUTH, "client_secret": "vault://kv/acme/api#secret"}
 UNSERVED: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     **{
         dialect: {"connectors": {"db": {"dialect": dialect, "database": None, "dsn": "vault://kv/acme/db#dsn"}}}
         for dialect in get_args(Dialect)
         if dialect not in {"postgresql", "sqlite"}
     },
-    "oauth2": {"connectors": {"api": {"auth": OAUTH}}},
 }
 
 
@@ -82,7 +80,7 @@ def test_what_an_allow_reaches_has_to_be_callable(folder: Path, what: str) -> No
     for command in (["validate"], ["plan"]):
         assert "[not-supported]" in reconciler(*command, cwd=folder).ok(3).err
     (error,) = reconciler("validate", "--format", "json", cwd=folder).ok(3).json["errors"]
-    template, field = ("order", "connector") if what == "oauth2" else ("top", "datasource")
+    template, field = "top", "datasource"
     assert (error["address"], error["path"]) == (f"acme/template/{template}", [field])
     assert what in error["message"]
     assert "policy/read allows it" in error["message"]
@@ -176,11 +174,9 @@ def test_what_became_live_is_never_listed(db: Db, folder: Path) -> None:
     async def work(found: World) -> None:
         assert [*found.mediator.tools(BOT)] == ["order", "top"]
         await asyncio.to_thread(found.db.set_field, "acme/connector/db", "dialect", "duckdb")
-        await asyncio.to_thread(found.db.set_field, "acme/connector/api", "auth", OAUTH)
-        await found.until(lambda: not found.mediator.tools(BOT))
-        for target in ("template/top", "template/order"):
-            with pytest.raises(Refusal, match="not-found"):
-                await found.mediator.access(BOT, Ask(target), {})
+        await found.until(lambda: [*found.mediator.tools(BOT)] == ["order"])
+        with pytest.raises(Refusal, match="not-found"):
+            await found.mediator.access(BOT, Ask("template/top"), {})
         assert {one["reason"] for one in await found.evidence()} == {"not-supported"}
         assert not found.outside.seen
         explained = (
@@ -235,12 +231,15 @@ def test_the_table_is_what_the_runtime_does() -> None:
     for dialect in get_args(Dialect):
         connector = resource("connector", {"type": "sql", "dialect": dialect, "dsn": "env://NONE"})
         assert (unserved(connector.body) is None) == _opens(connector), dialect
-    auths = {one["type"]: one for one in full.AUTHS}
-    assert len(auths) == len(get_args(get_args(Auth)[0]))
-    for kind, auth in auths.items():
+    assert len({one["type"] for one in full.AUTHS}) == len(get_args(get_args(Auth)[0]))
+    for auth in full.AUTHS:
         connector = resource("connector", {"type": "http", "base_url": "https://x.example", "auth": auth})
-        assert (unserved(connector.body) is None) == _authenticates(connector), kind
-    assert {*SERVED["http"].by} < {*auths}
+        assert unserved(connector.body) is None
+        assert _authenticates(connector), auth
+    for transport in ("streamable_http", "stdio", "sse"):
+        where = {"command": "x"} if transport == "stdio" else {"url": "https://x.example"}
+        connector = resource("connector", {"type": "mcp", "transport": transport, **where})
+        assert (unserved(connector.body) is None) == (transport != "sse")
     for kind in TYPES:  # what a template may run on at all is served, or its connector's table says why not
         assert all(template in CONNECTORS for template in TEMPLATES), kind
 
@@ -257,9 +256,12 @@ def _authenticates(connector: Any) -> bool:
     async def told(_tenant: str, _reference: str) -> str:
         return "secret"
 
+    async def token() -> str:
+        return "token"
+
     async def main() -> None:
         template = resource("template", {"type": "http", "connector": "it", "method": "GET", "path": "/x"})
-        await request_of(call(connector, template, {}), told)
+        await request_of(call(connector, template, {}), told, token)
 
     try:
         asyncio.run(main())

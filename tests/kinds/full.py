@@ -33,6 +33,26 @@ AUTHS: tuple[Body, ...] = (
     {"type": "api_key", "key": "env://K", "header": "X-Key", "in": "query"},
     {"type": "basic", "username": "u", "password": "env://P"},
     OAUTH,
+    {
+        "type": "oauth2",
+        "grant": "token_exchange",
+        "issuer": "https://login.example.com/tenant",
+        "client_id": "c",
+        "client_auth": "private_key_jwt",
+        "private_key": "env://PEM",
+        "key_id": "k",
+        "resource": "none",
+        "audience": "api",
+        "scopes": ["a"],
+    },
+    {**OAUTH, "client_auth": "client_secret_post"},
+    {
+        "type": "oauth2",
+        "token_url": "https://login.example.com/token",
+        "client_id": "c",
+        "client_auth": "client_assertion",
+        "client_assertion": "env://JWT",
+    },
 )
 KEYS: Body = {"access_key_id": "env://ID", "secret_access_key": "env://KEY", "role_arn": "arn:a"}
 INTEGRATION: Body = {

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.access.decide import Ask, decide, subject_of, tools_of
 from reconciler.access.effects import effects_of
+from reconciler.access.judge import Caller, judge
 from reconciler.access.snapshot import Tenant, snapshot_of
 from reconciler.access.target import Target
 from reconciler.kinds.connector.mcp_definition import digest_of
@@ -247,3 +248,14 @@ def test_what_a_changed_connector_does_to_access(change: Any, widened: list[str]
         found[one.widened] += [reach.target for reach in one.reaches]
     assert (found[True], found[False]) == (widened, narrowed)
     assert {*result.risks} == {before.address}
+
+
+def test_a_token_of_the_caller_s_own_takes_one_to_exchange() -> None:
+    oauth = {"type": "oauth2", "grant": "token_exchange", "client_id": "bot", "client_secret": "vault://kv/acme/x#y"}
+    raw = connector(auth={**oauth, "token_url": "https://login.example.com/token"}, tools={"look": pinned("look")})
+    of = tenant(*world(connectors={"files": raw}, policy_a=policy(names=["*/*"])))
+    ask = Ask("tool/files/look")
+    assert judge(of, None, Caller("acme", "bot"), ask).reason == "claim-missing"
+    assert judge(of, None, Caller("acme", "bot", claims={"sub": "ada"}), ask).allowed
+    unknown = judge(of, None, Caller("acme", "bot", claims=None), ask)
+    assert unknown.allowed

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from reconciler.kinds.rules import Fault
+from reconciler.kinds.rules import Fault, forbidden, required, settle
 from reconciler.model.access import ForAgents
 from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
 from reconciler.model.judges import grown, other_scopes
@@ -155,21 +155,78 @@ class Basic(Part):
     password: Secret = Field(description="A reference to the password.")
 
 
-class OAuth2(Part):
-    """Tokens from an OAuth 2 server, by client credentials."""
+Grant: TypeAlias = Literal["client_credentials", "token_exchange", "on_behalf_of"]
+_PROOFS = {"private_key_jwt": "private_key", "client_assertion": "client_assertion"}
+"""By the way in which a client proves itself: the field that it needs, where that is not `client_secret`."""
 
-    type: AuthType[Literal["oauth2"]] = Field(
-        description="OAuth 2 with client credentials; tokens are fetched and renewed as needed."
+
+def _resource(text: str) -> str:
+    if text not in {"auto", "none"} and not re.match(r"[a-z][a-z0-9+.-]*:[^\s#]+\Z", text):
+        raise fail("invalid-url", "expected `auto`, `none`, or an absolute URI without a fragment")
+    return text
+
+
+class OAuth2(Part):
+    """Tokens from an OAuth 2 server: for this connector, or for each caller."""
+
+    type: AuthType[Literal["oauth2"]] = Field(description="OAuth 2; tokens are fetched and renewed as needed.")
+    grant: Annotated[Grant | None, Risk("credential-changed")] = Field(
+        None,
+        description="For whom: `client_credentials` (the default) for this client; `token_exchange` (RFC 8693) and "
+        "`on_behalf_of` (RFC 7523, Entra) for the caller, whose own token is exchanged. A caller without one is denied then.",
     )
     # the path names whose tokens they are, on identity providers with many tenants
-    token_url: Annotated[Url, Risk("credential-changed")] = Field(
-        description="Where tokens are fetched, e.g. `https://login.example.com/oauth2/token`."
+    token_url: Annotated[Url | None, Risk("credential-changed")] = Field(
+        None, description="Where tokens are fetched, e.g. `https://login.example.com/oauth2/token`. This or `issuer`."
+    )
+    issuer: Annotated[Url | None, Risk("credential-changed")] = Field(
+        None, description="The server of tokens, whose metadata on its own origin say where tokens are fetched."
     )
     client_id: Annotated[ShortText, Risk("credential-changed")] = Field(description="The client's id, as plain text.")
-    client_secret: Secret = Field(description="A reference to the client's secret.")
+    client_auth: Annotated[
+        Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "client_assertion"] | None,
+        Risk("credential-changed"),
+    ] = Field(
+        None,
+        description="How the client proves itself: by its secret in a header (`client_secret_basic`, the default) or in the "
+        "form, by what its `private_key` signs, or by an assertion that somebody else makes (`client_assertion`).",
+    )
+    client_secret: Secret | None = Field(None, description="A reference to the client's secret.")
+    private_key: Secret | None = Field(None, description="A reference to the client's private key, as PEM.")
+    key_id: Annotated[ShortText | None, Risk("credential-changed")] = Field(
+        None, description="The id of the private key, as the server of tokens knows it."
+    )
+    client_assertion: Secret | None = Field(
+        None, description="A reference to a JWT that a platform makes for this client, e.g. `file:///var/run/token`."
+    )
+    resource: Annotated[Annotated[ShortText, AfterValidator(_resource)] | None, Risk("credential-changed")] = Field(
+        None,
+        description="What the token is for (RFC 8707): `auto` (the default) names the server of an MCP connector and nothing "
+        "for others, `none` leaves it out, as Entra wants it; or a URI.",
+    )
+    audience: Annotated[ShortText | None, Risk("credential-changed")] = Field(
+        None, description="The audience to ask for, where the server of tokens wants one."
+    )
     scopes: Annotated[ItemSet[ShortText], Risk("access-widened", by=other_scopes)] = Field(
         (), description="The scopes to ask for. Empty leaves them to the server."
     )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        return settle(self, self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        if self.token_url is None and self.issuer is None:
+            yield Fault(("token_url",), "missing-field", "`token_url` or `issuer` is required")
+        elif self.token_url is not None and self.issuer is not None:
+            yield Fault(("issuer",), "conflicting-fields", "`token_url` and `issuer` exclude each other")
+        way = self.client_auth or "client_secret_basic"
+        needed = _PROOFS.get(way, "client_secret")
+        yield from required(self, (needed,), f"where the client proves itself by `{way}`")
+        others = {"client_secret", *_PROOFS.values()} - {needed}
+        yield from forbidden(self, sorted(others), f"where the client proves itself by `{way}`")
+        if self.key_id is not None and needed != "private_key":
+            yield Fault(("key_id",), "conflicting-fields", "`key_id` has no meaning without `private_key`")
 
 
 Auth: TypeAlias = Annotated[NoAuth | Bearer | ApiKey | Basic | OAuth2, Field(discriminator="type"), Health()]

@@ -26,11 +26,6 @@ SERVED: Mapping[str, Served] = {
         },
         "databases of the dialect",
     ),
-    "http": Served(
-        ("auth", "type"),
-        dict.fromkeys(("none", "bearer", "api_key", "basic"), "http_request"),
-        "authentication by",
-    ),
     "mcp": Served(
         ("transport",),
         dict.fromkeys(("streamable_http", "stdio"), "mcp"),

@@ -16,6 +16,7 @@ from reconciler.codes import Code
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind
 from reconciler.runtime.connectors.http_request import Request, request_of
+from reconciler.runtime.connectors.oauth import Wanted
 from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
 
@@ -69,7 +70,7 @@ class _Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def run(self, call: Call) -> Answer:
-        request = await request_of(call, self._around.resolve)
+        request = await self._request(call, anew=False)
         again = request.is_safe and self._body["retries"]
         sent = False
         for attempt in range(again + 1):
@@ -78,7 +79,7 @@ class _Http:
                 reply = await self._once(call, request)
                 sent = True
                 if attempt == 0 and self._refuses_credential(reply, request):
-                    request = await request_of(call, self._around.resolve_anew)
+                    request = await self._request(call, anew=True)
                     reply = await self._once(call, request)
             except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError) as error:
                 if (failed := refusal_behind(error)) is not None:
@@ -98,6 +99,16 @@ class _Http:
                 raise Failed("timeout", "it took too long", "timeout")
             await asyncio.sleep(wait)
         raise AssertionError
+
+    async def _request(self, call: Call, anew: bool) -> Request:
+        """Return the request; ``anew``: the credential that was sent was refused. Raises Failed."""
+
+        async def token() -> str:
+            wanted = Wanted(call.tenant, call.connector.known.uid, self._body, call.subject)
+            found: str = await self._around.tokens.token(wanted, self._around, anew)
+            return found
+
+        return await request_of(call, self._around.resolve_anew if anew else self._around.resolve, token)
 
     async def close(self) -> None:
         if self._session is not None:

@@ -13,7 +13,7 @@ from reconciler.kinds.schema_engine import UnusableSchema
 from reconciler.kinds.template.body import body_fault
 from reconciler.kinds.template.http_values import NAME, filled, unfit, word
 from reconciler.runtime.call import Call, Failed, Resolve
-from reconciler.runtime.connectors.credential import with_credential
+from reconciler.runtime.connectors.credential import Token, no_token, with_credential
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -33,7 +33,7 @@ class Request(Struct, frozen=True):
         return self.method in SAFE
 
 
-async def request_of(call: Call, resolve: Resolve) -> Request:
+async def request_of(call: Call, resolve: Resolve, token: Token = no_token) -> Request:
     """Secrets are fetched here, at the last moment. Raises Failed."""
     connector, template = call.connector.body, call.operation.body
     method = template["method"]
@@ -48,7 +48,7 @@ async def request_of(call: Call, resolve: Resolve) -> Request:
     async def secret(reference: str) -> str:
         return await resolve(call.tenant, reference)
 
-    headers, query = await with_credential(connector, headers, query, secret)
+    headers, query = await with_credential(connector, headers, query, secret, token)
     if body is not None:
         headers["Content-Type"] = "application/json"
     headers.setdefault("Accept", "application/json, text/*;q=0.5")

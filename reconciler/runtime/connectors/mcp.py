@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from reconciler.access.resource import Resource
@@ -12,8 +14,9 @@ from reconciler.kinds.connector.mcp_definition import headers_of
 from reconciler.kinds.schema_engine import UnusableSchema, schema_fault
 from reconciler.model.body import Body
 from reconciler.model.characters import visible
-from reconciler.runtime.call import Answer, Call, Connection, Failed, StdioPermit, Surroundings
+from reconciler.runtime.call import Answer, Call, Connection, Failed, StdioPermit, Subject, Surroundings
 from reconciler.runtime.connectors.credential import with_credential
+from reconciler.runtime.connectors.oauth import Wanted
 from reconciler.runtime.mcp.channel import Channel
 from reconciler.runtime.mcp.client import Client, Listed
 from reconciler.runtime.mcp.http import HttpChannel
@@ -24,6 +27,8 @@ from reconciler.strict_json import size_of
 
 CHECK_SECONDS, TRUST_SECONDS = 60.0, 120.0
 """A check of the pins is made in the background once the last is older than the first, and before a call beyond the second."""
+MOST_WAYS, IDLE_SECONDS = 1_000, 60.0
+"""Ways of one connector to its server, and how long one is kept that nobody uses."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "text": ("text",),
     "image": ("data", "mimeType"),
@@ -35,11 +40,15 @@ LEFT_OUT = "(a resource was left out here: those are not passed on)"
 
 async def open_mcp(tenant: str, connector: Resource, around: Surroundings) -> Connection:
     """Reaches nobody yet, but starts the program of a connector with the transport `stdio`. Raises Failed."""
-    return _Mcp(Client(await channel_of(tenant, connector.body, around)), connector.body)
+    made = _Mcp(tenant, connector, around)
+    if connector.body["transport"] == "stdio":
+        await made.way(None)
+    return made
 
 
-async def channel_of(tenant: str, body: Body, around: Surroundings) -> Channel:
+async def channel_of(tenant: str, connector: Resource, around: Surroundings, subject: Subject | None = None) -> Channel:
     """Return the way to a server, for calls and for pinning alike. Raises Failed."""
+    body = connector.body
     if body["transport"] == "stdio":
         return await _started(tenant, body, around)
 
@@ -49,7 +58,11 @@ async def channel_of(tenant: str, body: Body, around: Surroundings) -> Channel:
         async def secret(reference: str) -> str:
             return await resolve(tenant, reference)
 
-        found, _ = await with_credential(body, {}, [], secret)
+        async def token() -> str:
+            found: str = await around.tokens.token(Wanted(tenant, connector.known.uid, body, subject), around, anew)
+            return found
+
+        found, _ = await with_credential(body, {}, [], secret, token)
         return found
 
     renews = body["auth"]["type"] != "none"
@@ -84,43 +97,78 @@ def permitted(body: Body, permits: Mapping[str, StdioPermit]) -> tuple[StdioPerm
 
 
 class _Mcp:
-    def __init__(self, client: Client, body: Body) -> None:
-        self._client, self._body = client, body
-        self._listed: Listed | None = None
-        self._at = 0.0
-        self._checking: asyncio.Task[None] | None = None
+    """The ways to one server: one for everybody, or one for each subject whose own token is sent there."""
+
+    def __init__(self, tenant: str, connector: Resource, around: Surroundings) -> None:
+        self._tenant, self._connector, self._around = tenant, connector, around
+        self._ways: OrderedDict[str, _Way] = OrderedDict()
+        self._opening = asyncio.Lock()
 
     async def run(self, call: Call) -> Answer:
         tool, name = call.target.part, call.target.part_name
         if tool is None:
             raise Failed("not-supported", "this is no tool", "blocked")
-        await self._require_pinned(name, tool["pin"], call.deadline)
-        headers = headers_of(tool["definition"]["input"]) if self._body["transport"] != "stdio" else {}
+        body = self._connector.body
+        way = await self.way(call.subject)
+        await way.require_pinned(name, tool["pin"], call.deadline)
+        headers = headers_of(tool["definition"]["input"]) if body["transport"] != "stdio" else {}
         after = "unknown" if call.target.writes else "failure"
-        most = self._body["max_response_bytes"]
         call.effect = True
         try:
-            result = await self._client.call(name, call.values, headers, call.deadline, most)
+            result = await way.client.call(name, call.values, headers, call.deadline, body["max_response_bytes"])
         except RpcError:
             raise Failed("tool-failed", "the server answered with an error", "failure") from None
         except Failed as error:
             if error.outcome == "blocked":
                 call.effect = False  # nobody was reached
-            outcome = after if error.outcome == "" else error.outcome
-            if error.outcome == "timeout" and call.target.writes:
-                outcome = "unknown"
-            raise Failed(error.code, str(error), outcome, error.status, error.retry_after) from None
+            is_open = error.outcome == "" or (error.outcome == "timeout" and call.target.writes)
+            raise Failed(error.code, str(error), after if is_open else error.outcome, *error.said) from None
         return _answer(result, tool["definition"].get("output"), after)
 
-    async def close(self) -> None:
-        if self._checking is not None:
-            self._checking.cancel()
-        await self._client.close()
+    async def way(self, subject: Subject | None) -> _Way:
+        """Return the way for a subject. Raises Failed."""
+        key = sha256(subject.token.encode()).hexdigest() if subject is not None else ""
+        async with self._opening:
+            found = self._ways.get(key)
+            if found is None or found.has_ended:
+                if found is not None:
+                    await found.close()
+                await self._make_room()
+                client = Client(await channel_of(self._tenant, self._connector, self._around, subject))
+                found = self._ways[key] = _Way(client)
+            self._ways.move_to_end(key)
+            found.used = asyncio.get_running_loop().time()
+            return found
 
-    async def _require_pinned(self, name: str, pin: str, deadline: float) -> None:
+    async def _make_room(self) -> None:
+        idle = asyncio.get_running_loop().time() - IDLE_SECONDS
+        while self._ways and (len(self._ways) >= MOST_WAYS or next(iter(self._ways.values())).used < idle):
+            _, oldest = self._ways.popitem(last=False)
+            await oldest.close()
+
+    async def close(self) -> None:
+        for way in self._ways.values():
+            await way.close()
+
+
+class _Way:
+    """One client, and what its server listed last."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.used = client, 0.0
+        self._listed: Listed | None = None
+        self._at = 0.0
+        self._checking: asyncio.Task[None] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        channel = self.client.channel
+        return isinstance(channel, StdioChannel) and channel.has_ended
+
+    async def require_pinned(self, name: str, pin: str, deadline: float) -> None:
         """Raise Failed (``blocked``) unless the server's definition of a tool is the pinned one."""
         age = asyncio.get_running_loop().time() - self._at
-        if self._listed is None or age > TRUST_SECONDS or self._client.channel.changed:
+        if self._listed is None or age > TRUST_SECONDS or self.client.channel.changed:
             await self._check(deadline)
         elif age > CHECK_SECONDS and (self._checking is None or self._checking.done()):
             self._checking = asyncio.create_task(self._check_quietly())
@@ -128,12 +176,17 @@ class _Mcp:
         if found is None or found.digest != pin:
             raise Failed("tool-changed", "the server's definition of the tool is not the pinned one", "blocked")
 
+    async def close(self) -> None:
+        if self._checking is not None:
+            self._checking.cancel()
+        await self.client.close()
+
     async def _check(self, deadline: float) -> None:
         try:
-            self._listed = await self._client.tools(deadline)
+            self._listed = await self.client.tools(deadline)
         except Failed as error:
             # whatever became of it, the tool was not called
-            raise Failed(error.code, str(error), "blocked", error.status, error.retry_after) from None
+            raise Failed(error.code, str(error), "blocked", *error.said) from None
         self._at = asyncio.get_running_loop().time()
 
     async def _check_quietly(self) -> None:

@@ -99,7 +99,7 @@ async def calling(raw: dict[str, Any], beside: Surroundings, seen: Listed | None
 
     connection: Any = await open_mcp("acme", Resource(body, whole.normalised()), beside)
     try:
-        listed = seen or await connection._client.tools()
+        listed = seen or await (await connection.way(None)).client.tools()
 
         async def run(tool: str, values: dict[str, Any]) -> Answer:
             deadline = asyncio.get_running_loop().time() + 20
@@ -154,7 +154,7 @@ async def _listed(beside: Surroundings) -> Listed:
     known = Known(Address("acme", "connector", "demo"), "uid", None, "p1", True)
     connection: Any = await open_mcp("acme", Resource(known, spec.normalised()), beside)
     try:
-        found: Listed = await connection._client.tools()
+        found: Listed = await (await connection.way(None)).client.tools()
         return found
     finally:
         await connection.close()

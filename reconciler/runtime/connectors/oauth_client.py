@@ -1,0 +1,70 @@
+"""How this client proves who it is to a server of tokens.
+
+Sources: RFC 6749 (section 2.3.1, a secret), RFC 7523 (section 2.2, a signed assertion; one that somebody else has made).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus
+
+from reconciler.runtime.call import Failed
+from reconciler.runtime.connectors.credential import Secret
+
+ASSERTION_SECONDS = 60
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class ClientProof(NamedTuple):
+    """What a request of a token carries besides what it asks for."""
+
+    form: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+async def proof_of(auth: Mapping[str, Any], endpoint: str, secret: Secret) -> ClientProof:
+    """Return the proof that a connector's `auth` says. Raises Failed."""
+    client, way = auth["client_id"], auth.get("client_auth") or "client_secret_basic"
+    if way == "client_secret_basic":
+        pair = f"{quote_plus(client)}:{quote_plus(await secret(auth['client_secret']))}"
+        return ClientProof({}, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"})
+    if way == "client_secret_post":
+        return ClientProof({"client_id": client, "client_secret": await secret(auth["client_secret"])}, {})
+    assertion = (
+        (await secret(auth["client_assertion"])).strip()
+        if way == "client_assertion"
+        else _signed(client, endpoint, await secret(auth["private_key"]), auth.get("key_id"))
+    )
+    return ClientProof({"client_id": client, "client_assertion_type": _ASSERTION, "client_assertion": assertion}, {})
+
+
+def _signed(client: str, endpoint: str, key: str, key_id: str | None) -> str:
+    """Return an assertion for one minute. Raises Failed for a key that can't sign."""
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    now = int(time.time())
+    said = {"iss": client, "sub": client, "aud": endpoint, "jti": str(uuid.uuid4()), "iat": now}
+    try:
+        private = load_pem_private_key(key.encode(), None)
+        algorithm = (
+            "RS256"
+            if isinstance(private, rsa.RSAPrivateKey)
+            else _CURVES[private.curve.name]
+            if isinstance(private, ec.EllipticCurvePrivateKey)
+            else "EdDSA"
+            if isinstance(private, ed25519.Ed25519PrivateKey)
+            else ""
+        )
+        headers = {"kid": key_id} if key_id else None
+        return jwt.encode({**said, "exp": now + ASSERTION_SECONDS}, key, algorithm=algorithm, headers=headers)
+    except (ValueError, TypeError, KeyError, NotImplementedError, jwt.PyJWTError):
+        raise Failed("token-refused", "the client's key can't sign", "blocked") from None
+
+
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
