@@ -73,7 +73,7 @@ def _accepted(kind: str, text: Written) -> Accepted | None:
 
 
 def _whole(form: NormalForm) -> Accepted:
-    return Accepted(form.text, form.body, digest_of_text(form.text), frozenset(explicit_paths(form.spec)))
+    return Accepted(form.text, form.body, digest_of_text(form.text), explicit_paths(form.spec))
 
 
 def normal_form(kind: Kind, raw: Any, address: Address) -> NormalForm | tuple[Problem, ...]:

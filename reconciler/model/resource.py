@@ -53,7 +53,7 @@ def resource_of(
 ) -> Resource:
     """A resource of a validated spec; ``explicit`` where the spec can't tell what was written: it was read back whole."""
     body = spec.normalised()
-    written = frozenset(explicit_paths(spec)) if explicit is None else explicit
+    written = explicit_paths(spec) if explicit is None else explicit
     return Resource(address, canonical(body), source, written, known_body=body)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,20 +55,25 @@ def read_again(part: type[P], normalised: Body) -> P:
     return part.model_validate({key: tuple(one) if isinstance(one, list) else one for key, one in normalised.items()})
 
 
-def explicit_paths(model: BaseModel, prefix: Path = ()) -> Iterator[Path]:
-    """The paths that somebody wrote, in contrast to those that a default filled; lists count as one value."""
-    fields = type(model).__pydantic_fields__
-    for attribute in sorted(model.model_fields_set):
-        value: Any = getattr(model, attribute)
-        field = fields[attribute].alias or attribute
+def explicit_paths(model: BaseModel) -> frozenset[Path]:
+    """Return the paths that the author wrote, in contrast to those that a default filled; a list is one value."""
+    found: list[Path] = []
+    _explicit(model, (), found)
+    return frozenset(found)
+
+
+def _explicit(model: BaseModel, prefix: Path, found: list[Path]) -> None:
+    fields, values = type(model).__pydantic_fields__, model.__dict__
+    for attribute in model.model_fields_set:
+        value: Any = values[attribute]
+        at = (*prefix, fields[attribute].alias or attribute)
         if isinstance(value, BaseModel):
-            yield from explicit_paths(value, (*prefix, field))
+            _explicit(value, at, found)
         elif isinstance(value, dict) and value:
-            for key in sorted(value):
-                item = value[key]
+            for key, item in value.items():
                 if isinstance(item, BaseModel):
-                    yield from explicit_paths(item, (*prefix, field, key))
+                    _explicit(item, (*at, key), found)
                 else:
-                    yield (*prefix, field, key)
+                    found.append((*at, key))
         elif value is not None:
-            yield (*prefix, field)
+            found.append(at)
