@@ -22,6 +22,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
 
 
 def digests_of(plan: Plan) -> Digests:
+    """Return both digests of a plan's document."""
     hashing = Hashing(typed_plan(plan))
     for change in plan.changes:
         hashing.add(counted(typed_change(change)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def effects_document(effects: Effects) -> dict[str, Any]:
+    """Return the two fields that a plan has for them."""
     return {
         "access_effects": [effect_document(effect) for effect in effects.listed],
         "access_summary": {
@@ -25,6 +26,7 @@ def effects_document(effects: Effects) -> dict[str, Any]:
 
 
 def effect_document(effect: Effect) -> dict[str, Any]:
+    """Return one of the listed effects."""
     return {
         "tenant": effect.tenant,
         "caller": effect.caller,

@@ -1,4 +1,4 @@
-"""What a plan or a drift report was about, as JSON."""
+"""Convert the selection of a plan or a drift report into the values of its JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.model.plan import Plan
 
 
 def selection_document(found: Plan | Drift) -> dict[str, Any]:
-    """What was selected, and what was left out."""
+    """Return what was selected, and what was left out."""
     return {
         "selected": [*found.selected],
         "left_out": [

@@ -150,6 +150,7 @@ def _summary(plan: Plan) -> SummaryDocument:
 
 
 def typed_change(change: Change) -> ResourceChangeDocument:
+    """Return the document of a change."""
     address = change.address
     tenant, kind, name = address
     old, new, outside = change.old_text, change.new_text, change.outside
@@ -287,6 +288,7 @@ def _drift_from(document: DriftDocument) -> OutsideChange:
 
 
 def typed_blocker(blocker: Blocker) -> BlockerDocument:
+    """Return the document of a blocker."""
     address = str(blocker.address) if blocker.address else None
     return BlockerDocument(blocker.code, blocker.message, blocker.hint, address, _texts(blocker.others))
 

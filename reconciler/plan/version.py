@@ -1,4 +1,4 @@
-"""Plans that another version of this program made: to be made again, and no reason to suspect anybody."""
+"""Refuse plans that another version of this program made: they are stale, not tampered with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from reconciler.errors import PlanStale
 from reconciler.plan.document import FORMAT_VERSION
 
 _OUTLINES = {"format_version": str, "tool_version": str, "project": str, "resource_changes": list, "digest": str}
-"""Fields that every format has had, and their types."""
+"""Fields of every format so far, and their types."""
 _HINT = "make the plan again with this version: `reconciler plan --out FILE`"
 
 
 def of_another_format(document: Any) -> PlanStale | None:
-    """Return the error for a document with the outlines of a plan that names another format; None for any other one."""
+    """Return the error for a plan of another format; None for one of this format, and for a document that is no plan."""
     if not isinstance(document, dict) or any(type(document.get(name)) is not of for name, of in _OUTLINES.items()):
         return None
     if document["format_version"] == FORMAT_VERSION:
@@ -24,10 +24,7 @@ def of_another_format(document: Any) -> PlanStale | None:
 
 
 def require_version(made_by: str, own: str) -> None:
-    """Refuse a plan of this format that a program of another version made: it may have meant something else by it.
-
-    Raises PlanStale.
-    """
+    """Raise PlanStale for a plan that a program of another version made: it may give the same form another meaning."""
     if made_by != own:
         raise _made_by_another(f"{made_by[:20]!r}, and this is {own!r}")
 
