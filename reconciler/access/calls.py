@@ -42,6 +42,7 @@ class Facts(NamedTuple):
     action: str
     barred: str | None
     elements: tuple[Element, ...]
+    obligations: tuple[str, ...] = ()
 
     def fits(self) -> int:
         found = 0
@@ -213,12 +214,13 @@ class Calls:
         mismatch = "action-mismatch" if ask.action not in {None, target.action} else None
         bar = mismatch or barred(self._tenants[side], target)
         part = [self._part(target)] if target.part is not None else []
-        return Facts(target.action, bar, (*part, *(one for one in elements if one is not None)))
+        chain = (*part, *(one for one in elements if one is not None))
+        return Facts(target.action, bar, chain, target.obligations)
 
     def _part(self, target: Target) -> Element:
         """What a decision may depend on of a part that is called, besides what it is a part of."""
         whole = target.chain[0].known
-        of_part = (target.classification, target.writes, target.obligations)
+        of_part = (target.classification, target.writes)
         return Element(self._rules.fits(target.named), whole.project, whole.suspended, (), of_part)
 
     def _repointed(self, old: Target, new: Target) -> tuple[str, str] | None:

@@ -12,7 +12,9 @@ from reconciler.access.snapshot import KEPT, Tenant
 from reconciler.access.target import Target, tools_by
 from reconciler.kinds.lifecycle import switched_off
 from reconciler.kinds.table import KINDS
+from reconciler.model.approval import Approval
 from reconciler.model.status import Freeze
+from reconciler.model.target import APPROVAL
 
 REASONS = {
     "allowed": "a policy allows it, and none denies it",
@@ -34,6 +36,7 @@ REASONS = {
     "action-mismatch": "the target does something else than the call says",
     "frozen": "an operator has frozen it",
     "key-refused": "this key does not prove that caller: it is unknown, another's, revoked or expired",
+    "no-key": "it needs an approval, and the server has no key to seal its values with",
     "claim-missing": "the caller's token lacks a claim that a parameter comes from",
     "check-failed": "it could not be decided",
     "policy-broken": "a policy in the database is not valid: what it denies can't be told",
@@ -51,6 +54,8 @@ class Decision(NamedTuple):
     freeze: Freeze | None = None
     unproved: tuple[str, ...] = ()
     """Claims that the caller's token has to have: it lacks one, or its claims are not known."""
+    approval: Approval | None = None
+    """What has to happen before an allowed call runs: the policy says so, or else the tool."""
 
     @property
     def message(self) -> str:
@@ -62,7 +67,8 @@ class Decision(NamedTuple):
         unserved = self.target.unserved if self.target is not None else None
         if unserved is not None and unserved.reason == self.reason:
             return f"{REASONS[self.reason]}: {unserved.words}"
-        return REASONS[self.reason] + claims
+        words = f"; {self.approval.words}" if self.allowed and self.approval is not None else ""
+        return REASONS[self.reason] + claims + words
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as JSON."""
@@ -71,6 +77,7 @@ class Decision(NamedTuple):
             "reason": self.reason,
             "message": self.message,
             "policy": self.policy,
+            "approval": self.approval._asdict() if self.allowed and self.approval is not None else None,
             "action": self.action,
             "classification": self.classification,
             "chain": [str(one.known.address) for one in self.chain],
@@ -164,20 +171,31 @@ def _decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
     if reason := _unusable(tenant, subject, target):
         return answer(False, reason)
     if allow := allowing(allows, target):
-        return answer(True, "allowed", allow)
+        return answer(True, "allowed", allow)._replace(approval=_approval(allow, target))
     return answer(False, "no-policy")
 
 
+def _approval(allow: Rule, target: Target) -> Approval | None:
+    return allow.approval or (Approval() if APPROVAL in target.obligations else None)
+
+
 def allowing(allows: Iterable[Rule], target: Target) -> Rule | None:
-    """Return the first of some allows that reaches a target; for whom is not looked at."""
+    """Return the first of some allows that reaches a target; for whom is not looked at.
+
+    One without an approval goes before those with one: allows add up, and none takes away what another gives. For a target that
+    waits for an approval anyway it is the other way round, so that a policy says who decides.
+    """
     owner = target.chain[0].known.project
     # whom it is shared with is for its owner to say: of what somebody made by hand, nobody says it
     reach = set() if owner is None else {owner, *(target.chain[0].body.get("shared_with") or ())}
+    found = None
     for rule in allows:
         concerned = rule.project in reach and (rule.actions is None or target.action in rule.actions)
         if concerned and allowed_by_class(rule, target.classification) and rule.fits(target.things[0]):
-            return rule
-    return None
+            if (rule.approval is not None) == (APPROVAL in target.obligations):
+                return rule
+            found = found or rule
+    return found
 
 
 def _concerns(_tenant: Tenant) -> Memo[tuple[str, frozenset[str]], tuple[tuple[Rule, ...], tuple[Rule, ...]]]:

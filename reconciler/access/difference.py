@@ -18,6 +18,7 @@ from reconciler.access.sides import Sides
 from reconciler.access.snapshot import Tenant
 from reconciler.access.subjects import Caller, Signature, Subjects, Variant
 from reconciler.model.address import Address
+from reconciler.model.approval import eased
 
 
 class Found(NamedTuple):
@@ -29,6 +30,8 @@ class Found(NamedTuple):
     action: str
     policy: str | None
     causes: frozenset[Address]
+    approval: str = ""
+    """Who has to approve the call after the plan, in words; "" for nobody."""
 
 
 class Group(NamedTuple):
@@ -155,16 +158,18 @@ class Difference:
         fits = calls.before.elements[0].fits if calls.before is not None else 0
         before = _judge(self._sides.before, variant.before, one.before) if allows & fits else None
         after = _judge(self._sides.after, variant.after, one.after)
-        is_same = not calls.repointed and before is not None and after is not None and before.action == after.action
-        if is_same and before is not None and after is not None and before.allowed == after.allowed:
-            return
-        if after is not None and after.allowed:
-            yield self._because(variant, calls, True, after, after.policy)
-        if before is not None and before.allowed:
-            yield self._because(variant, calls, False, before, after.policy if after is not None else None)
+        gains, loses = after is not None and after.allowed, before is not None and before.allowed
+        if not calls.repointed and before is not None and after is not None and before.action == after.action:
+            both = gains and loses
+            gains = (gains and not loses) or (both and eased(before.approval, after.approval))
+            loses = (before.allowed and not after.allowed) or (both and eased(after.approval, before.approval))
+        if gains and after is not None:
+            yield self._because(variant, calls, True, after, after)
+        if loses and before is not None:
+            yield self._because(variant, calls, False, before, after)
 
     def _because(
-        self, variant: Variant, calls: CallClass, widened: bool, decision: Decision, policy: str | None
+        self, variant: Variant, calls: CallClass, widened: bool, decision: Decision, after: Decision | None
     ) -> Found:
         about = _about(variant.signatures[0]) | _about(variant.signatures[1])
         action = decision.action or ""
@@ -172,7 +177,9 @@ class Difference:
         causes = self._changes_of(self._rules.policies(bits)) | self._breaking | calls.updated
         # what is new, or gone, is the cause only where nothing else is
         shown = frozenset(causes) if causes or variant.changed else calls.begun
-        return Found(variant, widened, calls, action, policy, shown)
+        policy = after.policy if after is not None else None
+        needed = after.approval if after is not None and after.allowed else None
+        return Found(variant, widened, calls, action, policy, shown, needed.words if needed else "")
 
     def _changes_of(self, names: Iterable[str]) -> set[Address]:
         found = {one for name in names for one in (self._sides.arrived.get(name), self._sides.left.get(name))}

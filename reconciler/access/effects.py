@@ -130,7 +130,7 @@ def _subject(found: Found) -> tuple[object, ...]:
 def _reach(found: Found, call: Call) -> Reach:
     ask = call.after if found.widened else call.before
     through = None if call.through is None else call.through[found.widened]
-    return Reach(found.action, ask.target if ask else "", found.policy, through)
+    return Reach(found.action, ask.target if ask else "", found.policy, through, found.approval)
 
 
 def _first(causes: Iterable[Address]) -> tuple[Address, ...]:

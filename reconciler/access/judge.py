@@ -88,9 +88,9 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
         return Caller(tenant.name, self.caller, self.key, frozenset(self.roles), claims)
 
 
-def explain(tenant: Tenant, status: Status | None, question: Question, now: datetime) -> Decision:
+def explain(tenant: Tenant, status: Status | None, question: Question, now: datetime, has_key: bool = True) -> Decision:
     """Say what would happen to a call that nobody makes. A key that is named has to be one that proves the caller."""
-    decision = judge(tenant, status, question.caller_in(tenant), question.ask)
+    decision = judge(tenant, status, question.caller_in(tenant), question.ask, has_key)
     if status is None or not question.key or not decision.allowed:
         return decision
     key = status.keys.get(question.key)
@@ -99,12 +99,18 @@ def explain(tenant: Tenant, status: Status | None, question: Question, now: date
     return decision if is_good else decision._replace(allowed=False, reason="key-refused", policy=None)
 
 
-def judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> Decision:
-    """Decide a call; without ``status``, freezes are not looked at. A check that raises is no explicit allow."""
+def judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask, has_key: bool = True) -> Decision:
+    """Decide a call; without ``status``, freezes are not looked at. A check that raises is no explicit allow.
+
+    ``has_key``: the server can seal the values of a call that waits for an approval; without, such a call is denied.
+    """
     try:
-        return _judge(tenant, status, caller, ask)
+        decision = _judge(tenant, status, caller, ask)
     except Exception:
         return Decision(False, "check-failed")
+    if decision.allowed and decision.approval is not None and not has_key:
+        return decision._replace(allowed=False, reason="no-key")
+    return decision
 
 
 def _judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> Decision:
@@ -140,16 +146,20 @@ def frozen_by(status: Status, caller: Caller, target: Target | None) -> Freeze |
     return status.freeze_of(caller.tenant, caller.known, caller.key, chain, tool, part)
 
 
-def surface(tenant: Tenant, status: Status | None, caller: Caller) -> dict[str, Target]:
+def surface(tenant: Tenant, status: Status | None, caller: Caller, has_key: bool = True) -> dict[str, Target]:
     """Return exactly the tools that a caller may call, by their names, sorted."""
     subject = subject_of(tenant, caller.name, caller.roles)
     if isinstance(subject, str):
         return {}
     allowed = tools_of(tenant, subject).items()
-    return {tool: target for tool, target in allowed if judge(tenant, status, caller, Ask(target.name)).allowed}
+    return {
+        tool: target for tool, target in allowed if judge(tenant, status, caller, Ask(target.name), has_key).allowed
+    }
 
 
-def actions_of(tenant: Tenant, status: Status | None, caller: Caller, target: str) -> dict[str, Target]:
+def actions_of(
+    tenant: Tenant, status: Status | None, caller: Caller, target: str, has_key: bool = True
+) -> dict[str, Target]:
     """Return exactly the actions by which a caller may call a target that has several, such as a plane, sorted."""
-    decided = {action: judge(tenant, status, caller, Ask(target, action)) for action in sorted(ACTIONS)}
+    decided = {action: judge(tenant, status, caller, Ask(target, action), has_key) for action in sorted(ACTIONS)}
     return {action: one.target for action, one in decided.items() if one.allowed and one.target is not None}

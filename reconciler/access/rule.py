@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from reconciler.model.access import CLASSIFICATIONS
+from reconciler.model.approval import Approval, approval_of
 from reconciler.model.body import Body
 
 Labels = Mapping[str, str]
@@ -49,6 +50,7 @@ class Rule(Struct, frozen=True):
     names: tuple[str, ...] | None
     labels: Labels | None
     classification: frozenset[str] | None
+    approval: Approval | None = None
 
     def about(self, subject: Subject) -> bool:
         """Whether it is about this caller."""
@@ -83,6 +85,7 @@ def rule_of(name: str, project: str | None, body: Body) -> Rule:
         tuple(targets.get("names") or ()) or None,
         targets.get("labels") or None,
         frozenset(classification) if classification else None,
+        approval_of(body.get("approval")),
     )
 
 

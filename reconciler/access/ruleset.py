@@ -142,8 +142,9 @@ def _sum(parts: Iterable[int]) -> int:
 def _key(effect: str, rule: Rule) -> tuple[Any, ...]:
     subject = (rule.callers, rule.roles, _items(rule.caller_labels))
     target = (rule.actions, rule.names, _items(rule.labels), rule.classification)
+    terms = rule.approval
     # a deny reaches the whole tenant, whoever owns it
-    return (effect, rule.project if effect == "allow" else "", *subject, *target)
+    return (effect, rule.project if effect == "allow" else "", *subject, *target, terms)
 
 
 def _items(labels: Any) -> frozenset[tuple[str, str]] | None:

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.rules import Fault, forbidden, settle
 from reconciler.kinds.table import can, kinds_that, words_that
 from reconciler.model.access import Action, Classification, Role
+from reconciler.model.approval import DECIDE_MINUTES, USE_MINUTES
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FormLater, ItemSet, Labels, fail
+from reconciler.model.judges import grown, leaves_value, raised, vanishes
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.risk import BY_ACCESS, NoRisk
+from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
 from reconciler.model.selector import (
     ACTION,
     ALLOWED_CLASS,
@@ -129,6 +131,29 @@ ActionsOrAny: TypeAlias = Annotated[
 ]
 
 
+_REMOVED = "approval-removed"
+_Minutes: TypeAlias = Annotated[int, Field(ge=1, le=10_080), Risk(_REMOVED, by=raised)]
+
+
+class ApprovalTerms(Part):
+    """Who approves a call before it runs, until when, and how long the decision counts."""
+
+    roles: Annotated[Annotated[ItemSet[Role], Field(min_length=1)], Risk(_REMOVED, by=grown(empty_is_all=True))] = (
+        Field(description="Roles of operators; whoever decides has one of them.")
+    )
+    decide_within_minutes: _Minutes = Field(
+        DECIDE_MINUTES, description="How long a call waits for a decision. 60 minutes by default."
+    )
+    use_within_minutes: _Minutes = Field(
+        USE_MINUTES, description="How long after the decision the call may run. 15 minutes by default."
+    )
+    four_eyes: Annotated[bool, Risk(_REMOVED, by=leaves_value(True))] = Field(
+        False,
+        description="True takes only deciders whom a token of an issuer proves, so that no shared token stands in for a "
+        "second person.",
+    )
+
+
 class Policy(Spec):
     """Allows or denies; there are no conditions and no code, and order never matters."""
 
@@ -142,7 +167,16 @@ class Policy(Spec):
     targets: Annotated[TargetsOrAny, BY_ACCESS] = Field(
         description="With what: `any`, or a map of `names`, `labels` and `classification`."
     )
+    approval: Annotated[ApprovalTerms | None, Risk(_REMOVED, by=vanishes), BY_ACCESS] = Field(
+        None,
+        description="Only with `effect: allow`: each call waits until an operator approves it, and then runs once. Where another "
+        "policy allows the same call without approval, it runs at once.",
+    )
     optional: _Optional = Field(None, description=_OPTIONAL)
+
+    @model_validator(mode="after")
+    def _only_allowed(self) -> Self:
+        return settle(self, forbidden(self, ["approval"], "on a deny") if self.effect == "deny" else ())
 
 
 def _selects(body: Body) -> Iterator[Selector]:

@@ -23,7 +23,15 @@ else:
     Classification = Literal[CLASSIFICATIONS]
 
 
+APPROVED_CALL = "approved_call"
+"""The server's own tool: it runs a call that was approved."""
+RESERVED_TOOLS = frozenset({APPROVED_CALL})
+"""Names of tools that the server gives to its own."""
+
+
 def _tool_name(text: str) -> str:
+    if text in RESERVED_TOOLS:
+        raise fail("invalid-name", "the server has a tool of its own of this name; choose another")
     if "_" not in text and text == text.lower():
         raise fail(
             "invalid-name", "expected a name with an underscore or a capital, so that it is no other template's name"
@@ -39,7 +47,7 @@ ToolName: TypeAlias = Annotated[
     AfterValidator(_tool_name),
     Form(
         "tool_name",
-        r"^(?=.*[_A-Z])(?!.*__)[A-Za-z0-9_-]+$",
+        rf"^(?!(?:{'|'.join(sorted(RESERVED_TOOLS))})$)(?=.*[_A-Z])(?!.*__)[A-Za-z0-9_-]+$",
         "expected letters, digits, _ and -, with one _ or a capital at least, and no two _ beside each other",
     ),
 ]

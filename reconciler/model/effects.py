@@ -17,13 +17,15 @@ class Reach(NamedTuple):
     """One action on one target, by the target's name after the plan, or before it where that is what is lost.
 
     ``policy`` is the one that decides after the plan, if one does. ``through`` names what the call runs or reaches, a template or a
-    connector, where that is another one than before.
+    connector, where that is another one than before. ``approval`` says who has to approve the call after the plan ("" for
+    nobody): what is gained is gained after that, and what is lost is the call without it.
     """
 
     action: str
     target: str
     policy: str | None
     through: str | None = None
+    approval: str = ""
 
 
 class Effect(Struct, frozen=True):

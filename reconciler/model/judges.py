@@ -137,6 +137,11 @@ def appears(before: Any, after: Any) -> bool:
     return before is ABSENT and after is not ABSENT
 
 
+def vanishes(before: Any, after: Any) -> bool:
+    """No value where there was one."""
+    return before is not ABSENT and after is ABSENT
+
+
 def raised(before: Any, after: Any) -> bool:
     """An upper bound that is higher, or gone."""
     return before != after and (after is ABSENT or (before is not ABSENT and _number(after) > _number(before)))

@@ -31,7 +31,7 @@ _TABLE: tuple[tuple[str, Level, str], ...] = (
     ("command-added", Level.HIGH, "a new resource starts a program"),
     ("read-only-removed", Level.HIGH, "writing becomes possible"),
     ("access-widened", Level.HIGH, "more can be reached, by more callers, or with fewer conditions"),
-    ("approval-removed", Level.HIGH, "a tool no longer waits for a person"),
+    ("approval-removed", Level.HIGH, "a call no longer waits for a person, or for fewer of them"),
     ("hidden-text", Level.HIGH, "a model reads characters that a person doesn't see"),
     ("lets-go", Level.MEDIUM, "a resource stays, and nobody manages it any more"),
     ("endpoint-path-changed", Level.MEDIUM, "requests go to another path of the same host"),

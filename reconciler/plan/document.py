@@ -8,7 +8,7 @@ from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-FORMAT_VERSION: Final = "1.3"
+FORMAT_VERSION: Final = "1.4"
 """Changes with every change of these types; a test holds the two together."""
 
 C = TypeVar("C")
@@ -216,6 +216,12 @@ class ReachDocument(_Part, frozen=True):
         str | None,
         Meta(description="What the call runs or reaches, where that is another template or connector than before."),
     ]
+    approval: Annotated[
+        str,
+        Meta(
+            description="Who has to approve the call after the plan, e.g. `after approval by lead`; empty for nobody."
+        ),
+    ] = ""
 
 
 class EffectDocument(_Part, frozen=True):
@@ -261,7 +267,7 @@ class ReviewedDocument(_Part, frozen=True):
 class PlanDocument(_Part, Generic[C], frozen=True, kw_only=True):
     """A plan: what `reconciler plan --format json` prints and `--out` saves."""
 
-    format_version: Annotated[Literal["1.3"], Meta(description="Version of this format.")]
+    format_version: Annotated[Literal["1.4"], Meta(description="Version of this format.")]
     tool_version: Annotated[str, Meta(description="Version of the reconciler that made it.")]
     project: Annotated[str, Meta(description="The project that it is for.")]
     environment: Annotated[

@@ -49,7 +49,7 @@ def _effect(read: EffectDocument) -> Effect:
         read.tenant,
         read.caller,
         read.change == "widened",
-        tuple(Reach(one.action, one.target, one.policy, one.through) for one in read.reaches),
+        tuple(Reach(one.action, one.target, one.policy, one.through, one.approval) for one in read.reaches),
         read.count,
         tuple(Address.parse(text) for text in read.causes),
         read.roles,

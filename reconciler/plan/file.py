@@ -137,5 +137,5 @@ def _check_other(document: Any, keys: dict[str, bytes]) -> None:
         _check(SignatureDocument(signature["key"], signature["value"]) if signature else None, keys, digests)
 
 
-_FORMATS_BEFORE = ("1.0", "1.1", "1.2")
+_FORMATS_BEFORE = ("1.0", "1.1", "1.2", "1.3")
 """Their signatures cover both digests, or the only one that they have."""

@@ -10,6 +10,7 @@ from reconciler.access.decide import Decision
 from reconciler.access.expected import Verdict
 from reconciler.access.judge import Question
 from reconciler.diff.visible import visible
+from reconciler.model.approval import Approval
 from reconciler.render.style import Style
 
 NAME = "reconciler access test"
@@ -79,6 +80,8 @@ def decision_text(question: Question, decision: Decision, offline: bool, style: 
     yield f"{question.caller} is {word}{action} {visible(question.target)}: {visible(decision.message)}."
     if decision.policy:
         yield f"  decided by:      {visible(decision.policy)}"
+    if decision.allowed and decision.approval is not None:
+        yield f"  runs:            {visible(decision.approval.words)}{_terms(decision.approval)}"
     if decision.chain:
         yield f"  goes through:    {', '.join(str(one.known.address) for one in decision.chain)}"
         yield f"  classification:  {decision.classification or 'none: fits every deny by classification, and no allow'}"
@@ -89,6 +92,12 @@ def decision_text(question: Question, decision: Decision, offline: bool, style: 
         yield f"  drifted:         {', '.join(changed)}: not as it was applied last"
     if offline:
         yield "  not looked at:   freezes and suspensions, which are no part of files"
+
+
+def _terms(approval: Approval) -> str:
+    """The minutes of an approval, and whether it asks for a second person."""
+    second = ", whom a token of an issuer proves" if approval.four_eyes else ""
+    return f"{second} (within {approval.decide_minutes} minutes, and to be used within {approval.use_minutes} more)"
 
 
 def decision_json(question: Question, decision: Decision, offline: bool) -> dict[str, Any]:

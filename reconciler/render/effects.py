@@ -49,7 +49,7 @@ def sentences(document: Document, subjects: int, targets: int) -> Iterator[Sente
         verb = "may now" if effect["change"] == "widened" else "may no longer"
         shown = effect["reaches"][:targets]
         lead = f"{effect['tenant']}: " if len(tenants) > 1 else ""
-        yield Sentence(lead + _subject(effect), verb, tuple(_things(shown)), effect["count"] - len(shown))
+        yield Sentence(lead + _subject(effect), verb, tuple(_things(shown, effect)), effect["count"] - len(shown))
 
 
 def left_out(document: Document, subjects: int) -> str:
@@ -72,9 +72,17 @@ def _subject(effect: Document) -> str:
     return text
 
 
-def _things(reaches: list[Document]) -> Iterator[str]:
+def _things(reaches: list[Document], effect: Document) -> Iterator[str]:
     """Each with its action, which is not repeated for the next one."""
     for action, same in groupby(reaches, lambda reach: reach["action"]):
         for number, reach in enumerate(same):
             through = f" (through {reach['through']})" if reach["through"] else ""
-            yield f"{'' if number else f'{action} '}{reach['target']}{through}"
+            yield f"{'' if number else f'{action} '}{reach['target']}{through}{_approval(reach, effect)}"
+
+
+def _approval(reach: Document, effect: Document) -> str:
+    """What is gained is gained after the approval; what is lost is the call without it."""
+    words = str(reach.get("approval") or "")
+    if effect["change"] == "narrowed":
+        words = words.replace("after", "without", 1)
+    return f" {words}" if words else ""

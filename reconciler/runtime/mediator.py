@@ -117,7 +117,7 @@ class Mediator:
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         caller = caller.within(tenant)
-        decision = judge(tenant, in_force.status, caller, ask)
+        decision = judge(tenant, in_force.status, caller, ask, has_key=False)
         evidence_id, target = new_id(), decision.target
         if not decision.allowed or target is None:
             evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
@@ -144,13 +144,15 @@ class Mediator:
     def tools(self, caller: Caller) -> dict[str, Target]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
-        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
+        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, has_key=False)
 
     def planes(self, caller: Caller) -> dict[str, dict[str, Target]]:
         """Return the planes of which a caller may call something, and by which actions; sorted by name. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
-        found = {name: actions_of(tenant, in_force.status, caller, name) for name in tenant.names("plane")}
+        found = {
+            name: actions_of(tenant, in_force.status, caller, name, has_key=False) for name in tenant.names("plane")
+        }
         return {name.partition("/")[2]: actions for name, actions in found.items() if actions}
 
     async def limits(self, tenant: str, caller: str | None = None) -> list[LimitStatus]:

@@ -335,8 +335,22 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
                 "optional": True,
             },
             "optional": True,
+            **more,
         }
-        for effect in ("allow", "deny")
+        for effect, more in (
+            (
+                "allow",
+                {
+                    "approval": {
+                        "roles": ["lead", "owner"],
+                        "decide_within_minutes": 30,
+                        "use_within_minutes": 5,
+                        "four_eyes": True,
+                    }
+                },
+            ),
+            ("deny", {}),
+        )
     ),
     ("plane", ""): ({"datasources": ["a", "b"], "actions": {"query": "template/t"}, "shared_with": ["a"]},),
 }

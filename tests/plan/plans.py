@@ -91,7 +91,7 @@ PLANS = st.builds(
             st.builds(
                 Effect,
                 *(TEXT, TEXT, st.booleans()),
-                st.lists(st.builds(Reach, TEXT, TEXT, st.none() | TEXT, st.none() | TEXT), max_size=2).map(tuple),
+                st.lists(st.builds(Reach, TEXT, TEXT, st.none() | TEXT, st.none() | TEXT, TEXT), max_size=2).map(tuple),
                 st.integers(0, 10**6),
                 st.lists(ADDRESS, max_size=2).map(tuple),
                 st.lists(TEXT, max_size=2).map(tuple),
