@@ -7,6 +7,7 @@ ReconcilerError               1   any other failure
 ├── Refused                   6   a guard, a protection, ownership, the wrong environment, no approval
 ├── CredentialUnresolved      7   a reference does not resolve
 ├── IntegrityFailed           8   a corrupted or tampered plan, chain or secret
+│   └── LockEdited            8   a lock that is not as it was pinned, with every Problem of every file
 ├── OutcomeUnknown            9   COMMIT was sent, its reply never came, and looking it up failed
 └── UsageError               64   wrong usage of the command line
 """
@@ -112,6 +113,12 @@ class IntegrityFailed(ReconcilerError):
     code: ClassVar[Code] = "integrity-failed"
 
 
+class LockEdited(IntegrityFailed, ConfigurationInvalid):
+    """The configuration is invalid, and a pinned definition in it is not the one that was pinned."""
+
+    code: ClassVar[Code] = "lock-edited"
+
+
 class OutcomeUnknown(ReconcilerError):
     exit_code = 9
     code: ClassVar[Code] = "outcome-unknown"
@@ -131,9 +138,10 @@ class Problems(Struct):
         self.found.append(problem)
 
     def raise_if_any(self, files: Iterable[str] = ()) -> None:
-        """Raises ConfigurationInvalid with everything found, in the order of files and lines."""
+        """Raises ConfigurationInvalid (LockEdited) with everything found, in the order of files and lines."""
         if self.found:
-            error = ConfigurationInvalid(*in_order(self.found))
+            edited = any(problem.code == LockEdited.code for problem in self.found)
+            error = (LockEdited if edited else ConfigurationInvalid)(*in_order(self.found))
             error.files = tuple(files)
             raise error
 

@@ -119,9 +119,13 @@ def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules
     require_known(options, known, "is not in the configuration")
     # who looks at a part can't say that a comment is not needed elsewhere
     whole = not (paths or options.tenants or options.targets or (options.env and len(workspace.environments) > 1))
-    doubts = (Finding(replace(one, code=RuleName(SELECTS)), rules.comments[SELECTS]) for one in checked.warnings)
+    doubts = [
+        Finding(replace(one, code=RuleName(SELECTS)), rules.comments[SELECTS])
+        for one in checked.warnings
+        if one.code == SELECTS and SELECTS in rules.comments and whole
+    ]
     own = about_comments(runs.values(), rules, whole)
-    findings = [*_in_environments(runs), *own, *(doubts if SELECTS in rules.comments and whole else ())]
+    findings = [*_in_environments(runs), *own, *doubts]
     return Found(checked, findings, selected)
 
 

@@ -22,7 +22,7 @@ from reconciler.cli.opening import open_project
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import require_known
 from reconciler.cli.terminal import width_of
-from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
+from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problem, Problems, ReconcilerError, UsageError
 from reconciler.load.project import DEFAULT_PROJECT
 from reconciler.model.address import Address, is_name
 from reconciler.model.body import has
@@ -230,9 +230,7 @@ class Workspace:
         live = self.read_live(database, loaded, whole=False)
         plan = self._with_undone(self._compare(loaded, live, database.name_in(self.project.root), no_delete), database)
         plan = self.with_effects(plan, database)
-        if doubts := len(loaded.judgement.warnings):
-            what = "selector selects" if doubts == 1 else "selectors select"
-            plan = replace(plan, notes=(*plan.notes, f"{doubts} {what} nothing: see `reconciler validate`"))
+        plan = replace(plan, notes=(*plan.notes, *_notes(loaded.judgement.warnings)))
         _ALIVE[:] = plan, loaded
         return plan, loaded, database
 
@@ -326,6 +324,21 @@ class Workspace:
         few = plan.count(*_BEGINNINGS) < FEW
         placed = (with_places(c, loaded, few) if few or c.fields else c for c in plan.changes)
         return replace(plan, changes=tuple(placed))
+
+
+def _notes(warnings: Sequence[Problem]) -> Iterator[str]:
+    """Yield a sentence for each kind of warning."""
+    unpinned = sum(one.code == "not-pinned" for one in warnings)
+    if doubts := len(warnings) - unpinned:
+        what = "selector selects" if doubts == 1 else "selectors select"
+        yield f"{doubts} {what} nothing: see `reconciler validate`"
+    if unpinned:
+        what = (
+            "tool is not pinned, and nobody can call it"
+            if unpinned == 1
+            else "tools are not pinned, and nobody can call them"
+        )
+        yield f"{unpinned} {what}: see `reconciler validate`"
 
 
 def _require_served(loaded: Loaded, tenants: Set[str]) -> None:

@@ -82,7 +82,8 @@ def build_resources(
             continue
         if has_defaults:
             body = _with_defaults(draft, project, variables, problems)
-        found = accept(KINDS[address.kind], body, address, draft.text)
+        whole = frame.locks.folded(draft, body, problems)
+        found = accept(KINDS[address.kind], whole, address, draft.text if whole is body else None)
         if isinstance(found, Accepted):
             place = project.placed(draft.place, draft.layers[0].source.path)
             resources[address] = Resource(address, found.text, place, found.explicit, found.digest, found.body)

@@ -1,4 +1,4 @@
-"""What loading finds of selectors that select nothing: the same by either way of loading, with its place."""
+"""What loading finds of selectors that select nothing and tools that nobody pinned: the same by either way of loading."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from reconciler.load.selectors import (
     said_by,
     selecting_in,
 )
+from reconciler.load.unpinned import unpinned
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
@@ -105,6 +106,7 @@ def judged(
             unsure.append((problem, one.is_error))
         else:
             (errors if one.is_error else warnings).append(problem)
+    warnings += unpinned(configuration, parts.offers, drafts)
     unused_here = [*_unused_external(parts, undeclared)]
     unsure += ((problem, False) for problem in unused_here if several)
     warnings += () if several else unused_here

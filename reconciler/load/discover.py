@@ -14,6 +14,8 @@ from reconciler.load.source import shown_name
 from reconciler.model.settings import Include
 
 SUFFIXES = (".yaml", ".yml")
+LOCKS = "mcp.lock"
+"""The name of a folder that holds no manifests: beside manifests, what was pinned of MCP servers."""
 SETTINGS = frozenset({FILE_NAME, SERVE_FILE})
 """Names of files that are no manifests: the project's own, and that of whoever runs a server."""
 MAX_STARS = 2  # how often `**` may stand in a glob: each one multiplies the ways through the folders
@@ -36,7 +38,7 @@ def real(path: Path | str) -> Path:
 
 
 def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ()) -> list[Path]:
-    """Every YAML file in a folder; hidden ones, files of settings, nested projects and ``skip`` are left out."""
+    """Every YAML file in a folder; hidden ones, settings, locks, nested projects and ``skip`` are left out."""
     left_out = {real(path) for path in skip}
     found = []
     for here, folders, files in os.walk(folder, onerror=lambda error: _unreadable(error, problems)):
@@ -45,6 +47,7 @@ def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ())
             name
             for name in folders
             if not name.startswith(".")
+            and name != LOCKS
             and not os.path.exists(base / name / FILE_NAME)
             and not (left_out and real(base / name) in left_out)
         )
@@ -57,10 +60,10 @@ def manifests_below(folder: Path, problems: Problems, skip: Iterable[Path] = ())
 
 
 def yaml_below(folder: Path, problems: Problems) -> list[Path]:
-    """Every YAML file in a folder, also of projects inside of it; hidden ones are left out."""
+    """Every YAML file in a folder, also of projects inside of it; hidden ones and locks are left out."""
     found = []
     for here, folders, files in os.walk(folder, onerror=lambda error: _unreadable(error, problems)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != LOCKS)
         found += [Path(here, name) for name in sorted(files) if name.endswith(SUFFIXES) and not name.startswith(".")]
     return found
 
@@ -137,7 +140,11 @@ def _matches(project: Project, index: int, entry: Include, problems: Problems) -
     if pattern.count("**") > MAX_STARS:
         return refuse("invalid-glob", f"has `**` more than {MAX_STARS} times")
     try:
-        found = sorted(path for path in project.root.glob(pattern) if path.is_file() and path.name not in SETTINGS)
+        found = sorted(
+            path
+            for path in project.root.glob(pattern)
+            if path.is_file() and path.name not in SETTINGS and path.parent.name != LOCKS
+        )
     except (ValueError, OSError, NotImplementedError, IndexError) as error:
         return refuse("invalid-glob", f"is not a usable glob: {error}")
     if not found and not entry.optional:

@@ -1,4 +1,4 @@
-"""What a file means besides its bytes: the project, its variables, and which secrets may be referred to."""
+"""What a file means besides its bytes: the project, its variables, the locks, and which secrets may be referred to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from reconciler.load.blocks import Alike
+from reconciler.load.mcp_lock import Locks
 from reconciler.load.project import Project
 from reconciler.secrets.policy import Policy
 
@@ -20,3 +21,4 @@ class Frame(Struct, frozen=True):
     policy: Policy
     alike: Alike = field(default_factory=Alike)
     """What the load has read; it changes no meaning."""
+    locks: Locks = Locks()

@@ -21,6 +21,7 @@ from reconciler.load.extracts import Extracts, extracts_of, keep
 from reconciler.load.frame import Frame
 from reconciler.load.inputs import read_inputs
 from reconciler.load.loaded import configured
+from reconciler.load.mcp_lock import read_locks
 from reconciler.load.places import Drafts
 from reconciler.load.project import Project
 from reconciler.load.rulings import judge_open
@@ -58,8 +59,10 @@ class Gathered(NamedTuple):
 def gather(request: Request, problems: Problems) -> Gathered:
     """Read all files, and add every problem but those of selectors."""
     project, environment, paths, name, count, thoroughly = request
-    frame = Frame(project, project.variables(environment), project.secret_policy(environment))
     inputs = read_inputs(project, environment, paths, problems)
+    files = [one.path for group in inputs.groups for one in group]
+    locks = read_locks(project.root if project.has_file else None, files, project.overlays(environment), problems)
+    frame = Frame(project, project.variables(environment), project.secret_policy(environment), locks=locks)
     file, pack, extracts = None, EMPTY, Extracts()
     if thoroughly:
         pieces = [Chunk(one.path, one.data) for one in inputs.groups[0]]
@@ -67,15 +70,14 @@ def gather(request: Request, problems: Problems) -> Gathered:
         settings = project.source.data if project.source else b""
         file = pack_file(str(project.root), settings, environment)
         pack = read_pack(file)
-        pieces = [chunk for one in inputs.groups[0] for chunk in chunks(one.path, one.data)]
+        pieces = [chunk for one in inputs.groups[0] for chunk in chunks(one.path, one.data, locks.digest(one.path))]
         extracts = extracts_of(pieces, pack, frame, count)
     composed = compose(request.paths, inputs, pieces, extracts, frame, problems)
     collector, resources = composed.collector, composed.resources
     plain = [extracts[piece.key] for piece in composed.plain]
     names = addresses(chain.from_iterable(one.names for one in plain)) if collector.entries else ()
     entries = Entries(collector.entries, {*composed.declared, *names}, problems.found, project.placed)
-    files = [one.path for group in inputs.groups for one in group]
-    configuration = configured(project, environment, name, composed.catalogue, entries, files)
+    configuration = configured(project, environment, name, composed.catalogue, entries, [*files, *locks.paths()])
     drafts = Drafts(composed.catalogue, composed.plain, frame, collector.drafts)
     scene = Scene(composed.catalogue, drafts, collector.drafts, configuration.is_external)
     open_names = (one.names[position] for one in plain for position in one.open)

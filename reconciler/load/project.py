@@ -67,6 +67,11 @@ class Project:
             found |= (self.raw["environments"][environment] or {}).get("variables", {})
         return found
 
+    def overlays(self, environment: str | None) -> list[FilePath]:
+        """Return the overlay folders of an environment, in their order."""
+        named = self.settings.environments[environment].overlays if environment is not None else ()
+        return [self.root / name for name in named]
+
     def secret_policy(self, environment: str | None) -> Policy:
         """What a tenant's references may reach; what the environment says wins over the project."""
         schemes = dict(self.settings.secrets.schemes)

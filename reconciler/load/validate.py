@@ -29,7 +29,7 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     documents = frame.alike.read(chunk.data, chunk.file)
     if not documents:
         documents = parse_source(shown_name(FilePath(chunk.file)), chunk.data, problems).documents
-    collector.add(Unlocated(chunk.file, chunk.data, documents))
+    collector.add(Unlocated(chunk.file, chunk.data, documents, chunk.file))
     if problems.found or collector.entries:
         return None
     resources = build_resources(collector, frame, problems.found)

@@ -18,6 +18,8 @@ ACTION = "action"
 PROJECT = "project"
 UNSERVED = "unserved"
 """Selected by nobody: a tenant that has such a word has a connector that the runtime can't use."""
+UNPINNED = "unpinned"
+"""Selected by nobody: its word is the name of a part that was never pinned, so that nobody can call it."""
 OF_CALLERS = frozenset({ROLE, ACCESS_ROLE, CALLER_LABEL})
 """Nouns whose words are said of callers."""
 NAMED = frozenset({CALLER, TARGET, ALLOWED_TARGET})

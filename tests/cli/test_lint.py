@@ -61,11 +61,11 @@ Error: acme/connector/tools lets agents call `drop`, whose risk is high, without
   next: say `requires_approval: true`
   [mcp-risky-tool-without-approval]
 
-Info: acme/connector/tools trusts whatever its server calls `drop`: the tool's definition is not pinned
+Info: acme/connector/tools declares `drop`, which nobody can call: what it does was never pinned
   on acme.yaml:11:13
   11 |       drop: {risk: high}
      |             ^
-  next: add `pin`, the SHA-256 of the definition that somebody has read
+  next: run `reconciler mcp pin CONNECTOR --write`, and review what it writes
   [mcp-tool-unpinned]
 
 3 findings: 1 error, 1 warning, 1 info.

@@ -83,7 +83,7 @@ CASES: dict[str, Case] = {
     "mcp-tool-unpinned": Case(
         f"{MCP}    tools:\n      send: {{risk: medium}}\n",
         7,
-        f"{MCP}    tools:\n      read: {{risk: low}}\n      send: {{risk: medium, pin: '{PIN}'}}\n",
+        f"{MCP}    tools:\n      send: {{risk: medium, pin: '{PIN}'}}\n",
     ),
     "datasource-open": Case(
         SALES.replace("r: db}", "r: db, classification: restricted}"),

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from reconciler.kinds.connector import custom, file, http, mcp, serverless, sql, stream, vector
 from reconciler.kinds.connector.mcp_target import ACTION as INVOKE
-from reconciler.kinds.connector.mcp_target import CALLS
+from reconciler.kinds.connector.mcp_target import CALLS, is_pinned
 from reconciler.kinds.connector.served import unserved
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
-from reconciler.model.selector import ACTION, ALLOWED_CLASS, DENIED_CLASS, EVERY, UNSERVED, Offer
+from reconciler.model.selector import ACTION, ALLOWED_CLASS, DENIED_CLASS, EVERY, UNPINNED, UNSERVED, Offer
 from reconciler.model.spec import Spec
 
 TYPES: dict[str, type[Spec]] = {
@@ -26,11 +26,13 @@ TYPES: dict[str, type[Spec]] = {
 
 
 def _offers(body: Body) -> Iterator[Offer]:
-    """A word for the loader, which decides by it whether to look at what goes through its tenant's connectors; and what tools do."""
+    """Words for the loader, which decides by them what to look at in a tenant's connectors; and what tools do."""
     if body.get("runtime") is not False and unserved(body) is not None:
         yield Offer(UNSERVED, body["type"])
-    for tool in body["tools"].values() if body["type"] == "mcp" else ():
+    for name, tool in body["tools"].items() if body["type"] == "mcp" else ():
         yield Offer(ACTION, INVOKE)
+        if not is_pinned(tool):
+            yield Offer(UNPINNED, name)
         found = tool.get("classification") or body.get("classification")
         yield from (Offer(ALLOWED_CLASS, found), Offer(DENIED_CLASS, found)) if found else (Offer(DENIED_CLASS, EVERY),)
 

@@ -22,12 +22,17 @@ def resolve(name: str, _action: str | None, look: Look) -> Operation | str:
     found = body["tools"].get(tool) if body is not None and body["type"] == "mcp" else None
     if found is None:
         return UNKNOWN
-    if found.get("definition") is None or found.get("pin") is None:
+    if not is_pinned(found):
         return NOT_PINNED
     if digest_of(tool, found["definition"]) != found["pin"]:
         return UNUSABLE
     obligations = (APPROVAL,) if found["requires_approval"] else ()
     return Operation((target,), target, ACTION, may_write(found), ToolInputs(found), found, tool, obligations)
+
+
+def is_pinned(tool: Body) -> bool:
+    """Whether a tool has what a call of it needs: the definition that was pinned."""
+    return tool.get("definition") is not None and tool.get("pin") is not None
 
 
 def may_write(tool: Body) -> bool:

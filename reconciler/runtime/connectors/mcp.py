@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
@@ -11,6 +10,7 @@ from typing import Any
 
 from reconciler.access.resource import Resource
 from reconciler.kinds.connector.mcp_definition import headers_of
+from reconciler.kinds.connector.mcp_lock import reached
 from reconciler.kinds.schema_engine import UnusableSchema, schema_fault
 from reconciler.model.body import Body
 from reconciler.model.characters import visible
@@ -67,11 +67,6 @@ async def channel_of(tenant: str, connector: Resource, around: Surroundings, sub
 
     renews = body["auth"]["type"] != "none"
     return HttpChannel(body["url"], headers, body["network_exceptions"], around.permits, renews)
-
-
-def reached(body: Body) -> str:
-    """Return what a lock calls the server: its URL, or the program with its arguments."""
-    return body["url"] if body["transport"] != "stdio" else shlex.join([body["command"], *body["args"]])
 
 
 async def _started(tenant: str, body: Body, around: Surroundings) -> Channel:
