@@ -286,7 +286,7 @@ def test_metadata_of_an_issuer() -> None:
         }
         assert await tokens.token(wanted(server, issuer=issuer), around()) == "token-1"
         for wrong in (
-            {"issuer": issuer, "token_endpoint": "http://evil.example.com/token"},
+            {"issuer": issuer, "token_endpoint": f"http://localhost:{server.port}/token"},
             {"issuer": "http://evil.example.com", "token_endpoint": f"{base}/token"},
             {"issuer": issuer},
         ):
