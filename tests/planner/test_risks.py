@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.access.planned import deciding
+from reconciler.kinds.connector.mcp_definition import digest_of
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
@@ -47,6 +48,12 @@ def body(kind: str, raw: Body) -> Body:
 def change(kind: str, before: Body | None, after: Body | None, action: Action = Action.UPDATE, **more: Any) -> Change:
     old, new = (None if raw is None else body(kind, raw) for raw in (before, after))
     return Change(Address("acme", kind, "x"), action, old, new, **more)
+
+
+def pinned(description: str, more: Body | None = None) -> Body:
+    """A connector with one tool, that was pinned as this description says."""
+    definition = {"description": description, "input": {"type": "object", "properties": {"p": more or {}}}}
+    return MCP | {"tools": {"a": {"pin": digest_of("a", definition), "definition": definition}}}
 
 
 CASES: list[tuple[str, Body, Body, set[str]]] = [
@@ -120,6 +127,9 @@ CASES: list[tuple[str, Body, Body, set[str]]] = [
         MCP | {"tools": {"a": {"requires_approval": True, "risk": "high"}}},
         {"pin-changed"},
     ),
+    ("connector", pinned("a"), pinned("b"), {"pin-changed", "tool-changed"}),
+    ("connector", pinned("a"), pinned("a\u200b"), {"pin-changed", "tool-changed", "hidden-text"}),
+    ("connector", pinned("a"), pinned("a", {"x-mcp-header": "P"}), {"pin-changed", "tool-changed", "value-in-header"}),
     ("integration", OPENAI, OPENAI | {"models": ["m", "n"]}, {"access-widened"}),
     ("integration", OPENAI, OPENAI | {"models": []}, {"access-widened"}),
     ("integration", OPENAI | {"models": []}, OPENAI, set()),

@@ -16,6 +16,8 @@ from reconciler.runtime.call import Failed
 from reconciler.runtime.connectors.credential import Secret
 
 ASSERTION_SECONDS = 60
+ALGORITHMS = ("RS256", "ES256", "ES384", "ES512", "EdDSA")
+"""The first that a key can sign by is taken."""
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -45,26 +47,17 @@ async def proof_of(auth: Mapping[str, Any], endpoint: str, secret: Secret) -> Cl
 def _signed(client: str, endpoint: str, key: str, key_id: str | None) -> str:
     """Return an assertion for one minute. Raises Failed for a key that can't sign."""
     import jwt
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from jwt.algorithms import get_default_algorithms
 
     now = int(time.time())
     said = {"iss": client, "sub": client, "aud": endpoint, "jti": str(uuid.uuid4()), "iat": now}
-    try:
-        private = load_pem_private_key(key.encode(), None)
-        algorithm = (
-            "RS256"
-            if isinstance(private, rsa.RSAPrivateKey)
-            else _CURVES[private.curve.name]
-            if isinstance(private, ec.EllipticCurvePrivateKey)
-            else "EdDSA"
-            if isinstance(private, ed25519.Ed25519PrivateKey)
-            else ""
-        )
-        headers = {"kid": key_id} if key_id else None
-        return jwt.encode({**said, "exp": now + ASSERTION_SECONDS}, key, algorithm=algorithm, headers=headers)
-    except (ValueError, TypeError, KeyError, NotImplementedError, jwt.PyJWTError):
-        raise Failed("token-refused", "the client's key can't sign", "blocked") from None
-
-
-_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+    said["exp"] = now + ASSERTION_SECONDS
+    headers = {"kid": key_id} if key_id else None
+    known = get_default_algorithms()
+    for algorithm in ALGORITHMS:
+        try:
+            known[algorithm].prepare_key(key)
+            return jwt.encode(said, key, algorithm=algorithm, headers=headers)
+        except (ValueError, TypeError, NotImplementedError, jwt.PyJWTError):
+            continue  # a key of another sort
+    raise Failed("token-refused", "the client's key can't sign", "blocked")
