@@ -1,4 +1,4 @@
-"""Drafts turned into resources: merged, validated, and checked against each other."""
+"""Turn drafts into resources: merge them, validate them, and check them against each other."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def build_resources(
 
 
 def _no_base(draft: Draft, base: Known, consequence: str) -> Problem:
-    """An overlay that names something the base doesn't have: mostly a typing error."""
+    """Report an overlay of an unknown base resource, mostly a typing error."""
     address = draft.address
     meant = base.near(address)
     message = f"no base resource {address}, {consequence}"
@@ -109,7 +109,7 @@ def _no_base(draft: Draft, base: Known, consequence: str) -> Problem:
 
 
 def _with_defaults(draft: Draft, project: Project, variables: Mapping[str, Any], problems: list[Problem]) -> Any:
-    """Puts the project's defaults below the other layers, as far as this type of resource has those fields."""
+    """Put the project's defaults below the other layers, as far as this type of resource has those fields."""
     found = project.defaults(draft.address.kind)
     body = draft.body
     if found is None or project.source is None or not isinstance(body, dict):
@@ -192,7 +192,7 @@ def check_secrets(
 
 
 def _circles(edges: Mapping[Address, list[Address]], drafts: Mapping[Address, Draft], problems: list[Problem]) -> None:
-    """Every circle once, named from its first address in key order; linear."""
+    """Report every circle once, named from its first address in key order, in linear time."""
     done: set[Address] = set()
     for start in sorted(edges):
         trail: list[Address] = []

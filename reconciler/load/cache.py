@@ -126,7 +126,7 @@ def _program() -> bytes:
 
 
 def read_pack(file: Path | None) -> Pack:
-    """Whatever is wrong with it, it is as good as empty."""
+    """Read a pack; treat a damaged file as empty."""
     if file is None:
         return EMPTY
     try:

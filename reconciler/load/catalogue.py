@@ -1,4 +1,4 @@
-"""Extracts turned into a State that makes a resource when it is asked for: unchanged ones cost their name and digest."""
+"""A State over extracts, which builds a resource when it is asked for: unchanged ones cost a name and a digest."""
 
 from __future__ import annotations
 

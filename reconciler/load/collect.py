@@ -1,4 +1,4 @@
-"""Documents turned into drafts: for every address the layers of its body, each with the place it comes from."""
+"""Turn documents into drafts: for every address the layers of its body, each with its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PUBLIC = {("tenant",), ("tenants",), ("version",)}
 
 
 class Collector:
-    """Gathers drafts and entries from documents; every problem is located and kept."""
+    """Gather drafts and entries from documents; locate and keep every problem."""
 
     def __init__(self, variables: Mapping[str, Any], default_tenant: str | None, problems: list[Problem]) -> None:
         self.drafts: dict[Address, Draft] = {}
@@ -44,11 +44,11 @@ class Collector:
         self._problems = problems
         self.nodes = 0
         self.copies = 0
-        """Values beside those that somebody wrote: a document is one more for each further tenant."""
+        """Values beyond those that are written: a document counts once more for each further tenant."""
         self._layer_of: dict[Address, tuple[int, Layer]] = {}
 
     def add(self, source: Source, layer_number: int = 0) -> None:
-        """Takes every document of a file; ``layer_number`` is 0 for the base, then one per overlay folder."""
+        """Take every document of a file; ``layer_number`` is 0 for the base, then one for each overlay folder."""
         for document in source.documents:
             if document.value is not None and not is_full(self._problems):
                 tenants = self._document(source, document, layer_number)

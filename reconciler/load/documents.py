@@ -1,4 +1,4 @@
-"""Turns the bytes of one YAML file into plain values, with YAML 1.2 core meaning, by reading libyaml's event stream."""
+"""Read the bytes of one YAML file into plain values of YAML 1.2 core, from libyaml's event stream."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Document(Struct, frozen=True):
 
 
 def read_documents(data: bytes, file: str) -> tuple[list[Document], list[Problem]]:
-    """Reads every document, and reports every problem; never raises for what the file holds."""
+    """Read every document; return them with every problem, and never raise for what the file holds."""
     reader = _Reader(data, file)
     try:
         reader.check()

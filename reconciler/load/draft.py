@@ -1,4 +1,4 @@
-"""What the files say of one address, before it is valid: its layers, and the place of whatever is wrong in them."""
+"""Drafts: one address before it is validated, its layers, and the places of problems in them."""
 
 from __future__ import annotations
 

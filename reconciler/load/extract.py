@@ -1,4 +1,4 @@
-"""A chunk of a file turned into what it declares, validated apart from everything else, as bytes; and those bytes read."""
+"""Extracts: what a chunk of a file declares, validated apart from everything else, as bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.model.selector import Selector
 
 
 class Links(NamedTuple):
-    """What a chunk's resources refer to: the resource at position ``sources[i]`` names ``targets[i]``."""
+    """References of a chunk: the resource at position ``sources[i]`` names ``targets[i]``."""
 
     sources: list[int]
     targets: list[str]

@@ -1,4 +1,4 @@
-"""What loading gives: a Configuration, what of it was asked for, and where its fields are written."""
+"""The result of loading: a Configuration, the addresses that were selected, and where fields are written."""
 
 from __future__ import annotations
 
