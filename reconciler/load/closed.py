@@ -1,4 +1,4 @@
-"""What loading finds of selectors that select nothing and tools that nobody pinned: the same by either way of loading."""
+"""Judge selectors that select nothing, and locate them: errors, warnings, and doubts that concern all environments."""
 
 from __future__ import annotations
 
