@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from reconciler.model.fields import ItemSet, Secret, Url, fail
+from reconciler.model.notification import Destination
 from reconciler.model.secret_ref import SCHEMES, SecretRef
 from reconciler.model.spec import Part
 from reconciler.secrets.policy import OPERATORS
@@ -29,28 +31,62 @@ Reference: TypeAlias = Annotated[Secret, AfterValidator(_resolvable)]
 UrlOrReference: TypeAlias = Annotated[
     Annotated[Url, Tag("url")] | Annotated[Reference, Tag("reference")], Discriminator(_form)
 ]
-Event: TypeAlias = Literal["apply", "drift", "heartbeat", "audit-head"]
+ProjectEvent: TypeAlias = Literal["apply", "drift", "heartbeat", "audit-head"]
 _EVENTS = (
     "What it is told: `apply` (something was changed), `drift` and `heartbeat` (`drift --notify` found some, or none), "
     "`audit-head` (a signed head of the audit trail)."
 )
 
 
-class SlackDestination(Part):
-    """A channel of Slack, or of what understands its incoming webhooks."""
+RuntimeEvent: TypeAlias = Literal["health", "approval", "incident"]
+_RUNTIME_EVENTS = (
+    "What it is told: `health` (a state turned), `approval` (a call waits for one, or was decided), `incident` (a tool "
+    "changed)."
+)
 
+
+class _Slack(Part):
     type: Literal["slack"] = Field(description="An incoming webhook of Slack, Mattermost or Rocket.Chat.")
     url: Reference = Field(description="Reference to the webhook's URL, which is a secret, e.g. `env://SLACK_URL`.")
-    events: ItemSet[Event] = Field(("apply", "drift"), description=_EVENTS)
 
 
-class WebhookDestination(Part):
-    """A program that takes signed JSON."""
-
+class _Webhook(Part):
     type: Literal["webhook"] = Field(description="A POST of JSON, signed as the Standard Webhooks specification says.")
     url: UrlOrReference = Field(description="Where to send it; a reference where the URL itself is a secret.")
     secret: Reference = Field(description="Reference to the signing secret: `whsec_` and base64, or 24 bytes and more.")
-    events: ItemSet[Event] = Field(("apply", "drift"), description=_EVENTS)
 
 
+class SlackDestination(_Slack):
+    """A channel of Slack, or of what understands its incoming webhooks."""
+
+    events: ItemSet[ProjectEvent] = Field(("apply", "drift"), description=_EVENTS)
+
+
+class WebhookDestination(_Webhook):
+    """A program that takes signed JSON."""
+
+    events: ItemSet[ProjectEvent] = Field(("apply", "drift"), description=_EVENTS)
+
+
+class RuntimeSlack(_Slack):
+    """A channel of Slack, or of what understands its incoming webhooks."""
+
+    events: ItemSet[RuntimeEvent] = Field(("health", "approval", "incident"), description=_RUNTIME_EVENTS)
+
+
+class RuntimeWebhook(_Webhook):
+    """A program that takes signed JSON."""
+
+    events: ItemSet[RuntimeEvent] = Field(("health", "approval", "incident"), description=_RUNTIME_EVENTS)
+
+
+RuntimeNotification: TypeAlias = Annotated[RuntimeSlack | RuntimeWebhook, Discriminator("type")]
 Notification: TypeAlias = Annotated[SlackDestination | WebhookDestination, Discriminator("type")]
+
+
+def destinations_of(notifications: Mapping[str, Notification | RuntimeNotification]) -> tuple[Destination, ...]:
+    """Return destinations sorted by their names."""
+    return tuple(
+        Destination(name, one.type, one.url, getattr(one, "secret", None), frozenset(one.events))
+        for name, one in sorted(notifications.items())
+    )

@@ -14,6 +14,7 @@ from reconciler.errors import ConfigurationInvalid, Place, Problem, Problems
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.wording import problem_of
+from reconciler.load.notifications import RuntimeNotification
 from reconciler.load.secret_settings import Variables
 from reconciler.load.secret_values import secret_problems, without_doubles
 from reconciler.load.source import read_source
@@ -213,6 +214,9 @@ class ServeFile(Part):
     keep_days: Annotated[int, Field(ge=1, le=3650)] = Field(400, description="How many days evidence is kept.")
     keep_aggregates_days: Annotated[int, Field(ge=1, le=36500)] = Field(
         1100, description="How many days the counts of evidence by day are kept, which outlive it."
+    )
+    notifications: dict[Name, RuntimeNotification] = Field(
+        default_factory=dict, description="Who is told of what the server notices, by names of your own."
     )
     alarm: Alarm = Field(default_factory=Alarm, description="When the server says that its store needs room.")
 

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from reconciler.errors import Problems
 from reconciler.kinds.wording import problem_of
+from reconciler.load.notifications import destinations_of
 from reconciler.load.project_file import ProjectFile, shown_in
 from reconciler.load.secret_settings import SchemeSettings
 from reconciler.load.source import Source
 from reconciler.model.configuration import Guards, Ignore, Retention
-from reconciler.model.notification import Destination
 from reconciler.model.settings import Environment, External, Heads, IgnoreRule, Include, Lint, Scheme, Secrets, Settings
 
 
@@ -56,10 +56,7 @@ def _settings_of(file: ProjectFile) -> Settings:
         frozenset(file.defaults),
         Secrets(secrets.keys, secrets.transit, secrets.timeout_seconds, _schemes(secrets.schemes)),
         Retention(history.keep_generations, history.keep_days),
-        tuple(
-            Destination(name, one.type, one.url, getattr(one, "secret", None), frozenset(one.events))
-            for name, one in sorted(file.notifications.items())
-        ),
+        destinations_of(file.notifications),
         Lint(tuple(lint.rules), lint.disable, lint.severity) if "lint" in file.model_fields_set else None,
         tuple(
             External(one) if isinstance(one, str) else External(one.address, one.project, one.optional)

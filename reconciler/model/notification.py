@@ -10,6 +10,8 @@ from msgspec import Struct
 from reconciler.model.address import Address
 
 APPLY, DRIFT, HEARTBEAT, HEAD = "apply", "drift", "heartbeat", "audit-head"
+HEALTH, APPROVAL, INCIDENT = "health", "approval", "incident"
+"""Events of a runtime."""
 MAX_LISTED = 100
 """Addresses that one event names; it says how many more there were."""
 
@@ -22,6 +24,26 @@ class Destination(Struct, frozen=True):
     url: str
     secret: str | None
     events: frozenset[str]
+
+
+class RuntimeEvent(Struct, frozen=True):
+    """What a runtime tells of itself. ``id`` is its idempotency key: an event that is emitted twice is sent once.
+
+    ``type`` is one of HEALTH, APPROVAL and INCIDENT, ``at`` ISO 8601 in UTC, ``summary`` one sentence for people. ``data``
+    holds no values of calls and no secrets.
+    """
+
+    id: str
+    type: str
+    at: str
+    tenant: str
+    summary: str
+    data: Mapping[str, Any]
+
+    def document(self) -> Event:
+        """Return what is sent."""
+        more = {"format_version": "1.0", "tenant": self.tenant, "summary": self.summary}
+        return {"type": f"reconciler.{self.type}", "timestamp": self.at, "data": {**self.data, **more}}
 
 
 def subscribed(destinations: Iterable[Destination], event: str) -> tuple[str, ...]:

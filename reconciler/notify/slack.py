@@ -17,6 +17,9 @@ _HEADS = {
     "reconciler.drift": ":warning:",
     "reconciler.heartbeat": ":green_heart:",
     "reconciler.audit-head": ":link:",
+    "reconciler.health": ":stethoscope:",
+    "reconciler.approval": ":raised_hand:",
+    "reconciler.incident": ":rotating_light:",
 }
 
 
@@ -27,6 +30,9 @@ def slack(letter: Letter, secret: Secret | None, now: int) -> Message:
 
 
 def _lines(type_: str, data: dict[str, Any]) -> Iterator[str]:
+    if "summary" in data and "project" not in data:  # of a runtime
+        yield f"{_HEADS[type_]} *{_plain(data['tenant'])}*: {_plain(data['summary'])}"
+        return
     where = _plain(data["project"]) + (f" ({_plain(data['environment'])})" if data["environment"] else "")
     head = f"{_HEADS[type_]} *{where}*"
     if type_ == "reconciler.heartbeat":

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from reconciler.errors import ReconcilerError
+from reconciler.load.notifications import destinations_of
 from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
 from reconciler.runtime.extras import not_installed
 from reconciler.runtime.hashing import NOT_APART, values_key
@@ -23,6 +24,7 @@ from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.limits import uid_of
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
+from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Source
@@ -46,6 +48,7 @@ class Parts(NamedTuple):
     pools: Pools
     mediator: Mediator
     metrics: Metrics
+    outbox: Outbox
 
 
 def backend_of(store: Database) -> Backend:
@@ -85,10 +88,11 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     gc.freeze()
     gc.enable()
     accesses = Accesses(setup)
-    tools = Tools(setup, source, pools, accesses)
+    outbox = Outbox(databases.store, destinations_of(setup.settings.notifications))
+    tools = Tools(setup, source, pools, accesses, outbox)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
-        yield Parts(source, ledger, pools, mediator, metrics)
+        yield Parts(source, ledger, pools, mediator, metrics, outbox)
     finally:
         for task in tasks:
             task.cancel()

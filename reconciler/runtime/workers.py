@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from reconciler.model.audit import Actor
 from reconciler.runtime.ledger import rollup
 from reconciler.runtime.ledger.digests import file_hours
 from reconciler.runtime.logs import Trouble
+from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Source
@@ -22,6 +24,8 @@ log = logging.getLogger("reconciler.runtime")
 IDLE_LOOK_SECONDS = 15.0
 FILING_SECONDS = 5.0
 ROLL_UP_SECONDS = 60.0
+DELIVERY_SECONDS = 1.0
+DROP_SECONDS = 3600.0
 
 
 class Accesses:
@@ -48,6 +52,7 @@ class Tools(NamedTuple):
     source: Source
     pools: Pools
     accesses: Accesses
+    outbox: Outbox
 
 
 async def close_idle(tools: Tools) -> None:
@@ -95,5 +100,28 @@ def _roll_up(setup: Setup) -> None:
     file_hours(store, setup.databases.control, Actor("serve", setup.audit_key))
 
 
-WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (close_idle, file_pending, roll_up_hours)
+async def deliver_events(tools: Tools) -> None:
+    """Send the runtime's events to the destinations of serve.yaml."""
+    trouble, dropped = Trouble(log, "events were not delivered: %s"), time.monotonic()
+    while tools.outbox.destinations:
+        await asyncio.sleep(DELIVERY_SECONDS)
+        try:
+            reasons = await tools.outbox.deliver()
+            if time.monotonic() - dropped > DROP_SECONDS:
+                reasons += await tools.outbox.drop_old()
+                dropped = time.monotonic()
+        except Exception as error:
+            reasons = [type(error).__name__]
+        for reason in reasons:
+            trouble.occurs(reason)
+        if not reasons:
+            trouble.ends()
+
+
+WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
+    close_idle,
+    file_pending,
+    roll_up_hours,
+    deliver_events,
+)
 """Started by ``parts.assembled`` and cancelled at its end."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from reconciler.errors import LockTimeout
 from reconciler.runtime.ledger.batch import IDENTITY
 from reconciler.runtime.ledger.hours import (
     DAY,
@@ -29,22 +27,16 @@ from reconciler.runtime.ledger.hours import (
     rows_of,
 )
 from reconciler.runtime.ledger.numbers import key_of_numbers
-from reconciler.runtime.ledger.reading import opened, require_revision
+from reconciler.runtime.ledger.reading import opened
 from reconciler.runtime.ledger.schema import OWNS
-from reconciler.store.connect import writing
-from reconciler.store.failures import ConnectionLost, Contended, LockNotHad, ended
+from reconciler.runtime.ledger.writing import now_of, writing_store
 from reconciler.store.url import Database
 
 GRACE_SECONDS = 120.0
 """After its end an hour may still get what waited: transactions that began in it, and counts of refusals."""
 MOST_HOURS = 500
 """Of one round: a store that was away for long is caught up with in several."""
-WAIT_SECONDS = 10.0
 _LOCK = 7_248_911_350_112_634_115
-_NOW = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp())::float8",
-}
 _ADD = (
     "INSERT INTO daily (pair, day, result, code, tenant, calls, shadow, bytes, ms, last) VALUES (:pair, :day, :result, "
     ":code, :tenant, :calls, :shadow, :bytes, :ms, :last) ON CONFLICT (pair, day, result, code) DO UPDATE SET "
@@ -77,13 +69,13 @@ def roll_up(database: Database, most: int = MOST_HOURS) -> list[int]:
     while len(done) < most:
         with opened(database) as connection:
             hour = first_hour(connection, float((_last(connection) + 1) * HOUR))
-            now = float(connection.execute(text(_NOW[connection.dialect.name])).scalar_one())
+            now = now_of(connection)
             if hour is None or (hour + 1) * HOUR + GRACE_SECONDS > now:
                 break
             rows = rows_of(connection, hour)
         if any(result == RUNNING for _, result, _ in rows):
             break  # the sweep says what became of it
-        with _writing(database) as connection:
+        with writing_store(database) as connection:
             if _is_first(connection) and _last(connection) < hour:
                 _write(connection, hour, rows)
                 _write_hours(connection, hour, rows)
@@ -99,7 +91,7 @@ def rebuild(database: Database) -> Rebuilt:
     with opened(database) as connection:
         days = sorted({hour * HOUR // DAY for (hour,) in connection.execute(text("SELECT DISTINCT hour FROM hours"))})
     for day in days:
-        with _writing(database) as connection:
+        with writing_store(database) as connection:
             connection.execute(text(f"SELECT {_lock(connection, wait=True)}"))
             (found.days if _rebuild_day(connection, day) else found.left).append(day)
     return found
@@ -121,8 +113,8 @@ def _rebuild_day(connection: Connection, day: int) -> bool:
 
 def forget(database: Database, keep_days: int) -> None:
     """Remove aggregates of days that are older. Raises what a user may see."""
-    with _writing(database) as connection:
-        now = float(connection.execute(text(_NOW[connection.dialect.name])).scalar_one())
+    with writing_store(database) as connection:
+        now = now_of(connection)
         day = int(now // DAY) - keep_days
         connection.execute(text("DELETE FROM daily WHERE day < :day"), {"day": day})
         connection.execute(text("DELETE FROM hours WHERE hour < :hour"), {"hour": day * DAY // HOUR})
@@ -139,19 +131,6 @@ def _recorded(connection: Connection, begins: int, ends: int) -> dict[int, dict[
 
 def _last(connection: Connection) -> int:
     return int(connection.execute(text("SELECT COALESCE(max(hour), -1) FROM hours")).scalar_one())
-
-
-@contextmanager
-def _writing(database: Database) -> Iterator[Connection]:
-    """Yield a transaction on a store of this program's revision. Raises what a user may see."""
-    try:
-        with writing(database, WAIT_SECONDS) as connection, connection.begin():
-            require_revision(connection)
-            yield connection
-    except LockNotHad:
-        raise LockTimeout(f"{database.display} is locked by another program", hint="try again later") from None
-    except (ConnectionLost, Contended) as error:
-        raise ended(error, database, "; nothing was written", "try again") from None
 
 
 def _lock(connection: Connection, wait: bool = False) -> str:

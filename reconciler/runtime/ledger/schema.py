@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from reconciler.errors import Refused
 from reconciler.runtime.ledger.revision_4 import fourth
+from reconciler.runtime.ledger.revision_5 import fifth
 
-REVISION = 4
+REVISION = 5
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",
@@ -82,7 +83,7 @@ def statements(dialect: str, version: int, upto: int = REVISION) -> list[str]:
             code="store-newer",
             hint="serve with the newer release, or name another store",
         )
-    steps = [_first(dialect), _second(dialect), _third(dialect), fourth(dialect)]
+    steps = [_first(dialect), _second(dialect), _third(dialect), fourth(dialect), fifth(dialect)]
     made = [statement for step in steps[version:upto] for statement in step]
     return [*made, f"UPDATE runtime_schema SET version = '{upto}'"] if version < upto else []
 

@@ -130,6 +130,6 @@ def test_a_role_that_owns_nothing_is_refused(postgres_server: str) -> None:
     db.sql(f"CREATE ROLE {role} LOGIN")
     db.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
     head, _, rest = db.url.partition("//")
-    with pytest.raises(Refused, match="version 3, expected 4") as caught:
+    with pytest.raises(Refused, match=f"version 3, expected {REVISION}") as caught:
         open_store(f"{head}//{role}@{rest.partition('@')[2]}", None)
     assert "evidence prepare" in str(caught.value.problems[0].hint)
