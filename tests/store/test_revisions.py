@@ -57,14 +57,14 @@ STORE_DIGESTS = {
         2: "f51f43ac552889c1",
         3: "a86f4e455a29b9de",
         4: "64b7ae59aa9b75ba",
-        5: "1b9e711cad0ea87a",
+        5: "5dba3e54958f04fd",
     },
     "postgresql": {
         1: "1fb5c25d765aa249",
         2: "debd4def8a71f602",
         3: "d0da7472a6ef067c",
         4: "a09e673f28450ab2",
-        5: "b67f47879346e997",
+        5: "893dcf6ebebe4c58",
     },
 }
 

@@ -12,6 +12,11 @@ _TABLES = (
     """CREATE TABLE uses (
   tenant TEXT NOT NULL, uid TEXT NOT NULL, at {real} NOT NULL, PRIMARY KEY (tenant, uid))""",
     "CREATE INDEX uses_by_moment ON uses (at)",
+    # hour: since 1970; statistics that servers add to every few seconds, and no evidence
+    """CREATE TABLE use_hours (
+  tenant TEXT NOT NULL, uid TEXT NOT NULL, hour BIGINT NOT NULL, calls BIGINT NOT NULL, errors BIGINT NOT NULL,
+  PRIMARY KEY (tenant, uid, hour))""",
+    "CREATE INDEX use_hours_by_hour ON use_hours (hour)",
     """CREATE TABLE health (
   tenant TEXT NOT NULL, uid TEXT NOT NULL, state TEXT NOT NULL, since {real} NOT NULL, checked {real} NOT NULL,
   worse INTEGER NOT NULL, latency_ms BIGINT, reason TEXT NOT NULL, PRIMARY KEY (tenant, uid))""",
@@ -21,8 +26,8 @@ _TABLES = (
   due {real} NOT NULL, last_error TEXT NOT NULL, delivered {real}, PRIMARY KEY (id, destination))""",
     "CREATE INDEX outbox_by_due ON outbox (destination, due)",
 )
-_OWN_ROWS = ("uses", "health")
-_ALL = ("leases", "uses", "health", "outbox")
+_OWN_ROWS = ("uses", "use_hours", "health")
+_ALL = ("leases", "uses", "use_hours", "health", "outbox")
 _REALS = {"sqlite": "REAL", "postgresql": "DOUBLE PRECISION"}
 _TENANT = "NULLIF(current_setting('reconciler.tenant', true), '')"
 
