@@ -20,8 +20,9 @@ OWN_PREFIXES: Mapping[str, tuple[str, ...]] = {"vault": ("*/${tenant}/",), "aws-
 OPEN = frozenset({"local", "dev", "development", "test"})
 """Parts of the names of environments in which ``env://`` takes any variable unless the project says which: ``dev-eu`` is
 one. So it does in every environment of a project that is called so, and in a project without environments."""
-_PRODUCTION = re.compile(r"(?:pre)?pro?d|live")
-"""Begins a part of the names of environments that are never open, whatever the project is called."""
+PRODUCTION = frozenset({"live", "prd", "preprd", "preprod", "prod", "production"})
+"""Each begins a part of the names of environments that are never open, whatever the project is called."""
+_PRODUCTION = re.compile("|".join(sorted(PRODUCTION)))
 WILDCARD = "_*"
 """Ends a pattern of variables: any name with this prefix."""
 OPERATORS = ("env",)
