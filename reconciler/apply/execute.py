@@ -23,7 +23,7 @@ from reconciler.planner.needs import Needs
 from reconciler.store.failures import ConnectionLost, Contended, LockNotHad, ended
 from reconciler.store.schema import upgrade
 from reconciler.store.session import NothingToDo, Writer, transaction
-from reconciler.store.transaction import Before
+from reconciler.store.under_lock import Before
 from reconciler.store.url import Database
 
 ATTEMPTS = 8

@@ -13,7 +13,7 @@ from reconciler.model.body import dotted
 from reconciler.model.notification import APPLY, Event, event
 from reconciler.model.plan import Action, Change, Plan, count
 from reconciler.store.tampered import changes_digest
-from reconciler.store.transaction import Before
+from reconciler.store.under_lock import Before
 
 
 class Outcome(Struct, frozen=True):

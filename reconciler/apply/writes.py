@@ -1,4 +1,4 @@
-"""The changes that are to be written, turned into sets of rows, in the order in which the database takes them."""
+"""Writes changes as sets of rows, in the order in which the database takes them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from reconciler.model.plan import REBOUND, SECRET_OPS, Action, Cause, Change
 from reconciler.model.secret_ref import SecretRef
 from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
-from reconciler.store.remembering import Remembered, Written
+from reconciler.store.recording import HistoryEntry
+from reconciler.store.row_writes import Remembered, Written
 from reconciler.store.rows import paths_to_json
-from reconciler.store.transaction import HistoryEntry, Transaction
+from reconciler.store.transaction import Transaction
 
 _ACTION_WORDS = {action: action.value for action in Action}
 _CAUSE_WORDS = {cause: cause.value for cause in Cause}
@@ -37,6 +38,28 @@ class Entries(NamedTuple):
     told: list[list[str | None]]
 
 
+class _Work(NamedTuple):
+    """The changes of one apply by how they are written. Each has its position in the plan, from 1.
+
+    ``staged`` are creations that are written as one set, ``others`` all other changes; of these, ``uids`` has the uid behind
+    the change, ``bodies`` the row to be written at an address.
+    """
+
+    staged: Mapping[Address, Creation]
+    others: Sequence[tuple[int, Change]]
+    uids: Mapping[int, str]
+    bodies: Mapping[Address, Written]
+
+    def changes(self, *actions: Action) -> list[Change]:
+        """Return the changes of these actions, action by action; all but the staged ones where none is named."""
+        if not actions:
+            return [change for _, change in self.others]
+        return [change for action in actions for _, change in self.others if change.action is action]
+
+    def written(self, *actions: Action) -> list[Written]:
+        return [self.bodies[change.address] for change in self.changes(*actions)]
+
+
 def write(
     transaction: Transaction,
     changes: Sequence[Change],
@@ -44,57 +67,69 @@ def write(
     applied: Mapping[Address, Applied],
     generation: int,
 ) -> Entries:
-    """Writes all of them. Deletes come before moves onto their names."""
+    """Write all changes; ``rows`` and ``applied`` are what was there before."""
+    work = _sorted(transaction, changes, applied)
+    _write_resources(transaction, work, rows)
+    transaction.create([*work.staged.values()], generation)
+    _write_owners(transaction, work)
+    _write_records(transaction, work, rows, generation)
+    transaction.carry_freezes(_lives([(change, work.uids[n]) for n, change in work.others], applied))
+    return _entries(work, changes)
+
+
+def _sorted(transaction: Transaction, changes: Sequence[Change], applied: Mapping[Address, Applied]) -> _Work:
+    """Choose how each change is written, and give new lives their uids."""
     fresh = iter(new_uids(len(changes)))
     created = [(n, c) for n, c in enumerate(changes, 1) if c.action is Action.CREATE and c.address not in applied]
     stages = transaction.stages(len(created))
     staged = {c.address: _creation(n, c, fresh) for n, c in created} if stages else {}
     others = [(n, c) for n, c in enumerate(changes, 1) if c.address not in staged]
     uids = {n: _uid(c, fresh) for n, c in others}
-    rows_written = {
-        c.address: Written(c.address, uids[n], c.new_text, digest_of_text(c.new_text), SPEC_VERSIONS[c.address.kind])
-        for n, c in others
-        if c.new_text is not None
-    }
+    bodies = {c.address: _body(c, uids[n], c.new_text) for n, c in others if c.new_text is not None}
+    return _Work(staged, others, uids, bodies)
 
-    def written(change: Change) -> Written:
-        return rows_written[change.address]
 
-    by_action: dict[Action, list[Change]] = {action: [] for action in Action}
-    for _, change in others:
-        by_action[change.action].append(change)
+def _body(change: Change, uid: str, text: str) -> Written:
+    return Written(change.address, uid, text, digest_of_text(text), SPEC_VERSIONS[change.address.kind])
 
-    transaction.delete([rows[c.previous or c.address] for _, c in others if c.action.destroys])
-    moves = [(rows[c.previous], c.address) for _, c in others if c.previous and not c.action.destroys]
-    transaction.move(moves)
-    transaction.update([written(c) for c in by_action[Action.UPDATE]])
-    transaction.insert([written(c) for c in (*by_action[Action.CREATE], *by_action[Action.REPLACE])])
-    transaction.create([*staged.values()], generation)
-    transaction.adopt([c.address for c in by_action[Action.ADOPT] if c.adopted_from is not None])
-    transaction.let_go([c.address for _, c in others if c.lets_go])
-    transaction.clear_errors([(c.address.tenant, c.uid or "") for c in by_action[Action.UPDATE] if _heals(c)])
 
-    gone = [c.address for c in (*by_action[Action.DELETE], *by_action[Action.FORGET])]
-    transaction.forget_applied(gone + [c.previous for _, c in others if c.previous])
-    for owner in sorted({c.adopted_from for _, c in others if c.adopted_from}):
-        transaction.forget_applied([c.address for _, c in others if c.adopted_from == owner], owner)
-    transaction.remember(
-        [
-            _remembered(c, written(c), generation, rows[c.previous or c.address].witness if action in _STAYS else None)
-            for action in _REMEMBERED
-            for c in by_action[action]
-        ],
-        applied,
-    )
-    transaction.carry_freezes(_lives([(c, uids[n]) for n, c in others], applied))
+def _write_resources(transaction: Transaction, work: _Work, rows: Mapping[Address, Row]) -> None:
+    """Deletions come before moves onto their names."""
+    changes = work.changes()
+    transaction.delete([rows[c.previous or c.address] for c in changes if c.action.destroys])
+    transaction.move([(rows[c.previous], c.address) for c in changes if c.previous and not c.action.destroys])
+    transaction.update(work.written(Action.UPDATE))
+    transaction.insert(work.written(Action.CREATE, Action.REPLACE))
+
+
+def _write_owners(transaction: Transaction, work: _Work) -> None:
+    transaction.adopt([c.address for c in work.changes(Action.ADOPT) if c.adopted_from is not None])
+    transaction.let_go([c.address for c in work.changes() if c.lets_go])
+    transaction.clear_errors([(c.address.tenant, c.uid or "") for c in work.changes(Action.UPDATE) if _heals(c)])
+
+
+def _write_records(transaction: Transaction, work: _Work, rows: Mapping[Address, Row], generation: int) -> None:
+    """Write what was applied; what is gone, has moved or was another project's is forgotten first."""
+    changes = work.changes()
+    gone = [c.address for c in work.changes(Action.DELETE, Action.FORGET)]
+    transaction.forget_applied(gone + [c.previous for c in changes if c.previous])
+    for owner in sorted({c.adopted_from for c in changes if c.adopted_from}):
+        transaction.forget_applied([c.address for c in changes if c.adopted_from == owner], owner)
+    transaction.remember([_remembered(c, work, rows, generation) for c in work.changes(*_REMEMBERED)])
+
+
+def _entries(work: _Work, changes: Sequence[Change]) -> Entries:
     # where one resource ends and another moves to its name, both have that address
-    history = [_entry(n, c, uids[n], None if c.new_text is None else written(c)) for n, c in others]
-    digests = {c.address: written(c).digest for _, c in others if c.new_text is not None and not c.is_lost}
-    return Entries(history, [_told(c, staged.get(c.address), digests) for c in changes])
+    bodies = ((n, c, None if c.new_text is None else work.bodies[c.address]) for n, c in work.others)
+    history = [_entry(n, c, work.uids[n], body) for n, c, body in bodies]
+    digests = {
+        c.address: work.bodies[c.address].digest for c in work.changes() if c.new_text is not None and not c.is_lost
+    }
+    return Entries(history, [_told(c, work.staged.get(c.address), digests) for c in changes])
 
 
 def _lives(changes: Sequence[tuple[Change, str]], applied: Mapping[Address, Applied]) -> Iterator[Life]:
-    """Return what gets another uid or leaves a name: a freeze stays in force for it.
+    """Yield what gets another uid or leaves a name: a freeze stays in force for it.
 
     A resource that somebody deleted, and that the files still declare, is the same one when it is created anew.
     """
@@ -173,10 +208,12 @@ def _heals(change: Change) -> bool:
     return any(heals(kind, field.path) for field in change.fields)
 
 
-def _remembered(change: Change, written: Written, generation: int, witness: str | None) -> Remembered:
+def _remembered(change: Change, work: _Work, rows: Mapping[Address, Row], generation: int) -> Remembered:
     by_entry = any(path[:1] == ("moved",) for path in change.explicit)  # and not because something is taken back
     moved_from = str(change.previous) if change.previous and by_entry else None
-    return Remembered(written, change.explicit, generation, moved_from, _source(change.source), witness)
+    witness = rows[change.previous or change.address].witness if change.action in _STAYS else None
+    body, source = work.bodies[change.address], _source(change.source)
+    return Remembered(body, change.explicit, generation, moved_from, source, witness)
 
 
 def _source(place: Place | None) -> str | None:

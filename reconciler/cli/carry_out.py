@@ -161,7 +161,9 @@ def _standing(plan: Plan, workspace: Workspace, database: Database, consent: Con
     def warn(message: str) -> None:
         workspace.options.progress.say(message, always=True)
 
-    return lambda: standing_of(plan, workspace.project.root, read_commits(database, plan.project), warn)
+    commit = plan.revision.commit if plan.revision else ""
+
+    return lambda: standing_of(plan, workspace.project.root, read_commits(database, plan.project, commit), warn)
 
 
 def _refuse_early(plan: Plan, guards: Guards, allowed: Allowances) -> None:

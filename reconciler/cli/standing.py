@@ -14,7 +14,7 @@ Tell = Callable[[str], None]
 
 
 def standing_of(plan: Plan, folder: Path, commits: Commits, warn: Tell) -> Standing:
-    """Asks git, before any transaction; ``warn`` takes what can't be told and is no reason to refuse."""
+    """Ask git, before any transaction; ``warn`` takes what git can't know and is no reason to refuse."""
     try:
         return Standing(commits.last, _divergence(plan, folder, commits, warn))
     except git.Unavailable as error:
@@ -34,9 +34,9 @@ def _divergence(plan: Plan, folder: Path, commits: Commits, warn: Tell) -> Block
     follows = git.is_ancestor(folder, commits.last, current.commit) if inside else None
     if follows:
         return None
-    if follows is None and (number := commits.generation_of(current.commit)):
+    if follows is None and commits.generation is not None:
         message = (
-            f"the commit {current.commit[:12]} was applied as generation {number}, and "
+            f"the commit {current.commit[:12]} was applied as generation {commits.generation}, and "
             f"{commits.last[:12]} was applied after it"
         )
         return Blocker("diverged", message, f"bring the branch up to date; {ANYWAY}")

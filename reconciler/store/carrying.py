@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, select
+from sqlalchemy import insert as insert_row
 
 from reconciler.model.status import Freeze, moment
+from reconciler.store.bulk import insert_many
 from reconciler.store.pending import Pending
 from reconciler.store.status_change import raise_counter, shown
+from reconciler.store.tables import columns, freezes, lives
 
 KEPT_DAYS = 1
 """Lives are looked up for decisions that are pending, and no longer."""
-_FREEZE = ", ".join(f"f.{name}" for name in Freeze._fields)
 
 
 class Life(NamedTuple):
@@ -39,26 +41,26 @@ def carry(connection: Connection, lives: Iterable[Life]) -> None:
         insert(connection, freeze)
 
 
-def carried(freezes: Sequence[Freeze], lives: Iterable[Life]) -> list[Freeze]:
-    """Return the freezes that hold besides ``freezes`` after ``lives``, which are in the order of their applies.
+def carried(held: Sequence[Freeze], begun: Iterable[Life]) -> list[Freeze]:
+    """Return the freezes that hold besides ``held`` after ``begun``, which are in the order of their applies.
 
     A copy shares the origin of the freeze of the former life, and is lifted with it.
     """
     by_target: dict[str, list[Freeze]] = {}
     by_uid: dict[tuple[str | None, str], list[Freeze]] = {}
-    for one in freezes:
+    for one in held:
         if one.uid is None:
             by_target.setdefault(one.target, []).append(one)
         else:
             by_uid.setdefault((one.tenant, _whole(one.uid)), []).append(one)
     made = []
-    for life in lives if freezes else ():
-        held = by_uid.setdefault((life.tenant, life.after), [])
-        origins = {one.origin for one in held}
+    for life in begun if held else ():
+        here = by_uid.setdefault((life.tenant, life.after), [])
+        origins = {one.origin for one in here}
         followed = [one for one in by_uid.get((life.tenant, life.before), ()) if one.origin not in origins]
         copies = [_copy(one, life, one.origin) for one in followed]
         copies += [_copy(one, life, None) for name in sorted(life.left) for one in by_target.get(name, ())]
-        held += copies
+        here += copies
         made += copies
     return made
 
@@ -81,35 +83,28 @@ def frozen_by(connection: Connection, one: Pending) -> list[Freeze]:
 
 
 def _lives_since(connection: Connection, counter: int) -> list[Life]:
-    sql = "SELECT tenant, uid_before, uid_after, names_left FROM lives WHERE n > :counter ORDER BY n"
-    records = connection.execute(text(sql), {"counter": counter})
+    later = select(*columns(lives, ("tenant", "uid_before", "uid_after", "names_left"))).where(lives.c.n > counter)
+    records: Any = connection.execute(later.order_by(lives.c.n))
     return [Life(tenant, before, after, frozenset(orjson.loads(left))) for tenant, before, after, left in records]
 
 
-def _record(connection: Connection, counter: int, lives: Sequence[Life]) -> None:
+def _record(connection: Connection, counter: int, begun: Sequence[Life]) -> None:
     now = datetime.now(UTC)
-    connection.execute(
-        text("DELETE FROM lives WHERE at < :before"), {"before": moment(now - timedelta(days=KEPT_DAYS))}
-    )
-    connection.execute(
-        text(
-            "INSERT INTO lives (n, tenant, uid_before, uid_after, names_left, at) "
-            "VALUES (:n, :tenant, :before, :after, :left, :at)"
-        ),
-        [
-            {**life._asdict(), "left": orjson.dumps(sorted(life.left)).decode(), "n": counter, "at": moment(now)}
-            for life in lives
-        ],
-    )
+    connection.execute(delete(lives).where(lives.c.at < moment(now - timedelta(days=KEPT_DAYS))))
+    names = ("n", "tenant", "uid_before", "uid_after", "names_left", "at")
+    rows = [
+        (counter, one.tenant, one.before, one.after, orjson.dumps(sorted(one.left)).decode(), moment(now))
+        for one in begun
+    ]
+    insert_many(connection, lives, names, rows)
 
 
 def filed_freezes(connection: Connection) -> list[Freeze]:
-    sql = f"SELECT {_FREEZE} FROM freezes f WHERE f.lifted_at IS NULL ORDER BY f.frozen_at, f.id"
-    records: Any = connection.execute(text(sql))
+    """Return the freezes in force that are filed, the oldest first."""
+    held = select(*columns(freezes, Freeze._fields)).where(freezes.c.lifted_at.is_(None))
+    records: Any = connection.execute(held.order_by(freezes.c.frozen_at, freezes.c.id))
     return [Freeze(*map(shown, record)) for record in records]
 
 
 def insert(connection: Connection, freeze: Freeze) -> None:
-    columns = ", ".join(Freeze._fields)
-    values = ", ".join(f":{name}" for name in Freeze._fields)
-    connection.execute(text(f"INSERT INTO freezes ({columns}) VALUES ({values})"), freeze._asdict())
+    connection.execute(insert_row(freezes).values({**freeze._asdict()}))

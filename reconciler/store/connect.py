@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from reconciler.errors import LockTimeout, ReconcilerError
+from reconciler.store.dialect import is_sqlite
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended, translated, unreachable
 from reconciler.store.failures import LockNotHad as LockNotHad
 from reconciler.store.url import Database
@@ -213,7 +214,7 @@ def set_wait(connection: Connection, seconds: float) -> None:
 
 def cut(connection: Connection) -> None:
     """PostgreSQL: end both directions of the connection's socket, so that a wait on it in another thread ends."""
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         return
     driver: Any = connection.connection.driver_connection
     with socket.socket(fileno=os.dup(driver.fileno())) as other:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, literal_column, select
 
-from reconciler.store.bulk import copied, run_many
+from reconciler.store.bulk import stage, staging
+from reconciler.store.dialect import is_sqlite, now, stored, witness
+from reconciler.store.row_writes import drawn_numbers
+from reconciler.store.tables import applied, changes, columns, resources
 
 
 class Creation(NamedTuple):
@@ -25,57 +28,40 @@ class Creation(NamedTuple):
     cause: str
 
 
-_TYPES = {"position": "integer", "spec_version": "integer"}
-_APPLIED = "tenant, kind, name, uid, spec, spec_version, digest, explicit, source"
-_CHANGE = "position, tenant, kind, name, uid, explicit, source, cause, spec_version"
+_STAGED = staging("creations", [(applied if name in applied.c else changes).c[name] for name in Creation._fields])
+_RESOURCE = ("tenant", "kind", "name", "uid", "spec_version")
+_APPLIED = (*_RESOURCE, "spec", "digest", "explicit", "source")
+_CHANGE = (*_RESOURCE, "position", "explicit", "source", "cause")
 
 
-def stage(connection: Connection, creations: list[Creation]) -> None:
-    """They stay until the end of the transaction, on SQLite of the connection, which ends with it."""
-    columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in Creation._fields)
-    if connection.dialect.name == "sqlite":
-        connection.execute(text(f"CREATE TEMPORARY TABLE creations ({columns})"))
-        marks = ", ".join("?" * len(Creation._fields))
-        run_many(connection, f"INSERT INTO temp.creations VALUES ({marks})", creations)
-    else:
-        connection.execute(text(f"CREATE TEMPORARY TABLE creations ({columns}) ON COMMIT DROP"))
-        copied(connection, "pg_temp.creations", Creation._fields, creations)
-
-
-def write(connection: Connection, project: str, actor: str, generation: int, last: int) -> None:
-    """Into `resources` and `applied`; ``last`` is the ``row_version`` before theirs, on SQLite, where the trigger leaves
-    them alone. PostgreSQL reads each body once for both: its witness is the hash of what it keeps."""
-    given: dict[str, Any] = {"project": project, "actor": actor, "generation": generation}
-    applied = (
-        f"INSERT INTO applied (project, generation, {_APPLIED}, digest_of) SELECT :project, :generation, {_APPLIED}, "
-    )
-    if connection.dialect.name == "sqlite":
-        sql = (
-            "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by, changed_by, "
-            "row_version, changed_at) SELECT tenant, kind, name, uid, spec, spec_version, :project, :actor, :actor, "
-            ":last + rowid, strftime('%Y-%m-%dT%H:%M:%SZ','now') FROM temp.creations"
-        )
-        connection.execute(text(sql), {**given, "last": last})
-        connection.execute(text(f"{applied} digest FROM temp.creations"), given)
-        return
-    sql = (
-        "WITH c AS MATERIALIZED (SELECT *, CAST(spec AS jsonb) AS body FROM pg_temp.creations), r AS ("
-        "INSERT INTO resources (tenant, kind, name, uid, spec, spec_version, project, created_by) "
-        f"SELECT tenant, kind, name, uid, body, spec_version, :project, :actor FROM c) {applied} md5(body::text) FROM c"
-    )
-    connection.execute(text(sql), given)
+def write(connection: Connection, project: str, actor: str, generation: int, creations: list[Creation]) -> None:
+    """Stage the creations and write `resources` and `applied`; ``record`` writes their history."""
+    stage(connection, _STAGED, creations)
+    rows: dict[str, ColumnElement[Any]] = {
+        **{name: _STAGED.c[name] for name in _RESOURCE},
+        "spec": stored(_STAGED.c.spec),
+        "project": literal(project),
+        "created_by": literal(actor),
+    }
+    if is_sqlite(connection):  # its trigger leaves rows alone that have what it would give them; see migration 0006
+        last = drawn_numbers(connection, len(creations)) - len(creations)
+        rows |= {
+            "changed_by": literal(actor),
+            "changed_at": now(),
+            "row_version": literal(last) + literal_column("rowid"),
+        }
+    connection.execute(insert(resources).from_select([*rows], select(*rows.values()).select_from(_STAGED)))
+    records: dict[str, ColumnElement[Any]] = {
+        **{name: _STAGED.c[name] for name in _APPLIED},
+        "project": literal(project),
+        "generation": literal(generation),
+        "digest_of": func.coalesce(witness(_STAGED.c.spec), _STAGED.c.digest),
+    }
+    connection.execute(insert(applied).from_select([*records], select(*records.values())))
 
 
 def record(connection: Connection, project: str, generation: int) -> None:
-    """Into history."""
-    connection.execute(
-        text(
-            f"INSERT INTO changes (project, generation, action, after, {_CHANGE}) "
-            f"SELECT :project, :generation, 'create', spec, {_CHANGE} FROM {_staged(connection)}"
-        ),
-        {"project": project, "generation": generation},
-    )
-
-
-def _staged(connection: Connection) -> str:
-    return "temp.creations" if connection.dialect.name == "sqlite" else "pg_temp.creations"
+    """Write the changes that made the staged creations into history."""
+    given: list[ColumnElement[Any]] = [literal(project), literal(generation), literal("create"), _STAGED.c.spec]
+    names = ["project", "generation", "action", "after", *_CHANGE]
+    connection.execute(insert(changes).from_select(names, select(*given, *columns(_STAGED, _CHANGE))))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from reconciler.store.structure import TABLE, Part, Structure
 
+_CHECK = re.compile(r"\bCHECK\s*\(", re.IGNORECASE)
 Ask = Callable[[str], Sequence[Any]]
 """Runs a statement and returns its rows."""
 
@@ -65,12 +67,10 @@ def _foreign_keys(records: Sequence[Any]) -> Iterator[str]:
 
 def _checks(sql: str) -> Iterator[str]:
     """Yield each ``CHECK (...)`` of a CREATE TABLE, to its closing bracket."""
-    start = sql.upper().find("CHECK")
-    while start >= 0:
-        opened = end = sql.index("(", start)
+    for found in _CHECK.finditer(sql):
+        opened = end = found.end() - 1
         depth = 1
         while depth:
             end += 1
             depth += {"(": 1, ")": -1}.get(sql[end], 0)
         yield "CHECK " + " ".join(sql[opened : end + 1].split())
-        start = sql.upper().find("CHECK", end)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, update
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.audit import Actor, AuditKey
@@ -20,6 +20,7 @@ from reconciler.store.connect import exists, reading
 from reconciler.store.pending import Pending, forget, pending_in
 from reconciler.store.schema import state_of
 from reconciler.store.status_change import raise_counter
+from reconciler.store.tables import caller_keys, freezes
 from reconciler.store.url import Database
 
 WAIT_SECONDS = 0.3
@@ -74,8 +75,8 @@ def _file_freeze(connection: Connection, one: Pending, key: AuditKey) -> None:
     own, *copies = frozen_by(connection, one)
     insert(connection, own)
     if any(same_target(own, other) for other in before):
-        sql = "UPDATE freezes SET lifted_at = frozen_at, lifted_by = frozen_by WHERE id = :id"
-        connection.execute(text(sql), {"id": one.id})
+        lifted = update(freezes).values(lifted_at=freezes.c.frozen_at, lifted_by=freezes.c.frozen_by)
+        connection.execute(lifted.where(freezes.c.id == one.id))
         return
     for copy in copies:
         insert(connection, copy)
@@ -83,8 +84,9 @@ def _file_freeze(connection: Connection, one: Pending, key: AuditKey) -> None:
 
 
 def _file_revocation(connection: Connection, one: Pending, key: AuditKey) -> None:
-    sql = "UPDATE caller_keys SET revoked_at = :at, revoked_by = :by WHERE id = :id AND revoked_at IS NULL"
-    if connection.execute(text(sql), {"at": one.at, "by": one.by, "id": one.target}).rowcount:
+    k = caller_keys.c
+    revoked = update(caller_keys).values(revoked_at=one.at, revoked_by=one.by)
+    if connection.execute(revoked.where(k.id == one.target, k.revoked_at.is_(None))).rowcount:
         _note(connection, one, key)
 
 

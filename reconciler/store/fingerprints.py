@@ -6,82 +6,78 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, exists, select
 
 from reconciler.errors import Path
 from reconciler.model.address import Address
 from reconciler.model.fingerprint import Fingerprints, Seen
 from reconciler.model.live import DatabaseState
+from reconciler.store.bulk import at, run_many, value
 from reconciler.store.changing import changing
-from reconciler.store.connect import exists, reading
+from reconciler.store.connect import exists as is_there
+from reconciler.store.connect import reading
+from reconciler.store.dialect import insert
 from reconciler.store.schema import state_of
+from reconciler.store.tables import ADDRESS, columns, equal, fingerprints, resources, same
 from reconciler.store.url import Database
+
+_KEY = ("tenant", "uid", "path")
 
 
 def read_fingerprints(database: Database, tenants: Iterable[str]) -> Fingerprints:
-    """Of what is live; empty where nothing was checked yet."""
-    if not exists(database):
+    """Return the fingerprints of what is live; none where nothing was checked yet."""
+    if not is_there(database):
         return {}
     found: dict[Address, dict[Path, Seen]] = defaultdict(dict)
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return {}
-        sql = text(
-            "SELECT r.tenant, r.kind, r.name, f.path, f.reference, f.fingerprint FROM fingerprints f "
-            "JOIN resources r ON r.tenant = f.tenant AND r.uid = f.uid WHERE f.tenant = :tenant"
-        )
+        f = fingerprints.c
+        chosen = select(*columns(resources, ADDRESS), f.path, f.reference, f.fingerprint)
+        live = chosen.select_from(fingerprints.join(resources, same(resources, fingerprints, ("tenant", "uid"))))
         for tenant in sorted(set(tenants)):
-            for *address, path, reference, mark in connection.execute(sql, {"tenant": tenant}):
+            for *address, path, reference, mark in connection.execute(live.where(f.tenant == tenant)):
                 found[Address(*address)][tuple(json.loads(path))] = Seen(reference, mark)
     return found
 
 
 def write_fingerprints(connection: Connection, seen: Fingerprints, forgotten: Mapping[Address, Iterable[Path]]) -> None:
-    """Part of the caller's transaction: those of ``seen`` are kept, those of ``forgotten`` are no longer known."""
+    """Keep the fingerprints of ``seen`` and remove those of ``forgotten``, in the caller's transaction."""
     if not seen and not forgotten:
         return
     uids = _uids(connection, {*seen, *forgotten})
     gone = [_key(uids[a], a, path) for a, paths in forgotten.items() if a in uids for path in paths]
     kept = [
-        {**_key(uids[a], a, path), "reference": one.reference, "mark": one.mark}
+        (*_key(uids[a], a, path), one.reference, one.mark)
         for a, fields in seen.items()
         if a in uids
         for path, one in fields.items()
     ]
-    if gone:
-        connection.execute(
-            text("DELETE FROM fingerprints WHERE tenant = :tenant AND uid = :uid AND path = :path"), gone
-        )
-    if kept:
-        connection.execute(
-            text(
-                "INSERT INTO fingerprints (tenant, uid, path, reference, fingerprint) "
-                "VALUES (:tenant, :uid, :path, :reference, :mark) ON CONFLICT (tenant, uid, path) "
-                "DO UPDATE SET reference = :reference, fingerprint = :mark"
-            ),
-            kept,
-        )
+    run_many(connection, delete(fingerprints).where(at(fingerprints, _KEY)), _KEY, gone)
+    names = (*_KEY, "reference", "fingerprint")
+    row = insert(connection, fingerprints).values({name: value(fingerprints.c[name]) for name in names})
+    new = {name: row.excluded[name] for name in names[len(_KEY) :]}
+    run_many(connection, row.on_conflict_do_update(index_elements=[*_KEY], set_=new), names, kept)
+    live = exists().where(same(resources, fingerprints, ("tenant", "uid")))
     for tenant in sorted({address.tenant for address in uids}):
-        connection.execute(
-            text(
-                "DELETE FROM fingerprints WHERE tenant = :tenant AND NOT EXISTS "
-                "(SELECT 1 FROM resources r WHERE r.tenant = fingerprints.tenant AND r.uid = fingerprints.uid)"
-            ),
-            {"tenant": tenant},
-        )
+        connection.execute(delete(fingerprints).where(fingerprints.c.tenant == tenant, ~live))
 
 
 def keep_alone(database: Database, seen: Fingerprints) -> None:
-    """In a transaction of its own."""
+    """Keep fingerprints in a transaction of its own."""
     with changing(database) as connection:
         write_fingerprints(connection, seen, {})
 
 
-def _key(uid: str, address: Address, path: Path) -> dict[str, str]:
-    return {"tenant": address.tenant, "uid": uid, "path": json.dumps([*path])}
+def _key(uid: str, address: Address, path: Path) -> tuple[str, str, str]:
+    return address.tenant, uid, json.dumps([*path])
 
 
 def _uids(connection: Connection, addresses: Iterable[Address]) -> dict[Address, str]:
-    sql = text("SELECT uid FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name")
-    found = {a: connection.execute(sql, a._asdict()).scalar() for a in sorted(addresses)}
+    def uid_of(address: Address) -> str | None:
+        own = equal(resources, address._asdict())
+        found: str | None = connection.execute(select(resources.c.uid).where(own)).scalar()
+        return found
+
+    found = {address: uid_of(address) for address in sorted(addresses)}
     return {address: uid for address, uid in found.items() if uid is not None}

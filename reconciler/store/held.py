@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select
 
 from reconciler.model.status import Held, moment
 from reconciler.store.changing import is_current
 from reconciler.store.connect import exists, reading
 from reconciler.store.keys import read_keys
 from reconciler.store.status import entries
-from reconciler.store.status_change import SUSPENDED, shown
+from reconciler.store.status_change import is_suspended, shown
+from reconciler.store.tables import caller_keys, statuses
 from reconciler.store.url import Database
 
 
@@ -24,13 +26,10 @@ def read_held(database: Database) -> Held:
         if not is_current(connection, database):
             return Held()
         now = moment(datetime.now(UTC))
-        active = [key for key in read_keys(connection, "revoked_at IS NULL", {}) if key.is_active(now)]
-        suspended = connection.execute(
-            text(
-                "SELECT tenant, uid, suspended_at, suspended_by, suspended_reason FROM statuses s "
-                f"WHERE {SUSPENDED.format('s')}"
-            )
-        )
+        active = [key for key in read_keys(connection, caller_keys.c.revoked_at.is_(None)) if key.is_active(now)]
+        s = statuses.c
+        chosen = select(s.tenant, s.uid, s.suspended_at, s.suspended_by, s.suspended_reason)
+        suspended: Any = connection.execute(chosen.where(is_suspended(statuses)))
         return Held(
             tuple(entries(connection)),
             Counter((key.tenant, key.uid) for key in active),

@@ -6,32 +6,34 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, or_, select, tuple_
 
 from reconciler.model.address import Address
 from reconciler.model.history import Generation, History, PastChange
 from reconciler.model.live import DatabaseState
 from reconciler.model.plan import Change
 from reconciler.store.connect import exists, reading
+from reconciler.store.dialect import shown
 from reconciler.store.rows import at_addresses, paths_from_json, read_mask_key
 from reconciler.store.schema import state_of
+from reconciler.store.tables import changes, columns, generations, projects, resources
 from reconciler.store.url import Database
 
-CHANGE_COLUMNS = (
-    "generation, position, tenant, kind, name, action, previous, uid, before, after, cause, explicit, source, "
-    "spec_version, sources"
+CHANGE = (
+    *("generation", "position", "tenant", "kind", "name", "action", "previous", "uid", "before", "after", "cause"),
+    *("explicit", "source", "spec_version", "sources"),
 )
-_AT = {"sqlite": "at", "postgresql": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"}
+"""The columns of `changes` that ``change_of`` takes, in its order."""
 
 
 def read_history(database: Database, project: str, upto: int | None = None) -> History:
-    """All generations of a project, and the changes of those up to ``upto`` (None: of all)."""
+    """Read all generations of a project, and the changes of those up to ``upto`` (None: of all)."""
     if not exists(database):
         return History()
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return History()
-        horizon = connection.execute(text("SELECT horizon FROM projects WHERE name = :name"), {"name": project})
+        horizon = connection.execute(select(projects.c.horizon).where(projects.c.name == project))
         return History(
             _generations(connection, project),
             _changes(connection, project, upto),
@@ -40,61 +42,61 @@ def read_history(database: Database, project: str, upto: int | None = None) -> H
         )
 
 
-def read_past(database: Database, project: str, changes: Sequence[Change]) -> History:
-    """Read all generations of a project, and what they did to the resources that ``changes`` touch."""
+def read_past(database: Database, project: str, changed: Sequence[Change]) -> History:
+    """Read all generations of a project, and what they did to the resources that ``changed`` touches."""
     if not exists(database):
         return History()
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return History()
-        generations = _generations(connection, project)
-        if not generations or not changes:
-            return History(generations)
-        where, parameters = at_addresses(connection, (change.address for change in changes))
-        lives = f"SELECT r.tenant, r.uid FROM resources r WHERE {where}"
-        sql = (
-            f"SELECT {CHANGE_COLUMNS} FROM changes r WHERE r.project = :project AND ({where} "
-            f"OR (r.tenant, r.uid) IN ({lives})) ORDER BY r.generation, r.position"
-        )
-        records = connection.execute(text(sql), {"project": project, **parameters})
-        return History(generations, tuple(map(change_of, records)))
+        made = _generations(connection, project)
+        if not made or not changed:
+            return History(made)
+        r, where = changes.alias("r"), at_addresses(connection, (change.address for change in changed))
+        now = resources.alias("now")
+        lives = select(now.c.tenant, now.c.uid).where(where(now))
+        touched = or_(where(r), tuple_(r.c.tenant, r.c.uid).in_(lives))
+        chosen = select(*columns(r, CHANGE)).where(r.c.project == project, touched)
+        records = connection.execute(chosen.order_by(r.c.generation, r.c.position))
+        return History(made, tuple(map(change_of, records)))
 
 
 class Commits(NamedTuple):
-    """The commits that a project's configurations came from: the last one ("" for none), and each generation's."""
+    """The commit that a project's last configuration came from ("" for none), and how a plan's commit stands in history.
+
+    ``generation`` is the latest one that came from the plan's commit; None for a commit that was never applied.
+    """
 
     last: str = ""
-    applied: tuple[tuple[int, str], ...] = ()
-
-    def generation_of(self, commit: str) -> int | None:
-        """The latest generation that came from a commit; None for a commit that was never applied."""
-        return next((number for number, one in reversed(self.applied) if one == commit), None)
+    generation: int | None = None
 
 
-def read_commits(database: Database, project: str) -> Commits:
+def read_commits(database: Database, project: str, commit: str) -> Commits:
+    """Return the last commit of a project, and the latest generation that came from ``commit``."""
     if not exists(database):
         return Commits()
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return Commits()
-        last = connection.execute(text("SELECT git_commit FROM projects WHERE name = :name"), {"name": project})
-        sql = "SELECT number, git_commit FROM generations WHERE project = :name AND git_commit IS NOT NULL ORDER BY number"
-        applied = connection.execute(text(sql), {"name": project})
-        return Commits(last.scalar_one_or_none() or "", tuple((number, commit) for number, commit in applied))
+        last = connection.execute(select(projects.c.git_commit).where(projects.c.name == project)).scalar_one_or_none()
+        own = generations.c.project == project, generations.c.git_commit == commit
+        return Commits(last or "", connection.execute(select(func.max(generations.c.number)).where(*own)).scalar_one())
 
 
 def _generations(connection: Connection, project: str) -> tuple[Generation, ...]:
-    sql = (
-        f"SELECT number, apply_id, operation, actor, {_AT[connection.dialect.name]}, environment, git_commit, git_dirty, "
-        "tool_version, added, changed, destroyed FROM generations WHERE project = :project ORDER BY number"
+    g = generations.c
+    chosen = select(
+        *(g.number, g.apply_id, g.operation, g.actor, shown(g.at), g.environment, g.git_commit, g.git_dirty),
+        *(g.tool_version, g.added, g.changed, g.destroyed),
     )
-    records = connection.execute(text(sql), {"project": project})
+    records = connection.execute(chosen.where(g.project == project).order_by(g.number))
     return tuple(Generation(*tuple(record)) for record in records)
 
 
 def _changes(connection: Connection, project: str, upto: int | None) -> tuple[PastChange, ...]:
-    sql = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE project = :project AND generation <= :upto ORDER BY generation, position"
-    records = connection.execute(text(sql), {"project": project, "upto": 2**62 if upto is None else upto})
+    c = changes.c
+    chosen = select(*columns(changes, CHANGE)).where(c.project == project).order_by(c.generation, c.position)
+    records = connection.execute(chosen if upto is None else chosen.where(c.generation <= upto))
     return tuple(change_of(record) for record in records)
 
 
@@ -119,12 +121,14 @@ def change_of(record: Any) -> PastChange:
 
 
 def read_let_go(database: Database) -> frozenset[str]:
-    """The uids that some project forgot on purpose: rows that nobody owns, and that is as it should be."""
+    """Return the uids that some project forgot on purpose: rows that nobody should own."""
     if not exists(database):
         return frozenset()
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return frozenset()
         return frozenset(
-            connection.execute(text("SELECT uid FROM changes WHERE action = 'forget' AND after IS NOT NULL")).scalars()
+            connection.execute(
+                select(changes.c.uid).where(changes.c.action == "forget", changes.c.after.is_not(None))
+            ).scalars()
         )

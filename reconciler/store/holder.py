@@ -1,4 +1,4 @@
-"""Finds out who holds a lock, for the message of whoever waits for it."""
+"""Finds out who holds a lock, for the message of the applier that waits for it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, select
 
 from reconciler.errors import ReconcilerError
 from reconciler.store.connect import reading, writing
+from reconciler.store.dialect import insert, is_sqlite
 from reconciler.store.failures import ConnectionLost, Contended, LockNotHad
 from reconciler.store.schema import require_current, state_of
+from reconciler.store.tables import announcements
 from reconciler.store.url import Database
 
 FIRST_LOOK = 0.2
@@ -24,29 +26,26 @@ UNKNOWN = "unknown"
 
 
 def announce(database: Database, apply_id: str, project: str, actor: str, wait_seconds: float) -> None:
-    """SQLite: says, committed before the lock is taken, who is about to write; nobody can ask a file who locks it."""
+    """SQLite: commit who is about to write, before the lock is taken; nobody can ask a file who locks it."""
     with writing(database, wait_seconds) as connection, connection.begin():
         require_current(state_of(connection), database)
-        for stale, host, pid in connection.execute(text("SELECT apply_id, host, pid FROM announcements")).all():
+        a = announcements.c
+        for stale, host, pid in connection.execute(select(a.apply_id, a.host, a.pid)).all():
             if host == socket.gethostname() and not _alive(pid):
                 withdraw(connection, stale)
-        connection.execute(
-            text(
-                "INSERT INTO announcements (apply_id, project, actor, host, pid) VALUES (:id, :project, :actor, :host, :pid) "
-                "ON CONFLICT (apply_id) DO NOTHING"
-            ),
-            {"id": apply_id, "project": project, "actor": actor, "host": socket.gethostname(), "pid": os.getpid()},
-        )
+        process = {"host": socket.gethostname(), "pid": os.getpid()}
+        row = insert(connection, announcements).values(apply_id=apply_id, project=project, actor=actor, **process)
+        connection.execute(row.on_conflict_do_nothing(index_elements=["apply_id"]))
 
 
 def withdraw(connection: Connection, apply_id: str) -> None:
-    """Part of the transaction that was announced: gone with its commit."""
-    if connection.dialect.name == "sqlite":
-        connection.execute(text("DELETE FROM announcements WHERE apply_id = :id"), {"id": apply_id})
+    """Remove an announcement in the transaction that was announced: it is gone with its commit."""
+    if is_sqlite(connection):
+        connection.execute(delete(announcements).where(announcements.c.apply_id == apply_id))
 
 
 def withdraw_alone(database: Database, apply_id: str) -> None:
-    """After a rollback; a leftover is harmless (whoever announces next clears it when the process is gone)."""
+    """Remove an announcement after a rollback; a leftover is harmless: the next one clears it when the process is gone."""
     failures = (ReconcilerError, ConnectionLost, Contended, LockNotHad)
     with suppress(*failures), writing(database, 0.2) as connection, connection.begin():
         withdraw(connection, apply_id)
@@ -72,14 +71,11 @@ def _state(host: str, pid: int) -> str:
 
 
 def holder_on_sqlite(database: Database, own_apply_id: str) -> str | None:
-    """Who announced a write and has not ended; None where nobody did."""
+    """Return who announced a write and has not ended; None where nobody did."""
     with reading(database) as connection:
-        rows: list[Any] = list(
-            connection.execute(
-                text("SELECT apply_id, actor, host, pid FROM announcements WHERE apply_id <> :own ORDER BY at"),
-                {"own": own_apply_id},
-            )
-        )
+        a = announcements.c
+        others = select(a.apply_id, a.actor, a.host, a.pid).where(a.apply_id != own_apply_id).order_by(a.at)
+        rows: list[Any] = list(connection.execute(others))
     known = [
         f"apply {i} by {actor} (process {pid} on {host}{_state(host, pid)})"
         for i, actor, host, pid in rows

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select
 
 from reconciler.errors import IntegrityFailed
 from reconciler.model.key_check import check_value
+from reconciler.store.dialect import insert
+from reconciler.store.tables import key_checks
 
 
 def require_same(connection: Connection, keys: Mapping[str, bytes]) -> None:
     """Raise IntegrityFailed where one of the keys is not the one that was used here under its id."""
-    for key_id, kept in connection.execute(text("SELECT key_id, check_value FROM key_checks")):
+    for key_id, kept in connection.execute(select(key_checks.c.key_id, key_checks.c.check_value)):
         if key_id in keys and check_value(key_id, keys[key_id]) != kept:
             raise another(key_id)
 
@@ -31,15 +33,15 @@ def keep_check(connection: Connection, key_id: str, key: bytes) -> None:
 
 def read_check(connection: Connection, key_id: str) -> str | None:
     """Return what is kept of a key, None for one that was not used here yet."""
-    sql = text("SELECT check_value FROM key_checks WHERE key_id = :key")
-    found: str | None = connection.execute(sql, {"key": key_id}).scalar()
+    kept = select(key_checks.c.check_value).where(key_checks.c.key_id == key_id)
+    found: str | None = connection.execute(kept).scalar()
     return found
 
 
 def keep(connection: Connection, key_id: str, value: str) -> None:
     """Keep a check value, unless somebody else did so at the same time."""
-    sql = text("INSERT INTO key_checks (key_id, check_value) VALUES (:key, :value) ON CONFLICT (key_id) DO NOTHING")
-    connection.execute(sql, {"key": key_id, "value": value})
+    row = insert(connection, key_checks).values(key_id=key_id, check_value=value)
+    connection.execute(row.on_conflict_do_nothing(index_elements=["key_id"]))
 
 
 def another(key_id: str) -> IntegrityFailed:

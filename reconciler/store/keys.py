@@ -8,7 +8,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, select
+from sqlalchemy import exists as is_any
 
 from reconciler.errors import Problem, ReconcilerError, Refused
 from reconciler.kinds.wording import nearest
@@ -20,12 +21,11 @@ from reconciler.store.filing import changing_status, revoked_in
 from reconciler.store.pending import Pending, mark, put
 from reconciler.store.secrets import Actor
 from reconciler.store.status_change import shown
+from reconciler.store.tables import LIFE, applied, caller_keys, columns, equal, resources, same
 from reconciler.store.url import Database
 
 MOST_ACTIVE = 2
 """Keys of one caller: the one in use, and the one that takes its place."""
-
-_KEY = "id, tenant, caller, uid, digest, created_at, created_by, expires_at, revoked_at, revoked_by"
 
 
 def issue(database: Database, tenant: str, caller: str, max_age_days: int, actor: Actor) -> tuple[str, CallerKey]:
@@ -46,13 +46,7 @@ def issue(database: Database, tenant: str, caller: str, max_age_days: int, actor
             )
         expires = moment(now + timedelta(days=max_age_days))
         key = CallerKey(identity, tenant, caller, uid, digest(secret), moment(now), actor.name, expires)
-        connection.execute(
-            text(
-                "INSERT INTO caller_keys (id, tenant, caller, uid, digest, created_at, created_by, expires_at) VALUES "
-                "(:id, :tenant, :caller, :uid, :digest, :created_at, :created_by, :expires_at)"
-            ),
-            key._asdict(),
-        )
+        connection.execute(insert(caller_keys).values({**key._asdict()}))
         fields = {"tenant": tenant, "caller": caller, "key": identity, "expires_at": expires}
         note(connection, "key-issue", actor, fields)
     return f"rk_{identity}_{secret}", key
@@ -121,14 +115,9 @@ def keys_of(database: Database, tenant: str, caller: str) -> IssuedKeys:
 
 def _owned(connection: Connection, tenant: str, caller: str) -> str:
     """Return the uid of a caller that some project owns, its row locked. Raises Refused."""
-    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF r"
-    found = connection.execute(
-        text(
-            "SELECT r.uid FROM resources r JOIN applied a ON (a.tenant, a.kind, a.name, a.uid) = (r.tenant, r.kind, r.name, "
-            f"r.uid) WHERE r.tenant = :tenant AND r.kind = 'caller' AND r.name = :caller{lock}"
-        ),
-        {"tenant": tenant, "caller": caller},
-    ).scalar()
+    own = resources.join(applied, same(applied, resources, LIFE))
+    chosen = select(resources.c.uid).select_from(own).where(_is(tenant, caller))
+    found = connection.execute(chosen.with_for_update(of=resources)).scalar()
     if found is None:
         problem = Problem(
             "unknown-caller",
@@ -140,9 +129,12 @@ def _owned(connection: Connection, tenant: str, caller: str) -> str:
 
 
 def _uid(connection: Connection, tenant: str, caller: str) -> str | None:
-    sql = "SELECT uid FROM resources WHERE tenant = :tenant AND kind = 'caller' AND name = :caller"
-    found = connection.execute(text(sql), {"tenant": tenant, "caller": caller}).scalar()
+    found = connection.execute(select(resources.c.uid).where(_is(tenant, caller))).scalar()
     return None if found is None else str(found)
+
+
+def _is(tenant: str, caller: str) -> ColumnElement[bool]:
+    return equal(resources, {"tenant": tenant, "kind": "caller", "name": caller})
 
 
 def _of_name(connection: Connection, tenant: str, caller: str) -> list[CallerKey]:
@@ -151,11 +143,9 @@ def _of_name(connection: Connection, tenant: str, caller: str) -> list[CallerKey
     Raises ReconcilerError where neither the caller nor such a key is there.
     """
     uid = _uid(connection, tenant, caller)
-    sql = (
-        "(uid = :uid OR (caller = :caller AND NOT EXISTS (SELECT 1 FROM resources r WHERE (r.tenant, r.uid) = "
-        "(caller_keys.tenant, caller_keys.uid)))) AND tenant = :tenant"
-    )
-    found = read_keys(connection, sql, {"tenant": tenant, "caller": caller, "uid": uid or ""})
+    k, life = caller_keys.c, ("tenant", "uid")
+    of_one_gone = and_(k.caller == caller, ~is_any().where(same(resources, caller_keys, life)))
+    found = read_keys(connection, k.tenant == tenant, or_(k.uid == (uid or ""), of_one_gone))
     if uid is None and not found:
         raise _unknown(connection, tenant, caller)
     return found
@@ -163,26 +153,27 @@ def _of_name(connection: Connection, tenant: str, caller: str) -> list[CallerKey
 
 def _unknown(connection: Connection, tenant: str, caller: str) -> ReconcilerError:
     """Suggest the caller's name after a rename, or one that looks alike."""
-    values = {"tenant": tenant, "was": f"{tenant}/caller/{caller}"}
 
-    def names(sql: str) -> list[str]:
-        return [str(name) for name in connection.execute(text(sql), values).scalars()]
+    def names(table: Table, **more: str) -> list[str]:
+        chosen = select(table.c.name).where(equal(table, {"tenant": tenant, "kind": "caller", **more}))
+        return [str(name) for name in connection.execute(chosen).scalars()]
 
-    moved = names("SELECT name FROM applied WHERE tenant = :tenant AND kind = 'caller' AND moved_from = :was")
-    alike = names("SELECT name FROM resources WHERE tenant = :tenant AND kind = 'caller'")
+    moved = names(applied, moved_from=f"{tenant}/caller/{caller}")
+    alike = names(resources)
     near = moved[0] if moved else nearest(caller, alike)
     hint = f"did you mean {tenant}/{near}?" if near else "see `reconciler list callers`"
     return ReconcilerError(f"there is no caller {tenant}/{caller}", code="unknown-caller", hint=hint)
 
 
 def _keys(connection: Connection, tenant: str, uid: str) -> list[CallerKey]:
-    return read_keys(connection, "tenant = :tenant AND uid = :uid", {"tenant": tenant, "uid": uid})
+    return read_keys(connection, equal(caller_keys, {"tenant": tenant, "uid": uid}))
 
 
-def read_keys(connection: Connection, where: str, parameters: dict[str, Any]) -> list[CallerKey]:
-    """Return keys as they count now: one whose revocation is pending is revoked."""
-    sql = f"SELECT {_KEY} FROM caller_keys WHERE {where} ORDER BY created_at, id"
-    found = [CallerKey(*map(shown, record)) for record in connection.execute(text(sql), parameters)]
+def read_keys(connection: Connection, *where: ColumnElement[bool]) -> list[CallerKey]:
+    """Return keys as they count now, all where no condition is named: one whose revocation is pending is revoked."""
+    chosen = select(*columns(caller_keys, CallerKey._fields)).where(*where)
+    records: Any = connection.execute(chosen.order_by(caller_keys.c.created_at, caller_keys.c.id))
+    found = [CallerKey(*map(shown, record)) for record in records]
     revoked = revoked_in(connection)
     return [
         key._replace(revoked_at=revoked[key.id].at, revoked_by=revoked[key.id].by) if key.id in revoked else key

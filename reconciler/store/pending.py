@@ -15,11 +15,13 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, select, text
 
 from reconciler.committed import Fate, Write, record
 from reconciler.errors import IntegrityFailed
+from reconciler.store import dialect
 from reconciler.store.changing import changing
+from reconciler.store.tables import audit, caller_keys, freezes, status_counter, switch
 from reconciler.store.url import Database
 
 KEPT_SECONDS = 3600.0
@@ -63,8 +65,8 @@ def put(database: Database, decision: Pending) -> None:
 
 
 def insert(connection: Connection, decision: Pending) -> None:
-    sql = text("INSERT INTO switch (id, decision) VALUES (:id, :decision) ON CONFLICT (id) DO NOTHING")
-    connection.execute(sql, {"id": decision.id, "decision": encoded(decision)})
+    row = dialect.insert(connection, switch).values(id=decision.id, decision=encoded(decision))
+    connection.execute(row.on_conflict_do_nothing(index_elements=["id"]))
 
 
 def encoded(decision: Pending) -> str:
@@ -79,21 +81,21 @@ def pending_in(connection: Connection) -> list[Pending]:
 
 def ids_in(connection: Connection) -> str:
     """Return the ids of those that may be pending, for a reader that looks again and again."""
-    rows = connection.execute(text("SELECT id FROM switch ORDER BY id")).scalars().all()
+    rows = connection.execute(select(switch.c.id).order_by(switch.c.id)).scalars().all()
     folder = _folder_of(connection)
     return " ".join([*rows, *(sorted(file.name for file in _in(folder)) if folder else ())])
 
 
 def mark(connection: Connection) -> tuple[int, str]:
     """Return ``counter`` and ``chain`` of a decision that is made by what this connection reads."""
-    counter = connection.execute(text("SELECT n FROM status_counter")).scalar_one()
+    counter = connection.execute(select(status_counter.c.n)).scalar_one()
     return int(counter), _chain(connection)
 
 
 def forget(connection: Connection, filed: list[Pending]) -> None:
     """Take what is filed with this transaction from the table. Its files stay for ``KEPT_SECONDS``, and older ones go."""
     for one in filed:
-        connection.execute(text("DELETE FROM switch WHERE id = :id"), {"id": one.id})
+        connection.execute(delete(switch).where(switch.c.id == one.id))
     folder = _folder_of(connection)
     new = {f"{one.id}{_SUFFIX}" for one in filed}
     for file in _in(folder) if folder else ():
@@ -105,7 +107,7 @@ def forget(connection: Connection, filed: list[Pending]) -> None:
 
 
 def _rows(connection: Connection) -> Iterator[Pending]:
-    for identity, decision in connection.execute(text("SELECT id, decision FROM switch")):
+    for identity, decision in connection.execute(select(switch.c.id, switch.c.decision)):
         yield _decoded(str(decision).encode(), f"{identity} of the table switch")
 
 
@@ -121,11 +123,11 @@ def _files(connection: Connection) -> Iterator[Pending]:
 
 
 def _is_filed(connection: Connection, one: Pending) -> bool:
-    sql = {
-        "freeze": "SELECT 1 FROM freezes WHERE id = :id",
-        "key-revoke": "SELECT 1 FROM caller_keys WHERE id = :target AND revoked_at IS NOT NULL",
-    }[one.event]
-    return connection.execute(text(sql), {"id": one.id, "target": one.target}).first() is not None
+    if one.event == "freeze":
+        filed = select(freezes.c.id).where(freezes.c.id == one.id)
+    else:
+        filed = select(caller_keys.c.id).where(caller_keys.c.id == one.target, caller_keys.c.revoked_at.is_not(None))
+    return connection.execute(filed).first() is not None
 
 
 def _decoded(content: bytes, where: str) -> Pending:
@@ -140,11 +142,11 @@ def _decoded(content: bytes, where: str) -> Pending:
 
 
 def _chain(connection: Connection) -> str:
-    return str(connection.execute(text("SELECT hash FROM audit WHERE seq = 1")).scalar() or "")
+    return str(connection.execute(select(audit.c.hash).where(audit.c.seq == 1)).scalar() or "")
 
 
 def _folder_of(connection: Connection) -> Path | None:
-    if connection.dialect.name != "sqlite":
+    if not dialect.is_sqlite(connection):
         return None
     file = connection.execute(text("SELECT file FROM pragma_database_list WHERE name = 'main'")).scalar()
     return _folder(Path(str(file)))

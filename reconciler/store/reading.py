@@ -4,29 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, exists, func, select
 
 from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
 from reconciler.store.audit import Chain, read_chain
 from reconciler.store.bindings import read_replaced
-from reconciler.store.connect import exists, reading
-from reconciler.store.rows import Where, at_addresses, in_tenants, read_applied, read_owners, read_project, read_rows
+from reconciler.store.connect import exists as is_there
+from reconciler.store.connect import reading
+from reconciler.store.dialect import shown
+from reconciler.store.rows import (
+    Where,
+    at_addresses,
+    everything,
+    in_tenants,
+    read_applied,
+    read_owners,
+    read_project,
+    read_rows,
+)
 from reconciler.store.schema import REVISIONS, revision, state_of
 from reconciler.store.settled import read_settled
+from reconciler.store.tables import (
+    ADDRESS,
+    LIFE,
+    applied,
+    changes,
+    columns,
+    equal,
+    projects,
+    resources,
+    same,
+    statuses,
+    tombstones,
+)
 from reconciler.store.url import Database
 
 if TYPE_CHECKING:
     from reconciler.store.structure import Difference
-
-_MOMENT = {
-    "sqlite": "t.deleted_at",
-    "postgresql": "to_char(t.deleted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
-}
-
 
 MANY = 20_000
 """Addresses; above that, reading everything is cheaper than asking for each."""
@@ -39,21 +57,21 @@ def read_live(
     wanted: Mapping[str, str] | None = None,
     whole: bool = True,
 ) -> Live:
-    """The rows of ``tenants`` and of every tenant that ``project`` applied something to; None reads all tenants.
+    """Read the rows of ``tenants`` and of every tenant that ``project`` applied something to; None reads all tenants.
 
     Not ``whole``: what is as it was applied, and as ``wanted`` where that gives digests by name, is only named as
     settled, and nothing else of it is read. A database that is missing, empty, or of another schema yields a Live without
     rows and says so in its state.
     """
-    if not exists(database):
+    if not is_there(database):
         return Live(DatabaseState.MISSING)
     with reading(database) as connection:
         state = state_of(connection)
         if state is not DatabaseState.CURRENT:
             return Live(state)
-        where = in_tenants(connection, {*(tenants or ()), *_own_tenants(connection, project)})
+        where: Where = in_tenants(connection, {*(tenants or ()), *_own_tenants(connection, project)})
         if tenants is None:
-            where = ("1 = 1", {})
+            where = everything
         settled: set[str] = set()
         replaced = read_replaced(connection)
         if not whole:
@@ -75,31 +93,25 @@ def read_live(
 
 
 def _own_tenants(connection: Connection, project: str) -> set[str]:
-    """The tenants that the project applied something to; where no record of that is left, those of rows that history knows."""
-    known = (
-        "resources r WHERE EXISTS (SELECT 1 FROM changes c WHERE (c.tenant, c.kind, c.name, c.uid, c.project) = "
-        "(r.tenant, r.kind, r.name, r.uid, :p)) AND r.project = :p"
-    )
-    for source in ("applied WHERE project = :p", known):
-        sql = text(f"SELECT DISTINCT tenant FROM {source}")
-        if found := set(connection.execute(sql, {"p": project}).scalars()):
-            return found
-    return set()
+    """Return the tenants that the project applied something to; where no record is left, those of rows that history knows."""
+    tenants = select(applied.c.tenant).distinct().where(applied.c.project == project)
+    past = exists().where(same(changes, resources, LIFE), changes.c.project == project)
+    known = select(resources.c.tenant).distinct().where(past, resources.c.project == project)
+    return set(connection.execute(tenants).scalars()) or set(connection.execute(known).scalars())
 
 
 def _read_deletions(connection: Connection, project: str, where: Where) -> dict[Address, Touch]:
-    """Who deleted rows that we applied: tombstones of the very uids that we know."""
-    sql = (
-        f"SELECT t.tenant, t.kind, t.name, t.deleted_by, {_MOMENT[connection.dialect.name]} FROM tombstones t "
-        "JOIN applied r ON (r.tenant, r.kind, r.name, r.uid) = (t.tenant, t.kind, t.name, t.uid) "
-        f"WHERE r.project = :project AND {where[0]} ORDER BY t.row_version"
+    """Return who deleted rows that we applied: tombstones of the very uids that we know."""
+    t, r = tombstones.alias("t"), applied.alias("r")
+    chosen = select(*columns(t, ADDRESS), t.c.deleted_by, shown(t.c.deleted_at)).select_from(
+        t.join(r, same(r, t, LIFE))
     )
-    records = connection.execute(text(sql), {"project": project, **where[1]})
+    records: Any = connection.execute(chosen.where(r.c.project == project, where(r)).order_by(t.c.row_version))
     return {Address(t, k, n): Touch(by, at) for t, k, n, by, at in records}
 
 
 class Status(NamedTuple):
-    """What operators and health checks say of one resource; never part of a spec."""
+    """The status of one resource, which operators and health checks set; never part of a spec."""
 
     suspended_by: str | None = None
     suspended_reason: str | None = None
@@ -107,8 +119,8 @@ class Status(NamedTuple):
 
 
 def read_resource(database: Database, address: Address) -> tuple[Row, Owner | None, Status] | None:
-    """One live row with its owner and status; None where it is not live."""
-    if not exists(database):
+    """Return one live row with its owner and status; None where it is not live."""
+    if not is_there(database):
         return None
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
@@ -118,17 +130,15 @@ def read_resource(database: Database, address: Address) -> tuple[Row, Owner | No
         if row is None:
             return None
         owner = read_owners(connection, "", where).get(address)
-        status = connection.execute(
-            text("SELECT suspended_by, suspended_reason, error FROM statuses WHERE tenant = :t AND uid = :u"),
-            {"t": address.tenant, "u": row.uid},
-        ).first()
+        key = {"tenant": address.tenant, "uid": row.uid}
+        status = connection.execute(select(*columns(statuses, Status._fields)).where(equal(statuses, key))).first()
         return row, owner if owner and owner.uid == row.uid else None, Status(*status) if status else Status()
 
 
 @contextmanager
 def chain_of(database: Database) -> Iterator[Chain | None]:
-    """The audit trail for whoever verifies it; None where there is no database of ours yet."""
-    if not exists(database):
+    """Yield the audit trail, to be verified; None where there is no database of ours yet."""
+    if not is_there(database):
         yield None
         return
     with reading(database) as connection:
@@ -157,7 +167,7 @@ _COUNTED = ("name", "environment", "generation", "project", "uid")
 
 
 def read_state(database: Database) -> DatabaseState:
-    if not exists(database):
+    if not is_there(database):
         return DatabaseState.MISSING
     with reading(database) as connection:
         return state_of(connection)
@@ -166,35 +176,30 @@ def read_state(database: Database) -> DatabaseState:
 def read_overview(database: Database) -> Overview:
     from reconciler.store.repairs import differences  # no other command needs it
 
-    if not exists(database):
+    if not is_there(database):
         return Overview(DatabaseState.MISSING, None, (), 0)
     with reading(database) as connection:
         state, found = state_of(connection), revision(connection)
         differs = differences(connection, found) if found in REVISIONS else ()
         if state is not DatabaseState.CURRENT or any(map(_hides_projects, differs)):
             return Overview(state, found, (), None if differs else 0, differs)
-        projects = connection.execute(
-            text(
-                "SELECT p.name, p.environment, p.generation, count(a.uid) FROM projects p "
-                "LEFT JOIN applied a ON a.project = p.name GROUP BY p.name, p.environment, p.generation ORDER BY p.name"
-            )
+        own = columns(projects, ("name", "environment", "generation"))
+        counted = select(*own, func.count(applied.c.uid)).group_by(*own).order_by(projects.c.name)
+        records: Any = connection.execute(
+            counted.select_from(projects.outerjoin(applied, applied.c.project == projects.c.name))
         )
-        rows = connection.execute(text("SELECT count(*) FROM resources")).scalar_one()
-        return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in projects), rows, differs)
+        rows = connection.execute(select(func.count()).select_from(resources)).scalar_one()
+        return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in records), rows, differs)
 
 
 def read_addresses(database: Database, begun: str, limit: int) -> list[Address]:
-    """The first live addresses that begin like this, in order; none where there is no database of ours."""
-    if not exists(database):
+    """Return the first live addresses that begin like this, in order; none where there is no database of ours."""
+    if not is_there(database):
         return []
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return []
-        found = connection.execute(
-            text(
-                "SELECT tenant, kind, name FROM resources WHERE substr(tenant || '/' || kind || '/' || name, 1, :length) = :begun "
-                "ORDER BY tenant, kind, name LIMIT :limit"
-            ),
-            {"begun": begun, "length": len(begun), "limit": limit},
-        )
-        return [Address(*record) for record in found]
+        address = columns(resources, ADDRESS)
+        name = resources.c.tenant + "/" + resources.c.kind + "/" + resources.c.name
+        chosen = select(*address).where(func.substr(name, 1, len(begun)) == begun).order_by(*address).limit(limit)
+        return [Address(*record) for record in connection.execute(chosen)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, update
 
 from reconciler.committed import Write, record
 from reconciler.errors import ReconcilerError, Refused
@@ -12,6 +12,7 @@ from reconciler.store.audit import note
 from reconciler.store.connect import exists
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended
 from reconciler.store.schema import require_usable, state_of
+from reconciler.store.tables import applied, projects, resources
 from reconciler.store.transact import transacting
 from reconciler.store.url import Database
 
@@ -19,7 +20,7 @@ WAIT_SECONDS = 30.0
 
 
 def rename(database: Database, old: str, new: str, actor: Actor) -> int:
-    """How many resources it owns. Raises ReconcilerError where ``old`` is not there, Refused where ``new`` is."""
+    """Rename a project and return how many resources it owns. Raises ReconcilerError where ``old`` is not there, Refused where ``new`` is."""
     if not exists(database):
         raise _not_there(database, old)
     write = record(Write(f"the name {new} of the project {old}"))
@@ -51,12 +52,12 @@ def _renamed(connection: Connection, database: Database, old: str, new: str) -> 
     require_usable(state, database)
     if state is not DatabaseState.CURRENT:
         raise _not_there(database, old)
-    if connection.execute(text("SELECT 1 FROM projects WHERE name = :name"), {"name": new}).first():
+    if connection.execute(select(projects.c.name).where(projects.c.name == new)).first():
         raise Refused(f"there is a project {new!r} already; two projects can't become one", code="project-exists")
     # what it applied and its history follow by their foreign keys; an apply that goes on is waited for
-    changed = connection.execute(text("UPDATE projects SET name = :new WHERE name = :old"), {"new": new, "old": old})
+    changed = connection.execute(update(projects).values(name=new).where(projects.c.name == old))
     if changed.rowcount != 1:
         raise _not_there(database, old)
-    connection.execute(text("UPDATE resources SET project = :new WHERE project = :old"), {"new": new, "old": old})
-    count = connection.execute(text("SELECT count(*) FROM applied WHERE project = :new"), {"new": new}).scalar_one()
+    connection.execute(update(resources).values(project=new).where(resources.c.project == old))
+    count = connection.execute(select(func.count()).where(applied.c.project == new)).scalar_one()
     return int(count)

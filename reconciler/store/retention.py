@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, update
 
 from reconciler.model.configuration import Retention
+from reconciler.store.dialect import from_now
+from reconciler.store.tables import changes, generations, projects, resources, same
 
-_OLD = {
-    "postgresql": "at < now() - make_interval(days => :days)",
-    "sqlite": "at < strftime('%Y-%m-%dT%H:%M:%SZ','now','-' || :days || ' days')",
-}
-_PRUNE = """
-DELETE FROM changes AS c WHERE c.project = :project AND c.generation <= :horizon AND CASE
-  WHEN c.action = 'forget' AND c.after IS NOT NULL THEN NOT EXISTS (
-    SELECT 1 FROM resources r WHERE r.tenant = c.tenant AND r.uid = c.uid AND r.project IS NULL)
-  ELSE c.after IS NULL OR EXISTS (
-    SELECT 1 FROM changes d WHERE d.project = c.project AND d.generation <= :horizon AND d.generation > c.generation
-    AND d.tenant = c.tenant AND d.kind = c.kind
-    AND (d.name = c.name OR d.previous = c.tenant || '/' || c.kind || '/' || c.name)) END
-"""
+_DAY = 86400
 
 
 def prune(connection: Connection, project: str, retention: Retention, newest: int) -> int | None:
-    """Part of an apply's transaction. Returns the new horizon, or None where nothing was to be pruned.
+    """Prune in the transaction of an apply; return the new horizon, or None where nothing was to be pruned.
 
     Up to the horizon only the last change of each address that was managed then is kept, so that every later state can
     still be replayed, and the letting go of rows that nobody owns yet, so that drift does not take them for new ones.
@@ -31,16 +21,32 @@ def prune(connection: Connection, project: str, retention: Retention, newest: in
     if retention.generations is not None:
         limits.append(newest - retention.generations)
     if retention.days is not None:
-        old = f"SELECT COALESCE(max(number), 0) FROM generations WHERE project = :project AND {_OLD[connection.dialect.name]}"
-        limits.append(connection.execute(text(old), {"project": project, "days": retention.days}).scalar_one())
+        old = and_(generations.c.project == project, generations.c.at < from_now(-retention.days * _DAY))
+        last = select(func.coalesce(func.max(generations.c.number), 0)).where(old)
+        limits.append(connection.execute(last).scalar_one())
     if not limits:
         return None
-    known = connection.execute(text("SELECT horizon FROM projects WHERE name = :name"), {"name": project}).scalar_one()
+    own = projects.c.name == project
+    known = connection.execute(select(projects.c.horizon).where(own)).scalar_one()
     horizon = min(limits)
     if horizon <= known:
         return None
-    connection.execute(text(_PRUNE), {"project": project, "horizon": horizon})
-    connection.execute(
-        text("UPDATE projects SET horizon = :horizon WHERE name = :name"), {"name": project, "horizon": horizon}
-    )
+    past = and_(changes.c.project == project, changes.c.generation <= horizon)
+    connection.execute(delete(changes).where(past, _needless(horizon)))
+    connection.execute(update(projects).values(horizon=horizon).where(own))
     return horizon
+
+
+def _needless(horizon: int) -> ColumnElement[bool]:
+    """Return whether a change up to the horizon is not needed to replay later states, nor to know rows that nobody owns."""
+    later, r = changes.alias("later"), resources.alias("r")
+    let_go = and_(changes.c.action == "forget", changes.c.after.is_not(None))
+    still_free = exists().where(same(r, changes, ("tenant", "uid")), r.c.project.is_(None))
+    address = changes.c.tenant + "/" + changes.c.kind + "/" + changes.c.name
+    superseded = exists().where(
+        same(later, changes, ("project", "tenant", "kind")),
+        later.c.generation <= horizon,
+        later.c.generation > changes.c.generation,
+        or_(later.c.name == changes.c.name, later.c.previous == address),
+    )
+    return case((let_go, ~still_free), else_=or_(changes.c.after.is_(None), superseded))

@@ -13,6 +13,7 @@ from reconciler.errors import Problem, Refused
 from reconciler.model.audit import Actor
 from reconciler.model.live import DatabaseState
 from reconciler.store.audit import note
+from reconciler.store.dialect import is_sqlite
 from reconciler.store.failures import ConnectionLost, Contended, DatabaseFailed, ended
 from reconciler.store.key_checks import require_same
 from reconciler.store.migrations import MIGRATIONS, migrate
@@ -32,7 +33,7 @@ _SETUP_LOCK = 7_248_911_350_112_634_113  # any constant: concurrent set-ups of o
 
 def revision(connection: Connection) -> str | None:
     """The revision that the database is at; None where there is none."""
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         exists = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'reconciler_schema'")).scalar()
     else:
         # not to_regclass: a pooled session may remember from an earlier transaction that there is no such table
@@ -64,7 +65,7 @@ def state_of(connection: Connection) -> DatabaseState:
 
 
 def _has_tables(connection: Connection) -> bool:
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         return bool(connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar())
     return bool(
         connection.execute(

@@ -3,7 +3,7 @@
 ``HMAC-SHA256(key, lineage, address, uid, digest, witness, spec_version, generation)``, under a key of its own purpose, as ``KEY_ID:HEX`` in
 `applied.mac`. The first apply with a key signs all records of the project, and says so in the audit trail: from then on one
 without a MAC is forged too, and so are all of them where nobody left any. A record with the MAC of an earlier time is
-one that history knows as older (``OUTDATED``): nobody brings an earlier record back by hand.
+one that history knows as older (``outdated``): nobody brings an earlier record back by hand.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, exists, or_, select, update
 
 from reconciler.model.body import canonical
-from reconciler.store.bulk import may_stage, run_many, staged
+from reconciler.store.bulk import at, may_stage, run_many, run_staged, staging, value
+from reconciler.store.dialect import is_sqlite
+from reconciler.store.tables import ADDRESS, applied, audit, changes, columns, projects, same
 
 if TYPE_CHECKING:
     from reconciler.secrets.keys import Keys
@@ -25,12 +27,7 @@ SIGNED_FOR = "records_signed_for"
 """The member of an apply's entry in the audit trail that names the lineage whose records it signed."""
 _PURPOSE = b"reconciler applied record, format 2"
 _PURPOSE_1 = b"reconciler applied record, format 1"
-RECORD_COLUMNS = "tenant, kind, name, uid, digest, digest_of, spec_version, generation"
-OUTDATED = (
-    "EXISTS (SELECT 1 FROM changes c WHERE (c.tenant, c.kind, c.name) = ({0}.tenant, {0}.kind, {0}.name) "
-    "AND c.project = {0}.project AND c.generation > {0}.generation)"
-)
-"""Of a record of `applied`, whose alias is filled in: whether a later generation changed or ended what has this address."""
+_MACS = staging("staged", columns(applied, (*ADDRESS, "mac")))
 
 
 class Record(NamedTuple):
@@ -44,6 +41,19 @@ class Record(NamedTuple):
     witness: str | None
     spec_version: int
     generation: int
+
+
+_RECORDS = columns(applied, ("digest_of" if name == "witness" else name for name in Record._fields))
+
+
+def outdated(record: FromClause) -> ColumnElement[bool]:
+    """Return whether a later generation changed or ended what has the address of a record of `applied`."""
+    return exists().where(*(same(changes, record, (*ADDRESS, "project")), changes.c.generation > record.c.generation))
+
+
+def records_where(*where: ColumnElement[bool]) -> Select[Any]:
+    """Return what reads records of `applied`, each as the fields of ``Record`` and its MAC."""
+    return select(*_RECORDS, applied.c.mac).where(*where)
 
 
 class Seals(Struct, frozen=True):
@@ -78,15 +88,16 @@ NOTHING_FITS = Seals("", {})
 
 
 def seals_of(connection: Connection, project: str) -> Seals | None:
-    """None where no key is known, or where the project was never applied with one. Nothing fits a project without a row."""
+    """Return a project's MACs; None where no key is known, or where no apply of it had one.
+
+    Nothing fits a project without a row.
+    """
     keys: Keys | None = connection.info.get("keys")
     if keys is None:
         return None
-    sql = (
-        "SELECT lineage, EXISTS (SELECT 1 FROM applied a WHERE a.project = p.name AND a.mac IS NOT NULL) "
-        "FROM projects p WHERE name = :project"
-    )
-    found = connection.execute(text(sql), {"project": project}).one_or_none()
+    sealed = exists().where(applied.c.project == projects.c.name, applied.c.mac.is_not(None))
+    chosen = select(projects.c.lineage, sealed).where(projects.c.name == project)
+    found = connection.execute(chosen).one_or_none()
     if found is None:
         return NOTHING_FITS
     lineage, signed = found
@@ -95,12 +106,10 @@ def seals_of(connection: Connection, project: str) -> Seals | None:
 
 def _was_signed(connection: Connection, project: str, lineage: str) -> bool:
     """Whether the audit trail knows of an apply that signed, under the project's name of today or an earlier one."""
-    sql = (
-        f'SELECT EXISTS (SELECT 1 FROM audit WHERE key_id IS NOT NULL AND body LIKE \'%"{SIGNED_FOR}":"%\' '
-        "AND (body LIKE :project OR body LIKE :lineage))"
-    )
-    given = {"project": f'%"project":"{project}"%', "lineage": f'%"{SIGNED_FOR}":"{lineage}"%'}
-    return bool(connection.execute(text(sql), given).scalar_one())
+    body, lineages = audit.c.body, f'%"{SIGNED_FOR}":"'
+    own = or_(body.like(f'%"project":"{project}"%'), body.like(f'{lineages}{lineage}"%'))
+    signed = exists().where(audit.c.key_id.is_not(None), body.like(f"{lineages}%"), own)
+    return bool(connection.execute(select(signed)).scalar_one())
 
 
 def seal(connection: Connection, project: str, lineage: str, generation: int) -> bool:
@@ -108,12 +117,10 @@ def seal(connection: Connection, project: str, lineage: str, generation: int) ->
     keys: Keys | None = connection.info.get("keys")
     if keys is None:
         return False
-    chosen, seals = "project = :project", Seals(lineage, keys.by_id)
+    own, seals = [applied.c.project == project], Seals(lineage, keys.by_id)
     if seals_of(connection, project) is not None:
-        chosen += " AND generation = :generation"
-    given = {"project": project, "generation": generation}
-    found = connection.execute(text(f"SELECT {RECORD_COLUMNS} FROM applied WHERE {chosen}"), given)
-    records = [Record(*record) for record in found]
+        own.append(applied.c.generation == generation)
+    records = [Record(*record) for *record, _mac in connection.execute(records_where(*own))]
     _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in records])
     return True
 
@@ -127,14 +134,13 @@ def reseal(connection: Connection) -> int:
     if keys is None:
         return 0
     count = 0
-    sql = text(
-        f"SELECT {RECORD_COLUMNS}, mac FROM applied a WHERE project = :project AND mac IS NOT NULL AND NOT {OUTDATED.format('a')}"
-    )
-    for project, lineage in connection.execute(text("SELECT name, lineage FROM projects ORDER BY name")).all():
+    by_name = select(projects.c.name, projects.c.lineage).order_by(projects.c.name)
+    for project, lineage in connection.execute(by_name).all():
         if _was_signed(connection, project, lineage):
             continue
         seals = Seals(lineage, keys.by_id)
-        found = [(Record(*record), mac) for *record, mac in connection.execute(sql, {"project": project})]
+        own = (applied.c.project == project, applied.c.mac.is_not(None), ~outdated(applied))
+        found = [(Record(*record), mac) for *record, mac in connection.execute(records_where(*own))]
         before = [record for record, mac in found if seals.fitted_before(record, mac)]
         _write(connection, project, [(*record[:3], seals.mac(record, keys.primary)) for record in before])
         count += len(before)
@@ -142,20 +148,11 @@ def reseal(connection: Connection) -> int:
 
 
 def _write(connection: Connection, project: str, macs: list[tuple[str, ...]]) -> None:
-    if connection.dialect.name == "sqlite":
-        sql = "UPDATE applied SET mac = ? WHERE project = ? AND tenant = ? AND kind = ? AND name = ?"
-        run_many(connection, sql, [(mac, project, *address) for *address, mac in macs])
-    elif may_stage(connection, len(macs)):
-        sql = (
-            "UPDATE applied a SET mac = s.mac FROM pg_temp.staged s "
-            "WHERE a.project = :project AND (a.tenant, a.kind, a.name) = (s.tenant, s.kind, s.name)"
-        )
-        columns = ("tenant text", "kind text", "name text", "mac text")
-        staged(connection, columns, macs, sql, {"project": project})
-    elif macs:
-        sql = "UPDATE applied SET mac = :mac WHERE project = :project AND tenant = :tenant AND kind = :kind AND name = :name"
-        connection.execute(text(sql), [_named(project, *one) for one in macs])
-
-
-def _named(project: str, tenant: str, kind: str, name: str, mac: str) -> dict[str, Any]:
-    return {"project": project, "tenant": tenant, "kind": kind, "name": name, "mac": mac}
+    """Write MACs, each behind the address of its record."""
+    names = (*ADDRESS, "mac")
+    if not is_sqlite(connection) and may_stage(connection, len(macs)):
+        statement = update(applied).values(mac=_MACS.c.mac).where(applied.c.project == project)
+        run_staged(connection, _MACS, macs, statement.where(same(applied, _MACS, ADDRESS)))
+        return
+    statement = update(applied).values(mac=value(applied.c.mac)).where(at(applied, ("project", *ADDRESS)))
+    run_many(connection, statement, (*names, "project"), [(*one, project) for one in macs])

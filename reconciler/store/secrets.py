@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import delete as delete_row
+from sqlalchemy import update as update_row
 
 from reconciler.errors import IntegrityFailed, Refused
 from reconciler.model.address import Address
@@ -20,6 +22,8 @@ from reconciler.store.audit import append, newest_of
 from reconciler.store.bindings import bind_unbound, meaning_another, replaced
 from reconciler.store.changing import NotSetUp, Undone, changing, is_current
 from reconciler.store.connect import exists, reading
+from reconciler.store.dialect import Blob, body_text, insert, now
+from reconciler.store.tables import columns, equal, resources, secret_keys, secrets
 from reconciler.store.url import Database
 
 MOST_WRAPS = 2**32
@@ -27,7 +31,9 @@ MOST_WRAPS = 2**32
 
 OLD_FORMAT = b"RCS1"
 """The beginning of blobs of format 1, which bind no name."""
-_COLUMNS = ", ".join(StoredSecret._fields)
+_COLUMNS = columns(secrets, StoredSecret._fields)
+_VALUE = ("version", "type", "description", "key_id", "changed_by", "rotate_days")
+"""What each version of a secret brings, besides its blob and when it expires."""
 
 
 class Sealed(NamedTuple):
@@ -49,39 +55,34 @@ def listed(database: Database, tenants: Sequence[str] = (), name: str | None = N
     with reading(database) as connection:
         if not is_current(connection, database):
             return []
-        sql = f"SELECT {_COLUMNS} FROM secrets WHERE (:all = 1 OR tenant = :tenant) AND (:name = '' OR name = :name)"
         wanted: Sequence[str | None] = [*tenants] or [None]
         found: list[StoredSecret] = []
         for tenant in dict.fromkeys(wanted):
-            values = {"all": int(tenant is None), "tenant": tenant or "", "name": name or ""}
-            found += map(_secret, connection.execute(text(sql), values))
+            key = {"tenant": tenant, "name": name or None}
+            own = equal(secrets, {column: value for column, value in key.items() if value is not None})
+            found += map(_secret, connection.execute(select(*_COLUMNS).where(own)))
         return sorted(found, key=lambda secret: (secret.tenant, secret.name))  # databases sort by rules of their own
 
 
 def write(database: Database, new: Sealed, before: StoredSecret | None, actor: Actor, event: str) -> bool:
     """Writes version ``new.secret.version``; False, and nothing written, where ``before`` is not what is there."""
     secret = new.secret
-    values: dict[str, Any] = {
-        **secret._asdict(),
+    told = {
+        **{name: getattr(secret, name) for name in _VALUE},
         "blob": new.blob,
         "expires_at": _moment(secret.expires_at, database),
-        "was": before.version if before else 0,
     }
     with changing(database, f"the secret {secret.tenant}/{secret.name}") as connection:
         count_wrap(connection, secret.key_id)
+        statement: Any
         if before is None:
-            sql = (
-                "INSERT INTO secrets (tenant, name, uid, version, type, description, blob, key_id, created_by, changed_by, "
-                "expires_at, rotate_days) VALUES (:tenant, :name, :uid, :version, :type, :description, :blob, :key_id, "
-                ":created_by, :changed_by, :expires_at, :rotate_days) ON CONFLICT (tenant, name) DO NOTHING"
-            )
+            key = {"tenant": secret.tenant, "name": secret.name, "uid": secret.uid, "created_by": secret.created_by}
+            made = insert(connection, secrets).values({**key, **told})
+            statement = made.on_conflict_do_nothing(index_elements=["tenant", "name"])
         else:
-            sql = (
-                "UPDATE secrets SET version = :version, type = :type, description = :description, blob = :blob, key_id = :key_id, "
-                f"changed_by = :changed_by, changed_at = {_NOW[connection.dialect.name]}, expires_at = :expires_at, "
-                "rotate_days = :rotate_days WHERE tenant = :tenant AND name = :name AND uid = :uid AND version = :was"
-            )
-        if connection.execute(text(sql), values).rowcount != 1:
+            statement = update_row(secrets).values({**told, "changed_at": now()}).where(_is(secret, before.version))
+        # of an INSERT, SQLAlchemy keeps the count of rows only where it is asked to
+        if connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount != 1:
             raise Undone
         if before is None:
             bind_unbound(connection, secret)
@@ -95,12 +96,9 @@ def update(database: Database, new: StoredSecret, before: StoredSecret, actor: A
     told = ("description", "expires_at", "rotate_days")
     changed = {name: getattr(new, name) for name in told if getattr(new, name) != getattr(before, name)}
     with changing(database, f"the description of the secret {new}") as connection:
-        sql = (
-            "UPDATE secrets SET description = :description, expires_at = :expires_at, rotate_days = :rotate_days "
-            "WHERE tenant = :tenant AND name = :name AND uid = :uid AND version = :version"
-        )
-        values = {**new._asdict(), "expires_at": _moment(new.expires_at, database)}
-        if connection.execute(text(sql), values).rowcount != 1:
+        expires = _moment(new.expires_at, database)
+        values = {"description": new.description, "expires_at": expires, "rotate_days": new.rotate_days}
+        if connection.execute(update_row(secrets).values(values).where(_is(new, new.version))).rowcount != 1:
             raise Undone
         log(connection, "secret-update", new, actor, {"changed": sorted(changed)})
         return True
@@ -110,8 +108,7 @@ def update(database: Database, new: StoredSecret, before: StoredSecret, actor: A
 def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
     """False where it is not there any more."""
     with changing(database, f"the deletion of the secret {secret.tenant}/{secret.name}") as connection:
-        sql = "DELETE FROM secrets WHERE tenant = :tenant AND name = :name AND uid = :uid"
-        if connection.execute(text(sql), secret._asdict()).rowcount != 1:
+        if connection.execute(delete_row(secrets).where(_is(secret))).rowcount != 1:
             raise Undone
         log(connection, "secret-delete", secret, actor)
         return True
@@ -146,13 +143,10 @@ def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[S
     with reading(database) as connection:
         if not is_current(connection, database):
             return []
-        sql = (
-            f"SELECT {_COLUMNS}, blob FROM secrets WHERE (key_id <> :key OR substr(blob, 1, 4) = :old) AND uid > :after "
-            "ORDER BY uid LIMIT :limit"
-        )
-        values = {"key": key_id, "old": OLD_FORMAT, "after": after, "limit": limit}
-        records = connection.execute(text(sql), values)
-        return [_with_blob(record) for record in records]
+        old = func.substr(secrets.c.blob, 1, len(OLD_FORMAT), type_=Blob) == OLD_FORMAT
+        due = and_(or_(secrets.c.key_id != key_id, old), secrets.c.uid > after)
+        chosen = select(*_COLUMNS, secrets.c.blob).where(due).order_by(secrets.c.uid).limit(limit)
+        return [_with_blob(record) for record in connection.execute(chosen)]
 
 
 def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: Actor) -> bool:
@@ -160,9 +154,8 @@ def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: 
     secret = old.secret
     with changing(database, f"the new key of {secret.tenant}/{secret.name}") as connection:
         count_wrap(connection, key_id)
-        sql = "UPDATE secrets SET blob = :blob, key_id = :key WHERE uid = :uid AND version = :version AND blob = :was"
-        values = {"blob": blob, "key": key_id, "uid": secret.uid, "version": secret.version, "was": old.blob}
-        if connection.execute(text(sql), values).rowcount != 1:
+        same = equal(secrets, {"uid": secret.uid, "version": secret.version, "blob": old.blob})
+        if connection.execute(update_row(secrets).values(blob=blob, key_id=key_id).where(same)).rowcount != 1:
             raise Undone
         log(connection, "secret-rewrap", secret, actor, {"from": secret.key_id, "to": key_id})
         return True
@@ -191,13 +184,13 @@ def users(database: Database, tenant: str, reference: SecretRef) -> list[Address
     with reading(database) as connection:
         if not is_current(connection, database):
             return []
-        cast = "" if database.is_sqlite else "::text"
-        sql = f"SELECT kind, name, spec{cast} FROM resources WHERE tenant = :tenant AND spec{cast} LIKE :reference"
-        values = {"tenant": tenant, "reference": f'%"{reference.scheme}://{reference.name}%'}
+        spec = body_text(resources.c.spec)
+        holds = spec.like(f'%"{reference.scheme}://{reference.name}%')
+        chosen = select(resources.c.kind, resources.c.name, spec).where(resources.c.tenant == tenant, holds)
         return sorted(
             Address(tenant, kind, own)
-            for kind, own, spec in connection.execute(text(sql), values)
-            if any(use.reference.is_of(reference) for use in references_in(json.loads(spec)))
+            for kind, own, body in connection.execute(chosen)
+            if any(use.reference.is_of(reference) for use in references_in(json.loads(body)))
         )
 
 
@@ -207,11 +200,10 @@ def key_uses(database: Database) -> dict[str, KeyUse]:
     with reading(database) as connection:
         if not is_current(connection, database):
             return {}
-        sql = (
-            "SELECT k.key_id, k.wraps, (SELECT count(*) FROM secrets s WHERE s.key_id = k.key_id), k.retired_at "
-            "FROM secret_keys k ORDER BY k.key_id"
-        )
-        return {r[0]: KeyUse(r[0], r[1], r[2], _datetime(r[3])) for r in connection.execute(text(sql))}
+        k = secret_keys.c
+        held = select(func.count()).where(secrets.c.key_id == k.key_id).scalar_subquery()
+        uses: Any = connection.execute(select(k.key_id, k.wraps, held, k.retired_at).order_by(k.key_id))
+        return {key_id: KeyUse(key_id, wraps, count, _datetime(retired)) for key_id, wraps, count, retired in uses}
 
 
 def retire(database: Database, key_id: str, actor: Actor) -> None:
@@ -220,27 +212,23 @@ def retire(database: Database, key_id: str, actor: Actor) -> None:
         return
     with suppress(NotSetUp), changing(database, f"the retirement of the key {key_id}") as connection:
         count_wrap(connection, key_id, 0)
-        held = connection.execute(
-            text("SELECT count(*) FROM secrets WHERE key_id = :key"), {"key": key_id}
-        ).scalar_one()
+        held = connection.execute(select(func.count()).where(secrets.c.key_id == key_id)).scalar_one()
         if held:
             raise Refused(
                 f"the key {key_id} still holds {held} secret{'s' if held > 1 else ''}",
                 code="key-in-use",
                 hint="run `reconciler secrets reencrypt` first",
             )
-        now = _NOW[connection.dialect.name]
-        connection.execute(text(f"UPDATE secret_keys SET retired_at = {now} WHERE key_id = :key"), {"key": key_id})
+        connection.execute(update_row(secret_keys).values(retired_at=now()).where(secret_keys.c.key_id == key_id))
         append(connection, {**_said("key-retire", actor), "key": key_id}, actor.key)
 
 
 def count_wrap(connection: Connection, key_id: str, wraps: int = 1) -> None:
     """Part of the caller's transaction; holds the key's row. Raises Refused for a retired or worn-out key."""
-    sql = (
-        "INSERT INTO secret_keys (key_id, wraps) VALUES (:key, :wraps) ON CONFLICT (key_id) "
-        "DO UPDATE SET wraps = secret_keys.wraps + :wraps RETURNING wraps, retired_at"
-    )
-    count, retired = connection.execute(text(sql), {"key": key_id, "wraps": wraps}).one()
+    first = insert(connection, secret_keys).values(key_id=key_id, wraps=wraps)
+    more = {"wraps": secret_keys.c.wraps + first.excluded.wraps}
+    counted = first.on_conflict_do_update(index_elements=["key_id"], set_=more)
+    count, retired = connection.execute(counted.returning(secret_keys.c.wraps, secret_keys.c.retired_at)).one()
     if retired is not None and wraps:
         raise Refused(
             f"the key {key_id} is retired", code="key-retired", hint="this key file is old: fetch the current one"
@@ -266,8 +254,8 @@ def _said(event: str, actor: Actor) -> dict[str, Any]:
 
 
 def _sealed(connection: Connection, tenant: str, name: str) -> Sealed | None:
-    sql = f"SELECT {_COLUMNS}, blob FROM secrets WHERE tenant = :tenant AND name = :name"
-    record = connection.execute(text(sql), {"tenant": tenant, "name": name}).first()
+    own = equal(secrets, {"tenant": tenant, "name": name})
+    record = connection.execute(select(*_COLUMNS, secrets.c.blob).where(own)).first()
     return _with_blob(record) if record else None
 
 
@@ -295,7 +283,10 @@ def _secret(record: Any) -> StoredSecret:
     return found._replace(created_at=created, changed_at=changed, expires_at=expires)
 
 
-_NOW = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%dT%H:%M:%SZ','now')"}
+def _is(secret: StoredSecret, version: int | None = None) -> ColumnElement[bool]:
+    """Return the condition on the row of this life of a secret, of any version or of one."""
+    key = {"tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
+    return equal(secrets, key if version is None else {**key, "version": version})
 
 
 def _datetime(value: Any) -> datetime | None:

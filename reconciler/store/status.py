@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, and_, select, update
 
 from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
@@ -21,10 +21,13 @@ from reconciler.model.target import PARTS, part_uid
 from reconciler.store.audit import note
 from reconciler.store.changing import current, is_current
 from reconciler.store.connect import exists, reading
+from reconciler.store.dialect import body_text
 from reconciler.store.filing import changing_status, freezes_in
 from reconciler.store.keys import read_keys
 from reconciler.store.pending import Pending, mark, pending_in, put
 from reconciler.store.secrets import Actor
+from reconciler.store.tables import applied, caller_keys, equal, resources
+from reconciler.store.tables import freezes as freezes_table
 from reconciler.store.url import Database
 
 MOST_NAMED = 5
@@ -97,12 +100,9 @@ def unfreeze(database: Database, target: str, reason: str, actor: Actor) -> None
         if not lifted:
             raise _not_frozen(connection, found)
         for one in lifted:
-            connection.execute(
-                text(
-                    "UPDATE freezes SET lifted_at = :at, lifted_by = :by WHERE origin = :origin AND lifted_at IS NULL"
-                ),
-                {"at": moment(datetime.now(UTC)), "by": actor.name, "origin": one.origin},
-            )
+            held = and_(freezes_table.c.origin == one.origin, freezes_table.c.lifted_at.is_(None))
+            end = {"lifted_at": moment(datetime.now(UTC)), "lifted_by": actor.name}
+            connection.execute(update(freezes_table).values(end).where(held))
         note(connection, "unfreeze", actor, {"target": target, "reason": reason})
 
 
@@ -124,7 +124,7 @@ def read_status(database: Database) -> Status:
 
 def status_in(connection: Connection) -> Status:
     """Return what counts now, with revoked and expired keys, so that they can be refused by name."""
-    keys = {key.id: key for key in read_keys(connection, "1 = 1", {})}
+    keys = {key.id: key for key in read_keys(connection)}
     return Status(keys, tuple(freezes_in(connection)), len(pending_in(connection)))
 
 
@@ -133,10 +133,9 @@ def _find(connection: Connection, target: str) -> _Found:
     if len(parts) == 1:
         return _Found(target, True)
     if len(parts) == 2:
-        sql = {"tenant": "SELECT 1 FROM resources WHERE tenant = :name LIMIT 1"}.get(
-            parts[0], "SELECT 1 FROM caller_keys WHERE id = :name"
-        )
-        return _Found(target, connection.execute(text(sql), {"name": parts[1]}).first() is not None)
+        column = resources.c.tenant if parts[0] == "tenant" else caller_keys.c.id
+        found = connection.execute(select(column).where(column == parts[1]).limit(1)).first()
+        return _Found(target, found is not None)
     tenant, kind, name = target.split("/", 2)
     if kind in PARTS and "/" in name:
         return _find_part(connection, target)
@@ -145,25 +144,23 @@ def _find(connection: Connection, target: str) -> _Found:
         if len(owners) != 1 or len(owners[0][1]) != 1:  # a freeze of the resource would stop its other tools too
             return _Found(target, bool(owners))
         return _Found(target, True, tenant, owners[0][0])
-    sql = "SELECT uid FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
-    uid = connection.execute(text(sql), {"tenant": tenant, "kind": kind, "name": name}).scalar()
+    own = equal(resources, {"tenant": tenant, "kind": kind, "name": name})
+    uid = connection.execute(select(resources.c.uid).where(own)).scalar()
     return _Found(target, False) if uid is None else _Found(target, True, tenant, str(uid))
 
 
 def _find_part(connection: Connection, target: str) -> _Found:
-    """A part is known by its resource's uid, so a freeze of it follows that, and stops nothing else of it."""
+    """Find a part by its resource's uid, so that a freeze of it follows that, and stops nothing else of it."""
     tenant, word, name, part = target.split("/", 3)
-    sql = "SELECT uid, spec FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
-    values = {"tenant": tenant, "kind": PARTS[word], "name": name}
-    for uid, spec in connection.execute(text(sql), values):
+    own = equal(resources, {"tenant": tenant, "kind": PARTS[word], "name": name})
+    for uid, spec in connection.execute(select(resources.c.uid, body_text(resources.c.spec)).where(own)):
         if part in _parts(PARTS[word], spec):
             return _Found(target, True, tenant, part_uid(str(uid), part))
     return _Found(target, False)
 
 
-def _parts(kind: str, spec: Any) -> Collection[str]:
-    calls = KINDS[kind].calls
-    body = orjson.loads(spec) if isinstance(spec, str | bytes) else spec
+def _parts(kind: str, spec: str) -> Collection[str]:
+    calls, body = KINDS[kind].calls, orjson.loads(spec)
     return calls.parts(body) if calls is not None and calls.parts is not None and isinstance(body, dict) else ()
 
 
@@ -171,9 +168,10 @@ def _tools(connection: Connection, tenant: str) -> list[tuple[str, frozenset[str
     """Return the uid of each resource that agents see as tools, and the names of these."""
     found = []
     for kind in (name for name, one in KINDS.items() if one.calls is not None):
-        sql = "SELECT uid, name, spec FROM resources WHERE tenant = :tenant AND kind = :kind"
-        for uid, name, spec in connection.execute(text(sql), {"tenant": tenant, "kind": kind}):
-            body = orjson.loads(spec) if isinstance(spec, str | bytes) else spec
+        own = equal(resources, {"tenant": tenant, "kind": kind})
+        chosen = select(resources.c.uid, resources.c.name, body_text(resources.c.spec)).where(own)
+        for uid, name, spec in connection.execute(chosen):
+            body = orjson.loads(spec)
             if isinstance(body, dict) and (tools := tools_in(Address(tenant, kind, name), body)):
                 found.append((str(uid), tools))
     return found
@@ -183,29 +181,28 @@ def meant(connection: Connection, target: str) -> str | None:
     """Return the name that was probably meant: where the resource was moved to, or one that looks alike."""
     parts = target.split("/")
 
-    def names(sql: str, **values: str) -> list[str]:
-        return [str(name) for name in connection.execute(text(sql), values).scalars()]
+    def names(column: Column[Any], **values: str) -> list[str]:
+        chosen = select(column).where(equal(column.table, values)) if values else select(column).distinct()
+        return [str(name) for name in connection.execute(chosen).scalars()]
 
     if len(parts) == 2:
-        column, table = ("tenant", "resources") if parts[0] == "tenant" else ("id", "caller_keys")
-        near = nearest(parts[1], names(f"SELECT DISTINCT {column} FROM {table}"))
+        near = nearest(parts[1], names(resources.c.tenant if parts[0] == "tenant" else caller_keys.c.id))
         return f"{parts[0]}/{near}" if near else None
     tenant, kind, name = target.split("/", 2)
     if kind in PARTS and "/" in name:
-        sql = "SELECT name, spec FROM resources WHERE tenant = :tenant AND kind = :kind"
-        listed = connection.execute(text(sql), {"tenant": tenant, "kind": PARTS[kind]})
-        near = nearest(name, [f"{own}/{part}" for own, spec in listed for part in _parts(PARTS[kind], spec)])
+        own = equal(resources, {"tenant": tenant, "kind": PARTS[kind]})
+        listed = connection.execute(select(resources.c.name, body_text(resources.c.spec)).where(own))
+        near = nearest(name, [f"{one}/{part}" for one, spec in listed for part in _parts(PARTS[kind], spec)])
         return f"{tenant}/{kind}/{near}" if near else None
     if kind == TOOL:
         near = nearest(name, [tool for _, own in _tools(connection, tenant) for tool in own])
         return f"{tenant}/{TOOL}/{near}" if near else None
-    moved = "SELECT name FROM applied WHERE tenant = :tenant AND kind = :kind AND moved_from = :target"
-    if renamed := names(moved, tenant=tenant, kind=kind, target=target):
+    if renamed := names(applied.c.name, tenant=tenant, kind=kind, moved_from=target):
         return f"{tenant}/{kind}/{renamed[0]}"
-    alike = names("SELECT name FROM resources WHERE tenant = :tenant AND kind = :kind", tenant=tenant, kind=kind)
+    alike = names(resources.c.name, tenant=tenant, kind=kind)
     if near := nearest(name, alike):
         return f"{tenant}/{kind}/{near}"
-    others = names("SELECT tenant FROM resources WHERE kind = :kind AND name = :name", kind=kind, name=name)
+    others = names(resources.c.tenant, kind=kind, name=name)
     near = nearest(tenant, others)
     return f"{near}/{kind}/{name}" if near else None
 
@@ -250,9 +247,9 @@ def _entry(connection: Connection, freeze: Freeze) -> FreezeEntry:
     if freeze.uid is None:
         state = "in-force" if _find(connection, freeze.target).exists else "waiting"
         return FreezeEntry(freeze, freeze.target, state)
-    sql = "SELECT kind, name FROM resources WHERE tenant = :tenant AND uid = :uid"
     whole, _, part = freeze.uid.partition("/")
-    found = connection.execute(text(sql), {"tenant": freeze.tenant, "uid": whole}).first()
+    own = equal(resources, {"tenant": freeze.tenant, "uid": whole})
+    found = connection.execute(select(resources.c.kind, resources.c.name).where(own)).first()
     if found is None:
         return FreezeEntry(freeze, None, "ended")
     word = next((word for word, kind in PARTS.items() if part and kind == found.kind), found.kind)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, FromClause, or_, update
 
 from reconciler.model.status import moment
+from reconciler.store.tables import status_counter
 
-SUSPENDED = "({0}.suspended_at IS NOT NULL OR {0}.suspended_by IS NOT NULL)"
-"""Whether a row of ``statuses`` says that its resource is suspended: the one judge of it, also for rows written by hand."""
+_RAISE = update(status_counter).values(n=status_counter.c.n + 1).returning(status_counter.c.n)
+
+
+def is_suspended(row: FromClause) -> ColumnElement[bool]:
+    """Return whether a row of `statuses` says that its resource is suspended: the one judge, also of rows written by hand."""
+    return or_(row.c.suspended_at.is_not(None), row.c.suspended_by.is_not(None))
 
 
 def raise_counter(connection: Connection) -> int:
     """Report to runtimes that status has changed, and return the counter; its lock is held until the transaction ends."""
-    return int(connection.execute(text("UPDATE status_counter SET n = n + 1 RETURNING n")).scalar_one())
+    return int(connection.execute(_RAISE).scalar_one())
 
 
 def shown(value: Any) -> Any:

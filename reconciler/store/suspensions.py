@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, and_, select, update
 
 from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
@@ -14,17 +14,12 @@ from reconciler.model.address import Address
 from reconciler.model.audit import Actor
 from reconciler.model.status import moment
 from reconciler.store.audit import note
+from reconciler.store.dialect import insert
 from reconciler.store.filing import changing_status
 from reconciler.store.status import UnknownTarget, meant
-from reconciler.store.status_change import SUSPENDED
+from reconciler.store.status_change import is_suspended
+from reconciler.store.tables import ADDRESS, columns, equal, resources, same, statuses
 from reconciler.store.url import Database
-
-_SUSPEND = f"""INSERT INTO statuses AS s (tenant, uid, suspended_by, suspended_reason, suspended_at)
-  VALUES (:tenant, :uid, :by, :reason, :at)
-  ON CONFLICT (tenant, uid) DO UPDATE SET suspended_by = :by, suspended_reason = :reason, suspended_at = :at
-  WHERE NOT {SUSPENDED.format("s")}"""
-_RESUME = f"""UPDATE statuses SET suspended_by = NULL, suspended_reason = NULL, suspended_at = NULL
-  WHERE tenant = :tenant AND uid = :uid AND {SUSPENDED.format("statuses")}"""
 
 
 class NotSuspended(ReconcilerError):
@@ -37,10 +32,15 @@ def suspend(database: Database, address: Address, reason: str, actor: Actor) -> 
     Waits for an apply that writes, as every change of status but a freeze does.
     """
     with changing_status(database, actor, f"the suspension of {address}") as connection:
-        values = {"tenant": address.tenant, "uid": _uid(connection, address), "by": actor.name, "reason": reason}
-        changed = connection.execute(text(_SUSPEND), {**values, "at": moment(datetime.now(UTC))}).rowcount > 0
+        uid, now = _uid(connection, address), moment(datetime.now(UTC))
+        held = {"suspended_by": actor.name, "suspended_reason": reason, "suspended_at": now}
+        row = insert(connection, statuses).values(tenant=address.tenant, uid=uid, **held)
+        key = {"index_elements": ["tenant", "uid"], "set_": held, "where": ~is_suspended(statuses)}
+        # of an INSERT, SQLAlchemy keeps the count of rows only where it is asked to
+        counted = row.on_conflict_do_update(**key).execution_options(preserve_rowcount=True)
+        changed: bool = connection.execute(counted).rowcount > 0
         if changed:
-            note(connection, "suspend", actor, {"target": str(address), "uid": values["uid"], "reason": reason})
+            note(connection, "suspend", actor, {"target": str(address), "uid": uid, "reason": reason})
     return changed
 
 
@@ -48,14 +48,15 @@ def resume(database: Database, address: Address, reason: str, actor: Actor) -> N
     """Lift the suspension of a live resource. Raises UnknownTarget, or NotSuspended where there is none."""
     with changing_status(database, actor, f"the end of the suspension of {address}") as connection:
         uid = _uid(connection, address)
-        if not connection.execute(text(_RESUME), {"tenant": address.tenant, "uid": uid}).rowcount:
+        own = and_(equal(statuses, {"tenant": address.tenant, "uid": uid}), is_suspended(statuses))
+        free = {"suspended_by": None, "suspended_reason": None, "suspended_at": None}
+        if not connection.execute(update(statuses).values(free).where(own)).rowcount:
             raise _not_suspended(connection, address)
         note(connection, "resume", actor, {"target": str(address), "uid": uid, "reason": reason})
 
 
 def _uid(connection: Connection, address: Address) -> str:
-    sql = "SELECT uid FROM resources WHERE tenant = :tenant AND kind = :kind AND name = :name"
-    uid = connection.execute(text(sql), address._asdict()).scalar()
+    uid = connection.execute(select(resources.c.uid).where(equal(resources, address._asdict()))).scalar()
     if uid is None:
         near = meant(connection, str(address))
         hint = f"did you mean {near}?" if near else "see `reconciler list`"
@@ -64,11 +65,9 @@ def _uid(connection: Connection, address: Address) -> str:
 
 
 def _not_suspended(connection: Connection, address: Address) -> NotSuspended:
-    sql = (
-        "SELECT r.tenant, r.kind, r.name FROM resources r JOIN statuses s ON (s.tenant, s.uid) = (r.tenant, r.uid) "
-        f"WHERE {SUSPENDED.format('s')}"
-    )
-    suspended = ["/".join(parts) for parts in connection.execute(text(sql))]
+    held = resources.join(statuses, same(statuses, resources, ("tenant", "uid")))
+    chosen = select(*columns(resources, ADDRESS)).select_from(held).where(is_suspended(statuses))
+    suspended = ["/".join(parts) for parts in connection.execute(chosen)]
     near = nearest(str(address), suspended)
     hint = f"did you mean {near}?" if near else "suspended resources have a note in `reconciler list`"
     return NotSuspended(f"{address} is not suspended", hint=hint if suspended else "nothing is suspended")

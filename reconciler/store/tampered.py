@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, and_, select
 
 from reconciler.errors import IntegrityFailed
 from reconciler.model.body import canonical, digest_of_text
@@ -16,6 +16,7 @@ from reconciler.model.live import DatabaseState
 from reconciler.store.audit import newest_of
 from reconciler.store.connect import exists, reading
 from reconciler.store.schema import state_of
+from reconciler.store.tables import changes, generations, projects
 from reconciler.store.url import Database
 
 Told = list[str | None]
@@ -63,16 +64,17 @@ def tampered_in(connection: Connection, project: str | None = None) -> Iterator[
     A generation is found in the trail by its project and its number: the id that its row names may have been changed as well.
     """
     trail = _trail_of(connection)
-    sql = (
-        "SELECT p.name, p.horizon, g.number, g.apply_id, c.tenant, c.kind, c.name, c.action, c.before, c.after "
-        "FROM generations g JOIN projects p ON p.name = g.project "
-        "LEFT JOIN changes c ON c.project = g.project AND c.generation = g.number "
-        "WHERE CAST(:project AS text) IS NULL OR g.project = :project ORDER BY g.project, g.number, c.position"
-    )
-    records = connection.execution_options(yield_per=1000).execute(text(sql), {"project": project})
+    g, c = generations.c, changes.c
+    own = (projects.c.name, projects.c.horizon, g.number, g.apply_id)
+    made = generations.join(projects, projects.c.name == g.project)
+    made = made.outerjoin(changes, and_(c.project == g.project, c.generation == g.number))
+    chosen = select(*own, c.tenant, c.kind, c.name, c.action, c.before, c.after).select_from(made)
+    chosen = chosen if project is None else chosen.where(g.project == project)
+    ordered = chosen.order_by(g.project, g.number, c.position)
+    records: Any = connection.execution_options(yield_per=1000).execute(ordered)
     for name, of_project in groupby(records, itemgetter(0)):
         expected = 1
-        for (horizon, number, apply_id), changes in groupby(of_project, itemgetter(1, 2, 3)):
+        for (horizon, number, apply_id), found in groupby(of_project, itemgetter(1, 2, 3)):
             pruned = min(_number(horizon), trail.pruned.get(name, 0)) if name in trail.known else _number(horizon)
             yield from (
                 Tampered(name, gone)
@@ -80,7 +82,7 @@ def tampered_in(connection: Connection, project: str | None = None) -> Iterator[
                 if (name, gone) in trail.digests
             )
             expected = number + 1
-            kept = changes_digest([_told(*change[4:]) for change in changes if change[4] is not None])
+            kept = changes_digest([_told(*change[4:]) for change in found if change[4] is not None])
             if number > pruned and not trail.fits(name, number, apply_id, kept):
                 yield Tampered(name, number)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import select, update
 
 from reconciler.model.live import DatabaseState
 from reconciler.store.changing import changing
 from reconciler.store.connect import exists, reading
 from reconciler.store.schema import state_of
+from reconciler.store.tables import columns, equal, trail_keys
 from reconciler.store.url import Database
 
 
@@ -28,15 +29,12 @@ def wrapped_keys(database: Database) -> list[Wrapped] | None:
     with reading(database) as connection:
         if state_of(connection) is not DatabaseState.CURRENT:
             return None
-        sql = "SELECT key_id, wrapped_by, wrapped FROM trail_keys ORDER BY key_id"
-        return [Wrapped(*record) for record in connection.execute(text(sql))]
+        chosen = select(*columns(trail_keys, Wrapped._fields)).order_by(trail_keys.c.key_id)
+        return [Wrapped(*record) for record in connection.execute(chosen)]
 
 
 def wrap_again(database: Database, old: Wrapped, new: Wrapped) -> None:
     """Put a key under another one; nothing is done where somebody else did so at the same time."""
     with changing(database, f"the new wrap of the audit trail's key {old.key_id}") as connection:
-        sql = (
-            "UPDATE trail_keys SET wrapped_by = :wrapped_by, wrapped = :wrapped "
-            "WHERE key_id = :key_id AND wrapped_by = :was_by AND wrapped = :was"
-        )
-        connection.execute(text(sql), {**new._asdict(), "was_by": old.wrapped_by, "was": old.wrapped})
+        another = update(trail_keys).values(wrapped_by=new.wrapped_by, wrapped=new.wrapped)
+        connection.execute(another.where(equal(trail_keys, {**old._asdict(), "key_id": new.key_id})))

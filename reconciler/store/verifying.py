@@ -1,18 +1,31 @@
-"""What `db verify` reads: history, records and claims, row by row, so that memory does not grow with the database."""
+"""Reads what `db verify` compares: history, records and claims, row by row, so that memory does not grow with the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import text
+from sqlalchemy import and_, exists, func, literal_column, select, union_all
 
 from reconciler.model.address import Address
 from reconciler.model.history import PastChange
-from reconciler.store.history import CHANGE_COLUMNS, change_of
+from reconciler.store.history import CHANGE, change_of
 from reconciler.store.rows import witness_of
-from reconciler.store.seals import RECORD_COLUMNS, Record
+from reconciler.store.seals import Record, records_where
+from reconciler.store.tables import (
+    ADDRESS,
+    LIFE,
+    applied,
+    changes,
+    columns,
+    equal,
+    generations,
+    projects,
+    resources,
+    same,
+    tombstones,
+)
 
 ROWS_AT_ONCE = 1000
 
@@ -41,61 +54,62 @@ def streaming(connection: Connection) -> Connection:
 
 
 def numbers(connection: Connection) -> list[Numbers]:
-    sql = (
-        "SELECT p.name, p.generation, count(g.number), COALESCE(max(g.number), 0) FROM projects p "
-        "LEFT JOIN generations g ON g.project = p.name GROUP BY p.name, p.generation ORDER BY p.name"
-    )
-    return [Numbers(*record) for record in connection.execute(text(sql))]
+    own, number = columns(projects, ("name", "generation")), generations.c.number
+    kept = projects.outerjoin(generations, generations.c.project == projects.c.name)
+    counted: Any = select(*own, func.count(number), func.coalesce(func.max(number), 0)).select_from(kept)
+    return [Numbers(*record) for record in connection.execute(counted.group_by(*own).order_by(projects.c.name))]
 
 
 def tenants_of(connection: Connection, project: str) -> list[str]:
     """Return the tenants that the project owns something in."""
-    sql = "SELECT DISTINCT tenant FROM applied WHERE project = :project ORDER BY tenant"
-    return [*connection.execute(text(sql), {"project": project}).scalars()]
+    tenant = applied.c.tenant
+    own = select(tenant).distinct().where(applied.c.project == project).order_by(tenant)
+    return [*connection.execute(own).scalars()]
 
 
 def past_of(connection: Connection, project: str) -> Iterator[PastChange]:
     """Yield a project's changes tenant by tenant, oldest first, in one pass: no index leads to those of one tenant."""
-    sql = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE project = :project ORDER BY tenant, generation, position"
-    yield from map(change_of, connection.execute(text(sql), {"project": project}))
+    order = columns(changes, ("tenant", "generation", "position"))
+    own = select(*columns(changes, CHANGE)).where(changes.c.project == project).order_by(*order)
+    yield from map(change_of, connection.execute(own))
 
 
 def claims_of(connection: Connection, project: str, tenant: str) -> Iterator[Claim]:
-    sql = "SELECT kind, name, uid, digest, spec FROM applied WHERE project = :project AND tenant = :tenant ORDER BY kind, name"
-    for kind, name, uid, digest, spec in connection.execute(text(sql), {"project": project, "tenant": tenant}):
+    """Yield the records of a project in one tenant, in the order of their addresses."""
+    chosen = select(*columns(applied, ("kind", "name", "uid", "digest", "spec"))).order_by(*columns(applied, ADDRESS))
+    own = equal(applied, {"project": project, "tenant": tenant})
+    for kind, name, uid, digest, spec in connection.execute(chosen.where(own)):
         yield Claim(Address(tenant, kind, name), uid, digest, isinstance(spec, str) and witness_of(spec) == digest)
-
-
-_LIFE = "tenant = :tenant AND uid = :uid"
-_TRACES = (
-    f"SELECT 1 FROM applied WHERE {_LIFE} AND project <> :project",
-    f"SELECT 1 FROM changes WHERE {_LIFE} AND project <> :project",
-    # taken over and replaced in one: its name lives on under another uid
-    "SELECT 1 FROM changes WHERE tenant = :tenant AND kind = :kind AND name = :name AND project <> :project",
-    f"SELECT 1 FROM resources WHERE {_LIFE} AND COALESCE(project, '') <> :project",
-    f"SELECT 1 FROM tombstones WHERE {_LIFE} AND COALESCE(project, '') <> :project",
-    # whoever took it over may have deleted it, and pruned that
-    f"SELECT 1 FROM tombstones t WHERE {_LIFE} AND EXISTS (SELECT 1 FROM projects WHERE name <> :project AND horizon > 0)",
-)
 
 
 def was_taken_over(connection: Connection, project: str, address: Address, uid: str) -> bool:
     """Whether another project took a resource over: the history of the one it was taken from does not say so."""
-    values = {"project": project, "uid": uid, **address._asdict()}
-    return connection.execute(text(" UNION ALL ".join(_TRACES)), values).first() is not None
+    life = {"tenant": address.tenant, "uid": uid}
+    others_that_pruned = exists().where(projects.c.name != project, projects.c.horizon > 0)
+    traces = (
+        *((table, and_(equal(table, life), table.c.project != project)) for table in (applied, changes)),
+        # taken over and replaced in one: its name lives on under another uid
+        (changes, and_(equal(changes, address._asdict()), changes.c.project != project)),
+        *(
+            (table, and_(equal(table, life), func.coalesce(table.c.project, "") != project))
+            for table in (resources, tombstones)
+        ),
+        # whoever took it over may have deleted it, and pruned that
+        (tombstones, and_(equal(tombstones, life), others_that_pruned)),
+    )
+    found: Any = union_all(*(select(literal_column("1")).select_from(table).where(trace) for table, trace in traces))
+    return connection.execute(found).first() is not None
 
 
 def lost_claims(connection: Connection) -> Iterator[Address]:
     """Yield what was applied and is not live any more, not as that life."""
-    sql = (
-        "SELECT a.tenant, a.kind, a.name FROM applied a WHERE NOT EXISTS (SELECT 1 FROM resources r "
-        "WHERE (r.tenant, r.kind, r.name, r.uid) = (a.tenant, a.kind, a.name, a.uid)) ORDER BY 1, 2, 3"
-    )
-    yield from (Address(*record) for record in connection.execute(text(sql)))
+    own = columns(applied, ADDRESS)
+    lost = select(*own).where(~exists().where(same(resources, applied, LIFE))).order_by(*own)
+    yield from (Address(*record) for record in connection.execute(lost))
 
 
 def sealed_records(connection: Connection, project: str) -> Iterator[tuple[Record, str | None]]:
     """Yield each record of a project with its MAC."""
-    sql = f"SELECT {RECORD_COLUMNS}, mac FROM applied WHERE project = :project ORDER BY tenant, kind, name"
-    for *record, mac in connection.execute(text(sql), {"project": project}):
+    own = records_where(applied.c.project == project).order_by(*columns(applied, ADDRESS))
+    for *record, mac in connection.execute(own):
         yield Record(*record), mac

@@ -1,4 +1,4 @@
-"""Looks at a database again and again, for whoever has to know at once that something has changed there."""
+"""Looks at a database again and again, so that a change there is known at once."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from reconciler.errors import Refused
 from reconciler.model.known import Known
 from reconciler.model.live import DatabaseState
 from reconciler.model.status import Status
 from reconciler.store.connect import cut, exists, readable
+from reconciler.store.dialect import is_sqlite
 from reconciler.store.failures import translated
 from reconciler.store.known import known_in
 from reconciler.store.pending import ids_in
 from reconciler.store.schema import require_usable, state_of
 from reconciler.store.status import status_in
-from reconciler.store.status_change import SUSPENDED
+from reconciler.store.status_change import is_suspended
+from reconciler.store.tables import projects, statuses
 from reconciler.store.url import Database
 
 T = TypeVar("T")
 CONNECT_SECONDS = 2.0
 FOREVER = 1e9
-_PULSE = {
-    "sqlite": "SELECT n, (SELECT group_concat(name || ' ' || generation) FROM projects), "
-    "(SELECT group_concat(tenant || ' ' || uid) FROM (SELECT tenant, uid FROM statuses s WHERE "
-    f"{SUSPENDED.format('s')} ORDER BY tenant, uid)), (SELECT n FROM status_counter), 0, 0 FROM row_counter",
-    # a number is drawn before its transaction commits: what is under way when we look has to be looked at once more
-    "postgresql": "SELECT (SELECT last_value FROM resource_row_version), "
+_OF_FILE = (
+    "SELECT n, (SELECT group_concat(name || ' ' || generation) FROM projects), "
+    "(SELECT group_concat(tenant || ' ' || uid) FROM (SELECT tenant, uid FROM statuses WHERE "
+    f"({is_suspended(statuses)}) ORDER BY tenant, uid)), (SELECT n FROM status_counter), 0, 0 FROM row_counter"
+)
+# a number is drawn before its transaction commits: what is under way when we look has to be looked at once more
+_OF_SERVER = (
+    "SELECT (SELECT last_value FROM resource_row_version), "
     "(SELECT string_agg(name || ' ' || generation, ',' ORDER BY name) FROM projects), "
-    "(SELECT string_agg(tenant || ' ' || uid, ',' ORDER BY tenant, uid) FROM statuses s "
-    f"WHERE {SUSPENDED.format('s')}), (SELECT n FROM status_counter), "
-    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
-}
+    "(SELECT string_agg(tenant || ' ' || uid, ',' ORDER BY tenant, uid) FROM statuses "
+    f"WHERE ({is_suspended(statuses)})), (SELECT n FROM status_counter), "
+    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+)
 
 
 class Pulse(NamedTuple):
@@ -81,8 +85,8 @@ class Watch:
         def whole(connection: Connection, inode: tuple[int, int]) -> World:
             # first, so that what changes while the rest is read is seen by the next pulse
             pulse = _pulse(connection, inode)
-            sql = text("SELECT name, generation FROM projects")
-            generations = {name: generation for name, generation in connection.execute(sql)}  # noqa: C416
+            records = connection.execute(select(projects.c.name, projects.c.generation))
+            generations = {name: generation for name, generation in records}  # noqa: C416
             return World(pulse, [*known_in(connection)], status_in(connection), generations)
 
         return self._look(whole)
@@ -148,5 +152,7 @@ def look(database: Database) -> World:
 
 
 def _pulse(connection: Connection, inode: tuple[int, int]) -> Pulse:
-    *moves, counter, oldest, following = connection.execute(text(_PULSE[connection.dialect.name])).one()
+    *moves, counter, oldest, following = connection.execute(
+        text(_OF_FILE if is_sqlite(connection) else _OF_SERVER)
+    ).one()
     return Pulse(tuple(moves), (counter, ids_in(connection)), oldest, following, inode)

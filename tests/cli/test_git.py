@@ -434,6 +434,6 @@ def test_random_histories_are_judged_as_their_graph_says(repository: Repository)
     for last in commits:
         for current in commits:
             plan = SimpleNamespace(revision=Revision(current))
-            known = Commits(last, tuple(enumerate(commits, 1)))
+            known = Commits(last, commits.index(current) + 1)
             found = standing_of(plan, repository.folder, known, print).against(last)  # type: ignore[arg-type]
             assert (found is None) == (last in ancestors[current])
