@@ -16,7 +16,12 @@ import pytest
 from aiohttp import web
 
 from reconciler.access.resource import Resource
-from reconciler.runtime.call import Answer
+from reconciler.access.snapshot import snapshot_of
+from reconciler.access.target import Target
+from reconciler.kinds.connector.mcp_definition import digest_of
+from reconciler.model.body import canonical
+from reconciler.model.known import Text
+from reconciler.runtime.call import Answer, Call
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.gate import passed
 from reconciler.runtime.pools import Pools
@@ -149,7 +154,48 @@ def _with_password(place: Place) -> Resource:
     return place.connector(password="env://TOKEN")
 
 
-ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {"http": _of_http, "sql": _of_sql}
+async def _of_mcp(pools: Pools, folder: Path, server: str) -> list[Any]:
+    """In texts, and in values and keys of structured content; the escapes of JSON stand in the bytes."""
+    found: list[Any] = []
+    for text in TEXTS:
+        written = f'"{text}"' if _is_json(text) else json.dumps(text)
+
+        async def answer(request: web.Request, written: str = written) -> web.StreamResponse:
+            asked = await request.json()
+            results = {
+                "server/discover": '{"supportedVersions": ["2026-07-28"], "capabilities": {}}',
+                "tools/list": json.dumps({"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}),
+                "tools/call": f'{{"content": [{{"type": "text", "text": {written}}}], "structuredContent": {{{written}: {written}}}}}',
+            }
+            body = f'{{"jsonrpc": "2.0", "id": {asked["id"]}, "result": {results[asked["method"]]}}}'
+            return web.Response(body=body.encode(), headers={"Content-Type": "application/json"})
+
+        async with serving(answer) as upstream:
+            definition = {"input": {"type": "object"}}
+            raw = {
+                "type": "mcp",
+                "transport": "streamable_http",
+                "url": f"http://127.0.0.1:{upstream.port}/mcp",
+                "network_exceptions": [{"cidr": "127.0.0.0/8", "port": upstream.port}],
+                "auth": {"type": "bearer", "token": "env://TOKEN"},
+                "tools": {"echo": {"pin": digest_of("echo", definition), "definition": definition}},
+            }
+            connector = resource("connector", raw, f"n{len(found)}")
+            live = Text(canonical(connector.body), 1)
+            known = connector.known._replace(uid=f"u{len(found)}", live=live)
+            target = snapshot_of([known]).tenant("acme").target(f"tool/n{len(found)}/echo")
+            assert isinstance(target, Target)
+            await pools._around.resolve("acme", "env://TOKEN")
+            asked = Call(target, {}, asyncio.get_running_loop().time() + 10)
+            found.append(passed(await pools.run("id", asked), pools.secrets("acme")).content)
+    return found
+
+
+ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
+    "http": _of_http,
+    "sql": _of_sql,
+    "mcp": _of_mcp,
+}
 """By the type of the connector, what it tells of an echo in every form."""
 
 
