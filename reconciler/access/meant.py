@@ -15,6 +15,7 @@ from reconciler.access.planned import deciding
 from reconciler.access.snapshot import Tenant, snapshot_of
 from reconciler.access.target import Target
 from reconciler.errors import Path, Problem
+from reconciler.kinds.links import links_of
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import carrying
 from reconciler.model.access import ACTIONS
@@ -57,22 +58,11 @@ def _concerned(configuration: Configuration, tenants: Set[str]) -> set[str]:
     if not found:
         return found
     ahead, behind = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for source, target in _links(configuration):
+    for source, target in links_of(configuration.resources):
         if _kind(source) in carrying():
             ahead[source].append(target)
             behind[target].append(source)
     return _closure(_closure(found, behind), ahead)
-
-
-def _links(configuration: Configuration) -> Iterator[tuple[str, str]]:
-    """Who refers to whom, as addresses in text."""
-    links = getattr(configuration.resources, "links", None)
-    if links is not None:  # of what was read quickly, they are known
-        yield from links()
-        return
-    for address, resource in configuration.resources.items():
-        for reference in KINDS[address.kind].references_of(address.tenant, resource.body):
-            yield str(address), str(reference.address)
 
 
 def _closure(names: set[str], edges: Mapping[str, Iterable[str]]) -> set[str]:

@@ -16,7 +16,6 @@ from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.diff.visible import visible, visible_lines, visible_value
 from reconciler.errors import UsageError
-from reconciler.kinds.lifecycle import Status as Health
 from reconciler.kinds.lifecycle import switched_off, usable
 from reconciler.kinds.meaning import shown_body
 from reconciler.kinds.table import can
@@ -81,11 +80,9 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "spec": shown_body(row),
     }
     if can(address.kind, Ability.SUSPENDABLE):
-        enabled = not switched_off(document["spec"])
-        health = Health(suspended_by=status.suspended_by, suspended_reason=status.suspended_reason, error=status.error)
         document["status"] = {
-            "state": "enabled" if enabled else "disabled",
-            "usable": usable(enabled, health),
+            "state": "disabled" if switched_off(document["spec"]) else "enabled",
+            "usable": usable(document["spec"], status),
             "suspended_by": status.suspended_by,
             "suspended_reason": status.suspended_reason,
             "error": status.error,

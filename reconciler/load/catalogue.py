@@ -6,13 +6,13 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Se
 from itertools import chain
 from operator import itemgetter
 
-from reconciler.kinds.table import KINDS
+from reconciler.kinds.links import links_in_bodies
 from reconciler.load.extract import Extract
 from reconciler.model.address import Address
-from reconciler.model.resource import Resource
+from reconciler.model.resource import IndexedState, Resource
 
 
-class Catalogue(Mapping[Address, Resource]):
+class Catalogue(IndexedState):
     """``extracts`` with the file and the lines above each; ``others`` are resources that no extract has.
 
     ``own_name`` names a file as the places of resources do.
@@ -77,15 +77,10 @@ class Catalogue(Mapping[Address, Resource]):
         return self._extracts[number][0].names
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """Who refers to whom, as addresses in text."""
         for extract, _, _ in self._extracts:
             names, linked = extract.names, extract.linked
             yield from zip((names[i] for i in linked.sources), linked.targets, strict=True)
-
-        for address, resource in self._others.items():
-            kind = KINDS[address.kind]
-            for reference in kind.references_of(address.tenant, resource.body):
-                yield str(address), str(reference.address)
+        yield from links_in_bodies(self._others)
 
 
 class _Items(ItemsView[Address, Resource]):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import digest, dotted
-from reconciler.model.resource import State
+from reconciler.model.resource import IndexedState, State
 
 
 class Listed(Struct, frozen=True, eq=False):
@@ -104,8 +104,9 @@ class Configuration(Struct, frozen=True):
     @property
     def digests(self) -> Mapping[str, str]:
         """The digest of every resource, by its address as text."""
-        known: Mapping[str, str] | None = getattr(self.resources, "digests", None)
-        return {str(a): one.digest for a, one in self.resources.items()} if known is None else known
+        if isinstance(self.resources, IndexedState):
+            return self.resources.digests
+        return {str(address): one.digest for address, one in self.resources.items()}
 
     @property
     def digest(self) -> str:

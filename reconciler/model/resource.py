@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias, cast
 
 import orjson
@@ -58,3 +59,14 @@ def resource_of(
 
 
 State: TypeAlias = Mapping[Address, Resource]
+
+
+class IndexedState(Mapping[Address, Resource]):
+    """A State that knows digests and references without reading any body."""
+
+    digests: Mapping[str, str]
+    """By address as text."""
+
+    @abstractmethod
+    def links(self) -> Iterator[tuple[str, str]]:
+        """Yield (referring, referred to) as addresses in text; a pair may come twice."""

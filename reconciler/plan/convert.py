@@ -50,16 +50,11 @@ def _values(typed: Any) -> dict[str, Any]:
     return values
 
 
-def from_document(document: Any) -> Plan:
-    """Return the plan of a document. Raises IntegrityFailed where it is none, or was changed; PlanStale for another format."""
-    return believed(document).plan
-
-
 def believed(document: Any) -> Believed:
-    """Return what ``from_document`` does, with the digests and the signature.
+    """Return the plan of a document, with its digests and its signature.
 
     Values that the document has twice (Terraform's actions, counts, digests of bodies) must agree: a policy reads one
-    of the two, an apply the other.
+    of the two, an apply the other. Raises IntegrityFailed where it is none, or was changed; PlanStale for another format.
     """
     if (other := of_another_format(document)) is not None:
         raise other

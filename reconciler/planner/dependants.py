@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from reconciler.kinds.links import links_of
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.plan import Dependant
-from reconciler.planner.links import links_of
 
 MOST = 1000
 """More than a reader looks at; the plan says of no more."""
@@ -21,7 +21,7 @@ def dependants_of(changed: Iterable[Address], configuration: Configuration) -> t
         return ()
     refers: dict[str, dict[str, None]] = defaultdict(dict)
     needed_by: dict[str, list[str]] = defaultdict(list)
-    for name, target in links_of(configuration):
+    for name, target in links_of(configuration.resources):
         if name not in there:
             refers[name][target] = None
             needed_by[target].append(name)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reconciler.errors import ConfigurationInvalid, Problem, Refused
 from reconciler.kinds.fit import Misfit, Step, dependants_in, ruled, unfit
+from reconciler.kinds.links import links_of
 from reconciler.kinds.meaning import normal
 from reconciler.model.address import Address
 from reconciler.model.body import canonical
@@ -14,7 +15,6 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live, Row
 from reconciler.model.plan import Action, Blocker, Change, Selection
 from reconciler.model.resource import Resource
-from reconciler.planner.links import links_of
 from reconciler.planner.needs import Needs
 from reconciler.planner.references import Written, targets_of_row, written_by
 
@@ -106,7 +106,7 @@ def state_of(configuration: Configuration, live: Live) -> Callable[[Address], Re
 
 def _settled(configuration: Configuration, live: Live) -> Mapping[Address, list[Address]]:
     found: dict[Address, list[Address]] = {}
-    for name, target in links_of(configuration) if live.settled else ():
+    for name, target in links_of(configuration.resources) if live.settled else ():
         if name in live.settled:
             found.setdefault(Address.of(name), []).append(Address.of(target))
     return {address: targets for address, targets in found.items() if address.kind in ruled()}

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from reconciler.errors import ConfigurationInvalid, Problem
+from reconciler.kinds.links import links_of
 from reconciler.kinds.meaning import raw_body
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live, Row
 from reconciler.model.plan import Action, Blocker, Change, Plan
-from reconciler.planner.links import links_of
 from reconciler.planner.needs import Needs
 
 
@@ -120,7 +120,7 @@ def _settled_dependants(
 ) -> Iterator[tuple[Address, Address]]:
     """The same of what is settled, whose live bodies are those of the configuration."""
     wanted = {str(address): address for address in written.gone} if live.settled else {}
-    for name, target in links_of(configuration) if wanted else ():
+    for name, target in links_of(configuration.resources) if wanted else ():
         if target in wanted and name in live.settled:
             address = Address.of(name)
             if address not in written.made and address not in written.gone:

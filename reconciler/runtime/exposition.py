@@ -13,7 +13,6 @@ from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.metrics import BUCKETS, Histogram, Metrics
 from reconciler.runtime.source import Source
 
-MEDIA_TYPE = "text/plain; version=0.0.4"
 _BOUNDS = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
 
 

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -219,11 +219,18 @@ def quieten() -> None:
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     make = logging.getLogRecordFactory()
-    if getattr(make, "scrubs", False):
-        return
+    if not isinstance(make, _ScrubbedRecords):
+        logging.setLogRecordFactory(_ScrubbedRecords(make))
 
-    def scrubbed(*arguments: Any, **named: Any) -> logging.LogRecord:
-        record = make(*arguments, **named)
+
+class _ScrubbedRecords:
+    """A factory of log records without secrets."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self.make = make
+
+    def __call__(self, *arguments: Any, **named: Any) -> logging.LogRecord:
+        record = self.make(*arguments, **named)
         if _process:
             record.msg, record.args = _process.value(record.getMessage(), keys=True), None
             if record.exc_info:
@@ -231,6 +238,3 @@ def quieten() -> None:
             if record.stack_info:
                 record.stack_info = _by_lines(record.stack_info)
         return record
-
-    scrubbed.scrubs = True  # type: ignore[attr-defined]
-    logging.setLogRecordFactory(scrubbed)

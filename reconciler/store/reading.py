@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, exists, func, select
 
+from reconciler.kinds.lifecycle import UseStatus
 from reconciler.model.address import Address
 from reconciler.model.live import DatabaseState, Live, Owner, Row, frozen
 from reconciler.model.plan import Touch
-from reconciler.store.audit import Chain, read_chain
 from reconciler.store.bindings import read_replaced
 from reconciler.store.connect import exists as is_there
 from reconciler.store.connect import reading
@@ -110,15 +109,7 @@ def _read_deletions(connection: Connection, project: str, where: Where) -> dict[
     return {Address(t, k, n): Touch(by, at) for t, k, n, by, at in records}
 
 
-class Status(NamedTuple):
-    """The status of one resource, which operators and health checks set; never part of a spec."""
-
-    suspended_by: str | None = None
-    suspended_reason: str | None = None
-    error: str | None = None
-
-
-def read_resource(database: Database, address: Address) -> tuple[Row, Owner | None, Status] | None:
+def read_resource(database: Database, address: Address) -> tuple[Row, Owner | None, UseStatus] | None:
     """Return one live row with its owner and status; None where it is not live."""
     if not is_there(database):
         return None
@@ -131,18 +122,8 @@ def read_resource(database: Database, address: Address) -> tuple[Row, Owner | No
             return None
         owner = read_owners(connection, "", where).get(address)
         key = {"tenant": address.tenant, "uid": row.uid}
-        status = connection.execute(select(*columns(statuses, Status._fields)).where(equal(statuses, key))).first()
-        return row, owner if owner and owner.uid == row.uid else None, Status(*status) if status else Status()
-
-
-@contextmanager
-def chain_of(database: Database) -> Iterator[Chain | None]:
-    """Yield the audit trail, to be verified; None where there is no database of ours yet."""
-    if not is_there(database):
-        yield None
-        return
-    with reading(database) as connection:
-        yield read_chain(connection) if state_of(connection) is DatabaseState.CURRENT else None
+        status = connection.execute(select(*columns(statuses, UseStatus._fields)).where(equal(statuses, key))).first()
+        return row, owner if owner and owner.uid == row.uid else None, UseStatus(*status) if status else UseStatus()
 
 
 class Overview(NamedTuple):

@@ -33,7 +33,8 @@ from reconciler.secrets.keys import add_key, create_keys, promote_key, read_keys
 from reconciler.secrets.ring import Ring, ring_of
 from reconciler.secrets.secret import Secret
 from reconciler.store import secrets as store
-from reconciler.store.reading import chain_of
+from reconciler.store.audit import read_chain
+from reconciler.store.connect import reading
 from reconciler.store.schema import upgrade
 from reconciler.store.secrets import Actor
 from reconciler.store.url import parse_database
@@ -136,9 +137,8 @@ class Campaign:
                 self.report.wrong.append(f"{what}: {name} has another value")
 
     def _entries(self) -> int:
-        with chain_of(self._database) as chain:
-            assert chain is not None
-            return sum('"event":"secret-rewrap"' in entry.body for entry in chain.entries)
+        with reading(self._database) as connection:
+            return sum('"event":"secret-rewrap"' in entry.body for entry in read_chain(connection).entries)
 
     def _held_by(self) -> dict[str, int]:
         rows = self._bench.sql("SELECT key_id, count(*) AS n FROM secrets GROUP BY key_id")

@@ -13,9 +13,8 @@ import pytest
 
 from reconciler.history.verify import NO_CHECKPOINT, Checkpoint, verify
 from reconciler.model.audit import AuditKey, Entry, Head
-from reconciler.store.audit import Chain, append
-from reconciler.store.connect import writing
-from reconciler.store.reading import chain_of
+from reconciler.store.audit import Chain, append, read_chain
+from reconciler.store.connect import reading, writing
 from reconciler.store.schema import upgrade
 from reconciler.store.url import Database, parse_database
 from tests.conftest import Db
@@ -33,8 +32,8 @@ def write(url: str, folder: str, writer: int) -> None:
 
 
 def entries(database: Database) -> Chain:
-    with chain_of(database) as chain:
-        assert chain is not None
+    with reading(database) as connection:
+        chain = read_chain(connection)
         return Chain(chain.head, iter(list(chain.entries)))
 
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from reconciler.errors import IntegrityFailed, PlanStale
 from reconciler.model.body import canonical
 from reconciler.model.plan import Plan
-from reconciler.plan.convert import from_document, to_document
+from reconciler.plan.convert import believed, to_document
 from reconciler.render.schemas import schemas
 from tests.plan.oracle import content_digest
 
@@ -23,14 +23,14 @@ from .plans import EXAMPLE, PLANS
 @given(PLANS)
 def test_there_and_back(plan: Plan) -> None:
     document = to_document(plan)
-    assert from_document(document) == plan
+    assert believed(document).plan == plan
     read = json.loads(canonical(document))
     assert read == document
-    assert to_document(from_document(read)) == document
+    assert to_document(believed(read).plan) == document
 
 
 def test_the_example_there_and_back() -> None:
-    assert from_document(to_document(EXAMPLE)) == EXAMPLE
+    assert believed(to_document(EXAMPLE)).plan == EXAMPLE
 
 
 def _forged(**changes: Any) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def test_the_json_schema_describes_it() -> None:
 class TestRefused:
     def _code(self, document: Any) -> str:
         with pytest.raises(IntegrityFailed) as caught:
-            from_document(document)
+            believed(document)
         assert caught.value.exit_code == 8
         return caught.value.problems[0].code
 
@@ -132,7 +132,7 @@ class TestRefused:
     def test_another_format(self, version: str) -> None:
         """Made by another version: to be planned again, and no integrity failure."""
         with pytest.raises(PlanStale) as caught:
-            from_document(_forged(format_version=version))
+            believed(_forged(format_version=version))
         assert (caught.value.exit_code, caught.value.problems[0].code) == (4, "plan-format")
         assert len(str(caught.value)) < 200
 
@@ -158,7 +158,7 @@ class TestRefused:
 
     def test_a_name_that_somebody_made_up_is_not_repeated(self) -> None:
         with pytest.raises(IntegrityFailed) as caught:
-            from_document({**to_document(EXAMPLE), "\x1b[2J evil": 1})
+            believed({**to_document(EXAMPLE), "\x1b[2J evil": 1})
         assert "evil" not in str(caught.value)
 
     def _change(self, index: int, **fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.plan.convert import from_document, to_document
+from reconciler.plan.convert import believed, to_document
 from reconciler.planner import dependants
 from tests.planner.support import SQL, World, at, plan, wish
 
@@ -30,7 +30,7 @@ def test_the_nearest_first_and_what_has_nothing_to_do_with_it_not_at_all() -> No
         (at("template/c"), (at("datasource/b"),)),
         (at("limit/d"), (at("template/c"),)),
     ]
-    assert from_document(to_document(made)) == made
+    assert believed(to_document(made)).plan == made
 
 
 def test_what_changes_itself_is_no_dependant() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.apply.trust import check
 from reconciler.model.fingerprint import Fingerprints, Seen
 from reconciler.model.plan import Action, Plan, Selection
-from reconciler.plan.convert import from_document, to_document
+from reconciler.plan.convert import believed, to_document
 from reconciler.planner.make import EVERYTHING
 from reconciler.planner.secrets import rotated, with_secrets
 from tests.planner.support import CUSTOM, REF, SQL, World, at, change, plan, told, wish
@@ -77,6 +77,6 @@ def test_what_is_new_or_not_ours_or_not_selected_is_left_alone() -> None:
 def test_a_saved_plan_carries_it() -> None:
     made = planned({"connector/a": SQL}, World().ours("connector/a", SQL))
     document = to_document(made)
-    assert from_document(document) == made
+    assert believed(document).plan == made
     check(made)
     assert "secret" in {field["op"] for field in document["resource_changes"][0]["fields"]}

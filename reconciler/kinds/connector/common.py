@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from reconciler.kinds.rules import Fault, forbidden, required, settle
+from reconciler.kinds.rules import Fault, PerMinute, Seconds, forbidden, required, settle
 from reconciler.model.access import ForAgents
 from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
 from reconciler.model.judges import grown, other_scopes
@@ -109,7 +109,16 @@ class NetworkException(Part):
 
 
 NetworkExceptions: TypeAlias = Annotated[
-    ItemSet[NetworkException], Risk("access-widened", by=grown(empty_is_all=False)), Health()
+    ItemSet[NetworkException],
+    Field(description="Private networks and ports that may be reached. All other private addresses are refused."),
+    Risk("access-widened", by=grown(empty_is_all=False)),
+    Health(),
+]
+CallsPerMinute: TypeAlias = Annotated[PerMinute, Field(description="How many calls are made per minute at most.")]
+RequestsPerMinute: TypeAlias = Annotated[PerMinute, Field(description="How many requests are sent per minute at most.")]
+CallSeconds: TypeAlias = Annotated[Seconds, Field(description="How long one call may take, in seconds (1 to 3600).")]
+RequestSeconds: TypeAlias = Annotated[
+    Seconds, Field(description="How long one request may take, in seconds (1 to 3600).")
 ]
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reconciler.kinds.connector.common import Connector
-from reconciler.kinds.rules import PerMinute, Seconds
+from reconciler.kinds.connector.common import CallSeconds, CallsPerMinute, Connector
 from reconciler.model.fields import FreeMap, Replacing, Secret
 from reconciler.model.risk import Health, Risk
 
@@ -23,5 +22,5 @@ class Custom(Connector):
         default_factory=dict,
         description="Options of your own. Keys that look secret, such as `api_key`, need references.",
     )
-    timeout_seconds: Seconds = Field(30, description="How long one call may take, in seconds (1 to 3600).")
-    rate_limit: PerMinute = Field(60, description="How many calls are made per minute at most.")
+    timeout_seconds: CallSeconds = 30
+    rate_limit: CallsPerMinute = 60

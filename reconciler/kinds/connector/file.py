@@ -68,9 +68,7 @@ class File(Connector):
         5242880, description="The largest file that is read or written, in bytes. The default is 5 MiB."
     )
     timeout_seconds: Seconds = Field(30, description="How long one operation may take, in seconds (1 to 3600).")
-    network_exceptions: NetworkExceptions = Field(
-        (), description="Private networks and ports that may be reached. All other private addresses are refused."
-    )
+    network_exceptions: NetworkExceptions = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -6,8 +6,16 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.connector.common import Auth, Connector, Headers, NetworkExceptions, NoAuth, header_faults
-from reconciler.kinds.rules import Bytes, PerMinute, Retries, Seconds, settle
+from reconciler.kinds.connector.common import (
+    Auth,
+    Connector,
+    Headers,
+    NetworkExceptions,
+    NoAuth,
+    RequestsPerMinute,
+    header_faults,
+)
+from reconciler.kinds.rules import Bytes, Retries, Seconds, settle
 from reconciler.model.fields import BaseUrl, ItemSet, Replacing
 from reconciler.model.judges import grown
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -39,14 +47,12 @@ class Http(Connector):
     max_response_bytes: Bytes = Field(
         5242880, description="The largest response, in bytes after decompression. The default is 5 MiB."
     )
-    rate_limit: PerMinute = Field(60, description="How many requests are sent per minute at most.")
+    rate_limit: RequestsPerMinute = 60
     retries: Annotated[Retries, NoRisk("only requests that may be repeated safely are sent again")] = Field(
         2,
         description="How often a request that may be repeated safely is sent again after a passing failure (0 to 10).",
     )
-    network_exceptions: NetworkExceptions = Field(
-        (), description="Private networks and ports that may be reached. All other private addresses are refused."
-    )
+    network_exceptions: NetworkExceptions = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

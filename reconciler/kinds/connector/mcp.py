@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.kinds.connector.common import (
     Auth,
+    CallSeconds,
+    CallsPerMinute,
     Connector,
     Headers,
     NetworkExceptions,
@@ -19,7 +21,7 @@ from reconciler.kinds.connector.common import (
     is_reference,
 )
 from reconciler.kinds.connector.mcp_tool import Tool, ToolName, edited, shown_name
-from reconciler.kinds.rules import Bytes, Fault, PerMinute, Seconds, forbidden, required, settle
+from reconciler.kinds.rules import Bytes, Fault, forbidden, required, settle
 from reconciler.model.access import CLASSIFICATIONS, Classification
 from reconciler.model.fields import Form, Items, Private, Replacing, ShortText, Text, Url, fail
 from reconciler.model.judges import becomes, grown, other_references, sinks
@@ -88,14 +90,12 @@ class Mcp(Connector):
     ] = Field(
         default_factory=dict, description="The tools that may be called, by name. Empty (the default) allows none."
     )
-    timeout_seconds: Seconds = Field(60, description="How long one call may take, in seconds (1 to 3600).")
+    timeout_seconds: CallSeconds = 60
     max_response_bytes: Bytes = Field(
         5242880, description="The largest result of a call in bytes. The default is 5 MiB."
     )
-    rate_limit: PerMinute = Field(30, description="How many calls are made per minute at most.")
-    network_exceptions: NetworkExceptions = Field(
-        (), description="Private networks and ports that may be reached. All other private addresses are refused."
-    )
+    rate_limit: CallsPerMinute = 30
+    network_exceptions: NetworkExceptions = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.connector.common import Connector
-from reconciler.kinds.rules import Bytes, Cap, Fault, PerMinute, Retries, Seconds, forbidden, required, settle
+from reconciler.kinds.connector.common import CallSeconds, CallsPerMinute, Connector
+from reconciler.kinds.rules import Bytes, Cap, Fault, Retries, forbidden, required, settle
 from reconciler.model.fields import ItemSet, Replacing, Secret, ShortText
 from reconciler.model.judges import grown
 from reconciler.model.risk import Health, Risk
@@ -38,9 +38,9 @@ class Serverless(Connector):
     functions: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=False))] = Field(
         (), description="The functions that may be called. Empty (the default) allows none."
     )
-    timeout_seconds: Seconds = Field(60, description="How long one call may take, in seconds (1 to 3600).")
+    timeout_seconds: CallSeconds = 60
     max_response_bytes: Bytes = Field(5242880, description="The largest result in bytes. The default is 5 MiB.")
-    rate_limit: PerMinute = Field(60, description="How many calls are made per minute at most.")
+    rate_limit: CallsPerMinute = 60
     retries: Cap[Retries] = Field(
         0, description="How often a failed call is sent again. 0 by default, since a function may have had its effect."
     )

@@ -84,9 +84,7 @@ class Sql(Connector):
         default_factory=dict,
         description="Options of the driver, e.g. `warehouse` and `role` for snowflake, or `http_path` for databricks.",
     )
-    network_exceptions: NetworkExceptions = Field(
-        (), description="Private networks and ports that may be reached. All other private addresses are refused."
-    )
+    network_exceptions: NetworkExceptions = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

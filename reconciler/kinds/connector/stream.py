@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, PerMinute, ReadOnly, Rows, Seconds, forbidden, required, settle
+from reconciler.kinds.connector.common import CallSeconds, CallsPerMinute, Connector, NetworkExceptions
+from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Rows, forbidden, required, settle
 from reconciler.model.fields import Form, ItemSet, Private, Replacing, Secret, ShortText, fail
 from reconciler.model.judges import grown, sinks
 from reconciler.model.risk import Health, Risk
@@ -89,11 +89,9 @@ class Stream(Connector):
     read_only: ReadOnly = Field(True, description="Whether only reading is allowed. Publishing needs false here.")
     max_messages: Rows = Field(1000, description="The most messages that one call may read.")
     max_bytes: Bytes = Field(5242880, description="The most bytes that one call may read. The default is 5 MiB.")
-    timeout_seconds: Seconds = Field(30, description="How long one call may take, in seconds (1 to 3600).")
-    rate_limit: PerMinute = Field(60, description="How many calls are made per minute at most.")
-    network_exceptions: NetworkExceptions = Field(
-        (), description="Private networks and ports that may be reached. All other private addresses are refused."
-    )
+    timeout_seconds: CallSeconds = 30
+    rate_limit: CallsPerMinute = 60
+    network_exceptions: NetworkExceptions = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Cap, Fault, PerMinute, ReadOnly, Seconds, forbidden, required, settle
+from reconciler.kinds.connector.common import Connector, NetworkExceptions, RequestSeconds, RequestsPerMinute
+from reconciler.kinds.rules import Bytes, Cap, Fault, ReadOnly, forbidden, required, settle
 from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
 
@@ -43,11 +43,9 @@ class Vector(Connector):
         100, description="The most matches that a search may return."
     )
     max_response_bytes: Bytes = Field(5242880, description="The largest response in bytes. The default is 5 MiB.")
-    timeout_seconds: Seconds = Field(30, description="How long one request may take, in seconds (1 to 3600).")
-    rate_limit: PerMinute = Field(60, description="How many requests are sent per minute at most.")
-    network_exceptions: NetworkExceptions = Field(
-        (), description="Private networks and ports that may be reached. All other private addresses are refused."
-    )
+    timeout_seconds: RequestSeconds = 30
+    rate_limit: RequestsPerMinute = 60
+    network_exceptions: NetworkExceptions = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

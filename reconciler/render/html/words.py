@@ -18,7 +18,6 @@ ACTIONS = {
 }
 """Of each action its symbol and what is said of the resource."""
 
-FIELDS = {"add": "+", "remove": "-", "change": "~"}
 
 GRAVEST = ("delete", "replace", "forget", "move", "adopt", "update", "create")
 """Among changes of equal risk, what is read first."""

@@ -7,7 +7,6 @@ import os
 import time
 from typing import NamedTuple
 
-UNITS = ("requests", "concurrent")
 PERIODS = {
     "second": "%Y-%m-%dT%H:%M:%S",
     "minute": "%Y-%m-%dT%H:%M",

@@ -92,14 +92,16 @@ class Postgresql:
         async with self._turn:
             rows = rows_of(batch, self._numbers)
             if time.monotonic() >= self._judges_until and whole.fits(batch, rows):
-                if await self._as_one(batch, rows):
+                written = await self._as_one(batch, rows)
+                if written is whole.Written.ALL:
                     return Judged([*batch.intents], {}, {}, {})
-                self._judges_until = time.monotonic() + JUDGE_SECONDS
+                if written is whole.Written.REFUSED:
+                    self._judges_until = time.monotonic() + JUDGE_SECONDS
             judged: Judged = await self._in_transaction(_flush, batch, rows)
             self._numbers.remember(rows.fresh)
             return judged
 
-    async def _as_one(self, batch: Batch, rows: Rows) -> bool:
+    async def _as_one(self, batch: Batch, rows: Rows) -> whole.Written:
         connection = await self._connected()
         try:
             with _bounded(connection):
@@ -107,7 +109,7 @@ class Postgresql:
                 return await whole.write(self._whole, batch, rows, self._identity or "")
         except asyncpg.InvalidSQLStatementNameError:
             self._judges_until = math.inf  # there is a proxy in between, behind which no statement stays prepared
-            return False
+            return whole.Written.NEW_COUNTER
         except BaseException:
             self._give_up(connection)
             raise

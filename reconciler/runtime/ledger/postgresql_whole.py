@@ -1,13 +1,12 @@
-"""A batch of which nobody is refused: turned into one statement that is its own transaction, or fails and changes nothing."""
+"""Write a batch that passes no limit by one statement, which is its own transaction."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections import Counter
+from enum import Enum, auto
 from typing import Any
-
-import asyncpg  # type: ignore[import-untyped]
 
 from reconciler.runtime.ledger.batch import IDENTITY, Batch
 from reconciler.runtime.ledger.entries import PERIODS, Level
@@ -17,31 +16,51 @@ LENGTHS = {per: len(time.strftime(form, time.gmtime(0))) for per, form in PERIOD
 _COUNTERS = "tenant text, target text, unit text, length int, n bigint, cap bigint"
 
 
-# Every window begins a text that says the time to the second. What is above a cap, and what would be written into another
-# store, divides by nothing: all of it is undone.
+class Written(Enum):
+    """What became of a batch; only ALL wrote anything."""
+
+    ALL = auto()
+    NEW_COUNTER = auto()
+    """A window begins: its counter has no row yet that could be locked."""
+    REFUSED = auto()
+    """A limit would be exceeded, or the store is another one."""
+
+
+# `held` locks the counters in the order of their keys and reads what was committed before the lock was had. Everything that
+# writes takes its rows from `t`, which has one row where the whole batch fits and none otherwise. Every window's name is the
+# beginning of a time to the second.
 STATEMENT = f"""
-WITH t AS MATERIALIZED (
+WITH now AS MATERIALIZED (
   SELECT extract(epoch FROM c)::float8 AS s, to_char(c AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') AS w
   FROM (SELECT clock_timestamp() AS c) n
+), asked AS MATERIALIZED (
+  SELECT k.tenant, k.target, k.unit, left(now.w, k.length) AS period, k.n, k.cap FROM now, {given(_COUNTERS, 9)}
+), held AS MATERIALIZED (
+  SELECT c.tenant, c.target, c.unit, c.period, c.n FROM counters c
+  WHERE (c.tenant, c.target, c.unit, c.period) IN (SELECT tenant, target, unit, period FROM asked)
+  ORDER BY 1, 2, 3, 4 FOR UPDATE
+), room AS MATERIALIZED (
+  SELECT count(h.n) = count(*) AS known,
+    COALESCE(bool_and(h.n IS NULL OR h.n + a.n <= a.cap), true) AND COALESCE(({IDENTITY}) = $27::text, false) AS fits
+  FROM asked a LEFT JOIN held h USING (tenant, target, unit, period)
+), t AS MATERIALIZED (
+  SELECT now.s FROM now, room WHERE room.known AND room.fits
 ), o AS (
   {insert_outcomes("t.s", f"t, {given(OUTCOMES, 1)}")}
 ), d AS (
-  DELETE FROM slots WHERE id = ANY($1::text[])
+  DELETE FROM slots WHERE id = ANY($1::text[]) AND EXISTS (SELECT FROM t)
 ), c AS (
-  INSERT INTO counters SELECT k.tenant, k.target, k.unit, left(t.w, k.length), k.n FROM t, {given(_COUNTERS, 9)}
-  ORDER BY 1, 2, 3, 4
-  ON CONFLICT (tenant, target, unit, period) DO UPDATE SET n = counters.n + excluded.n
-  RETURNING tenant, target, unit, length(period) AS length, n
+  UPDATE counters c SET n = c.n + a.n FROM t, asked a
+  WHERE (c.tenant, c.target, c.unit, c.period) = (a.tenant, a.target, a.unit, a.period)
 ), i AS (
   {insert_intents("t.s", f"t, {given(INTENTS, 15)}")}
 )
-SELECT 1 / (count(*) = 0 AND COALESCE(({IDENTITY}) = $27::text, false))::int
-FROM c JOIN {given(_COUNTERS, 9)} USING (tenant, target, unit, length) WHERE c.n > k.cap
+SELECT known, fits FROM room
 """
 
 
 def fits(batch: Batch, rows: Rows) -> bool:
-    """Whether nothing in it is to be looked at under a lock (slots, keys) or rare (denials, new entries of dictionaries)."""
+    """Whether the statement can write a batch: no slots, no keys of repeats, no denials, no new entries of dictionaries."""
     plain = all(level.per for intent in batch.intents for level in intent.levels)
     return plain and not (
         batch.proof
@@ -54,17 +73,16 @@ def fits(batch: Batch, rows: Rows) -> bool:
 
 
 async def prepared(connection: Any) -> Any:
-    """Under a name that nobody else has, should a proxy hand the server's connection to others in between."""
+    """Prepare the statement under a random name: a proxy may hand the server's connection to others in between."""
     return await connection.prepare(STATEMENT, name=f"reconciler_{secrets.token_hex(8)}")
 
 
-async def write(statement: Any, batch: Batch, rows: Rows, identity: str) -> bool:
-    """False where a limit would have been passed, or the store is not the one of ``identity``: then nothing was written."""
-    try:
-        await statement.fetch(*_arguments(batch, rows), identity)
-    except asyncpg.DivisionByZeroError:
-        return False
-    return True
+async def write(statement: Any, batch: Batch, rows: Rows, identity: str) -> Written:
+    """Write the batch into the store of ``identity``, whole or not at all."""
+    known, fits = await statement.fetchrow(*_arguments(batch, rows), identity)
+    if not fits:
+        return Written.REFUSED
+    return Written.ALL if known else Written.NEW_COUNTER
 
 
 def _arguments(batch: Batch, rows: Rows) -> list[list[Any]]:
@@ -76,7 +94,7 @@ def _arguments(batch: Batch, rows: Rows) -> list[list[Any]]:
 
 
 def _counters(batch: Batch) -> list[tuple[Any, ...]]:
-    """One for each counter: how much is added, and the lowest cap. What it is called is as long as its window's name."""
+    """Return a row for each counter: its key, with the length of its window's name, what is added, and the lowest cap."""
     added: Counter[tuple[str, ...]] = Counter()
     caps: dict[tuple[str, ...], int] = {}
     for intent in batch.intents:
