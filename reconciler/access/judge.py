@@ -12,11 +12,12 @@ from msgspec import Struct
 from reconciler.access.decide import Ask, Decision, decide, subject_of, tools_of
 from reconciler.access.keys import holder_of
 from reconciler.access.snapshot import Tenant
-from reconciler.access.target import Target
+from reconciler.access.target import Target, tools_by
+from reconciler.kinds.table import KINDS
 from reconciler.model.access import ACTIONS
 from reconciler.model.known import Known
 from reconciler.model.status import Freeze, Status
-from reconciler.model.target import Identity, NoClaim
+from reconciler.model.target import APPROVAL, Identity, NoClaim
 
 
 class ProvingToken(str):
@@ -155,6 +156,30 @@ def surface(tenant: Tenant, status: Status | None, caller: Caller, has_key: bool
     return {
         tool: target for tool, target in allowed if judge(tenant, status, caller, Ask(target.name), has_key).allowed
     }
+
+
+def waits(tenant: Tenant, status: Status | None, caller: Caller) -> bool:
+    """Whether a caller may call anything that waits for an approval."""
+    if not tenant.once(asks_approvals):
+        return False
+    subject = subject_of(tenant, caller.name, caller.roles)
+    if isinstance(subject, str):
+        return False
+    asks = [Ask(target.name) for target in tools_of(tenant, subject).values()]
+    asks += [Ask(plane, action) for plane in tenant.names("plane") for action in ACTIONS]
+    return any(
+        decision.allowed and decision.approval for decision in (judge(tenant, status, caller, ask) for ask in asks)
+    )
+
+
+def asks_approvals(tenant: Tenant) -> bool:
+    """Whether any policy, or any tool, asks for approvals."""
+    kinds = [kind.name for kind in KINDS.values() if kind.calls is not None and kind.calls.parts is not None]
+    wholes = [tenant.resource(name) for kind in kinds for name in tenant.names(kind)]
+    parts = (tenant.target(name) for whole in wholes if whole is not None for name in tools_by(whole))
+    return any(rule.approval for rule in tenant.allows) or any(
+        isinstance(part, Target) and APPROVAL in part.obligations for part in parts
+    )
 
 
 def actions_of(

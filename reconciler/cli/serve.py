@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from reconciler.cli.credentials import access_log, resolver_of
 from reconciler.cli.options import STORE_VARIABLE, common_by
 from reconciler.cli.serve_references import unresolvable
+from reconciler.cli.signing import ring
 from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
@@ -93,7 +94,7 @@ def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setu
     for line in unresolvable(control, policy, os.environ):
         click.echo(line, err=True)
     around = Surroundings(*resolving(resolver), permits_of(settings, folder))
-    return Setup(settings, databases, around, key, log)
+    return Setup(settings, databases, around, key, log, ring(workspace.project))
 
 
 def store_of(option: str | None, setting: str | None, folder: Path) -> Database:

@@ -7,78 +7,40 @@ import re
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from reconciler.access.decide import Ask, Decision, target_of_tool
-from reconciler.access.judge import Caller, actions_of, frozen_by, judge, surface
+from reconciler.access.judge import Caller, actions_of, frozen_by, judge, surface, waits
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.codes import Code
 from reconciler.failpoints import armed
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
+from reconciler.runtime.approvals import Approvals, Pending, Wanted
 from reconciler.runtime.call import Answer, Call, Failed, Judge, Subject, ValuesRefused
 from reconciler.runtime.hashing import ValuesKey
-from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, new_id
+from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, Unapproved, Use, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import LimitStatus, declared, levels_of, status_of
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.refused import Said, denial_of
 from reconciler.runtime.repeats import Repeat
+from reconciler.runtime.results import Done as Done
+from reconciler.runtime.results import Ended, again, because, ended_by
+from reconciler.runtime.results import Refusal as Refusal
 from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.runtime.threads import LARGE, aside, in_thread, to_its_end
 from reconciler.runtime.underway import Running, Underway
-from reconciler.strict_json import NotStrict
 
 SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
 _TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_ENDED = {"frozen": "blocked", "timeout": "timeout", "stopping": "failure", "cancelled": "failure"}
-"""What came of a call that was ended from here, and has changed nothing."""
 _UNREACHED = frozenset({"credential-unresolved"})
 """Codes of failures that come before anybody is asked; a call that is blocked reached nobody, too."""
 _SHOWN: Mapping[str, Code] = {"tool-changed": "not-found"}
 """By the code of a failure: what the caller is told, where that is not the code itself."""
-_OUTCOMES = frozenset({"failure", "timeout", "blocked", "unknown"})
-
-
-class Done(NamedTuple):
-    """A call that succeeded."""
-
-    evidence_id: str
-    answer: Answer
-    warned: tuple[str, ...] = ()
-    replayed: bool = False
-    """It was done before, for the same Idempotency-Key: this is what came of it then."""
-    foreign: bool = False
-    """The answer is that of somebody else's server, in the form in which that one gives it."""
-
-
-class Refusal(Exception):
-    """Why there is no result, as far as a caller may know: ``code`` is one of
-
-    not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
-    (``retry_after`` in seconds), unavailable (evidence or what is in force), key-reused, still-running, outcome-unknown
-    and result-not-kept (what became of the call that had the same Idempotency-Key, whose evidence is named), or a
-    connector's own code, with ``outcome`` and, of an HTTP upstream, its ``upstream_status``. ``detail`` says what of the
-    template is at fault, for whoever maintains it.
-    """
-
-    detail = ""
-
-    def __init__(
-        self,
-        code: Code,
-        evidence_id: str = "",
-        unfit: tuple[Unfit, ...] = (),
-        retry_after: int | None = None,
-        outcome: str = "",
-        upstream_status: int | None = None,
-    ) -> None:
-        super().__init__(code)
-        self.code, self.evidence_id, self.unfit = code, evidence_id, unfit
-        self.retry_after, self.outcome, self.upstream_status = retry_after, outcome, upstream_status
 
 
 class Mediator:
@@ -99,6 +61,8 @@ class Mediator:
         self._source, self._ledger, self._pools, self._values_key = source, ledger, pools, values_key
         self._metrics, self._judges = metrics, judges
         self.hashing = ValuesKey(values_key)
+        self.approvals: Approvals | None = None
+        """None where no key seals values: calls that need an approval are denied then."""
         self._underway = Underway()
         self._hit = armed()
 
@@ -111,13 +75,16 @@ class Mediator:
             raise Refusal("unavailable", retry_after=1) from None
 
     async def access(
-        self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "", key: str = ""
+        self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "", key: str = "", approval: str = ""
     ) -> Done:
-        """A write with an Idempotency-Key is done once, and its result told again. Raises Refusal."""
+        """A write with an Idempotency-Key is done once, and its result told again. ``approval`` is the id of the one it has.
+
+        Raises Refusal, which is Pending for a call that waits for an approval.
+        """
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         caller = caller.within(tenant)
-        decision = judge(tenant, in_force.status, caller, ask, has_key=False)
+        decision = judge(tenant, in_force.status, caller, ask, self._has_key)
         evidence_id, target = new_id(), decision.target
         if not decision.allowed or target is None:
             evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
@@ -129,6 +96,9 @@ class Mediator:
             refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run, refusal.detail)
             raise
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
+        if decision.approval is not None:
+            wanted = Wanted(caller, ask, decision, target, arguments, values)
+            intent = intent._replace(use=await self._approval(wanted, approval, intent, in_force))
         repeat = None
         if key and target.writes:
             repeat = Repeat(self._values_key, caller.tenant, caller.uid, key)
@@ -137,21 +107,34 @@ class Mediator:
         if isinstance(admitted, Repeated):
             decision = decision._replace(reason="repeated")
             self._deny(evidence_id, in_force, caller, ask, decision, run, admitted.id)
-            return _again(admitted, repeat)._replace(foreign=target.part is not None)
+            return again(admitted, repeat)._replace(foreign=target.part is not None)
         answer = await self._execute(intent, caller, call, repeat)
         return Done(evidence_id, answer, admitted, foreign=target.part is not None)
+
+    async def redeem(self, caller: Caller, approval: str, run: str = "", key: str = "") -> Done:
+        """Run what was sealed for an approval, through all that a call goes through. Raises Refusal."""
+        self._in_force()
+        if self.approvals is None:
+            raise Refusal("not-found")
+        sealed = await self.approvals.sealed(self._within(caller), approval)
+        return await self.access(caller, sealed.ask, sealed.arguments, run, key, approval)
+
+    def awaits(self, caller: Caller) -> bool:
+        """Whether the caller may call anything that waits for an approval. Raises Refusal."""
+        in_force = self._in_force()
+        return self._has_key and waits(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
 
     def tools(self, caller: Caller) -> dict[str, Target]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
-        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, has_key=False)
+        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, self._has_key)
 
     def planes(self, caller: Caller) -> dict[str, dict[str, Target]]:
         """Return the planes of which a caller may call something, and by which actions; sorted by name. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         found = {
-            name: actions_of(tenant, in_force.status, caller, name, has_key=False) for name in tenant.names("plane")
+            name: actions_of(tenant, in_force.status, caller, name, self._has_key) for name in tenant.names("plane")
         }
         return {name.partition("/")[2]: actions for name, actions in found.items() if actions}
 
@@ -180,6 +163,28 @@ class Mediator:
         for running in self._underway:
             running.end("stopping")
 
+    @property
+    def _has_key(self) -> bool:
+        return self.approvals is not None
+
+    def _within(self, caller: Caller) -> Caller:
+        return caller.within(self._in_force().snapshot.tenant(caller.tenant))
+
+    async def _approval(self, wanted: Wanted, given: str, intent: Intent, in_force: InForce) -> Use:
+        """Return the approval that a call uses. A new request is one piece of evidence, and asking again is none."""
+        assert self.approvals is not None
+        try:
+            return await self.approvals.use(wanted, self.hashing, given)
+        except Refusal as refusal:
+            if refusal.code == "unavailable" or (isinstance(refusal, Pending) and not refusal.is_new):
+                raise
+            decision = wanted.decision._replace(reason=refusal.code)
+            detail = refusal.waiting.id if isinstance(refusal, Pending) else ""
+            refusal.evidence_id = self._deny(
+                intent.id, in_force, wanted.caller, wanted.ask, decision, intent.run, detail
+            )
+            raise
+
     async def _judged(
         self, target: Target, arguments: Mapping[str, Any], caller: Caller, ask: Ask, said: gate.Labels
     ) -> tuple[Call, str]:
@@ -195,7 +200,7 @@ class Mediator:
             if judge := self._judges.get(call.connector.body["type"]):
                 await judge(call)
         except Failed as error:
-            raise _because(Refusal(error.code, outcome="blocked"), error) from None
+            raise because(Refusal(error.code, outcome="blocked"), error) from None
         return call, await aside(size, self._hash, caller.tenant, str(ask), call)
 
     def _hash(self, tenant: str, target: str, call: Call) -> str:
@@ -267,6 +272,10 @@ class Mediator:
             raise Refusal("unavailable", retry_after=1) from None
         if isinstance(admitted, Repeated):
             return admitted
+        if isinstance(admitted, Unapproved):
+            why = await self.approvals.why(admitted.use) if self.approvals else "approval-stale"
+            decision = decision._replace(reason=why)
+            raise Refusal(why, self._deny(intent.id, in_force, caller, ask, decision, intent.run, admitted.use.id))
         if isinstance(admitted, Refused):
             level = admitted.level
             detail = f"{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
@@ -283,7 +292,7 @@ class Mediator:
         task = asyncio.create_task(self._pools.run(intent.id, call))
         running = Running(task, call.deadline, caller, call.target)
         self._underway.add(intent.id, running)
-        answer, kept, cancelled, ended = None, None, None, _Ended("unknown", "cancelled")
+        answer, kept, cancelled, ended = None, None, None, Ended("unknown", "cancelled")
         try:
             came = await running.result()
             self._hit("after_effect")
@@ -294,13 +303,13 @@ class Mediator:
                 ending = await to_its_end(in_thread(gate.passed, came, secrets))
                 answer, cancelled = ending.result, ending.cancelled
             kept = repeat.seal(intent.id, answer) if repeat else None
-            ended = _Ended("failure", "tool-failed") if answer.is_error else _Ended("success", status=answer.status)
+            ended = Ended("failure", "tool-failed") if answer.is_error else Ended("success", status=answer.status)
         except BaseException as error:
             answer = None
             is_interrupted = not isinstance(error, Exception) and not task.done()
             if is_interrupted:
                 await running.stop()  # whether it has had an effect is known when it has ended
-            ended = _ended(error, running, call)
+            ended = ended_by(error, running, call)
             if is_interrupted:
                 raise
             if isinstance(error, ValuesRefused):
@@ -308,7 +317,7 @@ class Mediator:
                 raise Refusal("invalid-values", intent.id, unfit, outcome=ended.outcome) from None
             code = _SHOWN.get(ended.code, ended.code) or "internal-error"
             refusal = Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status)
-            raise _because(refusal, error) from None
+            raise because(refusal, error) from None
         finally:
             self._underway.remove(intent.id)
             took = round((time.monotonic() - begun) * 1000)
@@ -335,54 +344,12 @@ def _bound(target: Target, arguments: Mapping[str, Any], caller: Caller, said: g
     return bound
 
 
-def _because(refusal: Refusal, error: BaseException) -> Refusal:
-    """Say what a statement reaches that it may not: it stands in the template, whatever the caller's values are."""
-    if refusal.code == "statement-refused":
-        refusal.detail = str(error)
-    return refusal
-
-
 def _subject(caller: Caller, target: Target) -> Subject | None:
     """Return whose token is exchanged for what is reached; None where that is nobody's matter."""
     ends = (caller.claims or {}).get("exp")
     if caller.token is None or not target.asks_token:
         return None
     return Subject(str(caller.token), float(ends) if isinstance(ends, int | float) else 0.0)
-
-
-class _Ended(NamedTuple):
-    outcome: str
-    code: Code | Literal[""] = ""
-    status: int | None = None
-    retry_after: int | None = None
-
-
-def _ended(error: BaseException, running: Running, call: Call) -> _Ended:
-    """Return what a call came to that raised an error, whoever raised it."""
-    after = "unknown" if call.effect and call.target.writes else ""
-    if isinstance(error, Failed):
-        outcome = error.outcome if error.outcome in _OUTCOMES else "unknown"
-        return _Ended(outcome, error.code, error.status, error.retry_after)
-    if isinstance(error, NotStrict):
-        return _Ended(after or "failure", "unreadable-result")
-    if isinstance(error, asyncio.CancelledError):
-        code: Code = running.ended or "cancelled"
-        return _Ended(after or _ENDED[code], code)
-    return _Ended(after or "failure", "internal-error")
-
-
-def _again(repeated: Repeated, repeat: Repeat | None) -> Done:
-    """What a call with the same key came to. Raises Refusal."""
-    if repeated.state == "done":
-        answer = repeat.opened(repeated.id, repeated.kept) if repeat and repeated.kept else None
-        if answer is None:
-            raise Refusal("result-not-kept", repeated.id, outcome="success")
-        return Done(repeated.id, answer, replayed=True)
-    if repeated.state == "running":
-        raise Refusal("still-running", repeated.id, retry_after=1)
-    if repeated.state == "reused":
-        raise Refusal("key-reused", repeated.id)
-    raise Refusal("outcome-unknown", repeated.id, outcome="unknown")
 
 
 def _generation(in_force: InForce, decision: Decision) -> int:

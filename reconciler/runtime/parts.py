@@ -13,8 +13,10 @@ import logging
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+from reconciler.access.judge import asks_approvals
 from reconciler.errors import ReconcilerError
 from reconciler.load.notifications import destinations_of
+from reconciler.runtime.approvals import Approvals
 from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
 from reconciler.runtime.extras import not_installed
 from reconciler.runtime.hashing import NOT_APART, values_key
@@ -37,6 +39,10 @@ from reconciler.store.watch import Watch
 
 log = logging.getLogger("reconciler.runtime")
 CLOSE_SECONDS = 2.0
+NO_KEY = (
+    "no key seals the values of calls that wait for an approval, so such calls are denied (no-key); RECONCILER_KEY_FILE or "
+    "RECONCILER_TRANSIT_KEY names one"
+)
 NEVER_DAYS = 36_500
 
 
@@ -81,6 +87,10 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     mediator.hashing = values_key(store_key, setup.audit_key)
     if not mediator.hashing.id:
         log.warning(NOT_APART)
+    if setup.ring is not None:
+        mediator.approvals = Approvals(databases.store, setup.ring)
+    elif any(asks_approvals(tenant) for tenant in source.current().snapshot.tenants.values()):
+        log.warning(NO_KEY)
     source.changed = mediator.cancel_frozen
     ledger.start()
     # what is here now stays; what calls leave behind has to go, other than in a command that ends soon

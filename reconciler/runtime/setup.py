@@ -15,6 +15,7 @@ from reconciler.runtime.call import Failed, Permits, Resolve, StdioPermit, Surro
 from reconciler.runtime.threads import in_thread
 from reconciler.secrets.policy import Permitted
 from reconciler.secrets.resolve import Resolver, Wanted
+from reconciler.secrets.ring import Ring
 from reconciler.store.url import Database
 
 
@@ -34,6 +35,8 @@ class Setup(NamedTuple):
     around: Surroundings
     audit_key: AuditKey = None
     accesses: AccessLog | None = None
+    ring: Ring | None = None
+    """The keys that seal values which wait for an approval; None where none is configured."""
 
 
 def permits_of(settings: ServeFile, folder: Path) -> Permits:

@@ -70,6 +70,19 @@ class Policy(NamedTuple):
     name: str
 
 
+class Use(NamedTuple):
+    """The approval that a call uses; ``bound`` is the keyed hash of all that the approval holds for."""
+
+    id: str
+    bound: str
+
+
+class Unapproved(NamedTuple):
+    """The approval of a call does not count: it is used, expired, or another call's."""
+
+    use: Use
+
+
 class Intent(NamedTuple):
     """What is about to be done; durable before the outside sees a byte. ``seconds`` is when it is over at the latest."""
 
@@ -98,6 +111,8 @@ class Intent(NamedTuple):
     """What would have refused the call if it were enforced."""
     trace: str = ""
     """The trace id of the request (W3C), as 32 hexadecimal digits; "" without one."""
+    use: Use | None = None
+    """The approval that the call uses, where it needs one."""
 
     @property
     def subject(self) -> Subject:
@@ -164,7 +179,17 @@ class Denial(NamedTuple):
         return Path(self.tenant, self.target, self.action, self.connector, self.project, self.chain)
 
 
-DENIALS = ("invalid-values", "limit-exceeded", "repeated", "many")
+DENIALS = (
+    *("invalid-values", "limit-exceeded", "repeated", "many"),
+    *(
+        "approval-required",
+        "approval-denied",
+        "approval-expired",
+        "approval-used",
+        "approval-stale",
+        "too-many-approvals",
+    ),
+)
 """Reasons of refusals besides those of a decision; ``many`` counts targets that a caller tried one after the other."""
 
 

@@ -15,13 +15,14 @@ Key = tuple[str, str, str, str]
 
 class Judged(NamedTuple):
     """``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call; ``repeated`` what
-    was sent before, by call."""
+    was sent before, by call; ``unapproved`` are calls whose approval does not count."""
 
     admitted: list[Intent]
     refused: dict[str, Refused]
     used: Mapping[Key, int]
     over: dict[str, list[Level]]
     repeated: Mapping[str, Repeated] = MappingProxyType({})
+    unapproved: frozenset[str] = frozenset()
 
 
 def key_of(level: Level, now: float) -> Key:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from reconciler.failpoints import armed
 from reconciler.runtime.ledger.batch import Backend, Batch, Space, StoreChanged, UidOf
 from reconciler.runtime.ledger.denials import Denials
-from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated
+from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, Unapproved
 from reconciler.runtime.ledger.judge import Judged
 from reconciler.runtime.logs import Trouble
 
@@ -39,7 +39,7 @@ class Admitted(NamedTuple):
     warned: tuple[Level, ...] = ()
 
 
-Judgement = Admitted | Refused | Repeated
+Judgement = Admitted | Refused | Repeated | Unapproved
 
 
 class _Waiting(NamedTuple):
@@ -47,6 +47,12 @@ class _Waiting(NamedTuple):
 
     intent: Intent | None
     answer: asyncio.Future[Judgement]
+
+
+def _unapproved(one: _Waiting, judged: Judged) -> Unapproved | None:
+    intent = one.intent
+    is_none = intent is None or intent.use is None or intent.id not in judged.unapproved
+    return None if is_none or intent is None or intent.use is None else Unapproved(intent.use)
 
 
 class Patience:
@@ -173,7 +179,7 @@ class Ledger:
             if not one.answer.done():
                 one.answer.set_result(Admitted())
             return
-        stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id)
+        stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id) or _unapproved(one, judged)
         if not one.answer.done():
             one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
         elif stopped is None:

@@ -32,6 +32,7 @@ from reconciler.runtime.ledger.entries import Intent, Level, Outcome
 from reconciler.runtime.ledger.judge import Judged, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.postgresql_months import NOW, keep_months, make_months
+from reconciler.runtime.ledger.postgresql_uses import give_back, use_approvals
 from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
 from reconciler.runtime.ledger.repeats import (
     FOUND,
@@ -59,6 +60,7 @@ from reconciler.runtime.ledger.rows import (
     rows_of,
 )
 from reconciler.runtime.ledger.schema import EXISTS, OWNS, REVISION, statements
+from reconciler.runtime.ledger.uses import FORGET, REMOVE
 
 _LOCK = 7_248_911_350_112_634_114  # any constant: several servers may set up one store at a time
 _SECONDS = 5.0
@@ -116,7 +118,7 @@ class Postgresql:
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
         async with self._turn:
-            found: int = await self._in_transaction(_sweep, grace)
+            found: int = await self._in_transaction(_sweep, grace, keep_seconds)
             if self._owns:
                 await self._in_transaction(keep_months, keep_seconds)
             return found
@@ -247,8 +249,10 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
     if kept:
         await connection.executemany("UPDATE repeats SET kept = $1 WHERE id = $2", kept)
     sorted_ = sort_out(batch.intents, await _repeats(connection, batch.intents, now), now)
-    used = await _used(connection, keys_of(sorted_.fresh, back, now), now)
-    judged = judge(sorted_.fresh, left(used, back), now)
+    approved = await use_approvals(connection, sorted_.fresh, now)
+    used = await _used(connection, keys_of(approved.intents, back, now), now)
+    judged = judge(approved.intents, left(used, back), now)
+    await give_back(connection, approved.intents, judged)
     moved = changes(used, left(used, back), judged.used)
     if moved:
         await connection.execute(
@@ -269,7 +273,7 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
     await _add(connection, "intents", now, rows.admitted(judged.admitted))
     await _add(connection, "denials", now, rows.denials)
     await _add(connection, "denial_counts", now, rows.counts)
-    return judged._replace(repeated=sorted_.repeated)
+    return judged._replace(repeated=sorted_.repeated, unapproved=approved.refused)
 
 
 async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> list[Row]:
@@ -362,7 +366,7 @@ async def _read(connection: Any, levels: Sequence[Level]) -> list[int]:
     return [int(record["n"]) for record in records]
 
 
-async def _sweep(connection: Any, grace: float) -> int:
+async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
     now: float = await connection.fetchval(NOW)
     done = await connection.execute(
         f"INSERT INTO outcomes ({NO_OUTCOME}) SELECT id, $1, {NO_OUTCOME_VALUES} FROM intents i WHERE ends < $2 "
@@ -372,6 +376,8 @@ async def _sweep(connection: Any, grace: float) -> int:
     )
     await connection.execute("DELETE FROM slots WHERE ends < $1", now)
     await connection.execute("DELETE FROM repeats WHERE at < $1", now - REPEAT_SECONDS)
+    await connection.execute(FORGET["postgresql"], now)
+    await connection.execute(REMOVE["postgresql"], now - keep_seconds)
     short, long = old_windows(now)
     await connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='$1', short='$2')}", long, short)
     return int(done.rpartition(" ")[2])

@@ -67,7 +67,7 @@ def fits(batch: Batch, rows: Rows) -> bool:
         or batch.denials
         or batch.counts
         or rows.fresh
-        or any(one.repeat for one in batch.intents)
+        or any(one.repeat or one.use for one in batch.intents)
         or any(one.kept or one.charged for one in batch.outcomes)
     )
 

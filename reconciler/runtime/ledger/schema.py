@@ -1,4 +1,4 @@
-"""The tables of the runtime's store, made where there are none; rows are only ever added, but for counters and slots."""
+"""The tables of the runtime's store, made where there are none; rows are only ever added, but for counters, slots and approvals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import NamedTuple
 from reconciler.errors import Refused
 from reconciler.runtime.ledger.revision_4 import fourth
 from reconciler.runtime.ledger.revision_5 import fifth
+from reconciler.runtime.ledger.revision_6 import sixth
 
-REVISION = 5
+REVISION = 6
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",
@@ -83,7 +84,7 @@ def statements(dialect: str, version: int, upto: int = REVISION) -> list[str]:
             code="store-newer",
             hint="serve with the newer release, or name another store",
         )
-    steps = [_first(dialect), _second(dialect), _third(dialect), fourth(dialect), fifth(dialect)]
+    steps = [_first(dialect), _second(dialect), _third(dialect), fourth(dialect), fifth(dialect), sixth(dialect)]
     made = [statement for step in steps[version:upto] for statement in step]
     return [*made, f"UPDATE runtime_schema SET version = '{upto}'"] if version < upto else []
 

@@ -41,6 +41,7 @@ from reconciler.runtime.ledger.repeats import (
 )
 from reconciler.runtime.ledger.rows import Rows, rows_of
 from reconciler.runtime.ledger.schema import EXISTS, statements
+from reconciler.runtime.ledger.uses import FORGET, GIVE_BACK, REMOVE, USE, Used, waiting, without
 
 T = TypeVar("T")
 BUSY_SECONDS = 2.0
@@ -195,8 +196,10 @@ def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> Judged:
     connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
     connection.executemany("UPDATE repeats SET kept = ? WHERE id = ?", kept_rows(batch.outcomes))
     sorted_ = sort_out(batch.intents, _repeats(connection, batch.intents, now), now)
-    used = _used(connection, keys_of(sorted_.fresh, back, now), now)
-    judged = judge(sorted_.fresh, left(used, back), now)
+    approved = _use_approvals(connection, sorted_.fresh, now)
+    used = _used(connection, keys_of(approved.intents, back, now), now)
+    judged = judge(approved.intents, left(used, back), now)
+    _give_back(connection, approved.intents, judged)
     claims = claim_rows(sorted_, judged.admitted, now)
     connection.executemany(f"INSERT OR REPLACE INTO repeats VALUES ({', '.join('?' * 6)}, NULL)", claims)
     connection.executemany(
@@ -213,7 +216,23 @@ def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> Judged:
         "INSERT INTO denial_counts VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         [(one[0], now, one[1]) for one in rows.counts],
     )
-    return judged._replace(repeated=sorted_.repeated)
+    return judged._replace(repeated=sorted_.repeated, unapproved=approved.refused)
+
+
+def _use_approvals(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> Used:
+    refused = [
+        one.id
+        for one in waiting(intents)
+        if one.use and connection.execute(USE["sqlite"], (one.id, *one.use, now)).rowcount != 1
+    ]
+    return without(intents, refused)
+
+
+def _give_back(connection: sqlite3.Connection, intents: Sequence[Intent], judged: Judged) -> None:
+    """A call that a limit refuses has not used its approval."""
+    for one in waiting(intents):
+        if one.use and one.id in judged.refused:
+            connection.execute(GIVE_BACK["sqlite"], (one.use.id, one.id))
 
 
 def _repeats(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> list[Row]:
@@ -255,6 +274,8 @@ def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) ->
     short, long = old_windows(now)
     connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='?', short='?')}", (long, short))
     connection.execute("DELETE FROM repeats WHERE at < ?", (now - REPEAT_SECONDS,))
+    connection.execute(FORGET["sqlite"], (now,))
+    connection.execute(REMOVE["sqlite"], (now - keep_seconds,))
     for table in ("outcomes", "intents", "denials", "denial_counts"):
         connection.execute(f"DELETE FROM {table} WHERE at < ?", (now - keep_seconds,))
     return found

@@ -17,7 +17,7 @@ from reconciler.model.address import is_name
 from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN, Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces import answers
-from reconciler.runtime.surfaces.answers import Limits, Plane, Planes, Tool, Tools
+from reconciler.runtime.surfaces.answers import Limits, PendingCall, Plane, Planes, Tool, Tools
 from reconciler.runtime.surfaces.errors import EVERY_CALL, NOT_FOUND
 from reconciler.runtime.surfaces.incoming import header
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
@@ -73,6 +73,10 @@ async def call_tool(mediator: Mediator, request: Request, call: Call) -> Respons
     return _done(await mediator.access(who, Ask(target), call.arguments, *_labels(request)))
 
 
+async def call_approved(mediator: Mediator, request: Request, _: None) -> Response:
+    return _done(await mediator.redeem(_who(request), request.path_params["id"], *_labels(request)))
+
+
 async def list_planes(mediator: Mediator, request: Request, asked: Paged) -> Planes:
     planes = [plane_of(name, actions) for name, actions in mediator.planes(_who(request)).items()]
     found, more = page(asked, planes, lambda plane: plane["name"])
@@ -102,7 +106,9 @@ _TOOL, _PLANE = "/v1/tools/{name}", "/v1/planes/{name}"
 
 
 def _call(path: str, summary: str, handler: Handler[Mediator]) -> Route[Mediator]:
-    return Route("POST", path, summary, handler, answers.Done, Call, errors=EVERY_CALL, headers=CallHeaders)
+    return Route(
+        "POST", path, summary, handler, answers.Done, Call, errors=EVERY_CALL, headers=CallHeaders, accepted=PendingCall
+    )
 
 
 _CALL = _call(f"{_TOOL}/call", "Call a tool.", call_tool)
@@ -114,6 +120,16 @@ ROUTES: tuple[Route[Mediator], ...] = (
     Route("GET", "/v1/planes", "List the planes on which the caller may act.", list_planes, Planes, Paged),
     Route("GET", _PLANE, "Get one plane.", show_plane, Plane, errors=NOT_FOUND),
     _call(f"{_PLANE}/{{action}}", "Act on a plane.", call_plane),
+    Route(
+        "POST",
+        "/v1/approvals/{id}/call",
+        "Run a call that was approved, with the values that were asked for.",
+        call_approved,
+        answers.Done,
+        errors=EVERY_CALL,
+        headers=CallHeaders,
+        accepted=PendingCall,
+    ),
 )
 
 

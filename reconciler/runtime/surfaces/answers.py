@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -85,6 +85,17 @@ class Done(TypedDict):
     rows: int | None
     cut: Annotated[bool, Meta(description="Whether the cap on rows cut the result.")]
     warnings: NotRequired[list[str]]
+
+
+class PendingCall(TypedDict):
+    """A call that waits for an approval."""
+
+    status: Literal["approval-required"]
+    approval_id: str
+    expires_at: Annotated[str, Meta(description="Until when somebody has to decide (ISO 8601).")]
+    retry_after: Annotated[int, Meta(description="Seconds to wait before asking again.")]
+    next: str
+    evidence_id: NotRequired[str]
 
 
 class Limits(TypedDict):

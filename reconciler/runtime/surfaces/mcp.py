@@ -10,9 +10,12 @@ from reconciler import __version__, strict_json
 from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
 from reconciler.access.target import Target
+from reconciler.model.access import APPROVED_CALL
 from reconciler.model.characters import visible
+from reconciler.runtime.approvals import Pending
 from reconciler.runtime.gate import Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
+from reconciler.runtime.surfaces.approved import TOOL, pending_result
 from reconciler.runtime.surfaces.labels import BadLabel, labels
 from reconciler.runtime.surfaces.mcp_wire import (
     HANDSHAKE_VERSIONS,
@@ -89,7 +92,10 @@ class Mcp:
         except Refusal as refusal:
             message = "It can't be done safely at the moment."
             raise Fault(INTERNAL_ERROR, message, refusal_of(refusal), request.id) from None
-        text = b"[%b]" % b",".join([target.once(_tool) for target in found.values()])
+        tools = {name: target.once(_tool) for name, target in found.items()}
+        if self._mediator.awaits(who):
+            tools = dict(sorted({**tools, APPROVED_CALL: TOOL}.items()))
+        text = b"[%b]" % b",".join(tools.values())
         return {"tools": strict_json.embedded(text)}
 
     async def _call_tool(self, who: Caller, request: Request, beside: Labels) -> dict[str, Any]:
@@ -100,9 +106,15 @@ class Mcp:
             raise Fault(INVALID_PARAMS, "`arguments` is no object.", id=request.id)
         try:
             run, key = _labels_of(request, beside)
+            if name == APPROVED_CALL:
+                return _result(
+                    await self._mediator.redeem(who, str((arguments or {}).get("approval_id", "")), run, key)
+                )
             target = self._mediator.target_of(who, name)
             done = await self._mediator.access(who, Ask(target), arguments or {}, run, key)
             return _result(done)
+        except Pending as pending:
+            return pending_result(pending)
         except BadLabel as error:
             raise Fault(INVALID_PARAMS, error.message, {"code": error.code}, request.id) from None
         except Refusal as refusal:

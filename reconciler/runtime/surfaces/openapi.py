@@ -58,7 +58,7 @@ def _schemas(routes: Sequence[Route[Any]]) -> tuple[dict[Any, Schema], dict[str,
     """Return the schema of each answer and body by its type, and the components that they refer to."""
     types: list[Any] = [Problem]
     for route in routes:
-        types += [one for one in (route.answer, _body(route)) if one is not None and one not in types]
+        types += [one for one in (route.answer, route.accepted, _body(route)) if one is not None and one not in types]
     made, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     return dict(zip(types, made, strict=True)), components
 
@@ -74,6 +74,9 @@ def _operation(route: Route[Any], schemas: Mapping[Any, Schema]) -> Schema:
     media = "text/plain" if route.answer is str else "application/json"
     done = {"description": "Success", "content": {media: {"schema": schemas[route.answer]}}}
     found: Schema = {"summary": route.summary, "responses": {"200": done}}
+    if route.accepted is not None:
+        told = {"application/json": {"schema": schemas[route.accepted]}}
+        found["responses"]["202"] = {"description": "It waits.", "content": told}
     if parameters:
         found["parameters"] = parameters
     if body is not None:

@@ -25,6 +25,11 @@ REFUSALS: Mapping[Code, tuple[int, str]] = {
     "key-reused": (422, "This Idempotency-Key belongs to another call; take a new one."),
     "still-running": (409, "The call with this Idempotency-Key has not ended yet."),
     "outcome-unknown": (409, "Whether the call with this Idempotency-Key was done is not known."),
+    "approval-denied": (403, "An operator has denied this call."),
+    "approval-expired": (409, "The approval was not given or not used in time; call again to ask anew."),
+    "approval-stale": (409, "The approval is for another call, or what it is for has changed; call again to ask anew."),
+    "approval-used": (409, "The approval was used before; call again to ask anew."),
+    "too-many-approvals": (429, "Too many calls wait for an approval already."),
     "result-not-kept": (409, "The call with this Idempotency-Key was done; its result is not kept."),
 }
 BY_OUTCOME: Mapping[str, tuple[int, str]] = {

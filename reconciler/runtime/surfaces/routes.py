@@ -14,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
+from reconciler.runtime.approvals import Pending
 from reconciler.runtime.mediator import Refusal
+from reconciler.runtime.surfaces.approved import pending_call
 from reconciler.runtime.surfaces.errors import Errors
-from reconciler.runtime.surfaces.problem import ShownJson, of_refusal
+from reconciler.runtime.surfaces.problem import Json, ShownJson, of_refusal
 from reconciler.runtime.surfaces.requests import BadRequest, body_of, query_of
 
 Api = TypeVar("Api")
@@ -46,6 +48,8 @@ class Route(NamedTuple, Generic[Api]):
     scope: str | None = None
     errors: Errors = {}  # noqa: RUF012
     headers: type[Struct] | None = None
+    accepted: Any = None
+    """What it answers with 202, where it may."""
 
 
 Around = Callable[[Route[Any], Endpoint], Endpoint]
@@ -73,6 +77,8 @@ def answering(inner: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             return await inner(request)
+        except Pending as pending:
+            return Json(pending_call(pending), 202, {"Retry-After": str(pending.retry_after)})
         except Refusal as refusal:
             return of_refusal(refusal)
         except BadRequest as error:
