@@ -58,6 +58,7 @@ STORE_DIGESTS = {
         3: "a86f4e455a29b9de",
         4: "64b7ae59aa9b75ba",
         5: "5dba3e54958f04fd",
+        6: "2222100ace09a3ef",
     },
     "postgresql": {
         1: "1fb5c25d765aa249",
@@ -65,6 +66,7 @@ STORE_DIGESTS = {
         3: "d0da7472a6ef067c",
         4: "a09e673f28450ab2",
         5: "893dcf6ebebe4c58",
+        6: "a2ac5c2b6ec80677",
     },
 }
 
