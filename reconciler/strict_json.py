@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ MAX_DEPTH = 100
 MAX_DIGITS = 4300
 """Of an integer: Python itself turns no longer text into one."""
 MAX_VALUES = 10_000_000
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _SURROGATE = re.compile("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """Written as an escape, or left in a text by a lax decoder."""
 
@@ -51,6 +53,47 @@ def read(data: bytes | str) -> Any:
     if _SURROGATE.search(text):
         _encoded(found, _ENCODER)
     return found
+
+
+class Unreadable:
+    """Stands for a part of a text that is no strict JSON: no writer takes it. ``value`` is what a lax reader would return."""
+
+    def __init__(self, value: Any = None) -> None:
+        self.value = value
+
+
+def read_around_faults(data: bytes) -> Any:
+    """Return the value of a JSON text, with an Unreadable in place of each part that is not strict.
+
+    A lone surrogate stays, and so does what is no UTF-8, as one: the writers refuse both. Raises NotStrict for what is no JSON.
+    """
+    text = data.decode(errors="surrogateescape")
+    try:
+        return _AROUND.decode(text)
+    except RecursionError:
+        pass
+    except ValueError:
+        raise NotStrict("this is no JSON") from None
+    try:
+        return _AROUND.decode(_shallow(text))
+    except (ValueError, RecursionError):
+        raise NotStrict("this is no JSON") from None
+
+
+def _shallow(text: str) -> str:
+    """Return the text with NaN in place of each value that lies too deep."""
+    kept, depth, begins = list[str](), 0, 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                kept.append(text[begins : token.start()])
+        elif token[0] in "]}":
+            depth -= 1
+            if depth == MAX_DEPTH:
+                kept.append("NaN")
+                begins = token.end()
+    return "".join([*kept, text[begins:]]) if depth <= MAX_DEPTH else ""
 
 
 def write(value: Any) -> bytes:
@@ -127,6 +170,13 @@ def _require_range(number: float | Decimal) -> None:
         raise _out_of_range()
     if not math.isfinite(number):
         raise _not_finite()
+
+
+def _or_unreadable(read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except ValueError:
+        return Unreadable()
 
 
 _MOST_EXPONENT = 400
@@ -211,6 +261,12 @@ def _unknown_type() -> NotStrict:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_float=_number, parse_constant=_constant)
+_AROUND = json.JSONDecoder(
+    object_pairs_hook=lambda pairs: found if len(found := dict(pairs)) == len(pairs) else Unreadable(found),
+    parse_float=lambda text: _or_unreadable(_number, text),
+    parse_int=lambda text: _or_unreadable(int, text),
+    parse_constant=lambda _: Unreadable(),
+)
 _LAX = json.JSONDecoder(strict=False, parse_int=lambda text: int(text) if len(text) < 20 else 0)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SORTING_ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")

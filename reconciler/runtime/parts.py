@@ -24,6 +24,7 @@ from reconciler.runtime.ledger import rollup
 from reconciler.runtime.ledger.batch import Backend, Space
 from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.limits import uid_of
+from reconciler.runtime.mcp.processes import PROCESSES
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.outbox import Outbox
@@ -112,6 +113,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await pools.close()
                 await accesses.write(everything=True)
+        await PROCESSES.end_all()
 
 
 async def _opened(ledger: Ledger, store: Database) -> bytes:

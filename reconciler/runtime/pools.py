@@ -97,8 +97,7 @@ class Pools:
 
     async def close(self) -> None:
         ways, self._ways = [*self._ways.values()], {}
-        for way in ways:
-            await self._close(way)
+        await asyncio.gather(*map(self._close, ways))
 
     async def _close(self, way: _Way) -> None:
         if way.connection is not None:

@@ -18,7 +18,7 @@ from reconciler.runtime.call import Answer, Call, Connection, Failed, StdioPermi
 from reconciler.runtime.connectors.credential import with_credential
 from reconciler.runtime.connectors.oauth import Wanted
 from reconciler.runtime.mcp.channel import Channel
-from reconciler.runtime.mcp.client import Client, Listed
+from reconciler.runtime.mcp.client import MOST_BYTES, Client, Listed
 from reconciler.runtime.mcp.http import HttpChannel
 from reconciler.runtime.mcp.messages import RpcError
 from reconciler.runtime.mcp.processes import PROCESSES
@@ -29,6 +29,8 @@ CHECK_SECONDS, TRUST_SECONDS = 60.0, 120.0
 """A check of the pins is made in the background once the last is older than the first, and before a call beyond the second."""
 MOST_WAYS, IDLE_SECONDS = 1_000, 60.0
 """Ways of one connector to its server, and how long one is kept that nobody uses."""
+REVIVE_SECONDS = 1.0
+"""Between two starts of a server's process."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "text": ("text",),
     "image": ("data", "mimeType"),
@@ -75,7 +77,7 @@ async def _started(tenant: str, body: Body, around: Surroundings) -> Channel:
     for name, given in body["env"].items():
         environment[name] = given["plain"] if isinstance(given, dict) else await around.resolve(tenant, given)
     started = await PROCESSES.start(permit, arguments, environment)
-    return StdioChannel(reached(body), started, PROCESSES, body["max_response_bytes"])
+    return StdioChannel(reached(body), started, PROCESSES, max(body["max_response_bytes"], MOST_BYTES))
 
 
 def permitted(body: Body, permits: Mapping[str, StdioPermit]) -> tuple[StdioPermit, list[str]]:
@@ -103,9 +105,16 @@ class _Mcp:
         tool, name = call.target.part, call.target.part_name
         if tool is None:
             raise Failed("not-supported", "this is no tool", "blocked")
-        body = self._connector.body
         way = await self.way(call.subject)
-        await way.require_pinned(name, tool["pin"], call.deadline)
+        way.users += 1
+        try:
+            await way.require_pinned(name, tool["pin"], call.deadline)
+            return await self._called(way, call, name, tool)
+        finally:
+            way.users -= 1
+
+    async def _called(self, way: _Way, call: Call, name: str, tool: Body) -> Answer:
+        body = self._connector.body
         headers = headers_of(tool["definition"]["input"]) if body["transport"] != "stdio" else {}
         after = "unknown" if call.target.writes else "failure"
         call.effect = True
@@ -127,6 +136,9 @@ class _Mcp:
             found = self._ways.get(key)
             if found is None or found.has_ended:
                 if found is not None:
+                    if asyncio.get_running_loop().time() - found.begun < REVIVE_SECONDS:
+                        message = "the server ends as soon as it has started"
+                        raise Failed("unreachable", message, "blocked", retry_after=1)
                     await found.close()
                 await self._make_room()
                 client = Client(await channel_of(self._tenant, self._connector, self._around, subject))
@@ -136,29 +148,32 @@ class _Mcp:
             return found
 
     async def _make_room(self) -> None:
-        idle = asyncio.get_running_loop().time() - IDLE_SECONDS
-        while self._ways and (len(self._ways) >= MOST_WAYS or next(iter(self._ways.values())).used < idle):
-            _, oldest = self._ways.popitem(last=False)
-            await oldest.close()
+        """Close what nobody has used for a while, the oldest first, and more of it where there are too many."""
+        before = asyncio.get_running_loop().time() - IDLE_SECONDS
+        for key, way in [*self._ways.items()]:
+            if not way.users and (way.used < before or len(self._ways) >= MOST_WAYS):
+                del self._ways[key]
+                await way.close()
+        if len(self._ways) >= MOST_WAYS:
+            raise Failed("overloaded", "as many ways to this server are in use as may be", "blocked")
 
     async def close(self) -> None:
-        for way in self._ways.values():
-            await way.close()
+        await asyncio.gather(*(way.close() for way in self._ways.values()))
 
 
 class _Way:
     """One client, and what its server listed last."""
 
     def __init__(self, client: Client) -> None:
-        self.client, self.used = client, 0.0
+        self.client, self.used, self.users = client, 0.0, 0
+        self.begun = asyncio.get_running_loop().time()
         self._listed: Listed | None = None
         self._at = 0.0
         self._checking: asyncio.Task[None] | None = None
 
     @property
     def has_ended(self) -> bool:
-        channel = self.client.channel
-        return isinstance(channel, StdioChannel) and channel.has_ended
+        return self.client.channel.has_ended
 
     async def require_pinned(self, name: str, pin: str, deadline: float) -> None:
         """Raise Failed (``blocked``) unless the server's definition of a tool is the pinned one."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from reconciler.runtime.mcp.messages import Server
 
+TELL_SECONDS = 5.0
+
 
 class Channel(Protocol):
     """One way to one server. Each request ends by its own deadline, in the event loop's time, and with it nothing else."""
@@ -15,6 +17,11 @@ class Channel(Protocol):
     """What a lock says was reached: a URL, or a program with its arguments."""
     changed: bool
     """Whether the server has said since it was asked last that its list of tools is another one."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server answers nobody any more, and has to be started anew."""
+        ...
 
     async def ask(
         self,
@@ -33,7 +40,7 @@ class Channel(Protocol):
         ...
 
     async def tell(self, method: str, server: Server) -> None:
-        """Send a notification. Raises Failed."""
+        """Send a notification, for which a server gets ``TELL_SECONDS``. Raises Failed."""
         ...
 
     async def close(self) -> None: ...

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from reconciler.kinds.connector.mcp_definition import Definition, Malformed, definition_of
+from reconciler.model.characters import visible
 from reconciler.runtime.call import Failed
 from reconciler.runtime.mcp.channel import Channel, NotSpoken, SessionLost
 from reconciler.runtime.mcp.messages import (
@@ -25,8 +26,11 @@ from reconciler.runtime.mcp.messages import (
     header_value,
     initialized,
 )
+from reconciler.strict_json import Unreadable
 
 START_SECONDS = 30.0
+LONGEST_NAME = 128
+"""Characters of a tool's name in a report of a malformed one."""
 MOST_PAGES, MOST_TOOLS, MOST_BYTES = 100, 5_000, 16 * 2**20
 """Of one list of tools, all pages together."""
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -45,15 +49,22 @@ class Client:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._server: Server | None = None
-        self._contact = asyncio.Lock()
+        self._contact: asyncio.Task[Server] | None = None
 
     async def server(self, deadline: float = float("inf")) -> Server:
-        """Return what the server says of itself, asking it if nobody has. Raises Failed."""
-        async with self._contact:
-            if self._server is None:
-                within = min(deadline, asyncio.get_running_loop().time() + START_SECONDS)
-                self._server = await self._begin(within)
+        """Return what the server says of itself, asking it if nobody has; that goes on when a caller's time is up. Raises Failed."""
+        if self._server is not None:
             return self._server
+        if self._contact is None or self._contact.done():
+            self._contact = asyncio.create_task(self._begin(asyncio.get_running_loop().time() + START_SECONDS))
+        contact = self._contact
+        done, _ = await asyncio.wait({contact}, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+        if not done:
+            raise Failed("timeout", "the server took too long to start", "blocked")
+        if contact.cancelled():
+            raise Failed("unreachable", "the connection to the server was closed", "blocked")
+        self._server = contact.result()
+        return self._server
 
     async def tools(self, deadline: float = float("inf")) -> Listed:
         """Return what the server lists now. Raises Failed; RpcError is one."""
@@ -88,6 +99,9 @@ class Client:
         return await self._ask("tools/call", {"name": tool, "arguments": dict(arguments)}, deadline, most, given)
 
     async def close(self) -> None:
+        if self._contact is not None:
+            self._contact.cancel()
+            await asyncio.wait({self._contact})
         await self.channel.close()
 
     async def _ask(
@@ -135,7 +149,7 @@ class Client:
         found = initialized(result, session)
         if found is None:
             raise Failed("upstream-failed", "the server speaks no revision of MCP that is known here", "failure")
-        with contextlib.suppress(Failed, OSError):
+        with contextlib.suppress(Failed):
             await self.channel.tell("notifications/initialized", found)
         return found
 
@@ -146,19 +160,28 @@ def _labelled(server: Server, method: str, params: Mapping[str, Any]) -> dict[st
     return {"Mcp-Method": method, **({"Mcp-Name": named} if named is not None else {})}
 
 
+def _name_of(told: Any) -> str:
+    whole = told.value if isinstance(told, Unreadable) else told
+    name = whole.get("name") if isinstance(whole, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _reported(name: str) -> str:
+    return visible(name)[:LONGEST_NAME]
+
+
 def _listed(told: list[Any]) -> Listed:
     tools: dict[str, Definition] = {}
     malformed: dict[str, str] = {}
+    seen: set[str] = set()
     for number, one in enumerate(told):
-        name = one["name"] if isinstance(one, dict) and isinstance(one.get("name"), str) else f"tool {number + 1}"
+        name = _name_of(one) or f"tool {number + 1}"
         try:
-            definition = definition_of(one)
+            tools[name] = definition_of(one)
         except Malformed as error:
-            malformed[name] = str(error)
-            continue
-        if name in tools or name in malformed:
+            malformed[_reported(name)] = str(error)
+        if name in seen:
             tools.pop(name, None)
-            malformed[name] = "the server lists two tools of this name"
-        else:
-            tools[name] = definition
+            malformed[_reported(name)] = "the server lists two tools of this name"
+        seen.add(name)
     return Listed(tools, malformed)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any, TypeAlias
 
 import aiohttp
 
-from reconciler import strict_json
 from reconciler.codes import Code
 from reconciler.runtime.call import Failed, Permits
 from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind
-from reconciler.runtime.mcp.channel import NotSpoken, SessionLost
-from reconciler.runtime.mcp.messages import Server, answer_in, notification, request
+from reconciler.runtime.mcp.channel import TELL_SECONDS, NotSpoken, SessionLost
+from reconciler.runtime.mcp.messages import Server, answer_in, head_of, notification, reader_of, request
+from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
 
 Headers: TypeAlias = Callable[[bool], Awaitable[dict[str, str]]]
@@ -26,6 +27,10 @@ _FAILING: Mapping[int, tuple[Code, str]] = {
 }
 _NOT_SPOKEN = frozenset(range(400, 500)) - frozenset({401, 403, 408, 429})
 SESSION = "Mcp-Session-Id"
+DRAIN_SECONDS = 1.0
+"""How long a stream has to end once its answer was read, so that its connection can be used again."""
+_FAULTS = (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ValueError, RuntimeError)
+"""What aiohttp raises for a connection or a response that is no good; RuntimeError once the session was closed."""
 
 
 class HttpChannel:
@@ -39,6 +44,11 @@ class HttpChannel:
         self._exceptions, self._permits = exceptions, permits
         self._session: aiohttp.ClientSession | None = None
         self._ids = count(1)
+        self._aside: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_ended(self) -> bool:
+        return False
 
     async def ask(
         self,
@@ -55,36 +65,105 @@ class HttpChannel:
             async with asyncio.timeout_at(deadline):
                 for anew in (False, True):
                     sent = {**await self._headers(anew), **_own(server), **headers}
-                    async with self._post(body, sent) as response:
-                        if response.status == 401 and self._renews and not anew:
-                            continue
-                        _require_answer(response, server)
-                        result = await _result(response, identity, most)
-                        return result, response.headers.get(SESSION, "")
+                    response = await self._post(body, sent)
+                    if response.status == 401 and self._renews and not anew:
+                        response.close()
+                        continue
+                    return await self._answer(response, method, identity, server, most)
                 raise AssertionError
         except TimeoutError:
+            self._cancel(identity, server)
             raise Failed("timeout", "it took too long", "timeout") from None
-        except (aiohttp.ClientError, ConnectionError, OSError, asyncio.IncompleteReadError, ValueError) as error:
-            if (failed := refusal_behind(error)) is not None:
-                raise failed from None
-            before = isinstance(error, aiohttp.ClientConnectorError)
-            raise Failed(
-                "unreachable", "the server can't be reached, or ended the connection", "blocked" if before else ""
-            ) from None
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():  # aiohttp cancels who waits for a connection when it closes
+                raise _failed(error) from None
+            self._cancel(identity, server)
+            raise
+        except _FAULTS as error:
+            raise _failed(error) from None
 
     async def tell(self, method: str, server: Server) -> None:
-        sent = {**await self._headers(False), **_own(server)}
-        async with self._post(notification(method, {}), sent):
-            return
+        await self._tell(notification(method, {}), server)
 
-    def _post(self, body: bytes, headers: Mapping[str, str]) -> Any:
+    async def _tell(self, message: bytes, server: Server) -> None:
+        try:
+            async with asyncio.timeout(TELL_SECONDS):
+                response = await self._post(message, {**await self._headers(False), **_own(server)})
+                response.release()
+        except TimeoutError:
+            raise Failed("timeout", "it took too long", "timeout") from None
+        except _FAULTS as error:
+            raise _failed(error) from None
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         if self._session is None:
             self._session = guarded_session(self._exceptions, self._permits, decompress=False)
-        return self._session.post(as_it_is(self.reached), data=body, headers=headers, allow_redirects=False)
+        return await self._session.post(as_it_is(self.reached), data=body, headers=headers, allow_redirects=False)
+
+    async def _answer(
+        self, response: aiohttp.ClientResponse, method: str, identity: int, server: Server | None, most: int
+    ) -> tuple[dict[str, Any], str]:
+        """Return the result and the session. Raises Failed, RpcError, SessionLost, NotSpoken; the response is done with."""
+        try:
+            await _require_answer(response, server)
+            result = await _result(response, method, identity, most)
+        except BaseException:
+            response.close()
+            raise
+        session = response.headers.get(SESSION, "")
+        if response.content.at_eof():
+            response.release()
+        else:
+            self._run_aside(_drained(response))
+        return result, session
+
+    def _cancel(self, identity: int, server: Server | None) -> None:
+        """Tell a server with sessions that nobody waits any more; a newer one sees the stream end."""
+        if server is not None and not server.is_modern:
+            message = notification("notifications/cancelled", {"requestId": identity})
+            self._run_aside(self._tell(message, server))
+
+    def _run_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_quietly(work))
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     async def close(self) -> None:
+        for task in self._aside:
+            task.cancel()
+        await asyncio.gather(*self._aside, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(Failed):
+        await work
+
+
+async def _drained(response: aiohttp.ClientResponse) -> None:
+    """Read what little a stream has after its answer, so that its connection is kept; close one that goes on."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            left = await response.content.read(PIECE)
+            while left and len(left) < PIECE and not response.content.at_eof():
+                left += await response.content.read(PIECE)
+    except (TimeoutError, *_FAULTS):
+        pass
+    finally:
+        if response.content.at_eof():
+            response.release()
+        else:
+            response.close()
+
+
+def _failed(error: BaseException) -> Failed:
+    if (refused := refusal_behind(error)) is not None:
+        return refused
+    before = isinstance(error, aiohttp.ClientConnectorError)
+    message = "the server can't be reached, or ended the connection"
+    return Failed("unreachable", message, "blocked" if before else "")
 
 
 def _own(server: Server | None) -> dict[str, str]:
@@ -100,7 +179,7 @@ def _own(server: Server | None) -> dict[str, str]:
     return found
 
 
-def _require_answer(response: aiohttp.ClientResponse, server: Server | None) -> None:
+async def _require_answer(response: aiohttp.ClientResponse, server: Server | None) -> None:
     """Raise for a status that is no answer. Raises Failed, SessionLost, NotSpoken."""
     status = response.status
     if status == 200:
@@ -108,46 +187,54 @@ def _require_answer(response: aiohttp.ClientResponse, server: Server | None) -> 
         if encoding not in {"", "identity"}:
             raise Failed("invalid-response", "the response is encoded in a way that was not asked for", "", status)
         return
-    if status in {400, 404} and server is not None and server.session:
+    if (
+        server is not None
+        and server.session
+        and (status == 404 or (status == 400 and await _is_about_session(response)))
+    ):
         raise SessionLost
     if server is None and status in _NOT_SPOKEN:
         raise NotSpoken
     asked = response.headers.get("Retry-After", "")
     retry_after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
     code, message = _FAILING.get(status, ("upstream-failed", "the server says that it failed"))
-    raise Failed(code, message, "failure" if status < 500 else "", status, retry_after)
+    raise Failed(code, message, "failure" if 300 <= status < 500 else "", status, retry_after)
 
 
-async def _result(response: aiohttp.ClientResponse, identity: int, most: int) -> dict[str, Any]:
+async def _is_about_session(response: aiohttp.ClientResponse) -> bool:
+    return b"session" in (await response.content.read(PIECE)).lower()
+
+
+async def _result(response: aiohttp.ClientResponse, method: str, identity: int, most: int) -> dict[str, Any]:
     """Return the result among what a response carries. Raises RpcError, Failed."""
-    kind = response.content_type.lower()
-    texts = _events(response, most) if kind == "text/event-stream" else _whole(response, most)
-    async for text in texts:
+    is_stream = response.content_type.lower() == "text/event-stream"
+    async for text in _events(response, most) if is_stream else _whole(response, most):
+        head = await aside(len(text), head_of, text)
+        if head.method or (head.id != identity and is_stream):
+            continue
         try:
-            found = answer_in(strict_json.read(text), identity)
+            message = await aside(len(text), reader_of(method), text)
         except NotStrict as error:
-            response.close()
             raise Failed("invalid-response", f"the server's answer is no strict JSON: {error}", "") from None
-        if found is not None:
-            response.close()  # a server may keep a stream open after its answer
+        if (found := answer_in(message, identity)) is not None:
             return found
     raise Failed("invalid-response", "the response holds no answer", "")
 
 
 async def _whole(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
     data = bytearray()
-    async for piece in response.content.iter_chunked(PIECE):
+    async for piece in response.content.iter_any():
         data += piece
-        _require_room(response, len(data), most)
+        _require_room(len(data), most)
     yield bytes(data)
 
 
 async def _events(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
     """Yield the data of each event that has any. Source: the WHATWG's standard on server-sent events."""
     size, rest, lines = 0, bytearray(), list[bytes]()
-    async for piece in response.content.iter_chunked(PIECE):
+    async for piece in response.content.iter_any():
         size += len(piece)
-        _require_room(response, size, most)
+        _require_room(size, most)
         rest += piece
         if b"\n" not in piece:
             continue
@@ -162,7 +249,6 @@ async def _events(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[
                     yield data
 
 
-def _require_room(response: aiohttp.ClientResponse, size: int, most: int) -> None:
+def _require_room(size: int, most: int) -> None:
     if size > most:
-        response.close()
         raise Failed("too-large", "the response is larger than allowed", "")

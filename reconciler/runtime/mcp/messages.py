@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from reconciler import strict_json
 
@@ -22,6 +25,10 @@ METHOD_NOT_FOUND, INVALID_PARAMS, UNSUPPORTED_VERSION = -32601, -32602, -32022
 NAME = "config-reconciler"
 _PREFIX = "io.modelcontextprotocol/"
 _PRINTED = re.compile(r"[\x20-\x7e]*")
+ENDS = 256
+"""Bytes at either end of an answer that are looked at where the whole can't be read."""
+_ID_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,15})\s*,')
+_ID_LAST = re.compile(rb'"id"\s*:\s*(\d{1,15})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 _WRAPPED = re.compile(r"=\?base64\?.*\?=")
 
 
@@ -71,6 +78,54 @@ def request(identity: int, method: str, params: Mapping[str, Any]) -> bytes:
 def notification(method: str, params: Mapping[str, Any]) -> bytes:
     """Return a notification as one line of JSON."""
     return strict_json.write({"jsonrpc": "2.0", "method": method, "params": dict(params)})
+
+
+class Head(NamedTuple):
+    """What a message is about. ``id`` is None for a notification, ``method`` "" for an answer."""
+
+    id: Any = None
+    method: str = ""
+
+
+class _Head(Struct):
+    id: Any = None
+    method: Any = None
+
+
+def head_of(text: bytes) -> Head:
+    """Return what a message is about, whatever else is wrong with it; an empty one for what is no message."""
+    try:
+        found = _HEADS.decode(text)
+        identity, method = found.id, found.method
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        try:
+            whole = strict_json.lax(text.decode(errors="replace"))
+            identity, method = (whole.get("id"), whole.get("method")) if isinstance(whole, dict) else (None, None)
+        except (ValueError, RecursionError):
+            identity, method = _id_at_an_end(text), None
+    return Head(identity if type(identity) in (int, str) else None, method if isinstance(method, str) else "")
+
+
+def _id_at_an_end(text: bytes) -> int | None:
+    """Return the id of an answer of which only the beginning and the end can be trusted to be JSON."""
+    found = _ID_FIRST.match(text[:ENDS]) or _ID_LAST.search(text[-ENDS:])
+    return int(found[1]) if found else None
+
+
+_HEADS = msgspec.json.Decoder(_Head)
+
+
+def reader_of(method: str) -> Callable[[bytes], Any]:
+    """Return what reads an answer to a request: a fault in one tool of a list costs that tool alone."""
+    return strict_json.read_around_faults if method == "tools/list" else strict_json.read
+
+
+def refusal_of(head: Head) -> bytes:
+    """Return the answer to a server's own request: a ping is answered, and anything else is not offered."""
+    if head.method == "ping":
+        return strict_json.write({"jsonrpc": "2.0", "id": head.id, "result": {}})
+    error = {"code": METHOD_NOT_FOUND, "message": "This is not offered."}
+    return strict_json.write({"jsonrpc": "2.0", "id": head.id, "error": error})
 
 
 def answer_in(message: Any, identity: int) -> dict[str, Any] | None:

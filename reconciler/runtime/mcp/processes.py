@@ -16,15 +16,21 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.runtime.call import Failed, StdioPermit
+from reconciler.runtime.threads import in_thread, to_its_end
 
 MOST_PROCESSES = 200
 END_SECONDS = 2.0
 """How long a server has to end by itself once its input is closed."""
+KILL_SECONDS = 10.0
+"""How long it is tried to kill what a server has started."""
+WATCH_SECONDS = 1.0
+MOST_OF_ONE = 256
+"""Processes that may come of one server."""
 CPU_SECONDS = 3600
 PATH = "/usr/local/bin:/usr/bin:/bin"
 FIXED = {"TZ": "UTC", "LANG": "C.UTF-8", "PATH": PATH}
@@ -44,6 +50,9 @@ class Processes:
 
     def __init__(self) -> None:
         self._running: dict[int, str] = {}
+        self._trees: dict[int, set[int]] = {}
+        """By a running process: what was seen to have come of it."""
+        self._watch: asyncio.Task[None] | None = None
         self._reaping = False
 
     async def start(self, permit: StdioPermit, arguments: Sequence[str], environment: Mapping[str, str]) -> Started:
@@ -68,55 +77,105 @@ class Processes:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "its arguments can't be passed"
             raise Failed("unreachable", f"the program can't be started: {why}", "blocked") from None
-        self._running[process.pid] = permit.name
+        self._running[process.pid], self._trees[process.pid] = permit.name, {process.pid}
         _bound(process.pid, permit.memory_mib * 2**20)
+        if self._watch is None or self._watch.done() or self._watch.get_loop() is not asyncio.get_running_loop():
+            self._watch = asyncio.create_task(self._watching())
         return Started(process, permit.name)
 
     async def end(self, started: Started) -> None:
         """End a process and all that came of it: its input is closed, then it is killed."""
-        process = started.process
-        mine = {process.pid, *_below(process.pid)}
+        ending = await to_its_end(self._end(started.process))
+        if ending.cancelled is not None:
+            raise ending.cancelled
+
+    async def end_all(self) -> None:
+        """Kill whatever was started and has not ended, without waiting for it."""
+        for pid in [*self._running]:
+            await self._kill(pid)
+            self._forget(pid)
+
+    async def _end(self, process: Process) -> None:
+        if process.pid in self._running:
+            self._grow(_seen())
         if process.stdin is not None:
             process.stdin.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), END_SECONDS)
-        for _ in range(50):
-            mine |= {pid for one in [*mine] for pid in _below(one)}
-            left = {*self._strays(), *(mine & {*_alive()})} - (self._running.keys() - {process.pid})
-            if not left:
-                break
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            for pid in left - {process.pid}:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-            await asyncio.sleep(0.02)
+        await self._kill(process.pid)
         await process.wait()
-        self._running.pop(process.pid, None)
+        self._forget(process.pid)
+
+    async def _kill(self, pid: int) -> None:
+        """Kill a process and all that came of it, until nothing is left that could start more."""
+        ends = asyncio.get_running_loop().time() + KILL_SECONDS
+        while asyncio.get_running_loop().time() < ends:
+            seen = await in_thread(_seen)
+            mine = self._left_of(pid, seen)
+            left = {one for one in mine if not seen[one].is_dead}
+            _reap(mine - left - self._running.keys())
+            if not left:
+                return
+            if any(seen[one].group == pid for one in left):
+                _send_kill(os.killpg, pid)  # at once: what a member starts meanwhile is killed with it
+            for one in left:
+                _send_kill(os.kill, one)
+            await asyncio.sleep(0.02)
+
+    def _left_of(self, pid: int, seen: Mapping[int, _Seen]) -> set[int]:
+        """Return what is left of a process, and what wrappers have left behind that belongs to no other."""
+        self._grow(seen)
+        others = {one for owner, tree in self._trees.items() if owner != pid for one in tree}
+        sessions = self._running.keys() - {pid}
+        strays = {
+            one
+            for one, what in seen.items()
+            if what.parent == os.getpid() and what.session != os.getsid(0) and one not in self._running
+        }
+        mine = self._trees.get(pid, set()) | {one for one in strays if seen[one].session not in sessions}
+        return {one for one in _with_children(mine, seen) - others if one in seen}
+
+    def _grow(self, seen: Mapping[int, _Seen]) -> None:
+        """Note what has come of each running process: that stays known when the wrapper between has ended."""
+        for pid, tree in self._trees.items():
+            tree.intersection_update(seen)
+            tree |= {one for one, what in seen.items() if what.session == pid or one == pid}
+            tree |= _with_children(tree, seen)
+
+    def _forget(self, pid: int) -> None:
+        self._running.pop(pid, None)
+        self._trees.pop(pid, None)
+
+    async def _watching(self) -> None:
+        """While something runs: note what comes of it, reap what has ended, and kill a tree that has grown too large."""
+        while self._running:
+            await asyncio.sleep(WATCH_SECONDS)
+            seen = await in_thread(_seen)
+            self._grow(seen)
+            for pid, tree in [*self._trees.items()]:
+                _reap({one for one in tree - self._running.keys() if one in seen and seen[one].is_dead})
+                if len(tree) > MOST_OF_ONE:
+                    await self._kill(pid)
 
     def _become_reaper(self) -> None:
         if not self._reaping and sys.platform == "linux":
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         self._reaping = True
 
-    def _strays(self) -> Iterator[int]:
-        """Yield children of this process that it did not start: what wrappers have left behind."""
-        if sys.platform == "linux":
-            yield from (pid for pid in _children(os.getpid()) if pid not in self._running and _was_left(pid))
-
 
 PROCESSES = Processes()
 """Those of this process: a machine has one table of processes, and a bound on all of them."""
 
 
-def _was_left(pid: int) -> bool:
-    """Whether a child of this process has a session of its own: whatever else it starts stays in its own session."""
-    with contextlib.suppress(OSError):
-        return os.getsid(pid) != os.getsid(0)
-    return False
+def _send_kill(send: Callable[[int, int], None], pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        send(pid, signal.SIGKILL)
+
+
+def _reap(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _require_permitted(permit: StdioPermit, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -143,32 +202,35 @@ def _bound(pid: int, memory: int) -> None:
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
-def _alive() -> Iterator[int]:
-    yield from _parents()
+class _Seen(NamedTuple):
+    """A process as the kernel shows it. ``is_dead``: it has ended, and nobody has asked how."""
+
+    parent: int
+    group: int
+    session: int
+    is_dead: bool
 
 
-def _parents() -> dict[int, int]:
-    """Return the parent of each process that is no zombie, by its id."""
+def _seen() -> dict[int, _Seen]:
+    """Return all processes by their ids. Source: proc(5), /proc/PID/stat; elsewhere there are none."""
     found = {}
     for name in os.listdir("/proc") if sys.platform == "linux" else ():
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                state, parent = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:2]
-                if state != "Z":
-                    found[int(name)] = int(parent)
+                state, parent, group, session = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:4]
+                found[int(name)] = _Seen(int(parent), int(group), int(session), state in "ZX")
     return found
 
 
-def _children(pid: int) -> list[int]:
-    return [child for child, parent in _parents().items() if parent == pid]
-
-
-def _below(pid: int) -> set[int]:
-    """Return all that a process has started, and they in turn."""
-    parents, found, left = _parents(), set[int](), [pid]
+def _with_children(pids: Iterable[int], seen: Mapping[int, _Seen]) -> set[int]:
+    """Return processes with all that they have started, and those in turn."""
+    children: dict[int, list[int]] = {}
+    for pid, what in seen.items():
+        children.setdefault(what.parent, []).append(pid)
+    found, left = {*pids}, [*pids]
     while left:
-        one = left.pop()
-        mine = [child for child, parent in parents.items() if parent == one and child not in found]
-        found.update(mine)
-        left += mine
+        for child in children.get(left.pop(), ()):
+            if child not in found:
+                found.add(child)
+                left.append(child)
     return found

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from reconciler import strict_json
 from reconciler.runtime.call import Failed
-from reconciler.runtime.mcp.channel import NotSpoken
-from reconciler.runtime.mcp.messages import RpcError, Server, answer_in, notification, request
+from reconciler.runtime.mcp.channel import TELL_SECONDS, NotSpoken
+from reconciler.runtime.mcp.messages import (
+    ENDS,
+    Head,
+    RpcError,
+    Server,
+    answer_in,
+    head_of,
+    notification,
+    reader_of,
+    refusal_of,
+    request,
+)
 from reconciler.runtime.mcp.processes import Processes, Started
+from reconciler.runtime.threads import aside
 from reconciler.strict_json import NotStrict
 
 PIECE = 64 * 1024
@@ -21,6 +31,12 @@ RING = 64 * 1024
 """Bytes of a server's stderr that are kept, for nobody but a debugger: they never reach our log."""
 PROBE_SECONDS = 5.0
 """How long an older server may keep silent on a request that it does not know."""
+MOST_SKIPPED = 64 * 2**20
+"""Bytes of one line that are thrown away before the server is given up."""
+MOST_UNREAD = 2**20
+"""Bytes that wait for a server to read them; with more it is asked nothing."""
+IDLE_BYTES, PAUSE_SECONDS = 2**20, 0.01
+"""After so much that answers nobody, a server's output is read in pieces with this pause: it has to wait, and no call does."""
 _CHANGED = "notifications/tools/list_changed"
 
 
@@ -31,9 +47,10 @@ class StdioChannel:
         self.reached, self.changed = reached, False
         self._started, self._processes = started, processes
         self._longest = most + PIECE
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._ids = count(1)
-        self._stderr: deque[bytes] = deque(maxlen=RING // 1024)
+        self._idle = 0
+        self._stderr = b""
         self._tasks = [asyncio.create_task(self._reading()), asyncio.create_task(self._ring())]
 
     @property
@@ -51,33 +68,41 @@ class StdioChannel:
         headers: Mapping[str, str],
     ) -> tuple[dict[str, Any], str]:
         loop = asyncio.get_running_loop()
-        if server is None and method == "server/discover":
+        is_probe = server is None and method == "server/discover"
+        if is_probe:
             deadline = min(deadline, loop.time() + PROBE_SECONDS)
         identity = next(self._ids)
         waiting = self._waiting[identity] = loop.create_future()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._send(request(identity, method, params))
-                message = await waiting
+                line = await waiting
+                if len(line) > most:
+                    raise Failed("too-large", "the response is larger than allowed", "")
+                message = await aside(len(line), reader_of(method), line)
         except TimeoutError:
-            if server is None and method == "server/discover":
+            if is_probe:
                 raise NotSpoken from None
-            await self._cancel(identity, server)
+            self._cancel(identity, server)
             raise Failed("timeout", "it took too long", "timeout") from None
         except asyncio.CancelledError:
-            await self._cancel(identity, server)
+            self._cancel(identity, server)
             raise
+        except NotStrict as error:
+            raise Failed("invalid-response", f"the server's answer is no strict JSON: {error}", "") from None
         finally:
             self._waiting.pop(identity, None)
-        if isinstance(message, NotStrict):
-            raise Failed("invalid-response", f"the server's answer is no strict JSON: {message}", "")
         found = answer_in(message, identity)
         if found is None:
             raise Failed("invalid-response", "the server's answer is no result", "")
         return found, ""
 
     async def tell(self, method: str, server: Server) -> None:
-        await self._send(notification(method, {}))
+        try:
+            async with asyncio.timeout(TELL_SECONDS):
+                await self._send(notification(method, {}))
+        except TimeoutError:
+            raise Failed("timeout", "it took too long", "timeout") from None
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -86,70 +111,119 @@ class StdioChannel:
         self._fail()
         await self._processes.end(self._started)
 
-    async def _cancel(self, identity: int, server: Server | None) -> None:
+    def _cancel(self, identity: int, server: Server | None) -> None:
         """Tell the server that nobody waits for an answer any more; `initialize` can't be taken back."""
         if server is not None:
             with contextlib.suppress(Failed):
-                await self._send(notification("notifications/cancelled", {"requestId": identity}))
+                self._write(notification("notifications/cancelled", {"requestId": identity}))
 
     async def _send(self, line: bytes) -> None:
-        pipe = self._started.process.stdin
-        if self.has_ended or pipe is None:
-            raise Failed("unreachable", "the server has ended", "blocked")
+        pipe = self._write(line)
         try:
-            pipe.write(line + b"\n")
             await pipe.drain()
         except (OSError, RuntimeError):
             raise Failed("unreachable", "the server has ended", "") from None
 
+    def _write(self, line: bytes) -> asyncio.StreamWriter:
+        """Write a line that goes out when the server reads. Raises Failed where nothing was written."""
+        pipe = self._started.process.stdin
+        if self.has_ended or pipe is None or pipe.is_closing():
+            raise Failed("unreachable", "the server has ended", "blocked")
+        if pipe.transport.get_write_buffer_size() > MOST_UNREAD:
+            raise Failed("overloaded", "the server does not read what it is asked", "blocked")
+        try:
+            pipe.write(line + b"\n")
+        except (OSError, RuntimeError):
+            raise Failed("unreachable", "the server has ended", "") from None
+        return pipe
+
     async def _reading(self) -> None:
-        """Read lines until there are no more, or one that is too long: what comes behind it could be anything."""
+        """Read lines until there are no more, or one that does not end: what comes behind it could be anything."""
         pipe = self._started.process.stdout
         assert pipe is not None
-        rest = bytearray()
+        rest = _Rest(self._longest)
         try:
             while piece := await pipe.read(PIECE):
-                rest += piece
-                if b"\n" in piece:
-                    *lines, last = bytes(rest).split(b"\n")
-                    rest = bytearray(last)
-                    for line in lines:
-                        self._take(line)
-                if len(rest) > self._longest:
+                for line in rest.lines(piece):
+                    await self._take(line)
+                if rest.skipped > MOST_SKIPPED:
                     break
+                if self._idle > IDLE_BYTES:
+                    await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._fail()
 
-    def _take(self, line: bytes) -> None:
-        try:
-            message: Any = strict_json.read(line)
-        except NotStrict as error:
-            # a server's own log on its stdout is no answer; a line that names a request is one, and is refused
-            identity, message = _lax_id(line), error
+    async def _take(self, line: _Line) -> None:
+        """Hand an answer to who waits for it; answer or pass over anything else."""
+        head = await aside(len(line.text), head_of, line.text)
+        waiting = self._waiting.get(head.id) if type(head.id) is int and not head.method else None
+        if waiting is None or waiting.done():
+            self._idle += len(line.text) + 1
+            self._note(head)
+        elif line.is_whole:
+            self._idle = 0
+            waiting.set_result(line.text)
         else:
-            if isinstance(message, dict) and message.get("method") == _CHANGED:
-                self.changed = True
-            identity = message.get("id") if isinstance(message, dict) and "method" not in message else None
-        waiting = self._waiting.get(identity) if type(identity) is int else None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message)
+            waiting.set_exception(Failed("too-large", "the response is larger than allowed", ""))
+
+    def _note(self, head: Head) -> None:
+        if head.method == _CHANGED:
+            self.changed = True
+        elif head.method and head.id is not None:
+            with contextlib.suppress(Failed):
+                self._write(refusal_of(head))
 
     def _fail(self) -> None:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(Failed("unreachable", "the server has ended", ""))
+                waiting.exception()  # who waits may have gone meanwhile
 
     async def _ring(self) -> None:
         pipe = self._started.process.stderr
-        while pipe is not None and (piece := await pipe.read(1024)):
-            self._stderr.append(piece)
+        while pipe is not None and (piece := await pipe.read(PIECE)):
+            self._stderr = (self._stderr + piece)[-RING:]
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _lax_id(line: bytes) -> Any:
-    try:
-        return strict_json.lax(line.decode(errors="replace")).get("id")
-    except (ValueError, RecursionError, AttributeError):
-        return None
+class _Line:
+    """A line, or both ends of one that was too long to keep."""
+
+    __slots__ = ("is_whole", "text")
+
+    def __init__(self, text: bytes, is_whole: bool = True) -> None:
+        self.text, self.is_whole = text, is_whole
+
+
+class _Rest:
+    """Pieces of bytes cut into lines; of a line longer than ``most``, both ends are kept. ``skipped`` is how long that is by now."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = bytearray()
+        self._first = b""
+        self.skipped = 0
+
+    def lines(self, piece: bytes) -> list[_Line]:
+        """Return the lines that end with this piece."""
+        *ended, last = piece.split(b"\n")
+        found = []
+        for part in ended:
+            self._add(part)
+            found.append(_Line(self._first + bytes(self._kept), not self.skipped))
+            self._kept, self._first, self.skipped = bytearray(), b"", 0
+        self._add(last)
+        return found
+
+    def _add(self, part: bytes) -> None:
+        self._kept += part
+        if self.skipped:
+            self.skipped += len(part)
+            del self._kept[:-ENDS]
+        elif len(self._kept) > self._most:
+            self.skipped = len(self._kept)
+            self._first = bytes(self._kept[:ENDS])
+            del self._kept[:-ENDS]
 
 
 __all__ = ["RpcError", "StdioChannel"]
