@@ -149,7 +149,7 @@ WRAPPERS: dict[str, tuple[str, ...]] = {
     "shell": ("/bin/sh", "-c", '"$0" "$@"; exit'),
     "left-behind": ("/bin/sh", "-c", 'exec 3<&0; "$0" "$@" <&3 & exit'),
     "left-behind-in-a-session": ("/bin/sh", "-c", 'exec 3<&0; setsid "$0" "$@" <&3 & exit'),
-    "nohup": ("/bin/sh", "-c", 'exec 3<&0; nohup setsid "$0" "$@" <&3 2>/dev/null & sleep 0.5'),
+    "nohup": ("/bin/sh", "-c", 'exec 3<&0; nohup setsid "$0" "$@" <&3 2>/dev/null & sleep 0.4'),
 }
 
 
@@ -176,10 +176,12 @@ def test_the_end_of_one_server_is_not_that_of_another(monkeypatch: pytest.Monkey
         for wrapper in ("left-behind", "nohup"):
             async with calling(STDIO, faulty("none", *WRAPPERS[wrapper])) as run:
                 await run("look", {})
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(1)
+                started = {*PROCESSES._running}
                 async with calling(STDIO, faulty("none")) as other:
                     await other("look", {})
                 assert (await run("look", {})).content == FINE
+                assert {*PROCESSES._running} == started
 
     asyncio.run(scenario())
 
