@@ -47,6 +47,7 @@ COMMANDS = {
     "blame": "Say for each field which generation, person, commit and line gave it its value.",
     "access": "Say what callers may do, and test it.",
     "keys": "Issue, list and revoke the keys of callers.",
+    "mcp": "Pin the tools of MCP servers.",
     "serve": "Let agents use what was applied, and nothing else.",
     "evidence": "Read what agents did, and what they were refused.",
     "freeze": "Take TARGET out of use, in force everywhere within a second.",

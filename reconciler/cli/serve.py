@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec.structs import replace
 
-from reconciler.cli.credentials import access_log, resolver_of
 from reconciler.cli.options import STORE_VARIABLE, common_by
 from reconciler.cli.serve_references import unresolvable
 from reconciler.cli.signing import ring
+from reconciler.cli.surroundings import opening, server_settings
 from reconciler.cli.trail import writing_key
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError, Refused, UsageError
@@ -70,13 +69,11 @@ def command(options: Options, config: Path | None, store: str | None, stdio: str
 
 def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setup:
     """Return what a server is made of, and warn on stderr of references that it can't resolve. Raises ReconcilerError."""
-    from reconciler.load.serve_file import ServeFile, read_serve
-    from reconciler.runtime.call import Surroundings
-    from reconciler.runtime.setup import Databases, Setup, permits_of, permitted_of, resolving
+    from reconciler.runtime.setup import Databases, Setup
 
     environment = workspace.environment(required=True)
-    settings = ServeFile(version=1) if config is None else read_serve(config)
-    folder = workspace.project.root if config is None else config.resolve().parent
+    found = server_settings(workspace, config)
+    settings, folder = found
     own = store_of(store, settings.store, folder)
     evidence = os.environ.get(EVIDENCE_VARIABLE)
     control = workspace.database(environment)
@@ -88,12 +85,9 @@ def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setu
             code="store-not-apart",
             hint=f"name another by --store or {STORE_VARIABLE}",
         )
-    log = access_log(workspace, environment, "serve")
-    policy = replace(workspace.project.secret_policy(environment), permitted=permitted_of(settings))
-    resolver = resolver_of(workspace, environment, "serve", log, policy)
+    around, policy, log = opening(workspace, environment, found, "serve")
     for line in unresolvable(control, policy, os.environ):
         click.echo(line, err=True)
-    around = Surroundings(*resolving(resolver), permits_of(settings, folder))
     return Setup(settings, databases, around, key, log, ring(workspace.project))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from reconciler.convert import mcp_client, mcp_registry
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
 
+PIN = "pin next: reconciler mcp pin --write"
+
 
 def convert(conversion: Conversion) -> None:
     """Raises NotOfThisFormat. What a file is shows in its keys."""
@@ -18,5 +20,9 @@ def convert(conversion: Conversion) -> None:
             expected = "expected `mcpServers` (or `servers`), or a registry's `name` and `type`"
             raise NotOfThisFormat(expected, document.path)
     for draft in conversion.drafts:
-        if not draft.body.get("tools"):
-            draft.made_of[0].note("no tool may be called until `tools` lists it: the input names none")
+        named = (
+            "until it is pinned"
+            if draft.body.get("tools")
+            else "until `tools` lists it and it is pinned: the input names none"
+        )
+        draft.made_of[0].note(f"no tool may be called {named}; {PIN}")

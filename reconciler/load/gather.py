@@ -21,7 +21,7 @@ from reconciler.load.extracts import Extracts, extracts_of, keep
 from reconciler.load.frame import Frame
 from reconciler.load.inputs import read_inputs
 from reconciler.load.loaded import configured
-from reconciler.load.mcp_lock import read_locks
+from reconciler.load.mcp_lock import Locks, read_locks
 from reconciler.load.places import Drafts
 from reconciler.load.project import Project
 from reconciler.load.rulings import judge_open
@@ -33,7 +33,10 @@ from reconciler.model.resource import Resource
 
 
 class Request(NamedTuple):
-    """What is to be loaded; ``thoroughly`` treats every chunk as one with problems."""
+    """What is to be loaded; ``thoroughly`` treats every chunk as one with problems.
+
+    Without ``folds`` no lock is read into a connector: for who writes locks.
+    """
 
     project: Project
     environment: str | None
@@ -41,12 +44,14 @@ class Request(NamedTuple):
     name: str | None
     progress: Count
     thoroughly: bool = False
+    folds: bool = True
 
 
 class Gathered(NamedTuple):
     """A configuration whose selectors are not judged yet.
 
-    ``held`` are the files that the paths name (None: all), ``sources`` the files and chunks that were composed.
+    ``held`` are the files that the paths name (None: all), ``sources`` the files and chunks that were composed, ``locks``
+    those beside the files, folded or not.
     """
 
     configuration: Configuration
@@ -54,15 +59,18 @@ class Gathered(NamedTuple):
     drafts: Drafts
     held: set[str] | None
     sources: list[Source]
+    locks: Locks
 
 
 def gather(request: Request, problems: Problems) -> Gathered:
     """Read all files, and add every problem but those of selectors."""
-    project, environment, paths, name, count, thoroughly = request
+    project, environment, paths, name, count, thoroughly, folds = request
     inputs = read_inputs(project, environment, paths, problems)
     files = [one.path for group in inputs.groups for one in group]
     locks = read_locks(project.root if project.has_file else None, files, project.overlays(environment), problems)
-    frame = Frame(project, project.variables(environment), project.secret_policy(environment), locks=locks)
+    frame = Frame(
+        project, project.variables(environment), project.secret_policy(environment), locks=locks if folds else Locks()
+    )
     file, pack, extracts = None, EMPTY, Extracts()
     if thoroughly:
         pieces = [Chunk(one.path, one.data) for one in inputs.groups[0]]
@@ -70,7 +78,9 @@ def gather(request: Request, problems: Problems) -> Gathered:
         settings = project.source.data if project.source else b""
         file = pack_file(str(project.root), settings, environment)
         pack = read_pack(file)
-        pieces = [chunk for one in inputs.groups[0] for chunk in chunks(one.path, one.data, locks.digest(one.path))]
+        pieces = [
+            chunk for one in inputs.groups[0] for chunk in chunks(one.path, one.data, frame.locks.digest(one.path))
+        ]
         extracts = extracts_of(pieces, pack, frame, count)
     composed = compose(request.paths, inputs, pieces, extracts, frame, problems)
     collector, resources = composed.collector, composed.resources
@@ -88,7 +98,7 @@ def gather(request: Request, problems: Problems) -> Gathered:
     check_secrets(resources, collector.drafts, frame.policy, problems.found)
     keep(file, pack, extracts, rulings.fitting)
     return Gathered(
-        configuration, _parts(composed, plain, entries.external), drafts, composed.held, [*composed.sources]
+        configuration, _parts(composed, plain, entries.external), drafts, composed.held, [*composed.sources], locks
     )
 
 

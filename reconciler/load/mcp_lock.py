@@ -94,6 +94,12 @@ class Locks(Struct, frozen=True):
                 return found
         return None
 
+    def path_of(self, draft: Draft) -> str:
+        """Return the path of a connector's lock, there or not: without one, beside the topmost manifest that declares it."""
+        found = self.file_of(draft)
+        own = FilePath(draft.layers[-1].source.path).parent
+        return found.path if found is not None else str(own / LOCKS / f"{draft.address.name}{SUFFIX}")
+
     def _folders(self, draft: Draft) -> Iterator[str]:
         own = [os.path.dirname(layer.source.path) for layer in reversed(draft.layers)]
         for overlay in self.overlays:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 
-from reconciler.errors import ConfigurationInvalid, Problem, Problems
+from reconciler.errors import ConfigurationInvalid, LockEdited, Problem, Problems
 from reconciler.load.closed import Judgement, once
 from reconciler.load.secret_values import without_doubles
 from reconciler.load.source import Source, shown_name
@@ -37,6 +37,9 @@ def raise_if_any(problems: Problems, sources: Sequence[Source], judgement: Judge
     try:
         problems.raise_if_any(dict.fromkeys((*by_name, *(shown_name(FilePath(file)) for file in files))))
     except ConfigurationInvalid as error:
-        error.warnings = tuple(masked(one) for one in judgement.warnings if one.place not in causes)
+        # a lock that was edited pins nothing, which is no finding of its own
+        caused = {"not-pinned"} if isinstance(error, LockEdited) else set()
+        warnings = (one for one in judgement.warnings if one.place not in causes and one.code not in caused)
+        error.warnings = tuple(map(masked, warnings))
         error.unsure = tuple((masked(one), is_error) for one, is_error in judgement.unsure)
         raise

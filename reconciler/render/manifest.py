@@ -66,7 +66,7 @@ def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
             return
         yield f"{indent}{key}:"
         yield from (f"{indent}  - {_flow(item)}" for item in value)
-    elif isinstance(value, str) and "\n" in value and _as_block(value):
+    elif isinstance(value, str) and "\n" in value and as_block(value):
         chomp = "" if value.endswith("\n") else "-"
         yield f"{indent}{key}: |{chomp}"
         yield from (f"{indent}  {line}" if line else "" for line in literal(value).removesuffix("\n").split("\n"))
@@ -74,7 +74,7 @@ def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
         yield f"{indent}{key}: {_flow(value)}"
 
 
-def _as_block(text: str) -> bool:
+def as_block(text: str) -> bool:
     """Whether a block scalar gives back exactly this text."""
     return (
         not any(character != "\n" and is_hidden(character) for character in text)
@@ -100,10 +100,15 @@ def literal(text: str) -> str:
 
 def scalar(value: Any) -> str:
     """One value; text is quoted unless nobody could take it for anything else."""
+    return unsubstituted(literal(value) if isinstance(value, str) else value)
+
+
+def unsubstituted(value: Any) -> str:
+    """The same for a file in which nothing is substituted."""
     if isinstance(value, str):
         if _PLAIN.match(value) and value.lower() not in _WORDS and len(value) <= 200:
             return value
-        return _quoted(literal(value))
+        return _quoted(value)
     return json.dumps(value)
 
 

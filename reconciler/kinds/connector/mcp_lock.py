@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from reconciler.kinds.connector.mcp_definition import Definition
+from reconciler.kinds.mask import holds_mask
+from reconciler.model.body import canonical
 
 
 class LockedServer(Struct, frozen=True):
@@ -57,3 +60,31 @@ def _pinned(tool: Any, found: Definition | None) -> Any:
     if tool.get("pin") not in (None, found.digest):
         return tool
     return {**tool, "definition": found.members, "pin": found.digest}
+
+
+class Compared(NamedTuple):
+    """What is another in a server's list than in a lock: names of tools, sorted."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def compared(before: Mapping[str, Definition], after: Mapping[str, Definition]) -> Compared:
+    """Compare the tools of a lock with those that a server lists, by their digests."""
+    both = before.keys() & after.keys()
+    return Compared(
+        tuple(sorted(after.keys() - before.keys())),
+        tuple(sorted(name for name in both if before[name].digest != after[name].digest)),
+        tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+_DECLARABLE = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+
+
+def unfit(tool: Definition) -> str | None:
+    """Return why no connector can declare a tool that its server lists; None where one can."""
+    if not _DECLARABLE.fullmatch(tool.name):
+        return "its name can't stand in a connector: up to 128 letters, digits and _ . / -"
+    return "a text of it reads like a value that is not shown" if holds_mask(canonical(dict(tool.members))) else None
