@@ -24,27 +24,33 @@ COLUMNS = {"address": "ADDRESS", "project": "PROJECT", "changed_by": "CHANGED BY
 def command(options: Options, kind: str | None) -> int:
     """List what is live.
 
-    Tells address, owner, who changed it last and when, and what is frozen. KIND is singular or plural.
+    Tells address, owner, who changed it last and when, and what is frozen or not well. KIND is singular or plural.
     """
-    if kind is not None and kind not in KINDS and kind not in BY_PLURAL:
-        near = nearest(kind, (*KINDS, *BY_PLURAL))
-        hint = f"did you mean {near}?" if near else f"kinds are {', '.join(KINDS)}"
-        raise UsageError(f"there is no kind {kind!r}", code="unknown-kind", hint=hint)
+    wanted = kind_named(kind)
     workspace = Workspace(options, ())
-    wanted = BY_PLURAL[kind].name if kind is not None and kind in BY_PLURAL else kind
     rows = [row for row in rows_of(workspace) if wanted in {None, row["kind"]}]
     show_rows(rows, options)
     return 0
 
 
+def kind_named(text: str | None) -> str | None:
+    """Return the name of a kind, singular or plural; None for none. Raises UsageError."""
+    if text is not None and text not in KINDS and text not in BY_PLURAL:
+        near = nearest(text, (*KINDS, *BY_PLURAL))
+        hint = f"did you mean {near}?" if near else f"kinds are {', '.join(KINDS)}"
+        raise UsageError(f"there is no kind {text!r}", code="unknown-kind", hint=hint)
+    return BY_PLURAL[text].name if text is not None and text in BY_PLURAL else text
+
+
 def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, Any]]:
     """Live resources in key order, narrowed by --tenant and --target."""
+    from reconciler.cli.status import words_of
     from reconciler.store.status import read_status
 
     options = workspace.options
     database = workspace.database(workspace.environment(required=True))
     live = workspace.read_live(database, None, every_tenant=not owned_only)
-    status = read_status(database)
+    status, notes = read_status(database), words_of(database) if live.rows else {}
     require_known(options, live.rows, "is not live")
     found = []
     for address in sorted(live.rows):
@@ -68,6 +74,7 @@ def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, An
                 "changed_by": row.touch.by,
                 "changed_at": row.touch.at,
                 "frozen": None if freeze is None else freeze.facts(),
+                "notes": notes.get((address.tenant, row.uid), []),
             }
         )
     return found
@@ -83,11 +90,14 @@ def show_rows(rows: list[dict[str, Any]], options: Options) -> None:
         print_json({"format_version": "1.0", "resources": rows})
         return
     frozen = {row["address"]: _frozen(row) for row in rows if row["frozen"]}
-    columns = {**COLUMNS, "frozen": "FROZEN"} if frozen else COLUMNS
+    noted = any(row["notes"] for row in rows)
+    columns = {**COLUMNS, **({"frozen": "FROZEN"} if frozen else {}), **({"notes": "NOTES"} if noted else {})}
     heads = [*columns.values()] if rows and not options.quiet else []
     lines = [[row[key] or "-" for key in COLUMNS] for row in rows]
     if frozen:
         lines = [[*line, frozen.get(row["address"], "-")] for line, row in zip(lines, rows, strict=True)]
+    if noted:
+        lines = [[*line, "; ".join(row["notes"]) or "-"] for line, row in zip(lines, rows, strict=True)]
     print_lines(table(heads, lines), options.style)
     if not rows and not options.quiet:
         click.echo("Nothing is live here.", err=True)

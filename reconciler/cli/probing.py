@@ -17,7 +17,7 @@ from reconciler.model.live import Live
 if TYPE_CHECKING:
     from reconciler.cli.credentials import Bodies
     from reconciler.credentials.check import Found
-    from reconciler.probe.ask import Health
+    from reconciler.model.health import Check
     from reconciler.probe.calls import Pair
 
 
@@ -73,7 +73,7 @@ def _confirmed(address: Address, pair: Pair) -> bool:
     return says_yes(f"{address} is not live like this yet. Send {what} to {pair.origin}?")
 
 
-def _tell(workspace: Workspace, found: Mapping[Address, Health], skipped: Iterable[Address]) -> None:
+def _tell(workspace: Workspace, found: Mapping[Address, Check], skipped: Iterable[Address]) -> None:
     if workspace.options.quiet:
         return
     for address, health in found.items():

@@ -59,6 +59,7 @@ def command(options: Options, what: str | None) -> int:
 
 
 def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
+    from reconciler.cli.status import words_of
     from reconciler.store.reading import read_resource
     from reconciler.store.status import read_status
 
@@ -79,6 +80,7 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "frozen": None if freeze is None else freeze.facts(),
         "spec": shown_body(row),
     }
+    document["notes"] = words_of(database).get((address.tenant, row.uid), [])
     if can(address.kind, Ability.SUSPENDABLE):
         document["status"] = {
             "state": "disabled" if switched_off(document["spec"]) else "enabled",
@@ -96,6 +98,8 @@ def _text(found: dict[str, Any]) -> Iterator[str]:
     if freeze := found["frozen"]:
         since = f"{freeze['frozen_at']} by {visible(freeze['frozen_by'])}"
         yield f"# {freeze['target']} is frozen since {since}: {visible(freeze['reason'])}"
+    for note in found["notes"]:
+        yield f"# {visible(note)}"
     if "status" in found:
         status = found["status"]
         suspended = f", suspended by {visible(status['suspended_by'])}" if status["suspended_by"] else ""

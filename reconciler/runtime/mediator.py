@@ -33,6 +33,7 @@ from reconciler.runtime.results import Refusal as Refusal
 from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.runtime.threads import LARGE, aside, in_thread, to_its_end
 from reconciler.runtime.underway import Running, Underway
+from reconciler.runtime.uses import Uses
 
 SLACK_SECONDS = 5.0
 """Beyond a call's own bound: what is left to be written down when it ends at the last moment."""
@@ -64,6 +65,7 @@ class Mediator:
         self.approvals: Approvals | None = None
         """None where no key seals values: calls that need an approval are denied then."""
         self._underway = Underway()
+        self.uses = Uses()
         self._hit = armed()
 
     async def require_ready(self) -> None:
@@ -329,6 +331,7 @@ class Mediator:
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
             reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
             self._ledger.settle(told if reached else told._replace(charged=intent))
+            self.uses.note(call.target, ended.outcome)
         if cancelled is not None:
             raise cancelled
         return answer

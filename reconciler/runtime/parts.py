@@ -100,7 +100,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     gc.enable()
     accesses = Accesses(setup)
     outbox = Outbox(databases.store, destinations_of(setup.settings.notifications))
-    tools = Tools(setup, source, pools, accesses, outbox)
+    tools = Tools(setup, source, pools, accesses, outbox, mediator.uses)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
         yield Parts(source, ledger, pools, mediator, metrics, outbox)

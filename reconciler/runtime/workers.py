@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from reconciler.model.audit import Actor
-from reconciler.runtime.ledger import rollup
+from reconciler.runtime.ledger import rollup, use_counts
 from reconciler.runtime.ledger.digests import file_hours
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.outbox import Outbox
@@ -18,6 +18,7 @@ from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Source
 from reconciler.runtime.threads import in_thread
+from reconciler.runtime.uses import Uses
 from reconciler.store.filing import file
 
 log = logging.getLogger("reconciler.runtime")
@@ -26,6 +27,8 @@ FILING_SECONDS = 5.0
 ROLL_UP_SECONDS = 60.0
 DELIVERY_SECONDS = 1.0
 DROP_SECONDS = 3600.0
+COUNT_SECONDS = 5.0
+FORGET_SECONDS = 3600.0
 
 
 class Accesses:
@@ -53,6 +56,7 @@ class Tools(NamedTuple):
     pools: Pools
     accesses: Accesses
     outbox: Outbox
+    uses: Uses
 
 
 async def close_idle(tools: Tools) -> None:
@@ -118,10 +122,29 @@ async def deliver_events(tools: Tools) -> None:
             trouble.ends()
 
 
+async def count_uses(tools: Tools) -> None:
+    """Add what calls used to the store's statistics; what a server that is killed had counted since is lost."""
+    trouble, forgot, store = Trouble(log, "uses were not counted: %s"), -FORGET_SECONDS, tools.setup.databases.store
+    while True:
+        await asyncio.sleep(COUNT_SECONDS)
+        counts = tools.uses.take()
+        try:
+            if counts:
+                await in_thread(use_counts.add, store, counts)
+            if time.monotonic() - forgot > FORGET_SECONDS:
+                forgot = time.monotonic()
+                await in_thread(use_counts.forget, store)
+            trouble.ends()
+        except Exception as error:
+            tools.uses.put_back(counts)
+            trouble.occurs(type(error).__name__)
+
+
 WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     close_idle,
     file_pending,
     roll_up_hours,
     deliver_events,
+    count_uses,
 )
 """Started by ``parts.assembled`` and cancelled at its end."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from sqlalchemy import Connection, and_, select, update
 
@@ -14,10 +15,11 @@ from reconciler.model.address import Address
 from reconciler.model.audit import Actor
 from reconciler.model.status import moment
 from reconciler.store.audit import note
+from reconciler.store.changing import current
 from reconciler.store.dialect import insert
 from reconciler.store.filing import changing_status
 from reconciler.store.status import UnknownTarget, meant
-from reconciler.store.status_change import is_suspended
+from reconciler.store.status_change import is_suspended, shown
 from reconciler.store.tables import ADDRESS, columns, equal, resources, same, statuses
 from reconciler.store.url import Database
 
@@ -53,6 +55,26 @@ def resume(database: Database, address: Address, reason: str, actor: Actor) -> N
         if not connection.execute(update(statuses).values(free).where(own)).rowcount:
             raise _not_suspended(connection, address)
         note(connection, "resume", actor, {"target": str(address), "uid": uid, "reason": reason})
+
+
+class Noted(NamedTuple):
+    """By tenant and uid: since when, by whom and why something is suspended; and what a test of its credential said."""
+
+    suspended: Mapping[tuple[str, str], str]
+    errors: Mapping[tuple[str, str], str]
+
+
+def read_noted(database: Database) -> Noted:
+    """Return what stands in the status of resources. Raises Refused, DatabaseFailed."""
+    with current(database) as connection:
+        suspended = is_suspended(statuses).label("suspended")
+        found = [*connection.execute(select(statuses, suspended))]
+    held = {
+        (one.tenant, one.uid): f"since {shown(one.suspended_at)} by {one.suspended_by}: {one.suspended_reason}"
+        for one in found
+        if one.suspended
+    }
+    return Noted(held, {(one.tenant, one.uid): one.error for one in found if one.error is not None})
 
 
 def _uid(connection: Connection, address: Address) -> str:
