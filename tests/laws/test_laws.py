@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT, command_environment
+from tests.conftest import ROOT, SHARED_POSTGRES, command_environment
+from tests.laws.runner import Runner
 
 FILES = {path.stem: yaml.safe_load(path.read_text()) or {} for path in sorted((ROOT / "tests" / "laws").glob("*.yaml"))}
 LAWS: dict[str, dict[str, Any]] = {f"{room}-{name}": law for room, laws in FILES.items() for name, law in laws.items()}
+
+
+@pytest.fixture(scope="module")
+def runner(postgres_server: str) -> Iterator[Runner]:
+    one = Runner(
+        ROOT, ("reconciler", "tests", "pyproject.toml"), command_environment({SHARED_POSTGRES: postgres_server})
+    )
+    yield one
+    one.close()
 
 
 def test_every_law_of_the_runtime_has_one() -> None:
@@ -22,26 +29,6 @@ def test_every_law_of_the_runtime_has_one() -> None:
 
 
 @pytest.mark.parametrize("name", LAWS)
-def test_without_its_guard_the_suite_is_red(name: str, tmp_path: Path) -> None:
-    law = LAWS[name]
-    for part in ("reconciler", "tests"):
-        shutil.copytree(ROOT / part, tmp_path / part)  # with what is compiled: it is valid for all files but one
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    file = tmp_path / law["file"]
-    text = file.read_text()
-    assert text.count(law["guard"]) == 1, "the guard is no longer written like this"
-    file.write_text(text.replace(law["guard"], law["without"]))
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", law["test"]]
-    command += ["-k", law["chosen"]] if "chosen" in law else []
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        # no law needs a plugin, and loading them takes longer than most of these tests
-        env=command_environment({"PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-1000:]
-    assert " failed" in done.stdout
+def test_without_its_guard_the_suite_is_red(name: str, runner: Runner) -> None:
+    verdict = runner.without(LAWS[name])
+    assert verdict.noticed, f"exit {verdict.returncode}\n{verdict.output[-4000:]}"

@@ -226,6 +226,9 @@ def test_a_postgresql_store_that_lost_its_content(
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
                 connection.execute(f"CREATE DATABASE {name}")
         until(server, 503, 1, "no evidence")
+        for _ in range(3):  # each opens a connection anew, the first ones may still meet what is being dropped
+            time.sleep(0.3)
+            assert answer(server) == 503
         assert pg.sql("SELECT 1 FROM pg_class WHERE relname = 'intents'") == []
         cli_on(server.db.url, folder)("evidence", "prepare", "--store", pg.url).ok()  # another store of this name
         until(server, 503, 1, "no evidence")
