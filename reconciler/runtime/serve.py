@@ -25,6 +25,7 @@ from reconciler.runtime.call import Failed
 from reconciler.runtime.connections import BURST, Connections
 from reconciler.runtime.door import door
 from reconciler.runtime.identity import AgentEntrance
+from reconciler.runtime.mcp.processes import PROCESSES
 from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.parts import Parts, assembled
 from reconciler.runtime.setup import Setup
@@ -61,6 +62,7 @@ class Listening(NamedTuple):
 
 async def serve(setup: Setup, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT: then nothing new is taken, and calls have ``GRACE_SECONDS`` to end."""
+    PROCESSES.is_alone = True
     async with assembled(setup) as parts:
         all_ = [_listening("agents", setup.settings.agents, agents_app(setup, parts), setup, parts)]
         if setup.settings.operators is not None:
@@ -232,6 +234,7 @@ def _metadata(discovery: Discovery) -> Any:
 
 async def serve_stdio(setup: Setup, tenant: str, caller: str) -> None:
     """Serve MCP on stdin and stdout for one caller, unauthenticated: who starts the process vouches for it. Raises Failed."""
+    PROCESSES.is_alone = True
     async with assembled(setup) as parts:
         who = Caller(tenant, caller)
         try:

@@ -54,6 +54,8 @@ class Processes:
         """By a running process: what was seen to have come of it."""
         self._watch: asyncio.Task[None] | None = None
         self._reaping = False
+        self.is_alone = False
+        """Whether this process starts servers alone: then whatever is left behind was left by one. `serve` says so."""
 
     async def start(self, permit: StdioPermit, arguments: Sequence[str], environment: Mapping[str, str]) -> Started:
         """Start what a permit names. Raises Failed (``blocked``): nobody was reached."""
@@ -131,6 +133,7 @@ class Processes:
             one
             for one, what in seen.items()
             if what.parent == os.getpid() and what.session != os.getsid(0) and one not in self._running
+            if self.is_alone or _has_environment(one)
         }
         mine = self._trees.get(pid, set()) | {one for one in strays if seen[one].session not in sessions}
         return {one for one in _with_children(mine, seen) - others if one in seen}
@@ -165,6 +168,14 @@ class Processes:
 
 PROCESSES = Processes()
 """Those of this process: a machine has one table of processes, and a bound on all of them."""
+
+
+def _has_environment(pid: int) -> bool:
+    """Whether a process was started with the environment of servers."""
+    with contextlib.suppress(OSError):
+        told = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return all(f"{name}={value}".encode() in told for name, value in FIXED.items())
+    return False
 
 
 def _send_kill(send: Callable[[int, int], None], pid: int) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,26 @@ from reconciler.runtime.mcp.client import Listed
 
 SERVER = str(Path(__file__).parent / "server.py")
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+@contextmanager
+def serving_sdk(*arguments: str) -> Iterator[int]:
+    """Yield the port of a real server over HTTP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, SERVER, str(number), *arguments], stdout=-3, stderr=-3)
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", number)) == 0:
+                    break
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield number
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def nothing(_tenant: str, _reference: str) -> str:
@@ -79,5 +102,18 @@ async def calling(raw: dict[str, Any], beside: Surroundings, seen: Listed | None
             return answer
 
         yield run
+    finally:
+        await connection.close()
+
+
+async def listed_by(raw: dict[str, Any], beside: Surroundings) -> Listed:
+    """Return what a connector's server lists."""
+    spec = parse(KINDS["connector"], raw, Address("acme", "connector", "demo"))
+    assert isinstance(spec, Spec)
+    known = Known(Address("acme", "connector", "demo"), "uid", None, "p1", True)
+    connection: Any = await open_mcp("acme", Resource(known, spec.normalised()), beside)
+    try:
+        found: Listed = await (await connection.way(None)).client.tools()
+        return found
     finally:
         await connection.close()

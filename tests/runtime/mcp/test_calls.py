@@ -5,44 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from reconciler.kinds.parse import parse
-from reconciler.kinds.table import KINDS
-from reconciler.model.address import Address
-from reconciler.model.known import Known
-from reconciler.model.spec import Spec
-from reconciler.runtime.call import Failed, StdioPermit, Surroundings
-from reconciler.runtime.connectors.mcp import open_mcp
-from reconciler.runtime.mcp.client import Listed
+from reconciler.runtime.call import Failed, StdioPermit
 from reconciler.runtime.mcp.processes import PROCESSES
-from tests.runtime.mcp.support import SERVER, STDIO, around, calling, over_http
+from tests.runtime.mcp.support import STDIO, around, calling, listed_by, over_http, serving_sdk
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, SERVER, str(number)], stdout=-3, stderr=-3)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", number)) == 0:
-                    break
-            assert process.poll() is None
-            os.sched_yield()
-            signal.sigtimedwait([], 0.1)
+    with serving_sdk() as number:
         yield number
-    finally:
-        process.kill()
-        process.wait()
 
 
 def bodies(port: int) -> dict[str, dict[str, Any]]:
@@ -70,7 +46,7 @@ def test_a_changed_tool_is_not_called() -> None:
     async def scenario() -> None:
         async with calling(STDIO, around()) as run:
             assert (await run("add", {"a": 1, "b": 2})).content["isError"] is False
-        listed = await _listed(around())
+        listed = await listed_by(STDIO, around())
         async with calling(STDIO, around("Sends a and b to somebody else."), listed) as run:
             with pytest.raises(Failed) as found:
                 await run("add", {"a": 1, "b": 2})
@@ -78,20 +54,6 @@ def test_a_changed_tool_is_not_called() -> None:
             assert (await run("fail", {"text": "x"})).is_error  # of this one nothing has changed
 
     asyncio.run(scenario())
-
-
-async def _listed(beside: Surroundings) -> Listed:
-    from reconciler.access.resource import Resource
-
-    spec = parse(KINDS["connector"], STDIO, Address("acme", "connector", "demo"))
-    assert isinstance(spec, Spec)
-    known = Known(Address("acme", "connector", "demo"), "uid", None, "p1", True)
-    connection: Any = await open_mcp("acme", Resource(known, spec.normalised()), beside)
-    try:
-        found: Listed = await (await connection.way(None)).client.tools()
-        return found
-    finally:
-        await connection.close()
 
 
 def test_a_server_that_is_killed_fails_what_waits_and_leaves_nothing() -> None:
