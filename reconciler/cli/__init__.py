@@ -50,6 +50,7 @@ COMMANDS = {
     "mcp": "Pin the tools of MCP servers.",
     "serve": "Let agents use what was applied, and nothing else.",
     "evidence": "Read what agents did, and what they were refused.",
+    "approvals": "List calls that wait for an approval, and decide on them.",
     "freeze": "Take TARGET out of use, in force everywhere within a second.",
     "unfreeze": "Lift the freeze of TARGET.",
     "status": "Say how live resources are: in force, drifted, frozen, suspended, healthy, used.",

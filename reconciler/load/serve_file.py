@@ -109,6 +109,9 @@ class Issuer(Part):
     )
 
 
+OperatorScope: TypeAlias = Literal["evidence", "operate", "approve", "metrics"]
+
+
 class OperatorToken(Part):
     """A token of operators: its digest, and what it is good for."""
 
@@ -116,10 +119,35 @@ class OperatorToken(Part):
     sha256: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$"), Private()] = Field(
         description="SHA-256 of the token, as 64 hexadecimal digits: the token itself stands nowhere."
     )
-    scopes: Annotated[ItemSet[Literal["evidence", "operate", "approve", "metrics"]], Field(min_length=1)] = Field(
+    scopes: Annotated[ItemSet[OperatorScope], Field(min_length=1)] = Field(
         description="What it may do: read evidence, operate (freeze, explain), approve, or read metrics (of all tenants)."
     )
     tenants: ItemSet[Name] = Field((), description="The tenants that it is for. Empty: all of them.")
+    roles: ItemSet[ShortText] = Field(
+        (), description="Roles by which its holder decides on approvals, as `approval.roles` of policies names them."
+    )
+
+
+class OperatorRoles(Part):
+    """Where the roles of an operator stand in its token."""
+
+    claim: ShortText = Field(description="The claim, a text or a list.")
+    map: Annotated[dict[ShortText, ShortText], Field(min_length=1, max_length=1000)] = Field(
+        description="Roles by values of the claim; other values give none."
+    )
+
+
+class OperatorIssuer(Issuer):
+    """An issuer whose tokens prove operators, each by its own `sub`."""
+
+    claims: Annotated[dict[ShortText, ShortText], Field(min_length=1, max_length=20)] = Field(
+        description="What a token has to say to be an operator's, by claim: a text, or one of a list."
+    )
+    roles_from: OperatorRoles | None = Field(
+        None, description="Where the roles stand by which it decides on approvals."
+    )
+    scopes: Annotated[ItemSet[OperatorScope], Field(min_length=1)] = Field(description="What its operators may do.")
+    tenants: ItemSet[Name] = Field((), description="The tenants that they are for. Empty: all of them.")
 
 
 class Operators(Listener):
@@ -128,6 +156,9 @@ class Operators(Listener):
     port: Port = Field(8081, description="The port to listen at.")
     tokens: Annotated[dict[Name, OperatorToken], Field(min_length=1, max_length=1000)] = Field(
         description="Who may ask, by names of your own."
+    )
+    issuers: Annotated[dict[Name, OperatorIssuer], Field(max_length=100)] = Field(
+        default_factory=dict, description="Issuers whose tokens prove operators, by names of your own."
     )
 
 

@@ -15,9 +15,11 @@ from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
 from reconciler.model.approval import Approval
 from reconciler.model.body import digest
+from reconciler.model.notification import Destination
 from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.ledger import approvals
 from reconciler.runtime.ledger.approvals import Full, Request, Waiting
+from reconciler.runtime.ledger.approvals_told import teller
 from reconciler.runtime.ledger.entries import Use, new_id
 from reconciler.runtime.ledger.reading import is_id
 from reconciler.runtime.results import Refusal
@@ -31,7 +33,6 @@ NEXT = "call approved_call with this id"
 REQUIRED: Literal["approval-required"] = "approval-required"
 _NAME = "approval"
 _WHY: Mapping[str, Code] = {"used": "approval-used", "expired": "approval-expired", "denied": "approval-denied"}
-Tell = Callable[[Waiting], None]
 
 
 class Pending(Refusal):
@@ -66,10 +67,10 @@ class Wanted(NamedTuple):
 
 
 class Approvals:
-    """Approvals in one store, whose values the ring's keys seal. ``tell`` hears of each new request."""
+    """Approvals in one store, whose values the ring's keys seal. ``destinations`` hear of each new request."""
 
-    def __init__(self, store: Database, ring: Ring, tell: Tell | None = None) -> None:
-        self._store, self._ring, self._tell = store, ring, tell
+    def __init__(self, store: Database, ring: Ring, destinations: tuple[Destination, ...] = ()) -> None:
+        self._store, self._ring, self._tell = store, ring, teller(destinations)
 
     async def use(self, wanted: Wanted, key: ValuesKey, given: str = "") -> Use:
         """Return the approval that the call may use; ``given`` is the id that the caller names.
@@ -108,9 +109,8 @@ class Approvals:
         return _WHY.get(waiting.state, "approval-stale") if waiting is not None else "approval-stale"
 
     def opened(self, waiting: Waiting) -> Sealed:
-        """Raises ReconcilerError."""
-        text = unseal(waiting.request.sealed, _place(waiting.request.tenant, waiting.id), self._ring.by_id)
-        return msgspec.convert(strict_json.read(text.encode()), Sealed)  # written by this program, and authenticated
+        """Return what was sealed. Raises ReconcilerError."""
+        return opened(waiting, self._ring)
 
     def _get(self, tenant: str, identity: str) -> Waiting | None:
         return approvals.get(self._store, identity, (tenant,)) if is_id(identity) else None
@@ -120,12 +120,9 @@ class Approvals:
         if found is not None:
             return found, False
         try:
-            waiting, is_new = approvals.ask(self._store, self._request(wanted, bound))
+            return approvals.ask(self._store, self._request(wanted, bound), self._tell)
         except Full:
             raise Refusal("too-many-approvals", retry_after=RETRY_SECONDS) from None
-        if is_new and self._tell is not None:
-            self._tell(waiting)
-        return waiting, is_new
 
     def _request(self, wanted: Wanted, bound: str) -> Request:
         caller, ask, identity = wanted.caller, wanted.ask, new_id()
@@ -141,6 +138,12 @@ class Approvals:
             return await in_thread(work, *arguments)
         except ReconcilerError:
             raise Refusal("unavailable", retry_after=1) from None
+
+
+def opened(waiting: Waiting, ring: Ring) -> Sealed:
+    """Return what was sealed for a request. Raises ReconcilerError."""
+    text = unseal(waiting.request.sealed, _place(waiting.request.tenant, waiting.id), ring.by_id)
+    return msgspec.convert(strict_json.read(text.encode()), Sealed)  # written by this program, and authenticated
 
 
 def subject_of(caller: Caller) -> tuple[str, str]:

@@ -76,18 +76,20 @@ def by_claims(in_force: InForce, issuer: str, claims: Mapping[str, Any]) -> Call
     """Of a verified token: exactly one caller over all tenants has to ask for what it says."""
     found = []
     for tenant, name, jwt in in_force.snapshot.by_issuer.get(issuer, ()):
-        if all(_says(claims, claim, value) for claim, value in jwt["claims"].items()):
+        if all(says(claims, claim, value) for claim, value in jwt["claims"].items()):
             proved = MappingProxyType(dict(claims))
-            found.append(Caller(tenant, name, "", _roles(jwt, claims), proved, issuer=issuer))
+            found.append(Caller(tenant, name, "", roles_in(jwt, claims), proved, issuer=issuer))
     return found[0] if len(found) == 1 else None
 
 
-def _says(claims: Mapping[str, Any], claim: str, value: str) -> bool:
+def says(claims: Mapping[str, Any], claim: str, value: str) -> bool:
+    """Whether a claim is a text, or a list that holds it."""
     said = claims.get(claim)
     return said == value or (isinstance(said, list) and value in said)
 
 
-def _roles(jwt: Mapping[str, Any], claims: Mapping[str, Any]) -> frozenset[str]:
+def roles_in(jwt: Mapping[str, Any], claims: Mapping[str, Any]) -> frozenset[str]:
+    """Return the roles that a token brings, by `roles_from`."""
     source = jwt.get("roles_from")
     said = claims.get(source["claim"]) if source else None
     listed = said if isinstance(said, list) else [said]

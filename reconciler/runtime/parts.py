@@ -88,8 +88,9 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     mediator.hashing = values_key(store_key, setup.audit_key)
     if not mediator.hashing.id:
         log.warning(NOT_APART)
+    outbox = Outbox(databases.store, destinations_of(setup.settings.notifications))
     if setup.ring is not None:
-        mediator.approvals = Approvals(databases.store, setup.ring)
+        mediator.approvals = Approvals(databases.store, setup.ring, outbox.destinations)
     elif any(asks_approvals(tenant) for tenant in source.current().snapshot.tenants.values()):
         log.warning(NO_KEY)
     source.changed = mediator.cancel_frozen
@@ -99,7 +100,6 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     gc.freeze()
     gc.enable()
     accesses = Accesses(setup)
-    outbox = Outbox(databases.store, destinations_of(setup.settings.notifications))
     tools = Tools(setup, source, pools, accesses, outbox, mediator.uses)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:

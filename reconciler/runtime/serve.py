@@ -193,7 +193,11 @@ def operators_app(setup: Setup, parts: Parts) -> Guard:
         return exposed(parts.metrics, gauges_of(parts.ledger, parts.source))
 
     routes = [
-        *operators.routes(OperatorsApi(parts.source, parts.mediator, setup.databases, setup.audit_key, metrics)),
+        *operators.routes(
+            OperatorsApi(
+                parts.source, parts.mediator, setup.databases, setup.audit_key, metrics, parts.outbox.destinations
+            )
+        ),
         *_health(parts),
         Route("/openapi.json", _document(openapi("operators"))),
     ]

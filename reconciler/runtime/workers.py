@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from reconciler.model.audit import Actor
 from reconciler.runtime.ledger import rollup, use_counts
+from reconciler.runtime.ledger.decisions import file_decisions
 from reconciler.runtime.ledger.digests import file_hours
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.outbox import Outbox
@@ -80,6 +81,21 @@ async def file_pending(tools: Tools) -> None:
         await tools.accesses.write()
 
 
+async def file_approvals(tools: Tools) -> None:
+    """Write decisions on approvals into the audit trail that are not there yet, since an apply held it."""
+    trouble, databases = (
+        Trouble(log, "decisions on approvals are not in the audit trail yet: %s"),
+        tools.setup.databases,
+    )
+    while True:
+        await asyncio.sleep(FILING_SECONDS)
+        try:
+            await in_thread(file_decisions, databases.store, databases.control, tools.setup.audit_key)
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
 async def roll_up_hours(tools: Tools) -> None:
     """Count closed hours of evidence, and write their digests into the audit trail.
 
@@ -143,6 +159,7 @@ async def count_uses(tools: Tools) -> None:
 WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     close_idle,
     file_pending,
+    file_approvals,
     roll_up_hours,
     deliver_events,
     count_uses,

@@ -163,6 +163,8 @@ CASES = (*DATABASE, *FILES)
 ELSEWHERE = {
     "serve": "runs until it is ended; tests/runtime holds it to its own promises",
     "evidence rollup": "each hour is a transaction, and a second run goes on; tests/runtime/ledger/test_rollup.py ends it in between",
+    "approvals approve": "one statement of the runtime's store, of which a second run says that it was decided; tests/runtime/test_deciding.py",
+    "approvals deny": "the same",
     "validate": "with --check it leaves an entry for each secret that it reads; it is about no change",
 }
 """Commands that reach a writing connection and are no case of their own, with the reason."""

@@ -6,7 +6,7 @@ Every moment is the database's, so that replicas and commands agree on what has 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -68,6 +68,13 @@ class Waiting(NamedTuple):
         return self.request.id
 
 
+Tell = Callable[[Connection, Waiting], None]
+
+
+def _nobody(_connection: Connection, _waiting: Waiting) -> None:
+    return None
+
+
 class Full(Exception):
     """Too many calls wait already: of this caller, or of this target."""
 
@@ -97,8 +104,11 @@ def listed(
         return [one for one, _ in zip(_in_state(found, state), range(limit), strict=False)]
 
 
-def ask(store: Database, request: Request) -> tuple[Waiting, bool]:
-    """Return the live request with the same bounds, or this one, and whether it is new. Raises Full."""
+def ask(store: Database, request: Request, tell: Tell = _nobody) -> tuple[Waiting, bool]:
+    """Return the live request with the same bounds, or this one, and whether it is new. Raises Full.
+
+    ``tell`` hears of a new one in the same transaction.
+    """
     with writing_store(store) as connection:
         # one at a time in a tenant: nobody passes a bound, or asks twice, by asking at the same time
         if connection.dialect.name == "postgresql":
@@ -115,6 +125,7 @@ def ask(store: Database, request: Request) -> tuple[Waiting, bool]:
         _insert(connection, request)
         made = _first(connection, "id = :id", {"id": request.id})
         assert made is not None
+        tell(connection, made)
         return made, True
 
 

@@ -98,6 +98,39 @@ class PendingCall(TypedDict):
     evidence_id: NotRequired[str]
 
 
+class ApprovalEntry(TypedDict):
+    """A call that waits, or waited, for an approval; without its values."""
+
+    id: str
+    state: Literal["pending", "approved", "denied", "used", "expired"]
+    tenant: str
+    caller: str
+    subject: Annotated[str, Meta(description="`sub` of the token that proved the caller; empty for a key.")]
+    target: str
+    action: Action
+    policy: str
+    roles: Annotated[list[str], Meta(description="Whoever decides has one of them; empty: any operator.")]
+    four_eyes: bool
+    asked: str
+    expires: str
+    decided: str | None
+    decided_by: str
+    reason: str
+    evidence_id: Annotated[str, Meta(description="The call that used it; empty for none.")]
+
+
+class ApprovalsPage(More):
+    """A page of them, the newest first."""
+
+    approvals: list[ApprovalEntry]
+
+
+class ApprovalWithValues(ApprovalEntry):
+    """A call that waits, with its values while they are kept."""
+
+    arguments: dict[str, Any] | None
+
+
 class Limits(TypedDict):
     """Limits and their use."""
 
