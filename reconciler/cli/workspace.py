@@ -22,7 +22,7 @@ from reconciler.cli.opening import open_project
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import require_known
 from reconciler.cli.terminal import width_of
-from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problem, Problems, ReconcilerError, UsageError
+from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.project import DEFAULT_PROJECT
 from reconciler.model.address import Address, is_name
 from reconciler.model.body import has
@@ -31,6 +31,7 @@ from reconciler.model.plan import Action
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
+    from reconciler.load.closed import Judgement
     from reconciler.load.loaded import Loaded
     from reconciler.model.live import Live
     from reconciler.model.plan import Change, Plan, Revision, Selection
@@ -230,7 +231,7 @@ class Workspace:
         live = self.read_live(database, loaded, whole=False)
         plan = self._with_undone(self._compare(loaded, live, database.name_in(self.project.root), no_delete), database)
         plan = self.with_effects(plan, database)
-        plan = replace(plan, notes=(*plan.notes, *_notes(loaded.judgement.warnings)))
+        plan = replace(plan, notes=(*plan.notes, *_notes(loaded.judgement)))
         _ALIVE[:] = plan, loaded
         return plan, loaded, database
 
@@ -326,13 +327,12 @@ class Workspace:
         return replace(plan, changes=tuple(placed))
 
 
-def _notes(warnings: Sequence[Problem]) -> Iterator[str]:
+def _notes(judgement: Judgement) -> Iterator[str]:
     """Yield a sentence for each kind of warning."""
-    unpinned = sum(one.code == "not-pinned" for one in warnings)
-    if doubts := len(warnings) - unpinned:
+    if doubts := len(judgement.doubts):
         what = "selector selects" if doubts == 1 else "selectors select"
         yield f"{doubts} {what} nothing: see `reconciler validate`"
-    if unpinned:
+    if unpinned := len(judgement.unpinned):
         what = (
             "tool is not pinned, and nobody can call it"
             if unpinned == 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import Place, Problem, in_order
@@ -21,11 +22,8 @@ from reconciler.load.selectors import (
     Offers,
     World,
     doubts,
-    offers_of,
-    said_by,
-    selecting_in,
 )
-from reconciler.load.unpinned import unpinned
+from reconciler.load.unpinned import Unpinned, UnpinnedTool
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
@@ -35,14 +33,20 @@ from reconciler.model.selector import CALLER, NAMED, UNSERVED, Selector
 Selecting = tuple[Address, Selector]
 
 
-class Judgement(NamedTuple):
-    """``errors`` and ``warnings``; ``unsure`` concern all environments, and count where they hold in each (with: is it an error)."""
+class Judgement(Struct, frozen=True, dict=True):
+    """``errors`` and ``doubts``; ``unsure`` concern all environments, and count where they hold in each (with: is it an error)."""
 
     errors: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    doubts: tuple[Problem, ...] = ()
     unsure: tuple[tuple[Problem, bool], ...] = ()
     unserved: frozenset[str] = frozenset()
     """The tenants with a connector that the runtime can't use; whether agents are meant to reach it is not judged here."""
+    unpinned: Unpinned = Unpinned()
+
+    @cached_property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The doubts and the tools that were never pinned, by place."""
+        return (*in_order((*self.doubts, *once(self.unpinned.problems()))),)
 
 
 class Parts(NamedTuple):
@@ -55,16 +59,7 @@ class Parts(NamedTuple):
     referred: Callable[[], Iterable[str]]
     external: Sequence[tuple[Address, Entry]] = ()
     whole: bool = True
-
-    @classmethod
-    def of(
-        cls, resources: Sequence[Resource], declared: Collection[str], external: Sequence[tuple[Address, Entry]]
-    ) -> Parts:
-        """Those of resources with their bodies, in the order of addresses; ``declared`` names invalid ones too."""
-        names, said = {*declared}, [*said_by(resources)]
-        referred = partial(referred_in, resources)
-        whole = len(names) == len(resources)
-        return cls(names, offers_of(said), selecting_in(said), referred, external, whole)
+    unpinned: Sequence[UnpinnedTool] = ()
 
 
 Elsewhere = Callable[[], Iterable[tuple[str, World]]]
@@ -106,12 +101,12 @@ def judged(
             unsure.append((problem, one.is_error))
         else:
             (errors if one.is_error else warnings).append(problem)
-    warnings += unpinned(configuration, parts.offers, drafts)
     unused_here = [*_unused_external(parts, undeclared)]
     unsure += ((problem, False) for problem in unused_here if several)
     warnings += () if several else unused_here
     unserved = frozenset(tenant for tenant, noun in parts.offers if noun == UNSERVED)
-    return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,), unserved)
+    unpinned = Unpinned((*parts.unpinned,), drafts)
+    return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,), unserved, unpinned)
 
 
 def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:

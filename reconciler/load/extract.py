@@ -28,7 +28,7 @@ class Extract(Struct, frozen=True, dict=True):
 
     ``head``: names (addresses as text), digests, how many values the chunk holds and how many are copies, and what other chunks may decide: the
     targets that it does not declare, the positions of resources whose rules need more than the chunk, what its resources
-    select by, and what they may be selected by. ``links``: references. ``tail``: the bodies as canonical JSON, the places of their names, and which paths the author wrote.
+    select by, what they may be selected by, and which tools were never pinned. ``links``: references. ``tail``: the bodies as canonical JSON, the places of their names, and which paths the author wrote.
     """
 
     head: bytes | memoryview
@@ -84,6 +84,12 @@ class Extract(Struct, frozen=True, dict=True):
         """What its resources select by."""
         for position, path, noun, text, optional in self._head["selecting"]:
             yield Address.of(self.names[position]), Selector(tuple(path), noun, text, optional)
+
+    @property
+    def unpinned(self) -> Iterator[tuple[Address, str]]:
+        """Tools that were never pinned: the address of the connector, and the name, each place once."""
+        for position, name in self._head["unpinned"]:
+            yield Address.of(self.names[position]), name
 
     @property
     def says_nothing(self) -> bool:
@@ -145,12 +151,13 @@ def _shape(text: str) -> frozenset[Path]:
 
 class Outward(NamedTuple):
     """What of a chunk concerns others: ``targets`` that it does not declare, positions of resources whose rules are ``open``,
-    what its resources offer to selectors, and what they select by."""
+    what its resources offer to selectors, what they select by, and the tools that were never pinned."""
 
     targets: list[str]
     open: list[int]
     offers: list[tuple[str, str, list[str]]]
     selecting: list[tuple[Any, ...]]
+    unpinned: list[tuple[int, str]]
 
 
 def made_of(resources: list[Resource], nodes: int, copies: int, links: Links, others: Outward) -> Extract:
@@ -165,6 +172,7 @@ def made_of(resources: list[Resource], nodes: int, copies: int, links: Links, ot
         "open": others.open,
         "offers": others.offers,
         "selecting": others.selecting,
+        "unpinned": others.unpinned,
     }
     tail: dict[str, Any] = {
         "texts": [r.text for r in resources],

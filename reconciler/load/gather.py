@@ -7,7 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
-from reconciler.errors import Problems
+from reconciler.errors import Place, Problems
 from reconciler.load.build import Count, Scene, check_resources, check_secrets
 from reconciler.load.cache import EMPTY, pack_file, read_pack
 from reconciler.load.catalogue import Catalogue, addresses
@@ -27,6 +27,7 @@ from reconciler.load.project import Project
 from reconciler.load.rulings import judge_open
 from reconciler.load.selectors import offers_of, said_by, selecting_in
 from reconciler.load.source import Source
+from reconciler.load.unpinned import UnpinnedTool, unpinned_in
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
@@ -126,6 +127,13 @@ def _parts(composed: Composed, extracts: Sequence[Extract], external: Sequence[t
     def referred() -> Iterable[str]:
         return chain(chain.from_iterable(one.outward for one in extracts), referred_in(others.values()))
 
+    def place(resource: Resource, tool: str) -> Place:
+        return composed.collector.drafts[resource.address].place_of(("tools", tool))[0]
+
+    unpinned = [
+        *(UnpinnedTool(*tool) for one in extracts for tool in one.unpinned),
+        *unpinned_in(others.values(), said, place),
+    ]
     names = composed.catalogue.digests
     invalid = {str(address) for address in composed.declared} - names.keys()
-    return Parts({*names, *invalid} if invalid else names, offers, selecting, referred, external, not invalid)
+    return Parts({*names, *invalid} if invalid else names, offers, selecting, referred, external, not invalid, unpinned)

@@ -10,16 +10,19 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
 from reconciler.errors import Path, Place, Problem, Problems
-from reconciler.kinds.connector.mcp_definition import MEMBERS, Definition, Malformed, checked
-from reconciler.kinds.connector.mcp_lock import LockedServer, folded, reached
 from reconciler.load.discover import LOCKS, contained
 from reconciler.load.draft import Draft
 from reconciler.load.source import Source, parse_source, read_bytes, shown_name
+
+if TYPE_CHECKING:
+    # building the models of connectors takes 40 ms, and a load that finds nothing new needs none
+    from reconciler.kinds.connector.mcp_definition import Definition
+    from reconciler.kinds.connector.mcp_lock import LockedServer
 
 SUFFIX = ".yaml"
 VERSION = 1
@@ -80,6 +83,8 @@ class Locks(Struct, frozen=True):
         file = self.file_of(draft)
         if file is None:
             return body
+        from reconciler.kinds.connector.mcp_lock import folded, reached
+
         if file.path not in self._read:
             self._read[file.path] = read_lock(file)
         lock = self._read[file.path]
@@ -181,6 +186,8 @@ class _Reader:
         return found
 
     def _server(self, value: Any, path: Path) -> LockedServer:
+        from reconciler.kinds.connector.mcp_lock import LockedServer
+
         entry = self._map(value, _ENTRY, path)
         server = self._map(entry["server"], _SERVER, (*path, "server"))
         texts: dict[Path, Any] = {("reached",): entry["reached"], ("protocol",): entry["protocol"]}
@@ -194,6 +201,8 @@ class _Reader:
         return LockedServer(entry["reached"], entry["protocol"], server, tools)
 
     def _tool(self, name: str, value: Any, path: Path) -> Definition:
+        from reconciler.kinds.connector.mcp_definition import MEMBERS, Malformed, checked
+
         if not isinstance(value, dict) or _DIGEST not in value or not {_DIGEST, *MEMBERS.values()} >= value.keys():
             raise self._edited(f"expected a map of {_DIGEST}, {', '.join(MEMBERS.values())}", path)
         try:

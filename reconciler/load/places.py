@@ -44,6 +44,11 @@ class Drafts(Mapping[Address, Draft]):
         build_resources(collector, self._frame, problems.found)
         return collector.drafts
 
+    @property
+    def composed(self) -> int:
+        """Return how many chunks were composed for their lines."""
+        return len(self._made)
+
     def declared_in(self, files: Set[str]) -> Iterator[Address]:
         """What is declared, wholly or in part, in one of these files."""
         yield from (

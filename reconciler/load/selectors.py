@@ -44,6 +44,7 @@ from reconciler.model.selector import (
     STRICT,
     TARGET,
     TARGET_LABEL,
+    UNPINNED,
     Offer,
     Selector,
     is_pattern,
@@ -95,12 +96,14 @@ class Doubt(Struct, frozen=True):
 class Said(NamedTuple):
     """What a body says of selectors: the words that they may select it by, and what it selects by itself.
 
-    ``parts``: there is more to select, by names that only the resource's own name makes whole.
+    ``parts``: there is more to select, by names that only the resource's own name makes whole. ``unpinned`` are the names of
+    parts that nobody can call, since they were never pinned.
     """
 
     offers: tuple[Offer, ...]
     selectors: tuple[Selector, ...]
     parts: bool = False
+    unpinned: tuple[str, ...] = ()
 
 
 def said_by(resources: Iterable[Resource]) -> Iterator[tuple[Address, Said]]:
@@ -125,7 +128,13 @@ def _said(name: str, text: str) -> Said:
     is_called = kind.calls is not None and (kind.calls.parts is None or has_parts)
     nouns = ((TARGET_LABEL, ALLOWED_LABEL) if is_called else (TARGET_LABEL,)) if kind.can(Ability.NAMEABLE) else ()
     words = (word for noun in nouns for word in labels(noun, body["labels"]))
-    return Said((*kind.offers(body), *words), (*kind.selects(body),), has_parts)
+    offers, unpinned = list[Offer](), list[str]()
+    for offer in kind.offers(body):
+        if offer.noun == UNPINNED:
+            unpinned.append(offer.word)
+        else:
+            offers.append(offer)
+    return Said((*offers, *words), (*kind.selects(body),), has_parts, (*unpinned,))
 
 
 def offers_of(said: Iterable[tuple[Address, Said]]) -> Offers:

@@ -17,6 +17,7 @@ from reconciler.load.extract import Extract, Links, Outward, made_of
 from reconciler.load.frame import Frame
 from reconciler.load.selectors import offers_of, said_by
 from reconciler.load.source import Unlocated, parse_source, shown_name
+from reconciler.load.unpinned import unpinned_in
 from reconciler.model.address import Address
 from reconciler.model.kind import Kind, no_rules
 from reconciler.model.resource import Resource
@@ -41,7 +42,9 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     said = [*said_by(resources.values())]
     offers = [(tenant, noun, sorted(words)) for (tenant, noun), words in sorted(offers_of(said).items())]
     selecting = [(position, *selector) for position, (_, words) in enumerate(said) for selector in words.selectors]
-    others = Outward(outward, open_, offers, selecting)
+    positions = {address: position for position, address in enumerate(resources)}
+    unpinned = [(positions[connector], name) for connector, name in unpinned_in(resources.values(), said)]
+    others = Outward(outward, open_, offers, selecting, unpinned)
     return made_of([*resources.values()], collector.nodes, collector.copies, links, others)
 
 

@@ -11,7 +11,10 @@ from msgspec import yaml
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed
 from reconciler.kinds.connector.mcp_definition import digest_of
 from reconciler.kinds.connector.mcp_lock import reached
+from reconciler.load.load import load
 from reconciler.load.mcp_lock import Locks
+from reconciler.load.places import Drafts
+from reconciler.model.address import Address
 from tests.load.support import HEAD, bodies, loaded, open_project, problems
 
 URL = "https://mcp.example.com/mcp"
@@ -213,3 +216,30 @@ def test_a_project_without_locks_reads_none(tmp_path: Path) -> None:
     loaded(tmp_path, {"reconciler.yaml": "version: 1\n", "c.yaml": connector(tools="{}")})
     assert open_project(tmp_path).overlays(None) == []
     assert Locks().digest("c.yaml") == b""
+
+
+def test_unpinned_tools_are_counted_without_composing_their_files(tmp_path: Path) -> None:
+    """A plan says how many there are; their places, which take reading the files again, are looked for by `validate` alone."""
+    head = "version: 1\ntenants: [acme, beta]\n"
+    files = {
+        "reconciler.yaml": "version: 1\nenvironments:\n  dev: {overlays: [dev]}\n",
+        "a.yaml": connector(tools="{add: {}, sub: {}}").replace(HEAD, head),
+        "b.yaml": connector(tools="{add: {}}", name="other"),
+        "dev/x.yaml": HEAD + "connectors: {other: {tools: {more: {}}}}\n",
+    }
+    found = loaded(tmp_path, files)
+    assert [*found.judgement.unpinned.tools] == [
+        (Address("acme", "connector", "calc"), "add"),
+        (Address("acme", "connector", "calc"), "sub"),
+        (Address("acme", "connector", "other"), "add"),
+    ]
+    places = ["a.yaml:8:13", "a.yaml:8:22", "b.yaml:8:13"]
+    assert [str(one.place) for one in found.judgement.warnings] == places
+    quick = load(open_project(tmp_path), None)
+    assert isinstance(quick.drafts, Drafts)
+    assert (len(quick.judgement.unpinned), quick.drafts.composed) == (3, 0)
+    assert len(quick.judgement.warnings) == 3
+    assert quick.drafts.composed == 2
+    overlaid = loaded(tmp_path, files, "dev").judgement
+    assert [str(one.place) for one in overlaid.warnings] == [*places, "dev/x.yaml:3:30"]
+    assert len(overlaid.unpinned) == 4
