@@ -89,26 +89,36 @@ class ConfigurationInvalid(ReconcilerError):
 
 
 class PlanStale(ReconcilerError):
+    """The plan no longer fits: live state, the files or the format have changed since."""
+
     exit_code = 4
     code: ClassVar[Code] = "plan-stale"
 
 
 class LockTimeout(ReconcilerError):
+    """Another apply held the lock for too long."""
+
     exit_code = 5
     code: ClassVar[Code] = "lock-timeout"
 
 
 class Refused(ReconcilerError):
+    """A rule forbids what was asked for; nothing was changed."""
+
     exit_code = 6
     code: ClassVar[Code] = "refused"
 
 
 class CredentialUnresolved(ReconcilerError):
+    """A reference to a secret could not be resolved."""
+
     exit_code = 7
     code: ClassVar[Code] = "credential-unresolved"
 
 
 class IntegrityFailed(ReconcilerError):
+    """Data is not what this tool wrote: it was changed or damaged."""
+
     exit_code = 8
     code: ClassVar[Code] = "integrity-failed"
 
@@ -120,11 +130,15 @@ class LockEdited(IntegrityFailed, ConfigurationInvalid):
 
 
 class OutcomeUnknown(ReconcilerError):
+    """The connection was lost at the commit: whether it counts is not known."""
+
     exit_code = 9
     code: ClassVar[Code] = "outcome-unknown"
 
 
 class UsageError(ReconcilerError):
+    """The command line is wrong."""
+
     exit_code = 64
     code: ClassVar[Code] = "wrong-usage"
 

@@ -27,7 +27,7 @@ class _Task(Struct):
 
 
 class Pool:
-    """This process and its ``helpers``, which do ``work`` on ``items``."""
+    """A process and its ``helpers``, which do ``work`` on ``items``."""
 
     def __init__(self, work: Callable[[Any], Any], items: Sequence[Any], helpers: int) -> None:
         self._work, self._items, self._helpers = work, items, helpers

@@ -36,8 +36,10 @@ class Element(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a decision may depend on of a call on one side, besides who calls. ``elements`` are those of its chain, the target
-    first; ``barred`` is the reason why nobody may call it, if nobody may."""
+    """What a decision on a call depends on, on one side, besides who calls.
+
+    ``elements`` are those of its chain, the target first; ``barred`` is the reason why nobody may call it, if nobody may.
+    """
 
     action: str
     barred: str | None
@@ -56,8 +58,10 @@ class Facts(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One call before and after; None where there is no such target. ``through`` has what it runs or reaches before and after,
-    where that is another resource."""
+    """One call before and after; None where there is no such target.
+
+    ``through`` has what it runs or reaches before and after, where that is another resource.
+    """
 
     before: Ask | None
     after: Ask | None

@@ -104,8 +104,7 @@ class Decision(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """``target`` is the name of a target, e.g. ``template/NAME``; ``action`` what the call says it does, if it says so: a plane's
-    has to."""
+    """A target by its name, e.g. ``template/NAME``, and the action that the call names: a plane's has to."""
 
     target: str
     action: str | None = None

@@ -10,8 +10,10 @@ from reconciler.model.status import CallerKey, moment
 
 
 def holder_of(tenant: Tenant, key: CallerKey, now: datetime) -> Resource | None:
-    """Return the caller; None for a key that is revoked or expired, or whose caller is not live, was changed by hand, or takes
-    no keys of this age."""
+    """Return the caller of a key; None where the key does not count.
+
+    That is one that is revoked or expired, or whose caller is not live, was changed by hand, or takes no keys of this age.
+    """
     caller = tenant.caller_with(key.uid)
     if caller is None or not caller.known.settled or not key.is_active(moment(now)):
         return None

@@ -153,6 +153,7 @@ class Snapshot(Struct, frozen=True, dict=True):
 
 
 def snapshot_of(known: Iterable[Known], generations: Mapping[str, int] | None = None) -> Snapshot:
+    """Sort what is known of resources by tenant; `generations` are those in force."""
     found: dict[str, dict[str, Known]] = defaultdict(dict)
     for one in known:
         found[one.address.tenant][f"{one.address.kind}/{one.address.name}"] = one

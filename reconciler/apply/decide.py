@@ -15,6 +15,8 @@ from reconciler.model.plan import SECRET_OPS, Action, Change
 
 
 class Verdict(Enum):
+    """What an apply does about one planned change, now that it sees the live row."""
+
     WRITE = "write"
     DONE = "done"
     LOST = "lost"
@@ -27,8 +29,10 @@ class Verdict(Enum):
 
 
 class Locked(Struct, frozen=True):
-    """What the transaction read under its locks; ``vacated`` are the names that this plan frees, ``reached`` those that its
-    moves lead to."""
+    """What the transaction read under its locks.
+
+    ``vacated`` are the names that this plan frees, ``reached`` those that its moves lead to.
+    """
 
     rows: Mapping[Address, Row]
     applied: Mapping[Address, Applied]

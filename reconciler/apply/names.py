@@ -15,6 +15,7 @@ from reconciler.store.transaction import Transaction
 
 
 def names_of(writes: Sequence[Change], locked: Locked, transaction: Transaction) -> Names:
+    """Read what the names in these changes lead to: live rows, and who holds each secret."""
     rows, holders = Rows(locked, transaction), NO_HOLDERS
     rows.fetch_all_below(looked_at(writes))
     if secrets := secrets_taken_up(writes):

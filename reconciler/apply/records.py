@@ -28,6 +28,7 @@ class Outcome(Struct, frozen=True):
 
 
 def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> Outcome:
+    """Count what an apply wrote."""
     return Outcome(
         apply_id,
         generation,
@@ -65,8 +66,10 @@ def like(plan: Plan) -> dict[str, Any]:
 def audit_entry(
     plan: Plan, terms: Terms, outcome: Outcome, told: Sequence[list[str | None]], pruned: int | None
 ) -> dict[str, Any]:
-    """The body of the trail's entry; docs/audit.md describes it. ``told`` is each change's address, action, digests before
-    and after; ``pruned`` is history's new horizon, if it moved."""
+    """Return the body of the trail's entry, which docs/audit.md describes.
+
+    ``told`` is each change's address, action, digests before and after; ``pruned`` is history's new horizon, if it moved.
+    """
     horizon = {} if pruned is None else {"history_pruned_up_to": pruned}
     return {
         "at": _now(),

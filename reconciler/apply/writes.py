@@ -31,8 +31,10 @@ _STAYS = frozenset({Action.MOVE, Action.ADOPT})
 
 
 class Entries(NamedTuple):
-    """What history shall keep of the changes that are not staged, and of each change what the audit trail says: its address,
-    its action, and the digests before and after."""
+    """The entries of history for changes that are not staged, and what the audit trail records of every change.
+
+    That is its address, its action, and the digests before and after.
+    """
 
     history: list[HistoryEntry]
     told: list[list[str | None]]

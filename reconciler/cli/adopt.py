@@ -87,8 +87,9 @@ def _as_it_is(address: Address, live: Live) -> Resource:
 
 
 def _shown_path(path: Path, masked: Body) -> str:
-    """As much of a problem's path as the masked body shows: a key, as a value, may be a secret. Nor is a message of a problem
-    shown, which may repeat either.
+    """Return as much of a path as the masked body shows.
+
+    A key may be a secret, as a value may. The message of a problem may repeat either, so it isn't shown.
     """
     while path and not has(masked, path):
         path = path[:-1]

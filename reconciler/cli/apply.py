@@ -75,7 +75,7 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
 
 
 def _plan_file(paths: tuple[str, ...]) -> Path | None:
-    """One existing file that is no YAML: a plan. (A manifest's name ends in .yaml or .yml.)"""
+    """Return the plan among the paths: the one existing file that is no YAML; a manifest's name ends in .yaml or .yml."""
     files = [Path(p) for p in paths if p != STDIN and Path(p).is_file() and not p.endswith(SUFFIXES)]
     if files and len(paths) > 1:
         raise UsageError("a saved plan is applied alone", hint=f"run `reconciler apply {files[0]}`")

@@ -10,6 +10,7 @@ from reconciler.errors import Refused
 
 
 def says_yes(question: str) -> bool:
+    """Ask on stderr; whether the answer on stdin is `yes`."""
     click.echo(f"{question} Only 'yes' is accepted.\n  Enter a value: ", nl=False, err=True)
     return sys.stdin.readline().strip() == "yes"
 

@@ -98,6 +98,7 @@ def _warn(found: list[Found], locate: Locate) -> None:
 
 
 def access_log(workspace: Workspace, environment: str | None, purpose: str) -> AccessLog:
+    """Return the log that writes each opening of a secret into the audit trail."""
     from reconciler.credentials.access_log import AccessLog
     from reconciler.store.secrets import Actor
 

@@ -67,6 +67,7 @@ def parse_reason(text: str) -> str:
 
 
 def report(options: Options, target: str, word: str, done: bool) -> None:
+    """Print what became of a target: as JSON, or as a sentence."""
     if options.format == "json":
         print_json({"format_version": "1.0", "target": target, "state": word, "changed": done})
     else:
@@ -74,6 +75,7 @@ def report(options: Options, target: str, word: str, done: bool) -> None:
 
 
 def mention_pending(filed: bool) -> None:
+    """Print that the audit entry follows, where a decision is only filed."""
     if not filed:
         click.echo("It is in force. Its audit entry follows: an apply holds the audit trail.", err=True)
 

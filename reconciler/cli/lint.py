@@ -92,6 +92,8 @@ SHOWN = 20
 
 
 class Found(NamedTuple):
+    """Findings of one environment, and what its selectors select."""
+
     checked: Checked
     findings: list[Finding]
     selected: SelectedIn

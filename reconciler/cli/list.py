@@ -86,6 +86,7 @@ def _frozen(row: dict[str, Any]) -> str:
 
 
 def show_rows(rows: list[dict[str, Any]], options: Options) -> None:
+    """Print resources as a table or as JSON."""
     if options.format == "json":
         print_json({"format_version": "1.0", "resources": rows})
         return

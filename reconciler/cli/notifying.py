@@ -11,6 +11,7 @@ from reconciler.store.url import Database
 
 
 def deliver_waiting(workspace: Workspace, database: Database) -> None:
+    """Deliver the notifications that wait in the outbox; without destinations, do nothing."""
     destinations = workspace.project.settings.destinations
     if not destinations:
         return

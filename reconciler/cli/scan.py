@@ -84,7 +84,7 @@ class Result(Struct):
         self.skipped.append({"file": masked(name), "reason": reason})
 
     def summary(self) -> str:
-        """``2 secrets in 1 file; 14 files checked, 1 skipped.``"""
+        """Return the last line, e.g. ``2 secrets in 1 file; 14 files checked, 1 skipped.``."""
         holding = len({problem.place.file for problem in self.found if problem.place})
         told = f"{_many(len(self.found), 'secret')} in {_many(holding, 'file')}" if self.found else "No secrets found"
         return f"{told}; {_many(self.checked, 'file')} checked, {len(self.skipped)} skipped."

@@ -25,6 +25,7 @@ def undo(
     undoing: Callable[..., Undoing],
     operation: str,
 ) -> int:
+    """Plan what takes a generation back, then write or apply the plan; return the exit code."""
     from reconciler.store.history import read_history
     from reconciler.store.tampered import require_untampered
 

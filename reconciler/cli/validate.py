@@ -155,8 +155,10 @@ class _Doubts:
             self._unsure.setdefault(key, []).append((problem, environment))
 
     def told(self, environments: int, whole: bool) -> tuple[list[Problem], dict[Problem, list[str | None]]]:
-        """Errors, and warnings with their environments. What the project's file says of all environments counts where it
-        holds in each; it is an error only where all were looked at (``whole``)."""
+        """Return errors, and warnings with their environments.
+
+        A problem of the project's file counts where it holds in each environment; it is an error only where all were looked at (``whole``).
+        """
         errors, warnings = list[Problem](), dict(self._warnings)
         for (_, _, is_error), found in self._unsure.items():
             problem = max((one for one, _ in found), key=lambda one: len(one.hint or ""))

@@ -68,6 +68,7 @@ class Options(Struct, dict=True):
 
 
 def now() -> datetime:
+    """Return the time in UTC."""
     return datetime.now(UTC)
 
 

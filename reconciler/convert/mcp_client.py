@@ -24,6 +24,7 @@ _TRANSPORTS = {
 
 
 def convert(conversion: Conversion, document: Node, servers: Node) -> None:
+    """Convert the servers of an MCP client's file into connectors."""
     for name, server in servers.fields():
         if not isinstance(server.value, dict):
             server.left("expected a map with `command` or `url`")

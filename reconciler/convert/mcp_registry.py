@@ -28,6 +28,7 @@ _TRANSPORTS = {"streamable-http": "streamable_http", "http": "streamable_http", 
 
 
 def convert(conversion: Conversion, document: Node) -> None:
+    """Convert a server of MCP's registry into a connector."""
     name = conversion.name("connector", document.text("name") or "server", document.get("name"))
     body: dict[str, Any] = {"type": "mcp", "description": _description(document), "labels": _labels(document)}
     if document.get("remote") is not None:

@@ -39,6 +39,7 @@ def variable(text: Any) -> str | None:
 
 
 def has_variable(text: str) -> bool:
+    """Whether a text holds a variable in any notation."""
     return _ANY_VARIABLE.search(text) is not None
 
 

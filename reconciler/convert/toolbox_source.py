@@ -37,6 +37,7 @@ class Made(Struct):
 
 
 def make(conversion: Conversion, wanted: str, type: str, node: Node, named: Node) -> Made:
+    """Convert a source of MCP Toolbox into a connector."""
     name = conversion.name("connector", wanted, named)
     dialect = DIALECTS.get(type)
     if type == "http":

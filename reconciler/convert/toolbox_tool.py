@@ -19,6 +19,7 @@ _BOUNDS = {"minValue": "min", "maxValue": "max"}
 
 
 def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, sources: dict[str, Made]) -> None:
+    """Convert a tool of MCP Toolbox into a template."""
     source = node.get("source")
     made = sources.get(str(source.value)) if source is not None else None
     why = _refused(type, node, made)

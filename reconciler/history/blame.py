@@ -14,8 +14,11 @@ from reconciler.model.plan import Touch
 
 
 class Blame(Struct, frozen=True):
-    """One field; ``generation`` is None for what was changed outside since the last apply, and for what is older than
-    the history that was kept (``pruned``). ``default``: nobody wrote it, the tool filled it in."""
+    """One field, and who set it.
+
+    ``generation`` is None for what was changed outside since the last apply, and for what is older than the history that was
+    kept (``pruned``). ``default``: nobody wrote it, the tool filled it in.
+    """
 
     path: Path
     value: object

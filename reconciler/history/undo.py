@@ -20,8 +20,11 @@ from reconciler.model.spec import Spec
 
 
 class Undoing(Struct, frozen=True):
-    """What to plan for: the configuration, where live resources move to, the uids that come back, what was taken over
-    since then and stays, nobody's again, and which generations are undone."""
+    """What to plan for, to take generations back.
+
+    The configuration, where live resources move to, the uids that come back, what was taken over since then and stays nobody's
+    again, and which generations are undone.
+    """
 
     configuration: Configuration
     moves: Mapping[Address, Address]

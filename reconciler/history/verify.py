@@ -162,6 +162,7 @@ def verify(
 
 
 def counted(count: int) -> str:
+    """Return a number of entries in words."""
     return f"{count} {'entry' if count == 1 else 'entries'}"
 
 

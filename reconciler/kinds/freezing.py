@@ -9,6 +9,7 @@ from reconciler.model.target import PARTS, is_part
 
 
 def forms() -> str:
+    """Return the forms of a freeze's target, in words."""
     return f"platform, tenant/NAME, key/ID, TENANT/KIND/NAME with a kind of {', '.join(freezable())}, or TENANT/tool/CONNECTOR/TOOL"
 
 

@@ -16,8 +16,11 @@ CONNECTED_SECONDS = 3600.0
 
 
 class Facts(NamedTuple):
-    """What a state is derived from; ``behind`` is the state of a datasource's connector, ``served`` whether the runtime can
-    use this type, ``error`` what a test of the credential said."""
+    """What a state is derived from.
+
+    ``behind`` is the state of a datasource's connector, ``served`` whether the runtime can use this type, ``error`` what a test
+    of the credential said.
+    """
 
     body: Body
     suspended: bool = False

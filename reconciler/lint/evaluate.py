@@ -57,6 +57,7 @@ class Subject(NamedTuple):
 
 
 def of_resource(resource: Resource) -> Subject:
+    """Return a resource as the subject of a rule."""
     return Subject(resource.body, (), resource.address, lambda: resource.explicit)
 
 

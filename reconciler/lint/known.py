@@ -58,6 +58,7 @@ def follow(ground: Ground, keys: Iterable[str]) -> Ground | Nowhere:
 
 
 def path_fault(place: Path, nowhere: Nowhere) -> Fault:
+    """Return the fault of a path that names no field."""
     there = f"there are {', '.join(nowhere.names)}" if nowhere.names else "nothing is below"
     return Fault(place, "unknown-path", f"no such field: {there}", near(nowhere.key, nowhere.names))
 

@@ -91,4 +91,5 @@ class _Items(ItemsView[Address, Resource]):
 
 
 def addresses(names: Iterable[str]) -> list[Address]:
+    """Parse addresses, in their order."""
     return [Address.of(name) for name in names]

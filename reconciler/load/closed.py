@@ -50,8 +50,11 @@ class Judgement(Struct, frozen=True, dict=True):
 
 
 class Parts(NamedTuple):
-    """What a configuration's resources say of selectors: names (addresses as text), what may be selected and what selects,
-    how to find what they refer to, and the manifests' own entries of `external`. ``whole``: all that is declared is valid, so that nobody's words are missing."""
+    """What the resources of a configuration say of selectors.
+
+    Names (addresses as text), what may be selected and what selects, how to find what they refer to, and the manifests' own
+    entries of `external`. ``whole``: all that is declared is valid, so that nobody's words are missing.
+    """
 
     names: Collection[str]
     offers: Offers
@@ -117,6 +120,7 @@ def world_of(project: Project, configuration: Configuration, parts: Parts) -> Wo
 
 
 def referred_in(resources: Iterable[Resource]) -> Iterator[str]:
+    """Yield the address of every reference, as text."""
     for resource in resources:
         for reference in KINDS[resource.address.kind].references_of(resource.address.tenant, resource.body):
             yield str(reference.address)

@@ -119,7 +119,8 @@ class _Reader(Keys):
 
         return watched
 
-    def read(self) -> None:  # one long loop over local variables, because it decides how fast files are read
+    def read(self) -> None:  # noqa: C901 - one loop over local variables: calls would make reading a file slower
+        """Read every document, event by event."""
         get = self.source()
         decorated = b"&" in self.data or b"!" in self.data or b"<<" in self.data  # may have anchors, tags or merges
         may_vary = b"$" in self.data or b"\\" in self.data

@@ -15,9 +15,10 @@ BLOCK_HEADER = re.compile(r"(?:[&!]\S*\s+)*[|>][-+0-9]*(?=\s|$)")
 
 
 def excerpt(source_line: str, scalars: Iterable[tuple[Path, bool, int, int]], is_public: Callable[[Path], bool]) -> str:
-    """The line with every value masked that is not known to be public; what stands before the first mask keeps
-    its column. ``scalars`` are what ``Positions.scalars_on`` returns; without any, nothing is known of the line.
-    Keys and values that look like secrets are never shown.
+    """Return the line with every value masked that is not known to be public.
+
+    What stands before the first mask keeps its column. ``scalars`` are what ``Positions.scalars_on`` returns; without any,
+    nothing is known of the line. Keys and values that look like secrets are never shown.
     """
     line = _prepare(source_line)
     ordered = sorted(scalars, key=lambda scalar: scalar[2])

@@ -131,6 +131,7 @@ class Extract(Struct, frozen=True, dict=True):
 
 
 def unpacked(data: bytes) -> Extract:
+    """Parse what `Extract.pack` made; raises nothing for damaged parts, which are parsed later."""
     view, at, parts = memoryview(data), 24, []
     for number in range(3):
         length = int.from_bytes(view[number * 8 : number * 8 + 8], "little")
@@ -150,8 +151,11 @@ def _shape(text: str) -> frozenset[Path]:
 
 
 class Outward(NamedTuple):
-    """What of a chunk concerns others: ``targets`` that it does not declare, positions of resources whose rules are ``open``,
-    what its resources offer to selectors, what they select by, and the tools that were never pinned."""
+    """What of a chunk concerns other chunks.
+
+    ``targets`` that it does not declare, positions of resources whose rules are ``open``, what its resources offer to selectors,
+    what they select by, and the tools that were never pinned.
+    """
 
     targets: list[str]
     open: list[int]

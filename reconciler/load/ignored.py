@@ -37,8 +37,10 @@ class Unused(Struct, frozen=True):
 
 
 def unused(settings: Settings, state: State, names: Collection[str], undeclared: Collection[str]) -> Iterator[Unused]:
-    """``names`` are all addresses that are declared, ``state`` what of them is valid, ``undeclared`` what something refers to
-    besides."""
+    """Yield the faults of ignore rules that fit nothing.
+
+    ``names`` are all addresses that are declared, ``state`` what of them is valid, ``undeclared`` what something refers to besides.
+    """
     for number, entry in enumerate(settings.ignore):
         rule, optional = entry.rule, entry.optional
         place = ("ignore", number)

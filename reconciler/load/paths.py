@@ -42,6 +42,7 @@ def may_delete(project: Project, paths: Sequence[str]) -> bool:
 
 
 def files_of(path: FilePath, problems: Problems) -> list[FilePath]:
+    """Return the manifests at or below a path; add a problem where there is none."""
     if os.path.isdir(path):
         return contained(manifests_below(path, problems), path, problems)
     if not os.path.lexists(path):
@@ -51,6 +52,7 @@ def files_of(path: FilePath, problems: Problems) -> list[FilePath]:
 
 
 def no_such_path(path: FilePath) -> Problem:
+    """Return the problem of a path that does not exist, with a near name as the hint."""
     name, folder = shown_name(path), path.parent
     hint = None
     if os.path.isdir(folder) and os.access(folder, os.R_OK):

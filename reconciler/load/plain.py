@@ -10,6 +10,7 @@ from reconciler.model.fields import Form, ShortText, fail
 
 
 def no_variables(text: str) -> str:
+    """Return a text without variables; fail for any other."""
     if "${" in text:
         raise fail("no-variables", "no ${...} here: a pull request must not steer where an apply writes")
     return text

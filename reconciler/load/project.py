@@ -96,6 +96,7 @@ class Project:
 
 
 def without_file(root: FilePath) -> Project:
+    """Return the project of a folder that has no reconciler.yaml."""
     return Project(root, Settings(), None, {})
 
 

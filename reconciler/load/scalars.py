@@ -25,7 +25,7 @@ SPEAKING_TAG = re.compile(r"![A-Za-z][A-Za-z/_:.-]{0,30}")
 
 
 class ScalarRefused(Exception):
-    """This text must not be written there; the arguments are the code, the message, what was expected, and a hint."""
+    """A text may not be written there; the arguments are the code, the message, what was expected, and a hint."""
 
     def __init__(self, code: Code, message: str, expected: str | None = None, hint: str | None = None) -> None:
         super().__init__(code, message)

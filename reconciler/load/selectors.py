@@ -107,6 +107,7 @@ class Said(NamedTuple):
 
 
 def said_by(resources: Iterable[Resource]) -> Iterator[tuple[Address, Said]]:
+    """Yield what each resource selects by, and what it offers to selectors."""
     for one in resources:
         said = _said(one.address.kind, one.text)
         yield one.address, said._replace(offers=(*said.offers, *_parts(one))) if said.parts else said
@@ -138,6 +139,7 @@ def _said(name: str, text: str) -> Said:
 
 
 def offers_of(said: Iterable[tuple[Address, Said]]) -> Offers:
+    """Gather the words that selectors may use, by tenant and noun."""
     found: Offers = defaultdict(set)
     for address, words in said:
         for noun, word in words.offers:
@@ -146,6 +148,7 @@ def offers_of(said: Iterable[tuple[Address, Said]]) -> Offers:
 
 
 def selecting_in(said: Iterable[tuple[Address, Said]]) -> list[tuple[Address, Selector]]:
+    """Return every selector with the address that uses it."""
     return [(address, selector) for address, words in said for selector in words.selectors]
 
 

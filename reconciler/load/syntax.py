@@ -84,6 +84,7 @@ def character_problem(data: bytes, file: str) -> Problem:
 
 
 def tab_problem(place: Place) -> Problem:
+    """Return the problem of a tab used as indentation."""
     return Problem("tab-indentation", "a tab is used as indentation", place=place, hint="indent with spaces")
 
 
@@ -124,4 +125,5 @@ def syntax_problem(error: MarkedYAMLError, data: bytes, file: str) -> Problem:
 
 
 def unreadable(file: str) -> Problem:
+    """Return the problem of a file that libyaml can't read."""
     return Problem("yaml-syntax", "this file cannot be read as YAML", place=Place(file))

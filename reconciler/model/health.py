@@ -23,8 +23,10 @@ class Check(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What checks add up to. ``since`` and ``checked`` are seconds since 1970; ``worse`` counts the last checks, all of them
-    worse than the state."""
+    """The state of health that checks add up to.
+
+    ``since`` and ``checked`` are seconds since 1970; ``worse`` counts the last checks, all of them worse than the state.
+    """
 
     state: str
     since: float

@@ -62,18 +62,22 @@ class Ability(Enum):
 
 
 def no_offers(body: Body) -> Iterable[Offer]:
+    """Return no offers: the default of a kind."""
     return ()
 
 
 def no_selectors(body: Body) -> Iterable[Selector]:
+    """Return no selectors: the default of a kind."""
     return ()
 
 
 def served(body: Body) -> str | None:
+    """Return None: the runtime can serve every body, the default of a kind."""
     return None
 
 
 def no_rules(resource: Resource, lookup: Lookup) -> Iterable[Problem]:
+    """Return no problems: the default of a kind."""
     return ()
 
 

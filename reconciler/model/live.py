@@ -21,6 +21,7 @@ V = TypeVar("V")
 
 
 def frozen(mapping: Mapping[K, V] | None = None) -> Mapping[K, V]:
+    """Copy a map into one that can't be changed."""
     return MappingProxyType(dict(mapping or {}))
 
 

@@ -96,8 +96,11 @@ SECRET_OPS: Mapping[str, str] = MappingProxyType({"secret": "secret changed", RE
 
 
 class FieldChange(Struct, frozen=True):
-    """One field: ``op`` is add, remove, change, secret (the same reference, and a new value behind it) or another-secret (the
-    same reference, and it points to another secret than the one that was applied); an absent side is None."""
+    """A change of one field; an absent side is None.
+
+    ``op`` is add, remove, change, secret (the same reference, and a new value behind it) or another-secret (the same reference,
+    and it points to another secret than the one that was applied).
+    """
 
     path: Path
     op: str

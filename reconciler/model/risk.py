@@ -70,6 +70,7 @@ Judge = Callable[[Any, Any], bool]
 
 
 def differs(before: Any, after: Any) -> bool:
+    """Whether two values differ: the default judge of a risk."""
     return not same(before, after)
 
 
@@ -94,8 +95,10 @@ class NoRisk(Struct, frozen=True):
 
 
 class JudgedTogether(Struct, frozen=True):
-    """Stands on a field that is judged together with others, which may find these risks: by one of its kind's ``judges``, or by
-    comparing access."""
+    """A field that is judged together with others, which may find these risks.
+
+    One of its kind's ``judges`` does, or the comparison of access.
+    """
 
     names: tuple[str, ...]
 

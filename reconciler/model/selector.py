@@ -60,6 +60,7 @@ def label(key: str, value: str) -> str:
 
 
 def labels(noun: str, found: Mapping[str, str]) -> list[Offer]:
+    """Offer labels to selectors of a noun."""
     return [Offer(noun, label(key, value)) for key, value in found.items()]
 
 

@@ -34,8 +34,10 @@ class External(Struct, frozen=True):
 
 
 class Scheme(Struct, frozen=True):
-    """A scheme of secret references: is it on, below which prefixes tenants stay, and which variables they may name; None
-    where that is as usual."""
+    """The settings of a scheme of secret references; None stands for the usual.
+
+    Is it on, below which prefixes tenants stay, and which variables they may name.
+    """
 
     enabled: bool | None = None
     prefixes: tuple[str, ...] | None = None

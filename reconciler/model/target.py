@@ -128,6 +128,7 @@ Resolve: TypeAlias = Callable[[str, str | None, Look], Operation | str]
 
 
 def no_tools(name: str, body: Body) -> Iterable[tuple[str, str]]:
+    """Return no tools: the default of a kind."""
     return ()
 
 

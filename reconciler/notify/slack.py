@@ -24,6 +24,7 @@ _HEADS = {
 
 
 def slack(letter: Letter, secret: Secret | None, now: int) -> Message:
+    """Make the request that posts an event to a Slack webhook."""
     event = orjson.loads(letter.event)
     text = "\n".join(_lines(event["type"], event["data"]))
     return Message({"content-type": "application/json"}, orjson.dumps({"text": text}))

@@ -65,11 +65,13 @@ class Found(NamedTuple):
 
 
 def changed() -> IntegrityFailed:
+    """Return the error of a plan whose content was changed."""
     message = "the plan was changed after it was written: its digest does not match its content"
     return IntegrityFailed(message, code="plan-tampered", hint=AGAIN)
 
 
 def contradictory() -> IntegrityFailed:
+    """Return the error of a plan that shows other than it would do."""
     message = "the plan contradicts itself: what it shows is not what it would do"
     return IntegrityFailed(message, code="plan-tampered", hint=AGAIN)
 

@@ -69,6 +69,7 @@ def misfit_blockers(
 
 
 def step_of(written: Written, needs: Needs, live: Callable[[Address], Resource | None]) -> Step:
+    """Return the resources as they will be after the changes."""
     made = {address: Resource(address, change.new_text or "") for address, change in written.made.items()}
     return Step(made, written.gone, live, needs)
 

@@ -46,8 +46,11 @@ class Setting(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """What a rollback brings back besides bodies: where live resources go, the uid that each address had, and what was
-    there before we had to do with it, and is let go of instead of deleted."""
+    """What a rollback brings back besides bodies.
+
+    Where live resources go, the uid that each address had, and the resources that this project adopted rather than created,
+    which are let go of instead of deleted.
+    """
 
     moves: Mapping[Address, Address]
     uids: Mapping[Address, str]

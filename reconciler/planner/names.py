@@ -27,6 +27,7 @@ Records: TypeAlias = Callable[[Address], Applied | None]
 
 
 def moves_of(changes: Iterable[Change]) -> Moves:
+    """Return the new address by the old one, for every moved resource."""
     return {change.previous: change.address for change in changes if change.previous is not None}
 
 

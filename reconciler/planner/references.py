@@ -25,6 +25,7 @@ class Written(NamedTuple):
 
 
 def written_by(changes: Iterable[Change]) -> Written:
+    """Return what changes will create or update, and what they will remove."""
     changes = [*changes]
     made = {c.address: c for c in changes if c.new is not None and c.action is not Action.FORGET}
     gone = {c.address for c in changes if c.action is Action.DELETE} | {c.previous for c in changes if c.previous}

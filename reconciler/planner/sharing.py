@@ -23,6 +23,7 @@ def secrets_in(text: str) -> frozenset[str]:
 
 
 def secrets_of(body: Body) -> frozenset[str]:
+    """Return the references to secrets in a body."""
     return frozenset(str(use.reference) for use in references_in(body))
 
 

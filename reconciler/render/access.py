@@ -17,6 +17,7 @@ NAME = "reconciler access test"
 
 
 def verdicts_text(verdicts: Sequence[Verdict], style: Style) -> Iterator[str]:
+    """Render the verdicts of access tests as lines of text."""
     for verdict in verdicts:
         if verdict.passed is None:
             yield f"{style.paint('skipped', 'yellow')} {verdict.case.name}: {visible(verdict.message)}"
@@ -38,6 +39,7 @@ def _skipped(verdicts: Sequence[Verdict]) -> int:
 
 
 def verdicts_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return the verdicts of access tests as JSON."""
     return {
         "format_version": "1.0",
         "passed": not _failed(verdicts),
@@ -75,6 +77,7 @@ def verdicts_junit(verdicts: Sequence[Verdict]) -> str:
 
 
 def decision_text(question: Question, decision: Decision, offline: bool, style: Style) -> Iterator[str]:
+    """Render a decision and its reasons as lines of text."""
     word = style.paint("allowed", "green") if decision.allowed else style.paint("denied", "red")
     action = f" to {decision.action}" if decision.action else ""
     yield f"{question.caller} is {word}{action} {visible(question.target)}: {visible(decision.message)}."

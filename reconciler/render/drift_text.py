@@ -21,6 +21,7 @@ _SYMBOLS = {"created": "+", "changed": "~", "deleted": "-"}
 
 
 def drift_text(drift: Drift, style: Style) -> Iterator[str]:
+    """Render drift as lines of text."""
     yield f"Project {drift.project}{f', environment {drift.environment}' if drift.environment else ''}, generation {drift.generation}"
     yield ""
     if not drift.findings:

@@ -20,18 +20,20 @@ def failing(threshold: str) -> tuple[str, ...]:
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """Count findings by severity."""
     found = Counter(finding.severity for finding in findings)
     return {severity: found[severity] for severity in SEVERITIES}
 
 
 def findings_text(findings: Sequence[Finding], style: Style) -> Iterator[str]:
+    """Render lint's findings as lines of text."""
     for finding in findings:
         yield problem_text(finding.problem, style, finding.severity)
         yield ""
 
 
 def summary_text(findings: Sequence[Finding]) -> str:
-    """``3 findings: 1 error, 2 warnings.``"""
+    """Return the last line, e.g. ``3 findings: 1 error, 2 warnings.``."""
     if not findings:
         return "No findings."
     told = (f"{n} {name}{'s' if n > 1 and name != 'info' else ''}" for name, n in counts(findings).items() if n)

@@ -112,6 +112,7 @@ def _header(plan: Plan) -> str:
 
 
 def summary_line(plan: Plan) -> str:
+    """Return the sentence that counts a plan's changes."""
     return f"Plan: {plan.added} to add, {plan.changed} to change, {plan.destroyed} to destroy."
 
 
@@ -224,6 +225,7 @@ def _fields(change: Change, style: Style) -> Iterator[str]:
 
 
 def field_lines(fields: Iterable[FieldChange], style: Style, reason: str = "") -> Iterator[str]:
+    """Render a change's fields as lines of text, their names aligned."""
     listed = list(fields)
     width = max((len(visible_path(field.path)) for field in listed), default=0)
     for field in listed:

@@ -75,12 +75,14 @@ def _around(problem: Problem, room: int | None) -> tuple[str, str, str]:
 
 
 def problems_text(problems: Iterable[Problem], style: Style, warnings: Iterable[Problem] = ()) -> str:
+    """Render problems and warnings as text, with places and hints."""
     texts = [problem_text(problem, style) for problem in problems]
     texts += [problem_text(problem, style, "warning") for problem in warnings]
     return "\n\n".join("\n".join(style.lines(text)) for text in texts)
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON."""
     problem, place = _safe(problem), problem.place
     return {
         "code": problem.code,

@@ -18,6 +18,7 @@ def form_of(metadata: Iterable[Any]) -> Form | None:
 
 
 def is_set(metadata: Iterable[Any]) -> bool:
+    """Whether a list counts as a set: its order means nothing."""
     return any(isinstance(item, Unordered) for item in flat(metadata))
 
 

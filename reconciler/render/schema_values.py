@@ -96,6 +96,7 @@ def decimals(metadata: Iterable[Any]) -> Iterator[Schema]:
 
 
 def bounds(metadata: Iterable[Any]) -> Schema:
+    """Return the JSON Schema of a number's bounds."""
     found: Schema = {}
     for item in flat(metadata):
         for attribute, keyword in _BOUNDS.items():
@@ -106,6 +107,7 @@ def bounds(metadata: Iterable[Any]) -> Schema:
 
 
 def lengths(kind: str, metadata: Iterable[Any]) -> Schema:
+    """Return the JSON Schema of the bounds of a length."""
     found: Schema = {}
     for item in flat(metadata):
         for attribute, keyword in _LENGTHS[kind].items():
@@ -139,6 +141,7 @@ def takes_variables(option: Schema) -> bool:
 
 
 def summary_of(model: type[BaseModel]) -> str:
+    """Return the first line of a model's docstring."""
     return (model.__doc__ or "").partition("\n")[0]
 
 

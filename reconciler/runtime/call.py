@@ -84,8 +84,9 @@ def _note_nothing(_tenant: str, _secret: str) -> None:
 
 
 class Surroundings(NamedTuple):
-    """What a connector is opened with. ``resolve_anew`` asks for a secret past what was kept of it, once it was refused.
-    ``permits`` are those of the connector's tenant.
+    """What a connector is opened with; ``permits`` are those of the connector's tenant.
+
+    ``resolve_anew`` asks for a secret past what was kept of it, once it was refused.
 
     ``control`` recognises the databases of the configuration and of the runtime, which no template may reach: SQLite's
     (device, inode) and ("path", path), PostgreSQL's (system identifier, name of the database).
@@ -102,8 +103,11 @@ class Surroundings(NamedTuple):
 
 
 class Call(Struct):
-    """One call, decided and within its limits. ``values`` has every parameter (None is NULL), ``body`` the JSON that is sent;
-    ``deadline`` is in the event loop's time. A connector sets ``effect`` before the outside may see a byte."""
+    """One call, decided and within its limits.
+
+    ``values`` has every parameter (None is NULL), ``body`` the JSON that is sent; ``deadline`` is in the event loop's time. A
+    connector sets ``effect`` before the outside may see a byte.
+    """
 
     target: Target
     values: Mapping[str, Any]
@@ -150,9 +154,12 @@ class Answer(NamedTuple):
 
 
 class Failed(Exception):
-    """``outcome`` is failure, timeout, blocked or unknown (it may have had an effect); ``code`` a stable word for
-    evidence and the agent. ``status`` is what an HTTP upstream answered, ``retry_after`` the seconds that it asked for.
-    The text never holds a secret, a value, or what the other side said."""
+    """A call that failed.
+
+    ``outcome`` is failure, timeout, blocked or unknown (it may have had an effect); ``code`` a stable word for evidence and the
+    agent. ``status`` is what an HTTP upstream answered, ``retry_after`` the seconds that it asked for. The text never holds a
+    secret, a value, or what the other side said.
+    """
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class Trouble:
 
 
 def log_as_json() -> None:
+    """Send warnings and errors to stderr, a JSON object a line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLog())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

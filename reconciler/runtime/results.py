@@ -31,9 +31,9 @@ class Done(NamedTuple):
 
 
 class Refusal(Exception):
-    """Why there is no result, as far as a caller may know: ``code`` is one of
+    """Why there is no result, as far as a caller may know.
 
-    not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
+    ``code`` is one of     not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
     (``retry_after`` in seconds), unavailable (evidence or what is in force), key-reused, still-running, outcome-unknown
     and result-not-kept (what became of the call that had the same Idempotency-Key, whose evidence is named), or a
     connector's own code, with ``outcome`` and, of an HTTP upstream, its ``upstream_status``. ``detail`` says what of the
@@ -64,6 +64,8 @@ def because(refusal: Refusal, error: BaseException) -> Refusal:
 
 
 class Ended(NamedTuple):
+    """How a call ended, as evidence and metrics record it."""
+
     outcome: str
     code: Code | Literal[""] = ""
     status: int | None = None

@@ -168,6 +168,7 @@ def _uvicorn(one: Listening) -> uvicorn.Config:
 
 
 def agents_app(setup: Setup, parts: Parts) -> Guard:
+    """Return the application of the listener for agents."""
     settings = setup.settings
     discovery = Discovery(settings.agents, settings.issuers)
     routes = [
@@ -184,6 +185,7 @@ def agents_app(setup: Setup, parts: Parts) -> Guard:
 
 
 def operators_app(setup: Setup, parts: Parts) -> Guard:
+    """Return the application of the listener for operators."""
     assert setup.settings.operators is not None
 
     def metrics() -> str:

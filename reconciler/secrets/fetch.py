@@ -91,8 +91,9 @@ def retried(attempt: Callable[[float], T], seconds: float) -> T:
 
 
 def bounded(work: Callable[[], T], timeout: float, what: str) -> T:
-    """``work`` in a thread of its own: whatever a client's timeouts are worth, nobody waits longer, and whatever it
-    raises, no text of its own gets out. Raises Unreachable, and each ReconcilerError of ``work``.
+    """Do ``work`` in a thread of its own, and wait for it no longer than the bound.
+
+    Whatever it raises, no text of its own gets out. Raises Unreachable, and each ReconcilerError of ``work``.
     """
 
     def ask() -> tuple[T] | ReconcilerError:

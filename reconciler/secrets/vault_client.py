@@ -169,50 +169,65 @@ class Vault:
             if self._now is logged_in:
                 self._now = None
 
+    @staticmethod
     @contextmanager
-    def _translated(self, trouble: str) -> Iterator[None]:
-        """Exceptions of the client as errors of ours, without anything of their own text: it may hold secrets."""
-        try:
+    def _translated(trouble: str) -> Iterator[None]:
+        """Turn exceptions of the client into errors of ours, without any text of their own: it may hold secrets."""
+        with _without_answer(trouble), _with_answer(trouble):
             yield
-        except exceptions.InvalidPath:
-            raise CredentialUnresolved(f"{trouble} has no such secret, or it is deleted") from None
-        except exceptions.InvalidRequest as error:
-            if _WANTS_TLS in str(error.text):
-                raise Unreachable(f"{trouble} speaks HTTPS, and was asked by HTTP", hint=_HTTPS) from None
-            raise CredentialUnresolved(
-                f"{trouble} refuses the request as malformed",
-                code="secret-store-refused",
-                hint="check the reference's path",
-            ) from None
-        except exceptions.RateLimitExceeded:
-            raise Retry(Unreachable(f"{trouble} answers too many requests (429)")) from None
-        except exceptions.VaultDown:
-            raise Retry(Unreachable(f"{trouble} is sealed or down (503)", hint="unseal it")) from None
-        except exceptions.VaultNotInitialized:
-            raise Unreachable(f"{trouble} is not initialized (501)") from None
-        except (exceptions.InternalServerError, exceptions.BadGateway):
-            raise Retry(Unreachable(f"{trouble} has an internal error")) from None
-        except Odd as odd:
-            raise Unreachable(f"{trouble} answers with {odd.args[0]}") from None
-        except exceptions.VaultError as error:
-            raise Unreachable(f"{trouble} answers with {type(error).__name__}") from None
-        except requests.exceptions.SSLError as error:
-            if any(sign in str(error) for sign in _NO_TLS):
-                raise Unreachable(f"{trouble} speaks HTTP, and was asked by HTTPS", hint=_HTTP) from None
-            raise Unreachable(f"{trouble} has a certificate that can't be verified", hint="set VAULT_CACERT") from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-            raise Unreachable(f"{trouble} can't be asked: VAULT_ADDR is not a URL of HTTP") from None
-        except requests.exceptions.Timeout:
-            raise Retry(Unreachable(f"{trouble} does not answer in time")) from None
-        except requests.exceptions.RequestException:
-            raise Retry(Unreachable(f"{trouble} can't be reached")) from None
-        except OSError:
-            raise Unreachable(
-                f"{trouble} can't be asked: a file of certificates can't be read",
-                hint="check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
-            ) from None
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
-            raise Unreachable(f"{trouble} gives an answer that is not as Vault's API promises") from None
+
+
+@contextmanager
+def _with_answer(trouble: str) -> Iterator[None]:
+    """Translate what the client raises for a response."""
+    try:
+        yield
+    except exceptions.InvalidPath:
+        raise CredentialUnresolved(f"{trouble} has no such secret, or it is deleted") from None
+    except exceptions.InvalidRequest as error:
+        if _WANTS_TLS in str(error.text):
+            raise Unreachable(f"{trouble} speaks HTTPS, and was asked by HTTP", hint=_HTTPS) from None
+        raise CredentialUnresolved(
+            f"{trouble} refuses the request as malformed",
+            code="secret-store-refused",
+            hint="check the reference's path",
+        ) from None
+    except exceptions.RateLimitExceeded:
+        raise Retry(Unreachable(f"{trouble} answers too many requests (429)")) from None
+    except exceptions.VaultDown:
+        raise Retry(Unreachable(f"{trouble} is sealed or down (503)", hint="unseal it")) from None
+    except exceptions.VaultNotInitialized:
+        raise Unreachable(f"{trouble} is not initialized (501)") from None
+    except (exceptions.InternalServerError, exceptions.BadGateway):
+        raise Retry(Unreachable(f"{trouble} has an internal error")) from None
+    except Odd as odd:
+        raise Unreachable(f"{trouble} answers with {odd.args[0]}") from None
+    except exceptions.VaultError as error:
+        raise Unreachable(f"{trouble} answers with {type(error).__name__}") from None
+
+
+@contextmanager
+def _without_answer(trouble: str) -> Iterator[None]:
+    """Translate what the client raises where there is no response, or none by Vault's API."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        if any(sign in str(error) for sign in _NO_TLS):
+            raise Unreachable(f"{trouble} speaks HTTP, and was asked by HTTPS", hint=_HTTP) from None
+        raise Unreachable(f"{trouble} has a certificate that can't be verified", hint="set VAULT_CACERT") from None
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+        raise Unreachable(f"{trouble} can't be asked: VAULT_ADDR is not a URL of HTTP") from None
+    except requests.exceptions.Timeout:
+        raise Retry(Unreachable(f"{trouble} does not answer in time")) from None
+    except requests.exceptions.RequestException:
+        raise Retry(Unreachable(f"{trouble} can't be reached")) from None
+    except OSError:
+        raise Unreachable(
+            f"{trouble} can't be asked: a file of certificates can't be read",
+            hint="check VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
+        ) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
+        raise Unreachable(f"{trouble} gives an answer that is not as Vault's API promises") from None
 
 
 _WANTS_TLS = "HTTP request to an HTTPS server"

@@ -37,6 +37,7 @@ def chain_key(key: bytes) -> bytes:
 
 
 def entry_hash(previous: str, key_id: str | None, body: str, key: bytes | None) -> str:
+    """Return the hash of an entry, chained to the one before; an HMAC where a key is known."""
     message = f"{previous}\n{key_id or '-'}\n{body}".encode("utf-8", "surrogateescape")
     return hmac.new(chain_key(key), message, sha256).hexdigest() if key is not None else sha256(message).hexdigest()
 

@@ -14,8 +14,10 @@ MOST = 86400.0
 
 
 class Bounds(Struct, frozen=True):
-    """Seconds: ``connect`` until a connection stands, ``statement`` until the server has answered one, ``total`` from the
-    opening of a connection to its end.
+    """Bounds in seconds.
+
+    ``connect`` until a connection stands, ``statement`` until the server has answered one, ``total`` from the opening of a
+    connection to its end.
 
     ``lease``: the server ends the session of a writer that sends nothing for so long while it holds locks.
     """

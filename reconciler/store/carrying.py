@@ -107,4 +107,5 @@ def filed_freezes(connection: Connection) -> list[Freeze]:
 
 
 def insert(connection: Connection, freeze: Freeze) -> None:
+    """Insert a freeze."""
     connection.execute(insert_row(freezes).values({**freeze._asdict()}))

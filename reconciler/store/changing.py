@@ -25,6 +25,8 @@ class Undone(Exception):
 
 
 class NotSetUp(Refused):
+    """The database has no tables yet."""
+
     code = "database-empty"
 
 

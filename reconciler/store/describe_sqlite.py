@@ -14,6 +14,7 @@ Ask = Callable[[str], Sequence[Any]]
 
 
 def describe(ask: Ask) -> Structure:
+    """Read the structure of a SQLite database."""
     found: dict[Part, str] = {}
     records = ask(
         "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"

@@ -24,6 +24,7 @@ _SHOWN = '\'YYYY-MM-DD"T"HH24:MI:SS"Z"\''
 
 
 def is_sqlite(connection: Connection) -> bool:
+    """Whether a connection is one to SQLite."""
     return connection.dialect.name == SQLITE
 
 
@@ -43,6 +44,8 @@ def tables_of(connection: Connection) -> str:
 
 
 class Moment(UserDefinedType[Any]):
+    """A time with its zone, or ISO 8601 text on SQLite."""
+
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
@@ -59,6 +62,8 @@ class Body(UserDefinedType[Any]):
 
 
 class Blob(UserDefinedType[Any]):
+    """Bytes."""
+
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:

@@ -68,6 +68,7 @@ def translated(database: Database) -> Iterator[None]:
 
 
 def unreachable(database: Database, error: OSError) -> DatabaseFailed:
+    """Return the error of a database that can't be opened."""
     return DatabaseFailed(
         f"{database.display} can't be used: {error.strerror or type(error).__name__}",
         code="database-unreachable",

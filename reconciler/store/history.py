@@ -101,6 +101,7 @@ def _changes(connection: Connection, project: str, upto: int | None) -> tuple[Pa
 
 
 def change_of(record: Any) -> PastChange:
+    """Build a change from a row of history."""
     generation, position, tenant, kind, name, action, previous, uid, before, after, cause, *more = record
     explicit, source, spec_version, sources = more
     return PastChange(

@@ -55,6 +55,7 @@ def claim(database: Database, project: str, destination: str) -> Letter | None:
 
 
 def delivered(database: Database, letter: Letter) -> None:
+    """Delete a delivered notification from the outbox."""
     with changing(database, wait_seconds=WAIT_SECONDS) as connection:
         connection.execute(delete(outbox).where(outbox.c.id == letter.id))
 

@@ -65,11 +65,13 @@ def put(database: Database, decision: Pending) -> None:
 
 
 def insert(connection: Connection, decision: Pending) -> None:
+    """Insert a decision that waits for its audit entry; one that is filed already stays."""
     row = dialect.insert(connection, switch).values(id=decision.id, decision=encoded(decision))
     connection.execute(row.on_conflict_do_nothing(index_elements=["id"]))
 
 
 def encoded(decision: Pending) -> str:
+    """Return a pending decision as JSON."""
     return msgspec.json.encode(decision).decode()
 
 

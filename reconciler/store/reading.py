@@ -148,6 +148,7 @@ _COUNTED = ("name", "environment", "generation", "project", "uid")
 
 
 def read_state(database: Database) -> DatabaseState:
+    """Return what a database is before anything is done with it."""
     if not is_there(database):
         return DatabaseState.MISSING
     with reading(database) as connection:
@@ -155,6 +156,7 @@ def read_state(database: Database) -> DatabaseState:
 
 
 def read_overview(database: Database) -> Overview:
+    """Read the schema's state, and each project with its environment, generation and resources."""
     from reconciler.store.repairs import differences  # no other command needs it
 
     if not is_there(database):

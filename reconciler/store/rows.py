@@ -49,6 +49,7 @@ _RECORD = ("spec", "spec_version", "digest", "generation", "explicit", "moved_fr
 
 
 def everything(_table: FromClause) -> ColumnElement[bool]:
+    """Select every row."""
     return true()
 
 
@@ -197,6 +198,7 @@ def require_newest(connection: Connection, name: str, found: ProjectRow | None) 
 
 
 def project_row(record: Sequence[Any]) -> ProjectRow:
+    """Build a project from its row."""
     return ProjectRow(*record)
 
 
@@ -207,6 +209,7 @@ def _json_of(paths: frozenset[Path] | tuple[Path, ...]) -> str:
 
 
 def paths_to_json(paths: Iterable[Path]) -> str:
+    """Return paths as canonical JSON."""
     return _json_of(paths if isinstance(paths, frozenset) else tuple(paths))
 
 

@@ -45,6 +45,7 @@ class Sealed(NamedTuple):
 
 
 def find(database: Database, tenant: str, name: str) -> StoredSecret | None:
+    """Return what is known of a stored secret; None where there is none of the name."""
     return next(iter(listed(database, [tenant], name)), None)
 
 
@@ -195,6 +196,7 @@ def users(database: Database, tenant: str, reference: SecretRef) -> list[Address
 
 
 def key_uses(database: Database) -> dict[str, KeyUse]:
+    """Return how many secrets each key encrypts."""
     if not exists(database):
         return {}
     with reading(database) as connection:

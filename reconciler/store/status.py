@@ -35,10 +35,14 @@ MOST_NAMED = 5
 
 
 class UnknownTarget(ReconcilerError):
+    """The target of a freeze or a suspension does not exist."""
+
     code: ClassVar[Code] = "unknown-target"
 
 
 class NotFrozen(ReconcilerError):
+    """The target is not frozen."""
+
     code: ClassVar[Code] = "not-frozen"
 
 

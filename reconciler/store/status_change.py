@@ -24,4 +24,5 @@ def raise_counter(connection: Connection) -> int:
 
 
 def shown(value: Any) -> Any:
+    """Return a value as status shows it: times as text."""
     return moment(value) if isinstance(value, datetime) else value

@@ -25,6 +25,8 @@ from reconciler.store.url import Database
 
 
 class NotSuspended(ReconcilerError):
+    """The resource is not suspended."""
+
     code: ClassVar[Code] = "not-suspended"
 
 

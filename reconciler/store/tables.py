@@ -204,6 +204,7 @@ LIFE = (*ADDRESS, "uid")
 
 
 def columns(table: FromClause, names: Iterable[str]) -> list[ColumnElement[Any]]:
+    """Return columns by name."""
     return [table.c[name] for name in names]
 
 

@@ -54,6 +54,7 @@ def streaming(connection: Connection) -> Connection:
 
 
 def numbers(connection: Connection) -> list[Numbers]:
+    """Return how many generations each project has had, and how many history holds."""
     own, number = columns(projects, ("name", "generation")), generations.c.number
     kept = projects.outerjoin(generations, generations.c.project == projects.c.name)
     counted: Any = select(*own, func.count(number), func.coalesce(func.max(number), 0)).select_from(kept)

@@ -16,11 +16,13 @@ NEVER = "never"
 
 
 def check_description(text: str | None) -> None:
+    """Raise UsageError for a description that is not one short line."""
     if text is not None and (len(text) > MOST_WORDS or not text.isprintable()):
         raise UsageError(f"--description wants one line of at most {MOST_WORDS} characters", code="invalid-description")
 
 
 def read_value(name: str) -> str:
+    """Read a secret's value: from a prompt at a terminal, from stdin otherwise."""
     if sys.stdin.isatty():
         try:
             asked = str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
@@ -59,6 +61,7 @@ def read_end(text: str) -> datetime:
 
 
 def read_interval(text: str) -> int:
+    """Parse the days between rotations. Raises UsageError."""
     try:
         return _between(1, int(text), MOST_INTERVAL)
     except ValueError:

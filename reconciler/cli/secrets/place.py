@@ -13,6 +13,8 @@ from reconciler.store.url import Database
 
 
 class Place(NamedTuple):
+    """Where a command finds its secrets: the workspace and its database."""
+
     workspace: Workspace
     database: Database
 
@@ -37,6 +39,7 @@ class Place(NamedTuple):
 
 
 def place(options: Options) -> Place:
+    """Return the workspace and the database that the options name."""
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
     return Place(workspace, database)

@@ -190,6 +190,7 @@ def _confirm(secret: str, users: list[Address], auto_approve: bool, allow_refere
 
 
 def as_json(secret: StoredSecret) -> dict[str, Any]:
+    """Return what is known of a stored secret as JSON; never its value."""
     moments = ("created_at", "changed_at", "expires_at")
     document = secret._asdict()
     for key in moments:

@@ -15,6 +15,7 @@ WORD = "template"
 
 
 def resolve(name: str, _action: str | None, look: Look) -> Operation | str:
+    """Return the operation that a call of the template runs; else why there is none."""
     target = f"{WORD}/{name}"
     body = look(target)
     if body is None:

@@ -15,10 +15,12 @@ from reconciler.model.spec import Spec
 
 
 class TemplateType(NamedTuple):
-    """``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one,
-    and its connector, whether it may run there at all: what `check` refuses may have come about since, by another project's
-    apply or by hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then. ``unfit`` yields, of
-    some values of a template's parameters, those that its connector can't take.
+    """The rules of one type of template.
+
+    ``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one, and its
+    connector, whether it may run there at all: what `check` refuses may have come about since, by another project's apply or by
+    hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then. ``unfit`` yields, of some values of
+    a template's parameters, those that its connector can't take.
     """
 
     spec: type[Spec]

@@ -29,8 +29,10 @@ def plan_html(document: Document, mapper: Map = map) -> Iterator[str]:
 
 
 def drift_html(document: Document, mapper: Map = map) -> Iterator[str]:
-    """Return the page in pieces; ``document`` is what ``render.drift_text.drift_json`` makes, with a plan's document as
-    ``pending`` or without."""
+    """Return the page in pieces.
+
+    ``document`` is what ``render.drift_text.drift_json`` makes, with a plan's document as ``pending`` or without.
+    """
     return _page("Drift", document, [*_drift_head(document)], drift_rows(document), mapper)
 
 

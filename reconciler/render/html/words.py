@@ -31,4 +31,5 @@ CAUSES = {
 
 
 def risk_word(risk: str) -> str:
+    """Return a risk's name in words."""
     return risk.replace("-", " ")

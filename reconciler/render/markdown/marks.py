@@ -34,8 +34,9 @@ def fenced(lines: Sequence[str], language: str) -> list[str]:
 
 
 def in_summary(address: str) -> str:
-    """Return the address of a resource for a summary, which is HTML. A row that somebody made by hand may be called anything: in
-    ``code`` it is no mention, and no link.
+    """Return the address of a resource for a summary, which is HTML.
+
+    A row that somebody made by hand may have any name: in ``code`` it is no mention, and no link.
     """
     return address if _ADDRESS.match(address) else f"<code>{escape(visible(address))}</code>"
 
@@ -51,6 +52,7 @@ def details(summary: str, body: Iterable[str]) -> list[str]:
 
 
 def row(cells: Iterable[object]) -> str:
+    """Render cells as a row of a Markdown table."""
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

@@ -24,6 +24,7 @@ EXITS: Mapping[int, str] = {
 
 
 def codes_page() -> Iterator[str]:
+    """Render the reference's page of exit codes and error codes."""
     yield "# Exit codes and codes of errors"
     yield ""
     yield "| exit | meaning |"

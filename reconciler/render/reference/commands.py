@@ -21,6 +21,7 @@ class CommandFacts(NamedTuple):
 
 
 def commands_page(commands: Sequence[CommandFacts], common: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Render the reference's page of commands."""
     yield "# Commands"
     yield ""
     yield from paragraph(

@@ -17,6 +17,7 @@ from reconciler.render.schemas import schemas
 
 
 def kind_page(kind: Kind) -> Iterator[str]:
+    """Render the reference's page of a kind."""
     whole = schemas()[kind.name]
     yield f"# {kind.name}"
     yield ""

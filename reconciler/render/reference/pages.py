@@ -23,6 +23,7 @@ _OTHERS: Mapping[str, str] = {
 
 
 def pages(commands: Sequence[CommandFacts], common: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return every page of the reference by its file name."""
     kinds = {f"{name}.md": kind_page(kind) for name, kind in KINDS.items()}
     others: dict[str, Iterable[str]] = {
         "project.md": project_page(),

@@ -21,6 +21,7 @@ guards: {max_deletes: 5, refuse: [approval-removed]}
 
 
 def project_page() -> Iterator[str]:
+    """Render the reference's page of reconciler.yaml."""
     whole = schemas()["project"]
     fields = dict(whole["properties"])
     # its own fields are those of all kinds

@@ -27,6 +27,7 @@ def bullet(text: str, depth: int = 0) -> list[str]:
 
 
 def paragraph(text: str) -> list[str]:
+    """Fill a paragraph, followed by an empty line."""
     return [*_filled(text, "", ""), ""]
 
 

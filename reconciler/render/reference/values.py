@@ -12,6 +12,7 @@ from reconciler.render.schemas import forms
 
 
 def values_page() -> Iterator[str]:
+    """Render the reference's page of values."""
     yield "# Values"
     yield ""
     yield from paragraph(
@@ -29,6 +30,7 @@ def values_page() -> Iterator[str]:
 
 
 def risks_page() -> Iterator[str]:
+    """Render the reference's page of risks."""
     yield "# Risks"
     yield ""
     yield from paragraph(

@@ -42,6 +42,7 @@ class Caps(NamedTuple):
 
 
 def caps_of(call: Call) -> Caps:
+    """Return a call's caps, worked out once for its target."""
     return call.target.once(_caps)
 
 
@@ -56,8 +57,10 @@ def writes(call: Call) -> bool:
 
 
 class Scope(NamedTuple):
-    """What a call may reach: the tables that its datasource lists (none: what the database grants), and the functions that
-    it adds to the reviewed ones."""
+    """What a call may reach.
+
+    The tables that its datasource lists (none: what the database grants), and the functions that it adds to the reviewed ones.
+    """
 
     dialect: str
     database: str | None
@@ -70,6 +73,7 @@ class Scope(NamedTuple):
 
 
 def scope_of(call: Call) -> Scope:
+    """Return the tables that a call may reach, worked out once for its target."""
     return call.target.once(_scope)
 
 
@@ -277,6 +281,7 @@ def _texts(value: Any) -> Any:
 
 
 def too_large() -> Failed:
+    """Return the failure of a result above its cap."""
     return Failed("too-large", "the result is larger than allowed")
 
 

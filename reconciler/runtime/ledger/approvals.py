@@ -159,6 +159,7 @@ def unfiled(store: Database) -> list[Waiting]:
 
 
 def mark_filed(store: Database, ids: Sequence[str]) -> None:
+    """Mark decisions on approvals as filed in the audit trail."""
     with writing_store(store) as connection:
         for identity in ids:
             connection.execute(text("UPDATE approvals SET filed = 1 WHERE id = :id"), {"id": identity})

@@ -66,8 +66,10 @@ class Backend(Protocol):
         ...
 
     async def sweep(self, grace: float, keep_seconds: float) -> int:
-        """Says ``unknown`` of what has no outcome ``grace`` seconds after it should have ended; returns how many. Removes
-        what is older than ``keep_seconds``, and counters of windows that are over."""
+        """Record ``unknown`` for calls without an outcome ``grace`` seconds after they should have ended; return how many.
+
+        Removes what is older than ``keep_seconds``, and counters of windows that are over.
+        """
         ...
 
     async def used(self, levels: Sequence[Level]) -> list[int]:

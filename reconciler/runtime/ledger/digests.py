@@ -188,4 +188,5 @@ def _check_numbers(connection: Connection, finder: Finder, key: bytes) -> None:
 
 
 def shown(hour: int) -> str:
+    """Return an hour of the Unix epoch as text, e.g. 2026-01-31T13Z."""
     return datetime.fromtimestamp(hour * HOUR, UTC).strftime("%Y-%m-%dT%HZ")

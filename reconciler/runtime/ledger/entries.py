@@ -221,6 +221,7 @@ def new_id() -> str:
 
 
 def window(level: Level, now: float) -> str:
+    """Return the name of the window that a time in seconds falls into; empty for slots."""
     return time.strftime(PERIODS[level.per], time.gmtime(now)) if level.per else ""
 
 

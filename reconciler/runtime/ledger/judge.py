@@ -14,8 +14,11 @@ Key = tuple[str, str, str, str]
 
 
 class Judged(NamedTuple):
-    """``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call; ``repeated`` what
-    was sent before, by call; ``unapproved`` are calls whose approval does not count."""
+    """What a judge of a batch found.
+
+    ``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call; ``repeated`` what was sent
+    before, by call; ``unapproved`` are calls whose approval does not count.
+    """
 
     admitted: list[Intent]
     refused: dict[str, Refused]
@@ -26,6 +29,7 @@ class Judged(NamedTuple):
 
 
 def key_of(level: Level, now: float) -> Key:
+    """Return the key of a level's counter at a time."""
     return level.tenant, level.counts, level.unit, window(level, now)
 
 

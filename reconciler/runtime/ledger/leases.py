@@ -18,6 +18,8 @@ _TAKE = """INSERT INTO leases AS l (name, holder, number, ends) VALUES (:name, :
 
 
 class LeaseLost(ReconcilerError):
+    """Another process holds the lease now."""
+
     code: ClassVar[Code] = "lock-timeout"
 
 

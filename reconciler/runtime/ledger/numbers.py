@@ -33,6 +33,7 @@ def key_of_numbers(identity: str) -> bytes:
 
 
 def number_of(entry: Entry, key: bytes) -> int:
+    """Return the number of a dictionary's entry: a keyed hash, so nobody can choose one."""
     return _number([type(entry).__name__, *entry], key)
 
 

@@ -11,6 +11,7 @@ from reconciler.runtime.ledger.uses import GIVE_BACK, USE, Used, waiting, withou
 
 
 async def use_approvals(connection: Any, intents: Sequence[Intent], now: float) -> Used:
+    """Spend the approvals of calls; return the calls that still may run, and those that may not."""
     refused = [
         one.id
         for one in waiting(intents)

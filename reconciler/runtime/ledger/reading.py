@@ -191,6 +191,7 @@ _EQUAL = {"caller": "s.caller", "run": "i.run"}
 
 
 def moment(seconds: float) -> str:
+    """Format seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 

@@ -82,6 +82,7 @@ def claim_rows(sorted_: Sorted, admitted: Iterable[Intent], now: float) -> list[
 
 
 def kept_rows(outcomes: Iterable[Outcome]) -> list[tuple[bytes, str]]:
+    """Return (response, id) of every call whose response is kept for repeats."""
     return [(one.kept, one.id) for one in outcomes if one.kept is not None]
 
 

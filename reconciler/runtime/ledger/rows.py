@@ -48,6 +48,7 @@ class Rows(NamedTuple):
 
 
 def rows_of(batch: Batch, numbers: Numbers) -> Rows:
+    """Turn a batch into rows; entries of dictionaries become numbers."""
     written: list[Intent | Denial] = [*batch.intents, *batch.denials]
     entries: list[Entry | None] = [part for one in written for part in (one.subject, one.path, policy_of(one))]
     return Rows(
@@ -61,6 +62,7 @@ def rows_of(batch: Batch, numbers: Numbers) -> Rows:
 
 
 def policy_of(one: Intent | Denial) -> Policy | None:
+    """Return the policy that decided, as an entry of the dictionary; None without one."""
     return Policy(one.tenant, one.policy) if one.policy else None
 
 
@@ -111,6 +113,7 @@ def given(columns: str, first: int) -> str:
 
 
 def insert_intents(now: str, source: str) -> str:
+    """PostgreSQL: return the statement that adds intents from `source`, the table `k`."""
     return (
         "INSERT INTO intents (id, at, ends, tenant, subject, path, policy, run, value_hash, generation, drifted, shadow, "
         f"trace) SELECT k.id::uuid, {now}, {now} + k.seconds, k.tenant, k.subject, k.path, k.policy, k.run, "
@@ -119,6 +122,7 @@ def insert_intents(now: str, source: str) -> str:
 
 
 def insert_outcomes(now: str, source: str) -> str:
+    """PostgreSQL: return the statement that adds outcomes from `source`, the table `k`."""
     return (
         "INSERT INTO outcomes (id, at, outcome, result_rows, size, duration_ms, code, status, output_hash) "
         f"SELECT k.id::uuid, {now}, k.outcome, k.result_rows, k.size, k.duration_ms, k.code, k.status, "
@@ -127,6 +131,7 @@ def insert_outcomes(now: str, source: str) -> str:
 
 
 def insert_denials(now: str, source: str) -> str:
+    """PostgreSQL: return the statement that adds denials from `source`, the table `k`."""
     return (
         "INSERT INTO denials (id, at, tenant, subject, path, policy, target, action, reason, detail, run, generation) "
         f"SELECT k.id::uuid, {now}, k.tenant, k.subject, k.path, k.policy, k.target, k.action, k.reason, k.detail, k.run, "
@@ -135,6 +140,7 @@ def insert_denials(now: str, source: str) -> str:
 
 
 def insert_counts(now: str, source: str) -> str:
+    """PostgreSQL: return the statement that adds counts of denials from `source`, the table `k`."""
     return f"INSERT INTO denial_counts (id, at, n) SELECT k.id::uuid, {now}, k.n FROM {source} ON CONFLICT DO NOTHING"
 
 

@@ -36,5 +36,6 @@ def waiting(intents: Iterable[Intent]) -> list[Intent]:
 
 
 def without(intents: Iterable[Intent], refused: Iterable[str]) -> Used:
+    """Return the calls that are not among the refused."""
     gone = frozenset(refused)
     return Used([one for one in intents if one.id not in gone], gone)

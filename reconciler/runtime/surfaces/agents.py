@@ -134,6 +134,7 @@ ROUTES: tuple[Route[Mediator], ...] = (
 
 
 def routes(mediator: Mediator) -> list[StarletteRoute]:
+    """Return the routes for agents."""
     return endpoints(ROUTES, mediator)
 
 

@@ -38,6 +38,7 @@ def paths(top: str) -> list[str]:
 
 
 async def in_git(_request: Request) -> Response:
+    """Refuse to write what is declared in git."""
     return problem(405, "declared-in-git", "This is declared in git: change it there, and apply.", {"Allow": "GET"})
 
 

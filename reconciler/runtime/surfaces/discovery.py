@@ -30,7 +30,7 @@ class Discovery:
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """This server's own names as audiences of tokens; none where only requests say them."""
+        """Return this server's own names as audiences of tokens; none where only requests say them."""
         return () if self._public_url is None else tuple(self._public_url + path for path in RESOURCES)
 
     def metadata(self, path: str, host: str) -> dict[str, Any]:

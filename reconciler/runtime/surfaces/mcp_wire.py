@@ -162,6 +162,7 @@ def write_result(id: Id, result: bytes) -> bytes:
 
 
 def write_fault(fault: Fault) -> bytes:
+    """Encode an error of JSON-RPC."""
     error = {"code": fault.code, "message": fault.message}
     if fault.data is not None:
         error["data"] = fault.data

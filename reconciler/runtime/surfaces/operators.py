@@ -153,6 +153,7 @@ ROUTES: tuple[Route[OperatorsApi], ...] = (
 
 
 def routes(api: OperatorsApi) -> list[StarletteRoute]:
+    """Return the routes for operators."""
     in_git = {path: _in_scope("operate", declared.in_git) for path in declared.paths(_TOP)}
     return endpoints(ROUTES, api, lambda route, inner: _in_scope(route.scope, inner), in_git)
 

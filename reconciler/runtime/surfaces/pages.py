@@ -41,6 +41,7 @@ class Paged(Struct, frozen=True):
 
 
 def bad_cursor() -> BadRequest:
+    """Return the refusal of a cursor that no page gave."""
     return BadRequest(400, "invalid-page", "`cursor`: expected the `next_cursor` of an earlier page.")
 
 

@@ -69,6 +69,8 @@ class ShownJson(Json):
 
 
 class ProblemJson(Json):
+    """A response with a problem by RFC 9457."""
+
     media_type = "application/problem+json"
     code: Code
 
@@ -81,6 +83,7 @@ class ProblemJson(Json):
 
 
 def problem(status: int, code: Code, title: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemJson:
+    """Return a problem as a response."""
     told = {"type": f"urn:reconciler:problem:{code}", "title": title, "status": status, "code": code}
     kept = {key: value for key, value in more.items() if value not in (None, "", [])}
     answer = ProblemJson({**told, **kept}, status, headers)
@@ -94,6 +97,7 @@ def detail_of(refusal: Refusal) -> str:
 
 
 def of_refusal(refusal: Refusal) -> ProblemJson:
+    """Return the response to a refused call."""
     status, title = REFUSALS.get(refusal.code) or BY_OUTCOME.get(refusal.outcome, FAILED)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
     errors = [{"parameter": one.parameter, "message": one.message} for one in refusal.unfit]

@@ -35,6 +35,7 @@ MISSING = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
 
 
 def connect(outside: Outside) -> Fetch:
+    """Return the function that fetches from AWS Secrets Manager."""
     try:
         import boto3
         from botocore import exceptions

@@ -9,6 +9,8 @@ from reconciler.secrets.secret import Secret
 
 
 def connect(outside: Outside) -> Fetch:
+    """Return the function that reads environment variables."""
+
     def fetch(_tenant: str, reference: SecretRef) -> Fetched:
         value = outside.environ.get(reference.rest)
         if not value:

@@ -29,6 +29,7 @@ class Mount(NamedTuple):
 
 
 def connect(outside: Outside) -> Fetch:
+    """Return the function that reads from Vault or OpenBao."""
     vault = Vault(outside)
     mounts: dict[str, Mount] = {}
 
