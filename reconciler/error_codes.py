@@ -27,6 +27,9 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["audit-broken"], "the audit trail was changed after it was written"],
     Annotated[Literal["backup-exists"], "the file for the backup exists already"],
     Annotated[Literal["backup-not-written"], "the backup can't be written"],
+    Annotated[
+        Literal["breaker-open"], "the system behind a call has failed again and again, and is not called for now"
+    ],
     Annotated[Literal["cancelled"], "the caller or the server cancelled the call"],
     Annotated[Literal["cap-exceeds-connector"], "a template's bound is above its connector's"],
     Annotated[Literal["checkpoint-malformed"], "the file is no checkpoint of an audit trail"],

@@ -54,6 +54,7 @@ COMMANDS = {
     "freeze": "Take TARGET out of use, in force everywhere within a second.",
     "unfreeze": "Lift the freeze of TARGET.",
     "status": "Say how live resources are: in force, drifted, frozen, suspended, healthy, used.",
+    "test": "Check the live integration or connector ADDRESS now, from here.",
     "suspend": "Take the resource ADDRESS out of use, in force everywhere within a second.",
     "resume": "Lift the suspension of the resource ADDRESS.",
     "explain": "Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.",

@@ -190,6 +190,10 @@ class Connection(Protocol):
         """Raises Failed, and nothing else; ends what it began when it is cancelled."""
         ...
 
+    async def ping(self) -> None:
+        """Ask the other side for the cheapest answer that it has. Raises Failed; the caller bounds the time."""
+        ...
+
     async def close(self) -> None: ...
 
 

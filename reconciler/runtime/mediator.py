@@ -18,8 +18,10 @@ from reconciler.failpoints import armed
 from reconciler.model.target import Bound, Unfit
 from reconciler.runtime import gate
 from reconciler.runtime.approvals import Approvals, Pending, Wanted
+from reconciler.runtime.breakers import Breakers
 from reconciler.runtime.call import Answer, Call, Failed, Judge, Subject, ValuesRefused
 from reconciler.runtime.hashing import ValuesKey
+from reconciler.runtime.incidents import Incidents
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, Unapproved, Use, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import LimitStatus, declared, levels_of, status_of
@@ -65,7 +67,7 @@ class Mediator:
         self.approvals: Approvals | None = None
         """None where no key seals values: calls that need an approval are denied then."""
         self._underway = Underway()
-        self.uses = Uses()
+        self.uses, self.breakers, self.incidents = Uses(), Breakers(), Incidents()
         self._hit = armed()
 
     async def require_ready(self) -> None:
@@ -194,6 +196,8 @@ class Mediator:
 
         Raises Refusal.
         """
+        if (wait := self.breakers.retry_after(target)) is not None:
+            raise Refusal("breaker-open", retry_after=wait)
         size = gate.size_of(arguments)
         bound = await aside(size, _bound, target, arguments, caller, said)
         deadline = asyncio.get_running_loop().time() + target.seconds
@@ -332,6 +336,8 @@ class Mediator:
             reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
             self._ledger.settle(told if reached else told._replace(charged=intent))
             self.uses.note(call.target, ended.outcome)
+            self.breakers.note(call.target, ended.code, ended.status)
+            self.incidents.note(call.target, ended.code)
         if cancelled is not None:
             raise cancelled
         return answer

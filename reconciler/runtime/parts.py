@@ -100,7 +100,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     gc.freeze()
     gc.enable()
     accesses = Accesses(setup)
-    tools = Tools(setup, source, pools, accesses, outbox, mediator.uses)
+    tools = Tools(setup, source, pools, accesses, outbox, mediator.uses, mediator.breakers, mediator.incidents)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
         yield Parts(source, ledger, pools, mediator, metrics, outbox)

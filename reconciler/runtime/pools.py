@@ -11,7 +11,6 @@ from msgspec import Struct, field
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Resolve, Surroundings
-from reconciler.runtime.connectors.oauth import Tokens
 from reconciler.secrets.scrub import Scrubber
 
 IDLE_SECONDS = 60.0
@@ -37,7 +36,6 @@ class Pools:
             resolve=self._noting(around.resolve),
             resolve_anew=self._noting(around.resolve_anew),
             note=lambda tenant, secret: self.secrets(tenant).add(secret),
-            tokens=Tokens(),
         )
         self._opens, self._may_run = opens, may_run
         self._secrets: dict[str, Scrubber] = {}
@@ -60,6 +58,37 @@ class Pools:
             way.users -= 1
             way.used = time.monotonic()
 
+    async def ping(self, tenant: str, connector: Resource, starts: bool) -> bool:
+        """Ask a connector for its cheapest answer, by a way of its own where none is open.
+
+        Returns False where that would start a program, and ``starts`` says not to. Raises Failed.
+        """
+        way = self._ways.get(_key(tenant, connector))
+        if way is not None and way.connection is not None:
+            way.users += 1
+            try:
+                await way.connection.ping()
+            finally:
+                way.users -= 1  # it stays as idle as it was: nobody used it
+            return True
+        if connector.body.get("transport") == "stdio" and not starts:
+            return False
+        opened = await self._open(tenant, connector)
+        try:
+            await opened.ping()
+        finally:
+            with contextlib.suppress(Exception):
+                await opened.close()
+        return True
+
+    def around(self, tenant: str) -> Surroundings:
+        """Return what a tenant's connectors are opened with."""
+        if self._around.tokens is None:
+            from reconciler.runtime.connectors.oauth import Tokens  # an extra, which not every command needs
+
+            self._around = self._around._replace(tokens=Tokens())
+        return self._around._replace(permits=self._around.permits.of(tenant))
+
     def secrets(self, tenant: str) -> Scrubber:
         """Return what knows the secrets that were resolved for a tenant: none of its answers may hold one."""
         if tenant not in self._secrets:
@@ -80,7 +109,7 @@ class Pools:
             raise Failed(
                 "not-supported", f"connectors of the type {connector.body['type']} can't be used yet", "blocked"
             )
-        return await opens(tenant, connector, self._around._replace(permits=self._around.permits.of(tenant)))
+        return await opens(tenant, connector, self.around(tenant))
 
     async def _make_room(self) -> None:
         idle = sorted((way.used, key) for key, way in self._ways.items() if way.connection and not way.users)

@@ -18,10 +18,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reconciler.access.judge import Caller
+from reconciler.access.resource import Resource
 from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
 from reconciler.load.serve_file import DoorSettings, Listener
+from reconciler.model.health import Check
 from reconciler.runtime.call import Failed
+from reconciler.runtime.checks import check_of
 from reconciler.runtime.connections import BURST, Connections
 from reconciler.runtime.door import door
 from reconciler.runtime.identity import AgentEntrance
@@ -194,10 +197,19 @@ def operators_app(setup: Setup, parts: Parts) -> Guard:
 
         return exposed(parts.metrics, gauges_of(parts.ledger, parts.source))
 
+    async def check(tenant: str, resource: Resource) -> Check | None:
+        return await check_of(tenant, resource, parts.pools, starts=True)
+
     routes = [
         *operators.routes(
             OperatorsApi(
-                parts.source, parts.mediator, setup.databases, setup.audit_key, metrics, parts.outbox.destinations
+                parts.source,
+                parts.mediator,
+                setup.databases,
+                setup.audit_key,
+                metrics,
+                parts.outbox.destinations,
+                check,
             )
         ),
         *_health(parts),

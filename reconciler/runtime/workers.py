@@ -5,11 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
+from reconciler.access.resource import Resource
 from reconciler.model.audit import Actor
+from reconciler.model.health import FAILING, Check
+from reconciler.runtime.breakers import Breakers, Key
+from reconciler.runtime.checks import check_of
+from reconciler.runtime.health import Sweep
+from reconciler.runtime.incidents import Incidents
 from reconciler.runtime.ledger import rollup, use_counts
 from reconciler.runtime.ledger.decisions import file_decisions
 from reconciler.runtime.ledger.digests import file_hours
@@ -30,6 +39,8 @@ DELIVERY_SECONDS = 1.0
 DROP_SECONDS = 3600.0
 COUNT_SECONDS = 5.0
 FORGET_SECONDS = 3600.0
+SWEEP_SECONDS = 5.0
+TRY_SECONDS = 1.0
 
 
 class Accesses:
@@ -58,6 +69,8 @@ class Tools(NamedTuple):
     accesses: Accesses
     outbox: Outbox
     uses: Uses
+    breakers: Breakers
+    incidents: Incidents
 
 
 async def close_idle(tools: Tools) -> None:
@@ -126,6 +139,8 @@ async def deliver_events(tools: Tools) -> None:
     while tools.outbox.destinations:
         await asyncio.sleep(DELIVERY_SECONDS)
         try:
+            for event in tools.incidents.take():
+                await tools.outbox.emit(event)
             reasons = await tools.outbox.deliver()
             if time.monotonic() - dropped > DROP_SECONDS:
                 reasons += await tools.outbox.drop_old()
@@ -156,6 +171,43 @@ async def count_uses(tools: Tools) -> None:
             trouble.occurs(type(error).__name__)
 
 
+async def sweep_health(tools: Tools) -> None:
+    """Check what was used or is not well, while this server holds the lease."""
+    trouble, store = Trouble(log, "health was not swept: %s"), tools.setup.databases.store
+    check = partial(_check, tools)
+    sweep = Sweep(
+        store, f"{os.uname().nodename} {os.getpid()} {secrets.token_hex(4)}", check, tools.outbox.destinations
+    )
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            await sweep.once(tools.source.current().snapshot)
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
+async def try_breakers(tools: Tools) -> None:
+    """Try open breakers by checks of this server's own: no agent's call is an experiment."""
+    breakers = tools.breakers
+    while True:
+        await asyncio.sleep(TRY_SECONDS)
+        await asyncio.gather(*(_try(tools, breakers, *one) for one in breakers.due()))
+
+
+async def _try(tools: Tools, breakers: Breakers, key: Key, connector: Resource) -> None:
+    check = await _check(tools, key[0], connector, starts=True)
+    breakers.tried(key, check is None or check.state != FAILING)
+
+
+async def _check(tools: Tools, tenant: str, resource: Resource, starts: bool = False) -> Check | None:
+    try:
+        return await check_of(tenant, resource, tools.pools, starts)
+    except Exception as error:  # a defect in one check is no reason to leave out the others
+        log.error("%s could not be checked: %s", resource.known.address, type(error).__name__)
+        return None
+
+
 WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     close_idle,
     file_pending,
@@ -163,5 +215,7 @@ WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     roll_up_hours,
     deliver_events,
     count_uses,
+    sweep_health,
+    try_breakers,
 )
 """Started by ``parts.assembled`` and cancelled at its end."""

@@ -66,6 +66,9 @@ class Outside:
         answer: Answer = await found if asyncio.iscoroutine(found) else found
         return answer
 
+    async def ping(self) -> None:
+        return None
+
     async def close(self) -> None:
         return None
 

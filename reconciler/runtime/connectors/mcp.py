@@ -129,6 +129,10 @@ class _Mcp:
             raise Failed(error.code, str(error), after if is_open else error.outcome, *error.said) from None
         return _answer(result, tool["definition"].get("output"), after)
 
+    async def ping(self) -> None:
+        way = await self.way(None)
+        await way.client.tools()
+
     async def way(self, subject: Subject | None) -> _Way:
         """Return the way for a subject. Raises Failed."""
         key = sha256(subject.token.encode()).hexdigest() if subject is not None else ""

@@ -73,6 +73,15 @@ class _Postgresql:
             self._reader.report(call, error)
             raise
 
+    async def ping(self) -> None:
+        session = await self._new()
+        try:
+            await session.connection.fetchval("SELECT 1")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            raise Failed("connection-lost", "the connection to the database ended", "failure") from None
+        finally:
+            session.connection.terminate()
+
     async def _slot(self, call: Call) -> None:
         if not self._slots.locked():
             await self._slots.acquire()  # at once

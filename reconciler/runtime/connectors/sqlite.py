@@ -157,6 +157,20 @@ class _Sqlite:
                 raise Failed("timeout", "it took too long", "unknown" if call.effect else "timeout") from None
             raise
 
+    async def ping(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._ping)
+
+    def _ping(self) -> None:
+        try:
+            connection = self._open(*self._place(), "ro")
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "error")
+            raise Failed("unreachable", f"the file can't be used ({name})") from None
+
     async def close(self) -> None:
         self._closed = True
         self._threads.shutdown(wait=False)

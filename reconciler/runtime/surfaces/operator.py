@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
+from reconciler.access.resource import Resource
 from reconciler.load.serve_file import OperatorIssuer, Operators, OperatorToken
 from reconciler.model.audit import Actor, AuditKey
+from reconciler.model.health import Check
 from reconciler.model.notification import Destination
+from reconciler.runtime.health import Checker
 from reconciler.runtime.identity import Unprovable, roles_in, says
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.setup import Databases
@@ -19,8 +22,12 @@ from reconciler.runtime.source import Source
 from reconciler.runtime.tokens import NoKeys, Tokens
 
 
+async def _nobody_to_ask(_tenant: str, _resource: Resource) -> Check | None:
+    return None
+
+
 class OperatorsApi(NamedTuple):
-    """What the handlers work with; ``metrics`` returns the text of /metrics."""
+    """What the handlers work with; ``metrics`` returns the text of /metrics, ``check`` the result of one check."""
 
     source: Source
     mediator: Mediator
@@ -28,6 +35,7 @@ class OperatorsApi(NamedTuple):
     audit_key: AuditKey
     metrics: Callable[[], str]
     destinations: tuple[Destination, ...] = ()
+    check: Checker = _nobody_to_ask
 
 
 class Operator(NamedTuple):

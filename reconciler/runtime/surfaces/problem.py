@@ -18,6 +18,7 @@ REFUSALS: Mapping[Code, tuple[int, str]] = {
     "invalid-values": (422, "The values are not what this takes."),
     "internal-error": (500, "This is a defect of the server."),
     "limit-exceeded": (429, "A limit is used up."),
+    "breaker-open": (503, "The system behind this has failed again and again, and is not called for now."),
     "unavailable": (503, "It can't be done safely at the moment."),
     "frozen": (503, "This was taken out of use while it ran."),
     "stopping": (503, "The server stopped before this had ended."),
