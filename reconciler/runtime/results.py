@@ -33,7 +33,7 @@ class Done(NamedTuple):
 class Refusal(Exception):
     """Why there is no result, as far as a caller may know.
 
-    ``code`` is one of     not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
+    ``code`` is one of not-found (missing, foreign and denied look the same), invalid-values (``unfit`` says which), limit-exceeded
     (``retry_after`` in seconds), unavailable (evidence or what is in force), key-reused, still-running, outcome-unknown
     and result-not-kept (what became of the call that had the same Idempotency-Key, whose evidence is named), or a
     connector's own code, with ``outcome`` and, of an HTTP upstream, its ``upstream_status``. ``detail`` says what of the
