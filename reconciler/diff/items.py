@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.model.body import canonical
@@ -17,7 +18,7 @@ class ItemChange(NamedTuple):
 
 def item_changes(before: list[Any], after: list[Any]) -> Iterator[ItemChange]:
     """Return the runs in the list's order: without what was removed they give ``after``, without what was added ``before``."""
-    went, came = _different([*map(_text, before)], [*map(_text, after)])
+    went, came = _different([*map(text_of, before)], [*map(text_of, after)])
     i = j = 0
     while i < len(before) or j < len(after):
         removed = _run(i, len(before), went.__contains__)
@@ -31,6 +32,15 @@ def item_changes(before: list[Any], after: list[Any]) -> Iterator[ItemChange]:
         if kept:
             yield ItemChange("keep", before[i : i + kept])
         i, j = i + kept, j + kept
+
+
+def moved(changes: Iterable[ItemChange]) -> Counter[str]:
+    """Count the items that were removed in one place and added in another, by their canonical text."""
+    went, came = Counter[str](), Counter[str]()
+    for op, items in changes:
+        if op != "keep":
+            (went if op == "remove" else came).update(map(text_of, items))
+    return went & came
 
 
 def _different(before: list[str], after: list[str]) -> tuple[set[int], set[int]]:
@@ -54,8 +64,8 @@ def _run(start: int, end: int, holds: Callable[[int], bool]) -> int:
     return next((at - start for at in range(start, end) if not holds(at)), end - start)
 
 
-def _text(item: Any) -> str:
-    """Equal for what is equal in JSON, also for 1 and 1.0."""
+def text_of(item: Any) -> str:
+    """Return an item's canonical text: equal for values that are equal in JSON, also for 1 and 1.0."""
     return canonical(_plain(item))
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from reconciler.diff.items import item_changes
+from reconciler.diff.items import ItemChange, item_changes, moved, text_of
 from reconciler.diff.lines import line_changes, lines_of
 from reconciler.errors import Path
 from reconciler.model.characters import is_hidden
@@ -33,6 +33,7 @@ _TWINS = str.maketrans(
     "ABEKMHOPCTYXSIJQWaeopcyxsijqwhABEZHIKMNOPTYXovpugi!",
 )
 _PLAIN, _MARK, _HIDDEN = range(3)
+_SIGNS = (("-", "remove"), ("+", "add"))
 
 
 def visible(text: str) -> str:
@@ -138,9 +139,24 @@ def visible_pair(before: Any, after: Any) -> tuple[str, str]:
     return left[0], right[0]
 
 
-def visible_items(before: list[Any], after: list[Any]) -> Iterator[tuple[str, str]]:
-    """Return (``-`` or ``+``, item as it is shown) in the list's order, and ("", "2 items") for those that stay."""
-    runs = [(op, [*map(visible_value, items)]) for op, items in item_changes(before, after)]
+def visible_items(before: list[Any], after: list[Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (``-`` or ``+``, item as it is shown, note) in the list's order, and ("", "2 items", "") for those that stay.
+
+    The note of an item that the list still has elsewhere is ``moved``.
+    """
+    changes = [*item_changes(before, after)]
+    left = {sign: moved(changes) for sign in "-+"}
+    raw = {sign: iter([item for op, items in changes if op == name for item in items]) for sign, name in _SIGNS}
+    for sign, shown in _visible_items(changes):
+        note = ""
+        if sign and left[sign][text := text_of(next(raw[sign]))]:
+            left[sign][text] -= 1
+            note = "moved"
+        yield sign, shown, note
+
+
+def _visible_items(changes: Iterable[ItemChange]) -> Iterator[tuple[str, str]]:
+    runs = [(op, [*map(visible_value, items)]) for op, items in changes]
     for number, (op, items) in enumerate(runs):
         if op == "keep":
             yield "", f"{len(items)} item{'s'[: len(items) > 1]}"

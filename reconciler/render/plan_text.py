@@ -270,9 +270,9 @@ def _values(lead: str, field: FieldChange, tail: str, style: Style) -> Iterator[
 
 
 def _items(before: list[Any], after: list[Any], style: Style) -> Iterator[str]:
-    for symbol, text in visible_items(before, after):
+    for symbol, text, note in visible_items(before, after):
         if symbol:
-            yield f"          {style.paint(symbol, OP_COLOURS[symbol])} {text},"
+            yield f"          {style.paint(symbol, OP_COLOURS[symbol])} {text},{note and f'  # {note}'}"
         else:
             yield style.paint(f"            # ({text} unchanged hidden)", "dim")
 

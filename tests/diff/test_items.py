@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.diff.items import ItemChange, item_changes
+from reconciler.diff.visible import visible_items
 
 from .values import JSON, STABLE, frozen
 
@@ -57,3 +58,17 @@ def test_another_order_is_a_change(lists: tuple[list[Any], list[Any]]) -> None:
 )
 def test_examples(before: list[Any], after: list[Any], told: list[tuple[str, Any]]) -> None:
     assert [*item_changes(before, after)] == told
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (["a", "b", "c"], ["b", "c", "a"], [("-", '"a"', "moved"), ("", "2 items", ""), ("+", '"a"', "moved")]),
+        (["a", "b"], ["c", "x"], [("-", '"a"', ""), ("-", '"b"', ""), ("+", '"c"', ""), ("+", '"x"', "")]),
+        ([1, "b"], ["b", True], [("-", "1", ""), ("-", '"b"', "moved"), ("+", '"b"', "moved"), ("+", "true", "")]),
+        # of two equal items one is elsewhere and one is gone
+        (["a", "a", *"bcdef"], [*"bcdef", "a"], [("-", '"a"', "moved"), ("-", '"a"', ""), ("", "5 items", ""), ("+", '"a"', "moved")]),
+    ],
+)  # fmt: skip
+def test_moved_items_are_called_so(before: list[Any], after: list[Any], shown: list[tuple[str, str, str]]) -> None:
+    assert [*visible_items(before, after)] == shown
