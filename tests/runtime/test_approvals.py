@@ -28,6 +28,7 @@ from reconciler.runtime.surfaces.mcp_wire import Request as McpRequest
 from reconciler.secrets.envelope import FileKey
 from reconciler.secrets.ring import Ring
 from reconciler.strict_json import read
+from tests.campaigns.approval_kills import campaign
 from tests.conftest import Db
 from tests.runtime.ledger.support import intent, store_of
 from tests.runtime.worlds import BOT, WORLD, World, apply, outcomes, world
@@ -316,3 +317,10 @@ def test_two_who_ask_at_the_same_time_ask_once(db: Db, folder: Path) -> None:
             await ledger.close()
 
     asyncio.run(main())
+
+
+def test_kills_between_approval_and_use(db: Db, folder: Path) -> None:
+    """The bounded default of tests/campaigns/approval_kills.py: what was approved once is done at most once."""
+    found = campaign(db, folder, rounds=4, seed=5)
+    assert found["seen_twice"] == []
+    assert 0 < found["seen"] <= found["states"]["used"]
