@@ -153,8 +153,12 @@ def surface(tenant: Tenant, status: Status | None, caller: Caller, has_key: bool
     if isinstance(subject, str):
         return {}
     allowed = tools_of(tenant, subject).items()
+    # the rest of a judgement can't say anything else about a target that asks for nothing: most callers have only such
+    is_decided = not (status is not None and status.freezes) and (has_key or not tenant.once(asks_approvals))
     return {
-        tool: target for tool, target in allowed if judge(tenant, status, caller, Ask(target.name), has_key).allowed
+        tool: target
+        for tool, target in allowed
+        if (is_decided and not target.asks_caller) or judge(tenant, status, caller, Ask(target.name), has_key).allowed
     }
 
 

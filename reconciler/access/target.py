@@ -77,6 +77,11 @@ class Target(Struct, frozen=True, dict=True):
     def connector(self) -> Resource:
         return self.chain[-1]
 
+    @cached_property
+    def asks_caller(self) -> bool:
+        """Whether a call needs more of its caller than a policy that allows it."""
+        return self.asks_token or self.inputs.asks_identity
+
     @property
     def is_tool(self) -> bool:
         """Whether agents call it by the name of a tool."""

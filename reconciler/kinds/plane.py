@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from reconciler.model.address import Address
 from reconciler.model.fields import AnyReference, ItemSet, Name
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
-from reconciler.model.risk import BY_ACCESS
+from reconciler.model.risk import BY_ACCESS, NoRisk
 from reconciler.model.spec import Spec
 from reconciler.model.target import UNKNOWN, UNUSABLE, Calls, Look, Operation
 
@@ -34,6 +34,11 @@ class Plane(Spec):
     actions: Annotated[Actions, BY_ACCESS] = Field(
         description="What runs for each action, e.g. `query: template/top-customers`. The action has to be the one that "
         "follows from what runs."
+    )
+    discovery: Annotated[Literal["list", "search"], NoRisk("what may be called stays the same")] = Field(
+        "list",
+        description="How MCP clients of this plane learn of its actions: `list` tells them all, `search` gives `find_tools` and "
+        "`call_tool`.",
     )
     shared_with: Annotated[SharedWith | None, BY_ACCESS] = Field(
         None, description="Projects whose policies may allow this, besides those of the project that declares it."

@@ -77,6 +77,11 @@ class AgentsListener(Listener):
         description="This server's address as agents know it, e.g. `https://agents.example.com`, for clients that find out "
         "where to log in. Tokens may name it, or its `/mcp`, as their audience. Without it, a request's Host says it.",
     )
+    discovery: Literal["list", "search"] = Field(
+        "list",
+        description="How MCP clients learn of tools: `list` tells them all, `search` gives them `find_tools` and `call_tool`, for "
+        "callers that have too many.",
+    )
 
 
 class DoorSettings(Part):

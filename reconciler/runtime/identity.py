@@ -50,7 +50,7 @@ class AgentEntrance:
         return self._discovery.challenge(path, host, has_credential)
 
     def surface(self, path: str) -> str:
-        return "mcp" if path == "/mcp" else "http"
+        return "mcp" if path == "/mcp" or path.startswith("/mcp/") else "http"
 
     def tenant(self, who: Caller) -> str:
         return who.tenant

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.access.decide import Ask, Decision, target_of_tool
 from reconciler.access.judge import Caller, actions_of, frozen_by, judge, surface, waits
+from reconciler.access.memo import Memo
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.codes import Code
@@ -44,6 +45,15 @@ _UNREACHED = frozenset({"credential-unresolved"})
 """Codes of failures that come before anybody is asked; a call that is blocked reached nobody, too."""
 _SHOWN: Mapping[str, Code] = {"tool-changed": "not-found"}
 """By the code of a failure: what the caller is told, where that is not the code itself."""
+
+
+T = TypeVar("T")
+MOST_MADE = 200
+"""Of a tenant: what was made of sets of tools."""
+
+
+def _made_of_tools(_tenant: Tenant) -> Memo[tuple[Any, ...], Any]:
+    return Memo(MOST_MADE)
 
 
 class Mediator:
@@ -132,6 +142,22 @@ class Mediator:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
         return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, self._has_key)
+
+    def of_tools(self, caller: Caller, make: Callable[[Mapping[str, Target]], T]) -> T:
+        """Return what a function makes of the caller's tools: once for each set of tools in a snapshot. Raises Refusal."""
+        found = self.tools(caller)
+        kept = self._in_force().snapshot.tenant(caller.tenant).once(_made_of_tools)
+        key = (make, *found)
+        made: T | None = kept.get(key)
+        if made is None:
+            made = make(found)
+            kept.keep(key, made)
+        return made
+
+    def actions(self, caller: Caller, plane: str) -> dict[str, Target]:
+        """Return the actions that a caller may take on a plane, `plane/NAME`; none on an unknown one. Raises Refusal."""
+        in_force = self._in_force()
+        return actions_of(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, plane, self._has_key)
 
     def planes(self, caller: Caller) -> dict[str, dict[str, Target]]:
         """Return the planes of which a caller may call something, and by which actions; sorted by name. Raises Refusal."""

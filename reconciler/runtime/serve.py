@@ -34,11 +34,12 @@ from reconciler.runtime.parts import Parts, assembled
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces import agents, operators
+from reconciler.runtime.surfaces.catalogue import AllTools
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS, Discovery
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.hot import HotPaths
 from reconciler.runtime.surfaces.mcp import Mcp
-from reconciler.runtime.surfaces.mcp_http import McpOverHttp
+from reconciler.runtime.surfaces.mcp_http import McpOverHttp, PlanesOverHttp
 from reconciler.runtime.surfaces.mcp_stdio import Stdio, lines_of, own_streams
 from reconciler.runtime.surfaces.openapi import openapi
 from reconciler.runtime.surfaces.operator import OperatorEntrance, OperatorsApi
@@ -178,12 +179,14 @@ def agents_app(setup: Setup, parts: Parts) -> Guard:
         *agents.routes(parts.mediator),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
+        Route("/mcp/planes/{name}", PlanesOverHttp(parts.mediator)),
         *[Route(path, _metadata(discovery)) for path in METADATA_PATHS],
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
     entrance = AgentEntrance(parts.source, Tokens(settings.issuers, discovery.audiences), discovery)
-    hot = HotPaths({"/mcp": McpOverHttp(Mcp(parts.mediator))}, agents.calling(parts.mediator), app)
+    tools = AllTools(parts.mediator, settings.agents.discovery == "search")
+    hot = HotPaths({"/mcp": McpOverHttp(Mcp(parts.mediator, tools))}, agents.calling(parts.mediator), app)
     return Guard(hot, settings.agents, settings.door, entrance, parts.metrics)
 
 
@@ -262,7 +265,8 @@ async def serve_stdio(setup: Setup, tenant: str, caller: str) -> None:
         if found is None:
             raise Failed("unknown-caller", f"there is no caller {tenant}/{caller}")
         with own_streams() as (reader, writer):
-            await Stdio(Mcp(parts.mediator), who, writer).serve(lines_of(reader))
+            tools = AllTools(parts.mediator, setup.settings.agents.discovery == "search")
+            await Stdio(Mcp(parts.mediator, tools), who, writer).serve(lines_of(reader))
 
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:

@@ -9,6 +9,7 @@ from reconciler.model.access import APPROVED_CALL
 from reconciler.runtime.approvals import NEXT, REQUIRED, Pending
 from reconciler.runtime.ledger.reading import moment
 from reconciler.runtime.surfaces.answers import PendingCall
+from reconciler.runtime.surfaces.catalogue import Tools, entries
 
 TOOL = strict_json.write(
     {
@@ -28,6 +29,11 @@ TOOL = strict_json.write(
     }
 )
 """The tool as MCP lists it."""
+
+
+def listing_with_approved(tools: Tools) -> bytes:
+    """Return tools as MCP lists them, this one among them."""
+    return b"[%b]" % b",".join(found for _, found in sorted({**entries(tools), APPROVED_CALL: TOOL}.items()))
 
 
 def pending_call(pending: Pending) -> PendingCall:

@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from reconciler import __version__, strict_json
-from reconciler.access.decide import Ask
 from reconciler.access.judge import Caller
-from reconciler.access.target import Target
 from reconciler.model.access import APPROVED_CALL
-from reconciler.model.characters import visible
 from reconciler.runtime.approvals import Pending
 from reconciler.runtime.gate import Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
-from reconciler.runtime.surfaces.approved import TOOL, pending_result
+from reconciler.runtime.surfaces.approved import TOOL, listing_with_approved, pending_result
+from reconciler.runtime.surfaces.catalogue import AllTools, Catalogue, listing
 from reconciler.runtime.surfaces.labels import BadLabel, labels
 from reconciler.runtime.surfaces.mcp_wire import (
     HANDSHAKE_VERSIONS,
@@ -30,7 +28,8 @@ from reconciler.runtime.surfaces.mcp_wire import (
     require_envelope,
     require_version,
 )
-from reconciler.runtime.surfaces.tools import done_of, refusal_of, tool_of
+from reconciler.runtime.surfaces.search import CALL, FIND, LONGEST_QUERY, MOST_FOUND, SEARCH_TOOLS, USUAL, index_of
+from reconciler.runtime.surfaces.tools import done_of, refusal_of
 
 log = logging.getLogger("reconciler.runtime")
 NO_LABELS = Labels()
@@ -49,10 +48,13 @@ Method = Callable[[Caller, Request, Labels], Awaitable[dict[str, Any]]]
 
 
 class Mcp:
-    """Requests of proved callers into results. It has no sessions: each request is decided anew."""
+    """Requests of proved callers into results. It has no sessions: each request is decided anew.
 
-    def __init__(self, mediator: Mediator) -> None:
-        self._mediator = mediator
+    ``catalogue`` is what it offers; without one, all that a caller may call.
+    """
+
+    def __init__(self, mediator: Mediator, catalogue: Catalogue | None = None) -> None:
+        self._mediator, self._catalogue = mediator, catalogue or AllTools(mediator)
         shared: dict[str, Method] = {"tools/list": self._list_tools, "tools/call": self._call_tool}
         self._legacy: Mapping[str, Method] = {"initialize": _initialize, "ping": _ping, **shared}
         self._modern: Mapping[str, Method] = {"server/discover": _discover, **shared}
@@ -88,14 +90,14 @@ class Mcp:
         if request.params.get("cursor") is not None:
             raise Fault(INVALID_PARAMS, "`cursor` is none of this server's: a list has one page.", id=request.id)
         try:
-            found = self._mediator.tools(who)
+            awaits = self._mediator.awaits(who)
+            if self._catalogue.searches(who):
+                text = b"[%b]" % b",".join([TOOL, *SEARCH_TOOLS] if awaits else SEARCH_TOOLS)
+            else:
+                text = self._catalogue.made(who, listing_with_approved if awaits else listing)
         except Refusal as refusal:
             message = "It can't be done safely at the moment."
             raise Fault(INTERNAL_ERROR, message, refusal_of(refusal), request.id) from None
-        tools = {name: target.once(_tool) for name, target in found.items()}
-        if self._mediator.awaits(who):
-            tools = dict(sorted({**tools, APPROVED_CALL: TOOL}.items()))
-        text = b"[%b]" % b",".join(tools.values())
         return {"tools": strict_json.embedded(text)}
 
     async def _call_tool(self, who: Caller, request: Request, beside: Labels) -> dict[str, Any]:
@@ -104,14 +106,34 @@ class Mcp:
             raise Fault(INVALID_PARAMS, "`name` is no string.", id=request.id)
         if arguments is not None and not isinstance(arguments, dict):
             raise Fault(INVALID_PARAMS, "`arguments` is no object.", id=request.id)
+        if name in {FIND, CALL} and self._catalogue.searches(who):
+            return await self._search(who, request, beside)
+        return await self._called(who, request, beside, name, arguments or {})
+
+    async def _search(self, who: Caller, request: Request, beside: Labels) -> dict[str, Any]:
+        """Answer the tools to find tools with: what is found may be called, and is called as if it had been listed."""
+        arguments = request.params.get("arguments") or {}
+        if request.params["name"] == FIND:
+            query, most = arguments.get("query"), arguments.get("limit", USUAL)
+            if not isinstance(query, str) or type(most) is not int or not 1 <= most <= MOST_FOUND:
+                raise Fault(INVALID_PARAMS, f"`query` is text, and `limit` a number up to {MOST_FOUND}.", id=request.id)
+            found = self._catalogue.made(who, index_of).find(query[:LONGEST_QUERY], most)
+            told = b'{"tools":[%b]}' % b",".join(found)
+            structured = strict_json.embedded(told)
+            return {"content": [_text(told)], "structuredContent": structured, "isError": False, "_meta": {}}
+        name, values = arguments.get("name"), arguments.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(values, dict) or arguments.keys() - {"name", "arguments"}:
+            raise Fault(INVALID_PARAMS, "`name` is text, and `arguments` an object.", id=request.id)
+        return await self._called(who, request, beside, name, values)
+
+    async def _called(
+        self, who: Caller, request: Request, beside: Labels, name: str, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
         try:
             run, key = _labels_of(request, beside)
             if name == APPROVED_CALL:
-                return _result(
-                    await self._mediator.redeem(who, str((arguments or {}).get("approval_id", "")), run, key)
-                )
-            target = self._mediator.target_of(who, name)
-            done = await self._mediator.access(who, Ask(target), arguments or {}, run, key)
+                return _result(await self._mediator.redeem(who, str(arguments.get("approval_id", "")), run, key))
+            done = await self._mediator.access(who, self._catalogue.ask(who, name), arguments, run, key)
             return _result(done)
         except Pending as pending:
             return pending_result(pending)
@@ -151,18 +173,6 @@ async def _ping(_who: Caller, _request: Request, _labels: Labels) -> dict[str, A
 
 async def _discover(_who: Caller, _request: Request, _labels: Labels) -> dict[str, Any]:
     return {"supportedVersions": [*MODERN_VERSIONS], "capabilities": CAPABILITIES}
-
-
-def _tool(target: Target) -> bytes:
-    tool = tool_of(target.tool, target)
-    described = {"description": tool["description"]} if tool["description"] else {}
-    hints = {"readOnlyHint": tool["read_only"], "destructiveHint": not tool["read_only"]}
-    pinned = (target.part or {}).get("definition") or {}
-    titled = {"title": visible(pinned["title"])} if pinned.get("title") else {}
-    output = {"outputSchema": pinned["output"]} if pinned.get("output") else {}
-    hints = {**(pinned.get("annotations") or {}), "readOnlyHint": hints["readOnlyHint"]} if pinned else hints
-    told = {"name": tool["name"], **titled, **described, "inputSchema": tool["input_schema"], **output}
-    return strict_json.write({**told, "annotations": hints})
 
 
 def _result(done: Done) -> dict[str, Any]:

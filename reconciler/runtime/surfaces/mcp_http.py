@@ -9,6 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from reconciler.access.judge import Caller
 from reconciler.runtime.gate import Labels
+from reconciler.runtime.mediator import Mediator
+from reconciler.runtime.surfaces.catalogue import PlaneTools
 from reconciler.runtime.surfaces.incoming import received
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
 from reconciler.runtime.surfaces.mcp import Mcp
@@ -102,6 +104,17 @@ class McpOverHttp:
         if modern:
             require_version(headers[VERSION_HEADER])
         return 202, b"", ""
+
+
+class PlanesOverHttp:
+    """The same at a path for each plane, named by ``path_params``: its actions are the tools."""
+
+    def __init__(self, mediator: Mediator) -> None:
+        self._mediator = mediator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        plane = PlaneTools(self._mediator, scope["path_params"]["name"])
+        await McpOverHttp(Mcp(self._mediator, plane))(scope, receive, send)
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[Headers, bytes]:
