@@ -152,7 +152,7 @@ class Problems(Struct):
         self.found.append(problem)
 
     def raise_if_any(self, files: Iterable[str] = ()) -> None:
-        """Raises ConfigurationInvalid (LockEdited) with everything found, in the order of files and lines."""
+        """Raise ConfigurationInvalid (LockEdited) with everything found, in the order of files and lines."""
         if self.found:
             edited = any(problem.code == LockEdited.code for problem in self.found)
             error = (LockEdited if edited else ConfigurationInvalid)(*in_order(self.found))

@@ -36,7 +36,7 @@ class FailpointRaised(Exception):
 
 
 def parse(setting: str) -> tuple[str, str, int]:
-    """Splits ``name:action[:n]``; the action is ``kill``, ``stop``, ``raise`` or ``sleep:<seconds>``. Raises ValueError."""
+    """Split ``name:action[:n]``; the action is ``kill``, ``stop``, ``raise`` or ``sleep:<seconds>``. Raises ValueError."""
     name, _, rest = setting.partition(":")
     action, _, count = rest.partition(":")
     if action == "sleep":
@@ -58,7 +58,7 @@ def _nothing(_name: str) -> None:
 
 
 def hit(name: str) -> None:
-    """Does what RECONCILER_FAILPOINT says at the n-th hit of ``name``; without the variable it does nothing."""
+    """Do what RECONCILER_FAILPOINT says at the n-th hit of ``name``; without the variable it does nothing."""
     setting = os.environ.get("RECONCILER_FAILPOINT")
     if not setting:
         return

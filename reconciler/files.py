@@ -13,7 +13,7 @@ from reconciler.errors import ReconcilerError
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644, between: Callable[[], None] = lambda: None) -> None:
-    """Writes beside the target, syncs, renames; ``between`` runs just before the rename. Raises ReconcilerError."""
+    """Write beside the target, syncs, renames; ``between`` runs just before the rename. Raises ReconcilerError."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:

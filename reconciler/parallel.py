@@ -16,7 +16,7 @@ WORKERS = 8
 
 
 def in_parallel(items: Iterable[K], work: Callable[[K], V]) -> dict[K, V]:
-    """What ``work`` returns for each, in the order of the items. ``work`` raises nothing."""
+    """Return what ``work`` returns for each, in the order of the items. ``work`` raises nothing."""
     each = [*dict.fromkeys(items)]
     found: dict[K, V] = {}
     waiting: queue.SimpleQueue[K] = queue.SimpleQueue()
@@ -40,7 +40,7 @@ def in_parallel(items: Iterable[K], work: Callable[[K], V]) -> dict[K, V]:
 
 
 def within(seconds: float, work: Callable[[], V]) -> V | None:
-    """What ``work`` returns, or None after so many seconds, whatever it still does. ``work`` raises nothing."""
+    """Return what ``work`` returns, or None after so many seconds, whatever it still does. ``work`` raises nothing."""
     answers: list[V] = []
     thread = threading.Thread(target=lambda: answers.append(work()), daemon=True)
     thread.start()

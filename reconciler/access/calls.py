@@ -159,7 +159,7 @@ class Calls:
         )
 
     def _targets(self, word: str, pair: _Pair) -> Iterator[_Pair]:
-        """The names of targets that belong to one resource, by what they have behind the resource's own name."""
+        """Yield the names of targets that belong to one resource, by what they have behind the resource's own name."""
         sides: list[dict[str, str]] = []
         for tenant, name in zip(self._tenants, pair, strict=True):
             resource = tenant.resource(name) if name else None
@@ -222,13 +222,13 @@ class Calls:
         return Facts(target.action, bar, chain, target.obligations)
 
     def _part(self, target: Target) -> Element:
-        """What a decision may depend on of a part that is called, besides what it is a part of."""
+        """Return what a decision may depend on of a part that is called, besides what it is a part of."""
         whole = target.chain[0].known
         of_part = (target.classification, target.writes)
         return Element(self._rules.fits(target.named), whole.project, whole.suspended, (), of_part)
 
     def _repointed(self, old: Target, new: Target) -> tuple[str, str] | None:
-        """What runs, or what is reached; all that stands between them only says who may."""
+        """Return what runs, or what is reached; all that stands between them only says who may."""
         ends = (
             (old.operation.name, new.operation.name),
             (old.connector.name, new.connector.name),
@@ -237,7 +237,7 @@ class Calls:
         return next(((one, two) for one, two in ends if self._sides.former.get(two) != one), None)
 
     def _touched(self, old: Target | None, new: Target | None) -> Iterator[tuple[Address, bool]]:
-        """The changes of resources that could make a difference, and whether each resource is there on both sides."""
+        """Yield the changes of resources that could make a difference, and whether each resource is there on both sides."""
         chains = [target.chain if target else () for target in (old, new)]
         pairs: set[_Pair] = {(one.name, self._current.get(one.name)) for one in chains[0]}
         pairs |= {(self._sides.former.get(one.name), one.name) for one in chains[1]}
@@ -266,7 +266,7 @@ class Calls:
                 yield address, True
 
     def _claiming(self, tools: set[str]) -> set[_Pair]:
-        """The changed resources that claim the name of one of these tools on either side: two that do stop each other."""
+        """Return the changed resources that claim the name of one of these tools on either side: two that do stop each other."""
         changed: set[_Pair] = {(name, self._current.get(name)) for name in self._sides.left}
         changed |= {(self._sides.former.get(name), name) for name in self._sides.arrived}
         return {pair for pair in changed if tools & {*self._tools(0, pair[0]), *self._tools(1, pair[1])}}
@@ -276,7 +276,7 @@ class Calls:
         yield from tools_by(resource).values() if resource else ()
 
     def _refers(self, side: int, name: str | None) -> tuple[Any, ...]:
-        """What a resource refers to, by the names that the same resources have before."""
+        """Return what a resource refers to, by the names that the same resources have before."""
         resource = self._tenants[side].resource(name or "")
         if resource is None:
             return ()
@@ -308,7 +308,7 @@ class Calls:
 
 
 def _data(target: Target) -> tuple[str, ...]:
-    """The data that a call reads; without any between them, all that its connector reaches."""
+    """Return the data that a call reads; without any between them, all that its connector reaches."""
     return tuple(one.name for one in target.data) or (target.connector.name,)
 
 

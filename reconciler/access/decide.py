@@ -133,7 +133,7 @@ def decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
 
 
 def subject_of(tenant: Tenant, name: str, more_roles: frozenset[str] = frozenset()) -> Subject | str:
-    """The caller as a subject; the reason where nobody of that name may ask for anything."""
+    """Return the caller as a subject; the reason where nobody of that name may ask for anything."""
     caller = tenant.resource(f"caller/{name}")
     if caller is None:
         return "unknown-caller"
@@ -253,7 +253,7 @@ def _has_role(subject: Subject, datasource: Resource) -> bool:
 
 
 def _claims(tenant: Tenant) -> Mapping[str, Sequence[str]]:
-    """The targets that claim each tool's name, sorted: two pipelines can bring about that there is more than one."""
+    """Return the targets that claim each tool's name, sorted: two pipelines can bring about that there is more than one."""
     found: dict[str, list[str]] = {}
     kinds = [name for name, kind in KINDS.items() if kind.calls is not None]
     for resource in (tenant.resource(name) for kind in kinds for name in tenant.names(kind)):

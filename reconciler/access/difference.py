@@ -132,7 +132,7 @@ class Difference:
         return found
 
     def _found(self, caller: Caller) -> Iterator[Found]:
-        """What a variant gains or loses is left out where one with fewer roles does so too."""
+        """Yield what a variant gains or loses, but for what one with fewer roles gains or loses too."""
         seen: set[tuple[int, bool]] = set()
         for variant in caller.variants:
             for number in self._candidates(variant):

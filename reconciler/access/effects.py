@@ -91,7 +91,7 @@ class _Tally:
                 self._listed.append(replace(effect, caller=caller.name, causes=_first(also.union(effect.causes))))
 
     def _doubt(self, tenant: str, difference: Difference, caller: Caller) -> None:
-        """What was not compared counts as wider."""
+        """Count what was not compared as wider."""
         self.widen(difference.suspects(caller))
         self._uncompared.append(
             f"{tenant}/caller/{caller.name}: not all combinations of the {caller.uncompared} roles that tokens may bring "

@@ -39,7 +39,7 @@ def verdict_of(case: Case, snapshot: Snapshot) -> Verdict:
 
 
 def _unfit(decision: Decision, caller: Caller, test: Test) -> str:
-    """What is wrong with the arguments, if the test gives any."""
+    """Return what is wrong with the arguments, if the test gives any."""
     if decision.target is None or test.arguments is None:
         return ""
     bound = decision.target.inputs.bind(test.arguments, caller.identity)

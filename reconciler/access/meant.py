@@ -47,7 +47,7 @@ def unserved(configuration: Configuration, tenants: Set[str]) -> Iterator[Proble
 
 
 def _concerned(configuration: Configuration, tenants: Set[str]) -> set[str]:
-    """The names of what the runtime can't do, of all that leads to it, and of what that leads to besides."""
+    """Return the names of what the runtime can't do, of all that leads to it, and of what that leads to besides."""
     asking = {kind.name for kind in KINDS.values() if kind.unserved is not served}
     found = set[str]()
     for name in configuration.digests:
@@ -108,7 +108,7 @@ def _problem(target: Target, why: str) -> Problem | None:
 
 
 def _path(target: Target) -> Path:
-    """The field of the operation that leads to what stands behind it."""
+    """Return the field of the operation that leads to what stands behind it."""
     at = target.operation.known.address
     behind = {one.known.address for one in target.chain}
     references: Mapping[Address, Path] = {

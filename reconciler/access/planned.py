@@ -56,7 +56,7 @@ def judged(
 
 
 def with_effects(plan: Plan, known: Reader, suspended: Callable[[Uids], Uids] = nobody) -> Plan:
-    """The plan with its effects, and with the risks of access on the changes that they come from."""
+    """Return the plan with its effects, and with the risks of access on the changes that they come from."""
     found = judged(plan.changes, plan.project, known, suspended)
     if not found.risks:
         return plan

@@ -94,17 +94,17 @@ def _map(value: Any) -> dict[str, Any]:
 
 
 def denied_by_class(rule: Rule, in_force: str | None) -> bool:
-    """What is not classified fits every deny by classification."""
+    """Whether a deny by classification fits; unclassified data fits every one."""
     return rule.classification is None or in_force is None or in_force in rule.classification
 
 
 def allowed_by_class(rule: Rule, in_force: str | None) -> bool:
-    """What is not classified fits no allow by classification."""
+    """Whether an allow by classification fits; unclassified data fits none."""
     return rule.classification is None or in_force in rule.classification
 
 
 def highest(classes: list[str | None]) -> str | None:
-    """The classification in force: of all that is read, the most sensitive; None if anything is not classified."""
+    """Return the classification in force: of all that is read, the most sensitive; None if anything is not classified."""
     if not classes or None in classes:
         return None
     return max(filter(None, classes), key=CLASSIFICATIONS.index)

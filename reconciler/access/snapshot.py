@@ -118,7 +118,7 @@ class Tenant(Struct, dict=True):
 
 
 def valid(address: Address, text: Text | None) -> Body | None:
-    """The body as this program's specs write it; None where it is none of theirs (anybody may write into the database)."""
+    """Return the body as this program's specs write it; None where it is none of theirs (anybody may write into the database)."""
     kind = KINDS.get(address.kind)
     if kind is None or text is None or text.spec_version > kind.spec_version:
         return None

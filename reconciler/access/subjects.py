@@ -107,7 +107,7 @@ class Subjects:
             level = following
 
     def _pairs(self, old: str | None, new: str | None) -> set[_Pair]:
-        """The roles that matter to a policy or a datasource: to those of what changes, where the caller itself does not."""
+        """Return the roles that matter to a policy or a datasource: to those of what changes, where the caller itself does not."""
         bodies = _body(self._sides.before, old), _body(self._sides.after, new)
         before, after = _roles_from(bodies[0]), _roles_from(bodies[1])
         found = {(before.get(value), after.get(value)) for value in (*before, *after)}

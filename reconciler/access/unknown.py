@@ -19,7 +19,7 @@ OPTIONAL = "say `optional: true` if that is meant"
 
 
 def unknown_in(case: Case, snapshot: Snapshot) -> Iterator[Problem]:
-    """A caller, a target and roles that the tenant does not have; a misspelt policy or tool fails its test by itself."""
+    """Yield a caller, a target and roles that the tenant does not have; a misspelt policy or tool fails its test by itself."""
     tenant, test = snapshot.tenant(case.tenant), case.test
     if test.optional:
         return
@@ -39,7 +39,7 @@ def unknown_in(case: Case, snapshot: Snapshot) -> Iterator[Problem]:
 
 
 def _not_callable(case: Case, target: str, word: str) -> Problem:
-    """What is there, and is not called: not at all, or not with this action."""
+    """Return what is there, and is not called: not at all, or not with this action."""
     if word not in calls_of():
         callable_ = " or ".join(f"{one}/..." for one in calls_of())
         return _problem(case, "target", f"{target} is nothing that a caller can name; {callable_} is", target, [])
@@ -59,7 +59,7 @@ class Unknown(NamedTuple):
 
 
 def unknown_of(cases: Sequence[Case], snapshot: Snapshot, elsewhere: Elsewhere) -> Unknown:
-    """What is unknown in every tenant of a test's document: one that several tenants share has to fit one of them.
+    """Return what is unknown in every tenant of a test's document: one that several tenants share has to fit one of them.
 
     ``elsewhere`` are the project's other environments, looked at only for a test about nothing: a test that is about something
     in one of them is skipped. ``skipped`` is by the position in ``cases``.
@@ -82,14 +82,14 @@ def unknown_of(cases: Sequence[Case], snapshot: Snapshot, elsewhere: Elsewhere) 
 
 
 def _everywhere(cases: Sequence[Case], snapshot: Snapshot) -> list[Problem]:
-    """What is unknown in all the tenants of one test."""
+    """Return what is unknown in all the tenants of one test."""
     found = [[*unknown_in(case, snapshot)] for case in cases]
     shared = set.intersection(*({replace(one, message="", hint=None) for one in own} for own in found))
     return [one for own in found for one in own if replace(one, message="", hint=None) in shared]
 
 
 def roles_in(tenant: Tenant) -> set[str]:
-    """The roles that callers of a tenant have, or that their tokens may give."""
+    """Return the roles that callers of a tenant have, or that their tokens may give."""
     bodies = [found.body for name in tenant.names("caller") if (found := tenant.resource(name)) is not None]
     return {word for body in bodies for noun, word in KINDS["caller"].offers(body) if noun == ROLE}
 

@@ -47,7 +47,7 @@ class Locked(Struct, frozen=True):
         return owner_of(address, self.rows, self.owners)
 
     def body_before(self, change: Change) -> Body | None:
-        """What is live of what the change is about."""
+        """Return what is live of what the change is about."""
         row = self.rows.get(change.previous or change.address)
         return None if row is None else normal(row).body
 

@@ -129,7 +129,7 @@ def _lock(plan: Plan, transaction: Transaction) -> Locked:
 
 
 def _renamed(verdicts: Sequence[tuple[Change, Verdict]], transaction: Transaction) -> Iterator[Address]:
-    """What was to end looks as if it had ended, and lives on as ours: another apply gave it another name."""
+    """Yield resources that were to end and live on as ours, since another apply gave them another name."""
     ended: dict[str, dict[str, Address]] = {}
     for change, verdict in verdicts:
         done = verdict is Verdict.DONE and change.action in {Action.DELETE, Action.FORGET}
@@ -161,7 +161,7 @@ def _stale(address: Address) -> Problem:
 
 
 def _lives(writes: tuple[Change, ...], transaction: Transaction) -> None:
-    """A uid that is to be brought back must not live under another name, where somebody renamed it."""
+    """Refuse to bring back a uid that lives under another name, where somebody renamed it."""
     ended = {change.address for change in writes if change.action.destroys}
     problems = []
     for tenant in sorted({change.address.tenant for change in writes if change.restored_uid}):

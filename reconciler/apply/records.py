@@ -39,7 +39,7 @@ def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> O
 
 
 def generation_row(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, Any]:
-    """The columns of history's row."""
+    """Return the columns of history's row."""
     revision = plan.revision or terms.revision
     return {
         "number": outcome.generation,
@@ -58,7 +58,7 @@ def generation_row(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, Any]
 
 
 def like(plan: Plan) -> dict[str, Any]:
-    """The columns of history's row that every apply of this plan fills in the same way, if it writes all of it."""
+    """Return the columns of history's row that every apply of this plan fills in the same way, if it writes all of it."""
     counts = {"added": plan.added, "changed": plan.changed, "destroyed": plan.destroyed}
     return {"operation": plan.operation, "configuration": plan.configuration, **counts}
 
@@ -88,7 +88,7 @@ def audit_entry(
 
 
 def apply_event(plan: Plan, terms: Terms, outcome: Outcome, written: Sequence[Change]) -> Event:
-    """What destinations are told: addresses and the names of fields, never a value."""
+    """Return what destinations are told: addresses and the names of fields, never a value."""
     return event(
         APPLY,
         _now(),

@@ -52,7 +52,7 @@ class Rows:
                 self.known |= self._transaction.rows(others, "SHARE")
 
     def fetch_all_below(self, addresses: Iterable[Address]) -> None:
-        """These, and whatever they refer to over any number of steps."""
+        """Fetch these, and whatever they refer to over any number of steps."""
         pending, seen = {*addresses}, set[Address]()
         while pending:
             self.fetch(pending)

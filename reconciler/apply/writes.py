@@ -96,7 +96,7 @@ def _body(change: Change, uid: str, text: str) -> Written:
 
 
 def _write_resources(transaction: Transaction, work: _Work, rows: Mapping[Address, Row]) -> None:
-    """Deletions come before moves onto their names."""
+    """Write the changed rows: deletions come before moves onto their names."""
     changes = work.changes()
     transaction.delete([rows[c.previous or c.address] for c in changes if c.action.destroys])
     transaction.move([(rows[c.previous], c.address) for c in changes if c.previous and not c.action.destroys])
@@ -163,19 +163,19 @@ def _told(change: Change, creation: Creation | None, digests: Mapping[Address, s
 
 
 def rotated_in(changes: Sequence[Change]) -> dict[Address, list[Path]]:
-    """The fields behind which another secret is known to be now."""
+    """Return the fields behind which another secret is known to be now."""
     fields = {change.address: [field.path for field in change.fields if field.op in SECRET_OPS] for change in changes}
     return {address: paths for address, paths in fields.items() if paths}
 
 
 def meant_by(changes: Sequence[Change]) -> list[Meant]:
-    """What each written resource means by its ``encrypted://``; what a plan showed as replaced is bound anew."""
+    """Return what each written resource means by its ``encrypted://``; what a plan showed as replaced is bound anew."""
     # in the texts first, since this is done for every change
     return [_meant(c) for c in changes if BEGINNING in (c.new_text or "") or BEGINNING in (c.old_text or "")]
 
 
 def _meant(change: Change) -> Meant:
-    """A life that ends means nothing any more; one that goes on keeps what it meant."""
+    """Return what a change's life means from now on; one that ends means nothing any more."""
     before = names_meant(change.before)
     after = names_meant(change.after) if change.action in _REMEMBERED else frozenset[str]()
     replaced = {SecretRef.parse(str(field.after)).name for field in change.fields if field.op == REBOUND}
@@ -198,14 +198,14 @@ _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def _uid(change: Change, fresh: Iterator[str]) -> str:
-    """A creation or replacement begins a new life, unless it brings one back."""
+    """Return the uid of a change: a new one for a creation or replacement, unless it brings a life back."""
     if change.action is Action.CREATE or change.action is Action.REPLACE:
         return change.restored_uid or next(fresh)
     return change.uid or ""
 
 
 def _heals(change: Change) -> bool:
-    """A changed credential or configuration ends the status ``error``."""
+    """Whether a change ends the status ``error``: one of the credential or the configuration does."""
     kind = KINDS[change.address.kind]
     return any(heals(kind, field.path) for field in change.fields)
 
@@ -238,7 +238,7 @@ def _creation(position: int, change: Change, fresh: Iterator[str]) -> Creation:
 
 
 def _entry(position: int, change: Change, uid: str, written: Written | None) -> HistoryEntry:
-    """A row that somebody else deleted is not one that we let go of: nothing is left of it."""
+    """Return history's entry of a change; a row that somebody else deleted is not one that we let go of."""
     # by position: this is done for every change
     return HistoryEntry(
         position,

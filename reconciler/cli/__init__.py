@@ -98,7 +98,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command and exits; the one place where errors become text or JSON and exit codes."""
+    """Run a command and exit; the one place where errors become text or JSON and exit codes."""
     # A command builds much and drops little before it ends; Python's cyclic collector would walk it again and again.
     gc.disable()
     # None of pydantic's plugins has a say in what is valid here; looking for them takes 10 ms.
@@ -154,7 +154,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code of one command line."""
+    """Return the exit code of one command line."""
     if "_RECONCILER_COMPLETE" in os.environ:
         from reconciler.cli.shells import register
 

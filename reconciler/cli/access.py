@@ -86,7 +86,7 @@ def _note_unknown(snapshot: Snapshot, tenant: str, question: Question, is_unknow
 
 
 def _claims(given: tuple[str, ...]) -> dict[str, Any] | None:
-    """Raises UsageError. None where none is given: the token's claims are not known then."""
+    """Return the token's claims, None where none are named. Raises UsageError."""
     found = dict(one.split("=", 1) for one in given if "=" in one)
     if len(found) < len(given):
         raise UsageError("a claim is NAME=VALUE, and given once", hint="e.g. `--claim email=ada@example.com`")
@@ -137,7 +137,7 @@ def _of_files(workspace: Workspace) -> Snapshot:
 
 
 def _elsewhere(workspace: Workspace) -> Callable[[], Iterator[tuple[str, Snapshot]]]:
-    """The project's other environments, each read when it is first asked for; an invalid one says nothing."""
+    """Return the project's other environments, each read when it is first asked for; an invalid one says nothing."""
 
     @cache
     def read(environment: str) -> Snapshot | None:
@@ -161,7 +161,7 @@ def _of_database(workspace: Workspace) -> tuple[Snapshot, Status]:
 
 
 def _target(text: str, of_caller: str, options: Options, workspace: Workspace, snapshot: Snapshot) -> tuple[str, str]:
-    """The tenant and ``kind/name``: as it is written, as the caller is, as --tenant says, or the only one."""
+    """Return the tenant and ``kind/name``: as it is written, as the caller is, as --tenant says, or the only one."""
     parts = text.split("/")
     whole = parts[0] if len(parts) == 3 else ""
     if len({*options.tenants, of_caller, whole} - {""}) > 1:

@@ -83,7 +83,7 @@ def _plan_file(paths: tuple[str, ...]) -> Path | None:
 
 
 def _saved(workspace: Workspace, file: Path) -> tuple[Plan, Database, Guards]:
-    """The plan and the database that this workspace, not the plan, names."""
+    """Return the plan and the database that this workspace, not the plan, names."""
     keys = known_keys(workspace.project)
     plan = read_plan(file, keys.by_id if keys else None)
     require_version(plan.tool_version, __version__)

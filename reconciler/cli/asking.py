@@ -16,6 +16,6 @@ def says_yes(question: str) -> bool:
 
 
 def approve(question: str) -> None:
-    """Raises Refused for any other answer."""
+    """Ask for a yes. Raises Refused for any other answer."""
     if not says_yes(question):
         raise Refused("approval was declined; nothing was written", code="approval-declined")

@@ -53,7 +53,7 @@ class Consent(Struct, frozen=True):
 
 
 def consenting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that change live state, handed over as one ``consent``."""
+    """Return the options of commands that change live state, handed over as one ``consent``."""
 
     @click.option("--auto-approve", is_flag=True, help="Do not ask.")
     @click.option(

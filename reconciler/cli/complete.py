@@ -68,7 +68,7 @@ def _schemas(_context: click.Context, _begun: str) -> Iterable[str]:
 
 
 def files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """The shell's own completion of files and folders."""
+    """Return the shell's own completion of files and folders."""
     return [CompletionItem(begun, type="file")]
 
 

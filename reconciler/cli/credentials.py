@@ -45,7 +45,7 @@ class Checks(NamedTuple):
 
 
 def checking(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --check and --probe, handed over as one ``checks``."""
+    """Return the options --check and --probe, handed over as one ``checks``."""
 
     @click.option("--check", is_flag=True, help="Resolve every reference to a secret; exit 7 if one does not.")
     @click.option(
@@ -153,7 +153,7 @@ def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> l
 
 
 def unresolved(found: Iterable[Found], locate: Locate) -> CredentialUnresolved | IntegrityFailed | None:
-    """The error with every problem, in its place; None where all resolve."""
+    """Return the error with every problem, in its place; None where all resolve."""
     from reconciler.credentials.check import problems
 
     each = in_order(map(locate, problems(found)))
@@ -164,7 +164,7 @@ def unresolved(found: Iterable[Found], locate: Locate) -> CredentialUnresolved |
 
 
 def located(loaded: Loaded) -> Locate:
-    """Puts a problem at the line where its reference is written."""
+    """Put a problem at the line where its reference is written."""
 
     def locate(problem: Problem) -> Problem:
         draft = loaded.drafts.get(Address.parse(problem.address)) if problem.address else None
@@ -174,13 +174,13 @@ def located(loaded: Loaded) -> Locate:
 
 
 def bodies_of(loaded: Loaded) -> Bodies:
-    """The resources that are selected, one by one; all of them where no path was given."""
+    """Return the resources that are selected, one by one; all of them where no path was given."""
     resources = loaded.configuration.resources
     return ((a, r.body) for a, r in resources.items() if loaded.selected is None or a in loaded.selected)
 
 
 def fingerprints(workspace: Workspace, found: Iterable[Found]) -> Fingerprints:
-    """What stands behind each reference, as far as it can be told apart."""
+    """Return what stands behind each reference, as far as it can be told apart."""
     from reconciler.secrets.fetch import Fetched
     from reconciler.secrets.fingerprint import mark
 
@@ -197,7 +197,7 @@ def fingerprints(workspace: Workspace, found: Iterable[Found]) -> Fingerprints:
 def with_rotated_secrets(
     workspace: Workspace, plan: Plan, loaded: Loaded, database: Database, seen: Fingerprints
 ) -> Plan:
-    """The plan, in which what has another secret behind its references is updated."""
+    """Return the plan, in which what has another secret behind its references is updated."""
     from reconciler.planner.secrets import rotated, with_secrets
     from reconciler.store.fingerprints import read_fingerprints
 
@@ -210,7 +210,7 @@ def with_rotated_secrets(
 
 
 def with_reviewed_secrets(plan: Plan, database: Database) -> Plan:
-    """The plan as it is saved: an apply refuses it when another secret stands where one does now."""
+    """Return the plan as it is saved: an apply refuses it when another secret stands where one does now."""
     from reconciler.planner.secrets import with_reviewed
     from reconciler.store.bindings import read_uids
 

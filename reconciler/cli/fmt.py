@@ -122,7 +122,7 @@ def _format(path: Path, result: Result, write: bool) -> None:
 
 
 def _text(source: Source | None, problems: Problems, result: Result) -> str | None:
-    """The canonical text; None where there is none, and the result says why."""
+    """Return the canonical text; None where there is none, and the result says why."""
     result.checked += 1
     result.invalid.found.extend(problems.found)
     if source is None or problems.found:

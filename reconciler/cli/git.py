@@ -38,7 +38,7 @@ class _Answer(NamedTuple):
 
 
 def repository_above(folder: Path) -> Path | None:
-    """The nearest folder with a ``.git``, from this one upwards; None outside of git."""
+    """Return the nearest folder with a ``.git``, from this one upwards; None outside of git."""
     if "GIT_DIR" in os.environ:
         return folder
     start = folder.resolve()
@@ -46,7 +46,7 @@ def repository_above(folder: Path) -> Path | None:
 
 
 def revision(folder: Path, files: Iterable[str]) -> Revision | None:
-    """The commit of the folder; None outside git, before the first commit, and where git can't be asked."""
+    """Return the commit of the folder; None outside git, before the first commit, and where git can't be asked."""
     try:
         return revision_of(folder, files)
     except (Unavailable, NoCommit):
@@ -181,7 +181,7 @@ class _Git(NamedTuple):
 
 
 def _environment() -> dict[str, str]:
-    """What git needs; nothing else, since variables of a pipeline hold credentials. No question goes over a network."""
+    """Return what git needs; nothing else, since variables of a pipeline hold credentials. No question goes over a network."""
     own = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR") if name in os.environ}
     own |= {name: value for name, value in os.environ.items() if name.startswith("GIT_") and name not in _NOT_GITS}
     # a repository may name other parents for its commits

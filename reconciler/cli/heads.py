@@ -64,7 +64,7 @@ def _sinks(workspace: Workspace, database: Database) -> Iterator[tuple[str, _Sin
 
 
 def _append_below(root: Path, name: str, document: dict[str, Any]) -> None:
-    """A pull request may change the name. Raises UsageError for a file that lies elsewhere."""
+    """Append below the named trail, whose name a pull request may change. Raises UsageError for a file that lies elsewhere."""
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
         raise UsageError(f"it leads out of the project's folder; {HEADS_VARIABLE} may name such a file")

@@ -47,7 +47,7 @@ class KnownNames:
         return self._workspace.database(self._workspace.environment(required=True))
 
     def callers(self, tenants: Collection[str]) -> frozenset[str]:
-        """The names of the callers of these tenants; of all where none is named."""
+        """Return the names of the callers of these tenants; of all where none is named."""
         parts = (name.split("/") for name in self.addresses)
         return frozenset(
             name for tenant, kind, name in parts if kind == "caller" and (not tenants or tenant in tenants)
@@ -68,7 +68,7 @@ class KnownNames:
 
 
 def not_live(address: Address, database: Database) -> ReconcilerError:
-    """The error for an address that nothing live has, with the one that was probably meant."""
+    """Return the error for an address that nothing live has, with the one that was probably meant."""
     from reconciler.store.reading import read_addresses
 
     hint = near_address(address, read_addresses(database, f"{address.tenant}/", MOST))
@@ -76,7 +76,7 @@ def not_live(address: Address, database: Database) -> ReconcilerError:
 
 
 def require_tenants(workspace: Workspace, seen: Collection[str]) -> None:
-    """Raises UsageError for a tenant of --tenant that nothing knows; ``seen`` are those that the command found something of."""
+    """Raise UsageError for a tenant of --tenant that nothing knows; ``seen`` are those that the command found something of."""
     names = KnownNames(workspace)
     for tenant in workspace.options.tenants:
         if tenant not in seen and tenant not in names.tenants:
@@ -96,7 +96,7 @@ def note_unknown(what: str, given: str, known: Collection[str], is_unknown: str 
 
 
 def note_unknown_tenants(workspace: Workspace, seen: Collection[str]) -> None:
-    """The same for the tenants of --tenant; ``seen`` are those that something was found of."""
+    """Note the unknown tenants of --tenant on stderr; ``seen`` are those that something was found of."""
     unseen = [tenant for tenant in workspace.options.tenants if tenant not in seen]
     known = KnownNames(workspace).tenants if unseen else ()
     for tenant in unseen:

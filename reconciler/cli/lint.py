@@ -141,7 +141,7 @@ def _is_wanted(finding: Finding, loaded: Loaded, options: Options) -> bool:
 
 
 def _in_environments(runs: dict[str | None, Judged]) -> Iterable[Finding]:
-    """What is found everywhere needs no name; what is found in some environments says in which."""
+    """Return findings with their environments; one of all environments names none."""
     where: dict[Finding, list[str]] = {}
     for environment, run in runs.items():
         for finding in run.findings:

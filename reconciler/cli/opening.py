@@ -37,7 +37,7 @@ def open_project(given: str | None, paths: Sequence[str]) -> tuple[Project, list
 
 
 def _find(paths: Sequence[str]) -> Path | None:
-    """The one project that all paths lie in; the working directory's without paths."""
+    """Return the one project that all paths lie in; the working directory's without paths."""
     if STDIN in paths:
         return None
     starts = [Path(path).absolute() for path in paths] or [Path.cwd()]

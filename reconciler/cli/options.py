@@ -31,22 +31,22 @@ STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the common options and hands them over as one ``options`` argument."""
+    """Add the common options, and hand them over as one ``options`` argument."""
     return _with_options(FORMATS, command)
 
 
 def common_with(*more: str, narrowing: Sequence[str] = NARROWING) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``common`` for a command that offers ``more`` formats: the names of a table in ``render/formats.py``."""
+    """Return ``common`` for a command that offers ``more`` formats: the names of a table in ``render/formats.py``."""
     return functools.partial(_with_options, (*FORMATS, *more), narrowing=narrowing)
 
 
 def common_by(*narrowing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``common`` for a command that narrows by these of --tenant and --target only: it refuses the others."""
+    """Return ``common`` for a command that narrows by these of --tenant and --target only: it refuses the others."""
     return functools.partial(_with_options, FORMATS, narrowing=narrowing)
 
 
 def refuse_narrowing(options: Options, narrowing: Sequence[str] = (), when: str = "") -> None:
-    """Raises UsageError for an option that would select, and that nothing looks at."""
+    """Raise UsageError for an option that would select, and that nothing looks at."""
     for name, given in zip(NARROWING, (options.tenants, options.targets), strict=True):
         if given and name not in narrowing:
             path = click.get_current_context().command_path
@@ -132,7 +132,7 @@ def print_json(document: Any) -> None:
 
 
 def print_plan(plan: Plan) -> None:
-    """A plan's document the same way, in pieces; the plan is ``plan_without_secrets``."""
+    """Print a plan's document in pieces; the plan is ``plan_without_secrets``."""
     from reconciler.diff.visible import visible_json
     from reconciler.plan.indented import indented
 

@@ -39,7 +39,7 @@ class Scrubbed:
             self.write(line)
 
     def flush(self) -> None:
-        """Raises OutputLost."""
+        """Write what is buffered. Raises OutputLost."""
         self._attempt(self._stream.flush)
 
     def _attempt(self, work: Callable[[], Any]) -> None:
@@ -74,7 +74,7 @@ def knows_secrets() -> bool:
 
 @contextmanager
 def own_words() -> Iterator[None]:
-    """What is written inside goes out as it is: its values are ``without_secrets``, and no secret may blank the rest.
+    """Yield while what is written goes out as it is: its values are ``without_secrets``, and no secret may blank the rest.
 
     Whoever sets a secret's value would otherwise decide what a reviewer, or a policy that reads the JSON, gets to see.
     """

@@ -20,7 +20,7 @@ def in_repository(document: dict[str, Any], root: Path | None = None) -> dict[st
 
 
 def write_step_files(document: dict[str, Any]) -> None:
-    """Appends a plan to GitHub's summary and outputs of a step, where the environment names their files."""
+    """Append a plan to GitHub's summary and outputs of a step, where the environment names their files."""
     from reconciler.render.github import outputs
     from reconciler.render.markdown import plan_markdown
 

@@ -131,7 +131,7 @@ def _show(plan: Plan, options: Options, guards: Guards, root: Path) -> None:
 
 
 def foreseen(plan: Plan, guards: Guards, allowed: Allowances | None = None) -> Iterable[Blocker]:
-    """What the guards would refuse, as far as the plan alone tells; an apply judges again, by what is live then."""
+    """Return what the guards would refuse, as far as the plan alone tells; an apply judges again, by what is live then."""
     gained = plan.count(Action.CREATE) + sum(change.adopted_from is not None for change in plan.changes)
     lost = plan.count(Action.DELETE) + sum(change.lets_go for change in plan.changes)
     facts = Facts(

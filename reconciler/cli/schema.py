@@ -49,7 +49,7 @@ def command(options: Options, name: str | None, out: Path | None) -> int:
 
 
 def _write(path: Path, text: str) -> str:
-    """The file is whole or not there, also if the process is killed."""
+    """Write a file whole or not at all, also if the process is killed."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parse_address(text: str) -> Address:
-    """Raises UsageError for what is no address."""
+    """Parse an address. Raises UsageError."""
     try:
         return Address.parse(text)
     except ValueError as error:
@@ -38,7 +38,7 @@ NEITHER = "is neither in the configuration nor live"
 
 
 def require_known(options: Narrowed, known: Iterable[Address], is_unknown: str = NEITHER) -> frozenset[Address]:
-    """The targets' addresses. Raises UsageError for a target or a tenant that is none of the known."""
+    """Return the targets' addresses. Raises UsageError for a target or a tenant that is none of the known."""
     if not options.targets and not options.tenants:
         return frozenset()
     found, addresses = set(), {*known}
@@ -55,14 +55,14 @@ def require_known(options: Narrowed, known: Iterable[Address], is_unknown: str =
 
 
 def unknown_tenant(tenant: str, known: Iterable[str], is_unknown: str) -> UsageError:
-    """A tenant by which nothing can be narrowed, with the one that was probably meant."""
+    """Return a tenant by which nothing can be narrowed, with the one that was probably meant."""
     near = get_close_matches(tenant, [*known], n=1)
     hint = f"did you mean {near[0]}?" if near else None
     return UsageError(f"the tenant {tenant!r} {is_unknown}", code="unknown-tenant", hint=hint)
 
 
 def near_address(address: Address, known: Iterable[Address]) -> str:
-    """The hint for an address that nothing has."""
+    """Return the hint for an address that nothing has."""
     near = get_close_matches(str(address), map(str, known), n=1)
     return f"did you mean {near[0]}?" if near else "see `reconciler list`"
 

@@ -15,7 +15,7 @@ MOST = 20
 
 
 def unresolvable(database: Database, policy: Policy, environ: Mapping[str, str]) -> Iterator[str]:
-    """A line for each live reference that the project or the server's settings forbid, or whose variable is missing.
+    """Yield a line for each live reference that the project or the server's settings forbid, or whose variable is missing.
 
     Nobody is asked for a secret.
     """

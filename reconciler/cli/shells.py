@@ -45,6 +45,6 @@ SHELLS: dict[str, type[ShellComplete]] = {"bash": _Bash, "zsh": _Zsh, "fish": _F
 
 
 def register() -> None:
-    """Makes click use these classes; only where a shell asks, since nobody else needs them."""
+    """Make click use these classes; only where a shell asks, since nobody else needs them."""
     for name, shell in SHELLS.items():
         add_completion_class(shell, name)

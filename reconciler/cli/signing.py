@@ -62,13 +62,13 @@ def require_outside_of_git(file: Path) -> None:
 
 
 def signing_key(project: Project) -> tuple[str, bytes] | None:
-    """The primary key and its id."""
+    """Return the primary key and its id."""
     keys = known_keys(project)
     return (keys.primary, keys.by_id[keys.primary]) if keys else None
 
 
 def ring(project: Project) -> Ring | None:
-    """The keys that hold secrets; None where none is configured. Raises CredentialUnresolved, UsageError."""
+    """Return the keys that hold secrets; None where none is configured. Raises CredentialUnresolved, UsageError."""
     from reconciler.secrets.ring import ring_of
 
     return ring_of(known_keys(project), transit_key(project), _old_transit_keys(project))
@@ -88,7 +88,7 @@ def _old_transit_keys(project: Project) -> list[TransitKey]:
 
 @functools.lru_cache(maxsize=1)
 def transit_key(project: Project) -> TransitKey | None:
-    """The key of Vault's transit engine, logged in once; None where none is named. Raises CredentialUnresolved, UsageError."""
+    """Return the key of Vault's transit engine, logged in once; None where none is named. Raises CredentialUnresolved, UsageError."""
     name = os.environ.get("RECONCILER_TRANSIT_KEY") or project.settings.secrets.transit
     if not name:
         return None
@@ -99,7 +99,7 @@ def transit_key(project: Project) -> TransitKey | None:
 
 
 def needed_ring(project: Project) -> Ring:
-    """The same; raises Refused where no key is configured."""
+    """Return the keys that hold secrets. Raises Refused where none is configured."""
     found = ring(project)
     if found is None:
         raise Refused("there is no key to seal secrets with", code="key-missing", hint=NO_KEY)

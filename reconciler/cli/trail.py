@@ -20,7 +20,7 @@ class Trail(NamedTuple):
 
 
 def trail_of(workspace: Workspace) -> Trail:
-    """Raises what reading the keys does, and CredentialUnresolved where a key of Vault's can't be asked."""
+    """Return the trail with its keys. Raises what reading them does, and CredentialUnresolved where Vault can't be asked."""
     from reconciler.credentials.trail_key import trail_keys
 
     database = workspace.database(workspace.environment(required=True))

@@ -93,7 +93,7 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
 
 
 def _of_lint(workspace: Workspace) -> Sequence[Problem]:
-    """What is wrong with `lint` of reconciler.yaml and with the rules that it names."""
+    """Return what is wrong with `lint` of reconciler.yaml and with the rules that it names."""
     if workspace.project.settings.lint is None:
         return ()
     from reconciler.lint.read import read_rules
@@ -117,7 +117,7 @@ class Checked(NamedTuple):
 
 
 def tell_problems(form: str, checked: Checked, command: str = "reconciler validate") -> int:
-    """Prints what makes a configuration invalid; text is the error's own."""
+    """Print what makes a configuration invalid; text is the error's own."""
     if form in PROBLEM_FORMATS:
         click.echo(_report(form, checked, command))
         return checked.exit_code
@@ -170,7 +170,7 @@ class _Doubts:
 
 
 def _in_environments(found: Mapping[Problem, Sequence[str | None]], environments: int) -> dict[Problem, None]:
-    """What is wrong everywhere needs no name; what is wrong in some says in which."""
+    """Return problems with their environments; one of all environments names none."""
     told: dict[Problem, None] = {}
     for problem, where in found.items():
         named = f"{problem.message} (in {', '.join(map(str, where))})"
@@ -184,7 +184,7 @@ def check(
     visit: Callable[[str | None, Loaded], None] | None = None,
     thoroughly: bool = False,
 ) -> Checked:
-    """Loads the environment that was named, or all; ``visit`` sees each that is valid, and may raise what is wrong with it.
+    """Load the environment that was named, or all; ``visit`` sees each that is valid, and may raise what is wrong with it.
 
     Where several exit codes hold, the highest counts.
     """

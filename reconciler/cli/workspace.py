@@ -103,7 +103,7 @@ class Workspace:
         return tuple(self.project.settings.environments)
 
     def environment(self, required: bool) -> str | None:
-        """The one that --env names; where there are any, a command that touches a database wants one."""
+        """Return the one that --env names; where there are any, a command that touches a database wants one."""
         known, given = self.environments, self.options.env
         if given is not None and given not in known:
             near = get_close_matches(given, known, n=1)
@@ -120,7 +120,7 @@ class Workspace:
         return given
 
     def load(self, environment: str | None, thoroughly: bool = False, served: bool = False) -> Loaded:
-        """Raises ConfigurationInvalid; with ``served`` also for what agents are meant to call and can't."""
+        """Load the configuration. Raises ConfigurationInvalid; with ``served`` also for what agents are meant to call and can't."""
         from reconciler.load.load import load
 
         progress = self.options.progress
@@ -153,7 +153,7 @@ class Workspace:
         return bounded.from_now() if self._ends else bounded
 
     def _keys(self) -> Keys | None:
-        """The keys that seal what was applied. A command that only reads does without a file that is not there for it."""
+        """Return the keys that seal what was applied. A command that only reads does without a file that is not there for it."""
         from reconciler.cli.signing import key_file, known_keys
 
         if key_file(self.project) is None:
@@ -200,7 +200,7 @@ class Workspace:
         return git.revision(self.project.root, files)
 
     def selection(self, live: Live, loaded: Loaded | None = None, no_delete: bool = False) -> Selection:
-        """Raises UsageError for a tenant or a target that neither files nor live state know."""
+        """Return what --tenant and --target select. Raises UsageError for what neither files nor live state know."""
         from reconciler.model.plan import Selection
 
         wanted = loaded.configuration.resources if loaded else {}
@@ -225,7 +225,7 @@ class Workspace:
         return selection
 
     def plan(self, no_delete: bool = False) -> tuple[Plan, Loaded, Database]:
-        """Loads, reads, plans. Raises ConfigurationInvalid, Refused, UsageError."""
+        """Load, read and plan. Raises ConfigurationInvalid, Refused, UsageError."""
         environment = self.environment(required=True)
         loaded = self.load(environment)
         database = self.database(environment)
@@ -280,7 +280,7 @@ class Workspace:
         )
 
     def plan_against(self, export: Path, no_delete: bool) -> tuple[Plan, Loaded]:
-        """The same, with an exported state in the database's place."""
+        """Return the same, with an exported state in the database's place."""
         from reconciler.access.known import known_of_rows
         from reconciler.access.planned import with_effects
         from reconciler.planner.against import live_of_export
@@ -343,7 +343,7 @@ def _notes(judgement: Judgement) -> Iterator[str]:
 
 
 def _require_served(loaded: Loaded, tenants: Set[str]) -> None:
-    """Raises ConfigurationInvalid where agents of some tenants are meant to call what the runtime can't do."""
+    """Raise ConfigurationInvalid where agents of some tenants are meant to call what the runtime can't do."""
     if not tenants:
         return
     from reconciler.access.meant import unserved
@@ -360,7 +360,7 @@ def _require_served(loaded: Loaded, tenants: Set[str]) -> None:
 
 
 def unmoved(configuration: Configuration) -> Mapping[str, str]:
-    """The digests of what no ``moved`` entry names: whether a move is done is judged by what was applied."""
+    """Return the digests of what no ``moved`` entry names: whether a move is done is judged by what was applied."""
     moved = {str(address) for move in configuration.moves for address in (move.old, move.new)}
     digests = configuration.digests
     return {name: digest for name, digest in digests.items() if name not in moved} if moved else digests

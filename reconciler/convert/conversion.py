@@ -43,7 +43,7 @@ class Conversion(Struct):
         return self.names.take(kind, wanted, node)
 
     def add(self, kind: str, name: str, body: dict[str, Any], *made_of: Node) -> None:
-        """A resource; fields without a value are left out. ``made_of`` is what is left out where it can't be written."""
+        """Add a resource without its empty fields. ``made_of`` is what is left out where it can't be written."""
         filled = {key: value for key, value in body.items() if value not in (None, "", [], {}, ())}
         self.drafts.append(Draft(Address(self.tenant, kind, name), filled, made_of))
 
@@ -58,7 +58,7 @@ class Converted(Struct, frozen=True):
 
 
 def finished(conversion: Conversion) -> Converted:
-    """Validates what was drafted and closes the account."""
+    """Validate what was drafted, and close the account."""
     specs = settle(conversion.drafts, conversion.references.hidden)
     origins = {draft.address: draft.made_of[0].path for draft in conversion.drafts if draft.address in specs}
     conversion.ledger.close()

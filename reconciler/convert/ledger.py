@@ -46,7 +46,7 @@ class Ledger(Struct):
         return [Node(value, (index,), self) for index, value in enumerate(self.value) if value is not None]
 
     def mark(self, node: Node, fate: Fate) -> int:
-        """Sets the fate of everything below a node; what was left out before stays so."""
+        """Set the fate of everything below a node; what was left out before stays so."""
         count = 0
         for path, _value in leaves(node.value, node.path):
             if self.fates[path] != "left":
@@ -75,7 +75,7 @@ class Node(Struct, frozen=True):
     ledger: Ledger
 
     def get(self, key: str) -> Node | None:
-        """What stands under a key of a map; None where there is nothing, or null."""
+        """Return what stands under a key of a map; None where there is nothing, or null."""
         if not isinstance(self.value, dict) or self.value.get(key) is None:
             return None
         return Node(self.value[key], (*self.path, key), self.ledger)
@@ -92,22 +92,22 @@ class Node(Struct, frozen=True):
             yield key, Node(value, (*self.path, key), self.ledger)
 
     def items(self) -> Iterator[Node]:
-        """The items of a list; nothing for anything else."""
+        """Yield the items of a list; nothing for anything else."""
         for index, value in enumerate(self.value if isinstance(self.value, list) else ()):
             yield Node(value, (*self.path, index), self.ledger)
 
     def each(self, *keys: str) -> list[Node]:
-        """The items of the list at these keys; none where there is none."""
+        """Return the items of the list at these keys; none where there is none."""
         found = self.at(*keys)
         return list(found.items()) if found is not None else []
 
     def carry(self) -> Any:
-        """The value, which counts as carried over."""
+        """Return the value, which counts as carried over."""
         self.ledger.mark(self, "carried")
         return self.value
 
     def refer(self, message: str, detail: str) -> None:
-        """Counts as a reference: the manifest names where the value will be."""
+        """Count as a reference: the manifest names where the value will be."""
         self.ledger.add("reference", self.path, message, self.ledger.mark(self, "reference"), detail)
 
     def left(self, reason: str) -> None:
@@ -122,7 +122,7 @@ class Node(Struct, frozen=True):
         self.ledger.add("note", self.path, message, 0, detail)
 
     def text(self, key: str) -> str | None:
-        """The text under a key, carried over; what is no text is left out."""
+        """Return the text under a key, carried over; what is no text is left out."""
         node = self.get(key)
         if node is None:
             return None
@@ -145,7 +145,7 @@ def leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def untouched(node: Node) -> list[Node]:
-    """The highest nodes of which nothing has a fate yet."""
+    """Return the highest nodes of which nothing has a fate yet."""
     return _untouched(node)[1]
 
 

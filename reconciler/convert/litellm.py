@@ -48,7 +48,7 @@ class _Group(Struct):
 
 
 def convert(conversion: Conversion) -> None:
-    """Raises NotOfThisFormat."""
+    """Convert a proxy's configuration. Raises NotOfThisFormat."""
     root = conversion.documents[0] if conversion.documents else None
     models = root.get("model_list") if root is not None else None
     if root is None or models is None or not isinstance(models.value, list):
@@ -72,7 +72,7 @@ def convert(conversion: Conversion) -> None:
 
 
 def _explain(node: Node, reason: str) -> None:
-    """The reason for what has no fate yet."""
+    """Give the reason for every field that has no fate yet."""
     if all(node.ledger.fates[path] is None for path, _value in leaves(node.value, node.path)):
         node.left(reason)
 
@@ -111,7 +111,7 @@ def _place(entry: Node, number: int, groups: dict[Any, _Group], root: Node) -> N
 
 
 def _param(params: Node, key: str, root: Node) -> Node | None:
-    """A parameter, or what the named credential of `credential_list` says."""
+    """Return a parameter, or what the named credential of `credential_list` says."""
     own = params.get(key)
     wanted = params.get("litellm_credential_name")
     if own is not None or wanted is None:
@@ -174,7 +174,7 @@ def _integration(conversion: Conversion, group: _Group, root: Node) -> str:
 
 
 def _address(conversion: Conversion, name: str, group: _Group, body: dict[str, Any], params: Node, root: Node) -> bool:
-    """Sets `base_url`; False where nobody knows the address yet, and the integration stays switched off."""
+    """Set `base_url`; False where nobody knows the address yet, and the integration stays switched off."""
     node = _param(params, "api_base", root) or _param(params, "base_url", root)
     if node is not None:
         body["base_url"] = address(conversion, name, node)
@@ -218,7 +218,7 @@ def _setting(
 
 
 def _same(params: Node | None, first: Node) -> None:
-    """What an entry has in common with the first of its group is carried over by that."""
+    """Account for what an entry has in common with the first of its group, which carries it over."""
     for key, node in params.fields() if params is not None else ():
         if node.ledger.fates.get(node.path) is None and key in first.value and key not in REASONS:
             fate = node.ledger.fates.get((*first.path, key))

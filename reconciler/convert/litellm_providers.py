@@ -56,7 +56,7 @@ _BARE = [
 
 
 def provider_of(model: str, named: str | None) -> tuple[Provider, str]:
-    """The provider, and the model's name without its prefix; ``named`` is `custom_llm_provider`."""
+    """Return the provider, and the model's name without its prefix; ``named`` is `custom_llm_provider`."""
     prefix, slash, rest = model.partition("/")
     if named and not (slash and prefix == named):
         prefix, rest, slash = named, model, "/"

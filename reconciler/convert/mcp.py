@@ -9,7 +9,7 @@ PIN = "pin next: reconciler mcp pin --write"
 
 
 def convert(conversion: Conversion) -> None:
-    """Raises NotOfThisFormat. What a file is shows in its keys."""
+    """Convert a file of MCP, whose keys tell what it is. Raises NotOfThisFormat."""
     for document in conversion.documents:
         servers = next((node for keys in mcp_client.PLACES if (node := document.at(*keys))), None)
         if servers is not None and isinstance(servers.value, dict):

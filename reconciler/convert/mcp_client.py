@@ -77,7 +77,7 @@ def _timeout(node: Node, body: dict[str, Any]) -> None:
 
 
 def _tools(server: Node) -> dict[str, Any]:
-    """The tools that a client may call, where it says so; `*` is no list, since it allows what comes later too."""
+    """Return the tools that a client may call, where it says so; `*` is no list, since it allows what comes later too."""
     tools: dict[str, Any] = {}
     for key in ("tools", "includeTools", "enabledTools", "autoApprove", "alwaysAllow"):
         for item in server.each(key):

@@ -38,14 +38,14 @@ def slug(text: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """A parameter's name: lower-case letters, digits and underscores."""
+    """Return a parameter's name: lower-case letters, digits and underscores."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
     name = re.sub(r"[^a-z0-9_]+", "_", snake)[:63].strip("_") or "value"
     return name if not name[0].isdigit() else f"_{name}"[:63]
 
 
 def prose(text: str, node: Node | None = None, longest: int = 1024) -> str:
-    """A description without control characters and what only a model would read, and not longer than fields of text may be."""
+    """Return a description without control characters and what only a model would read, and not longer than fields of text may be."""
     if hidden := {*unseen(text)}:
         text = "".join(
             character for offset, character in enumerate(text) if offset not in hidden or _BAD.match(character)

@@ -35,7 +35,7 @@ _TOP = {
 
 
 def convert(conversion: Conversion) -> None:
-    """Raises NotOfThisFormat."""
+    """Convert an API's description. Raises NotOfThisFormat."""
     root = conversion.documents[0] if conversion.documents else None
     if root is None or root.get("openapi") is None or not isinstance(root.value, dict):
         older = root is not None and root.get("swagger") is not None
@@ -124,7 +124,7 @@ def _base_url(root: Node, name: str) -> str:
 
 
 def _auth(conversion: Conversion, root: Node, name: str) -> dict[str, Any]:
-    """The first scheme of `security`, or of all that are there."""
+    """Return the first scheme of `security`, or of all that are there."""
     schemes = root.at("components", "securitySchemes")
     if schemes is None or not schemes.value:
         root.note("no way to authenticate is described: the connector sends no credential until it has `auth`")

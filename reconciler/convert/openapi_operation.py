@@ -19,7 +19,7 @@ _OF_AUTH = "credentials come from the connector's `auth`, never from a caller"
 
 
 def template(root: Node, path: str, method: str, item: Node, operation: Node) -> tuple[dict[str, Any], str]:
-    """The template's body without its connector, and its description. Raises NotHere with the reason."""
+    """Return the template's body without its connector, and its description. Raises NotHere with the reason."""
     body: dict[str, Any] = {
         "type": "http",
         "method": method.upper(),
@@ -100,7 +100,7 @@ def _add(root: Node, body: dict[str, Any], parameter: Node) -> None:
 
 
 def _parameter(root: Node, parameter: Node, required: bool) -> dict[str, Any]:
-    """Raises NotHere for a value that no parameter can have."""
+    """Convert a parameter. Raises NotHere for a value that no parameter can have."""
     schema = parameter.get("schema")
     if schema is None:
         raise NotHere("a parameter has no `schema` of one value")
@@ -139,7 +139,7 @@ def _parameter(root: Node, parameter: Node, required: bool) -> dict[str, Any]:
 
 
 def _type(root: Node, schema: Node) -> str:
-    """The one type of a value; of several that are simple ones, text."""
+    """Return the one type of a value; of several that are simple ones, text."""
     kind, form = schema.get("type"), schema.get("format")
     words = (
         kind.value if kind is not None and isinstance(kind.value, list) else [kind.value] if kind is not None else []

@@ -14,7 +14,7 @@ class NotHere(Exception):
 
 
 def target(root: Node, reference: object) -> Node:
-    """The node that ``#/…`` names. Raises NotHere."""
+    """Return the node that ``#/…`` names. Raises NotHere."""
     if not isinstance(reference, str) or not reference.startswith("#/"):
         raise NotHere("a reference leads out of the document, and nothing is fetched")
     node = root
@@ -31,7 +31,7 @@ def target(root: Node, reference: object) -> Node:
 
 
 def resolved(root: Node, node: Node) -> Node:
-    """The node itself, or what it refers to, however often. Raises NotHere."""
+    """Return the node itself, or what it refers to, however often. Raises NotHere."""
     for _step in range(MAX_STEPS):
         reference = node.get("$ref")
         if reference is None:

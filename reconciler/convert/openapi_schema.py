@@ -35,7 +35,7 @@ class Schemas:
         self._done: list[Node] = []
 
     def convert(self, node: Node) -> Any:
-        """Raises NotHere."""
+        """Convert a schema. Raises NotHere."""
         self._names, self._waiting, self._count, self._done = {}, [], 0, []
         schema = self._schema(node, False)
         definitions: dict[str, Any] = {}
@@ -132,7 +132,7 @@ def _numbers(value: Any) -> Any:
 
 
 def leave_annotations(node: Node) -> None:
-    """What no schema needed of a body, once its operation is done."""
+    """Account for annotations that no schema needed, once their operation is done."""
     if any(node.ledger.fates[path] is None for path, _value in leaves(node.value, node.path)):
         for key, child in node.fields():
             if key in {"example", "examples", "xml", "externalDocs", "discriminator", "deprecated"} or key.startswith(

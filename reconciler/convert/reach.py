@@ -11,7 +11,7 @@ from reconciler.model.secret_text import hints_secret, may_be_secret, secret_arg
 
 
 def environment_value(conversion: Conversion, name: str, node: Node) -> Any:
-    """A reference, or ``{plain: …}`` for what is surely no secret; None where there is neither."""
+    """Return a reference, or ``{plain: …}`` for what is surely no secret; None where there is neither."""
     value = node.value
     if isinstance(value, bool):
         value = str(value).lower()
@@ -96,7 +96,7 @@ def _authorization(conversion: Conversion, wanted: str, node: Node) -> dict[str,
 
 
 def address(conversion: Conversion, name: str, node: Node) -> str | None:
-    """The URL of a server; its query goes, and one that holds variables or a password becomes one that leads nowhere."""
+    """Return the URL of a server; its query goes, and one that holds variables or a password becomes one that leads nowhere."""
     text, nowhere = str(node.value), f"https://{name}.invalid"
     if has_variable(text) or variable(text):
         node.refer("the address holds variables: write it in place of the one that leads nowhere", nowhere)

@@ -17,7 +17,7 @@ MAX_NODES = 300_000
 
 
 def read_inputs(names: tuple[str, ...]) -> list[Source]:
-    """Raises ConfigurationInvalid with every problem of every file; ``-`` is stdin."""
+    """Read the files to convert; ``-`` is stdin. Raises ConfigurationInvalid with every problem of every file."""
     problems = Problems()
     sources = [_read(name, problems) for name in names]
     problems.raise_if_any()
@@ -134,7 +134,7 @@ def _size(value: Any) -> int:
 def invalid(
     source: Source, code: Code, message: str, path: tuple[str | int, ...] = (), **more: Any
 ) -> ConfigurationInvalid:
-    """An input that isn't of the format that was named."""
+    """Return an input that isn't of the format that was named."""
     index = int(path[0]) if path else 0
     place = source.place(index, path[1:]) if source.documents else Place(source.name)
     return ConfigurationInvalid(Problem(code, message, place=place, **more))

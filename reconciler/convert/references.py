@@ -30,7 +30,7 @@ _ANY_VARIABLE = re.compile(r"\$\{|\$[A-Z_]{3}|os\.environ/|\{\{|<[A-Za-z_ -]+>")
 
 
 def variable(text: Any) -> str | None:
-    """The variable that a whole text stands for, in any of the tools' ways of writing one."""
+    """Return the variable that a whole text stands for, in any of the tools' ways of writing one."""
     for pattern in _VARIABLES if isinstance(text, str) else ():
         found = pattern.fullmatch(text.strip())
         if found:
@@ -55,7 +55,7 @@ class References:
         self.hidden = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(texts)})(?![A-Za-z0-9])") if texts else None
 
     def of(self, node: Node, wanted: str) -> str:
-        """A reference in place of the node's value; ``wanted`` names the variable for one that was written out."""
+        """Return a reference in place of the node's value; ``wanted`` names the variable for one that was written out."""
         text = str(node.value)
         name = variable(text)
         if name is not None:
@@ -73,7 +73,7 @@ class References:
         return reference
 
     def named(self, wanted: str) -> str:
-        """A reference for something that stands nowhere in the input."""
+        """Return a reference for something that stands nowhere in the input."""
         return f"env://{_upper(wanted)}"
 
     def _name(self, text: str, wanted: str) -> str:
@@ -88,7 +88,7 @@ class References:
 
 
 def _secrets_in(path: tuple[str | int, ...], value: Any) -> Iterator[str]:
-    """The texts of secrets in one value: all of it under a key that names one, else what looks like one."""
+    """Yield the texts of secrets in one value: all of it under a key that names one, else what looks like one."""
     if isinstance(value, bool) or not isinstance(value, str | int) or variable(value):
         return
     text = str(value)
@@ -101,7 +101,7 @@ def _secrets_in(path: tuple[str | int, ...], value: Any) -> Iterator[str]:
 
 
 def _upper(name: str) -> str:
-    """The name of a variable that a tenant may use."""
+    """Return the name of a variable that a tenant may use."""
     text = _capitals(name)
     return f"APP_{text}" if text.startswith(OURS) else text
 

@@ -18,7 +18,7 @@ _TITLES = {"reference": "to be set", "left": "left out", "note": "worth knowing"
 
 
 def report_lines(converted: Converted) -> Iterator[str]:
-    """A line with the figures, then every finding; those with the same words stand together, with all their lines."""
+    """Yield a line with the figures, then every finding; those with the same words stand together, with all their lines."""
     counts = Counter(converted.ledger.fates.values())
     kinds = Counter(address.kind for address in converted.specs)
     made = ", ".join(f"{number} {kind}{'s'[: number > 1]}" for kind, number in sorted(kinds.items())) or "nothing"

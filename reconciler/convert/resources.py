@@ -34,7 +34,7 @@ class Draft(Struct):
 
 
 def settle(drafts: list[Draft], hidden: re.Pattern[str] | None) -> dict[Address, Spec]:
-    """The resources that may be written down; what is left out is told of the nodes that it was made of."""
+    """Return the resources that may be written down; what is left out is told of the nodes that it was made of."""
     found: dict[Address, Resource] = {}
     specs: dict[Address, Spec] = {}
     by_address = {draft.address: draft for draft in drafts}
@@ -101,7 +101,7 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _spare(body: Body, path: Path) -> Path | None:
-    """The part of a body that holds the path and can be done without."""
+    """Return the part of a body that holds the path and can be done without."""
     if path and path[0] in _SPARE:
         return path[:1] if path[0] == "description" or len(path) == 1 else path[:2]
     if len(path) >= 3 and path[0] == "parameters" and path[2] in _BOUNDS and has(body, path[:3]):

@@ -21,7 +21,7 @@ FORMATS: dict[str, Callable[[Conversion], None]] = {
 
 
 def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]:
-    """Raises ConfigurationInvalid where a file can't be read, isn't of the format, or where nothing came of any."""
+    """Convert files. Raises ConfigurationInvalid where one can't be read, isn't of the format, or where nothing came of any."""
     sources = read_inputs(files)
     ledgers = [Ledger([document.value for document in source.documents]) for source in sources]
     references = References(ledger.value for ledger in ledgers)

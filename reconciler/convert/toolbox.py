@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 def convert(conversion: Conversion) -> None:
-    """Raises NotOfThisFormat."""
+    """Convert a toolbox. Raises NotOfThisFormat."""
     entries = [entry for document in conversion.documents for entry in _entries(document)]
     if not any(entry.section in {"source", "tool"} for entry in entries):
         raise NotOfThisFormat("expected documents with `kind: source`, or a map `sources`", (0,))

@@ -107,7 +107,7 @@ def _http(conversion: Conversion, name: str, node: Node) -> dict[str, Any]:
 
 
 def _custom(conversion: Conversion, name: str, type: str, node: Node) -> dict[str, Any]:
-    """What no other type of connector reaches keeps its options, as references where they are variables or secrets."""
+    """Return the connector of a source without a type of its own: its options, as references where they are secret."""
     config: dict[str, Any] = {"system": type}
     node.note("no type of connector reaches this; it became `custom`, for an implementation of your own")
     for key, part in node.fields():

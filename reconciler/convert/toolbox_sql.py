@@ -61,7 +61,7 @@ def _marks(sql: str, lexed: Lexed) -> Iterator[re.Match[str]]:
 
 
 def _name(found: re.Match[str], values: Sequence[str], asked: int, sql: str) -> str | None:
-    """The parameter that a placeholder stands for; None for what is no placeholder."""
+    """Return the parameter that a placeholder stands for; None for what is no placeholder."""
     number = found["number"] or found["digits"]
     mark = found[0]
     if mark == "?" or number:
@@ -93,7 +93,7 @@ def _pasted(sql: str, found: re.Match[str], pasted: Mapping[str, str]) -> str:
 
 
 def tables_of(sql: str, dialect: str) -> list[str]:
-    """The tables that a statement reads, as a datasource lists them."""
+    """Return the tables that a statement reads, as a datasource lists them."""
     return [".".join(_written(part, dialect) for part in parts if part.text) for parts in inspect(sql, dialect).tables]
 
 

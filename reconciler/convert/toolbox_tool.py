@@ -75,7 +75,7 @@ def _refused(type: str, node: Node, made: Made | None) -> str | None:
 
 
 def _parameters(node: Node, key: str, wanted: dict[str, Any]) -> list[str]:
-    """The names, in their order; what each is goes into ``wanted``. Raises NotCarried."""
+    """Return the names, in their order; what each is goes into ``wanted``. Raises NotCarried."""
     names: list[str] = []
     for item in node.each(key):
         own = item.get("name")

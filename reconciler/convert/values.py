@@ -15,7 +15,7 @@ _PERIODS = {
 
 
 def whole(node: Node | None, least: int, most: int, wanted: str = "a whole number") -> int | None:
-    """An integer, `20_000` as YAML 1.1 writes it included; anything else is left out."""
+    """Return an integer, `20_000` as YAML 1.1 writes it included; anything else is left out."""
     if node is None:
         return None
     value = node.value
@@ -31,7 +31,7 @@ def whole(node: Node | None, least: int, most: int, wanted: str = "a whole numbe
 
 
 def amount(node: Node | None) -> Decimal | None:
-    """An amount of money from 0."""
+    """Return an amount of money from 0."""
     if node is None:
         return None
     try:
@@ -46,7 +46,7 @@ def amount(node: Node | None) -> Decimal | None:
 
 
 def period(node: Node | None) -> str | None:
-    """The period of a limit for a duration such as `30d`."""
+    """Return the period of a limit for a duration such as `30d`."""
     if node is None:
         return None
     found = _PERIODS.get(str(node.value).strip().lower())

@@ -51,7 +51,7 @@ def keep(
     *,
     new: bool = True,
 ) -> StoredSecret:
-    """A new secret, or the next version of one; with ``new`` false it has to be there. All or nothing.
+    """Return a new secret, or the next version of one; with ``new`` false it has to be there. All or nothing.
 
     The value is sealed before the transaction begins (a key may be far away), and again if somebody was faster.
     Raises UsageError, Refused, CredentialUnresolved.
@@ -75,14 +75,14 @@ def keep(
 
 
 def not_there(database: Database, tenant: str, name: str) -> UsageError:
-    """The error for a secret that nobody keeps, with the one that was probably meant."""
+    """Return the error for a secret that nobody keeps, with the one that was probably meant."""
     near = nearest(f"{tenant}/{name}", map(str, store.listed(database)))
     hint = f"did you mean {near}?" if near else "see `reconciler secrets list`"
     return UsageError(f"there is no secret {tenant}/{name}", code="unknown-secret", hint=hint)
 
 
 def opener(database: Database, ring: Ring | None, actor: Actor, purpose: str, *, bound: bool = True) -> Opened:
-    """What ``encrypted://`` is resolved with. The audit trail knows of each opening before there is a value.
+    """Return what ``encrypted://`` is resolved with. The audit trail knows of each opening before there is a value.
 
     With ``bound`` a reference that was applied opens the secret that it meant then, and no other one.
     """

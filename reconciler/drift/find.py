@@ -27,7 +27,7 @@ def find_drift(
     selection: Selection,
     let_go: Collection[str] = (),
 ) -> Drift:
-    """``configuration`` gives the ignore rules; rows whose uid is in ``let_go`` were forgotten on purpose."""
+    """Compare live rows with what was last applied; rows whose uid is in ``let_go`` were forgotten on purpose."""
     findings = []
     clean = sum(selection.selects(Address.of(name)) for name in live.settled)
     ignored: dict[Address, int] = {}
@@ -57,7 +57,7 @@ def find_drift(
 
 
 def _with_replaced(change: OutsideChange | None, address: Address, live: Live) -> OutsideChange | None:
-    """The finding, with the references that point to another secret; who did that is not known."""
+    """Return the finding, with the references that point to another secret; who did that is not known."""
     if address not in live.replaced or not live.owns(address) or (change is not None and change.op != "changed"):
         return change
     body = normal(live.rows[address]).body
@@ -88,5 +88,5 @@ def _created(address: Address, live: Live) -> OutsideChange:
 
 
 def _ignored(address: Address, configuration: Configuration, today: date) -> bool:
-    """A rule for all fields of an address (``field: "*"``) leaves whole rows to others."""
+    """Whether a rule for all fields of an address (``field: "*"``) leaves the whole row to others."""
     return any(rule.field == "*" and rule.covers(address, ("*",), today) for rule in configuration.ignore)

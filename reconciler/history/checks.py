@@ -123,7 +123,7 @@ def _applied(connection: Connection, finder: Finder) -> str:
 
 
 def _history(connection: Connection, finder: Finder) -> str:
-    """What each project's changes lead to against what it applied last, and each generation against the audit trail."""
+    """Return what each project's changes lead to against what it applied last, and each generation against the audit trail."""
     count = 0
     for project, generation, kept, newest in verifying.numbers(connection):
         count += kept

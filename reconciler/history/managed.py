@@ -28,7 +28,7 @@ class Managed(Struct, frozen=True):
 
 
 def managed_at(changes: Iterable[PastChange], generation: int) -> dict[Address, Managed]:
-    """``changes`` are in order of generation and position; the whole history up to ``generation`` is needed."""
+    """Return what was managed at a generation, from all ``changes`` up to it, in order of generation and position."""
     upto = (change for change in changes if change.generation <= generation)
     return {address: managed for address, (_, managed) in replayed(upto, _managed).items()}
 

@@ -36,7 +36,7 @@ class Undoing(Struct, frozen=True):
 
 
 def rollback(target: int, history: History, live: Live, base: Configuration) -> Undoing:
-    """The managed state as of the end of generation ``target`` (0: nothing). ``base`` names project and environment.
+    """Return the managed state as of the end of generation ``target`` (0: nothing). ``base`` names project and environment.
 
     Raises ReconcilerError for a generation that never was, or that is no longer kept. What another project owns by now
     stays with it.
@@ -67,7 +67,7 @@ def _pruned(number: int, history: History, hint: str) -> ReconcilerError:
 
 
 def revert(number: int, history: History, live: Live, base: Configuration) -> Undoing:
-    """What is managed now, without what generation ``number`` did. Raises PlanStale where later ones overlap."""
+    """Return what is managed now, without what generation ``number`` did. Raises PlanStale where later ones overlap."""
     changes = history.changes
     if number not in history.by_number:
         raise ReconcilerError(
@@ -136,7 +136,7 @@ def _undoing(
 
 
 def _taken_over(history: History) -> frozenset[tuple[str, str]]:
-    """The lives (tenant and uid) that were there before this project first had to do with them."""
+    """Return the lives (tenant and uid) that were there before this project first had to do with them."""
     seen: dict[tuple[str, str], str] = {}
     for change in history.changes:
         seen.setdefault((change.address.tenant, change.uid), change.action)

@@ -127,7 +127,7 @@ def _judged(shape: Shape, before: Any, after: Any, replaced: bool) -> Iterator[s
 
 
 def _below(shape: Shape, before: Any, after: Any, replaced: bool) -> Iterator[str]:
-    """What stands in a map or a union; entries of a map by name, and items of a list, are judged with the whole if they are new."""
+    """Yield what stands in a map or a union; entries of a map by name, and items of a list, are judged with the whole if they are new."""
     if shape.members:
         old, new = member_of(shape, before), member_of(shape, after)
         if replaced or old is new or old is shape:

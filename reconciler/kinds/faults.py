@@ -35,13 +35,13 @@ def masking_of(kind: Kind, body: Body, problems: tuple[Problem, ...], address: A
 
 
 def _wrong_tag(kind: Kind, problems: tuple[Problem, ...]) -> Problem | None:
-    """The first problem that leaves open what the fields beside its place are: a tag that is missing or unknown."""
+    """Return the first problem that leaves open what the fields beside its place are: a tag that is missing or unknown."""
     codes, own = {"unknown-type", "missing-field"}, (kind.discriminator,)
     return next((p for p in problems if p.expected and (p.code in codes or p.path == own)), None)
 
 
 def _best(kind: Kind, body: Body, tag: Problem, address: Address) -> tuple[Body, tuple[Problem, ...]]:
-    """The body with the tag against which the fewest things can be said, and those."""
+    """Return the body with the tag against which the fewest things can be said, and those."""
     found = []
     for choice in (tag.expected or "").split(", "):
         tried = put(body, tag.path, choice)
@@ -51,7 +51,7 @@ def _best(kind: Kind, body: Body, tag: Problem, address: Address) -> tuple[Body,
 
 
 def _place(path: Path) -> Path:
-    """The path of a problem: that of a union which is told apart by its form ends in the empty name of its tag."""
+    """Return the path of a problem: that of a union which is told apart by its form ends in the empty name of its tag."""
     return path[:-1] if path[-1:] == ("",) else path
 
 

@@ -83,7 +83,7 @@ def _tokens(steps: Steps) -> Iterator[str]:
 
 
 def _following(ours: Sequence[str], theirs: Sequence[str], at: int, there: int) -> Iterator[tuple[int, int]]:
-    """The states of both after one more character, or after what stands for none."""
+    """Yield the states of both after one more character, or after what stands for none."""
     mine, other = (texts[n] if n < len(texts) else None for texts, n in ((ours, at), (theirs, there)))
     if mine == "*":
         yield at + 1, there

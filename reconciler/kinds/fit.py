@@ -58,7 +58,7 @@ class Step(NamedTuple):
         return None if address in self.gone else self.live(address)
 
     def altered(self) -> frozenset[Address]:
-        """The names under which something else is found afterwards, as far as a rule can tell."""
+        """Return the names under which something else is found afterwards, as far as a rule can tell."""
         made = ((address, made) for address, made in self.made.items() if address.kind in targeted())
         return frozenset(a for a, new in made if (old := self.live(a)) is not None and _differ(old, new))
 
@@ -94,7 +94,7 @@ def unfit(
 
 
 def targets_in(resource: Resource) -> list[Address]:
-    """What a resource refers to."""
+    """Return what a resource refers to."""
     address = resource.address
     return [one.address for one in KINDS[address.kind].references_of(address.tenant, resource.body)]
 

@@ -38,7 +38,7 @@ def _target(text: str) -> str:
 
 
 def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
-    """The kind of the target is judged here and not in the spec, so that a circle of limits is told as one too."""
+    """Judge a limit's target, here and not in the spec, so that a circle of limits is reported as one too."""
     kind, _, name = resource.body["target"].partition("/")
     if kind in PARTS:
         yield from _part_faults(resource.address, kind, name, lookup)
@@ -48,7 +48,7 @@ def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
 
 
 def _part_faults(address: Address, word: str, named: str, lookup: Lookup) -> Iterator[Problem]:
-    """What is wrong with a limit on a part of a resource; one that is missing or external is judged elsewhere."""
+    """Yield what is wrong with a limit on a part of a resource; one that is missing or external is judged elsewhere."""
     name, _, part = named.partition("/")
     whole = lookup(Address(address.tenant, PARTS[word], name))
     calls = KINDS[PARTS[word]].calls

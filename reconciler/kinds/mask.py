@@ -49,11 +49,11 @@ class Masking(Struct, frozen=True):
     """Faults where another number was expected: a number there is no secret."""
 
     def body(self, raw: dict[str, Any]) -> dict[str, Any]:
-        """The body with masks in it."""
+        """Return the body with masks in it."""
         return self._entries(raw, self.meant, self.shapes, (), bool(self.shapes) and () not in self.faults)
 
     def whole(self, value: Any) -> str:
-        """The mask of what is no body."""
+        """Return the mask of what is no body."""
         return self._mask((), value)
 
     def _value(self, value: Any, meant: Any, shapes: Sequence[Shape], path: Path, trusted: bool) -> Any:
@@ -90,7 +90,7 @@ class Masking(Struct, frozen=True):
         return entries
 
     def _free(self, value: Any, path: Path) -> Any:
-        """What stands in a field of any shape: its spec has looked at every key of it, and bounded its depth."""
+        """Return what stands in a field of any shape: its spec has looked at every key of it, and bounded its depth."""
         if path in self.faults or (isinstance(value, str) and secrets_in(value)):
             return self._mask(path, value)
         if isinstance(value, dict):
@@ -112,7 +112,7 @@ class Masking(Struct, frozen=True):
 
 
 def _is_harmless(text: str) -> bool:
-    """A reference to a secret, or the mask of one that was masked before it was stored."""
+    """Whether a value is a reference to a secret, or the mask of one that was masked before it was stored."""
     try:
         return _MASK.fullmatch(f'"{text}"') is not None or bool(SecretRef.parse(text))
     except ValueError:

@@ -44,7 +44,7 @@ def as_applied(row: Row, applied: Applied) -> bool:
 
 
 def normal(stored: Row | Applied) -> Normal:
-    """Raises Refused for a body that a newer tool wrote: an old one would strip what it doesn't know."""
+    """Return the normal form of a stored body. Raises Refused for one that a newer tool wrote: an old one would strip it."""
     address, kind = stored.address, KINDS.get(stored.address.kind)
     if kind is not None and stored.spec_version > kind.spec_version:
         raise Refused(
@@ -69,7 +69,7 @@ def normal(stored: Row | Applied) -> Normal:
 
 
 def shown_body(stored: Row | Applied) -> Body:
-    """The body as it may be shown, also where a newer tool wrote it: nothing of that is known, and all of it is masked."""
+    """Return the body as it may be shown, also where a newer tool wrote it: nothing of that is known, and all of it is masked."""
     try:
         return normal(stored).body
     except Refused:
@@ -77,7 +77,7 @@ def shown_body(stored: Row | Applied) -> Body:
 
 
 def shown_past(address: Address, body: Body, spec_version: int, mask_key: bytes) -> Body:
-    """A body of history as it may be shown: as it was kept if it is valid, for older reconcilers kept what somebody typed."""
+    """Return a body of history as it may be shown: as it was kept if it is valid, for older reconcilers kept what somebody typed."""
     stored = Applied(address, "", canonical(body), spec_version, "", 0, mask_key=mask_key)
     try:
         found = normal(stored)
@@ -87,13 +87,13 @@ def shown_past(address: Address, body: Body, spec_version: int, mask_key: bytes)
 
 
 def parsed(address: Address, raw: Body) -> Normal | None:
-    """A body of the current ``spec_version`` as its spec writes it; None where it does not parse."""
+    """Return a body of the current ``spec_version`` as its spec writes it; None where it does not parse."""
     found = accept(KINDS[address.kind], raw, address, written(raw))
     return Normal(found.body, found.digest, True) if isinstance(found, Accepted) else None
 
 
 def raw_body(stored: Row | Applied) -> Any:
-    """The body as JSON, never to be shown; None for what a database takes for JSON and we don't (a lone surrogate, 1e400)."""
+    """Return the body as JSON, never to be shown; None for what a database takes for JSON and we don't (a lone surrogate, 1e400)."""
     try:
         return stored.raw
     except ValueError:
@@ -106,7 +106,7 @@ def _invalid(kind: Kind, body: Body, problems: tuple[Problem, ...], stored: Row 
 
 
 def _unread(stored: Row | Applied) -> Normal:
-    """A body that no spec has looked at."""
+    """Return a body that no spec has looked at."""
     masking = Masking(stored.address.tenant, stored.mask_key, ())
     raw = raw_body(stored)
     if isinstance(raw, dict):

@@ -17,7 +17,7 @@ from reconciler.model.spec import Spec
 
 
 def parse(kind: Kind, raw: Any, address: Address) -> Spec | tuple[Problem, ...]:
-    """The spec of a raw body, or every problem with it; paths are relative to the body. Never raises."""
+    """Return the spec of a raw body, or every problem with it; paths are relative to the body. Never raises."""
     variant = _variant(kind, raw)
     if isinstance(variant, Problem):
         return (replace(variant, address=str(address)), *_likely(kind, raw, address))
@@ -33,7 +33,7 @@ def parse(kind: Kind, raw: Any, address: Address) -> Spec | tuple[Problem, ...]:
 
 
 def _likely(kind: Kind, raw: Any, address: Address) -> tuple[Problem, ...]:
-    """A mistyped discriminator must not hide the other problems: they are those of the variant that was meant."""
+    """Return the problems of the variant that was meant, so that a mistyped discriminator doesn't hide them."""
     key = kind.discriminator
     if key is None or not isinstance(raw, dict) or not isinstance(raw.get(key), str):
         return ()
@@ -43,7 +43,7 @@ def _likely(kind: Kind, raw: Any, address: Address) -> tuple[Problem, ...]:
 
 
 def upgrade(kind: Kind, body: Body, spec_version: int) -> Body:
-    """The body as the current ``spec_version`` writes it; refuses one that a newer reconciler wrote."""
+    """Return the body as the current ``spec_version`` writes it; refuses one that a newer reconciler wrote."""
     if spec_version > kind.spec_version:
         raise Refused(
             f"this {kind.name} was written by a newer reconciler (spec_version {spec_version}; "
@@ -62,7 +62,7 @@ def is_public(kind: Kind, raw: Any, path: Path) -> bool:
 
 
 def variants_of(kind: Kind, raw: Any) -> tuple[type[Spec], ...]:
-    """The spec that a raw body is meant for; all of the kind's where it does not name one."""
+    """Return the spec that a raw body is meant for; all of the kind's where it does not name one."""
     variant = _variant(kind, raw)
     return tuple(kind.variants.values()) if isinstance(variant, Problem) else (variant,)
 

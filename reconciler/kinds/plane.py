@@ -68,7 +68,7 @@ def _check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
 
 
 def _resolve(name: str, action: str | None, look: Look) -> Operation | str:
-    """What runs for the action; it reads no data but the plane's."""
+    """Return what runs for the action; it reads no data but the plane's."""
     plane = f"plane/{name}"
     body = look(plane)
     runs = body["actions"].get(action) if body is not None else None

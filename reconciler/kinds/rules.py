@@ -40,14 +40,14 @@ def _detail(fault: Fault) -> InitErrorDetails:
 
 
 def required(model: BaseModel, fields: Iterable[str], where: str) -> Iterator[Fault]:
-    """A ``missing-field`` for each of the fields without a value; ``where`` says when they are needed."""
+    """Yield a ``missing-field`` for each of the fields without a value; ``where`` says when they are needed."""
     for name in fields:
         if getattr(model, name) is None:
             yield Fault((name,), "missing-field", f"`{name}` is required {where}")
 
 
 def forbidden(model: BaseModel, fields: Iterable[str], where: str) -> Iterator[Fault]:
-    """A ``conflicting-fields`` for each of the fields that has a value; ``where`` says why it may not."""
+    """Yield a ``conflicting-fields`` for each of the fields that has a value; ``where`` says why it may not."""
     for name in fields:
         if getattr(model, name) not in (None, (), {}):
             yield Fault((name,), "conflicting-fields", f"`{name}` has no meaning {where}; leave it out")

@@ -63,7 +63,7 @@ def fields_of(part: Part) -> Mapping[str, Shape]:
 
 
 def locate(part: type[BaseModel], loc: tuple[str | int, ...]) -> Spot:
-    """Turns pydantic's ``loc`` into a path: the tags of unions are no part of it."""
+    """Turn pydantic's ``loc`` into a path: the tags of unions are no part of it."""
     shape: Shape | None = Shape(part=part)
     path: list[str | int] = []
     on_key = False
@@ -90,7 +90,7 @@ def shown(parts: tuple[type[BaseModel], ...], raw: Any, path: Path) -> bool:
 
 
 def places_below(shapes: Sequence[Shape], raw: Any, step: str | int) -> list[Shape]:
-    """What the schema says one step below ``raw``, which stands at a place of any of these shapes."""
+    """Return what the schema says one step below ``raw``, which stands at a place of any of these shapes."""
     return [inner for shape in shapes for inner in below(member_of(shape, raw), step)]
 
 
@@ -119,7 +119,7 @@ def _public(shape: Shape, raw: Any, declared: bool = False) -> bool:
 
 
 def member_of(shape: Shape, raw: Any) -> Shape:
-    """The member of a union that the raw value names; the union itself where it names none."""
+    """Return the member of a union that the raw value names; the union itself where it names none."""
     if isinstance(shape.tag, str):
         tag = raw.get(shape.tag) if isinstance(raw, dict) else None
     else:
@@ -170,7 +170,7 @@ def _shape(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
 
 
 def _plain(annotation: Any, metadata: tuple[Any, ...]) -> Shape:
-    """The structure of a place, without what is declared of it."""
+    """Return the structure of a place, without what is declared of it."""
     origin = get_origin(annotation)
     if origin in {Union, UnionType}:
         return _union(annotation, metadata)
@@ -223,14 +223,14 @@ def _tag_of(item: Any) -> Any:
 
 
 def _name(member: Any, tag: Any) -> str:
-    """The tag of a union's member: what its ``Tag`` says, or the one value of its discriminating field."""
+    """Return the tag of a union's member: what its ``Tag`` says, or the one value of its discriminating field."""
     if get_origin(member) is Annotated:
         return next(str(item.tag) for item in get_args(member)[1:] if isinstance(item, Tag))
     return str(get_args(member.model_fields[tag].annotation)[0])
 
 
 def steps_below(shapes: Sequence[Shape], step: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
-    """What stands one step below any of the shapes (``*``: every entry or item), and the names of fields there are.
+    """Return what stands one step below any of the shapes (``*``: every entry or item), and the names of fields there are.
 
     Where the schema leaves open what a value holds, everything is below it.
     """

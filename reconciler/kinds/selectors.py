@@ -9,6 +9,6 @@ from reconciler.model.selector import PROJECT, Selector
 
 
 def shared_with(body: Body) -> Iterator[Selector]:
-    """The projects whose policies may allow a resource."""
+    """Yield the projects whose policies may allow a resource."""
     for name in body.get("shared_with") or ():
         yield Selector(("shared_with",), PROJECT, name)

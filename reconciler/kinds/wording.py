@@ -109,7 +109,7 @@ _COMPARED = 50
 
 
 def type_of(value: Any) -> str:
-    """What a value is, without the value."""
+    """Return what a value is, without the value."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -122,7 +122,7 @@ def type_of(value: Any) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, if one is near."""
+    """Return the known name that was probably meant, if one is near."""
     if len(word) > _HINTS_AT_MOST:
         return None
     plain = {_plain(name): name for name in known}
@@ -278,7 +278,7 @@ def _siblings(variant: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str
 
 
 def shown_key(text: str) -> str:
-    """A key as a message may quote it: cut, without what a terminal would obey, and masked where it looks like a secret."""
+    """Return a key as a message may quote it: cut, without what a terminal would obey, and masked where it looks like a secret."""
     if secrets_in(text):
         return MASK
     safe = "".join(c if c.isprintable() else "?" for c in text[:65])
@@ -286,7 +286,7 @@ def shown_key(text: str) -> str:
 
 
 def _last(spot: Spot) -> str:
-    """The key that a path ends with."""
+    """Return the key that a path ends with."""
     return shown_key(str(spot.path[-1]) if spot.path else "")
 
 

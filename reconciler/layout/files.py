@@ -30,7 +30,7 @@ def files_of_project(project: Project, problems: Problems) -> list[Path]:
 
 
 def files_of_paths(paths: list[str], problems: Problems) -> list[Path]:
-    """The files, and every YAML file of the folders. Links stay inside of the project, or of the folder without one."""
+    """Return the files, and every YAML file of the folders. Links stay inside of the project, or of the folder without one."""
     found: list[Path] = []
     for path in map(Path, paths):
         if not os.path.lexists(path):

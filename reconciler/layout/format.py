@@ -41,7 +41,7 @@ def _plain(data: bytes) -> str:
 
 
 def _broken(source: Source, text: str, written: Written) -> str | None:
-    """The law that does not hold: the same values, the same comments, and nothing left to do the second time."""
+    """Return the law that a rewritten text breaks, if any: the same values, the same comments, and nothing left to do the second time."""
     documents, problems = read_documents(written.text.encode(), source.name)
     if problems:
         return "its canonical text could not be read"

@@ -56,11 +56,11 @@ def gap_of(text: str, fresh: bool, blank: bool) -> Gap:
 
 
 def comment(text: str) -> str:
-    """A comment with a space behind its sign; `#!` and `##` are signs of their own."""
+    """Return a comment with a space behind its sign; `#!` and `##` are signs of their own."""
     text = text.rstrip(" \t")
     return text if text[1:2] in ("", " ", "\t", "!", "#") else f"# {text[1:]}"
 
 
 def essence(text: str) -> str:
-    """What two comments have in common if they say the same."""
+    """Return what two comments have in common if they say the same."""
     return text[1:].strip(" \t")

@@ -19,7 +19,7 @@ class Block(NamedTuple):
 
 
 def inline(source: str, indent: int) -> str:
-    """A plain or quoted scalar; ``indent`` is for its lines from the second one on."""
+    """Return a plain or quoted scalar; ``indent`` is for its lines from the second one on."""
     if source[0] == "'" and '"' not in source and "\\" not in source:
         source = '"' + source[1:-1].replace("''", "'") + '"'
     if "\n" not in source:
@@ -61,7 +61,7 @@ def block(source: str, parent: int, indent: int) -> Block:
 
 
 def _detected(lines: list[str]) -> int:
-    """The indentation that readers find where the header names none: blank lines before the text count too."""
+    """Return the indentation that readers find where the header names none: blank lines before the text count too."""
     widest = 0
     for line in lines:
         text = line.lstrip(" ")

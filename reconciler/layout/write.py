@@ -196,7 +196,7 @@ class _Writer:
         self.end, self.before = end, kind
 
     def put_gap(self, gap: Gap, column: int, spot: Spot) -> None:
-        """What stands before a token that is at ``column`` of the source, the start of its line included."""
+        """Write the gap before a token that is at ``column`` of the source, the start of its line included."""
         breaks = spot.rule is Rule.ALWAYS or (spot.rule is Rule.AS_WRITTEN and gap.is_break)
         if not (breaks or gap.comments or gap.trailing is not None):
             self.out.append(spot.glue)

@@ -31,7 +31,7 @@ class Judged(NamedTuple):
 
 
 def judge(findings: Iterable[Finding], loaded: Loaded) -> Judged:
-    """Gives the findings their places. What a document for many tenants says many times is told of the first."""
+    """Give the findings their places. What a document for many tenants says many times is told of the first."""
     comments = sorted({one for source in _looked_at(loaded) for one in allowances(source)})
     about: dict[tuple[str, int, str], Allowance] = {}
     for comment in comments:
@@ -53,13 +53,13 @@ def judge(findings: Iterable[Finding], loaded: Loaded) -> Judged:
 
 
 def _looked_at(loaded: Loaded) -> Iterator[Source]:
-    """The files that the selected resources stand in, or all."""
+    """Yield the files that the selected resources stand in, or all."""
     files = {file for address in loaded.selected or () for file in loaded.drafts[address].files}
     yield from (one for one in loaded.sources if loaded.selected is None or one.path in files)
 
 
 def _lines(place: Place | None, draft: Draft) -> Iterator[Line]:
-    """The lines at which a comment is about a finding: its own, and those of its resource's name."""
+    """Yield the lines at which a comment is about a finding: its own, and those of its resource's name."""
     if place is not None and place.line is not None:
         yield place.file, place.line
     for layer in draft.layers:

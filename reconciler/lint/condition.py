@@ -48,7 +48,7 @@ KindNames: TypeAlias = Annotated[
 
 
 def keys_of(path: str | Keys | None) -> Keys:
-    """The keys of a path as a rule writes it; none for None."""
+    """Return the keys of a path as a rule writes it; none for None."""
     return tuple(path.split(".")) if isinstance(path, str) else path or ()
 
 

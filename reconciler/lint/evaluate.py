@@ -37,7 +37,7 @@ class Subject(NamedTuple):
         return self._replace(value=value, path=(*self.path, *keys))
 
     def entries(self) -> Iterator[Subject]:
-        """The items of a list or the values of a map."""
+        """Yield the items of a list or the values of a map."""
         if isinstance(self.value, Mapping):
             for key, item in self.value.items():
                 yield self._replace(value=item, path=(*self.path, key))
@@ -46,7 +46,7 @@ class Subject(NamedTuple):
                 yield self._replace(value=item, path=(*self.path, number))
 
     def found(self, pattern: tuple[str, ...]) -> Iterator[Subject]:
-        """What is there at a path in which ``*`` is every key or item."""
+        """Yield what is there at a path in which ``*`` is every key or item."""
         if not pattern:
             yield self
         elif pattern[0] == "*":
@@ -154,7 +154,7 @@ def _is_set(value: Any) -> bool:
 
 
 def _is_explicit(subject: Subject) -> bool:
-    """Lists count as one value, so what is inside of one is as explicit as the list."""
+    """List count as one value, so what is inside of one is as explicit as the list."""
     path, explicit = subject.path, subject.explicit()
     upwards = any(path[:length] in explicit for length in range(len(path) + 1))
     return upwards or any(one[: len(path)] == path for one in explicit)

@@ -35,7 +35,7 @@ class Finding(Struct, frozen=True):
 
 
 def findings_in(rules: Mapping[str, Rule], configuration: Configuration) -> Iterator[Finding]:
-    """What a configuration's resources do not fulfil, in the order of addresses; with paths, and no places yet."""
+    """Yield what a configuration's resources do not fulfil, in the order of addresses; with paths, and no places yet."""
     counting = _counting(rules, configuration.environment)
     by_kind: dict[str, list[str]] = {}
     for name, rule in counting.items():
@@ -56,7 +56,7 @@ def findings_in(rules: Mapping[str, Rule], configuration: Configuration) -> Iter
 
 
 def findings_of(rules: Mapping[str, Rule], plan: Mapping[str, Any]) -> Iterator[Finding]:
-    """What a plan and its changes do not fulfil; ``plan`` is what ``plan.convert.to_document`` makes."""
+    """Yield what a plan and its changes do not fulfil; ``plan`` is what ``plan.convert.to_document`` makes."""
     counting = _counting(rules, plan["environment"])
     world = World({})
     for change in plan["resource_changes"]:
@@ -74,7 +74,7 @@ def findings_of(rules: Mapping[str, Rule], plan: Mapping[str, Any]) -> Iterator[
 
 
 def _counting(rules: Mapping[str, Rule], environment: str | None) -> dict[str, Rule]:
-    """The rules that count in an environment."""
+    """Return the rules that count in an environment."""
     return {
         name: rule
         for name, rule in rules.items()

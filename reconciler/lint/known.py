@@ -47,7 +47,7 @@ def ground_of(topics: Iterable[str]) -> Ground:
 
 
 def follow(ground: Ground, keys: Iterable[str]) -> Ground | Nowhere:
-    """What stands at the path below; ``*`` is every key or item."""
+    """Return what stands at the path below; ``*`` is every key or item."""
     shapes = ground.shapes
     for key in keys:
         found, names = steps_below(shapes, key)
@@ -96,7 +96,7 @@ def faults_of(condition: Condition, ground: Ground, place: Path) -> Iterator[Fau
 
 
 def _choices(condition: Condition, ground: Ground, place: Path) -> Iterator[Fault]:
-    """A value that is none of those that the schema lists: the condition would never hold."""
+    """Yield a value that is none of those that the schema lists: the condition would never hold."""
     if not all(shape.choices for shape in ground.shapes):
         return
     choices = sorted({choice for shape in ground.shapes for choice in shape.choices})

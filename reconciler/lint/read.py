@@ -43,7 +43,7 @@ class Rules(NamedTuple):
 
 
 def read_rules(project: Project, given: Sequence[str], problems: Problems) -> Rules:
-    """The package's rules, the project's and those of the files that were given; problems are added."""
+    """Return the package's rules, the project's and those of the files that were given; problems are added."""
     listed = [project.root / name for name in project.settings.linting.rules]
     sources = [_own_source()]
     for path in [*contained(listed, project.root, problems), *map(FilePath, given)]:
@@ -74,7 +74,7 @@ def read_rules(project: Project, given: Sequence[str], problems: Problems) -> Ru
 
 
 def own_rules() -> Mapping[str, Rule]:
-    """The rules that come with the program."""
+    """Return the rules that come with the program."""
     problems = Problems()
     rules = _rules_of(_own_source(), problems)
     problems.raise_if_any()
@@ -88,7 +88,7 @@ def _own_source() -> Source:
 
 
 def _rules_of(source: Source, problems: Problems) -> Mapping[str, Rule]:
-    """The rules of one file; none where it can't be used."""
+    """Return the rules of one file; none where it can't be used."""
     if len(source.documents) != 1:
         if not problems.found:
             what = "is empty" if not source.documents else "holds several documents"
@@ -108,7 +108,7 @@ def _rules_of(source: Source, problems: Problems) -> Mapping[str, Rule]:
 
 
 def _of_no_environment(name: str, rule: Rule, source: Source, project: Project) -> Iterator[Problem]:
-    """A rule for an environment that the project does not have judges nothing."""
+    """Report a rule for an environment that the project does not have: it judges nothing."""
     known = project.settings.environments
     for number, text in enumerate(rule.environments if known else ()):
         if not {*text} & {*"*?["} and text not in known:
@@ -133,7 +133,7 @@ def _check_names(project: Project, known: Iterable[str], problems: Problems) -> 
 
 
 def described(rules: Rules) -> dict[str, dict[str, str]]:
-    """What reports say of each rule: its message as it is written, what to do next, its severity."""
+    """Return what reports say of each rule: its message as it is written, what to do next, its severity."""
     found = {
         name: {"message": rule.message, "help": rule.help, "severity": rule.severity} for name, rule in rules.on.items()
     }

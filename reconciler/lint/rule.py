@@ -121,7 +121,7 @@ class Rule(Part):
                 )
 
     def said(self, names: dict[str, str]) -> str:
-        """The message with its placeholders replaced, in one go: a name is never read as another placeholder."""
+        """Return the message with its placeholders replaced, in one go: a name is never read as another placeholder."""
         return _PLACEHOLDER.sub(lambda match: names.get(match[1], match[0]), self.message)
 
 

@@ -132,12 +132,12 @@ def _whole_meaning(name: str, value: Any) -> _Meaning:
 
 @cache
 def _lines(indent: int) -> re.Pattern[bytes]:
-    """The beginnings of lines with so many spaces or fewer; those of comments end nothing."""
+    """Return the beginnings of lines with so many spaces or fewer; those of comments end nothing."""
     return re.compile(rb"\n( {0,%d})(?=[^ \n#])(?:([a-z0-9][a-z0-9_-]*):(?=[ \n]))?" % indent)
 
 
 def _cut(data: bytes, indent: int, known: Mapping[tuple[int, bytes], _Meaning]) -> list[list[_Section]] | None:
-    """The sections of each document; None for what is not made of names and what stands below them."""
+    """Return the sections of each document; None for what is not made of names and what stands below them."""
     data = b"\n" + data
     lines = [*_lines(indent).finditer(data)]
     if not lines or not _COMMENTS.fullmatch(data, 0, lines[0].start()):
@@ -175,7 +175,7 @@ def _is_whole(sections: list[_Section]) -> bool:
 
 
 def _unknown(data: bytes, cut: list[list[_Section]]) -> Iterator[bytes]:
-    """The text without what is known; where nothing is, all of it but for comments at its beginning."""
+    """Yield the text without what is known; where nothing is, all of it but for comments at its beginning."""
     for sections in cut:
         yield b"\n---"
         for section in sections:

@@ -152,7 +152,7 @@ def check_resources(resources: Mapping[Address, Resource], scene: Scene, problem
 
 
 def _twins(resources: Mapping[Address, Resource], drafts: Mapping[Address, Draft], problems: list[Problem]) -> None:
-    """The same value where each has to have its own: told at the later of two, which names the first."""
+    """Report equal values where each has to have its own, at the later of two, naming the first."""
     seen: dict[tuple[str, str, str, Any], Address] = {}
     for address in sorted(resources):
         for field in KINDS[address.kind].unique:
@@ -171,7 +171,7 @@ def _twins(resources: Mapping[Address, Resource], drafts: Mapping[Address, Draft
 def check_secrets(
     resources: Mapping[Address, Resource], drafts: Mapping[Address, Draft], policy: Policy, problems: list[Problem]
 ) -> None:
-    """References to secrets that a tenant may not use: what resolving them would refuse, before anybody is asked."""
+    """Report references to secrets that a tenant may not use: what resolving them would refuse, before anybody is asked."""
     for address, resource in resources.items():
         if is_full(problems):
             return

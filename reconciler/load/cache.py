@@ -72,7 +72,7 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def remembered_settings(data: bytes) -> Settings | None:
-    """What was validated before of a file with this content; None where that is not known, or damaged."""
+    """Return what was validated before of a file with this content; None where that is not known, or damaged."""
     if (file := _settings_file(data)) is None:
         return None
     with suppress(OSError, ValueError):  # msgspec's errors are ValueErrors
@@ -96,7 +96,7 @@ def _settings_file(data: bytes) -> Path | None:
 
 
 def pack_file(root: str, settings: bytes, environment: str | None) -> Path | None:
-    """The pack of a project's folder and environment; ``settings`` is the project's own file."""
+    """Return the pack of a project's folder and environment; ``settings`` is the project's own file."""
     where = folder()
     if where is None:
         return None
@@ -143,7 +143,7 @@ def read_pack(file: Path | None) -> Pack:
 
 
 def _opened(file: Path) -> BinaryIO:
-    """Raises OSError for a file that is not there, or that others can write to."""
+    """Open a file to read. Raises OSError for one that is not there, or that others can write to."""
     stream = file.open("rb")
     if _is_private(os.fstat(stream.fileno())):
         return stream
@@ -206,13 +206,13 @@ def _replace(file: Path, parts: Iterable[bytes | memoryview]) -> bool:
 
 
 def used(file: Path) -> None:
-    """Notes that a pack is of use, so that it stays."""
+    """Note that a pack is of use, so that it stays."""
     with suppress(OSError):
         os.utime(file)
 
 
 def _remove_old(kept: Path) -> None:
-    """What an older program or older settings made for the same project, and what has lain unused."""
+    """Remove what older programs or settings left for the same project, and what has lain unused."""
     identity = kept.name.partition("-")[0]
     for one in kept.parent.iterdir():
         if one == kept or one.suffix not in {".pack", ".settings", ".part"}:

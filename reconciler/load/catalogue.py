@@ -35,7 +35,7 @@ class Catalogue(IndexedState):
         self._places: dict[str, tuple[int, int]] | None = None
 
     def where(self, name: str) -> tuple[int, int] | None:
-        """The number of the extract that has a resource, and its position there."""
+        """Return the number of the extract that has a resource, and its position there."""
         if self._places is None:
             self._places = {
                 each: (number, position)

@@ -113,7 +113,7 @@ def judged(
 
 
 def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:
-    """What selectors of a configuration may select."""
+    """Return what selectors of a configuration may select."""
     projects = frozenset({configuration.project, *(one.project for one in project.settings.external if one.project)})
     moved = {str(move.old): str(move.new) for move in configuration.moves}
     return World(parts.names, parts.offers, configuration.external, projects, moved)
@@ -127,7 +127,7 @@ def referred_in(resources: Iterable[Resource]) -> Iterator[str]:
 
 
 def _undeclared(parts: Parts) -> set[str]:
-    """What the project uses and doesn't declare."""
+    """Return what the project uses and doesn't declare."""
     found = {name for name in parts.referred() if name not in parts.names}
     for address, (_, noun, text, _) in parts.selecting:
         if noun in NAMED:
@@ -138,7 +138,7 @@ def _undeclared(parts: Parts) -> set[str]:
 
 
 def _unused_external(parts: Parts, undeclared: Collection[str]) -> Iterator[Problem]:
-    """The `external` entries of manifests that nothing refers to, in any tenant of their document."""
+    """Yield the `external` entries of manifests that nothing refers to, in any tenant of their document."""
     found: dict[Place, list[tuple[Address, Entry]]] = {}
     for address, entry in parts.external:
         if not (isinstance(entry.value, dict) and entry.value.get("optional")):
@@ -160,7 +160,7 @@ def _located(doubt: Doubt, drafts: Mapping[Address, Draft]) -> Problem:
 
 
 def _sharing(doubt: Doubt, world: World, tenants: Collection[str], drafts: Mapping[Address, Draft]) -> Iterator[str]:
-    """The other tenants that share the place of a selector, as those of one document do."""
+    """Yield the other tenants that share the place of a selector, as those of one document do."""
     own, selector = doubt.address, doubt.selector
     for tenant in tenants:
         sibling = Address(tenant, own.kind, own.name)
@@ -182,7 +182,7 @@ def _selects(world: World, doubt: Doubt, tenants: Iterable[str]) -> bool:
 def _environment_with(
     doubt: Doubt, sharing: Collection[str], tenants: Collection[str], elsewhere: Elsewhere
 ) -> str | None:
-    """The first other environment in which a selector selects something, for a tenant that only that one has too."""
+    """Return the first other environment in which a selector selects something, for a tenant that only that one has too."""
     for name, other in elsewhere():
         more = (one for one in _tenants(other) - {*tenants} if str(doubt.address._replace(tenant=one)) in other.names)
         if _selects(other, doubt, (*sharing, *more)):
@@ -195,7 +195,7 @@ def _tenants(world: World) -> set[str]:
 
 
 def _for_another(doubt: Doubt, environment: str) -> Doubt:
-    """What selects nothing here, and is meant for another environment."""
+    """Return what selects nothing here, and is meant for another environment."""
     message = f"{doubt.problem.message}; it does in the environment {environment}"
     return replace(doubt, problem=replace(doubt.problem, message=message, hint=OPTIONAL), is_error=False)
 

@@ -165,7 +165,7 @@ class Collector:
         return found
 
     def _listed(self, source: Source, document: Document) -> Any:
-        """What `tenants` says, which may be a variable that holds the whole list; None if there is no such variable."""
+        """Return what `tenants` says, which may be a variable that holds the whole list; None if there is no such variable."""
         inner: list[Problem] = []
         listed = document.value["tenants"]
         if isinstance(listed, str):
@@ -266,7 +266,7 @@ def _alike(value: Any) -> Alike:
 
 
 def _name_hint(value: Any) -> str | None:
-    """The name that was probably meant; no value that is not a name already, but for its signs."""
+    """Return the name that was probably meant; no value that is not a name already, but for its signs."""
     if isinstance(value, str):
         near = re.sub("[ _.-]+", "-", value.lower()).strip("-")
         return f"write `{near}`" if is_name(near) else None

@@ -33,7 +33,7 @@ def find_project_file(start: Path) -> Path | None:
 
 
 def real(path: Path | str) -> Path:
-    """The path with its symbolic links followed, as far as they lead somewhere; never raises."""
+    """Return the path with its symbolic links followed, as far as they lead somewhere; never raises."""
     return Path(os.path.realpath(path))
 
 
@@ -74,7 +74,7 @@ def _unreadable(error: OSError, problems: Problems) -> None:
 
 
 def contained(paths: Iterable[Path], root: Path, problems: Problems) -> list[Path]:
-    """The paths that stay inside ``root``; a problem for each that a symbolic link leads out."""
+    """Return the paths that stay inside ``root``; a problem for each that a symbolic link leads out."""
     kept, inside = [], real(root)
     folders: dict[str, bool] = {}
     for path in paths:
@@ -98,7 +98,7 @@ def contained(paths: Iterable[Path], root: Path, problems: Problems) -> list[Pat
 
 
 def project_manifests(project: Project, problems: Problems) -> list[Path]:
-    """The files that ``include`` names (every YAML file without it); overlay folders are not part of the base."""
+    """Return the files that ``include`` names (every YAML file without it); overlay folders are not part of the base."""
     skip = _overlay_folders(project)
     if not project.settings.include:
         found = manifests_below(project.root, problems, skip)
@@ -154,7 +154,7 @@ def _matches(project: Project, index: int, entry: Include, problems: Problems) -
 
 
 def overlay_manifests(project: Project, environment: str, problems: Problems) -> list[list[Path]]:
-    """The files of each overlay folder of an environment, in the folders' order."""
+    """Return the files of each overlay folder of an environment, in the folders' order."""
     groups, root, every = [], real(project.root), _overlay_folders(project)
     for index, name in enumerate(project.settings.environments[environment].overlays):
         where = ("environments", environment, "overlays", index)

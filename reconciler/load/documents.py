@@ -74,7 +74,7 @@ def read_documents(data: bytes, file: str) -> tuple[list[Document], list[Problem
 
 
 def too_large(file: str) -> Problem:
-    """The problem of a file that nobody reads."""
+    """Return the problem of a file that nobody reads."""
     message = f"this file is larger than {MAX_BYTES // 2**20} MiB"
     return Problem("file-too-large", message, place=Place(file), hint="split it, or read it with `--max-file MIB`")
 
@@ -98,7 +98,7 @@ class _Reader(Keys):
             raise Stop
 
     def source(self) -> Callable[[], Any]:
-        """The next event; where lines start with tabs, watches for those that libyaml accepts, inside of brackets."""
+        """Return the next event; where lines start with tabs, watches for those that libyaml accepts, inside of brackets."""
         get = CParser(self.data).get_event
         tabbed: set[int] = set()
         if b"\t" in self.data:

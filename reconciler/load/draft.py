@@ -69,7 +69,7 @@ class Draft(Struct):
         return merged
 
     def _counting(self) -> list[Layer]:
-        """The layers from the last one on that says another ``type``: what is below is replaced as a whole."""
+        """Return the layers from the last one on that says another ``type``: what is below is replaced as a whole."""
         first, known = 0, self.layers[0].value
         for number, layer in enumerate(self.layers[1:], 1):
             value = layer.value
@@ -90,7 +90,7 @@ class Draft(Struct):
         return layer.source.place(layer.index, (*layer.at, *path)), layer.source.path
 
     def _layer(self, path: Path) -> Layer:
-        """The topmost layer that has the path, or what is nearest above it."""
+        """Return the topmost layer that has the path, or what is nearest above it."""
         counting = self._counting()
         layers = [*reversed(counting), *([self.defaults] if self.defaults else [])]
         for length in range(len(path), 0, -1):
@@ -100,7 +100,7 @@ class Draft(Struct):
         return counting[0]
 
     def locate(self, problem: Problem) -> Problem:
-        """Looks for the path in the topmost layer that has it, and for its parents otherwise."""
+        """Place a problem in the topmost layer that has its path, or else the nearest parent."""
         kind, layer, body = KINDS[self.address.kind], self._layer(problem.path), self.body
 
         def shown(path: Path) -> bool:

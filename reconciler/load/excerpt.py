@@ -47,7 +47,7 @@ def excerpt(source_line: str, scalars: Iterable[tuple[Path, bool, int, int]], is
 
 
 def masked_line(source_line: str) -> str:
-    """The line without anything but its indentation and a key: for lines whose meaning is not known."""
+    """Return the line without anything but its indentation and a key: for lines whose meaning is not known."""
     line = _prepare(source_line)
     found = KEY.match(line)
     kept = found[0] if found and not secrets_in(found[2] or "") else KEY.sub(r"\1", found[0]) if found else ""
@@ -65,7 +65,7 @@ def printable(text: str) -> str:
 
 
 def _between(text: str) -> tuple[str, bool]:
-    """What may be shown of the text between two scalars, and whether a comment starts in it.
+    """Return what may be shown of the text between two scalars, and whether a comment starts in it.
 
     Punctuation is shown. Anything else is not: an unquoted password may look like a tag, an anchor or an alias.
     """
@@ -84,7 +84,7 @@ def _punctuation(word: str) -> str:
 
 
 def _prepare(line: str) -> str:
-    """The part of the line that is looked at: cut before it is masked, so that columns stay what they are."""
+    """Return the part of the line that is looked at: cut before it is masked, so that columns stay what they are."""
     line = line.rstrip("\r\n")
     return printable(line) if len(line) <= WIDEST else printable(line[: WIDEST - 1]) + ELLIPSIS
 

@@ -165,7 +165,7 @@ class Outward(NamedTuple):
 
 
 def made_of(resources: list[Resource], nodes: int, copies: int, links: Links, others: Outward) -> Extract:
-    """The columns of resources whose places count from the beginning of their chunk."""
+    """Return the columns of resources whose places count from the beginning of their chunk."""
     shapes: dict[str, int] = {}
     head = {
         "names": ["/".join(r.address) for r in resources],

@@ -40,7 +40,7 @@ class Faults:
             self.hidden_at = self.hidden_at or problem.place
 
     def add(self, code: Code, message: str, at: Any, **more: Any) -> None:
-        """Reports a problem at a key's event, at a mark, or at a place."""
+        """Report a problem at a key's event, at a mark, or at a place."""
         start = getattr(at, "start_mark", at)
         if start is not at and start.line == at.end_mark.line:
             more.setdefault("width", max(1, at.end_mark.column - start.column))

@@ -67,7 +67,7 @@ def refers(undeclared: Collection[str], text: str) -> bool:
 
 
 def unused_external(text: str) -> Problem:
-    """A resource of another project that nothing refers to."""
+    """Return a resource of another project that nothing refers to."""
     message = f"this selects nothing: nothing here refers to {text}"
     return Problem(NOTHING, message, hint=f"take it out, or write a map and {OPTIONAL}")
 
@@ -122,7 +122,7 @@ def _covers(rule: Ignore, resource: Resource) -> bool:
 
 
 def _of_others(rule: Ignore, path: Path, fitting: Collection[tuple[str, str]], matching: list[Address]) -> Unused:
-    """A field that none of the matching resources has, and others of their kind would."""
+    """Return a field that none of the matching resources has, and others of their kind would."""
     one, more = matching[0], len(matching) - 1
     which = f"{one}{f' and {more} more' if more else ''}"
     message = f"this selects nothing: {which} {'have' if more else 'has'} no field `{rule.field}`"
@@ -133,7 +133,7 @@ def _of_others(rule: Ignore, path: Path, fitting: Collection[tuple[str, str]], m
 
 
 def _unknown(field: str, kinds: Collection[str], path: Path) -> Unused:
-    """A field pattern that matches no field of any of the kinds."""
+    """Return a field pattern that matches no field of any of the kinds."""
     if (index := re.search(r"\[\d*\]", field)) is not None:
         message = "this selects nothing: a list is one field, and its items have no paths"
         return Unused(path, Problem(NOTHING, message, hint=f"write `{field[: index.start()]}`"), True, False)
@@ -154,7 +154,7 @@ def _unknown(field: str, kinds: Collection[str], path: Path) -> Unused:
 
 
 def _names_below(part: type[BaseModel], steps: list[str]) -> Iterator[str]:
-    """The names of the fields below what a pattern matches; below a `*`, at any depth."""
+    """Yield the names of the fields below what a pattern matches; below a `*`, at any depth."""
     for path in paths_of(part):
         fits = not steps or (len(path) > 1 and meet(".".join((*steps, "*")), path))
         if fits and path[-1] not in (KEY, ANYTHING) and ("*" in steps or len(path) == len(steps) + 1):
@@ -166,7 +166,7 @@ def _of(kinds: Collection[str]) -> str:
 
 
 def kinds_of(address: str) -> tuple[str, ...]:
-    """The kinds of the resources that an address pattern may match; in a pattern `*` goes over slashes."""
+    """Return the kinds of the resources that an address pattern may match; in a pattern `*` goes over slashes."""
     parts = address.split("/")
     if len(parts) == 3:
         return tuple(kind for kind in KINDS if fnmatchcase(kind, parts[1]))

@@ -42,7 +42,7 @@ class Keys(Faults):
         return self.data.decode().removeprefix("\ufeff")
 
     def scalar(self, event: Any, text: str) -> Any:
-        """The value of a scalar that may be more than text."""
+        """Return the value of a scalar that may be more than text."""
         try:
             if event.tag is not None:
                 return tagged(event.tag, text)
@@ -56,7 +56,7 @@ class Keys(Faults):
         self.add(refused.code, refused.message, at, expected=refused.expected, hint=refused.hint)
 
     def odd_key(self, event: Any, text: str, anchors: dict[str, Anchor]) -> str:
-        """A key in a document with anchors, tags or merges: its text is the key, whatever it looks like."""
+        """Return a key in a document with anchors, tags or merges: its text is the key, whatever it looks like."""
         if event.anchor is not None:
             anchors[event.anchor] = Anchor(self.scalar(event, text), text)
         elif event.tag is not None:
@@ -66,7 +66,7 @@ class Keys(Faults):
         return intern(text)
 
     def take(self, key: str, event: Any, container: dict[str, Any], marks: list[Any]) -> str:
-        """Notes a key that is not an ordinary one."""
+        """Note a key that is not an ordinary one."""
         if key is UNUSABLE:
             self.add("complex-key", "a key must be a text", event.start_mark, hint="write 'key: value'")
         if key not in container:
@@ -76,7 +76,7 @@ class Keys(Faults):
         return key
 
     def alias(self, event: Any, anchor: Anchor | None) -> Anchor | None:
-        """What an alias stands for."""
+        """Return what an alias stands for."""
         if anchor is None:  # its name is not shown: an unquoted password may start with "*"
             hint = "put the text in quotes if the '*' belongs to it"
             self.add("undefined-alias", "no anchor of this name stands above", event.start_mark, hint=hint)
@@ -97,7 +97,7 @@ class Keys(Faults):
         return self.add("duplicate-key", message, event, hint=hint, related=related)
 
     def is_bare(self, key: Any, value: Any) -> bool:
-        """Reports a key without a colon and drops it: `{password:x}` and `{password, x}` hold a secret, but no value."""
+        """Report a key without a colon and drop it: `{password:x}` and `{password, x}` hold a secret, but no value."""
         if key is None or ":" in self.text[key.end_mark.index : value.start_mark.index]:
             return False
         if not self.problems or not self.problems[-1].place or self.problems[-1].place.line != key.start_mark.line + 1:
@@ -106,7 +106,7 @@ class Keys(Faults):
         return True
 
     def close(self, body: dict[str, Any], marks: list[Any]) -> dict[str, Any]:
-        """Merges what ``<<`` brings and drops what is unusable; returns the marks of what is written out."""
+        """Merge what ``<<`` brings and drop what is unusable; return the marks of what is written out."""
         seen = dict(zip(body, marks, strict=True))
         if MERGE in body:
             source = body.pop(MERGE)

@@ -54,7 +54,7 @@ def configured(
     entries: Entries,
     files: Iterable[str],
 ) -> Configuration:
-    """What the files want, with what the project's own file says."""
+    """Return what the files want, with what the project's own file says."""
     settings = project.settings
     external = {one.address for one in settings.external}
     return Configuration(

@@ -14,7 +14,7 @@ Typed: TypeAlias = Callable[[Path], bool]
 
 
 def typed_by(kind: Kind) -> Typed:
-    """The body itself, and the maps inside of it for which the schema says so; a label named `type` is only a label."""
+    """Return the body itself, and the maps inside of it for which the schema says so; a label named `type` is only a label."""
 
     def typed(path: Path) -> bool:
         shapes = (locate(variant, path).shape for variant in kind.variants.values())
@@ -27,7 +27,7 @@ def typed_by(kind: Kind) -> Typed:
 
 
 def deep_merge(base: Any, over: Any, typed: Typed, path: Path = ()) -> Any:
-    """Maps merge by key, null removes, lists and scalars replace; another ``type`` replaces the whole map."""
+    """Merge two values: maps by key, null removes, lists and scalars replace; another ``type`` replaces the whole map."""
     if not isinstance(over, dict):
         return over
     if not isinstance(base, dict) or is_retyped(base, over, typed, path):
@@ -42,7 +42,7 @@ def deep_merge(base: Any, over: Any, typed: Typed, path: Path = ()) -> Any:
 
 
 def fill(body: Mapping[str, Any], defaults: Mapping[str, Any], typed: Typed, path: Path = ()) -> dict[str, Any]:
-    """What the body does not set comes from the defaults; null in the body says that it wants neither."""
+    """Fill what the body does not set from the defaults; null in the body keeps a default away."""
     filled = dict(body)
     for key, value in defaults.items():
         own = filled.get(key)

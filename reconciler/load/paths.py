@@ -16,7 +16,7 @@ STDIN = "-"
 
 
 def check_paths(project: Project, paths: Sequence[str]) -> None:
-    """Raises UsageError for paths that can mean nothing."""
+    """Return raises UsageError for paths that can mean nothing."""
     if "" in paths:
         raise UsageError("an empty text is no PATH", hint="is a variable of your shell not set?")
     if project.has_file and STDIN in paths:
@@ -37,7 +37,7 @@ def is_whole(project: Project, paths: Sequence[str]) -> bool:
 
 
 def may_delete(project: Project, paths: Sequence[str]) -> bool:
-    """A folder is a whole configuration, and so is a project; a file is not."""
+    """Whether a path is a whole configuration, whose missing resources are deleted: a folder or a project, no single file."""
     return project.has_file or all(os.path.isdir(path) for path in paths)
 
 
@@ -61,7 +61,7 @@ def no_such_path(path: FilePath) -> Problem:
 
 
 def held_by(paths: Sequence[str], silent: Set[str], files: list[list[FilePath]], problems: Problems) -> set[str]:
-    """The project's files that the paths hold; a path that holds none but ``silent`` ones is an error."""
+    """Return the project's files that the paths hold; a path that holds none but ``silent`` ones is an error."""
     places = {str(file): real(file) for group in files for file in group}
     found: set[str] = set()
     for given in paths:

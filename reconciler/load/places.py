@@ -50,7 +50,7 @@ class Drafts(Mapping[Address, Draft]):
         return len(self._made)
 
     def declared_in(self, files: Set[str]) -> Iterator[Address]:
-        """What is declared, wholly or in part, in one of these files."""
+        """Yield what is declared, wholly or in part, in one of these files."""
         yield from (
             address for address, draft in self._others.items() if draft.files & files and address in self._catalogue
         )

@@ -93,12 +93,12 @@ class Positions:
         return None if node is None else self._spot(node, VALUE)
 
     def lines_of(self, path: Path) -> tuple[int, int]:
-        """The lines, from 1, on which the key or the item starts and its value ends; 1 and 1 for what is not there."""
+        """Return the lines, from 1, on which the key or the item starts and its value ends; 1 and 1 for what is not there."""
         node = self._find(path)
         return (1, 1) if node is None else (self._key_spot(node).line, self.span(node)[2] + 1)
 
     def nearest(self, path: Path, on_key: bool = False) -> Spot:
-        """The place of the path, or for what is missing the key of the innermost thing around it that is there."""
+        """Return the place of the path, or for what is missing the key of the innermost thing around it that is there."""
         if not self.names:
             return Spot(1, 1, 1)
         node = 0
@@ -135,7 +135,7 @@ class Positions:
             yield (path, False, *columns)
 
     def path(self, node: int) -> Path:
-        """The path of a node where it is written; what stands inside of ``<<`` belongs to the mapping around it."""
+        """Return the path of a node where it is written; what stands inside of ``<<`` belongs to the mapping around it."""
         path: list[str | int] = []
         while node > 0:
             parent = self.parents[node]
@@ -166,7 +166,7 @@ class Positions:
         return self.indexes[node]
 
     def _child(self, node: int, name: str | int) -> int | None:
-        """The child as readers of the document see it: written out, or else the first that a ``<<`` brings."""
+        """Return the child as readers of the document see it: written out, or else the first that a ``<<`` brings."""
         waiting, visited = [node], set[int]()
         while waiting:
             node = self._meant(waiting.pop())
@@ -194,7 +194,7 @@ class Positions:
         return Spot(line + 1, column + 1, max(1, end - column) if within else 1)
 
     def _columns(self, node: int, of: int, line: int) -> tuple[int, int] | None:
-        """What of the line the key or the value covers."""
+        """Return what of the line the key or the value covers."""
         first, start, last, end = self.span(node, of)
         if not first <= line <= last:
             return None
@@ -223,7 +223,7 @@ class _Starts(Sequence[int]):
 
 
 def read_all_positions(data: bytes) -> list[Positions]:
-    """The positions of every document, in one go, up to where the file can be read."""
+    """Return the positions of every document, in one go, up to where the file can be read."""
     found = [Positions()]
     with suppress(Exception):
         get = CParser(data).get_event
@@ -233,7 +233,7 @@ def read_all_positions(data: bytes) -> list[Positions]:
 
 
 def read_positions(data: bytes, index: int) -> Positions:
-    """The positions of the document ``index``, up to where the file can be read."""
+    """Return the positions of the document ``index``, up to where the file can be read."""
     positions = Positions()
     # Whatever it is, whoever read the document has reported it.
     with suppress(Exception):
@@ -242,7 +242,7 @@ def read_positions(data: bytes, index: int) -> Positions:
 
 
 def _read(get: Callable[[], Any], index: int, positions: Positions) -> bool:
-    """Reads the document ``index`` of those that follow; says whether the file may be read on."""
+    """Read the document ``index`` of those that follow; says whether the file may be read on."""
     while index:
         index -= type(event := get()) is DocumentEndEvent
         if type(event) is StreamEndEvent:
@@ -299,7 +299,7 @@ def _key_text(event: Any, anchors: dict[str, tuple[int, str]]) -> str:
 
 
 def _skip(get: Callable[[], Any], kind: type) -> None:
-    """Reads over a mapping or list that stands where a key is expected."""
+    """Read over a mapping or list that stands where a key is expected."""
     depth = int(kind in (MappingStartEvent, SequenceStartEvent))
     while depth:
         kind = type(get())

@@ -54,14 +54,14 @@ class Project:
         return self.source is not None
 
     def defaults(self, kind: str) -> tuple[Path, dict[str, Any]] | None:
-        """The kind's defaults as written, and where they stand."""
+        """Return the kind's defaults as written, and where they stand."""
         for key in (KINDS[kind].plural, kind):
             if key in self.settings.defaults:
                 return ("defaults", key), self.raw["defaults"][key]
         return None
 
     def variables(self, environment: str | None) -> dict[str, Any]:
-        """The values as written (a decimal keeps all of its digits); those of the environment win."""
+        """Return the values as written (a decimal keeps all of its digits); those of the environment win."""
         found: dict[str, Any] = dict(self.raw.get("variables", {}))
         if environment is not None:
             found |= (self.raw["environments"][environment] or {}).get("variables", {})
@@ -73,7 +73,7 @@ class Project:
         return [self.root / name for name in named]
 
     def secret_policy(self, environment: str | None) -> Policy:
-        """What a tenant's references may reach; what the environment says wins over the project."""
+        """Return what a tenant's references may reach; what the environment says wins over the project."""
         schemes = dict(self.settings.secrets.schemes)
         if environment is not None:
             for name, own in self.settings.environments[environment].schemes.items():
@@ -101,7 +101,7 @@ def without_file(root: FilePath) -> Project:
 
 
 def read_project(path: FilePath, problems: Problems) -> Project | None:
-    """Reads and validates ``reconciler.yaml``; None where it can't be used, with the problems added."""
+    """Read and validate ``reconciler.yaml``; None where it can't be used, with the problems added."""
     source = read_source(path, problems)
     if source is None:
         return None

@@ -262,5 +262,5 @@ class ProjectFile(Part):
 
 
 def shown_in(raw: Any) -> Callable[[Path], bool]:
-    """What may be shown of a project's file: what its schema knows, and does not keep private."""
+    """Return what may be shown of a project's file: what its schema knows, and does not keep private."""
     return lambda path: bool(path) and shown((ProjectFile,), raw, path) and not looks_secret(str(path[-1]))

@@ -36,7 +36,7 @@ class ScalarRefused(Exception):
 
 
 def plain(text: str) -> Any:
-    """The value of a text without quotes. Decimals keep what is written: no binary float comes in between."""
+    """Return the value of a text without quotes. Decimals keep what is written: no binary float comes in between."""
     if text in WORDS:
         return WORDS[text]
     found = NUMBER.fullmatch(text)
@@ -58,7 +58,7 @@ def plain(text: str) -> Any:
 
 
 def tagged(tag: str, text: str) -> Any:
-    """The value of a text with a tag."""
+    """Return the value of a text with a tag."""
     name = tag.removeprefix(STANDARD) if tag.startswith(STANDARD) else ""
     if tag == "!" or name == "str":
         return text
@@ -74,7 +74,7 @@ def tagged(tag: str, text: str) -> Any:
 
 
 def unknown_tag(tag: str, has_content: bool) -> ScalarRefused:
-    """An unquoted password that starts with ``!`` is read as a tag, so only what is surely one is named."""
+    """Return the refusal of a tag, named only if it surely is one: an unquoted password that starts with ``!`` is read as a tag."""
     if tag.startswith(STANDARD):
         tag = tag.replace(STANDARD, "!!")
         known = SPEAKING_TAG.fullmatch(tag[1:]) is not None

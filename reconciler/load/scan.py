@@ -61,7 +61,7 @@ def scan_text(name: str, data: bytes) -> Scanned:
 
 
 def _decoded(data: bytes) -> str | None:
-    """The text of a file; None for one that is binary."""
+    """Return the text of a file; None for one that is binary."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     return None if b"\0" in data[:8192] else data.decode(errors="replace").removeprefix("\ufeff")
@@ -98,7 +98,7 @@ def _in_pieces(line: str) -> Iterator[Sighting]:
 
 
 def _by_value(name: str, data: bytes, by_line: list[Problem]) -> list[Problem]:
-    """What YAML says, escapes, lists of arguments and `{plain: …}` included; its lines count for comments."""
+    """Return what YAML says, escapes, lists of arguments and `{plain: …}` included; its lines count for comments."""
     problems = Problems()
     source = parse_source(name, data, problems)
     if problems.found:

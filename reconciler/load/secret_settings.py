@@ -34,7 +34,7 @@ _VARIABLES = re.compile(r"[A-Z_][A-Z0-9_]*\*?\Z")
 
 
 def _variables(text: str) -> str:
-    """A name, or a prefix that ends where one tenant's name can't go on as another's."""
+    """Parse a name, or a prefix that ends where one tenant's name can't go on as another's."""
     whole = text.replace(TENANT, UPPER)
     before, named, after = whole.partition(UPPER)
     if "${" in before + after:

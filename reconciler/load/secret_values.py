@@ -67,12 +67,12 @@ def suspects_in(value: Any) -> Iterator[Suspect]:
 
 
 def _name_above(path: Path) -> str:
-    """The name that the items of a list stand under."""
+    """Return the name that the items of a list stand under."""
     return next((part for part in reversed(path) if isinstance(part, str)), "")
 
 
 def _among_arguments(items: list[Any], path: Path) -> Iterator[Suspect]:
-    """What only its place among a program's arguments makes a secret: ``--token x``, ``--env=TOKEN=x``."""
+    """Yield what only its place among a program's arguments makes a secret: ``--token x``, ``--env=TOKEN=x``."""
     if any(isinstance(item, str) and item[:1] == "-" for item in items):
         for at in secret_arguments(items):
             if not holds_secret("", items[at]):
@@ -99,7 +99,7 @@ def secret_problems(source: Source, document: Document, tenant: str = "") -> Ite
 
 
 def _address(path: Path, tenant: str) -> tuple[str | None, Path]:
-    """The resource that a path of a document belongs to, and what of the path is below it."""
+    """Return the resource that a path of a document belongs to, and what of the path is below it."""
     kind = BY_PLURAL.get(str(path[0])) if path else None
     if kind is None or len(path) < 2 or not tenant or not is_name(path[1]):
         return None, path

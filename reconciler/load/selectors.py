@@ -79,7 +79,7 @@ OPTIONAL = "say `optional: true` if that is meant"
 
 @cache
 def _callable() -> tuple[str, ...]:
-    """The words of what a policy may name and a caller call: kinds, and parts of a kind's resources."""
+    """Return the words of what a policy may name and a caller call: kinds, and parts of a kind's resources."""
     calls = (KINDS[name].calls for name in kinds_that(Ability.NAMEABLE))
     return tuple(one.word for one in calls if one is not None)
 
@@ -114,7 +114,7 @@ def said_by(resources: Iterable[Resource]) -> Iterator[tuple[Address, Said]]:
 
 
 def _parts(resource: Resource) -> Iterator[Offer]:
-    """The parts of a resource that can be called, which policies may name as targets."""
+    """Yield the parts of a resource that can be called, which policies may name as targets."""
     calls = KINDS[resource.address.kind].calls
     for part in calls.parts(resource.body) if calls is not None and calls.parts is not None else ():
         for noun in (TARGET, ALLOWED_TARGET):
@@ -228,7 +228,7 @@ class World(Struct, frozen=True, dict=True):
         return [*self._short.get((tenant, noun), ()), *self.offers.get((tenant, noun), ())]
 
     def moved_to(self, tenant: str, selector: Selector) -> str | None:
-        """The new name of what a literal names by its former one."""
+        """Return the new name of what a literal names by its former one."""
         _, noun, text, _ = selector
         if noun not in NAMED:
             return None
@@ -236,7 +236,7 @@ class World(Struct, frozen=True, dict=True):
         return new.split("/", 2 if noun == CALLER else 1)[-1] or None
 
     def meant(self, tenant: str, selector: Selector) -> str | None:
-        """What may have been meant by a literal that selects nothing."""
+        """Return what may have been meant by a literal that selects nothing."""
         _, noun, text, _ = selector.of_any_effect
         if noun in NAMED:
             words: Collection[str] = self._nameable(tenant, noun)
@@ -278,7 +278,7 @@ def doubts(world: World, selecting: Iterable[tuple[Address, Selector]]) -> Itera
 
 
 def _label_meant(text: str, words: Iterable[str]) -> str | None:
-    """The label that may have been meant: a key like an unknown one, or a value like that of a known key."""
+    """Return the label that may have been meant: a key like an unknown one, or a value like that of a known key."""
     values: dict[str, list[str]] = defaultdict(list)
     for word in words:
         key, _, value = word.partition("=")
@@ -319,7 +319,7 @@ def _in_common(one: str, other: str) -> int:
 
 
 def _uncallable(address: Address, selector: Selector) -> Problem:
-    """What an allow selects, and nobody can call: data behind a template is allowed by the template's name."""
+    """Return what an allow selects, and nobody can call: data behind a template is allowed by the template's name."""
     kind = selector.text.partition("/")[0]
     if selector.noun == ALLOWED_LABEL:
         says = "nothing that has this label"

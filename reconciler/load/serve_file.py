@@ -266,7 +266,7 @@ class ServeFile(Part):
 
 
 def read_serve(path: FilePath) -> ServeFile:
-    """Raises ConfigurationInvalid with every problem and its place."""
+    """Read serve.yaml. Raises ConfigurationInvalid with every problem and its place."""
     problems = Problems()
     source = read_source(path, problems)
     problems.raise_if_any()

@@ -59,7 +59,7 @@ class Source(Struct, dict=True):
         return Place(self.name, spot.line, spot.column)
 
     def locate(self, problem: Problem, index: int, path: Path, shown: Shown) -> Problem:
-        """The problem with its place, its line as it may be shown, and the caret's width."""
+        """Return the problem with its place, its line as it may be shown, and the caret's width."""
         spot = self.positions(index).nearest(path, problem.on_key)
         if problem.code in MASKED_CODES:
             self.masked.add(spot.line)
@@ -72,7 +72,7 @@ class Source(Struct, dict=True):
         return self._excerpted(problem, spot.line, spot.column, shown)
 
     def masking(self, problem: Problem) -> Problem:
-        """The same problem, without any value if another one on its line masks it."""
+        """Return the same problem, without any value if another one on its line masks it."""
         line, column = (problem.place.line, problem.place.column) if problem.place else (None, None)
         if line not in self.masked or line not in self._document_on or column is None:
             return problem

@@ -33,13 +33,13 @@ class Known:
         return {(kind, name): tenant for tenant, kind, name in sorted(self._addresses, reverse=True)}
 
     def near(self, target: Address) -> str | None:
-        """The nearest name of the same tenant and kind; none any more once the budget is spent."""
+        """Return the nearest name of the same tenant and kind; none any more once the budget is spent."""
         names = self._names.get((target.tenant, target.kind), [])
         self._left -= len(names)
         return nearest(target.name, names) if self._left > 0 else None
 
     def instead_of(self, target: Address) -> str:
-        """What may have been meant by a reference to something that is not there."""
+        """Return what may have been meant by a reference to something that is not there."""
         tenant, kind, name = target
         if kind not in KINDS:
             meant = nearest(kind, KINDS)

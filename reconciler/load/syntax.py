@@ -52,13 +52,13 @@ WORDS = {
 
 
 def place_after(before: str, file: str) -> Place:
-    """The place of what follows after this text."""
+    """Return the place of what follows after this text."""
     before = before.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def encoding_problem(data: bytes, file: str) -> Problem | None:
-    """What libyaml must not even see, because it would misread it."""
+    """Return what libyaml must not even see, because it would misread it."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -74,7 +74,7 @@ def encoding_problem(data: bytes, file: str) -> Problem | None:
 
 
 def character_problem(data: bytes, file: str) -> Problem:
-    """The first control character of the file."""
+    """Return the first control character of the file."""
     text = data.decode()
     found = STRAY.search(text)
     place = place_after(text[: found.start()], file) if found else Place(file)

@@ -90,7 +90,7 @@ class _Known:
 
 
 def _reached(start: Kind) -> set[str]:
-    """The kinds that resources of this one may refer to, over however many steps."""
+    """Return the kinds that resources of this one may refer to, over however many steps."""
     found: set[str] = set()
     stack = [start]
     while stack:

@@ -31,7 +31,7 @@ class Address(NamedTuple):
 
     @classmethod
     def of(cls, name: str) -> Address:
-        """What ``str()`` made of an address; nothing is checked, since this is done for every resource."""
+        """Return what ``str()`` made of an address; nothing is checked, since this is done for every resource."""
         return tuple.__new__(cls, name.split("/"))
 
     @classmethod

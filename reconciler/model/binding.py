@@ -34,7 +34,7 @@ class Reviewed(NamedTuple):
 
 
 def names_meant(body: Body | None) -> frozenset[str]:
-    """The secrets of the database that a body refers to."""
+    """Return the secrets of the database that a body refers to."""
     return frozenset(use.reference.name for use in references_in(body or {}) if use.reference.scheme == "encrypted")
 
 

@@ -27,12 +27,12 @@ def digest(value: Any) -> str:
 
 
 def digest_of_text(text: str) -> str:
-    """The same of what is canonical JSON already."""
+    """Return the same of what is canonical JSON already."""
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def get(body: Any, path: Path, default: Any = None) -> Any:
-    """The value at ``path``, or ``default`` where the path leads nowhere."""
+    """Return the value at ``path``, or ``default`` where the path leads nowhere."""
     for part in path:
         try:
             body = body[part]
@@ -47,7 +47,7 @@ def has(body: Any, path: Path) -> bool:
 
 
 def put(body: Any, path: Path, value: Any) -> Any:
-    """A copy of ``body`` with ``value`` at ``path``; only what lies on the path is copied, missing maps are made."""
+    """Return a copy of ``body`` with ``value`` at ``path``; only what lies on the path is copied, missing maps are made."""
     if not path:
         return value
     head, rest = path[0], path[1:]
@@ -58,7 +58,7 @@ def put(body: Any, path: Path, value: Any) -> Any:
 
 
 def drop(body: Any, path: Path) -> Any:
-    """A copy of ``body`` without what stands at ``path``."""
+    """Return a copy of ``body`` without what stands at ``path``."""
     if not path or not has(body, path):
         return body
     head, rest = path[0], path[1:]

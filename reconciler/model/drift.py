@@ -26,12 +26,12 @@ class Drift(Struct, frozen=True):
     left_out: tuple[LeftOut, ...] = ()
 
     def totals(self) -> dict[str, int]:
-        """Findings of each sort, none left out."""
+        """Return findings of each sort, none left out."""
         found = Counter(finding.op for finding in self.findings)
         return {op: found[op] for op in OPS} | ({FORGED: found[FORGED]} if found[FORGED] else {})
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Findings per tenant, kind and sort (created, changed, deleted)."""
+        """Return findings per tenant, kind and sort (created, changed, deleted)."""
         counted = Counter((f.address.tenant, f.address.kind, f.op) for f in self.findings)
         found: dict[str, dict[str, dict[str, int]]] = {}
         for (tenant, kind, op), count in sorted(counted.items()):

@@ -66,7 +66,7 @@ class Unordered:
 
 
 def fail(code: Code | Translated, message: str, **context: Any) -> PydanticCustomError:
-    """An error of a field; ``message`` must not repeat the value."""
+    """Return an error of a field; ``message`` must not repeat the value."""
     return PydanticCustomError(code, message, context or None)
 
 

@@ -103,7 +103,7 @@ def grown(empty_is_all: bool) -> Judge:
 
 
 def other_scopes(before: Any, after: Any) -> bool:
-    """A scope more, or none any more: then the server chooses them."""
+    """Whether there is another scope, or none any more: then the server chooses them."""
     old, new = ({*map(str, value or ())} for value in (before, after))
     return bool(new - old) or (bool(old) and not new)
 
@@ -117,7 +117,7 @@ _BOUNDS = ("enum", "from", "max", "max_length", "min", "pattern")
 
 
 def loses_bounds(before: Any, after: Any) -> bool:
-    """An entry of a map that is gone and bounded what a caller may give: under another name it may be free."""
+    """Whether an entry of a map that bounded what a caller may give is gone: under another name it may be free."""
     gone = [one for name, one in (before or {}).items() if name not in (after or {})]
     return any(one.get(bound) is not None for one in gone for bound in _BOUNDS)
 
@@ -128,12 +128,12 @@ def leaves_value(value: Any) -> Judge:
 
 
 def set_before(before: Any, after: Any) -> bool:
-    """A condition that was there, and is another one or gone."""
+    """Whether a condition that was there is another one or gone."""
     return before is not ABSENT and bool(before != after)
 
 
 def appears(before: Any, after: Any) -> bool:
-    """A value where there was none."""
+    """Whether there is a value where there was none."""
     return before is ABSENT and after is not ABSENT
 
 
@@ -143,17 +143,17 @@ def vanishes(before: Any, after: Any) -> bool:
 
 
 def raised(before: Any, after: Any) -> bool:
-    """An upper bound that is higher, or gone."""
+    """Whether an upper bound is higher, or gone."""
     return before != after and (after is ABSENT or (before is not ABSENT and _number(after) > _number(before)))
 
 
 def lowered(before: Any, after: Any) -> bool:
-    """An upper bound that is lower, or new."""
+    """Whether an upper bound is lower, or new."""
     return bool(before != after) and not raised(before, after)
 
 
 def floor_lowered(before: Any, after: Any) -> bool:
-    """A lower bound that is lower, or gone."""
+    """Whether a lower bound is lower, or gone."""
     return before != after and (after is ABSENT or (before is not ABSENT and _number(after) < _number(before)))
 
 

@@ -118,7 +118,7 @@ class Kind(Struct, frozen=True):
         return ability in self.abilities
 
     def references_of(self, tenant: str, body: Mapping[str, Any]) -> Iterator[Reference]:
-        """The resources that a body names, in the same tenant; malformed values are passed over."""
+        """Yield the resources that a body names, in the same tenant; malformed values are passed over."""
         for ref in self.references:
             one = ref.path[0]
             # most references are a field of the body itself, and this is asked for every resource

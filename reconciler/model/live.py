@@ -144,5 +144,5 @@ class Live(Struct, frozen=True):
         return owns(address, self.rows, self.applied)
 
     def owner(self, address: Address) -> str | None:
-        """The other project that owns the live row, if one does."""
+        """Return the other project that owns the live row, if one does."""
         return owner_of(address, self.rows, self.owners)

@@ -47,7 +47,7 @@ class RuntimeEvent(Struct, frozen=True):
 
 
 def subscribed(destinations: Iterable[Destination], event: str) -> tuple[str, ...]:
-    """The names of the destinations that want to hear of this."""
+    """Return the names of the destinations that want to hear of this."""
     return tuple(destination.name for destination in destinations if event in destination.events)
 
 

@@ -52,7 +52,7 @@ class Resource(Struct, frozen=True, eq=False):
 def resource_of(
     address: Address, spec: Spec, source: Place | None = None, explicit: frozenset[Path] | None = None
 ) -> Resource:
-    """A resource of a validated spec; ``explicit`` where the spec can't tell what was written: it was read back whole."""
+    """Return a resource of a validated spec; ``explicit`` where the spec can't tell what was written: it was read back whole."""
     body = spec.normalised()
     written = explicit_paths(spec) if explicit is None else explicit
     return Resource(address, canonical(body), source, written, known_body=body)

@@ -72,7 +72,7 @@ _SCHEME = re.compile(r"(?i:bearer|basic)[ \t]")
 
 
 def may_have_form(text: str) -> bool:
-    """A quick look: whether any word of the text begins one of the forms."""
+    """Whether any word of the text begins one of the forms: a quick look."""
     return (
         not _EXACT.isdisjoint(_WORD.findall(text))
         or _STARTS.search(text) is not None

@@ -51,7 +51,7 @@ class SecretRef(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> SecretRef:
-        """Raises ValueError with a message that never repeats the text, which may be a secret."""
+        """Parse a reference. Raises ValueError with a message that never repeats the text, which may be a secret."""
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in SCHEMES:
             raise ValueError(f"expected a reference to a secret, such as {EXAMPLE}; a plain value is refused")

@@ -114,7 +114,7 @@ def may_be_secret(text: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """The text with a mask in place of every secret."""
+    """Return the text with a mask in place of every secret."""
     shown, at = [], 0
     for one in secrets_in(text):
         shown += [text[at : one.start], MASK]
@@ -137,7 +137,7 @@ def hints_secret(name: str) -> bool:
 
 
 def secret_arguments(arguments: Sequence[Any]) -> Iterator[int]:
-    """The indexes of a program's arguments that hold a secret.
+    """Yield the indexes of a program's arguments that hold a secret.
 
     ``--token=x``, ``x`` after ``--token``, ``--env=TOKEN=x``, ``Authorization: x``, a URL's password or ``?api_key=x``, and
     whatever looks like a secret by itself.
@@ -346,7 +346,7 @@ def is_random(run: str) -> bool:
 
 
 def _likeness(text: str) -> float:
-    """The share of common ones among the pairs of letters."""
+    """Return the share of common ones among the pairs of letters."""
     pairs = _PAIR.findall(text)
     return sum(map(_COMMON.__contains__, pairs)) / len(pairs) if len(pairs) >= 4 else 0.0
 

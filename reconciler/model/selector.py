@@ -55,7 +55,7 @@ class Offer(NamedTuple):
 
 
 def label(key: str, value: str) -> str:
-    """The word for a label."""
+    """Return the word for a label."""
     return f"{key}={value}"
 
 

@@ -27,7 +27,7 @@ class Part(BaseModel):
     )
 
     def normalised(self) -> Body:
-        """The normalised JSON, defaults included; fields without a value are left out, so a new optional field is no change."""
+        """Return the normalised JSON, defaults included; fields without a value are left out, so a new optional field is no change."""
         return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 

@@ -17,7 +17,7 @@ MIN_KEY_BYTES = 24
 
 
 def webhook(letter: Letter, secret: Secret | None, now: int) -> Message:
-    """The event as it stands in the outbox: the same id and the same bytes at each attempt."""
+    """Return the event as it stands in the outbox: the same id and the same bytes at each attempt."""
     body = letter.event.encode()
     signature = base64.b64encode(hmac.new(_key(secret), f"{letter.id}.{now}.".encode() + body, sha256).digest())
     headers = {

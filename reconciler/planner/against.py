@@ -12,7 +12,7 @@ from reconciler.model.live import Applied, DatabaseState, Live, ProjectRow, Row,
 
 
 def live_of_export(document: Any, project: str) -> Live:
-    """What ``export --canonical`` wrote, as if nobody had changed anything since. Raises IntegrityFailed, Refused."""
+    """Return what ``export --canonical`` wrote, as if nobody had changed anything since. Raises IntegrityFailed, Refused."""
     try:
         if document["format_version"] != "1.0":
             raise ValueError

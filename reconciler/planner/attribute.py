@@ -22,7 +22,7 @@ def attributed(
     explicit_now: Collection[Path],
     explicit_then: Collection[Path],
 ) -> tuple[FieldChange, ...]:
-    """The fields that change from ``live`` to ``desired``; ``explicit_*`` are the paths that somebody wrote.
+    """Return the fields that change from ``live`` to ``desired``; ``explicit_*`` are the paths that somebody wrote.
 
     ``applied`` is None for a resource that is being taken over: all that changes in it is the configuration's doing.
     """
@@ -90,7 +90,7 @@ def keep_ignored(address: Address, live: Body, desired: Body, rules: Rules, toda
 
 
 def _whole(change: Difference, live: Body, desired: Body) -> Path:
-    """The topmost of the maps that are on one side only and hold the field; the field itself if there is none."""
+    """Return the topmost of the maps that are on one side only and hold the field; the field itself if there is none."""
     lengths = range(1, len(change.path))
     ways = (change.path[:length] for length in lengths)
     return next((way for way in ways if has(live, way) != has(desired, way)), change.path)

@@ -56,7 +56,7 @@ def _explicit(wanted: Resource, marks: frozenset[Path]) -> tuple[Path, ...]:
 
 
 def kept_marks(applied: Applied | None) -> frozenset[Path]:
-    """What a row goes on remembering, whatever is written: from whom it was taken over."""
+    """Return what a row goes on remembering, whatever is written: from whom it was taken over."""
     return NO_MARKS if applied is None else frozenset(path for path in applied.explicit if path[:1] == (ADOPTED,))
 
 
@@ -67,7 +67,7 @@ def _sorted(paths: frozenset[Path]) -> tuple[Path, ...]:
 
 
 def compare(wanted: Resource, sides: Sides, configuration: Configuration, today: date) -> Change | None:
-    """The change from live to wanted, or None where nothing has to be written.
+    """Return the change from live to wanted, or None where nothing has to be written.
 
     Raises ConfigurationInvalid where the fields that ignore rules keep don't fit what is wanted.
     """
@@ -134,7 +134,7 @@ def _with_action(change: Change, outside: bool) -> Change | None:
 
 
 def _other_identity(before: Normal, base: Normal | None, wanted: Resource, rules: Rules, today: date) -> str | None:
-    """The field by which wanted is another thing than what is there; None where it is the same.
+    """Return the field by which wanted is another thing than what is there; None where it is the same.
 
     A body that no longer parses is no other thing: it is still what was last applied.
     """
@@ -172,7 +172,7 @@ def _unchanged(after: Body, fields: tuple[FieldChange, ...]) -> int:
 
 
 def remove(address: Address, action: Action, live: Live, reason: str) -> Change:
-    """A resource of ours that is no longer wanted: deleted, or let go of."""
+    """Return a resource of ours that is no longer wanted: deleted, or let go of."""
     row, applied = live.rows[address], live.applied[address]
     before = normal(row)
     outside = None if as_applied(row, applied) else row.touch
@@ -183,7 +183,7 @@ def remove(address: Address, action: Action, live: Live, reason: str) -> Change:
 
 
 def outside_change(address: Address, live: Live, configuration: Configuration, today: date) -> OutsideChange | None:
-    """What somebody else did to a resource of ours since it was last applied; None for nothing."""
+    """Return what somebody else did to a resource of ours since it was last applied; None for nothing."""
     applied, row = live.applied[address], live.rows.get(address)
     if row is None or row.uid != applied.uid:
         touch = live.deletions.get(address, Touch())

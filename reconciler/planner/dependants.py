@@ -15,7 +15,7 @@ MOST = 1000
 
 
 def dependants_of(changed: Iterable[Address], configuration: Configuration) -> tuple[Dependant, ...]:
-    """The nearest first, then by address; each with what it refers to of all that is told here."""
+    """Return the dependants, the nearest first, then by address; each with what it refers to of all that is named here."""
     there = {*map(str, changed)}
     if not there:
         return ()

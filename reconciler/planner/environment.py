@@ -7,7 +7,7 @@ from reconciler.model.live import ProjectRow
 
 
 def require_environment(row: ProjectRow | None, project: str, environment: str | None) -> None:
-    """Raises Refused where the database belongs to another environment; a new project takes the one it comes with."""
+    """Raise Refused where the database belongs to another environment; a new project takes the one it comes with."""
     if row is not None and row.environment != environment:
         raise Refused(
             f"this database belongs to the environment {row.environment or '(none)'!r} of the project {project!r}, "

@@ -114,7 +114,7 @@ def _settled(configuration: Configuration, live: Live) -> Mapping[Address, list[
 
 
 def _left_out(one: Misfit, stays: bool, selection: Selection) -> Problem:
-    """What the selection, or --no-delete, leaves as it is live, and what to type to take it in."""
+    """Return what the selection, or --no-delete, leaves as it is live, and what to type to take it in."""
     ends = [one.resource] if stays else one.ends
     missing = [end for end in ends if not selection.selects(end)]
     kept = [end for end in ends if selection.selects(end)] if not selection.replaces else []

@@ -59,7 +59,7 @@ def _unplanned(
 
 
 def _ignored(configuration: Configuration, live: Live, setting: Setting, selection: Selection) -> Iterator[LeftOut]:
-    """The fields whose live values stay, though the configuration says otherwise."""
+    """Yield the fields whose live values stay, though the configuration says otherwise."""
     fields = 0
     found = []
     for address in live.rows if configuration.ignore else ():

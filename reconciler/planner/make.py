@@ -187,7 +187,7 @@ def _changes(
 
 
 def _unsettled(configuration: Configuration, live: Live) -> Iterable[tuple[Address, Resource]]:
-    """What has to be looked at, in key order."""
+    """Return what has to be looked at, in key order."""
     resources = configuration.resources
     if not live.settled:
         return sorted(resources.items(), key=itemgetter(0))
@@ -203,7 +203,7 @@ def _settled(live: Live, selection: Selection) -> int:
 
 
 def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None) -> Sides:
-    """Raises Refused for a row that is not ours and that we were not told to take over."""
+    """Return both sides of an address. Raises Refused for a row that is not ours and that no entry takes over."""
     if live.owns(row.address):
         previous = row.address if row.address != wanted.address else None
         return Sides(row, live.applied[row.address], previous=previous)
@@ -221,7 +221,7 @@ def _sides(wanted: Resource, row: Row, live: Live, adoption: Adoption | None) ->
 def _removals(
     configuration: Configuration, live: Live, selection: Selection, past: Past, removed: Mapping[Address, Address]
 ) -> Iterator[Change]:
-    """``removed`` maps a live name to the later one under which an entry speaks of the resource."""
+    """Yield the removals; ``removed`` maps a live name to the later one under which an entry speaks of the resource."""
     kept = {removal.address for removal in configuration.removals if not removal.destroy}
     kept |= {old for old, new in removed.items() if new in kept}
     gone = [address for address in live.applied if address not in configuration.resources and address not in past.moves]
@@ -304,7 +304,7 @@ def _tenants_gone(plan: Plan, live: Live) -> tuple[str, ...]:
 
 
 def _elsewhere(plan: Plan, live: Live) -> Iterator[Blocker]:
-    """A uid that is to come back lives under another name, where somebody else put it."""
+    """Yield uids that are to come back and live under another name, where somebody else put them."""
     wanted = {(c.address.tenant, c.restored_uid): c.address for c in plan.changes if c.restored_uid}
     ended = {change.address for change in plan.changes if change.action.destroys} if wanted else set()
     for place, row in live.rows.items() if wanted else ():

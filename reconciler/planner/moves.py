@@ -83,7 +83,7 @@ class _Names:
         self.live = live
 
     def after(self, start: Address) -> Iterator[Address]:
-        """The names that entries lead to, up to the last one, or around a circle and back to ``start``."""
+        """Return the names that entries lead to, up to the last one, or around a circle and back to ``start``."""
         return _walk(start, self.steps)
 
     def before(self, start: Address) -> Iterator[Address]:
@@ -196,7 +196,7 @@ def _leaving(new: Address) -> Path:
 
 
 def marks_of(desired: Configuration) -> Mapping[Address, frozenset[Path]]:
-    """What the rows at both ends of each entry remember of it, among what their author wrote."""
+    """Return what the rows at both ends of each entry remember of it, among what their author wrote."""
     found: dict[Address, frozenset[Path]] = {}
     for move in desired.moves:
         found[move.new] = found.get(move.new, frozenset()) | {_coming(move.old)}

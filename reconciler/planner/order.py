@@ -11,7 +11,7 @@ from reconciler.planner.needs import Needs
 
 
 def ordered(changes: Iterable[Change], needs: Needs) -> tuple[Change, ...]:
-    """The same changes always give the same order, whatever order they come in."""
+    """Sort changes; the same ones get the same order, whatever order they come in."""
     depth = _depths(needs)
     steps: dict[tuple[int, int], list[Change]] = {}
     changes = [*changes]

@@ -63,7 +63,7 @@ def targets_of_row(row: Row) -> Iterator[Address]:
 
 
 def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, live: Live) -> Iterator[Blocker]:
-    """Yields what only other projects can mend; raises ConfigurationInvalid for what this selection leaves out."""
+    """Yield what only other projects can mend; raises ConfigurationInvalid for what this selection leaves out."""
     written = written_by(plan.changes)
     left_out: list[Problem] = []
     for address, target in unmet(written, needs, live.holds):
@@ -119,7 +119,7 @@ def _left_out(address: Address, target: Address, what: str, missing: Address) ->
 def _settled_dependants(
     written: Written, configuration: Configuration, live: Live
 ) -> Iterator[tuple[Address, Address]]:
-    """The same of what is settled, whose live bodies are those of the configuration."""
+    """Yield the same of what is settled, whose live bodies are those of the configuration."""
     wanted = {str(address): address for address in written.gone} if live.settled else {}
     for name, target in links_of(configuration.resources) if wanted else ():
         if target in wanted and name in live.settled:

@@ -96,7 +96,7 @@ def _of_bodies(change: Change, moves: Moves) -> Iterator[str]:
 
 
 def _of_names(change: Change, names: Names) -> Iterator[str]:
-    """What follows from what the change's name, its references and its secrets stood for."""
+    """Yield what follows from what the change's name, its references and its secrets stood for."""
     address, after = change.address, change.after
     if after is None or change.action is Action.FORGET:
         return
@@ -113,7 +113,7 @@ def _of_names(change: Change, names: Names) -> Iterator[str]:
 
 
 def _of_pairs(pairs: Iterable[Pair], moves: Moves) -> Iterator[str]:
-    """The risks of a field that had changed from the one body to the other; what concerns only one resource is none of them."""
+    """Yield the risks of a field that had changed from the one body to the other; what concerns only one resource is none of them."""
     for address, before, after in pairs:
         kind = KINDS[address.kind]
         before = _followed(kind, address.tenant, before, moves) if moves else before
@@ -121,7 +121,7 @@ def _of_pairs(pairs: Iterable[Pair], moves: Moves) -> Iterator[str]:
 
 
 def _followed(kind: Kind, tenant: str, before: Body, moves: Moves) -> Body:
-    """The body with the new names of the resources that it refers to."""
+    """Return the body with the new names of the resources that it refers to."""
     for path, target in kind.references_of(tenant, before):
         if (new := moves.get(target)) is not None:
             name = f"{new.kind}/{new.name}" if "/" in get(before, path) else new.name

@@ -35,7 +35,7 @@ def rotated(known: Fingerprints, now: Fingerprints) -> dict[Address, tuple[Path,
 
 
 def with_reviewed(plan: Plan, uids: Mapping[tuple[str, str], str]) -> Plan:
-    """The same plan, with the secrets that its changes refer to; ``uids`` are those of the database, by tenant and name."""
+    """Return the same plan, with the secrets that its changes refer to; ``uids`` are those of the database, by tenant and name."""
     names = {
         (change.address.tenant, name)
         for change in plan.changes
@@ -46,7 +46,7 @@ def with_reviewed(plan: Plan, uids: Mapping[tuple[str, str], str]) -> Plan:
 
 
 def with_replaced(plan: Plan, configuration: Configuration, live: Live, selection: Selection) -> Plan:
-    """The same plan, in which a reference is bound anew where it points to another secret than the one that was applied."""
+    """Return the same plan, in which a reference is bound anew where it points to another secret than the one that was applied."""
     if not live.replaced:
         return plan
     wanted = ((address, configuration.resources.get(address), names) for address, names in live.replaced.items())
@@ -63,7 +63,7 @@ def with_secrets(
     selection: Selection,
     op: str = "secret",
 ) -> Plan:
-    """The same plan, in which those resources are updated: who uses them has to fetch the new secret."""
+    """Return the same plan, in which those resources are updated: who uses them has to fetch the new secret."""
     changes = {change.address: change for change in plan.changes if change.new is not None}
     ended = [change for change in plan.changes if change.new is None]
     marks = marks_of(configuration)

@@ -68,7 +68,7 @@ class _Found:
         yield from self._back(change) if change.restored_uid else ()
 
     def _back(self, change: Change) -> Iterator[str]:
-        """What a uid that comes back brings with it: whatever operators decided about it is in force again."""
+        """Yield what a uid that comes back brings with it: whatever operators decided about it is in force again."""
         key = (change.address.tenant, change.restored_uid or "")
         if freeze := self._by_uid.get(key):
             yield f"comes back {freeze}"

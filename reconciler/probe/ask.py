@@ -40,7 +40,7 @@ def ask(call: Call) -> Check:
 
 
 def judge(status: int, latency_ms: int, any_answer: bool) -> Check:
-    """What a status and a latency say; 401 and 403 are about the credential, 429 about how much it is used."""
+    """Return what a status and a latency say; 401 and 403 are about the credential, 429 about how much it is used."""
     if status in (401, 403):
         return Check("failing", latency_ms, f"{REFUSED} ({status})")
     if status == 429:

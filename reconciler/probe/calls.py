@@ -50,7 +50,7 @@ def call_of(address: Address, body: Body, reveal: Reveal) -> Call | None:
 
 
 def pairs_of(address: Address, body: Body) -> frozenset[Pair]:
-    """What a probe of this resource would send, and where; empty where there is none."""
+    """Return what a probe of this resource would send, and where; empty where there is none."""
     sent: list[str] = []
 
     def noted(reference: str) -> str:

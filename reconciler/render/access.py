@@ -98,7 +98,7 @@ def decision_text(question: Question, decision: Decision, offline: bool, style: 
 
 
 def _terms(approval: Approval) -> str:
-    """The minutes of an approval, and whether it asks for a second person."""
+    """Return the minutes of an approval, and whether it asks for a second person."""
     second = ", whom a token of an issuer proves" if approval.four_eyes else ""
     return f"{second} (within {approval.decide_minutes} minutes, and to be used within {approval.use_minutes} more)"
 

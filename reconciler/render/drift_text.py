@@ -54,7 +54,7 @@ def _finding_lines(finding: OutsideChange, style: Style) -> Iterator[str]:
 
 
 def drift_json(drift: Drift) -> dict[str, Any]:
-    """Counts per tenant and kind, and every finding with its fields."""
+    """Return drift as JSON: counts per tenant and kind, and every finding with its fields."""
     return {
         "format_version": "1.0",
         "project": drift.project,

@@ -31,7 +31,7 @@ class Sentence(NamedTuple):
 
 
 def access_lines(effects: Effects) -> Iterator[str]:
-    """The section of a plan as text; empty where nobody gains or loses anything."""
+    """Yield the section of a plan as text; empty where nobody gains or loses anything."""
     if effects.listed:
         document = effects_document(effects)
         yield f"{TITLE}:"
@@ -42,7 +42,7 @@ def access_lines(effects: Effects) -> Iterator[str]:
 
 
 def sentences(document: Document, subjects: int, targets: int) -> Iterator[Sentence]:
-    """The first effects of a plan's document; ``targets`` bounds what each names."""
+    """Yield the first effects of a plan's document; ``targets`` bounds what each names."""
     listed = document.get("access_effects", ())
     tenants = {effect["tenant"] for effect in listed}
     for effect in listed[:subjects]:
@@ -81,7 +81,7 @@ def _things(reaches: list[Document], effect: Document) -> Iterator[str]:
 
 
 def _approval(reach: Document, effect: Document) -> str:
-    """What is gained is gained after the approval; what is lost is the call without it."""
+    """Return what an approval does to the access: what is gained is gained after it, what is lost is the call without it."""
     words = str(reach.get("approval") or "")
     if effect["change"] == "narrowed":
         words = words.replace("after", "without", 1)

@@ -39,7 +39,7 @@ def explain(path: str) -> Iterator[str]:
 
 
 def below(begun: str) -> Iterator[str]:
-    """The paths that begin like this and go on by one name."""
+    """Yield the paths that begin like this and go on by one name."""
     whole_path, _, _ = begun.rpartition(".")
     if not whole_path:
         yield from ROOTS

@@ -15,7 +15,7 @@ THRESHOLDS = (*SEVERITIES, NEVER)
 
 
 def failing(threshold: str) -> tuple[str, ...]:
-    """The severities at which a run fails."""
+    """Return the severities at which a run fails."""
     return () if threshold == NEVER else SEVERITIES[: SEVERITIES.index(threshold) + 1]
 
 

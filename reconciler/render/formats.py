@@ -18,7 +18,7 @@ class Pieces(Protocol):
 
 
 def _by(module: str, function: str) -> Callable[[dict[str, Any]], Any]:
-    """A renderer that is imported when it is used: a command offers many formats and prints one."""
+    """Return a renderer that is imported when it is used: a command offers many formats and prints one."""
 
     def render(document: dict[str, Any]) -> Any:
         return getattr(import_module(f"reconciler.render.{module}"), function)(document)

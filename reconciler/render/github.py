@@ -36,7 +36,7 @@ def problems_github(document: Mapping[str, Any]) -> str:
 
 
 def plan_github(document: Mapping[str, Any]) -> Iterator[str]:
-    """A plan's document as annotations at the lines that are the reason, most serious first, and its summary."""
+    """Yield a plan's document as annotations at the lines that are the reason, most serious first, and its summary."""
     changes: Sequence[Mapping[str, Any]] = document["resource_changes"]
     grave = [number for number, change in enumerate(changes) if _is_grave(change)]
     others = {*range(len(changes))}.difference(grave)
@@ -52,7 +52,7 @@ def _is_grave(change: Mapping[str, Any]) -> bool:
 
 
 def summary(document: Mapping[str, Any]) -> str:
-    """The sentence that the text of a plan ends with."""
+    """Return the sentence that the text of a plan ends with."""
     if not document["resource_changes"]:
         return " ".join([no_changes(document), *left_out_lines(document)])
     counts = document["summary"]
@@ -63,7 +63,7 @@ def summary(document: Mapping[str, Any]) -> str:
 
 
 def outputs(document: Mapping[str, Any], delimiter: str) -> str:
-    """The step's outputs ``has_changes``, ``add``, ``change`` and ``destroy``; ``delimiter`` is random text."""
+    """Return the step's outputs ``has_changes``, ``add``, ``change`` and ``destroy``; ``delimiter`` is random text."""
     counts = document["summary"]
     values = {
         "has_changes": "true" if document["resource_changes"] else "false",
@@ -93,7 +93,7 @@ def _refusals(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _told(change: Mapping[str, Any]) -> str:
-    """What happens, and the fields that differ by name: their values stand in the summary, where they have room."""
+    """Return what happens, and the fields that differ by name: their values stand in the summary, where they have room."""
     parts = [f"{change['address']} {_DONE[change['action']]}"]
     if change["previous_address"]:
         parts.append(f"live it is {change['previous_address']}")

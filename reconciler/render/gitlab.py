@@ -33,6 +33,6 @@ def problems_gitlab(document: Mapping[str, Any]) -> str:
 
 
 def plan_gitlab(document: Mapping[str, Any]) -> str:
-    """A plan's document as three counts; a replacement counts as a creation and a deletion."""
+    """Return a plan's document as three counts; a replacement counts as a creation and a deletion."""
     counts = document["summary"]
     return json.dumps({"create": counts["add"], "update": counts["change"], "delete": counts["destroy"]})

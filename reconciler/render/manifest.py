@@ -19,14 +19,14 @@ WIDTH = 100
 
 
 def authored(spec: Spec) -> Body:
-    """The spec without its defaults: what somebody would have written. The discriminator always stays."""
+    """Return the spec without its defaults: what somebody would have written. The discriminator always stays."""
     return spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True, by_alias=True)
 
 
 def manifest(
     tenant: str, specs: Mapping[Address, Body], comments: Mapping[Address, str], adopt: tuple[Address, ...] = ()
 ) -> Iterator[str]:
-    """The lines of one document; ``comments`` say where a resource came from."""
+    """Yield the lines of one document; ``comments`` say where a resource came from."""
     yield "version: 1"
     yield f"tenant: {scalar(tenant)}"
     if adopt:
@@ -45,7 +45,7 @@ def manifest(
 
 
 def _ordered(kind: str, body: Body) -> Body:
-    """What says what it is first, then as the schema has it; free maps keep their sorted keys."""
+    """Return a body in reading order: its type first, then as the schema has it; free maps keep their sorted keys."""
     first = KINDS[kind].discriminator
     return {key: body[key] for key in sorted(body, key=lambda key: (key != first, key))}
 
@@ -104,7 +104,7 @@ def scalar(value: Any) -> str:
 
 
 def unsubstituted(value: Any) -> str:
-    """The same for a file in which nothing is substituted."""
+    """Return the same for a file in which nothing is substituted."""
     if isinstance(value, str):
         if _PLAIN.match(value) and value.lower() not in _WORDS and len(value) <= 200:
             return value

@@ -63,14 +63,14 @@ _SYMBOLS = {"add": "+", "remove": "-", "change": "~"} | dict.fromkeys(SECRET_OPS
 
 
 def plan_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
-    """The lines of the whole plan; ``refusals`` are what an apply would be refused for."""
+    """Yield the lines of the whole plan; ``refusals`` are what an apply would be refused for."""
     yield from head_text(plan, style)
     yield from changes_text(plan.changes, style)
     yield from foot_text(plan, style, refusals)
 
 
 def head_text(plan: Plan, style: Style) -> Iterator[str]:
-    """What stands above the changes."""
+    """Yield what stands above the changes."""
     yield _header(plan)
     yield ""
     yield from _outside(plan.outside, style)
@@ -89,7 +89,7 @@ def changes_text(changes: Sequence[Change], style: Style) -> Iterator[str]:
 
 
 def foot_text(plan: Plan, style: Style, refusals: Iterable[Blocker] = ()) -> Iterator[str]:
-    """What stands below the changes."""
+    """Yield what stands below the changes."""
     yield from access_lines(plan.effects)
     if plan.changes:
         yield summary_line(plan)
@@ -117,7 +117,7 @@ def summary_line(plan: Plan) -> str:
 
 
 def also_lines(plan: Plan) -> Iterator[str]:
-    """What the summary's sentence has no words for."""
+    """Yield what the summary's sentence has no words for."""
     counts = {
         "to move": sum(change.previous is not None for change in plan.changes),
         "to adopt": sum(change.adopted_from is not None or change.action is Action.ADOPT for change in plan.changes),

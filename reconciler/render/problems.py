@@ -61,7 +61,7 @@ def _lines(problem: Problem, style: Style, severity: str) -> Iterator[str]:
 
 
 def _around(problem: Problem, room: int | None) -> tuple[str, str, str]:
-    """The excerpt before, at and behind the mark; where it is wider than ``room``, what is far from the mark goes."""
+    """Return the excerpt before, at and behind the mark; where it is wider than ``room``, what is far from the mark goes."""
     line = problem.excerpt or ""
     end = min(len(line), problem.caret + max(1, problem.width))
     before, marked, after = line[: problem.caret], line[problem.caret : end], line[end:]
@@ -103,12 +103,12 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 
 def errors_json(problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> dict[str, Any]:
-    """What every command prints with ``--format json`` when it fails; ``warnings`` are there if there are any."""
+    """Return what every command prints with ``--format json`` when it fails; ``warnings`` are there if there are any."""
     found = {"format_version": FORMAT_VERSION, "errors": [problem_json(problem) for problem in problems]}
     more = warnings_json(warnings)
     return {**found, "warnings": more} if more else found
 
 
 def warnings_json(warnings: Iterable[Problem]) -> list[dict[str, Any]]:
-    """What doesn't fail by itself, each with its severity."""
+    """Return what doesn't fail by itself, each with its severity."""
     return [{**problem_json(one), "severity": "warning"} for one in warnings]

@@ -27,7 +27,7 @@ class Parts:
         self._names: dict[tuple[type[BaseModel], Mode], str] = {}
 
     def kind(self, kind: Kind, mode: Mode) -> Schema:
-        """The body of a resource of this kind."""
+        """Return the body of a resource of this kind."""
         if kind.discriminator is None:
             return self.ref(kind.variants[""], mode, kind.name)
         names = {value: f"{kind.name}_{value}" for value in kind.variants}
@@ -36,7 +36,7 @@ class Parts:
         return {"$ref": f"#/$defs/{kind.name}"}
 
     def ref(self, model: type[BaseModel], mode: Mode, name: str = "") -> Schema:
-        """A model as a definition, described once."""
+        """Return a model as a definition, described once."""
         key = model, mode
         if key not in self._names:
             name = name or model.__name__
@@ -48,7 +48,7 @@ class Parts:
         return {"$ref": f"#/$defs/{self._names[key]}"}
 
     def part(self, model: type[BaseModel], mode: Mode) -> Schema:
-        """A map with the fields of a model."""
+        """Return a map with the fields of a model."""
         fields = dict(fields_of(model))
         required = [name for name, info in fields.items() if info.is_required()]
         return {
@@ -70,7 +70,7 @@ class Parts:
         return schema
 
     def position(self, annotation: Any, metadata: Iterable[Any], mode: Mode, *, nullable: bool) -> Schema:
-        """A place for a value: what it may be, and whether a variable or null may stand there."""
+        """Return the schema of a place for a value: what it may be, and whether a variable or null may stand there."""
         options = [*self._options(annotation, tuple(metadata), mode)]
         # one constant alone is a tag; beside something else it is one of the values
         tag = len(options) == 1 and "const" in options[0]
@@ -140,7 +140,7 @@ class Parts:
             yield NULL
 
     def tagged(self, tag: str, models: Models, mode: Mode, name: str, names: Mapping[str, str]) -> Schema:
-        """A map whose other fields depend on the value of ``tag``; ``names`` are those of the variants' definitions."""
+        """Return a map whose other fields depend on the value of ``tag``; ``names`` are those of the variants' definitions."""
         # `if` and `then` per value, not `oneOf`: for `{type: custom, transport: stdio, risk: low}` under a `oneOf`,
         # yaml-language-server 1.25 tells that `type` "must be mcp", since it takes the variant with the most fields
         # that look right, and jsonschema tells only that no variant fits. Under `if` the tag alone decides: it tells that
@@ -165,7 +165,7 @@ class Parts:
         return {"type": "object", **required, "properties": {tag: choice}, "allOf": cases}
 
     def blend(self, models: Models, tag: str, mode: Mode) -> Schema:
-        """A map with the fields of all variants except the tag: a part of a body whose tag stands elsewhere."""
+        """Return a map with the fields of all variants except the tag: a part of a body whose tag stands elsewhere."""
         found: dict[str, dict[str, Schema]] = {}
         for value, model in models.items():
             for name, info in fields_of(model):

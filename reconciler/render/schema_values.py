@@ -61,13 +61,13 @@ _LENGTHS = {
 
 
 def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """The fields of a model under the names that files use."""
+    """Yield the fields of a model under the names that files use."""
     for name, info in model.model_fields.items():
         yield info.alias or name, info
 
 
 def tag_of(item: Any) -> str | None:
-    """The field that tells the members of a union apart, where a piece of metadata names one."""
+    """Return the field that tells the members of a union apart, where a piece of metadata names one."""
     tag = item.discriminator if isinstance(item, FieldInfo | Discriminator) else None
     tag = tag.discriminator if isinstance(tag, Discriminator) else tag
     return tag if isinstance(tag, str) else None
@@ -146,7 +146,7 @@ def summary_of(model: type[BaseModel]) -> str:
 
 
 def described(owner: type[BaseModel], name: str, info: FieldInfo) -> str:
-    """What an editor shows for a field: its own text, and that of its type or its model where it says too little."""
+    """Return what an editor shows for a field: its own text, and that of its type or its model where it says too little."""
     own = info.description or ""
     choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
     if len(choices) == 1 and isinstance(choices[0], str):

@@ -20,7 +20,7 @@ def plain(node: Schema, whole: Schema) -> Schema:
 
 
 def alternatives_of(node: Schema) -> list[Schema]:
-    """What else than a variable or null may stand there."""
+    """Return what else than a variable or null may stand there."""
     return [s for s in node["anyOf"] if s.get("type") != "null" and s.get("$ref") != "#/$defs/variable"]
 
 
@@ -35,7 +35,7 @@ def variants_of(node: Schema) -> dict[str, Schema]:
 
 
 def fields_below(node: Schema, whole: Schema) -> dict[str, Schema]:
-    """What a path may go on with; ``*`` stands for any key, and for each item."""
+    """Return what a path may go on with; ``*`` stands for any key, and for each item."""
     found = {**node.get("properties", {}), **variants_of(node)}
     for more in (node.get("additionalProperties"), node.get("items")):
         if isinstance(more, dict) and (inner := plain(more, whole)) and fields_below(inner, whole):

@@ -50,14 +50,14 @@ def schemas(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Schema]:
 
 
 def forms(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Form]:
-    """The forms of texts that any of these schemas may name, by name and in order."""
+    """Return the forms of texts that any of these schemas may name, by name and in order."""
     variants = [model for kind in kinds.values() for model in kind.variants.values()]
     found = forms_in([*variants, ProjectFile, RuleFile, ServeFile, Tests])
     return dict(sorted({form.name: form for form in found}.items()))
 
 
 def schema_text(schema: Schema) -> str:
-    """The bytes of the file, as text."""
+    """Return the bytes of the file, as text."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -159,7 +159,7 @@ def _manifest(name: str, description: str, kinds: Mapping[str, Kind], mode: Mode
 
 
 def _lists(bare_name: Schema, variable: Schema) -> dict[str, Schema]:
-    """The lists beside the resources, in the forms that ``load/entries.py`` reads."""
+    """Return the lists beside the resources, in the forms that ``load/entries.py`` reads."""
     address = alternatives([_ADDRESS, variable])
     flag = alternatives([{"type": "boolean"}, variable])
     project = alternatives([bare_name, variable, NULL])

@@ -20,11 +20,11 @@ class Style:
         self.whole = whole
 
     def lines(self, text: str) -> Iterable[str]:
-        """Wrapped to the terminal."""
+        """Wrap a text to the terminal."""
         return [text] if self.width is None else wrapped(text, self.width)
 
     def context(self, text: str, beside: int) -> str:
-        """What did not change, on one line: cut in the middle where it has no room beside so many cells."""
+        """Return what did not change, on one line: cut in the middle where it has no room beside so many cells."""
         return text if self.width is None or self.whole else cut(text, max(LEAST, self.width - beside))
 
     def paint(self, text: str, *styles: str) -> str:

@@ -31,7 +31,7 @@ METADATA = (ip_network("169.254.169.254/32"), ip_network("fd00:ec2::254/128"), i
 
 
 def unwrapped(address: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one stands for, if it does."""
+    """Return the IPv4 address that an IPv6 one stands for, if it does."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:

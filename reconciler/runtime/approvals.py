@@ -162,7 +162,7 @@ def bound_of(wanted: Wanted, key: ValuesKey) -> str:
 
 
 def _specs(target: Target) -> list[list[str]]:
-    """The digests of all that the call goes through, pins included."""
+    """Return the digests of all that the call goes through, pins included."""
     return [[str(one.known.address), one.known.uid, digest(one.body)] for one in target.chain]
 
 

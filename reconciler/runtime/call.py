@@ -187,7 +187,7 @@ class Connection(Protocol):
     """A way to one connector of one tenant; made when it is first used, closed when nobody did for a while."""
 
     async def run(self, call: Call) -> Answer:
-        """Raises Failed, and nothing else; ends what it began when it is cancelled."""
+        """Run a call. Raises Failed, and nothing else; ends what it began when it is cancelled."""
         ...
 
     async def ping(self) -> None:

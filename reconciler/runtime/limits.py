@@ -31,7 +31,7 @@ class LimitStatus(TypedDict):
 
 
 def levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
-    """The tenant's, the caller's, and those of everything that the call goes through."""
+    """Return the tenant's, the caller's, and those of everything that the call goes through."""
     kept = tenant.once(_kept)
     key = (caller, target.name, target.action)
     found = kept.get(key)
@@ -54,7 +54,7 @@ def _levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]
 
 
 def declared(tenant: Tenant, caller: str | None = None) -> list[Level]:
-    """The tenant's own limits: all of them, or those that are about one caller and everybody."""
+    """Return the tenant's own limits: all of them, or those that are about one caller and everybody."""
     levels = [level for found in tenant.once(_compiled).values() for level in found]
     wanted = levels if caller is None else [one for one in levels if one.target in {TENANT, f"caller/{caller}"}]
     return sorted(wanted)

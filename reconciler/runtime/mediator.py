@@ -91,7 +91,7 @@ class Mediator:
     async def access(
         self, caller: Caller, ask: Ask, arguments: Mapping[str, Any], run: str = "", key: str = "", approval: str = ""
     ) -> Done:
-        """A write with an Idempotency-Key is done once, and its result told again. ``approval`` is the id of the one it has.
+        """Decide and make a call; a write with an Idempotency-Key is done once, and its result returned again. ``approval`` is the id of the one it has.
 
         Raises Refusal, which is Pending for a call that waits for an approval.
         """
@@ -177,13 +177,13 @@ class Mediator:
             raise Refusal("unavailable", retry_after=1) from None
 
     def target_of(self, caller: Caller, tool: str) -> str:
-        """The target behind the name that agents see; of what is not there, one that is not there either."""
+        """Return the target behind the name that agents see; of what is not there, one that is not there either."""
         found = target_of_tool(self._in_force().snapshot.tenant(caller.tenant), tool)
         # what an agent makes up may be anything, and goes into evidence
         return found or f"tool/{tool if _TOOL.fullmatch(tool) else '?'}"
 
     def cancel_frozen(self, in_force: InForce) -> None:
-        """Ends what runs and is frozen now."""
+        """Cancel what runs and is frozen now."""
         for running in self._underway:
             if frozen_by(in_force.status, running.caller, running.target):
                 running.end("frozen")
@@ -297,7 +297,7 @@ class Mediator:
     async def _admit(
         self, intent: Intent, in_force: InForce, caller: Caller, ask: Ask, decision: Decision
     ) -> tuple[str, ...] | Repeated:
-        """The limits that warn."""
+        """Record the intent and reserve its limits; return those that only warn."""
         try:
             admitted = await self._ledger.admit(intent)
         except Unavailable:

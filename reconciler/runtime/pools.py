@@ -42,7 +42,7 @@ class Pools:
         self._ways: dict[Key, _Way] = {}
 
     async def run(self, evidence_id: str, call: Call) -> Answer:
-        """Raises Failed."""
+        """Run a call on a connection of the pool. Raises Failed."""
         if not self._may_run(evidence_id):
             raise Failed("not-admitted", "no intent was recorded for this call", "blocked")
         key = _key(call.tenant, call.connector)

@@ -87,7 +87,7 @@ def ended_by(error: BaseException, running: Running, call: Call) -> Ended:
 
 
 def again(repeated: Repeated, repeat: Repeat | None) -> Done:
-    """What a call with the same key came to. Raises Refusal."""
+    """Return what a call with the same key came to. Raises Refusal."""
     if repeated.state == "done":
         answer = repeat.opened(repeated.id, repeated.kept) if repeat and repeated.kept else None
         if answer is None:

@@ -144,7 +144,7 @@ async def _served(server: uvicorn.Server, bound: socket.socket) -> None:
 
 
 def _bound(listener: Listener) -> socket.socket:
-    """Raises ReconcilerError."""
+    """Bind the socket of a listener. Raises ReconcilerError."""
     host = str(listener.host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -57,7 +57,7 @@ class Source:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Raises what the database says: a server that knows nothing does not start."""
+        """Load what is in force. Raises what the database says: a server that knows nothing does not start."""
         try:
             await self._load()
         except TimeoutError:
@@ -69,7 +69,7 @@ class Source:
         self._task = asyncio.create_task(self._polling())
 
     def current(self) -> InForce:
-        """Raises Stale."""
+        """Return what is in force. Raises Stale."""
         if self._in_force is None or time.monotonic() - self._confirmed > FRESH_SECONDS:
             raise Stale("what is in force was not confirmed for too long")
         return self._in_force
@@ -106,7 +106,7 @@ class Source:
                 self._trouble.occurs(type(error).__name__)
 
     async def _ask(self, work: Callable[[], T], seconds: float) -> T:
-        """Raises TimeoutError where it hangs, whatever hangs: the server, the network, a lock, a file system."""
+        """Ask the database. Raises TimeoutError where it hangs: the server, the network, a lock, a file system."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._worker.do(work)

@@ -56,11 +56,11 @@ class Wrapper(Protocol):
     def wrap(self, data_key: bytes, context: bytes) -> bytes: ...
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """Raises IntegrityFailed."""
+        """Unwrap a key. Raises IntegrityFailed."""
         ...
 
     def counted_as(self, wrapped: bytes) -> str:
-        """The name under which the database counts what was wrapped: the id, with the key's own version if it has any."""
+        """Return the name under which the database counts what was wrapped: the id, with the key's own version if it has any."""
         ...
 
 
@@ -88,7 +88,7 @@ class Blob(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> Blob:
-        """Raises IntegrityFailed for what is no blob."""
+        """Parse a blob. Raises IntegrityFailed."""
         try:
             at = len(MAGIC) + 1
             end = at + data[at - 1]
@@ -131,7 +131,7 @@ class FileKey:
 
 
 def seal(value: str, bound: Bound, wrapper: Wrapper, random: Random = os.urandom) -> bytes:
-    """A new blob, under a fresh data key."""
+    """Return a new blob, under a fresh data key."""
     data_key = random(KEY)
     derived = _derive(data_key, b"", _VALUE)
     sealed = encrypt(derived[0], value.encode(), _context(b"value", bound), random)
@@ -140,7 +140,7 @@ def seal(value: str, bound: Bound, wrapper: Wrapper, random: Random = os.urandom
 
 
 def unseal(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper]) -> str:
-    """The value. ``wrapper_of`` finds a key by its id. Raises IntegrityFailed: not this secret's, or not as it was."""
+    """Return the value. ``wrapper_of`` finds a key by its id. Raises IntegrityFailed: not this secret's, or not as it was."""
     blob = Blob.parse(data)
     derived = _checked(_data_key(blob, bound, wrapper_of), blob, bound.name)
     try:
@@ -150,7 +150,7 @@ def unseal(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper]) -> s
 
 
 def rewrap(data: bytes, bound: Bound, wrapper_of: Callable[[str], Wrapper], wrapper: Wrapper) -> bytes:
-    """The same value under another key, in the current format; the value is not decrypted. Raises IntegrityFailed."""
+    """Return the same value under another key, in the current format; the value is not decrypted. Raises IntegrityFailed."""
     blob = Blob.parse(data)
     data_key = _data_key(blob, bound, wrapper_of)
     derived = _checked(data_key, blob, bound.name)
@@ -164,7 +164,7 @@ def counted_as(data: bytes, wrapper: Wrapper) -> str:
 
 
 def newest(wrapper: Wrapper) -> str:
-    """What is wrapped now is counted under this name."""
+    """Return the name under which new wraps are counted."""
     return wrapper.counted_as(wrapper.wrap(os.urandom(KEY), b"reconciler: which version is the newest?"))
 
 
@@ -184,7 +184,7 @@ def _checked(data_key: bytes, blob: Blob, name: str) -> tuple[bytes, bytes]:
 
 
 def damaged() -> IntegrityFailed:
-    """Always the same: what exactly did not fit is of use to nobody but an attacker."""
+    """Return the error of a damaged blob, always the same: only an attacker could use the details."""
     return IntegrityFailed(
         "the stored secret does not open: it was damaged, or moved from another place",
         code="secret-damaged",
@@ -193,7 +193,7 @@ def damaged() -> IntegrityFailed:
 
 
 def _derive(key: bytes, salt: bytes, info: bytes) -> tuple[bytes, bytes]:
-    """The encryption key, and what a blob commits to the key with."""
+    """Return the encryption key, and what a blob commits to the key with."""
     both = HKDF(SHA256(), 2 * KEY, salt, info).derive(key)
     return both[:KEY], both[KEY:]
 

@@ -52,7 +52,7 @@ class Scheme(Protocol):
     """A module of secrets/schemes."""
 
     def connect(self, outside: Outside) -> Fetch:
-        """Reads its settings, and reaches nobody yet. Raises CredentialUnresolved where settings are missing."""
+        """Read the scheme's settings; reach no store yet. Raises CredentialUnresolved where settings are missing."""
 
 
 class Unreachable(CredentialUnresolved):

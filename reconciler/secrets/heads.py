@@ -56,7 +56,7 @@ def heads_in(data: bytes) -> list[dict[str, Any]]:
 
 
 def head_of(document: Mapping[str, Any]) -> Head:
-    """Raises NotAHead."""
+    """Parse a head. Raises NotAHead."""
     seq, digest = document.get("seq"), document.get("hash")
     if type(seq) is not int or seq < 0 or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise NotAHead

@@ -47,7 +47,7 @@ class Keys(NamedTuple):
 
 
 def create_keys(path: Path) -> str:
-    """Writes a new file with one random key, mode 0600; returns the key's id. Raises Refused if the file exists."""
+    """Write a new file with one random key, mode 0600; returns the key's id. Raises Refused if the file exists."""
     identity, key = _new_key()
     document = {"format_version": FORMAT_VERSION, "primary": identity, "keys": {identity: key}}
     try:
@@ -69,7 +69,7 @@ def create_keys(path: Path) -> str:
 
 
 def add_key(path: Path) -> str:
-    """Adds a random key, decrypt-only; returns its id."""
+    """Add a random key, decrypt-only; returns its id."""
     with _changing(path) as document:
         identity, key = _new_key()
         document["keys"][identity] = key
@@ -77,7 +77,7 @@ def add_key(path: Path) -> str:
 
 
 def promote_key(path: Path, key_id: str) -> None:
-    """Makes a key primary. Raises UsageError for one that isn't there, Refused for one that is retired."""
+    """Make a key primary. Raises UsageError for one that isn't there, Refused for one that is retired."""
     with _changing(path) as document:
         _known(document, key_id)
         if key_id in document.get("retired", []):
@@ -86,7 +86,7 @@ def promote_key(path: Path, key_id: str) -> None:
 
 
 def retire_key(path: Path, key_id: str) -> None:
-    """A key that opens no secret any more. Raises UsageError, and Refused for the primary one."""
+    """Retire a key that opens no secret any more. Raises UsageError, and Refused for the primary one."""
     with _changing(path) as document:
         _known(document, key_id)
         if key_id == document["primary"]:
@@ -109,7 +109,7 @@ def _known(document: dict[str, Any], key_id: str) -> None:
 
 @contextmanager
 def _changing(path: Path) -> Iterator[dict[str, Any]]:
-    """The document, to be changed in place and written whole; one process at a time."""
+    """Yield the document, to be changed in place and written whole; one process at a time."""
     read_keys(path)  # with all of its checks
     path = path.resolve()
     try:
@@ -127,7 +127,7 @@ def _changing(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_keys(path: Path) -> Keys:
-    """Raises Refused where others may read the file, IntegrityFailed where it is not a key file."""
+    """Read a key file. Raises Refused where others may read it, IntegrityFailed where it is no key file."""
     try:
         data = _read(path)
     except OSError as error:

@@ -40,7 +40,7 @@ class Parsed(NamedTuple):
 
 
 def parse_token(value: str) -> Parsed:
-    """A key or a token as an HTTP header carries it (RFC 9110, 5.5)."""
+    """Return a key or a token as an HTTP header carries it (RFC 9110, 5.5)."""
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise Unfit("a key or token is printable ASCII, without spaces and line breaks")
     if "://" in value and value.partition("://")[0].isascii():
@@ -55,7 +55,7 @@ _OAUTH = ("client_secret", "refresh_token", "access_token", "private_key", "clie
 
 
 def parse_oauth(value: str) -> Parsed:
-    """A JSON object with one of the secrets of OAuth 2 (RFC 6749), or a service account's key."""
+    """Return a JSON object with one of the secrets of OAuth 2 (RFC 6749), or a service account's key."""
     parts = _members(value)
     if parts is None:
         raise Unfit("expected a JSON object")
@@ -126,7 +126,7 @@ _IS_ODBC = re.compile(r";\s*(?:[A-Za-z][\w ]*=|\Z)")
 
 
 def parse_database(value: str) -> Parsed:
-    """A database's URL (RFC 3986), or a DSN of ``key=value`` pairs."""
+    """Return a database's URL (RFC 3986), or a DSN of ``key=value`` pairs."""
     if not value.isprintable():
         raise Unfit("a database's URL or DSN is one line")
     text = value.removeprefix("jdbc:")
@@ -181,7 +181,7 @@ def _no_database() -> Unfit:
 
 
 def parse_ssh_key(value: str) -> Parsed:
-    """A private key in PEM or OpenSSH form; one without a passphrase also has its public key as a part."""
+    """Return a private key in PEM or OpenSSH form; one without a passphrase also has its public key as a part."""
     key = _private_key(value, "expected a private key in PEM or OpenSSH form")
     if key is None:
         return Parsed({"private_key": value})

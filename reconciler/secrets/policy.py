@@ -78,7 +78,7 @@ class Policy(Struct, frozen=True):
     permitted: Permitted | None = None
 
     def own(self, scheme: str) -> tuple[str, ...] | None:
-        """The prefixes that the project itself names."""
+        """Return the prefixes that the project itself names."""
         return self.prefixes.get(scheme)
 
     @property
@@ -92,7 +92,7 @@ class Policy(Struct, frozen=True):
 
 
 def hint_for(reference: SecretRef) -> str:
-    """What to write where the project forbids a reference."""
+    """Return what to write where the project forbids a reference."""
     if reference.scheme != "env" or reference.rest.startswith(OURS):
         return POLICY_HINT
     return (

@@ -65,11 +65,11 @@ class Resolver:
         self._kept: dict[Wanted, tuple[float, Fetched]] = {}
 
     def resolve(self, tenant: str, text: str) -> Secret:
-        """Raises CredentialUnresolved, IntegrityFailed. ``text`` is a reference that was checked when it was read."""
+        """Resolve a reference that was checked when it was read. Raises CredentialUnresolved, IntegrityFailed."""
         return self.fetched(Wanted(tenant, SecretRef.parse(text))).secret
 
     def fetched(self, wanted: Wanted) -> Fetched:
-        """The same, with the store's version."""
+        """Return the same, with the store's version."""
         require_permitted(self._policy, wanted)
         with self._lock:
             until, kept = self._kept.get(wanted, (0.0, None))
@@ -86,7 +86,7 @@ class Resolver:
         return found
 
     def forget(self, wanted: Wanted) -> None:
-        """The next one is fetched anew: what was kept was refused where it was used."""
+        """Forget a value that was refused where it was used, so that the next one is fetched anew."""
         with self._lock:
             self._kept.pop(wanted, None)
 
@@ -128,7 +128,7 @@ def _as_before(reference: SecretRef, error: ReconcilerError) -> ReconcilerError:
 
 
 def of_environment(text: str, environ: Mapping[str, str] = os.environ) -> Secret:
-    """What the operator's own settings refer to, as in ``notifications``: no tenant, no store.
+    """Return what the operator's own settings refer to, as in ``notifications``: no tenant, no store.
 
     Raises CredentialUnresolved.
     """

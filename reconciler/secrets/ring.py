@@ -47,5 +47,5 @@ def ring_of(keys: Keys | None, transit: Wrapper | None, old: Sequence[Wrapper] =
 
 
 def _shown(key_id: str) -> str:
-    """It comes from the database, where anybody may write."""
+    """Return a text of the database, where anybody may write, as it may be shown."""
     return repr(key_id[:80])

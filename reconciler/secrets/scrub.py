@@ -138,7 +138,7 @@ class Scrubber:
         return found
 
     def _automata(self) -> tuple[Any, Any]:
-        """What finds forms, and what finds skeletons."""
+        """Return what finds forms, and what finds skeletons."""
         made = self._matchers
         if made is None:
             # imported here: most commands resolve no secret
@@ -160,7 +160,7 @@ def _is_own_word(text: str) -> bool:
 
 
 def _sound(text: str) -> str:
-    """The text with something in place of lone surrogates, which the matcher can't read."""
+    """Return the text with something in place of lone surrogates, which the matcher can't read."""
     return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
@@ -183,7 +183,7 @@ def _merged(found: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _distinct(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """The pairs, with numbers behind keys that became alike."""
+    """Yield the pairs, with numbers behind keys that became alike."""
     seen: set[str] = set()
     for key, item in pairs:
         name, number = key, 2

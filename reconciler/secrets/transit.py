@@ -153,7 +153,7 @@ def _reason(said: str) -> str:
 
 
 def _field(answer: Any, name: str) -> str:
-    """Raises LookupError, TypeError for what is no answer of transit's."""
+    """Return a field of transit's response. Raises LookupError, TypeError for what is none."""
     found = answer["data"][name]
     if not isinstance(found, str):
         raise TypeError(name)

@@ -80,7 +80,7 @@ class Vault:
     """One server. Safe for threads."""
 
     def __init__(self, outside: Outside) -> None:
-        """Raises Unreachable where the environment doesn't say which server, or how to log in."""
+        """Read the settings. Raises Unreachable where the environment doesn't say which server, or how to log in."""
         self._settings = settings(outside.environ)
         self.timeout = outside.timeout
         self.address = self._settings.get("ADDR", "").strip()
@@ -122,7 +122,7 @@ class Vault:
                 raise denied from None
 
     def _ready(self, seconds: float) -> tuple[_LoggedIn, bool]:
-        """The client, and whether it has logged in just now."""
+        """Return the client, and whether it has logged in just now."""
         if not self._lock.acquire(timeout=seconds):  # another thread's login hangs
             raise requests.exceptions.ReadTimeout
         try:
@@ -164,7 +164,7 @@ class Vault:
         return False
 
     def _forget(self, logged_in: _LoggedIn) -> None:
-        """The next call logs in anew; unless another thread has done so already."""
+        """Forget a login, so that the next call logs in anew; unless another thread has done so already."""
         with self._lock:
             if self._now is logged_in:
                 self._now = None

@@ -18,7 +18,7 @@ Login = Callable[[hvac.Client], float]
 
 
 def login_of(settings: Mapping[str, str], home: str | None) -> Login:
-    """``settings`` as of ``vault_client.settings``. Raises Unreachable for a method that isn't known.
+    """Return the login by ``settings``, those of ``vault_client.settings``. Raises Unreachable for a method that isn't known.
 
     Files are read at each login: somebody else renews what is in them.
     """
@@ -58,7 +58,7 @@ def _jwt(found: str | None) -> str:
 
 
 def _sendable(found: str | None, what: str, hint: str) -> str:
-    """Stripped, and known to be secret from now on. Raises Unreachable."""
+    """Strip a value, and know it as secret from now on. Raises Unreachable."""
     found = (found or "").strip()
     if not found:
         raise Unreachable(f"there is no {what} to log in to Vault with", hint=hint)
@@ -77,7 +77,7 @@ def _file(name: str | None) -> str | None:
 
 
 def _lasting(client: hvac.Client, answer: Any) -> float:
-    """Raises KeyError, TypeError, ValueError for an answer that is not as the API promises."""
+    """Return how long a login lasts. Raises KeyError, TypeError, ValueError for a response that breaks the API's promise."""
     lasts = float(answer["auth"]["lease_duration"])
     client.token = _sendable(answer["auth"]["client_token"], "token", "what answers the login?")
     return lasts if lasts > 0 else 0.0

@@ -40,7 +40,7 @@ class VaultKey:
     """``vault://mount/path#key`` as a place to write to."""
 
     def __init__(self, outside: Outside, reference: SecretRef) -> None:
-        """Raises UsageError for a reference that no value can be written to, Unreachable where no Vault is configured."""
+        """Take a reference to write to. Raises UsageError where none can be, Unreachable where no Vault is configured."""
         if reference.scheme != "vault" or "?" in reference.rest:
             raise UsageError(
                 "expected vault://mount/path#key, without a version",

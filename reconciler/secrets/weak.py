@@ -32,7 +32,7 @@ def is_own_word(text: str) -> bool:
 
 
 def _own_texts() -> str:
-    """What the renderers are made of; a count or a name may stand between two of their texts."""
+    """Return what the renderers are made of; a count or a name may stand between two of their texts."""
     return _texts_of(_ROOMS)
 
 

@@ -20,7 +20,7 @@ from reconciler.store.url import Database
 
 
 def backup(database: Database, target: Path) -> int:
-    """Writes ``target`` whole or not at all and returns its size in bytes. Raises Refused if it exists."""
+    """Write ``target`` whole or not at all; return its size in bytes. Raises Refused if it exists."""
     if database.path is None:
         raise UsageError(
             "`db backup` copies SQLite databases only",
@@ -75,7 +75,7 @@ def _add(copy: sqlite3.Connection, pending: list[Pending]) -> None:
 
 
 def _publish(name: str, target: Path) -> None:
-    """Gives the file its name; fails, unlike a rename, if somebody made one of that name meanwhile."""
+    """Give the file its name; fails, unlike a rename, if somebody made one of that name meanwhile."""
     try:
         os.link(name, target)
     except FileExistsError:

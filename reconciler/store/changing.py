@@ -34,7 +34,7 @@ class NotSetUp(Refused):
 def changing(
     database: Database, what: str | None = None, wait_seconds: float | None = None, identity: str | None = None
 ) -> Iterator[Connection]:
-    """Ends without an error, and without a trace, where the block raises ``Undone``.
+    """Yield a connection that changes; end without an error, and without a trace, where the block raises ``Undone``.
 
     ``what`` names the change to a user whose command ends early; without it this is no change that a command is about.
     ``identity`` is the id of the write, where the caller has one.
@@ -71,7 +71,7 @@ def _require_set_up(connection: Connection, database: Database) -> None:
 
 
 def set_up(database: Database) -> None:
-    """Gives an empty database its tables, as an apply would. Raises Refused, LockTimeout, DatabaseFailed."""
+    """Give an empty database its tables, as an apply would. Raises Refused, LockTimeout, DatabaseFailed."""
     if exists(database):
         with reading(database) as connection:
             if is_current(connection, database):
@@ -83,7 +83,7 @@ def set_up(database: Database) -> None:
 
 
 def is_current(connection: Connection, database: Database) -> bool:
-    """False for an empty one. Raises Refused."""
+    """Whether the schema is current; False for an empty database. Raises Refused."""
     state = state_of(connection)
     require_usable(state, database)
     return state is DatabaseState.CURRENT

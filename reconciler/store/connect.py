@@ -98,7 +98,7 @@ def _sqlite(database: Database, mode: str, busy_seconds: float) -> Engine:
 
 
 def _use_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
-    """Changing the journal's mode doesn't wait for others by itself, so it is tried until the time is over.
+    """Switch to the write-ahead log. The switch doesn't wait for others by itself, so it is tried until the time is over.
 
     Where the file system can't do it, SQLite says so by another mode, and everything works all the same, only slower.
     """
@@ -118,7 +118,7 @@ def _use_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
 
 @contextmanager
 def reading(database: Database) -> Iterator[Connection]:
-    """A read-only transaction that sees one moment: REPEATABLE READ, READ ONLY on PostgreSQL, mode=ro on SQLite.
+    """Yield a read-only transaction that sees one moment: REPEATABLE READ, READ ONLY on PostgreSQL, mode=ro on SQLite.
 
     Raises nothing but errors that a user may see.
     """
@@ -156,7 +156,7 @@ def _locker(database: Database) -> str:
 
 @contextmanager
 def readable(database: Database) -> Iterator[Connection]:
-    """A connection for reading transactions, one after the other, that the caller begins; raises what SQLAlchemy does."""
+    """Yield a connection for reading transactions, one after the other, that the caller begins; raises what SQLAlchemy does."""
     lock, idle = min(READ_WAIT, database.bounds.statement), database.bounds.statement
     engine = _sqlite(database, "ro", lock) if database.is_sqlite else _postgresql(database, lock, idle, [])
     with engine.connect() as connection:
@@ -168,7 +168,7 @@ def readable(database: Database) -> Iterator[Connection]:
 
 @contextmanager
 def writing(database: Database, wait_seconds: float, create: bool = False) -> Iterator[Connection]:
-    """A writing connection; the transaction is begun by the caller (``connection.begin()``).
+    """Yield a writing connection; the transaction is begun by the caller (``connection.begin()``).
 
     On SQLite that is BEGIN IMMEDIATE, which waits for other writers; on PostgreSQL READ COMMITTED (whatever the role's
     default is), so that what is read after a lock was had is what its last holder left. Each wait for a lock there takes

@@ -125,7 +125,7 @@ class _Catalogue:
             yield Part("function", "", name), f"{made} AS $$ {' '.join(source.split())} $$"
 
     def _setting(self, setting: str) -> str:
-        """A function's search_path has to lead to the tables, whatever else is on it."""
+        """Return a function's setting; its search_path has to lead to the tables, whatever else is on it."""
         name, _, value = setting.partition("=")
         if name == "search_path":
             found = [one.strip().strip('"') for one in value.split(",")]

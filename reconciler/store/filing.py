@@ -70,7 +70,7 @@ def file_in(connection: Connection, key: AuditKey) -> None:
 
 
 def _file_freeze(connection: Connection, one: Pending, key: AuditKey) -> None:
-    """A freeze of what is frozen already is filed as lifted, so that it holds no longer than the one before."""
+    """File a freeze; one of what is frozen already is filed as lifted, so that it holds no longer than the one before."""
     before = filed_freezes(connection)
     own, *copies = frozen_by(connection, one)
     insert(connection, own)

@@ -105,7 +105,7 @@ class HolderWatch:
         self._ended.set()
 
     def join(self) -> None:
-        """Waits a moment for the thread, so that it tells nothing while the process ends."""
+        """Wait a moment for the thread, so that it tells nothing while the process ends."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(0.5)

@@ -32,7 +32,7 @@ _SETUP_LOCK = 7_248_911_350_112_634_113  # any constant: concurrent set-ups of o
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision that the database is at; None where there is none."""
+    """Return the revision that the database is at; None where there is none."""
     if is_sqlite(connection):
         exists = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'reconciler_schema'")).scalar()
     else:
@@ -47,7 +47,7 @@ def revision(connection: Connection) -> str | None:
 
 
 def state_of(connection: Connection) -> DatabaseState:
-    """Raises IntegrityFailed where a configured key is another than the one that was used here under its id."""
+    """Return what a database is. Raises IntegrityFailed where a configured key is another than the one used here under its id."""
     found = revision(connection)
     if found is None:
         if not _has_tables(connection):
@@ -79,7 +79,7 @@ def _has_tables(connection: Connection) -> bool:
 
 
 def require_usable(state: DatabaseState, database: Database) -> None:
-    """Raises Refused for a database that an apply must not touch as it is."""
+    """Raise Refused for a database that an apply must not touch as it is."""
     if state is DatabaseState.FOREIGN:
         raise Refused(
             f"{database.display} is not empty and holds no reconciler schema",
@@ -101,7 +101,7 @@ def require_usable(state: DatabaseState, database: Database) -> None:
 
 
 def require_current(state: DatabaseState, database: Database) -> None:
-    """Raises Refused for a database that holds nothing to apply a plan to."""
+    """Raise Refused for a database that holds nothing to apply a plan to."""
     require_usable(state, database)
     if state is not DatabaseState.CURRENT:
         raise Refused(
@@ -159,7 +159,7 @@ def _set_up(connection: Connection, database: Database) -> Upgrade:
 
 
 def _upgraded(connection: Connection, database: Database) -> Upgrade:
-    """A schema is held to its own revision first: a migration counts on what the ones before it made."""
+    """Upgrade a schema, held to its own revision first: a migration counts on what the ones before it made."""
     from reconciler.store.repairs import differences, repair  # no other command needs these
     from reconciler.store.seals import reseal
 
@@ -179,7 +179,7 @@ def _upgraded(connection: Connection, database: Database) -> Upgrade:
 
 
 def _require_whole(found: Sequence[Difference], at: str, database: Database) -> None:
-    """Raises Refused where something is missing or changed, with every such difference."""
+    """Raise Refused where something is missing or changed, with every such difference."""
     problems = [
         Problem("schema-differs", f"{one.sentence()} (revision {at})", hint=one.next_step())
         for one in found

@@ -66,7 +66,7 @@ def listed(database: Database, tenants: Sequence[str] = (), name: str | None = N
 
 
 def write(database: Database, new: Sealed, before: StoredSecret | None, actor: Actor, event: str) -> bool:
-    """Writes version ``new.secret.version``; False, and nothing written, where ``before`` is not what is there."""
+    """Write version ``new.secret.version``; False, and nothing written, where ``before`` is not what is there."""
     secret = new.secret
     told = {
         **{name: getattr(secret, name) for name in _VALUE},
@@ -107,7 +107,7 @@ def update(database: Database, new: StoredSecret, before: StoredSecret, actor: A
 
 
 def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
-    """False where it is not there any more."""
+    """Delete a secret; False where it is not there any more."""
     with changing(database, f"the deletion of the secret {secret.tenant}/{secret.name}") as connection:
         if connection.execute(delete_row(secrets).where(_is(secret))).rowcount != 1:
             raise Undone
@@ -119,7 +119,7 @@ def delete(database: Database, secret: StoredSecret, actor: Actor) -> bool:
 def take(
     database: Database, tenant: str, name: str, actor: Actor, purpose: str, *, bound: bool = True
 ) -> Sealed | None:
-    """A secret with its blob, once the audit trail says durably that it was taken; None where there is none.
+    """Return a secret with its blob, once the audit trail says durably that it was taken; None where there is none.
 
     Raises IntegrityFailed where a live resource means another secret of this name, unless ``bound`` is false: for a look
     at what an apply would bind.
@@ -151,7 +151,7 @@ def to_rewrap(database: Database, key_id: str, after: str, limit: int) -> list[S
 
 
 def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: Actor) -> bool:
-    """Puts the same value under another key; False where the secret has a new value, or is gone."""
+    """Put the same value under another key; False where the secret has a new value, or is gone."""
     secret = old.secret
     with changing(database, f"the new key of {secret.tenant}/{secret.name}") as connection:
         count_wrap(connection, key_id)
@@ -164,7 +164,7 @@ def rewrapped(database: Database, old: Sealed, key_id: str, blob: bytes, actor: 
 
 
 def entries(database: Database, tenants: Collection[str], name: str | None, limit: int) -> list[dict[str, Any]]:
-    """What the audit trail says of secrets and keys, newest first; of all tenants where none is given."""
+    """Return what the audit trail says of secrets and keys, newest first; of all tenants where none is given."""
     if not exists(database):
         return []
     with reading(database) as connection:
@@ -246,7 +246,7 @@ def count_wrap(connection: Connection, key_id: str, wraps: int = 1) -> None:
 def log(
     connection: Connection, event: str, secret: StoredSecret, actor: Actor, more: Mapping[str, Any] | None = None
 ) -> None:
-    """The entry of what is done in the caller's transaction."""
+    """Write the entry of what is done in the caller's transaction."""
     entry = {**_said(event, actor), "tenant": secret.tenant, "name": secret.name, "uid": secret.uid}
     append(connection, {**entry, "version": secret.version, **(more or {})}, actor.key)
 
@@ -262,12 +262,12 @@ def _sealed(connection: Connection, tenant: str, name: str) -> Sealed | None:
 
 
 def _with_blob(record: Any) -> Sealed:
-    """A blob that is no bytes is an empty one, which does not open."""
+    """Return a secret with its blob; one that is no bytes becomes an empty one, which does not open."""
     return Sealed(_secret(record[:-1]), record[-1] if isinstance(record[-1], bytes) else b"")
 
 
 def _secret(record: Any) -> StoredSecret:
-    """Raises IntegrityFailed: SQLite keeps anything in any column, and others may write there."""
+    """Build a secret from its row. Raises IntegrityFailed: SQLite keeps anything in any column, and others may write there."""
     found = StoredSecret(*record)
     try:
         created, changed = _datetime(found.created_at), _datetime(found.changed_at)

@@ -53,7 +53,7 @@ class Writer(Struct, frozen=True):
 def transaction(
     database: Database, writer: Writer, deadline: float, tell: Callable[[str], None]
 ) -> Iterator[Transaction]:
-    """Yields with the project's row locked; commits at the end of the block, rolls back on any exception.
+    """Yield with the project's row locked; commits at the end of the block, rolls back on any exception.
 
     Raises LockTimeout when ``deadline`` (of time.monotonic) passes, Contended to be tried again, ConnectionLost
     where nothing was written, OutcomeUnknown where that can't be known.

@@ -40,17 +40,17 @@ def _text(name: str, *more: Any, **options: Any) -> Column[Any]:
 
 
 def _key(name: str, of: Any = Text, *more: Any) -> Column[Any]:
-    """A part of a table's key."""
+    """Return a part of a table's key."""
     return Column(name, of, *more, primary_key=True, nullable=False, autoincrement=False)
 
 
 def _lone_key(name: str, of: Any = Text) -> Column[Any]:
-    """The key of a table by itself, in which SQLite's tables allow NULL."""
+    """Return the key of a table by itself, in which SQLite's tables allow NULL."""
     return Column(name, of, primary_key=True, nullable=True, autoincrement=False)
 
 
 def _note(name: str, *more: Any) -> Column[Any]:
-    """A text that may be missing."""
+    """Return a text that may be missing."""
     return Column(name, Text, *more)
 
 
@@ -59,7 +59,7 @@ def _number(name: str, of: Any = BigInteger, **options: Any) -> Column[Any]:
 
 
 def _since(name: str) -> Column[Any]:
-    """A moment, by default that of the row's INSERT."""
+    """Return a moment, by default that of the row's INSERT."""
     return Column(name, Moment, nullable=False, server_default=now())
 
 

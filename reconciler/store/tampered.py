@@ -30,7 +30,7 @@ class Tampered(NamedTuple):
 
 
 def changes_digest(told: Sequence[Told]) -> str:
-    """What the audit trail keeps of an apply's changes: of each the address, the action, and the digests before and after."""
+    """Return what the audit trail keeps of an apply's changes: of each the address, the action, and the digests before and after."""
     return sha256(canonical(told).encode()).hexdigest()
 
 
@@ -49,7 +49,7 @@ def read_tampered(database: Database, project: str | None = None) -> Tampered | 
 
 
 def require_untampered(database: Database, project: str) -> None:
-    """Raises IntegrityFailed where history was changed by hand: nobody should go back to what it says."""
+    """Raise IntegrityFailed where history was changed by hand: nobody should go back to what it says."""
     if found := read_tampered(database, project):
         raise IntegrityFailed(
             f"what history says of generation {found.generation} is not what was applied: somebody changed it by hand",
@@ -123,7 +123,7 @@ def _trail_of(connection: Connection) -> _Trail:
 
 
 def _number(value: Any) -> int:
-    """The number, 0 for what is none: SQLite keeps any value in any column."""
+    """Return the number, 0 for what is none: SQLite keeps any value in any column."""
     return value if type(value) is int else 0
 
 

@@ -80,7 +80,7 @@ def commit(connection: Connection, begun: Transaction, database: Database, write
 
 
 def _commit_file(begun: Transaction, database: Database, write: Write) -> None:
-    """A file answers at once: signals wait until it is known what it said."""
+    """Commit to a file, which answers at once: signals wait until it is known what it said."""
     with _signals_wait(), translated(database):
         begun.commit()
         write.fate = Fate.WRITTEN

@@ -152,7 +152,7 @@ _SETTINGS = re.compile(r"(?:\s*-c\s*(?:search_path|timezone|role|[a-z_]*timeout)
 
 
 def _shown_option(key: str, value: str | tuple[str, ...]) -> tuple[str, str | tuple[str, ...]]:
-    """An unknown name may be the rest of a password that holds an ``&``."""
+    """Return an option as it may be shown: an unknown name may be the rest of a password that holds an ``&``."""
     if key in _HARMLESS or (key == "options" and isinstance(value, str) and _SETTINGS.match(value)):
         return key, value
     return key if key in _KNOWN else MASK, MASK

@@ -78,7 +78,7 @@ class Watch:
         self._inode = (0, 0)
 
     def pulse(self) -> Pulse:
-        """Raises whatever the database says, as errors that a user may see."""
+        """Read the pulse. Raises whatever the database says, as errors that a user may see."""
         return self._look(_pulse)
 
     def world(self) -> World:

@@ -47,7 +47,7 @@ def _not_utf8() -> UsageError:
 
 
 def read_end(text: str) -> datetime:
-    """The end of the day, in UTC."""
+    """Return the end of the day, in UTC."""
     try:
         if text.isdecimal():
             return now() + timedelta(days=_between(1, int(text), MOST_DAYS))
@@ -71,7 +71,7 @@ def read_interval(text: str) -> int:
 
 
 def _between(least: int, number: int, most: int) -> int:
-    """Raises ValueError."""
+    """Return a number in its bounds. Raises ValueError."""
     if not least <= number <= most:
         raise ValueError
     return number

@@ -65,7 +65,7 @@ def delete(options: Options, tenant: str, into: str, confirm: Callable[[str, lis
 
 
 def _permitted(options: Options, tenant: str, into: str) -> tuple[Place, SecretRef]:
-    """Raises UsageError, and CredentialUnresolved for a reference that is not for the tenant."""
+    """Return the place and the reference. Raises UsageError, and CredentialUnresolved for one that the tenant may not use."""
     from reconciler.secrets.resolve import Wanted, require_permitted
 
     if not is_name(tenant):

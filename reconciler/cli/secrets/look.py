@@ -110,7 +110,7 @@ def _ends(secret: StoredSecret) -> bool:
 
 
 def _next(secret: StoredSecret) -> tuple[datetime, str]:
-    """What comes first: its end, or the day on which a new value is due."""
+    """Return what comes first: its end, or the day on which a new value is due."""
     today = now()
     moments = []
     if secret.expires_at is not None:

@@ -53,7 +53,7 @@ class ToolInputs(Struct, frozen=True, dict=True):
         return found
 
     def _shown(self, schema: Any) -> Any:
-        """A schema of the whole arguments without what agents don't give."""
+        """Return a schema of the whole arguments without what agents don't give."""
         if not isinstance(schema, dict):
             return schema
         found: dict[str, Any] = {

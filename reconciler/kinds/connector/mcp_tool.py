@@ -93,7 +93,7 @@ class Tool(Part):
             yield from self._argument_faults(self.definition["input"])
 
     def _argument_faults(self, schema: Any) -> Iterator[Fault]:
-        """What the pinned schema says against what a reviewer says of an argument."""
+        """Yield what the pinned schema says against what a reviewer says of an argument."""
         known = [*(schema.get("properties") or {})]
         is_open = schema.get("additionalProperties", not known) is not False or "patternProperties" in schema
         for name, one in (self.arguments or {}).items():

@@ -39,7 +39,7 @@ UNSERVED_TYPES = frozenset({"vector", "file", "serverless", "stream", "custom"})
 
 
 def unserved(body: Body) -> str | None:
-    """What a connector asks for and the runtime can't do, in words; None where it can do all."""
+    """Return what a connector asks for and the runtime can't do, in words; None where it can do all."""
     kind: str = body["type"]
     if kind in UNSERVED_TYPES:
         return f"connectors of the type {kind}"

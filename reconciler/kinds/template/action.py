@@ -13,7 +13,7 @@ def reads_only(body: Body) -> bool:
 
 
 def action_of(body: Body) -> str:
-    """What its type does or what it says of itself, where it only reads; `write` for anything else."""
+    """Return what its type does or what it says of itself, where it only reads; `write` for anything else."""
     if not reads_only(body):
         return "write"
     said = body.get("action")

@@ -74,7 +74,7 @@ def used_as_declared(
 
 
 def connector_of(resource: Resource, lookup: Lookup) -> tuple[Path, Resource | None, Resource | None]:
-    """The path that names it, the datasource if there is one, and the connector; None for what is not here."""
+    """Return the path that names it, the datasource if there is one, and the connector; None for what is not here."""
     tenant, body = resource.address.tenant, resource.body
     if body.get("connector"):
         return ("connector",), None, lookup(Address(tenant, "connector", body["connector"]))
@@ -85,7 +85,7 @@ def connector_of(resource: Resource, lookup: Lookup) -> tuple[Path, Resource | N
 
 
 def mismatch(address: Address, path: Path, connector: Resource, wanted: str) -> Problem:
-    """The connector behind a template is of a type that cannot run it."""
+    """Return the problem of a connector whose type can't run the template."""
     message = (
         f"a template of type {wanted} needs a connector of type {wanted}, and {connector.address} is of type "
         f"{connector.body['type']}"
@@ -94,7 +94,7 @@ def mismatch(address: Address, path: Path, connector: Resource, wanted: str) -> 
 
 
 def caps(resource: Resource, connector: Resource, fields: Iterable[str]) -> Iterator[Problem]:
-    """A template may tighten its connector's bounds and never widen them."""
+    """Yield the bounds that a template widens: it may only tighten those of its connector."""
     body, bounds = resource.body, connector.body
     for name in fields:
         own: Any = body.get(name)

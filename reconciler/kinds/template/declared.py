@@ -15,7 +15,7 @@ Unfitting: TypeAlias = Callable[[Body, Body, Mapping[str, Any]], Iterable[Unfit]
 
 
 def all_fit(_body: Body, _connector: Body, _values: Mapping[str, Any]) -> Iterable[Unfit]:
-    """The judge of a type that takes whatever its template takes."""
+    """Return the judge of a type that takes whatever its template takes."""
     return ()
 
 
@@ -33,7 +33,7 @@ def unfit_declared(body: Body, connector: Body, unfit: Unfitting) -> Iterator[tu
 
 
 def problems(resource: Resource, connector: Resource, unfit: Unfitting) -> Iterator[Problem]:
-    """The same for authors: the first fault of each field."""
+    """Yield the same for authors: the first fault of each field."""
     seen = set[Path]()
     for path, one in unfit_declared(resource.body, connector.body, unfit):
         if path not in seen:

@@ -148,7 +148,7 @@ def is_special(name: str, dialect: str) -> bool:
 
 
 def _called(node: Any) -> Iterator[str]:
-    """The names of a call: of the function, however it is quoted, and of the package it is in."""
+    """Yield the names of a call: of the function, however it is quoted, and of the package it is in."""
     from sqlglot import exp
 
     if isinstance(node, exp.Dot):

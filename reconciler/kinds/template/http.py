@@ -144,7 +144,7 @@ class Http(Template):
 
 
 def used_parameters(body: Body) -> dict[str, tuple[Path, str]]:
-    """The parameters that a request uses, with the path and the words for the place."""
+    """Return the parameters that a request uses, with the path and the words for the place."""
     used: dict[str, tuple[Path, str]] = dict.fromkeys(NAME.findall(body["path"]), (("path",), " in the path"))
     for field in ("query", "headers"):
         for key, text in body[field].items():

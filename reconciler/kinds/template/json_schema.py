@@ -106,7 +106,7 @@ def _reference(value: Any, path: Path, root: Any) -> Iterator[Fault]:
 
 
 def _keyword(key: str, value: Any) -> str | None:
-    """What is wrong with a keyword that holds no schemas; unknown keywords are annotations."""
+    """Return what is wrong with a keyword that holds no schemas; unknown keywords are annotations."""
     if key == "type":
         types = value if isinstance(value, list) else [value]
         known = all(isinstance(one, str) and one in _TYPES for one in types)

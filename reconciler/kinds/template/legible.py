@@ -54,7 +54,7 @@ def _deceptive(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _quoted_everywhere(text: str) -> set[int]:
-    """The offsets that every dialect reads as part of a string literal: which dialect it is isn't known here."""
+    """Return the offsets that every dialect reads as part of a string literal: which dialect it is isn't known here."""
     return set.intersection(
         *(
             {offset for start, end in placeholders(text, dialect).literals for offset in range(start, end)}

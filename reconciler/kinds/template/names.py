@@ -49,7 +49,7 @@ def fold(part: Part, dialect: str) -> str:
 
 
 def resolve(parts: Iterable[Part], dialect: str, database: str | None) -> Table:
-    """The whole name: the dialect's default schema and the connector's database fill what was left out."""
+    """Return the whole name: the dialect's default schema and the connector's database fill what was left out."""
     folded = [fold(part, dialect) if part.text != "*" else "*" for part in parts]
     name = folded[-1]
     schema = folded[-2] if len(folded) > 1 else None
@@ -66,7 +66,7 @@ def resolve(parts: Iterable[Part], dialect: str, database: str | None) -> Table:
 
 @lru_cache(maxsize=4096)
 def entry(text: str, dialect: str, database: str | None) -> Table:
-    """An entry of a datasource's ``tables``; ``*`` and ``schema.*`` stand for many."""
+    """Return an entry of a datasource's ``tables``; ``*`` and ``schema.*`` stand for many."""
     parts = []
     for double, back, bracket, bare in _PART.findall(text):
         quoted = double.replace('""', '"') or back or bracket

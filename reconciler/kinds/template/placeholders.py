@@ -217,7 +217,7 @@ class _Lexer(Struct):
         return False
 
     def _until(self, close: str, *, escape: bool, doubled: bool = False) -> None:
-        """Moves behind the closing mark; a doubled mark or, with ``escape``, one after a backslash does not close."""
+        """Move behind the closing mark; a doubled mark or, with ``escape``, one after a backslash does not close."""
         sql, start, at = self.sql, self.at, self.at + len(close)
         if close == "]":
             at = start + 1

@@ -135,14 +135,14 @@ def _statement_problems(resource: Resource, datasource: Resource, connector: Res
 
 
 def extent(datasource: Mapping[str, Any]) -> Sequence[str]:
-    """The tables that a datasource names; a collection of vectors behind SQL is a table too."""
+    """Return the tables that a datasource names; a collection of vectors behind SQL is a table too."""
     return datasource.get("tables") or ([datasource["collection"]] if datasource["type"] == "vector" else [])
 
 
 def unlisted(
     tables: tuple[tuple[Part, ...], ...], listed: Sequence[str], connector: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """The tables of a statement that a datasource does not list, as they are written."""
+    """Return the tables of a statement that a datasource does not list, as they are written."""
     return _unlisted(tables, tuple(listed), connector["dialect"], connector.get("database"))
 
 

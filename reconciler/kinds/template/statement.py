@@ -108,7 +108,7 @@ def _read(sql: str, dialect: str) -> Statement:
 
 
 def position(sql: str, offset: int) -> str:
-    """An offset as people count: ``line 2, column 7``."""
+    """Return an offset as people count: ``line 2, column 7``."""
     line = sql.count("\n", 0, offset) + 1
     return f"line {line}, column {offset - (sql.rfind(chr(10), 0, offset) + 1) + 1}"
 

@@ -96,7 +96,7 @@ def _layout(
 
 
 def _depths(kept: list[str], needs: Mapping[str, list[str]]) -> dict[str, int]:
-    """The longest way to something that needs nothing; rounds are bounded, so that a circle ends as well."""
+    """Return the longest way to something that needs nothing; rounds are bounded, so that a circle ends as well."""
     depths = dict.fromkeys(kept, 0)
     for _ in range(12):
         before = dict(depths)
@@ -108,7 +108,7 @@ def _depths(kept: list[str], needs: Mapping[str, list[str]]) -> dict[str, int]:
 
 
 def _untangle(layers: list[list[str]], needs: Mapping[str, list[str]]) -> None:
-    """A few sweeps in which each layer takes the order of its neighbours' middles."""
+    """Sweep a few times, and give each layer the order of its neighbours' middles."""
     needed_by: dict[str, list[str]] = {}
     for start, ends in needs.items():
         for end in ends:

@@ -78,7 +78,7 @@ def plan_rows(document: Document) -> list[Head]:
 
 
 def _grouped(group: Sequence[tuple[tuple[Any, ...], Head]]) -> tuple[tuple[Any, ...], Head]:
-    """The first head, with the addresses of all that change in the same way."""
+    """Return the first head, with the addresses of all that change in the same way."""
     order, head = group[0]
     addresses = [head.address for _, head in group]
     return order, head if len(group) == 1 else head._replace(
@@ -92,7 +92,7 @@ def _same(whole: Callable[[], Row], addresses: list[str]) -> Row:
 
 
 def drift_rows(document: Document) -> list[Head]:
-    """Findings of one sort together, whatever their tenant; what is pending after them."""
+    """Return findings of one sort together, whatever their tenant; what is pending after them."""
     order = [*_OUTSIDE]
     found = [*map(_finding, sorted(document["findings"], key=lambda finding: order.index(finding["finding"])))]
     pending = document.get("pending")
@@ -206,7 +206,7 @@ def _name(field: Document) -> str:
 
 
 def _outside(found: Document) -> Head:
-    """What a plan says of a resource that somebody changed or deleted."""
+    """Return what a plan says of a resource that somebody changed or deleted."""
     deleted = found["change"]["actions"] == ["delete"]
     row = {
         **_named(found, found["address"].partition("/")[0], "deleted outside" if deleted else "changed outside"),
@@ -238,7 +238,7 @@ def _said_outside(found: Document, lost: Document | None, gained: Document | Non
 
 
 def words_of(heads: Sequence[Head]) -> Document:
-    """The words that rows use by their stable names, for the page's script."""
+    """Return the words that rows use by their stable names, for the page's script."""
     risks = sorted({risk for head in heads for risk in head.risks}, key=lambda risk: (rank_of(risk), risk))
     used = {head.action for head in heads}
     return {

@@ -18,7 +18,7 @@ def shown(text: Any) -> str:
 
 
 def plain(text: Any) -> str:
-    """The same where no element may stand: in a title, and in SVG, which a ``span`` would end."""
+    """Return the same where no element may stand: in a title, and in SVG, which a ``span`` would end."""
     return escape(visible(str(text)))
 
 
@@ -29,7 +29,7 @@ def embedded(value: Any) -> str:
 
 
 def visible_row(value: Any) -> Any:
-    """A row with all of its texts as they are shown; its diffs (``d``) are already."""
+    """Return a row with all of its texts as they are shown; its diffs (``d``) are already."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, list):

@@ -46,7 +46,7 @@ def diff_lines(change: Document) -> list[str]:
 
 
 def finding_lines(finding: Document) -> list[str]:
-    """The same of a finding of drift."""
+    """Return the same of a finding of drift."""
     if finding["fields"]:
         return _cut([line for field in finding["fields"] for line in field_lines({**field, "cause": ""})])
     if finding["finding"] in {"changed", "forged"}:
@@ -56,7 +56,7 @@ def finding_lines(finding: Document) -> list[str]:
 
 
 def _cut(lines: list[str]) -> list[str]:
-    """What is left out has a digest: two changes that differ there only don't look alike."""
+    """Cut a text; the digest of the rest stands for it, so that two changes that differ there don't look alike."""
     left = lines[MAX_LINES:]
     if not left:
         return lines
@@ -93,7 +93,7 @@ def _whole(body: Document | None, sign: str) -> Iterator[str]:
 
 
 def field_lines(field: Document) -> Iterator[str]:
-    """What one field was and is to be; texts of several lines by line, maps by key."""
+    """Yield what one field was and is to be; texts of several lines by line, maps by key."""
     name, before, after = visible_path(tuple(field["path"])), field["before"], field["after"]
     if field["cause"] in _CAUSES:
         yield f"  # {name}: {_CAUSES[field['cause']]}"
@@ -117,7 +117,7 @@ def field_lines(field: Document) -> Iterator[str]:
 
 
 def _near(changes: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What differs with a few lines before and after it: a cut further down leaves out as little of it as can be."""
+    """Yield what differs with a few lines before and after it: a cut further down leaves out as little of it as can be."""
     kept: list[str] = []
     differed = False
     for sign, line in (*changes, ("", "")):

@@ -11,7 +11,7 @@ from reconciler.render.markdown.plan import BUDGET, plan_markdown
 
 
 def drift_markdown(document: Document) -> str:
-    """Findings with their fields, as many as fit; with ``pending`` the plan's Markdown after them."""
+    """Return findings with their fields, as many as fit; with ``pending`` the plan's Markdown after them."""
     where = code(document["project"]) + (f" in {code(document['environment'])}" if document["environment"] else "")
     findings = document["findings"]
     lines = [f"### Drift of {where}: {len(findings)} found", ""]

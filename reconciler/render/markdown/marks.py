@@ -17,7 +17,7 @@ def _longest_run(text: str) -> int:
 
 
 def code(text: object, limit: int = 300) -> str:
-    """A code span on one line. Nothing in it is read as Markdown; its fence is longer than any run of backticks in it."""
+    """Return a code span on one line. Nothing in it is read as Markdown; its fence is longer than any run of backticks in it."""
     shown = visible(str(text)).replace("|", "\\|")
     shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
     if not shown.strip():
@@ -28,7 +28,7 @@ def code(text: object, limit: int = 300) -> str:
 
 
 def fenced(lines: Sequence[str], language: str) -> list[str]:
-    """A fenced block that its content can't end."""
+    """Return a fenced block that its content can't end."""
     fence = "`" * max(3, 1 + max(map(_longest_run, lines), default=0))
     return [fence + language, *lines, fence]
 
@@ -42,7 +42,7 @@ def in_summary(address: str) -> str:
 
 
 def details(summary: str, body: Iterable[str]) -> list[str]:
-    """A folded block; ``summary`` is text of ours: fixed words, and addresses by ``in_summary``."""
+    """Return a folded block; ``summary`` is text of ours: fixed words, and addresses by ``in_summary``."""
     lines = list(body)
     while lines and not lines[0]:
         del lines[0]

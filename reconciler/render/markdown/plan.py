@@ -23,7 +23,7 @@ _NAMED = 100
 
 
 def marker(document: Document) -> str:
-    """The first line: a pipeline finds its earlier comment by it, and writes over that."""
+    """Return the first line: a pipeline finds its earlier comment by it, and writes over that."""
     names = (document["project"], document["environment"] or "-")
     return f"<!-- reconciler plan {' '.join(re.sub('[^a-z0-9-]|--+', '', name) for name in names)} -->"
 
@@ -77,7 +77,7 @@ def _size(lines: list[str]) -> int:
 
 
 def _gravity(change: Document) -> int:
-    """Changes without risk come last; among equals the plan's own order stays."""
+    """Change without risk come last; among equals the plan's own order stays."""
     return min(map(rank_of, change["risks"]), default=len(RISKS) + 1)
 
 
@@ -123,7 +123,7 @@ def _table(counted: Mapping[tuple[str, str], Counter[str]]) -> list[str]:
 
 
 def _risky(changes: Sequence[Document], found: Sequence[Sequence[int]]) -> Iterator[str]:
-    """What somebody should look at before anything else, above the fold; ``found`` are the numbers of its groups."""
+    """Yield what somebody should look at before anything else, above the fold; ``found`` are the numbers of its groups."""
     if not found:
         return
     yield f"**Look at {'these' if len(found) > 1 else 'this'} first**"
@@ -167,7 +167,7 @@ def _block(changes: Sequence[Document], group: Sequence[int]) -> list[str]:
 
 
 def _left_out(changes: Sequence[Document], left: Sequence[int], room: int) -> Iterator[str]:
-    """The names of those that did not fit (``left`` are their numbers), as long as there is room for names."""
+    """Yield the names of those that did not fit (``left`` are their numbers), as long as there is room for names."""
     if not left:
         return
     yield ""
@@ -203,6 +203,6 @@ def _notes(document: Document) -> Iterator[str]:
 
 
 def _cut(text: str, budget: int) -> str:
-    """A budget too small even for the head: the beginning, and that it is only that."""
+    """Return a budget too small even for the head: the beginning, and that it is only that."""
     end = "\n\n… cut here: the budget for this comment is too small.\n"
     return text[: budget - len(end)] + end

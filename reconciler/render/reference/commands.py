@@ -52,7 +52,7 @@ _EXTRA = re.compile(r"[.]?\s+\[([^\]]*)\]$")
 
 
 def _plainly(found: re.Match[str]) -> str:
-    """What click adds in brackets, as words."""
+    """Return what click adds in brackets, as words."""
     return f" ({found[1].replace('default: ', 'default ').replace('; ', ', ')})."
 
 

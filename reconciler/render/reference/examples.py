@@ -9,7 +9,7 @@ from reconciler.model.kind import Kind
 
 
 def example(kind: Kind, variant: str) -> Iterator[str]:
-    """The lines of a manifest's part: the kind, the variant's name as that of the resource, and its body."""
+    """Yield the lines of a manifest's part: the kind, the variant's name as that of the resource, and its body."""
     yield f"{kind.plural}:"
     yield f"  {(variant or 'example').replace('_', '-')}:"
     if kind.discriminator:

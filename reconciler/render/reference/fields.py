@@ -23,7 +23,7 @@ class Notes(NamedTuple):
 def field_list(
     node: Schema, whole: Schema, notes: Notes, path: Path = (), leave_out: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """The lines; fields below a field are indented."""
+    """Yield the lines; fields below a field are indented."""
     inner = plain(node, whole)
     for key, item in fields_below(inner, whole).items():
         if key not in leave_out and len(path) < DEEPEST:
@@ -34,7 +34,7 @@ def field_list(
 
 
 def _maps_among(inner: Schema, whole: Schema) -> Iterator[Schema]:
-    """Maps with fields where something else may stand too: for the field itself, for each item or for each entry."""
+    """Map with fields where something else may stand too: for the field itself, for each item or for each entry."""
     for place in (inner, inner.get("items"), inner.get("additionalProperties")):
         node = plain(place, whole) if isinstance(place, dict) else {}
         for one in alternatives_of(node) if "anyOf" in node else ():

@@ -43,7 +43,7 @@ def form(node: Schema, whole: Schema) -> str:
 
 
 def default(node: Schema) -> str:
-    """What holds where nothing is written; an empty text where that is nothing, too."""
+    """Return what holds where nothing is written; an empty text where that is nothing, too."""
     value = node.get("default")
     return "" if value in (None, "", [], {}) else f"default {_code(value)}"
 
@@ -70,7 +70,7 @@ def _typed(node: Schema, whole: Schema) -> str:
 
 
 def _with(word: str, inner: Any, whole: Schema) -> str:
-    """A list or map; of what, unless that is told below it."""
+    """Return the form of a list or map; of what, unless that is described below it."""
     if not isinstance(inner, dict):
         return word
     if fields_below(plain(inner, whole), whole):

@@ -74,7 +74,7 @@ def _example(kind: Kind, variant: str) -> Iterator[str]:
 
 
 def _shared(kind: Kind, variants: Mapping[str, Schema]) -> frozenset[str]:
-    """The fields that all variants have, and which mean and risk the same in all of them."""
+    """Return the fields that all variants have, and which mean and risk the same in all of them."""
 
     def facts(name: str, key: str) -> tuple[Any, ...]:
         node, risks = variants[name], declared_risks(kind.variants[name])

@@ -52,5 +52,5 @@ def _filled(text: str, first: str, further: str) -> list[str]:
 
 
 def anchor(heading: str) -> str:
-    """What GitHub and others make of a heading, to link to it."""
+    """Return what GitHub and others make of a heading, to link to it."""
     return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")

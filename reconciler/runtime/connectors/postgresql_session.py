@@ -63,7 +63,7 @@ class Session:
         self._listener = Listener(connection)
 
     async def read(self, call: Call, reading: Reading) -> Answer:
-        """Ends before ROLLBACK. A query that was prepared before is asked for its columns' types and names each time.
+        """End before ROLLBACK. A query that was prepared before is asked for its columns' types and names each time.
 
         Raises Lost.
         """
@@ -90,7 +90,7 @@ class Session:
         return answer
 
     async def write(self, call: Call, reading: Reading) -> Answer:
-        """Ends behind COMMIT. Raises Lost."""
+        """End behind COMMIT. Raises Lost."""
         await self._as_new()
         await self._refuse_forms(reading)
         _, asked, described = await self._described(call, reading, "{}")
@@ -119,7 +119,7 @@ class Session:
                 raise Lost from None
 
     async def clean(self, fit: bool) -> None:
-        """What still runs is cancelled: asyncpg waits for that before its next word."""
+        """Cancel what still runs: asyncpg waits for that before its next word."""
         begun = not fit or self.connection.is_in_transaction()
         if fit:
             await self.connection.execute(f"ROLLBACK; {_AS_NEW}" if begun else _AS_NEW)
@@ -128,7 +128,7 @@ class Session:
         self.used = False
 
     async def _rows(self, call: Call, known: Prepared, values: Sequence[Any]) -> Answer:
-        """Raises Changed for a query that is not any more what it was when it was prepared."""
+        """Return a query's rows. Raises Changed for one that is no longer what it was when it was prepared."""
         try:
             records = await known.statement.fetch(*values)
         except asyncpg.PostgresError as error:
@@ -166,7 +166,7 @@ class Session:
         return statement
 
     async def _described(self, call: Call, reading: Reading, within: str) -> tuple[Sequence[Any], Spelled, Any]:
-        """The types that the server derived, too; what is prepared is one statement, and not run."""
+        """Return the types that the server derived, too; what is prepared is one statement, and not run."""
         statement = reading.bound("$")
         wanted: Sequence[Any]
         try:
@@ -203,7 +203,7 @@ class Session:
 
 
 def begin(milliseconds: int, version: int, *, readonly: bool) -> str:
-    """A transaction that the server ends by itself; ``transaction_timeout`` ends the session, so it comes second."""
+    """Return a transaction that the server ends by itself; ``transaction_timeout`` ends the session, so it comes second."""
     bounds = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
     if version >= 17:
         bounds["transaction_timeout"] = milliseconds + 500

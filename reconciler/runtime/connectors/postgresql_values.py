@@ -17,7 +17,7 @@ from reconciler.runtime.connectors.sql_common import SAFE_INTEGER, Caps, Reading
 
 
 def spelled(reading: Reading, marks: Mapping[str, str]) -> str:
-    """The statement with each parameter's own text in its places, and nowhere else."""
+    """Return the statement with each parameter's own text in its places, and nowhere else."""
     return with_texts(reading.sql, reading.lexed.placeholders, marks.__getitem__)
 
 

@@ -52,7 +52,7 @@ async def _asked(call: Call, exceptions: list[Mapping[str, Any]], permits: Permi
 
 
 def _exceptions(call: Call, resource: Resource, permits: Permits) -> list[Mapping[str, Any]]:
-    """An integration has no exceptions of its own: it may reach whatever the server's operator permits."""
+    """Return the network exceptions of a connector; an integration may reach whatever the server's operator permits."""
     own = resource.body.get("network_exceptions")
     if own is not None:
         return [*own]

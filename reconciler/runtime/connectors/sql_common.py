@@ -299,7 +299,7 @@ def _distinct(columns: Sequence[str]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A value of a database as JSON: exact numbers that JSON's readers would round are text."""
+    """Return a value of a database as JSON: exact numbers that JSON's readers would round are text."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -323,7 +323,7 @@ def plain(value: Any) -> Any:
 
 
 def typed(call: Call, name: str) -> Any:
-    """A value as Python's drivers take it: dates, times and uuids as such, not as text."""
+    """Return a value as Python's drivers take it: dates, times and uuids as such, not as text."""
     parameter, value = call.operation.body["parameters"][name], call.values[name]
     if value is None:
         return None

@@ -64,7 +64,7 @@ _NO_DATABASE = frozenset(
 
 
 async def open_sqlite(tenant: str, connector: Resource, around: Surroundings) -> Connection:
-    """Raises Failed for a file that the operator does not permit."""
+    """Open a SQLite file. Raises Failed for one that the operator does not permit."""
     name = connector.body.get("database")
     if connector.body.get("dsn") is not None:
         name = (await around.resolve(tenant, connector.body["dsn"])).removeprefix("sqlite:///")
@@ -178,7 +178,7 @@ class _Sqlite:
         self._taken((0, 0), None)
 
     def _taken(self, identity: tuple[int, int], scope: Scope | None) -> Kept | None:
-        """A connection of that very file and scope; those of a file that is there no more are closed."""
+        """Return a connection of that very file and scope; those of a file that is there no more are closed."""
         others: list[Kept] = []
         try:
             with contextlib.suppress(IndexError):  # of several threads, one gets the last
@@ -275,7 +275,7 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 def _bounded(connection: sqlite3.Connection) -> None:
-    """What no statement may need more of."""
+    """Set the bounds of any statement."""
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 200_000)

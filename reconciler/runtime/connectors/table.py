@@ -23,7 +23,7 @@ _JUDGES: Mapping[str, tuple[str, str]] = {
 
 
 def _opener(module: str, function: str) -> Open:
-    """Imported when it is used: a driver costs time and memory that not every server needs."""
+    """Return a connector's opener, imported when it is used: a driver costs time and memory that not every server needs."""
 
     async def opens(tenant: str, connector: Resource, around: Surroundings) -> Connection:
         found: Open = _found(module, function)

@@ -73,7 +73,7 @@ class Backend(Protocol):
         ...
 
     async def used(self, levels: Sequence[Level]) -> list[int]:
-        """What is used of each in the window of now; nothing is locked."""
+        """Return what is used of each in the window of now; nothing is locked."""
         ...
 
     async def identify(self, value: str) -> str:
@@ -85,7 +85,7 @@ class Backend(Protocol):
         ...
 
     async def space(self) -> Space:
-        """What the store takes up."""
+        """Return what the store takes up."""
         ...
 
     async def close(self) -> None: ...
@@ -101,7 +101,7 @@ OLD_WINDOWS = "period <> '' AND (period < {long} OR (length(period) >= 13 AND pe
 
 
 def slot_rows(intents: Sequence[Intent], now: float, grace: float = 5.0) -> list[tuple[Any, ...]]:
-    """A slot ends by itself a little after its call has to."""
+    """Return the rows of slots; each ends by itself a little after its call has to."""
     return [
         (level.tenant, level.counts, intent.id, now + intent.seconds + grace)
         for intent in intents

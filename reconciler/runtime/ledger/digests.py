@@ -142,7 +142,7 @@ def _compare(finder: Finder, hour: int, wanted: Mapping[str, Digest], found: Map
 def _check_rolled_up(
     connection: Connection, finder: Finder, known: Mapping[int, Mapping[str, Digest]], window: Window
 ) -> None:
-    """What the store says of its hours is what it said when they were closed."""
+    """Check that the hours of the store are what they were when they were closed."""
     last = max(known, default=-1)
     found: dict[tuple[int, str], str] = {
         (hour, tenant): digest
@@ -180,7 +180,7 @@ def _sum(hours: Sequence[Rows], key: bytes) -> dict[tuple[int, str, str], Counte
 
 
 def _check_numbers(connection: Connection, finder: Finder, key: bytes) -> None:
-    """An entry of a dictionary that was changed no longer has its number; numbers below zero are of an upgrade."""
+    """Check that entries of dictionaries have their numbers: a changed one hasn't; numbers below zero are of an upgrade."""
     for kind, (table, columns) in DICTIONARIES.items():
         for row in connection.execute(text(f"SELECT {', '.join(columns)} FROM {table}")):
             if row[0] > NONE and number_of_row(kind, row[1:], key) != row[0]:

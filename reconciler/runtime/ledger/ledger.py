@@ -126,7 +126,7 @@ class Ledger:
         return await waiting.answer
 
     def settle(self, outcome: Outcome) -> None:
-        """What came of a call; written with the next flush."""
+        """Record what came of a call, with the next flush."""
         self._hit("before_outcome")
         self.open.discard(outcome.id)
         self._outcomes.append(outcome)
@@ -199,7 +199,7 @@ class Ledger:
                 log.error("evidence was not swept: %s", type(error).__name__)
 
     async def _look_at_space(self) -> None:
-        """A store that is full ends all access: whoever runs the server has to hear of it before."""
+        """Warn of a store that is nearly full, since a full one ends all access."""
         with contextlib.suppress(Exception):  # one that can't be asked is told of by what is written into it
             self.space = await self._backend.space()
         if not self.is_short_of_space:
@@ -217,7 +217,7 @@ class Ledger:
         return self.space.used > self._alarm.used or (free is not None and free < (self._alarm.free or 0))
 
     async def used(self, levels: Sequence[Level]) -> list[int]:
-        """What is used of each. Raises Unavailable."""
+        """Return what is used of each. Raises Unavailable."""
         try:
             return await self._backend.used(levels)
         except Exception:
@@ -228,13 +228,13 @@ class Ledger:
         await self._backend.count_by_uid(uid_of)
 
     async def values_key(self) -> bytes:
-        """The key of the hashes of values: the same for all servers of one store, and of no use without it."""
+        """Return the key of the hashes of values: the same for all servers of one store, and of no use without it."""
         import secrets
 
         return bytes.fromhex(await self._backend.identify(secrets.token_hex(32)))
 
     async def close(self, seconds: float = 2.0) -> None:
-        """Writes what waits, within bounds."""
+        """Write what waits, within bounds."""
         self._denials.end_minutes(all_=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

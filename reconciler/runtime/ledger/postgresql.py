@@ -182,7 +182,7 @@ def _bounded(connection: Any, seconds: float = _SECONDS) -> Iterator[None]:
 
 
 async def opened(url: str, new: bool) -> Any:
-    """A connection to the store; where it is ``new`` its tables are made. Raises StoreChanged for one that lost them."""
+    """Return a connection to the store; where it is ``new`` its tables are made. Raises StoreChanged for one that lost them."""
     # no statement is named: it would not survive a proxy that pools transactions
     connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS, statement_cache_size=0)
     try:

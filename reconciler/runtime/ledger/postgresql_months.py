@@ -18,7 +18,7 @@ async def _months(connection: Any) -> set[str]:
 
 
 async def make_months(connection: Any, now: float) -> None:
-    """What a server that was away for long has put into the rest stays there: its month gets no partition any more."""
+    """Make the months' partitions. A month that the rest already has rows of gets none."""
     there = await _months(connection)
     for one in partitions(now):
         if one.name in there:
@@ -31,7 +31,7 @@ async def make_months(connection: Any, now: float) -> None:
 
 
 async def keep_months(connection: Any, keep_seconds: float) -> None:
-    """Makes the partitions that will be needed, drops those that are over, and removes what is old in the others."""
+    """Make the partitions that will be needed, drop those that are over, and remove what is old in the others."""
     now: float = await connection.fetchval(NOW)
     oldest = now - keep_seconds
     await make_months(connection, now)

@@ -21,7 +21,7 @@ async def use_approvals(connection: Any, intents: Sequence[Intent], now: float) 
 
 
 async def give_back(connection: Any, intents: Sequence[Intent], judged: Judged) -> None:
-    """A call that a limit refuses has not used its approval."""
+    """Give back the approvals of calls that a limit refuses."""
     for one in waiting(intents):
         if one.use and one.id in judged.refused:
             await connection.execute(GIVE_BACK["postgresql"], one.use.id, one.id)

@@ -196,7 +196,7 @@ def moment(seconds: float) -> str:
 
 
 def _shared(row: dict[str, Any]) -> dict[str, Any]:
-    """What calls and refusals have in common."""
+    """Return what calls and refusals have in common."""
     return {
         **{name: row[name] for name in ("tenant", "caller")},
         "key": row["key"],

@@ -47,7 +47,7 @@ def keys_given(intents: Iterable[Intent]) -> list[Key]:
 
 
 def sort_out(intents: Sequence[Intent], rows: Iterable[Row], now: float) -> Sorted:
-    """A write whose outcome says that nothing was done may be tried again; any other is done once."""
+    """Sort calls by their keys: a write whose outcome says that nothing was done may be tried again, any other is done once."""
     known = {(row.tenant, row.caller, row.key): row for row in rows if row.at >= now - REPEAT_SECONDS}
     fresh, claimed, repeated = [], {}, {}
     for intent in intents:

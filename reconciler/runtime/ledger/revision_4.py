@@ -125,7 +125,7 @@ def fourth(dialect: str) -> list[str]:
 
 
 def _security() -> list[str]:
-    """A reader sees one tenant, as before; a writer adds, and sees of what is there what its grants on columns show."""
+    """Return the policies of rows: a reader sees one tenant; a writer adds, and sees what its grants on columns show."""
     own = dict.fromkeys(_BY_TENANT, f"tenant = {_TENANT}")
     own |= {table: f"EXISTS (SELECT 1 FROM {of} i WHERE i.id = {table}.id)" for table, of in _BY_ID.items()}
     written = ("subjects", "paths", "policies", "intents", "outcomes", "denials", "denial_counts")

@@ -134,7 +134,7 @@ def _last(connection: Connection) -> int:
 
 
 def _lock(connection: Connection, wait: bool = False) -> str:
-    """The lease of whoever rolls up: on SQLite a writing transaction is one by itself."""
+    """Return the lease of whoever rolls up: on SQLite a writing transaction is one by itself."""
     if connection.dialect.name == "sqlite":
         return "1"
     return f"pg_advisory_xact_lock({_LOCK})" if wait else f"pg_try_advisory_xact_lock({_LOCK})"

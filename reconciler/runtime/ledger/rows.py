@@ -91,7 +91,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _denial(one: Denial, numbers: Numbers) -> tuple[Any, ...]:
-    """A path says its target and its action, so they stand in the row of an unknown target alone."""
+    """Return the row of a denial; only one of an unknown target has the target and the action, which a path implies."""
     path = one.path
     named = ("", "") if path is not None else (one.target, one.action)
     return (

@@ -133,7 +133,7 @@ def first_id(moment: float) -> str:
 
 
 def month_of(now: float, ahead: int = 0) -> tuple[str, str, str]:
-    """The name of a month's partitions, the first id in it, and the first behind it."""
+    """Return the name of a month's partitions, the first id in it, and the first behind it."""
     at = time.gmtime(now)
     months = at.tm_year * 12 + at.tm_mon - 1 + ahead
     begins, ends = (calendar.timegm((month // 12, month % 12 + 1, 1, 0, 0, 0)) for month in (months, months + 1))

@@ -162,7 +162,7 @@ def _file(path: Path) -> tuple[int, int] | None:
 
 
 def opened(path: Path, new: bool) -> sqlite3.Connection:
-    """The file with its tables; where it is ``new``, it is made, for its owner alone."""
+    """Return the file with its tables; where it is ``new``, it is made, for its owner alone."""
     if new and not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(
@@ -229,7 +229,7 @@ def _use_approvals(connection: sqlite3.Connection, intents: Sequence[Intent], no
 
 
 def _give_back(connection: sqlite3.Connection, intents: Sequence[Intent], judged: Judged) -> None:
-    """A call that a limit refuses has not used its approval."""
+    """Give back the approvals of calls that a limit refuses."""
     for one in waiting(intents):
         if one.use and one.id in judged.refused:
             connection.execute(GIVE_BACK["sqlite"], (one.use.id, one.id))

@@ -70,7 +70,7 @@ class OperatorEntrance:
         self._claims = Tokens(settings.issuers)
 
     async def prove(self, authorization: str) -> Operator | None:
-        """Raises Unprovable where the keys of an issuer can't be had."""
+        """Return the operator of a credential. Raises Unprovable where the keys of an issuer can't be had."""
         scheme, _, token = authorization.partition(" ")
         given = sha256(token.strip().encode()).hexdigest()
         found = None

@@ -78,7 +78,7 @@ def _showing(kind: Kind, top: str) -> Route[OperatorsApi]:
 
 
 async def _statuses(api: OperatorsApi, request: Request) -> list[ResourceStatus]:
-    """Raises Stale, Refusal, ReconcilerError."""
+    """Return the status of every resource. Raises Stale, Refusal, ReconcilerError."""
     name, in_force = request.path_params["tenant"], api.source.current()
     limits = await api.mediator.limits(name)
     return await in_thread(_read, api, in_force, name, limits)

@@ -103,7 +103,7 @@ def _end(deletion_time: Any) -> datetime | None:
 
 
 def _gone(text: Any) -> str:
-    """A version that is gone is a 404 that tells of it."""
+    """Return what Vault's 404 tells of a version that is gone."""
     try:
         metadata = orjson.loads(text)["data"]["metadata"]
         number = int(metadata["version"])

@@ -28,7 +28,7 @@ TABLE = "reconciler_schema"
 
 
 def migrate(connection: Connection, before: str | None, to: str | None = None) -> None:
-    """Raises KeyError for an unknown revision, and whatever the database says."""
+    """Migrate to a revision. Raises KeyError for an unknown one, and whatever the database says."""
     known = [*MIGRATIONS]
     first = 0 if before is None else known.index(before) + 1
     last = len(known) if to is None else known.index(to) + 1
