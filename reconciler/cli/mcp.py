@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 
 from reconciler.cli.options import common_by, print_json, print_lines
 from reconciler.cli.pinning import Answer, Pinned, PinnedLock, pinned
+from reconciler.cli.runtime_pins import seen_by_runtime
 from reconciler.cli.surroundings import opening, server_settings
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.codes import Code
@@ -52,8 +54,16 @@ def command() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"The server's own settings, which permit programs and networks; default: {SERVE_FILE} in the project.",
 )
+@click.option(
+    "--from-runtime",
+    "runtime",
+    metavar="URL",
+    help="Ask no MCP server: read what the server with this operators' API saw (token: RECONCILER_OPERATOR_TOKEN).",
+)
 @common_by()
-def pin_command(options: Options, connectors: tuple[str, ...], write: bool, check: bool, config: Path | None) -> int:
+def pin_command(
+    options: Options, connectors: tuple[str, ...], write: bool, check: bool, config: Path | None, runtime: str | None
+) -> int:
     """Compare what MCP servers list now with what was pinned, and write that down.
 
     Asks each server of the project's connectors, or of those named CONNECTOR, by the same way as calls do, with the same
@@ -63,15 +73,17 @@ def pin_command(options: Options, connectors: tuple[str, ...], write: bool, chec
         raise UsageError("--write and --check exclude each other", hint="leave out one of them")
     workspace = Workspace(options, ())
     found, locks = _connectors(workspace, connectors)
-    whole = not connectors and (options.env is None or len(workspace.environments) < 2)
+    whole = options.env is None or len(workspace.environments) < 2
+    ask = partial(seen_by_runtime, runtime) if runtime else partial(_ask, workspace, config)
     with options.progress.stage("Asking servers"):
-        pins = pinned(found, locks, lambda asked: _ask(workspace, config, asked), whole)
+        pins = pinned(found, locks, ask, whole, every=not connectors)
     _print(options, pins)
-    if write:
-        for lock in pins.locks:
+    edited = [problem for lock in pins.locks if lock.stuck or check for problem in lock.problems]
+    for lock in pins.locks if write else ():
+        if not lock.stuck:
             _write(lock)
-    elif check and any(lock.problems for lock in pins.locks):
-        raise LockEdited(*in_order(problem for lock in pins.locks for problem in lock.problems))
+    if edited and (write or check):
+        raise LockEdited(*in_order([*edited, *pins.problems]))
     if pins.problems:
         raise ReconcilerError(*in_order(pins.problems))
     return DRIFT if check and any(lock.differs for lock in pins.locks) else 0
@@ -191,4 +203,4 @@ def _lines(lock: PinnedLock) -> Iterator[str]:
     for problem in lock.problems:
         yield f"  ! edited: {problem.message} ({problem.place})"
     for one in lock.servers:
-        yield from server_text(one.reached, one.before, one.after, one.compared, one.malformed)
+        yield from server_text(one.reached, one.before, one.after, one.compared, one.malformed, one.was_asked)

@@ -40,6 +40,7 @@ class PinnedServer(NamedTuple):
     before: LockedServer | None
     after: LockedServer | None
     malformed: Mapping[str, str]
+    was_asked: bool = True
 
     @property
     def compared(self) -> Compared:
@@ -52,12 +53,16 @@ class PinnedServer(NamedTuple):
 
 
 class PinnedLock(NamedTuple):
-    """One lock: its path, and its servers. ``text`` is what it has to hold, None for a file that has to go."""
+    """One lock: its path, and its servers. ``text`` is what it has to hold, None for a file that has to go.
+
+    One that was edited is ``stuck`` while not all of its servers can be asked: nobody knows what it held of the others.
+    """
 
     path: str
     servers: Sequence[PinnedServer]
     text: str | None
     problems: Sequence[Problem]
+    stuck: bool = False
 
     @property
     def differs(self) -> bool:
@@ -71,10 +76,13 @@ class Pinned(NamedTuple):
     problems: list[Problem]
 
 
-def pinned(found: Sequence[Pinnable], locks: Mapping[str, Lock], ask: Ask, whole: bool) -> Pinned:
-    """Ask all servers, each once, and compare. ``whole``: every connector of the project is among ``found``.
+def pinned(
+    found: Sequence[Pinnable], locks: Mapping[str, Lock], ask: Ask, whole: bool = True, every: bool = True
+) -> Pinned:
+    """Ask all servers, each once, and compare; a server that could not be asked keeps its entry.
 
-    A server that could not be asked keeps its entry.
+    ``whole``: of each connector, all environments are among ``found``, so that entries of others go. ``every``: all
+    connectors are, so that locks of others go.
     """
     groups: dict[str, list[Pinnable]] = {}
     for one in found:
@@ -88,7 +96,7 @@ def pinned(found: Sequence[Pinnable], locks: Mapping[str, Lock], ask: Ask, whole
                 failed.setdefault(key, answer)
             else:
                 answers.setdefault(key, []).append(answer)
-    paths = sorted({*(one.lock for one in found), *(locks if whole else ())})
+    paths = sorted({*(one.lock for one in found), *(locks if whole and every else ())})
     made = [_lock(path, locks.get(path), answers, failed, whole) for path in paths]
     return Pinned(made, [*dict.fromkeys(failed.values())])
 
@@ -113,12 +121,14 @@ def _lock(
     for name in sorted({*before, *asked}):
         old = before.get(name)
         if name in kept or (path, name) in failed:
-            servers.append(PinnedServer(name, old, old, {}))
+            servers.append(PinnedServer(name, old, old, {}, was_asked=False))
         else:
             servers.append(_server(Path(path), name, old, answers.get((path, name), [])))
     after = [one.after for one in servers if one.after is not None]
-    text = lock_text(Path(path).stem, after) if after or asked else None
-    return PinnedLock(path, servers, text, lock.problems if lock is not None else ())
+    text = lock_text(Path(path).stem, after) if after else None
+    problems = lock.problems if lock is not None else ()
+    stuck = bool(problems) and (any(where == path for where, _ in failed) or not whole)
+    return PinnedLock(path, servers, text, problems, stuck)
 
 
 def _server(path: Path, name: str, before: LockedServer | None, answers: Sequence[Answer]) -> PinnedServer:

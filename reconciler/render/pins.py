@@ -21,11 +21,15 @@ def server_text(
     after: LockedServer | None,
     found: Compared,
     malformed: Mapping[str, str],
+    was_asked: bool = True,
 ) -> Iterator[str]:
     """Yield the lines about one server; what it says is escaped where it could not be seen."""
     now = after or before
     named = " ".join(filter(None, (now.server["name"], now.server["version"], now.protocol))) if now is not None else ""
     yield f"  {unsubstituted(reached)}" + (f" ({unsubstituted(named)})" if named else "")
+    if not was_asked:
+        yield "    was not asked"
+        return
     if after is None:
         yield "    - nothing reaches it any more"
         return

@@ -100,6 +100,8 @@ class Surroundings(NamedTuple):
     """Is told of each secret that was had otherwise for a tenant: none of its answers may hold one."""
     tokens: Any = None
     """The access tokens that this process keeps (``connectors.oauth.Tokens``)."""
+    seen: Any = None
+    """What this process last saw of MCP servers (``mcp.seen.Seen``); None where nobody keeps it."""
 
 
 class Call(Struct):

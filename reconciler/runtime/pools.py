@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Resolve, Surroundings
+from reconciler.runtime.mcp.seen import Seen
 from reconciler.secrets.scrub import Scrubber
 
 IDLE_SECONDS = 60.0
@@ -36,6 +37,7 @@ class Pools:
             resolve=self._noting(around.resolve),
             resolve_anew=self._noting(around.resolve_anew),
             note=lambda tenant, secret: self.secrets(tenant).add(secret),
+            seen=Seen(),
         )
         self._opens, self._may_run = opens, may_run
         self._secrets: dict[str, Scrubber] = {}

@@ -29,6 +29,7 @@ from reconciler.runtime.connections import BURST, Connections
 from reconciler.runtime.door import door
 from reconciler.runtime.identity import AgentEntrance
 from reconciler.runtime.mcp.processes import PROCESSES
+from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.parts import Parts, assembled
 from reconciler.runtime.setup import Setup
@@ -211,6 +212,7 @@ def operators_app(setup: Setup, parts: Parts) -> Guard:
                 setup.databases,
                 setup.audit_key,
                 metrics,
+                Servers(parts.source, parts.pools),
                 parts.outbox.destinations,
                 check,
             )

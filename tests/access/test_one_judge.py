@@ -32,6 +32,7 @@ from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.source import InForce
 from reconciler.runtime.surfaces import operators
+from reconciler.runtime.surfaces.operator import Operator, OperatorsApi
 from reconciler.secrets.scrub import Scrubber
 from tests.access.model import Row, World, behind, judged, tool_name
 from tests.access.test_reference_model import ROLES, TENANT, body, made, snapshot
@@ -144,9 +145,9 @@ class State:
     def _operators(self) -> Any:
         places: Any = None
         app = Starlette(
-            routes=operators.routes(operators.OperatorsApi(self.parts, self.mediator, places, None, lambda: ""))
+            routes=operators.routes(OperatorsApi(self.parts, self.mediator, places, None, lambda: "", places))
         )
-        who = operators.Operator("ops", OperatorToken(sha256="0" * 64, scopes=("operate",)))
+        who = Operator("ops", OperatorToken(sha256="0" * 64, scopes=("operate",)))
 
         async def proved(scope: Any, receive: Any, send: Any) -> None:
             await app({**scope, "who": who}, receive, send)

@@ -190,9 +190,21 @@ def test_an_edited_lock_is_refused_and_written_anew(tmp_path: Path, served: Serv
         assert "mcp.lock/calc.yaml:10:17" in ran.err
         assert "reconciler mcp pin calc --write" in ran.err
         assert "not-pinned" not in ran.err
-    pin(folder, "--write").ok()
+    pin(folder, "calc", "--write").ok()
     assert lock.read_text() == text
     reconciler("validate", cwd=folder).ok()
+
+
+def test_an_edited_lock_stays_while_a_server_of_it_is_away(tmp_path: Path, served: Served) -> None:
+    folder = project(tmp_path, served)
+    pin(folder, "--write").ok()
+    lock = folder / "mcp.lock/calc.yaml"
+    lock.write_text(lock.read_text().replace("their sum", "everything"))
+    manifest = folder / "c.yaml"
+    manifest.write_text(manifest.read_text().replace(f":{served.port}/", ":9/"))
+    before = lock.read_text()
+    assert "can't be pinned" in pin(folder, "--write").ok(8).err
+    assert lock.read_text() == before
 
 
 def test_a_lock_without_a_connector_goes(tmp_path: Path, served: Served) -> None:

@@ -43,7 +43,7 @@ def asked(
         seen.extend(which)
         return answers
 
-    return pinned(connectors, {LOCK: before} if before else {}, ask, whole=True), seen
+    return pinned(connectors, {LOCK: before} if before else {}, ask), seen
 
 
 def only(pins: Pinned) -> Any:

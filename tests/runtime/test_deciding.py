@@ -21,6 +21,7 @@ from reconciler.model.notification import APPROVAL, Destination
 from reconciler.runtime.approvals import Approvals
 from reconciler.runtime.ledger import approvals
 from reconciler.runtime.ledger.decisions import Decider, Verdict, file_decisions, settle_request
+from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.setup import Databases
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.operator import Operator, OperatorEntrance, OperatorsApi
@@ -72,7 +73,9 @@ def test_who_may_decide(db: Db, folder: Path, decider: Decider, terms: Any, resu
 async def operators_client(made: World, who: Operator) -> AsyncIterator[httpx.AsyncClient]:
     databases = Databases(database_of(made.db), *[database_of(made.store)] * 2)
     app: ASGIApp = Starlette(
-        routes=operators.routes(OperatorsApi(made.source, made.mediator, databases, None, lambda: "")),
+        routes=operators.routes(
+            OperatorsApi(made.source, made.mediator, databases, None, lambda: "", Servers(made.source, made.pools))
+        ),
         exception_handlers=agents.HANDLERS,
     )
 

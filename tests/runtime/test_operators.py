@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.load.serve_file import OperatorToken
 from reconciler.runtime import source as source_module
+from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.setup import Databases
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.operator import Operator, OperatorsApi
@@ -43,7 +44,9 @@ def as_operator(app: ASGIApp) -> ASGIApp:
 async def client_of(world: World) -> AsyncIterator[httpx.AsyncClient]:
     control, store = (parse_database(url, Path("/")) for url in (world.db.url, world.store.url))
     databases = Databases(control, store, store)
-    routes = operators.routes(OperatorsApi(world.source, world.mediator, databases, None, lambda: ""))
+    routes = operators.routes(
+        OperatorsApi(world.source, world.mediator, databases, None, lambda: "", Servers(world.source, world.pools))
+    )
     app = as_operator(Starlette(routes=routes, exception_handlers=agents.HANDLERS))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://operators") as client:
         yield client

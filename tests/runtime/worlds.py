@@ -85,6 +85,7 @@ class World:
     ledger: Ledger
     mediator: Mediator
     metrics: Metrics
+    pools: Pools
 
     def command(self, *arguments: str) -> None:
         cli_on(self.db.url, self.folder)(*arguments).ok()
@@ -132,7 +133,7 @@ async def world(db: Db, folder: Path, document: dict[str, Any] | None = None) ->
     await ledger.values_key()
     ledger.start()
     try:
-        yield World(db, folder, outside, source, ledger, mediator, metrics)
+        yield World(db, folder, outside, source, ledger, mediator, metrics, pools)
     finally:
         await source.close()
         await ledger.close()

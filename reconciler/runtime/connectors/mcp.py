@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -20,7 +20,7 @@ from reconciler.runtime.connectors.oauth import Wanted
 from reconciler.runtime.mcp.channel import Channel
 from reconciler.runtime.mcp.client import MOST_BYTES, Client, Listed
 from reconciler.runtime.mcp.http import HttpChannel
-from reconciler.runtime.mcp.messages import RpcError
+from reconciler.runtime.mcp.messages import RpcError, Server
 from reconciler.runtime.mcp.processes import PROCESSES
 from reconciler.runtime.mcp.stdio import StdioChannel
 from reconciler.strict_json import size_of
@@ -131,7 +131,13 @@ class _Mcp:
 
     async def ping(self) -> None:
         way = await self.way(None)
-        await way.client.tools()
+        listed = await way.client.tools()
+        self._saw(await way.client.server(), listed)
+
+    def _saw(self, server: Server, listed: Listed) -> None:
+        if self._around.seen is not None:
+            name = self._connector.known.address.name
+            self._around.seen.note(self._tenant, name, reached(self._connector.body), server, listed)
 
     async def way(self, subject: Subject | None) -> _Way:
         """Return the way for a subject. Raises Failed."""
@@ -146,7 +152,7 @@ class _Mcp:
                     await found.close()
                 await self._make_room()
                 client = Client(await channel_of(self._tenant, self._connector, self._around, subject))
-                found = self._ways[key] = _Way(client)
+                found = self._ways[key] = _Way(client, self._saw)
             self._ways.move_to_end(key)
             found.used = asyncio.get_running_loop().time()
             return found
@@ -168,8 +174,9 @@ class _Mcp:
 class _Way:
     """One client, and what its server listed last."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, saw: Callable[[Server, Listed], None]) -> None:
         self.client, self.used, self.users = client, 0.0, 0
+        self._saw = saw
         self.begun = asyncio.get_running_loop().time()
         self._listed: Listed | None = None
         self._at = 0.0
@@ -198,6 +205,7 @@ class _Way:
     async def _check(self, deadline: float) -> None:
         try:
             self._listed = await self.client.tools(deadline)
+            self._saw(await self.client.server(deadline), self._listed)
         except Failed as error:
             # whatever became of it, the tool was not called
             raise Failed(error.code, str(error), "blocked", *error.said) from None

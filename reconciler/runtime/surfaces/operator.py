@@ -16,6 +16,7 @@ from reconciler.model.health import Check
 from reconciler.model.notification import Destination
 from reconciler.runtime.health import Checker
 from reconciler.runtime.identity import Unprovable, roles_in, says
+from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.setup import Databases
 from reconciler.runtime.source import Source
@@ -34,6 +35,7 @@ class OperatorsApi(NamedTuple):
     databases: Databases
     audit_key: AuditKey
     metrics: Callable[[], str]
+    servers: Servers
     destinations: tuple[Destination, ...] = ()
     check: Checker = _nobody_to_ask
 

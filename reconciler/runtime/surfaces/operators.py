@@ -20,7 +20,7 @@ from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.ledger.narrowing import MOST_CHARACTERS, OUTCOMES, NotNarrowing, narrowed
 from reconciler.runtime.source import Stale
-from reconciler.runtime.surfaces import approvals, declared, status, suspending, testing
+from reconciler.runtime.surfaces import approvals, declared, pinning, status, suspending, testing
 from reconciler.runtime.surfaces.answers import EvidencePage, Freezes, Frozen, Limits
 from reconciler.runtime.surfaces.errors import NOT_FOUND
 from reconciler.runtime.surfaces.operator import OperatorsApi, actor_of
@@ -147,6 +147,7 @@ ROUTES: tuple[Route[OperatorsApi], ...] = (
     Route("DELETE", _FREEZES, "Unfreeze a target.", end_freeze, Frozen, UnfreezeBody, "operate", {404: ("not-frozen", "unknown-target")}),
     *declared.routes(_TOP),
     *suspending.routes(_TOP),
+    *pinning.routes(_TOP),
     *status.routes(_TOP),
     *approvals.routes(_TOP),
     *testing.routes(_TOP),
