@@ -51,15 +51,17 @@ def _concerned(configuration: Configuration, tenants: Set[str]) -> set[str]:
     asking = {kind.name for kind in KINDS.values() if kind.unserved is not served}
     found = set[str]()
     for name in configuration.digests:
-        if _kind(name) in asking and name.partition("/")[0] in tenants:
+        tenant, kind, _ = name.split("/", 2)
+        if kind in asking and tenant in tenants:
             resource = configuration.resources[Address.of(name)]
             if KINDS[resource.address.kind].unserved(resource.body) is not None:
                 found.add(name)
     if not found:
         return found
+    carried = carrying()
     ahead, behind = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for source, target in links_of(configuration.resources):
-        if _kind(source) in carrying():
+        if source.split("/", 2)[1] in carried:
             ahead[source].append(target)
             behind[target].append(source)
     return _closure(_closure(found, behind), ahead)

@@ -33,18 +33,25 @@ _LINES: Mapping[str, _Line] = {
 SPEC_VERSIONS: Mapping[str, int] = {name: line.spec_version for name, line in _LINES.items()}
 
 
-class _Kinds(Mapping[str, Kind]):
-    """Imports a kind when it is asked for: building its specs takes longer than many a command needs for its work."""
+class _Kinds(dict[str, Kind]):
+    """Imports a kind when it is asked for: building its specs takes longer than many a command needs for its work.
+
+    A dict, since each resource is looked up several times: one that is known is found without a call of Python's.
+    """
 
     def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__()
         self._names = names
-        self._found: dict[str, Kind] = {}
 
-    def __getitem__(self, key: str) -> Kind:
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = import_module(f"reconciler.kinds.{self._names[key]}").KIND
+    def __missing__(self, key: str) -> Kind:
+        found: Kind = import_module(f"reconciler.kinds.{self._names[key]}").KIND
+        self[key] = found
         return found
+
+    get = Mapping.get  # type: ignore[assignment]
+    keys = Mapping.keys  # type: ignore[assignment]
+    items = Mapping.items  # type: ignore[assignment]
+    values = Mapping.values  # type: ignore[assignment]
 
     def __contains__(self, key: object) -> bool:
         return key in self._names
