@@ -110,7 +110,7 @@ class Mediator:
             refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run, refusal.detail)
             raise
         intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
-        if decision.approval is not None:
+        if decision.approval is not None or approval:
             wanted = Wanted(caller, ask, decision, target, arguments, values)
             intent = intent._replace(use=await self._approval(wanted, approval, intent, in_force))
         repeat = None

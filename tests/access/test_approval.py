@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from reconciler.access.decide import Ask, Decision
-from reconciler.access.judge import Caller, judge
+from reconciler.access.judge import Caller, asks_approvals, judge, waits
 from reconciler.access.snapshot import snapshot_of
 from reconciler.kinds.table import SPEC_VERSIONS
 from reconciler.model.address import Address
@@ -22,6 +22,8 @@ from reconciler.planner.risks import risks_of
 from tests.access.test_reference_model import body
 from tests.conftest import Run
 from tests.kinds.support import found, minimal
+from tests.kinds.test_mcp_target import connector, pinned, tenant, world
+from tests.kinds.test_mcp_target import policy as policy_on
 from tests.runtime.worlds import WORLD
 
 LEAD = {"roles": ["lead"]}
@@ -30,6 +32,10 @@ ALLOW: dict[str, Any] = WORLD["policies"]["read"]
 
 def policy(**more: Any) -> dict[str, Any]:
     return ALLOW | more
+
+
+def tools() -> dict[str, Any]:
+    return policy_on(names=["tool/files/*"])
 
 
 def decided(policies: dict[str, Any]) -> Decision:
@@ -113,3 +119,26 @@ def test_a_plan_says_what_waits_from_now_on(folder: Path, base: Path, run: Run) 
     assert "bot may now: query template/top, write template/add" in told
     assert "access-widened" in told
     assert "approval-removed" in told
+
+
+@pytest.mark.parametrize(
+    ("policies", "terms"),
+    [
+        ({"policy_a": tools()}, Approval()),
+        ({"policy_a": tools(), "policy_b": tools() | {"approval": LEAD}}, Approval(("lead",))),
+    ],
+    ids=["any-operator", "those-of-a-policy"],
+)
+def test_a_tool_asks_for_one_whoever_calls(policies: dict[str, Any], terms: Approval) -> None:
+    asks = {"wipe": pinned("wipe", requires_approval=True), "look": pinned("look")}
+    of = tenant(*world(connectors={"files": connector(tools=asks)}, **policies))
+    bot = Caller("acme", "bot")
+    wipe, look = (judge(of, None, bot, Ask(f"tool/files/{name}")) for name in ("wipe", "look"))
+    assert (wipe.allowed, wipe.approval, look.approval) == (True, terms, None)
+    assert asks_approvals(of)
+    assert waits(of, None, bot)
+
+
+def test_the_name_of_the_servers_own_tool_is_taken() -> None:
+    raw = minimal("template", "sql", tool_name="approved_call")
+    assert ("invalid-name", ("tool_name",)) in [(code, path[-1:]) for code, path in found("template", raw)]

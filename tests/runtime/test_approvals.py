@@ -23,6 +23,7 @@ from reconciler.runtime.ledger.ledger import Admitted, Ledger
 from reconciler.runtime.ledger.writing import writing_store
 from reconciler.runtime.mediator import Refusal
 from reconciler.runtime.parts import backend_of
+from reconciler.runtime.surfaces.approved import pending_result
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_wire import Request as McpRequest
 from reconciler.secrets.envelope import FileKey
@@ -254,6 +255,33 @@ def test_over_mcp(db: Db, folder: Path) -> None:
         ] == 30
         assert approve(made, pending["approval_id"])
         assert (await call("approved_call", approval_id=pending["approval_id"]))["structuredContent"]["rows"] == 1
+
+    run(db, folder, work)
+
+
+def test_a_tool_that_shows_an_output_schema_says_it_as_an_error(db: Db, folder: Path) -> None:
+    """Structured content of another form than the schema says would be a lie."""
+
+    async def work(made: World) -> None:
+        pending = await asked(made)
+        assert pending_result(pending)["isError"] is False
+        pending.shows_output = True
+        told = pending_result(pending)
+        assert (told["isError"], "structuredContent" in told) == (True, False)
+        assert pending.waiting.id in told["content"][0]["text"]
+
+    run(db, folder, work)
+
+
+def test_an_id_is_of_no_use_once_nobody_has_to_approve(db: Db, folder: Path) -> None:
+    """It would run what was approved once, as often as somebody names it."""
+
+    async def work(made: World) -> None:
+        identity = (await asked(made)).waiting.id
+        assert approve(made, identity)
+        await asyncio.to_thread(apply, db, folder, WORLD)
+        await made.look()
+        assert await refused(made.mediator.redeem(BOT, identity)) == "approval-stale"
 
     run(db, folder, work)
 
