@@ -20,12 +20,15 @@ import psycopg
 import pytest
 
 from tests import forked
+from tests.memory import memory
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = tempfile.mkdtemp(prefix="reconciler-cache-")
 """Tests read with a cache, as people do, and leave none behind in the home of whoever runs them."""
 os.environ["RECONCILER_CACHE_DIR"] = CACHE
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+if folder_in_memory := memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder_in_memory)  # where pytest makes tmp_path
 SHARED_POSTGRES = "TEST_POSTGRES_URL"
 """The variable with the URL of a PostgreSQL that whoever started these tests runs, for them to use."""
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from random import Random
 
 from tests.conftest import new_postgres_database
+from tests.memory import memory
 from tests.properties import story
-from tests.properties.arena import Arena, arena, memory
+from tests.properties.arena import Arena, arena
 from tests.properties.bodies import Dice, Pick
 from tests.properties.life import Life
 from tests.properties.steps import STEPS

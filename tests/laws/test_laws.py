@@ -10,6 +10,7 @@ import yaml
 
 from tests.conftest import ROOT, SHARED_POSTGRES, command_environment
 from tests.laws.runner import Runner
+from tests.memory import memory
 
 FILES = {path.stem: yaml.safe_load(path.read_text()) or {} for path in sorted((ROOT / "tests" / "laws").glob("*.yaml"))}
 LAWS: dict[str, dict[str, Any]] = {f"{room}-{name}": law for room, laws in FILES.items() for name, law in laws.items()}
@@ -17,9 +18,8 @@ LAWS: dict[str, dict[str, Any]] = {f"{room}-{name}": law for room, laws in FILES
 
 @pytest.fixture(scope="module")
 def runner(postgres_server: str) -> Iterator[Runner]:
-    one = Runner(
-        ROOT, ("reconciler", "tests", "pyproject.toml"), command_environment({SHARED_POSTGRES: postgres_server})
-    )
+    environment = command_environment({SHARED_POSTGRES: postgres_server})
+    one = Runner(ROOT, ("reconciler", "tests", "pyproject.toml"), environment, memory() or "/tmp")
     yield one
     one.close()
 

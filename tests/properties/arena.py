@@ -25,6 +25,7 @@ from reconciler.planner.make import EVERYTHING, Setting, make_plan
 from reconciler.store.reading import read_live
 from reconciler.store.schema import upgrade
 from reconciler.store.url import Database, parse_database
+from tests.memory import memory
 
 from .strategies import TODAY
 
@@ -32,11 +33,6 @@ SETTING = Setting("a database", TODAY, "1.0")
 TERMS = Terms("tester", allowed=Allowances(deletes=10**6, empty=True, outside=True, diverged=True))
 Dump = dict[str, list[tuple[Any, ...]]]
 _KEPT = {"reconciler_schema", "row_counter", "audit_head", "status_counter"}
-
-
-def memory() -> str | None:
-    """A folder whose files never reach a disk, where there is one."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 class Arena:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import new_postgres_database
+from tests.memory import memory
 
-from .arena import Arena, arena, memory
+from .arena import Arena, arena
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from .bodies import TENANT, Body, Dice, Number, Pick, common, connector, datasou
 from .writing import document_text
 
 TODAY = date(2026, 3, 1)
-EXAMPLES = float(os.environ.get("RECONCILER_EXAMPLES", "1"))
-"""Multiplies the number of examples of every property, for long runs."""
+EXAMPLES = float(os.environ.get("RECONCILER_EXAMPLES", "0.25"))
+"""Multiplies the number of examples of every property: tests/campaigns/properties.py takes all of them and more."""
 
 
 def examples(count: int) -> settings:

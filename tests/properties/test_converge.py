@@ -41,9 +41,7 @@ def _converges(arena: Arena, folder: Path, desired: Desired, spread: Random | No
 
 @examples(1000)
 @given(desired=states(most=2), spread=st.none() | st.integers(0, 9999).map(Random))
-def test_a_thousand_states_converge_on_sqlite(
-    sqlite: Arena, manifests: Path, desired: Desired, spread: Random | None
-) -> None:
+def test_states_converge_on_sqlite(sqlite: Arena, manifests: Path, desired: Desired, spread: Random | None) -> None:
     _converges(sqlite, manifests, desired, spread)
 
 
@@ -52,7 +50,7 @@ def test_a_thousand_states_converge_on_sqlite(
     several=st.lists(states(tenants=("a", "b"), most=2), min_size=8, max_size=8),
     spread=st.integers(0, 9999).map(Random),
 )
-def test_a_thousand_states_converge_on_postgresql(
+def test_states_converge_on_postgresql(
     postgresql: Arena, manifests: Path, several: list[Desired], spread: Random
 ) -> None:
     """Eight states in one apply, each with tenants of its own."""

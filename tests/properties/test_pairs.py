@@ -26,11 +26,11 @@ def _pairs(arena: Arena, folder: Path, data: bytes) -> None:
 
 @examples(500)
 @given(data=dice(900))
-def test_a_thousand_pairs_on_sqlite(sqlite: Arena, manifests: Path, data: bytes) -> None:
+def test_pairs_on_sqlite(sqlite: Arena, manifests: Path, data: bytes) -> None:
     _pairs(sqlite, manifests, data)
 
 
 @examples(100)
 @given(data=dice(900))
-def test_two_hundred_pairs_on_postgresql(postgresql: Arena, manifests: Path, data: bytes) -> None:
+def test_pairs_on_postgresql(postgresql: Arena, manifests: Path, data: bytes) -> None:
     _pairs(postgresql, manifests, data)

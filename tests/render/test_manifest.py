@@ -25,7 +25,7 @@ from tests.properties.strategies import TODAY, Desired, examples, loaded, states
 
 @examples(1000)
 @given(desired=states())
-def test_a_thousand_states_load_again(tmp_path_factory, desired: Desired) -> None:  # type: ignore[no-untyped-def]
+def test_states_load_again(tmp_path_factory, desired: Desired) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("export")
     write(folder, desired, None)
     configuration = loaded(folder)
