@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from reconciler.kinds.checking import HealthChecks
 from reconciler.kinds.rules import Fault, Retries, Seconds, settle
 from reconciler.kinds.wording import near
 from reconciler.model.fields import BaseUrl, FreeMap, ItemSet, Replacing, Secret, ShortText
@@ -49,6 +50,7 @@ class Integration(Spec):
     enabled: Annotated[bool, Risk("access-widened", by=leaves_value(False))] = Field(
         True, description="Whether this integration may be used. Operators can suspend it besides."
     )
+    health: HealthChecks = None
     timeout_seconds: Seconds = Field(60, description="How long one request may take, in seconds (1 to 3600).")
     max_retries: Annotated[Retries, NoRisk("the same request is sent again")] = Field(
         2, description="How often a request that failed for a passing reason is sent again (0 to 10)."

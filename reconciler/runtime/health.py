@@ -22,7 +22,7 @@ from reconciler.store.url import Database
 
 LEASE_SECONDS = 30.0
 USED_SECONDS = 3600.0
-MINUTE = 60.0
+MINUTE, EVERY_MINUTES = 60.0, 1
 AT_ONCE = 16
 
 Checker = Callable[[str, Resource], Awaitable[Check | None]]
@@ -54,7 +54,7 @@ def due_of(snapshot: Snapshot, known: Known) -> Iterator[tuple[str, Resource]]:
 
 
 def _is_due(resource: Resource, known: Known, key: Key) -> bool:
-    minutes, standing = resource.body.get("health", 1), known.standings.get(key)
+    minutes, standing = resource.body.get("health") or EVERY_MINUTES, known.standings.get(key)
     if minutes == "off":
         return False
     return standing is None or known.now - standing.checked >= minutes * MINUTE

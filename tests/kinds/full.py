@@ -221,8 +221,11 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
         },
         {"provider": "gcs", "bucket": "b", "project": "p", "credential": "env://C"},
         {"provider": "s3", "bucket": "b"},
+        {"provider": "s3", "bucket": "b", "endpoint_url": "https://llm.example.com/a"},
         {"provider": "azure", "container": "c", "account": "a", "credential": "env://C"},
         {"provider": "local", "root": "/srv"},
+        {"provider": "local", "root": "/srv/a"},
+        {"provider": "local", "root": "/data"},
     ),
     ("connector", "serverless"): (
         {
@@ -361,6 +364,8 @@ def bodies(kind: str, variant: str) -> tuple[Body, ...]:
     shared = INTEGRATION if kind == "integration" else DATA if kind == "datasource" else {}
     if kind in {"connector", "datasource", "template"}:
         shared = {**shared, "runtime": False}
+    if kind in {"connector", "integration"}:
+        shared = {**shared, "health": 5}
     tag = {KINDS[kind].discriminator: variant} if KINDS[kind].discriminator else {}
     return tuple({**COMMON, **shared, **tag, **body} for body in FULL[kind, variant])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,25 @@ def test_what_is_suspended_is_left_alone(store: Database, snapshot: Snapshot) ->
     use(store, snapshot)
     known = [one._replace(suspended=True) for tenant in snapshot.tenants.values() for one in tenant.resources.values()]
     assert asyncio.run(Sweep(store, "one", Checks(WELL), HOOK).once(snapshot_of(known))) == 0
+
+
+@pytest.mark.parametrize(
+    ("health", "after", "checked"), [("off", 1_000_000, 0), (5, 299, 0), (5, 301, 1), (None, 61, 1)]
+)
+def test_health_says_how_often(
+    db: Db, folder: Path, tmp_path: Path, store: Database, health: object, after: int, checked: int
+) -> None:
+    document = copy.deepcopy(WORLD)
+    document["connectors"]["warehouse"]["health"] = health
+    control = Db(f"sqlite:///{tmp_path}/control.db")
+    apply(control, folder, document)
+    snapshot = snapshot_of(look(parse_database(control.url, Path("/"))).known)
+    use(store, snapshot)
+    sweep = Sweep(store, "one", Checks(WELL), HOOK)
+
+    async def work() -> None:
+        assert await sweep.once(snapshot) == (0 if health == "off" else 1)
+        db.sql(f"UPDATE health SET checked = checked - {after}")
+        assert await sweep.once(snapshot) == checked
+
+    asyncio.run(work())

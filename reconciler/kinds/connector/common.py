@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from reconciler.kinds.checking import HealthChecks
 from reconciler.kinds.rules import Fault, PerMinute, Seconds, forbidden, required, settle
 from reconciler.model.access import ForAgents
 from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
@@ -40,6 +41,7 @@ class Connector(Spec):
         description="What the other side can do. Empty (the default) stands for whatever this type of connector does.",
     )
     runtime: ForAgents = None
+    health: HealthChecks = None
 
 
 class Plain(Part):
