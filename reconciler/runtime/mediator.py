@@ -98,7 +98,7 @@ class Mediator:
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         caller = caller.within(tenant)
-        decision = judge(tenant, in_force.status, caller, ask, self._has_key)
+        decision = judge(tenant, in_force.status, caller, ask, self.has_key)
         evidence_id, target = new_id(), decision.target
         if not decision.allowed or target is None:
             evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
@@ -136,12 +136,12 @@ class Mediator:
     def awaits(self, caller: Caller) -> bool:
         """Whether the caller may call anything that waits for an approval. Raises Refusal."""
         in_force = self._in_force()
-        return self._has_key and waits(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
+        return self.has_key and waits(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
 
     def tools(self, caller: Caller) -> dict[str, Target]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
         in_force = self._in_force()
-        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, self._has_key)
+        return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, self.has_key)
 
     def of_tools(self, caller: Caller, make: Callable[[Mapping[str, Target]], T]) -> T:
         """Return what a function makes of the caller's tools: once for each set of tools in a snapshot. Raises Refusal."""
@@ -157,14 +157,14 @@ class Mediator:
     def actions(self, caller: Caller, plane: str) -> dict[str, Target]:
         """Return the actions that a caller may take on a plane, `plane/NAME`; none on an unknown one. Raises Refusal."""
         in_force = self._in_force()
-        return actions_of(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, plane, self._has_key)
+        return actions_of(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, plane, self.has_key)
 
     def planes(self, caller: Caller) -> dict[str, dict[str, Target]]:
         """Return the planes of which a caller may call something, and by which actions; sorted by name. Raises Refusal."""
         in_force = self._in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         found = {
-            name: actions_of(tenant, in_force.status, caller, name, self._has_key) for name in tenant.names("plane")
+            name: actions_of(tenant, in_force.status, caller, name, self.has_key) for name in tenant.names("plane")
         }
         return {name.partition("/")[2]: actions for name, actions in found.items() if actions}
 
@@ -194,7 +194,8 @@ class Mediator:
             running.end("stopping")
 
     @property
-    def _has_key(self) -> bool:
+    def has_key(self) -> bool:
+        """Whether values of calls that wait for an approval can be sealed."""
         return self.approvals is not None
 
     def _within(self, caller: Caller) -> Caller:

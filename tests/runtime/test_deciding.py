@@ -232,3 +232,17 @@ def test_a_page_of_them(db: Db, folder: Path) -> None:
         assert approvals.listed(store, ("globex",), 2) == []
 
     run(db, folder, work)
+
+
+def test_an_explanation_says_that_there_is_no_key(db: Db, folder: Path) -> None:
+    """Explain and the mediator give one answer."""
+    question = {"caller": "bot", "target": "template/top"}
+
+    async def work(made: World) -> None:
+        async with operators_client(made, operator(scopes=("operate",))) as client:
+            for store, reason in ((made.mediator.approvals, "allowed"), (None, "no-key")):
+                made.mediator.approvals = store
+                answer = (await client.post("/v1/tenants/acme/access/explain", json=question)).json()
+                assert answer["reason"] == reason
+
+    run(db, folder, work)

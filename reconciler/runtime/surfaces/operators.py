@@ -96,7 +96,7 @@ async def explain(api: OperatorsApi, request: Request, question: Question) -> di
     if not is_name(question.caller):
         raise unfit("caller", "expected a caller's name")
     in_force, tenant = api.source.current(), request.path_params["tenant"]
-    return judged(in_force.snapshot.tenant(tenant), in_force.status, question, utc_now()).facts()
+    return judged(in_force.snapshot.tenant(tenant), in_force.status, question, utc_now(), api.mediator.has_key).facts()
 
 
 async def list_freezes(api: OperatorsApi, request: Request, _: None) -> Freezes:
