@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from reconciler.diff.visible import visible
 from reconciler.model.effects import Effects
 from reconciler.plan.effects import effects_document
+from reconciler.render.plan_json import PlanJson
 
-Document: TypeAlias = Mapping[str, Any]
 TITLE = "Access"
 SUBJECTS, TARGETS = 30, 8
 """How many subjects, and targets of one, text and Markdown show; a page shows all that a plan lists."""
@@ -41,7 +41,7 @@ def access_lines(effects: Effects) -> Iterator[str]:
         yield ""
 
 
-def sentences(document: Document, subjects: int, targets: int) -> Iterator[Sentence]:
+def sentences(document: PlanJson, subjects: int, targets: int) -> Iterator[Sentence]:
     """Yield the first effects of a plan's document; ``targets`` bounds what each names."""
     listed = document.get("access_effects", ())
     tenants = {effect["tenant"] for effect in listed}
@@ -52,7 +52,7 @@ def sentences(document: Document, subjects: int, targets: int) -> Iterator[Sente
         yield Sentence(lead + _subject(effect), verb, tuple(_things(shown, effect)), effect["count"] - len(shown))
 
 
-def left_out(document: Document, subjects: int) -> str:
+def left_out(document: PlanJson, subjects: int) -> str:
     """Say how many effects are not among the first ones, and what all of them are; "" where all are."""
     summary = document["access_summary"]
     rest = summary["subjects"] - min(subjects, len(document["access_effects"]))
@@ -62,7 +62,7 @@ def left_out(document: Document, subjects: int) -> str:
     return f"and {rest:,} more like these; {pairs}"
 
 
-def _subject(effect: Document) -> str:
+def _subject(effect: PlanJson) -> str:
     text = str(effect["caller"])
     if effect["roles"]:
         roles = f"the role{'s' if len(effect['roles']) > 1 else ''} {', '.join(effect['roles'])}"
@@ -72,7 +72,7 @@ def _subject(effect: Document) -> str:
     return text
 
 
-def _things(reaches: list[Document], effect: Document) -> Iterator[str]:
+def _things(reaches: list[PlanJson], effect: PlanJson) -> Iterator[str]:
     """Each with its action, which is not repeated for the next one."""
     for action, same in groupby(reaches, lambda reach: reach["action"]):
         for number, reach in enumerate(same):
@@ -80,7 +80,7 @@ def _things(reaches: list[Document], effect: Document) -> Iterator[str]:
             yield f"{'' if number else f'{action} '}{reach['target']}{through}{_approval(reach, effect)}"
 
 
-def _approval(reach: Document, effect: Document) -> str:
+def _approval(reach: PlanJson, effect: PlanJson) -> str:
     """Return what an approval does to the access: what is gained is gained after it, what is lost is the call without it."""
     words = str(reach.get("approval") or "")
     if effect["change"] == "narrowed":

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 from reconciler.model.body import canonical
 from reconciler.model.plan import Change
+from reconciler.render.plan_json import PlanJson
 
-Document: TypeAlias = Mapping[str, Any]
 MOST = 20_000
 """Changes of a plan in which groups are looked for everywhere; in a larger one text looks at neighbours only."""
 TENANTS = 8
@@ -26,7 +26,7 @@ _APART = {
 _REFERENCE = re.compile(r'"(?:vault|encrypted|env|aws-sm)://[^"]*"')
 
 
-def digest_of(change: Document) -> bytes:
+def digest_of(change: PlanJson) -> bytes:
     """Equal for changes that differ in nothing that is shown, but for their tenants' own names in secret references."""
     kept = {key: value for key, value in change.items() if key not in _APART}
     kept["fields"] = [{**field, "source": None} for field in change["fields"]]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from reconciler.diff.visible import visible
+from reconciler.render.plan_json import PlanJson
 
-Document: TypeAlias = Mapping[str, Any]
 Mark: TypeAlias = Callable[[str], str]
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 NO_DRIFT = "No drift. What is live is what was applied last."
@@ -23,7 +23,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-def no_changes(document: Document, mark: Mark = visible) -> str:
+def no_changes(document: PlanJson, mark: Mark = visible) -> str:
     """Return the sentence of a plan without changes.
 
     ``document`` is a plan's, or what of it says operation, ``selected`` and ``left_out``; ``mark`` makes somebody's text
@@ -35,12 +35,12 @@ def no_changes(document: Document, mark: Mark = visible) -> str:
     return _calm(document, mark, NO_CHANGES, "No changes")
 
 
-def no_drift(document: Document, mark: Mark = visible) -> str:
+def no_drift(document: PlanJson, mark: Mark = visible) -> str:
     """Return the sentence of drift without findings."""
     return _calm(document, mark, NO_DRIFT, "No drift")
 
 
-def left_out_lines(document: Document, mark: Mark = visible) -> Iterator[str]:
+def left_out_lines(document: PlanJson, mark: Mark = visible) -> Iterator[str]:
     """Return a sentence for each sort of what was left out, with the first names."""
     for one in document.get("left_out", ()):
         count, addresses = one["count"], one["addresses"]
@@ -50,7 +50,7 @@ def left_out_lines(document: Document, mark: Mark = visible) -> Iterator[str]:
         yield f"{sentence[0].upper()}{sentence[1:]}{': ' if names else ''}{', '.join(names)}."
 
 
-def _calm(document: Document, mark: Mark, whole: str, nothing: str) -> str:
+def _calm(document: PlanJson, mark: Mark, whole: str, nothing: str) -> str:
     left = {one["why"] for one in document.get("left_out", ())}
     if not left:
         return whole

@@ -20,7 +20,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.plan import Action
 from reconciler.render.html.diff import line_rows, parts
 from reconciler.render.html.graph import MOST, draw
-from reconciler.render.html.rows import Head, Row, drift_rows, plan_rows
+from reconciler.render.html.rows import PageRow, RowHead, drift_rows, plan_rows
 from reconciler.render.html.words import ACTIONS, GRAVEST
 from tests.conftest import Db, Run
 from tests.render.reports import drift, drift_html, empty, hostile, huge, plan_html, small
@@ -93,7 +93,7 @@ def test_inside_of_svg_nothing_ends_it() -> None:
     assert {*tags.tags} == {"svg", "g", "a", "title", "rect", "text", "path"}
 
 
-def whole_rows(document: dict[str, Any]) -> list[Row]:
+def whole_rows(document: dict[str, Any]) -> list[PageRow]:
     return [head.whole() for head in plan_rows(document)]
 
 
@@ -199,7 +199,7 @@ def test_the_drawing_is_bounded_and_says_what_it_leaves_out() -> None:
     assert graph.svg.count("risky") == min(risky, MOST)
 
 
-def head(address: str, body: Any) -> Head:
+def head(address: str, body: Any) -> RowHead:
     return plan_rows(small())[0]._replace(address=address, body=lambda: body)
 
 

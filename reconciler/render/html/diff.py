@@ -25,8 +25,8 @@ from reconciler.diff.visible import (
 )
 from reconciler.model.body import dotted, leaves
 
-Row: TypeAlias = list[Any]
-Part: TypeAlias = dict[str, Any]
+DiffRow: TypeAlias = list[Any]
+DiffPart: TypeAlias = dict[str, Any]
 """``p`` is the path below the field, ``n`` whether lines are numbered, ``r`` the rows."""
 
 _CONTEXT = 3
@@ -40,14 +40,14 @@ _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _ABSENT = object()
 
 
-def parts(op: str, before: Any, after: Any) -> list[Part]:
+def parts(op: str, before: Any, after: Any) -> list[DiffPart]:
     """``op`` is that of a field: add, remove or change."""
     left = _ABSENT if op == "add" else before
     right = _ABSENT if op == "remove" else after
     return [*_parts("", left, right)]
 
 
-def _parts(path: str, left: Any, right: Any) -> Iterator[Part]:
+def _parts(path: str, left: Any, right: Any) -> Iterator[DiffPart]:
     sides = [side for side in (left, right) if side is not _ABSENT]
     if all(isinstance(side, dict) for side in sides) and any(sides):
         lefts, rights = (dict(leaves(side)) if isinstance(side, dict) and side else {} for side in (left, right))
@@ -85,9 +85,9 @@ def _items(value: Any) -> list[str]:
     return [*found, "]"]
 
 
-def line_rows(left: list[str], right: list[str]) -> list[Row]:
+def line_rows(left: list[str], right: list[str]) -> list[DiffRow]:
     """Rows for two texts by line; a change of very long texts is shown as one block."""
-    rows: list[Row] = []
+    rows: list[DiffRow] = []
     for op, i1, i2, j1, j2 in _opcodes(left, right):
         if op == "equal":
             rows.extend(_folded(left[i1:i2], i1, j1, first=i1 == 0, last=i2 == len(left)))
@@ -114,7 +114,7 @@ def _opcodes(left: list[str], right: list[str]) -> list[tuple[str, int, int, int
     return [one for one in found if one[1] < one[2] or one[3] < one[4]]
 
 
-def _folded(lines: list[str], i: int, j: int, first: bool, last: bool) -> Iterator[Row]:
+def _folded(lines: list[str], i: int, j: int, first: bool, last: bool) -> Iterator[DiffRow]:
     head, tail = 0 if first else _CONTEXT, 0 if last else _CONTEXT
     if len(lines) <= head + tail + 1:
         head, tail = len(lines), 0
@@ -126,7 +126,7 @@ def _folded(lines: list[str], i: int, j: int, first: bool, last: bool) -> Iterat
     yield from ([0, i + n + 1, j + n + 1, lines[n]] for n in range(start, len(lines)))
 
 
-def _changed(left: list[str], right: list[str], i: int, j: int) -> Iterator[Row]:
+def _changed(left: list[str], right: list[str], i: int, j: int) -> Iterator[DiffRow]:
     for a, b in _pairs(left, right):
         if a is not None and b is not None:
             marked = _marked(left[a], right[b])

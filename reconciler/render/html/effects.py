@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.render.effects import TITLE, Document, left_out, sentences
+from reconciler.render.effects import TITLE, left_out, sentences
 from reconciler.render.html.text import shown
+from reconciler.render.plan_json import PlanJson
 
 _SUBJECTS, _TARGETS = 500, 20
 
 
-def access_html(document: Document) -> Iterator[str]:
+def access_html(document: PlanJson) -> Iterator[str]:
     """Return the lines; none where nobody gains or loses anything."""
     if document.get("access_effects"):
         yield f'<aside class="notes" id="access"><h2>{TITLE}</h2><ul>'

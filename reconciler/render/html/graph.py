@@ -10,7 +10,7 @@ from msgspec import Struct
 from reconciler.diff.visible import visible
 from reconciler.kinds.table import KINDS
 from reconciler.model.risk import level_of
-from reconciler.render.html.rows import Head
+from reconciler.render.html.rows import RowHead
 from reconciler.render.html.text import plain
 from reconciler.render.html.words import ACTIONS
 
@@ -31,7 +31,7 @@ class Graph(Struct, frozen=True):
     height: int = 0
 
 
-def draw(heads: Sequence[Head], dependants: Mapping[str, list[str]] | None = None) -> Graph:
+def draw(heads: Sequence[RowHead], dependants: Mapping[str, list[str]] | None = None) -> Graph:
     """``heads`` are those of the changes in the order of reading; ``dependants`` stay as they are and refer to what changes."""
     changed = {head.address: head for head in reversed(heads)}
     order = [*dict.fromkeys(head.address for head in heads)]
@@ -55,7 +55,7 @@ def draw(heads: Sequence[Head], dependants: Mapping[str, list[str]] | None = Non
     return Graph("".join([*drawing, "</svg>"]), len(kept), len(known) - len(kept), height)
 
 
-def _needs(address: str, head: Head) -> list[str]:
+def _needs(address: str, head: RowHead) -> list[str]:
     tenant, _, rest = address.partition("/")
     kind = KINDS.get(rest.partition("/")[0])
     body = head.body() if kind is not None and head.body is not None else None
@@ -131,7 +131,7 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
     return f'<path class="edge" d="M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"/>'
 
 
-def _node(address: str, head: Head | None, place: tuple[int, int]) -> str:
+def _node(address: str, head: RowHead | None, place: tuple[int, int]) -> str:
     _, _, rest = address.partition("/")
     kind, _, name = rest.partition("/")
     x, y = place

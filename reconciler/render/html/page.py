@@ -10,10 +10,11 @@ from importlib.resources import files
 from reconciler.batches import Map, in_batches
 from reconciler.render.html.effects import access_html
 from reconciler.render.html.graph import draw
-from reconciler.render.html.rows import Document, Head, drift_rows, plan_rows, words_of
+from reconciler.render.html.rows import RowHead, drift_rows, plan_rows, words_of
 from reconciler.render.html.text import embedded, plain, shown, visible_row
 from reconciler.render.html.words import ACTIONS, risk_word
 from reconciler.render.left_out import left_out_lines, no_changes, no_drift
+from reconciler.render.plan_json import PlanJson
 
 _OPEN_GRAPH = 420
 """A drawing that is no higher than this many pixels is open from the start."""
@@ -23,12 +24,12 @@ _LISTED = 500
 _NEW = {"missing": "new and empty", "empty": "new and empty"}
 
 
-def plan_html(document: Document, mapper: Map = map) -> Iterator[str]:
+def plan_html(document: PlanJson, mapper: Map = map) -> Iterator[str]:
     """Return the page in pieces; ``document`` is what ``plan.lazy.document_of`` makes; a change's ``risks`` may be missing."""
     return _page("Plan", document, [*_plan_head(document)], plan_rows(document), mapper)
 
 
-def drift_html(document: Document, mapper: Map = map) -> Iterator[str]:
+def drift_html(document: PlanJson, mapper: Map = map) -> Iterator[str]:
     """Return the page in pieces.
 
     ``document`` is what ``render.drift_text.drift_json`` makes, with a plan's document as ``pending`` or without.
@@ -36,7 +37,7 @@ def drift_html(document: Document, mapper: Map = map) -> Iterator[str]:
     return _page("Drift", document, [*_drift_head(document)], drift_rows(document), mapper)
 
 
-def _page(what: str, document: Document, head: list[str], rows: list[Head], mapper: Map) -> Iterator[str]:
+def _page(what: str, document: PlanJson, head: list[str], rows: list[RowHead], mapper: Map) -> Iterator[str]:
     folder = files("reconciler.render.html")
     style = folder.joinpath("style.css").read_text(encoding="utf-8").strip()
     script = folder.joinpath("script.js").read_text(encoding="utf-8").strip()
@@ -46,7 +47,9 @@ def _page(what: str, document: Document, head: list[str], rows: list[Head], mapp
     yield f"</script>\n<script>{script}</script>\n</body>\n</html>"
 
 
-def _shown(what: str, document: Document, head: list[str], rows: list[Head], style: str, script: str) -> Iterator[str]:
+def _shown(
+    what: str, document: PlanJson, head: list[str], rows: list[RowHead], style: str, script: str
+) -> Iterator[str]:
     """Everything that can be seen without scripts."""
     name = document["project"] + (f" · {document['environment']}" if document["environment"] else "")
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
@@ -67,10 +70,10 @@ def _shown(what: str, document: Document, head: list[str], rows: list[Head], sty
     yield _FOOTER
 
 
-def _data(rows: list[Head], mapper: Map) -> Iterator[str]:
+def _data(rows: list[RowHead], mapper: Map) -> Iterator[str]:
     """Yield the rows and their words as JSON, a few hundred rows at a time."""
 
-    def work(batch: Sequence[Head]) -> str:
+    def work(batch: Sequence[RowHead]) -> str:
         return ",".join(embedded(visible_row(head.whole())) for head in batch)
 
     yield embedded({**visible_row(words_of(rows)), "rows": []}).removesuffix("]}")
@@ -90,7 +93,7 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _plan_head(document: Document) -> Iterator[str]:
+def _plan_head(document: PlanJson) -> Iterator[str]:
     facts = [("Database", document["database"] + _in_brackets(_NEW.get(document["database_state"], "")))]
     facts.append(("Generation", str(document["generation"])))
     revision = document["revision"]
@@ -121,7 +124,7 @@ def _plan_head(document: Document) -> Iterator[str]:
         yield "</ul></aside>"
 
 
-def _drift_head(document: Document) -> Iterator[str]:
+def _drift_head(document: PlanJson) -> Iterator[str]:
     yield from _headline("Drift", document, [("Generation", str(document["generation"]))])
     if not document["findings"]:
         yield '<p class="calm">' + shown(no_drift(document, str)) + "</p>"
@@ -138,11 +141,11 @@ def _drift_head(document: Document) -> Iterator[str]:
     yield from _left_out(document)
 
 
-def _left_out(document: Document) -> Iterator[str]:
+def _left_out(document: PlanJson) -> Iterator[str]:
     yield from (f'<p class="left-out">{shown(line)}</p>' for line in left_out_lines(document, str))
 
 
-def _headline(eyebrow: str, document: Document, facts: list[tuple[str, str]]) -> Iterator[str]:
+def _headline(eyebrow: str, document: PlanJson, facts: list[tuple[str, str]]) -> Iterator[str]:
     environment = document["environment"]
     pill = f' <span class="pill">{shown(environment)}</span>' if environment else ""
     yield f'<header><div><p class="eyebrow">{shown(eyebrow)}</p><h1>{shown(document["project"])}{pill}</h1></div>'
@@ -159,7 +162,7 @@ def _in_brackets(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _refusals(blockers: list[Document]) -> Iterator[str]:
+def _refusals(blockers: list[PlanJson]) -> Iterator[str]:
     if not blockers:
         return
     yield '<aside class="refused" role="note"><h2>An apply of this plan would be refused</h2><ul>'
@@ -170,11 +173,11 @@ def _refusals(blockers: list[Document]) -> Iterator[str]:
     yield "</ul></aside>"
 
 
-def _adds(blocker: Document) -> bool:
+def _adds(blocker: PlanJson) -> bool:
     return bool(blocker["address"]) and blocker["address"] not in blocker["message"]
 
 
-def _graph(rows: list[Head], dependants: dict[str, list[str]]) -> Iterator[str]:
+def _graph(rows: list[RowHead], dependants: dict[str, list[str]]) -> Iterator[str]:
     graph = draw([head for head in rows if head.body is not None], dependants)
     if not graph.nodes:
         return
@@ -189,7 +192,7 @@ def _graph(rows: list[Head], dependants: dict[str, list[str]]) -> Iterator[str]:
     yield f'<div class="canvas" tabindex="0" role="region" aria-label="Drawing of dependencies">{graph.svg}</div></details>'
 
 
-def _without_scripts(rows: list[Head]) -> Iterator[str]:
+def _without_scripts(rows: list[RowHead]) -> Iterator[str]:
     yield "<noscript><p>Diffs and filters need scripts, which are off here. What changes:</p><ul>"
     for head in rows[:_LISTED]:
         risks = _in_brackets(", ".join(risk_word(risk) for risk in head.risks))

@@ -20,11 +20,11 @@ from reconciler.model.risk import RISKS, Level, level_of
 from reconciler.render.groups import MOST, digest_of, groups_of
 from reconciler.render.html.diff import parts
 from reconciler.render.html.words import ACTIONS, CAUSES, GRAVEST, risk_word
+from reconciler.render.plan_json import PlanJson
 from reconciler.render.plan_text import REASONS
 from reconciler.render.risks import rank_of
 
-Row: TypeAlias = dict[str, Any]
-Document: TypeAlias = dict[str, Any]
+PageRow: TypeAlias = dict[str, Any]
 
 BLOCKED, OTHER, OUTSIDE = "Blocked", "Changes", "Changed outside since the last apply"
 _RISKY = {Level.HIGH: "High risk", Level.MEDIUM: "Medium risk", Level.LOW: "Low risk"}
@@ -38,7 +38,7 @@ _OUTSIDE = {
 _PLAIN: tuple[Any, ...] = ("", None, [], {})
 
 
-class Head(NamedTuple):
+class RowHead(NamedTuple):
     """What the page itself tells of a row; ``whole`` makes the row, ``body`` the body of the resource that it is about.
 
     There is no ``body`` of what the plan tells and does not change.
@@ -48,26 +48,28 @@ class Head(NamedTuple):
     action: str
     risks: list[str]
     stop: list[str]
-    whole: Callable[[], Row]
+    whole: Callable[[], PageRow]
     body: Callable[[], Any] | None
     same: Sequence[str] = ()
 
 
-def plan_rows(document: Document) -> list[Head]:
+def plan_rows(document: PlanJson) -> list[RowHead]:
     """Blocked changes first, then risky ones, then the others, then what was changed outside."""
     blockers: dict[str, list[str]] = {}
     for blocker in document["blockers"]:
         for address in dict.fromkeys([*filter(None, [blocker["address"]]), *blocker.get("others", ())]):
             blockers.setdefault(address, []).append(blocker["message"])
-    changes: Sequence[Document] = document["resource_changes"]
-    found: list[tuple[tuple[Any, ...], Head]] = []
+    changes: Sequence[PlanJson] = document["resource_changes"]
+    found: list[tuple[tuple[Any, ...], RowHead]] = []
     sorts: list[Hashable] = []
     for number, change in enumerate(changes):
         risks = sorted((str(risk) for risk in change.get("risks", [])), key=rank_of)
         names = dict.fromkeys([change["address"], change["previous_address"]])
         stop = [message for name in names if name for message in blockers.get(name, [])]
         whole, body = partial(_change, changes, number, risks, stop), partial(_body, changes, number)
-        found.append((_order(change, risks, stop), Head(change["address"], change["action"], risks, stop, whole, body)))
+        found.append(
+            (_order(change, risks, stop), RowHead(change["address"], change["action"], risks, stop, whole, body))
+        )
         if len(changes) <= MOST:
             sorts.append(number if stop else (change["type"], change["name"], change["action"]))
     if sorts:
@@ -77,7 +79,7 @@ def plan_rows(document: Document) -> list[Head]:
     return [*(head for _, head in found), *map(_outside, document["resource_drift"])]
 
 
-def _grouped(group: Sequence[tuple[tuple[Any, ...], Head]]) -> tuple[tuple[Any, ...], Head]:
+def _grouped(group: Sequence[tuple[tuple[Any, ...], RowHead]]) -> tuple[tuple[Any, ...], RowHead]:
     """Return the first head, with the addresses of all that change in the same way."""
     order, head = group[0]
     addresses = [head.address for _, head in group]
@@ -86,12 +88,12 @@ def _grouped(group: Sequence[tuple[tuple[Any, ...], Head]]) -> tuple[tuple[Any, 
     )
 
 
-def _same(whole: Callable[[], Row], addresses: list[str]) -> Row:
+def _same(whole: Callable[[], PageRow], addresses: list[str]) -> PageRow:
     row = whole()
     return {**row, "same": addresses, "why": [[f"In {len(addresses)} tenants", ", ".join(addresses)], *row["why"]]}
 
 
-def drift_rows(document: Document) -> list[Head]:
+def drift_rows(document: PlanJson) -> list[RowHead]:
     """Return findings of one sort together, whatever their tenant; what is pending after them."""
     order = [*_OUTSIDE]
     found = [*map(_finding, sorted(document["findings"], key=lambda finding: order.index(finding["finding"])))]
@@ -102,7 +104,7 @@ def drift_rows(document: Document) -> list[Head]:
     return found + [head._replace(whole=partial(_pending, head.whole)) for head in planned]
 
 
-def _pending(whole: Callable[[], Row]) -> Row:
+def _pending(whole: Callable[[], PageRow]) -> PageRow:
     row = whole()
     return {**row, "g": f"Pending: {row['g'].lower()}"}
 
@@ -111,7 +113,7 @@ def _group(risks: list[str], stop: list[str]) -> str:
     return BLOCKED if stop else _RISKY[level_of(risks[0])] if risks else OTHER
 
 
-def _order(change: Document, risks: list[str], stop: list[str]) -> tuple[Any, ...]:
+def _order(change: PlanJson, risks: list[str], stop: list[str]) -> tuple[Any, ...]:
     """Sorting is stable: what is alike stays in the order in which it would be applied."""
     gravest = rank_of(risks[0]) if risks else 99
     action = GRAVEST.index(change["action"]) if change["action"] in GRAVEST else 0
@@ -119,7 +121,7 @@ def _order(change: Document, risks: list[str], stop: list[str]) -> tuple[Any, ..
     return group, gravest, -len(risks), change["cause"] == "configuration", action
 
 
-def _change(changes: Sequence[Document], number: int, risks: list[str], stop: list[str]) -> Row:
+def _change(changes: Sequence[PlanJson], number: int, risks: list[str], stop: list[str]) -> PageRow:
     change = changes[number]
     return {
         **_named(change, change["tenant"], change["action"]),
@@ -133,16 +135,16 @@ def _change(changes: Sequence[Document], number: int, risks: list[str], stop: li
     }
 
 
-def _body(changes: Sequence[Document], number: int) -> Any:
+def _body(changes: Sequence[PlanJson], number: int) -> Any:
     change = changes[number]["change"]
     return change["after"] or change["before"]
 
 
-def _named(found: Document, tenant: str, action: str) -> Row:
+def _named(found: PlanJson, tenant: str, action: str) -> PageRow:
     return {"a": found["address"], "t": tenant, "k": found["type"], "n": found["name"], "act": action}
 
 
-def _why(change: Document) -> Iterator[list[str]]:
+def _why(change: PlanJson) -> Iterator[list[str]]:
     reason = change["action_reason"]
     risks = [RISKS[risk] for risk in sorted(change.get("risks", []), key=rank_of) if risk in RISKS]
     if risks:
@@ -164,11 +166,11 @@ def _why(change: Document) -> Iterator[list[str]]:
         yield ["Written in", _place(change["source"])]
 
 
-def _place(source: Document) -> str:
+def _place(source: PlanJson) -> str:
     return f"{source['file']}:{source['line']}" if source["line"] else str(source["file"])
 
 
-def _fields(change: Document) -> Iterator[Row]:
+def _fields(change: PlanJson) -> Iterator[PageRow]:
     before, after = change["change"]["before"], change["change"]["after"]
     if change["action"] == "create" and after is not None:
         written = {str(path[0]) for path in change["explicit"] if path}
@@ -181,7 +183,7 @@ def _fields(change: Document) -> Iterator[Row]:
             yield _field(field, "forces replacement" if forces else "")
 
 
-def _whole(op: str, body: Document, written: set[str]) -> Iterator[Row]:
+def _whole(op: str, body: PlanJson, written: set[str]) -> Iterator[PageRow]:
     """Every field; empty ones and, where it is known what an author wrote, the others are marked as defaults."""
     for key in sorted(body):
         before, after = (None, body[key]) if op == "add" else (body[key], None)
@@ -190,8 +192,8 @@ def _whole(op: str, body: Document, written: set[str]) -> Iterator[Row]:
         yield {**row, "s": 1} if is_default else row
 
 
-def _field(field: Document, remark: str = "") -> Row:
-    row: Row = {"f": _name(field), "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
+def _field(field: PlanJson, remark: str = "") -> PageRow:
+    row: PageRow = {"f": _name(field), "op": field["op"], "d": parts(field["op"], field["before"], field["after"])}
     if field["op"] in SECRET_OPS:
         row["x"] = SECRET_OPS[field["op"]]
     if field.get("cause", "configuration") != "configuration":
@@ -201,11 +203,11 @@ def _field(field: Document, remark: str = "") -> Row:
     return {**row, "x": remark} if remark else row
 
 
-def _name(field: Document) -> str:
+def _name(field: PlanJson) -> str:
     return visible_path(tuple(field["path"]))
 
 
-def _outside(found: Document) -> Head:
+def _outside(found: PlanJson) -> RowHead:
     """Return what a plan says of a resource that somebody changed or deleted."""
     deleted = found["change"]["actions"] == ["delete"]
     row = {
@@ -213,10 +215,10 @@ def _outside(found: Document) -> Head:
         **_said_outside(found, found["change"]["before"] if deleted else None, None),
         "g": OUTSIDE,
     }
-    return Head(row["a"], row["act"], [], [], lambda: row, None)
+    return RowHead(row["a"], row["act"], [], [], lambda: row, None)
 
 
-def _finding(found: Document) -> Head:
+def _finding(found: PlanJson) -> RowHead:
     created, deleted = found["finding"] == "created", found["finding"] == "deleted"
     action = "forged record" if found["finding"] == "forged" else f"{found['finding']} outside"
     row = {
@@ -224,10 +226,10 @@ def _finding(found: Document) -> Head:
         **_said_outside(found, found["before"] if deleted else None, found["after"] if created else None),
         "g": _OUTSIDE[found["finding"]],
     }
-    return Head(row["a"], action, [], [], lambda: row, lambda: found["after"] or found["before"])
+    return RowHead(row["a"], action, [], [], lambda: row, lambda: found["after"] or found["before"])
 
 
-def _said_outside(found: Document, lost: Document | None, gained: Document | None) -> Row:
+def _said_outside(found: PlanJson, lost: PlanJson | None, gained: PlanJson | None) -> PageRow:
     fields = [_field({**field, "cause": "configuration"}) for field in found["fields"]]
     if not fields and isinstance(lost, dict):
         fields = [*_whole("remove", lost, set())]
@@ -237,7 +239,7 @@ def _said_outside(found: Document, lost: Document | None, gained: Document | Non
     return {"risks": [], "stop": [], "why": why, "c": "outside", "un": 0, "f": fields}
 
 
-def words_of(heads: Sequence[Head]) -> Document:
+def words_of(heads: Sequence[RowHead]) -> PlanJson:
     """Return the words that rows use by their stable names, for the page's script."""
     risks = sorted({risk for head in heads for risk in head.risks}, key=lambda risk: (rank_of(risk), risk))
     used = {head.action for head in heads}

@@ -17,8 +17,7 @@ from reconciler.diff.visible import (
     visible_value_changes,
 )
 from reconciler.model.plan import SECRET_OPS
-
-Document = dict[str, Any]
+from reconciler.render.plan_json import PlanJson
 
 TITLES = {
     "create": "will be created",
@@ -40,12 +39,12 @@ MAX_LINES = 400
 """Of one change; a statement of thousands of lines is for the plan's JSON."""
 
 
-def diff_lines(change: Document) -> list[str]:
+def diff_lines(change: PlanJson) -> list[str]:
     """``+``, ``-`` and blank first columns, as GitHub and GitLab colour them; long ones are cut, and say so."""
     return _cut([*_lines(change)])
 
 
-def finding_lines(finding: Document) -> list[str]:
+def finding_lines(finding: PlanJson) -> list[str]:
     """Return the same of a finding of drift."""
     if finding["fields"]:
         return _cut([line for field in finding["fields"] for line in field_lines({**field, "cause": ""})])
@@ -68,7 +67,7 @@ def _cut(lines: list[str]) -> list[str]:
     ]
 
 
-def _lines(change: Document) -> Iterator[str]:
+def _lines(change: PlanJson) -> Iterator[str]:
     body = change["change"]
     if change["action"] == "create":
         yield from _whole(body["after"], "+")
@@ -79,7 +78,7 @@ def _lines(change: Document) -> Iterator[str]:
             yield from field_lines(field)
 
 
-def _whole(body: Document | None, sign: str) -> Iterator[str]:
+def _whole(body: PlanJson | None, sign: str) -> Iterator[str]:
     body = body or {}  # of a plan that somebody wrote by hand
     empty = []
     for key in sorted(body):
@@ -92,7 +91,7 @@ def _whole(body: Document | None, sign: str) -> Iterator[str]:
         yield f"  # (empty: {', '.join(empty)})"
 
 
-def field_lines(field: Document) -> Iterator[str]:
+def field_lines(field: PlanJson) -> Iterator[str]:
     """Yield what one field was and is to be; texts of several lines by line, maps by key."""
     name, before, after = visible_path(tuple(field["path"])), field["before"], field["after"]
     if field["cause"] in _CAUSES:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.render.left_out import left_out_lines, no_drift
-from reconciler.render.markdown.changes import Document, finding_lines
+from reconciler.render.markdown.changes import finding_lines
 from reconciler.render.markdown.marks import code, details, fenced, in_summary
 from reconciler.render.markdown.plan import BUDGET, plan_markdown
+from reconciler.render.plan_json import PlanJson
 
 
-def drift_markdown(document: Document) -> str:
+def drift_markdown(document: PlanJson) -> str:
     """Return findings with their fields, as many as fit; with ``pending`` the plan's Markdown after them."""
     where = code(document["project"]) + (f" in {code(document['environment'])}" if document["environment"] else "")
     findings = document["findings"]
@@ -35,7 +36,7 @@ def drift_markdown(document: Document) -> str:
     return text
 
 
-def _block(finding: Document) -> Iterator[str]:
+def _block(finding: PlanJson) -> Iterator[str]:
     diff = finding_lines(finding)
     who = f"By {code(finding['by'])} at {code(finding['at'])}."
     body = [who, *(["", *fenced(diff, "diff")] if diff else [])]

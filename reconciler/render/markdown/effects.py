@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.render.effects import SUBJECTS, TARGETS, TITLE, Document, left_out, sentences
+from reconciler.render.effects import SUBJECTS, TARGETS, TITLE, left_out, sentences
 from reconciler.render.markdown.marks import code
+from reconciler.render.plan_json import PlanJson
 
 
-def access_markdown(document: Document) -> Iterator[str]:
+def access_markdown(document: PlanJson) -> Iterator[str]:
     """Return the lines; none where nobody gains or loses anything."""
     if document.get("access_effects"):
         yield f"**{TITLE}**"

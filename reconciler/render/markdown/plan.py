@@ -10,9 +10,10 @@ from html import escape
 from reconciler.model.risk import RISKS, Level, level_of
 from reconciler.render.groups import MOST, digest_of, groups_of
 from reconciler.render.left_out import left_out_lines, no_changes
-from reconciler.render.markdown.changes import SYMBOLS, TITLES, Document, diff_lines
+from reconciler.render.markdown.changes import SYMBOLS, TITLES, diff_lines
 from reconciler.render.markdown.effects import access_markdown
 from reconciler.render.markdown.marks import code, details, fenced, table
+from reconciler.render.plan_json import PlanJson
 from reconciler.render.risks import rank_of
 
 BUDGET = 65_000
@@ -22,15 +23,15 @@ _TOP = 40
 _NAMED = 100
 
 
-def marker(document: Document) -> str:
+def marker(document: PlanJson) -> str:
     """Return the first line: a pipeline finds its earlier comment by it, and writes over that."""
     names = (document["project"], document["environment"] or "-")
     return f"<!-- reconciler plan {' '.join(re.sub('[^a-z0-9-]|--+', '', name) for name in names)} -->"
 
 
-def plan_markdown(document: Document, budget: int = BUDGET) -> str:
+def plan_markdown(document: PlanJson, budget: int = BUDGET) -> str:
     """Never longer than ``budget`` (2,000 at least): the least risky changes are shortened first, and counted."""
-    changes: Sequence[Document] = document["resource_changes"]
+    changes: Sequence[PlanJson] = document["resource_changes"]
     gravity, risky, sorts = [], set[int](), []
     counted: dict[tuple[str, str], Counter[str]] = {}
     for number, change in enumerate(changes):
@@ -76,12 +77,12 @@ def _size(lines: list[str]) -> int:
     return sum(len(line) + 1 for line in lines)
 
 
-def _gravity(change: Document) -> int:
+def _gravity(change: PlanJson) -> int:
     """Change without risk come last; among equals the plan's own order stays."""
     return min(map(rank_of, change["risks"]), default=len(RISKS) + 1)
 
 
-def _title(document: Document) -> Iterator[str]:
+def _title(document: PlanJson) -> Iterator[str]:
     summary = document["summary"]
     where = code(document["project"]) + (f" in {code(document['environment'])}" if document["environment"] else "")
     if not document["resource_changes"]:
@@ -101,7 +102,7 @@ def _title(document: Document) -> Iterator[str]:
     yield ""
 
 
-def _blockers(document: Document) -> Iterator[str]:
+def _blockers(document: PlanJson) -> Iterator[str]:
     blockers = document["blockers"]
     if blockers:
         yield f"> **An apply would be refused**, for {len(blockers)} reason{'s' if len(blockers) > 1 else ''}:"
@@ -122,7 +123,7 @@ def _table(counted: Mapping[tuple[str, str], Counter[str]]) -> list[str]:
     return [*lines, *([f"\n… and {len(rows) - _TOP} more rows."] if len(rows) > _TOP else []), ""]
 
 
-def _risky(changes: Sequence[Document], found: Sequence[Sequence[int]]) -> Iterator[str]:
+def _risky(changes: Sequence[PlanJson], found: Sequence[Sequence[int]]) -> Iterator[str]:
     """Yield what somebody should look at before anything else, above the fold; ``found`` are the numbers of its groups."""
     if not found:
         return
@@ -138,7 +139,7 @@ def _risky(changes: Sequence[Document], found: Sequence[Sequence[int]]) -> Itera
     yield ""
 
 
-def _block(changes: Sequence[Document], group: Sequence[int]) -> list[str]:
+def _block(changes: Sequence[PlanJson], group: Sequence[int]) -> list[str]:
     change = changes[group[0]]
     body: list[str] = []
     many = f" in {len(group)} tenants" if len(group) > 1 else ""
@@ -166,7 +167,7 @@ def _block(changes: Sequence[Document], group: Sequence[int]) -> list[str]:
     return details(f"<code>{symbol}</code> {escape(change['address'])} {TITLES[change['action']]}{many}", body)
 
 
-def _left_out(changes: Sequence[Document], left: Sequence[int], room: int) -> Iterator[str]:
+def _left_out(changes: Sequence[PlanJson], left: Sequence[int], room: int) -> Iterator[str]:
     """Yield the names of those that did not fit (``left`` are their numbers), as long as there is room for names."""
     if not left:
         return
@@ -182,7 +183,7 @@ def _left_out(changes: Sequence[Document], left: Sequence[int], room: int) -> It
         yield line
 
 
-def _outside(document: Document) -> Iterator[str]:
+def _outside(document: PlanJson) -> Iterator[str]:
     drift = document["resource_drift"]
     if drift:
         yield ""
@@ -196,7 +197,7 @@ def _outside(document: Document) -> Iterator[str]:
             yield f"- … and {len(drift) - 20} more"
 
 
-def _notes(document: Document) -> Iterator[str]:
+def _notes(document: PlanJson) -> Iterator[str]:
     for note in document["notes"][:20]:
         yield ""
         yield f"Note: {code(note)}"

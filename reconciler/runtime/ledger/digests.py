@@ -28,7 +28,7 @@ from reconciler.store.url import Database
 EVENT = "evidence-hours"
 MOST_ROWS = 1000
 """Of one entry, but for an hour with more tenants."""
-Row = tuple[int, str, str, int]
+HourRow = tuple[int, str, str, int]
 
 
 class Window(NamedTuple):
@@ -61,14 +61,14 @@ def file_hours(store: Database, control: Database, actor: Actor) -> int:
     return len({row[0] for row in rows})
 
 
-def _hours_after(store: Database, last: int) -> list[Row]:
+def _hours_after(store: Database, last: int) -> list[HourRow]:
     sql = text("SELECT hour, tenant, digest, calls FROM hours WHERE hour > :last ORDER BY hour, tenant")
     with opened(store) as connection:
         return [tuple(row) for row in connection.execute(sql, {"last": last})]
 
 
-def _parts(rows: list[Row]) -> Iterator[list[Row]]:
-    part: list[Row] = []
+def _parts(rows: list[HourRow]) -> Iterator[list[HourRow]]:
+    part: list[HourRow] = []
     for _, hour in groupby(rows, lambda row: row[0]):
         part += hour
         if len(part) >= MOST_ROWS:

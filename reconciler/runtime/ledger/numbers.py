@@ -15,7 +15,7 @@ from reconciler import strict_json
 from reconciler.runtime.ledger.entries import Path, Policy, Subject
 
 Entry: TypeAlias = Subject | Path | Policy
-Row: TypeAlias = tuple[int | str, ...]
+DictionaryRow: TypeAlias = tuple[int | str, ...]
 NONE = 0
 """Stands for an unknown target, and for no policy."""
 MOST_KEPT = 100_000
@@ -73,7 +73,7 @@ class Numbers:
         """Return those that are not known to be in the store."""
         return {entry for entry in entries if entry not in self._written}
 
-    def row(self, entry: Entry) -> Row:
+    def row(self, entry: Entry) -> DictionaryRow:
         return (self.of(entry), *(strict_json.write(one).decode() if isinstance(one, tuple) else one for one in entry))
 
     def remember(self, entries: Iterable[Entry]) -> None:

@@ -37,7 +37,7 @@ from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
 from reconciler.runtime.ledger.repeats import (
     FOUND,
     REPEAT_SECONDS,
-    Row,
+    RepeatRow,
     Sorted,
     claim_rows,
     kept_rows,
@@ -276,7 +276,7 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
     return judged._replace(repeated=sorted_.repeated, unapproved=approved.refused)
 
 
-async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> list[Row]:
+async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> list[RepeatRow]:
     """Locked in the order of their keys, whether they were there or not: of two servers, one waits for the other."""
     keys = keys_given(intents)
     if not keys:
@@ -294,7 +294,7 @@ async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> li
     )
     # a statement of its own: it sees what was committed while the locks were waited for
     return [
-        Row(*record)
+        RepeatRow(*record)
         for record in await connection.fetch(f"{FOUND['postgresql']} WHERE {within} AND r.id <> ''", *columns)
     ]
 

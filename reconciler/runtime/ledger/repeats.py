@@ -19,7 +19,7 @@ Key = tuple[str, str, str]
 """Tenant, the caller's uid, and what the caller's key was turned into."""
 
 
-class Row(NamedTuple):
+class RepeatRow(NamedTuple):
     """What is known of one key; ``ends`` is None where its evidence is gone."""
 
     tenant: str
@@ -46,7 +46,7 @@ def keys_given(intents: Iterable[Intent]) -> list[Key]:
     return sorted({_key(one) for one in intents if one.repeat})
 
 
-def sort_out(intents: Sequence[Intent], rows: Iterable[Row], now: float) -> Sorted:
+def sort_out(intents: Sequence[Intent], rows: Iterable[RepeatRow], now: float) -> Sorted:
     """Sort calls by their keys: a write whose outcome says that nothing was done may be tried again, any other is done once."""
     known = {(row.tenant, row.caller, row.key): row for row in rows if row.at >= now - REPEAT_SECONDS}
     fresh, claimed, repeated = [], {}, {}
@@ -60,11 +60,11 @@ def sort_out(intents: Sequence[Intent], rows: Iterable[Row], now: float) -> Sort
         if intent.repeat:
             claimed[intent.id] = key
             # whoever comes with the same key in the same batch meets this one
-            known[key] = Row(*key, intent.values, intent.id, now, None, now + intent.seconds, None)
+            known[key] = RepeatRow(*key, intent.values, intent.id, now, None, now + intent.seconds, None)
     return Sorted(fresh, claimed, repeated)
 
 
-def _found(row: Row, intent: Intent, now: float) -> Repeated | None:
+def _found(row: RepeatRow, intent: Intent, now: float) -> Repeated | None:
     if row.request != intent.values:
         return Repeated("reused", row.id)
     if row.outcome in _NOTHING_DONE:

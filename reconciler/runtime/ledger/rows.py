@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from reconciler.runtime.ledger.batch import Batch
 from reconciler.runtime.ledger.entries import Denial, Intent, Outcome, Policy
-from reconciler.runtime.ledger.numbers import DICTIONARIES, NONE, Entry, Numbers, Row
+from reconciler.runtime.ledger.numbers import DICTIONARIES, NONE, DictionaryRow, Entry, Numbers
 
 INTENTS = (
     "id text, seconds float8, tenant text, subject bigint, path bigint, policy bigint, run text, value_hash bytea, "
@@ -34,7 +34,7 @@ class Rows(NamedTuple):
     fresh: frozenset[Entry]
     numbers: Numbers
 
-    def dictionaries(self) -> Iterator[tuple[str, tuple[str, ...], list[Row]]]:
+    def dictionaries(self) -> Iterator[tuple[str, tuple[str, ...], list[DictionaryRow]]]:
         """Yield table, columns and rows, in the one order in which all servers write them."""
         for kind, (table, columns) in DICTIONARIES.items():
             rows = sorted(self.numbers.row(entry) for entry in self.fresh if type(entry) is kind)

@@ -33,7 +33,7 @@ from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.repeats import (
     FOUND,
     REPEAT_SECONDS,
-    Row,
+    RepeatRow,
     claim_rows,
     kept_rows,
     keys_given,
@@ -235,11 +235,11 @@ def _give_back(connection: sqlite3.Connection, intents: Sequence[Intent], judged
             connection.execute(GIVE_BACK["sqlite"], (one.use.id, one.id))
 
 
-def _repeats(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> list[Row]:
+def _repeats(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> list[RepeatRow]:
     found = []
     for key in keys_given(intents):
         found += connection.execute(f"{FOUND['sqlite']} WHERE (r.tenant, r.caller, r.key) = (?, ?, ?)", key).fetchall()
-    return [Row(*row) for row in found]
+    return [RepeatRow(*row) for row in found]
 
 
 def _ends(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> dict[str, float]:
