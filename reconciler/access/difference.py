@@ -21,7 +21,7 @@ from reconciler.model.address import Address
 from reconciler.model.approval import eased
 
 
-class Found(NamedTuple):
+class FoundDifference(NamedTuple):
     """A class of calls that a variant of a class of callers gains (``widened``) or loses, and why, besides the caller itself."""
 
     variant: Variant
@@ -38,7 +38,7 @@ class Group(NamedTuple):
     """Callers that gain and lose the same. ``uncompared`` as in ``Caller``."""
 
     callers: tuple[Caller, ...]
-    found: tuple[Found, ...]
+    found: tuple[FoundDifference, ...]
     uncompared: int = 0
 
 
@@ -131,7 +131,7 @@ class Difference:
                 found[bit].append(number)
         return found
 
-    def _found(self, caller: Caller) -> Iterator[Found]:
+    def _found(self, caller: Caller) -> Iterator[FoundDifference]:
         """Yield what a variant gains or loses, but for what one with fewer roles gains or loses too."""
         seen: set[tuple[int, bool]] = set()
         for variant in caller.variants:
@@ -151,7 +151,7 @@ class Difference:
         chosen = ((number, self._classes[number]) for number in self._differing)
         return [n for n, one in chosen if one.fits_target & allows and (one.changed or one.fits & changed)]
 
-    def _compare(self, variant: Variant, calls: CallClass) -> Iterator[Found]:
+    def _compare(self, variant: Variant, calls: CallClass) -> Iterator[FoundDifference]:
         one = calls.members[0]
         # most pairs of much that is new are decided already: no allow fits them before
         allows = self._rules.before & self._rules.allows & _about(variant.signatures[0])
@@ -170,7 +170,7 @@ class Difference:
 
     def _because(
         self, variant: Variant, calls: CallClass, widened: bool, decision: Decision, after: Decision | None
-    ) -> Found:
+    ) -> FoundDifference:
         about = _about(variant.signatures[0]) | _about(variant.signatures[1])
         action = decision.action or ""
         bits = self._rules.causes(about & calls.fits, widened, action, decision.classification)
@@ -179,7 +179,7 @@ class Difference:
         shown = frozenset(causes) if causes or variant.changed else calls.begun
         policy = after.policy if after is not None else None
         needed = after.approval if after is not None and after.allowed else None
-        return Found(variant, widened, calls, action, policy, shown, needed.words if needed else "")
+        return FoundDifference(variant, widened, calls, action, policy, shown, needed.words if needed else "")
 
     def _changes_of(self, names: Iterable[str]) -> set[Address]:
         found = {one for name in names for one in (self._sides.arrived.get(name), self._sides.left.get(name))}

@@ -9,7 +9,7 @@ from heapq import nsmallest
 from msgspec.structs import replace
 
 from reconciler.access.calls import Call
-from reconciler.access.difference import Difference, Found, Group
+from reconciler.access.difference import Difference, FoundDifference, Group
 from reconciler.access.rewired import rewired
 from reconciler.access.sides import Uids, sides_of
 from reconciler.access.subjects import Caller
@@ -98,7 +98,7 @@ class _Tally:
             "were compared"
         )
 
-    def _count(self, difference: Difference, group: Group, found: Found) -> None:
+    def _count(self, difference: Difference, group: Group, found: FoundDifference) -> None:
         risk = WIDENED if found.widened else NARROWED
         self._counts[found.widened] += len(group.callers) * len(found.calls.members)
         causes = {*found.causes}
@@ -108,9 +108,9 @@ class _Tally:
             self._risks[address].add(risk)
 
 
-def _patterns(tenant: str, found: Sequence[Found]) -> Iterator[tuple[Effect, bool]]:
+def _patterns(tenant: str, found: Sequence[FoundDifference]) -> Iterator[tuple[Effect, bool]]:
     """One effect for each subject and direction, without a caller yet, and whether the caller's own change is a cause too."""
-    by_subject: dict[tuple[object, ...], list[Found]] = defaultdict(list)
+    by_subject: dict[tuple[object, ...], list[FoundDifference]] = defaultdict(list)
     for one in found:
         by_subject[_subject(one)].append(one)
     for same in by_subject.values():
@@ -123,11 +123,11 @@ def _patterns(tenant: str, found: Sequence[Found]) -> Iterator[tuple[Effect, boo
         yield Effect(tenant, "", widened, shown, count, tuple(causes), variant.roles, variant.way), changed
 
 
-def _subject(found: Found) -> tuple[object, ...]:
+def _subject(found: FoundDifference) -> tuple[object, ...]:
     return found.variant.roles, found.variant.way, found.widened
 
 
-def _reach(found: Found, call: Call) -> Reach:
+def _reach(found: FoundDifference, call: Call) -> Reach:
     ask = call.after if found.widened else call.before
     through = None if call.through is None else call.through[found.widened]
     return Reach(found.action, ask.target if ask else "", found.policy, through, found.approval)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from reconciler.apply.judge import judge, ready
-from reconciler.apply.records import Outcome, apply_event, audit_entry, generation_row, like, outcome_of
+from reconciler.apply.records import ApplyOutcome, apply_event, audit_entry, generation_row, like, outcome_of
 from reconciler.apply.terms import CommitMoved, Terms
 from reconciler.apply.trust import check
 from reconciler.apply.writes import meant_by, rotated_in, write
@@ -39,12 +39,12 @@ def _quiet(message: str) -> None:
 
 def execute(
     plan: Plan, database: Database, terms: Terms, tell: Callable[[str], None] = _quiet, mapper: Map = map
-) -> Outcome:
+) -> ApplyOutcome:
     """Apply in one transaction. Raises PlanStale, Refused, LockTimeout, IntegrityFailed or OutcomeUnknown."""
     needs = check(plan, mapper)
     apply_id = str(uuid4())
     if not plan.changes:
-        return Outcome(apply_id, None)
+        return ApplyOutcome(apply_id, None)
     terms = _asked(terms)
     ready(terms)
     asked, deadline = 1, time.monotonic() + terms.lock_timeout
@@ -94,7 +94,7 @@ def _attempt(
     writer: Writer,
     deadline: float,
     tell: Callable[[str], None],
-) -> Outcome:
+) -> ApplyOutcome:
     before: Before | None = None
     try:
         with transaction(database, writer, deadline, tell) as under_lock:
@@ -121,4 +121,4 @@ def _attempt(
             under_lock.finish()
         return outcome
     except NothingToDo:
-        return Outcome(writer.apply_id, None, before=before)
+        return ApplyOutcome(writer.apply_id, None, before=before)

@@ -16,7 +16,7 @@ from reconciler.store.tampered import changes_digest
 from reconciler.store.under_lock import Before
 
 
-class Outcome(Struct, frozen=True):
+class ApplyOutcome(Struct, frozen=True):
     """What an apply did; ``generation`` is None if there was nothing left to do, ``before`` then the apply that had done it."""
 
     apply_id: str
@@ -27,9 +27,9 @@ class Outcome(Struct, frozen=True):
     before: Before | None = None
 
 
-def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> Outcome:
+def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> ApplyOutcome:
     """Count what an apply wrote."""
-    return Outcome(
+    return ApplyOutcome(
         apply_id,
         generation,
         count(written, Action.CREATE, Action.REPLACE),
@@ -38,7 +38,7 @@ def outcome_of(apply_id: str, generation: int, written: tuple[Change, ...]) -> O
     )
 
 
-def generation_row(plan: Plan, terms: Terms, outcome: Outcome) -> dict[str, Any]:
+def generation_row(plan: Plan, terms: Terms, outcome: ApplyOutcome) -> dict[str, Any]:
     """Return the columns of history's row."""
     revision = plan.revision or terms.revision
     return {
@@ -64,7 +64,7 @@ def like(plan: Plan) -> dict[str, Any]:
 
 
 def audit_entry(
-    plan: Plan, terms: Terms, outcome: Outcome, told: Sequence[list[str | None]], pruned: int | None
+    plan: Plan, terms: Terms, outcome: ApplyOutcome, told: Sequence[list[str | None]], pruned: int | None
 ) -> dict[str, Any]:
     """Return the body of the trail's entry, which docs/audit.md describes.
 
@@ -87,7 +87,7 @@ def audit_entry(
     }
 
 
-def apply_event(plan: Plan, terms: Terms, outcome: Outcome, written: Sequence[Change]) -> Event:
+def apply_event(plan: Plan, terms: Terms, outcome: ApplyOutcome, written: Sequence[Change]) -> Event:
     """Return what destinations are told: addresses and the names of fields, never a value."""
     return event(
         APPLY,

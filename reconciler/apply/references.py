@@ -14,7 +14,7 @@ from reconciler.model.plan import Change, Plan
 from reconciler.model.resource import Resource
 from reconciler.planner.fits import dependants_of_step, resource_of_row, step_of
 from reconciler.planner.needs import Needs
-from reconciler.planner.references import Written, left_behind, needed, targets_of_row, unmet, written_by
+from reconciler.planner.references import WrittenResources, left_behind, needed, targets_of_row, unmet, written_by
 from reconciler.store.transaction import Transaction
 
 
@@ -73,7 +73,7 @@ class Rows:
         return self._read[address]
 
 
-def _left_behind(written: Written, transaction: Transaction) -> None:
+def _left_behind(written: WrittenResources, transaction: Transaction) -> None:
     kinds = [kind.name for kind in KINDS.values() if kind.references]
     rows = transaction.rows_of({address.tenant for address in written.gone}, kinds)
     dependants = [*left_behind(written, rows.values())]
@@ -94,7 +94,7 @@ def _left_behind(written: Written, transaction: Transaction) -> None:
     _raise(ours, theirs)
 
 
-def _unfit(written: Written, needs: Needs, rows: Rows, transaction: Transaction) -> None:
+def _unfit(written: WrittenResources, needs: Needs, rows: Rows, transaction: Transaction) -> None:
     step: Step = step_of(written, needs, rows)
     if bound := [address for address in written.made if address.kind in ruled()]:
         rows.fetch_all_below({target for address in bound for target in needs[address]} - written.made.keys())

@@ -29,14 +29,14 @@ _SHAPES = {
 }
 
 
-class Judged(NamedTuple):
+class JudgedTrust(NamedTuple):
     """Whether a body is what its spec normalises to (None where it is none of its kind), and what it refers to."""
 
     is_normal: bool | None
     targets: tuple[str, ...]
 
 
-Bodies: TypeAlias = Mapping[tuple[str, str], Judged]
+Bodies: TypeAlias = Mapping[tuple[str, str], JudgedTrust]
 """By kind and text: bodies that are alike are judged once."""
 
 
@@ -73,7 +73,7 @@ _BODY_STAYS = frozenset({Action.MOVE, Action.ADOPT})
 def _judged(changes: Sequence[Change], mapper: Map) -> Bodies:
     """Judge every body that would be written."""
 
-    def work(batch: Sequence[tuple[str, str]]) -> list[Judged]:
+    def work(batch: Sequence[tuple[str, str]]) -> list[JudgedTrust]:
         return [_judge(kind, text) for kind, text in batch]
 
     written = [change for change in changes if change.new is not None and change.action is not Action.FORGET]
@@ -81,13 +81,13 @@ def _judged(changes: Sequence[Change], mapper: Map) -> Bodies:
     return dict(zip(bodies, chain.from_iterable(in_batches(work, bodies, mapper)), strict=True))
 
 
-def _judge(kind: str, text: str) -> Judged:
+def _judge(kind: str, text: str) -> JudgedTrust:
     if kind not in KINDS:
-        return Judged(None, ())
+        return JudgedTrust(None, ())
     found = normal_form(KINDS[kind], orjson.loads(text), Address("", kind, ""))
     if not isinstance(found, NormalForm):
-        return Judged(None, ())
-    return Judged(found.text == text, targets_of(kind, text))
+        return JudgedTrust(None, ())
+    return JudgedTrust(found.text == text, targets_of(kind, text))
 
 
 def _needs(changes: Sequence[Change], bodies: Bodies) -> Needs:
@@ -99,7 +99,7 @@ def _needs(changes: Sequence[Change], bodies: Bodies) -> Needs:
             continue  # something moves to a name that is freed
         tenant, kind, _ = change.address
         text = change.new_text
-        judged = bodies.get((kind, text)) if text is not None else Judged(None, ())
+        judged = bodies.get((kind, text)) if text is not None else JudgedTrust(None, ())
         targets = targets_of(kind, cast(str, text)) if judged is None else judged.targets
         names = [f"{tenant}/{target}" for target in targets]
         needs[change.address] = [known.get(name) or Address.of(name) for name in names]

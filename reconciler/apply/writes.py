@@ -19,7 +19,7 @@ from reconciler.model.secret_ref import SecretRef
 from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
 from reconciler.store.recording import HistoryEntry
-from reconciler.store.row_writes import Remembered, Written
+from reconciler.store.row_writes import Remembered, WrittenRow
 from reconciler.store.rows import paths_to_json
 from reconciler.store.transaction import Transaction
 
@@ -50,7 +50,7 @@ class _Work(NamedTuple):
     staged: Mapping[Address, Creation]
     others: Sequence[tuple[int, Change]]
     uids: Mapping[int, str]
-    bodies: Mapping[Address, Written]
+    bodies: Mapping[Address, WrittenRow]
 
     def changes(self, *actions: Action) -> list[Change]:
         """Return the changes of these actions, action by action; all but the staged ones where none is named."""
@@ -58,7 +58,7 @@ class _Work(NamedTuple):
             return [change for _, change in self.others]
         return [change for action in actions for _, change in self.others if change.action is action]
 
-    def written(self, *actions: Action) -> list[Written]:
+    def written(self, *actions: Action) -> list[WrittenRow]:
         return [self.bodies[change.address] for change in self.changes(*actions)]
 
 
@@ -91,8 +91,8 @@ def _sorted(transaction: Transaction, changes: Sequence[Change], applied: Mappin
     return _Work(staged, others, uids, bodies)
 
 
-def _body(change: Change, uid: str, text: str) -> Written:
-    return Written(change.address, uid, text, digest_of_text(text), SPEC_VERSIONS[change.address.kind])
+def _body(change: Change, uid: str, text: str) -> WrittenRow:
+    return WrittenRow(change.address, uid, text, digest_of_text(text), SPEC_VERSIONS[change.address.kind])
 
 
 def _write_resources(transaction: Transaction, work: _Work, rows: Mapping[Address, Row]) -> None:
@@ -237,7 +237,7 @@ def _creation(position: int, change: Change, fresh: Iterator[str]) -> Creation:
     )
 
 
-def _entry(position: int, change: Change, uid: str, written: Written | None) -> HistoryEntry:
+def _entry(position: int, change: Change, uid: str, written: WrittenRow | None) -> HistoryEntry:
     """Return history's entry of a change; a row that somebody else deleted is not one that we let go of."""
     # by position: this is done for every change
     return HistoryEntry(

@@ -16,7 +16,7 @@ from reconciler.cli.workspace import Options, Workspace, actor, now
 from reconciler.diff.visible import visible
 from reconciler.errors import IntegrityFailed, Problem, ReconcilerError, Refused, UsageError
 from reconciler.files import write_atomically
-from reconciler.history.verify import Checkpoint, Finding
+from reconciler.history.verify import Checkpoint, TrailFinding
 from reconciler.model.audit import Actor, Head
 from reconciler.secrets.heads import signed_head
 
@@ -155,7 +155,7 @@ def take_over_command(options: Options, reason: str | None) -> int:
     return 0
 
 
-def _judged(trail: Trail, checkpoint: Checkpoint | None) -> Finding:
+def _judged(trail: Trail, checkpoint: Checkpoint | None) -> TrailFinding:
     """Return the verdict on a trail that is not broken. Raises IntegrityFailed, ReconcilerError."""
     from reconciler.history.judge import judged
 

@@ -12,7 +12,7 @@ import click
 from msgspec import Struct, field
 
 from reconciler.apply.execute import execute
-from reconciler.apply.records import Outcome
+from reconciler.apply.records import ApplyOutcome
 from reconciler.apply.terms import Approval, Standing, Terms
 from reconciler.cli import git
 from reconciler.cli.asking import approve
@@ -116,7 +116,7 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
 
 def carry_out(
     plan: Plan, workspace: Workspace, database: Database, consent: Consent, seen: Fingerprints | None = None
-) -> Outcome:
+) -> ApplyOutcome:
     """``seen`` is what stands behind references, where they were resolved. Raises Refused where approval is declined or impossible, and whatever ``execute`` raises."""
     options = workspace.options
     _refuse_early(plan, consent.guards, consent.allowed)
@@ -186,20 +186,20 @@ def _ask(plan: Plan, stdin_is_read: bool) -> None:
     approve(f"\nDo you want to perform these actions{where}?")
 
 
-def _word(plan: Plan, outcome: Outcome) -> str:
+def _word(plan: Plan, outcome: ApplyOutcome) -> str:
     if outcome.generation:
         return "applied"
     return ALREADY if plan.changes else "no_changes"
 
 
-def _before(outcome: Outcome) -> str:
+def _before(outcome: ApplyOutcome) -> str:
     if outcome.before is None:
         return "All that this plan would write is live already."
     number, apply_id = outcome.before
     return f"Somebody has applied this plan already, as generation {number} (apply {apply_id})."
 
 
-def _report(plan: Plan, outcome: Outcome, options: Options) -> None:
+def _report(plan: Plan, outcome: ApplyOutcome, options: Options) -> None:
     if options.format == "json":
         told: dict[str, Any] = {
             "format_version": "1.0",

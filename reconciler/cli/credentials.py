@@ -22,7 +22,7 @@ from reconciler.model.fingerprint import Fingerprints, Seen
 
 if TYPE_CHECKING:
     from reconciler.credentials.access_log import AccessLog
-    from reconciler.credentials.check import Found
+    from reconciler.credentials.check import CheckedReferences
     from reconciler.load.loaded import Loaded
     from reconciler.model.plan import Plan
     from reconciler.model.secret_ref import SecretRef
@@ -63,7 +63,7 @@ def checking(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_checks(
     workspace: Workspace, environment: str | None, checks: Checks, bodies: Bodies, locate: Locate, may_ask: bool = True
-) -> list[Found]:
+) -> list[CheckedReferences]:
     """Every reference with what is behind it; none where nobody asked.
 
     Raises CredentialUnresolved or IntegrityFailed for those that do not resolve, ReconcilerError for what does not answer.
@@ -88,7 +88,7 @@ def run_checks(
     return found
 
 
-def _warn(found: list[Found], locate: Locate) -> None:
+def _warn(found: list[CheckedReferences], locate: Locate) -> None:
     from reconciler.credentials.check import ending, replaced, weak
     from reconciler.render.problems import problem_text
     from reconciler.render.style import Style
@@ -137,7 +137,7 @@ def resolver_of(
     return Resolver(policy or project.secret_policy(environment), outside)
 
 
-def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> list[Found]:
+def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> list[CheckedReferences]:
     """Every reference and what is behind it, good ones and bad ones."""
     from reconciler.credentials.check import check
 
@@ -152,7 +152,7 @@ def resolved(workspace: Workspace, environment: str | None, bodies: Bodies) -> l
     return found
 
 
-def unresolved(found: Iterable[Found], locate: Locate) -> CredentialUnresolved | IntegrityFailed | None:
+def unresolved(found: Iterable[CheckedReferences], locate: Locate) -> CredentialUnresolved | IntegrityFailed | None:
     """Return the error with every problem, in its place; None where all resolve."""
     from reconciler.credentials.check import problems
 
@@ -179,7 +179,7 @@ def bodies_of(loaded: Loaded) -> Bodies:
     return ((a, r.body) for a, r in resources.items() if loaded.selected is None or a in loaded.selected)
 
 
-def fingerprints(workspace: Workspace, found: Iterable[Found]) -> Fingerprints:
+def fingerprints(workspace: Workspace, found: Iterable[CheckedReferences]) -> Fingerprints:
     """Return what stands behind each reference, as far as it can be told apart."""
     from reconciler.secrets.fetch import Fetched
     from reconciler.secrets.fingerprint import mark

@@ -17,7 +17,7 @@ from reconciler.cli.validate import Checked, check, tell_problems
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.codes import RuleName
 from reconciler.errors import ConfigurationInvalid, Place, Problems, UsageError
-from reconciler.lint.allow import Judged, about_comments, judge
+from reconciler.lint.allow import JudgedComments, about_comments, judge
 from reconciler.lint.find import SEVERITIES, Finding, findings_in, findings_of
 from reconciler.lint.read import SELECTS, Rules, described, read_rules
 from reconciler.load.loaded import Loaded
@@ -73,7 +73,7 @@ def command(
     problems = Problems()
     rules = read_rules(workspace.project, rule_files, problems)
     if plan_file is not None:
-        found = Found(Checked(dict.fromkeys(problems.found), {}, {}), [], {})
+        found = LintFound(Checked(dict.fromkeys(problems.found), {}, {}), [], {})
         if not problems.found:
             found.findings.extend(_of_plan(plan_file, workspace, rules))
     else:
@@ -91,7 +91,7 @@ SelectedIn: TypeAlias = dict[str | None, list[Selected]]
 SHOWN = 20
 
 
-class Found(NamedTuple):
+class LintFound(NamedTuple):
     """Findings of one environment, and what its selectors select."""
 
     checked: Checked
@@ -104,8 +104,8 @@ def _of_plan(file: Path, workspace: Workspace, rules: Rules) -> list[Finding]:
     return [*findings_of(rules.on, to_document(read_plan(file, keys.by_id if keys else None)))]
 
 
-def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules) -> Found:
-    runs: dict[str | None, Judged] = {}
+def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules) -> LintFound:
+    runs: dict[str | None, JudgedComments] = {}
     known: set[Address] = set()
     selected: SelectedIn = {}
     options = workspace.options
@@ -128,7 +128,7 @@ def _of_configuration(workspace: Workspace, paths: tuple[str, ...], rules: Rules
     ]
     own = about_comments(runs.values(), rules, whole)
     findings = [*_in_environments(runs), *own, *doubts]
-    return Found(checked, findings, selected)
+    return LintFound(checked, findings, selected)
 
 
 def _is_wanted(finding: Finding, loaded: Loaded, options: Options) -> bool:
@@ -140,7 +140,7 @@ def _is_wanted(finding: Finding, loaded: Loaded, options: Options) -> bool:
     )
 
 
-def _in_environments(runs: dict[str | None, Judged]) -> Iterable[Finding]:
+def _in_environments(runs: dict[str | None, JudgedComments]) -> Iterable[Finding]:
     """Return findings with their environments; one of all environments names none."""
     where: dict[Finding, list[str]] = {}
     for environment, run in runs.items():
@@ -159,7 +159,7 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str, str]:
     return place.file, place.line or 0, place.column or 0, grave, finding.rule, finding.problem.message
 
 
-def _selected(found: Found, verbose: bool) -> Iterator[str]:
+def _selected(found: LintFound, verbose: bool) -> Iterator[str]:
     """How many resources each selector selects; where environments agree, once."""
     lines: dict[str, list[str | None]] = {}
     for environment, selected in found.selected.items():
@@ -174,7 +174,7 @@ def _selected(found: Found, verbose: bool) -> Iterator[str]:
         yield f"... and {len(told) - SHOWN} more selectors; -v lists them"
 
 
-def _tell(found: Found, rules: Rules, options: Options, fail_severity: str) -> None:
+def _tell(found: LintFound, rules: Rules, options: Options, fail_severity: str) -> None:
     findings = found.findings
     if options.format == "text":
         if not options.quiet:

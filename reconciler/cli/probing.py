@@ -16,12 +16,14 @@ from reconciler.model.live import Live
 
 if TYPE_CHECKING:
     from reconciler.cli.credentials import Bodies
-    from reconciler.credentials.check import Found
+    from reconciler.credentials.check import CheckedReferences
     from reconciler.model.health import Check
     from reconciler.probe.calls import Pair
 
 
-def probe(workspace: Workspace, live: Live, found: Iterable[Found], bodies: Bodies, may_ask: bool) -> list[Problem]:
+def probe(
+    workspace: Workspace, live: Live, found: Iterable[CheckedReferences], bodies: Bodies, may_ask: bool
+) -> list[Problem]:
     """Problems of what does not answer; the rest is told on stderr."""
     from reconciler.probe.ask import ask_all
     from reconciler.probe.calls import call_of, pairs_of

@@ -15,7 +15,7 @@ FATES: tuple[Fate, ...] = ("carried", "reference", "left")
 UNKNOWN = "reconciler has nothing that stands for this"
 
 
-class Finding(Struct, frozen=True):
+class ConvertFinding(Struct, frozen=True):
     """Something that a person should know: ``what`` is a fate or ``note``; ``fields`` counts what lies below ``path``.
 
     ``detail`` differs between findings with one message: a new name, a reference.
@@ -35,7 +35,7 @@ class Ledger(Struct):
 
     value: list[Any]
     fates: dict[Path, Fate | None] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ConvertFinding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for document in self.documents():
@@ -55,7 +55,7 @@ class Ledger(Struct):
         return count
 
     def add(self, what: Told, path: Path, message: str, fields: int, detail: str = "") -> None:
-        self.findings.append(Finding(what, path, message, fields, detail))
+        self.findings.append(ConvertFinding(what, path, message, fields, detail))
 
     def close(self) -> None:
         """Whatever nobody has looked at is left out, and said to be, in as few findings as possible."""

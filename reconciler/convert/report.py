@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reconciler.convert.conversion import Converted
-from reconciler.convert.ledger import FATES, Finding
+from reconciler.convert.ledger import FATES, ConvertFinding
 from reconciler.diff.visible import visible
 from reconciler.errors import Path, Place
 from reconciler.model.body import dotted
@@ -27,7 +27,7 @@ def report_lines(converted: Converted) -> Iterator[str]:
         f"{counts['reference']} as references, {counts['left']} left out"
     )
     for what, title in _TITLES.items():
-        alike: dict[str, list[Finding]] = {}
+        alike: dict[str, list[ConvertFinding]] = {}
         for finding in converted.ledger.findings:
             if finding.what == what:
                 alike.setdefault(finding.message, []).append(finding)
@@ -36,7 +36,7 @@ def report_lines(converted: Converted) -> Iterator[str]:
             yield from (f"    {line}" for line in _places(converted, findings))
 
 
-def _places(converted: Converted, findings: list[Finding]) -> Iterator[str]:
+def _places(converted: Converted, findings: list[ConvertFinding]) -> Iterator[str]:
     if len(findings) <= MOST_LINES or any(finding.detail for finding in findings):
         for finding in findings:
             fields = f" ({finding.fields} fields)" if finding.fields > 1 else ""
@@ -50,7 +50,7 @@ def _places(converted: Converted, findings: list[Finding]) -> Iterator[str]:
         yield f"{visible(key)}, {len(here)} times ({total} fields), lines {', '.join(map(str, lines))}"
 
 
-def _last(finding: Finding) -> str:
+def _last(finding: ConvertFinding) -> str:
     return str(finding.path[-1]) if len(finding.path) > 1 else "a document"
 
 

@@ -18,7 +18,7 @@ SOON = timedelta(days=30)
 """How long before a secret's end a check warns of it."""
 
 
-class Found(NamedTuple):
+class CheckedReferences(NamedTuple):
     """One reference in one resource, and what is behind it, or why there is nothing."""
 
     address: Address
@@ -26,14 +26,14 @@ class Found(NamedTuple):
     outcome: Fetched | ReconcilerError
 
 
-def check(resolver: Resolver, bodies: Iterable[tuple[Address, Body]]) -> list[Found]:
+def check(resolver: Resolver, bodies: Iterable[tuple[Address, Body]]) -> list[CheckedReferences]:
     """Each reference is resolved once for each tenant, in parallel; in the order of the resources."""
     uses = [(address, use) for address, body in bodies for use in references_in(body)]
     outcomes = resolver.fetched_all(Wanted(address.tenant, use.reference) for address, use in uses)
-    return [Found(address, use, outcomes[Wanted(address.tenant, use.reference)]) for address, use in uses]
+    return [CheckedReferences(address, use, outcomes[Wanted(address.tenant, use.reference)]) for address, use in uses]
 
 
-def weak(found: Iterable[Found]) -> Iterator[Problem]:
+def weak(found: Iterable[CheckedReferences]) -> Iterator[Problem]:
     """Of those whose value can't be kept out of text for certain: it is masked where a value stands, and not elsewhere."""
     for address, use, outcome in found:
         if isinstance(outcome, Fetched) and (why := weakness(outcome.secret)) is not None:
@@ -41,7 +41,7 @@ def weak(found: Iterable[Found]) -> Iterator[Problem]:
             yield Problem("weak-secret", message, str(address), use.path, hint="choose a longer one, made at random")
 
 
-def ending(found: Iterable[Found], now: datetime) -> Iterator[Problem]:
+def ending(found: Iterable[CheckedReferences], now: datetime) -> Iterator[Problem]:
     """Of those whose value has ended, or ends within ``SOON``."""
     for address, use, outcome in found:
         ends = outcome.expires_at if isinstance(outcome, Fetched) else None
@@ -54,7 +54,7 @@ def ending(found: Iterable[Found], now: datetime) -> Iterator[Problem]:
             yield Problem("secret-expires", f"{use.reference} expires on {day}", str(address), use.path, hint=hint)
 
 
-def replaced(found: Iterable[Found]) -> Iterator[Problem]:
+def replaced(found: Iterable[CheckedReferences]) -> Iterator[Problem]:
     """Of those behind which another secret is than the one that was applied: an apply binds them to it."""
     for address, use, outcome in found:
         if isinstance(outcome, Fetched) and outcome.another_for is not None:
@@ -69,7 +69,7 @@ def replaced(found: Iterable[Found]) -> Iterator[Problem]:
             )
 
 
-def problems(found: Iterable[Found]) -> Iterator[Problem]:
+def problems(found: Iterable[CheckedReferences]) -> Iterator[Problem]:
     """Of those that do not resolve, at their fields."""
     for address, use, outcome in found:
         if isinstance(outcome, ReconcilerError):

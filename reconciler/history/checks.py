@@ -13,7 +13,7 @@ from msgspec import Struct
 from reconciler.errors import ReconcilerError
 from reconciler.history.judge import judge
 from reconciler.history.managed import replayed
-from reconciler.history.verify import Checkpoint, Finding, counted
+from reconciler.history.verify import Checkpoint, TrailFinding, counted
 from reconciler.model.body import digest
 from reconciler.model.history import PastChange
 from reconciler.store import verifying
@@ -100,7 +100,7 @@ def _schema(connection: Connection, finder: Finder) -> str:
     return f"tables, indexes, triggers and functions are those of revision {REVISIONS[-1]}"
 
 
-def _audit(judged: Callable[[Connection], Finding], connection: Connection, finder: Finder) -> str:
+def _audit(judged: Callable[[Connection], TrailFinding], connection: Connection, finder: Finder) -> str:
     found = judged(connection)
     if found.entry is not None:
         finder.add(f"the trail does not hold from entry {found.entry} on: {found.reason}")

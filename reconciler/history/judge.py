@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from reconciler.history.verify import Checkpoint, Finding, verify
+from reconciler.history.verify import Checkpoint, TrailFinding, verify
 from reconciler.model.live import DatabaseState
 from reconciler.store.audit import read_chain
 from reconciler.store.connect import exists, reading
@@ -18,7 +18,7 @@ from reconciler.store.verifying import Connection
 
 def judge(
     connection: Connection, keys: Mapping[str, bytes], checkpoint: Checkpoint | None, expects_key: bool | None = None
-) -> Finding:
+) -> TrailFinding:
     """Recompute the trail; where it holds, look for writes of other tables that it has no entry of."""
     found = verify(read_chain(connection), keys, checkpoint, expects_key)
     cut = next(unknown_to_trail(connection), None) if found.entry is None else None
@@ -31,7 +31,7 @@ def judge(
 
 def judged(
     database: Database, keys: Mapping[str, bytes], checkpoint: Checkpoint | None, expects_key: bool | None = None
-) -> Finding | None:
+) -> TrailFinding | None:
     """Return the verdict on a database's trail; None where there is no database of ours yet."""
     if not exists(database):
         return None

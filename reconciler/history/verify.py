@@ -21,7 +21,7 @@ NO_CHECKPOINT = (
 )
 
 
-class Finding(Struct, frozen=True):
+class TrailFinding(Struct, frozen=True):
     """``entry`` is the number of the first bad entry; None where none is.
 
     ``taken_over`` is the number of the last change-over, ``unproven`` says why the trail is not provable ("" where it is).
@@ -120,7 +120,7 @@ class _Walk:
             reason = "it has no key, though one is configured, and no entry with a key takes it over"
             self._suspect = _Fault(entry.seq, reason)
 
-    def ended(self, chain: Chain) -> Finding:
+    def ended(self, chain: Chain) -> TrailFinding:
         """Judge the end: the checkpoint's entry and the head's have to be there."""
         point, head, count = self._checkpoint, chain.head, self._count
         if point is not None and point.seq > count:
@@ -132,10 +132,10 @@ class _Walk:
             return self.finding(_Fault(min(count, head.seq) + 1, reason))
         return self.finding(None)
 
-    def finding(self, fault: _Fault | None) -> Finding:
+    def finding(self, fault: _Fault | None) -> TrailFinding:
         first = min((one for one in (self._suspect, fault) if one is not None), default=None)
         seq, reason = first or (None, "")
-        return Finding(
+        return TrailFinding(
             seq, reason, self._count, self._unkeyed, self._previous, self._taken_over, "" if first else self._unproven()
         )
 
@@ -149,7 +149,7 @@ class _Walk:
 
 def verify(
     chain: Chain, keys: Mapping[str, bytes], checkpoint: Checkpoint | None = None, expects_key: bool | None = None
-) -> Finding:
+) -> TrailFinding:
     """Recompute every hash. Without its key an entry can't be judged, and that is a finding too.
 
     ``expects_key``: whether a key is configured; by itself, whether any is known.

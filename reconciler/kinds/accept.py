@@ -36,24 +36,24 @@ class NormalForm(NamedTuple):
     text: str
 
 
-class Written(str):
+class BodyText(str):
     """A raw body as text, equal for equal bodies; the body comes along, so that it is not parsed again."""
 
     __slots__ = ("raw",)
     raw: Any
 
 
-def written(raw: Any) -> Written | None:
+def written(raw: Any) -> BodyText | None:
     """Return the body as text, None where that is too long to be remembered. Tells 1 from true, "1" and Decimal(1)."""
     try:
-        text = Written(repr(raw))
+        text = BodyText(repr(raw))
     except (RecursionError, ValueError):  # ValueError: an integer of thousands of digits
         return None
     text.raw = raw
     return text if len(text) <= LARGEST else None
 
 
-def accept(kind: Kind, raw: Any, address: Address, text: Written | None = None) -> Accepted | tuple[Problem, ...]:
+def accept(kind: Kind, raw: Any, address: Address, text: BodyText | None = None) -> Accepted | tuple[Problem, ...]:
     """Return the normal form of a raw body or its problems; never raise.
 
     ``raw`` is made of what a YAML or JSON file can hold. ``text`` is what ``written`` makes of it, where others may be equal:
@@ -66,7 +66,7 @@ def accept(kind: Kind, raw: Any, address: Address, text: Written | None = None) 
 
 
 @lru_cache(maxsize=MOST)
-def _accepted(kind: str, text: Written) -> Accepted | None:
+def _accepted(kind: str, text: BodyText) -> Accepted | None:
     """Return None for a body with problems: these name an address."""
     found = normal_form(KINDS[kind], text.raw, Address("", kind, ""))
     return _whole(found) if isinstance(found, NormalForm) else None

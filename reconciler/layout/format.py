@@ -11,7 +11,7 @@ from yaml.events import ScalarEvent, StreamEndEvent
 from reconciler.errors import Place, Problem
 from reconciler.layout.gaps import Odd, essence
 from reconciler.layout.tokens import parser
-from reconciler.layout.write import Written, canonical
+from reconciler.layout.write import WrittenDocument, canonical
 from reconciler.load.documents import read_documents
 from reconciler.load.source import Source
 
@@ -40,7 +40,7 @@ def _plain(data: bytes) -> str:
     return data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _broken(source: Source, text: str, written: Written) -> str | None:
+def _broken(source: Source, text: str, written: WrittenDocument) -> str | None:
     """Return the law that a rewritten text breaks, if any: the same values, the same comments, and nothing left to do the second time."""
     documents, problems = read_documents(written.text.encode(), source.name)
     if problems:

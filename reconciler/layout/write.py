@@ -42,7 +42,7 @@ APART = PROPERTIES | {KeyToken, ValueToken}  # nor may a bracket or a comma stan
 END_OF_KEY = frozenset({ScalarToken, *BRACKETS, *CLOSING})
 
 
-class Rule(Enum):
+class BreakRule(Enum):
     """Whether a token begins a line, if no comment makes it."""
 
     ALWAYS = auto()
@@ -53,7 +53,7 @@ class Rule(Enum):
 class Spot(NamedTuple):
     """Where a token goes: behind ``glue`` on the same line, or on a line of its own with this indent."""
 
-    rule: Rule
+    rule: BreakRule
     glue: str
     indent: int
     first: bool = False  # it opens what it belongs to: no blank line before it
@@ -76,14 +76,14 @@ class Level(Struct):
         return self.column, self.indent
 
 
-class Written(NamedTuple):
+class WrittenDocument(NamedTuple):
     """The canonical text, and all comments in their order."""
 
     text: str
     comments: list[str]
 
 
-def canonical(text: str) -> Written:
+def canonical(text: str) -> WrittenDocument:
     """``text`` is known to be YAML, with line feeds only. Raises Odd for what is neither token nor comment."""
     writer = _Writer(text)
     for token in tokens(text):
@@ -137,7 +137,7 @@ class _Writer:
 
     def in_block(self, token: Any, kind: type) -> Spot:
         if kind in MARKERS:
-            return Spot(Rule.ALWAYS, "", 0, last=kind is not DirectiveToken)
+            return Spot(BreakRule.ALWAYS, "", 0, last=kind is not DirectiveToken)
         if kind is BlockEntryToken and not self.levels[-1].is_list:
             self.open(True, token.start_mark.column, hanging=True)
         elif kind in (KeyToken, ValueToken):
@@ -145,38 +145,40 @@ class _Writer:
         level = self.levels[-1] if self.levels else None
         if level is None:
             indent = STEP if self.text.startswith(NO_MARKERS, token.start_mark.index) else 0
-            return Spot(Rule.ALWAYS if self.before is None else Rule.AS_WRITTEN, " ", indent, first=True)
+            return Spot(BreakRule.ALWAYS if self.before is None else BreakRule.AS_WRITTEN, " ", indent, first=True)
         below = level.indent + STEP
         if kind is ValueToken and level.is_simple:
             level.is_simple, self.base = False, level.indent
             glue = "" if self.before in END_OF_KEY else " "
-            return Spot(Rule.NEVER, glue, level.indent, below=((level.column + 1, below),))
+            return Spot(BreakRule.NEVER, glue, level.indent, below=((level.column + 1, below),))
         if self.at_key or kind in OPENERS:
             first, level.first = level.first, False
             compact = first and self.before in OPENERS and self.base == level.indent
             inside = () if self.at_key else ((level.column + 1, below),)
             self.at_key, self.base = False, below if inside else level.indent
-            return Spot(Rule.NEVER if compact else Rule.ALWAYS, " ", level.indent, first, below=inside)
+            return Spot(BreakRule.NEVER if compact else BreakRule.ALWAYS, " ", level.indent, first, below=inside)
         compact = self.base == below and self.before not in PROPERTIES
-        return Spot(Rule.NEVER if compact else Rule.AS_WRITTEN, " ", below, first=True)
+        return Spot(BreakRule.NEVER if compact else BreakRule.AS_WRITTEN, " ", below, first=True)
 
     def in_flow(self, kind: type) -> Spot:
         outside, opened = self.flow[-1], self.before in BRACKETS
         glue = " " if self.before in APART else ""
         if kind in CLOSING:
-            return Spot(Rule.NEVER if opened else Rule.AS_WRITTEN, glue, outside, last=True)
+            return Spot(BreakRule.NEVER if opened else BreakRule.AS_WRITTEN, glue, outside, last=True)
         if kind is FlowEntryToken:
-            return Spot(Rule.NEVER, glue, outside + STEP)
+            return Spot(BreakRule.NEVER, glue, outside + STEP)
         if kind is ValueToken:
-            return Spot(Rule.NEVER, "" if self.before in END_OF_KEY else " ", outside + STEP)
-        return Spot(Rule.AS_WRITTEN, "" if opened else " ", outside + STEP, opened)
+            return Spot(BreakRule.NEVER, "" if self.before in END_OF_KEY else " ", outside + STEP)
+        return Spot(BreakRule.AS_WRITTEN, "" if opened else " ", outside + STEP, opened)
 
     # -- writing
 
     def put(self, token: Any, kind: type, spot: Spot) -> None:
         start, end = token.start_mark.index, token.end_mark.index
         between = self.text[self.end : start]
-        if between in ("", " ") and spot.rule is not Rule.ALWAYS and not self.fresh:  # most tokens, and quickly told
+        if (
+            between in ("", " ") and spot.rule is not BreakRule.ALWAYS and not self.fresh
+        ):  # most tokens, and quickly told
             self.out.append(spot.glue)
         else:
             self.put_gap(gap_of(between, self.fresh, self.blank), token.start_mark.column, spot)
@@ -197,7 +199,7 @@ class _Writer:
 
     def put_gap(self, gap: Gap, column: int, spot: Spot) -> None:
         """Write the gap before a token that is at ``column`` of the source, the start of its line included."""
-        breaks = spot.rule is Rule.ALWAYS or (spot.rule is Rule.AS_WRITTEN and gap.is_break)
+        breaks = spot.rule is BreakRule.ALWAYS or (spot.rule is BreakRule.AS_WRITTEN and gap.is_break)
         if not (breaks or gap.comments or gap.trailing is not None):
             self.out.append(spot.glue)
             return
@@ -261,9 +263,9 @@ class _Writer:
             self.out.append("\n\n" if blank else "\n")
         self.out.append(" " * indent)
 
-    def finish(self) -> Written:
+    def finish(self) -> WrittenDocument:
         gap = gap_of(self.text[self.end :], self.fresh, self.blank)
-        self.put_comments(gap, 0, Spot(Rule.ALWAYS, "", 0, first=self.before is None, last=True))
+        self.put_comments(gap, 0, Spot(BreakRule.ALWAYS, "", 0, first=self.before is None, last=True))
         if self.out:
             self.out.append("\n")
-        return Written("".join(self.out), self.comments)
+        return WrittenDocument("".join(self.out), self.comments)

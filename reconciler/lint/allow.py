@@ -22,7 +22,7 @@ Line = tuple[str, int]
 HINTS = 200  # looking for a name that was probably meant takes its time, and a file may hold many comments
 
 
-class Judged(NamedTuple):
+class JudgedComments(NamedTuple):
     """What remains of one configuration's findings, the comments of its files, and which of them were of use for what."""
 
     findings: list[Finding]
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
     used: frozenset[tuple[Allowance, str]]
 
 
-def judge(findings: Iterable[Finding], loaded: Loaded) -> Judged:
+def judge(findings: Iterable[Finding], loaded: Loaded) -> JudgedComments:
     """Give the findings their places. What a document for many tenants says many times is told of the first."""
     comments = sorted({one for source in _looked_at(loaded) for one in allowances(source)})
     about: dict[tuple[str, int, str], Allowance] = {}
@@ -49,7 +49,7 @@ def judge(findings: Iterable[Finding], loaded: Loaded) -> Judged:
         if not allowed:
             same = finding.rule, finding.problem.place, finding.problem.path, address.kind, address.name
             kept.setdefault(same, finding)
-    return Judged([*kept.values()], frozenset(comments), frozenset(used))
+    return JudgedComments([*kept.values()], frozenset(comments), frozenset(used))
 
 
 def _looked_at(loaded: Loaded) -> Iterator[Source]:
@@ -68,7 +68,7 @@ def _lines(place: Place | None, draft: Draft) -> Iterator[Line]:
             yield layer.source.name, key.line
 
 
-def about_comments(judged: Iterable[Judged], rules: Rules, whole: bool) -> Iterator[Finding]:
+def about_comments(judged: Iterable[JudgedComments], rules: Rules, whole: bool) -> Iterator[Finding]:
     """Comments that say nothing useful; only a run over everything (``whole``) can tell that one is not needed."""
     runs = [*judged]
     used = {pair for run in runs for pair in run.used}

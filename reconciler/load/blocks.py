@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from reconciler.kinds.accept import Written, written
+from reconciler.kinds.accept import BodyText, written
 from reconciler.load.documents import Document, read_documents
 from reconciler.load.secret_values import is_suspect
 from reconciler.model.secret_text import SHORTEST_KEY, secrets_in
@@ -43,7 +43,7 @@ class _Meaning(NamedTuple):
     size: int
     varies: bool
     is_suspect: bool = False
-    text: Written | None = None
+    text: BodyText | None = None
 
 
 class _Entry(Struct):
@@ -202,7 +202,7 @@ def _meaning(value: Any) -> _Meaning:
 def _document(sections: list[_Section], read: Document, indent: int) -> Document:
     value: dict[str, Any] = {}
     places: dict[tuple[str, str], tuple[int, int]] = {}
-    plain: dict[tuple[str, str], Written | None] = {}
+    plain: dict[tuple[str, str], BodyText | None] = {}
     size, varies, suspect = 1, read.has_variables, False
     for section in sections:
         if section.has_value:

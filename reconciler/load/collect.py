@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from reconciler.errors import Path, Place, Problem
-from reconciler.kinds.accept import Written, written
+from reconciler.kinds.accept import BodyText, written
 from reconciler.kinds.table import BY_PLURAL
 from reconciler.kinds.wording import near, shown_key, type_of
 from reconciler.load.documents import Document
@@ -26,7 +26,7 @@ ELSEWHERE = ("access_tests",)
 """May stand in a manifest, and is read by another command."""
 KEYS = ("version", "tenant", "tenants", *BY_PLURAL, *LISTS, *ELSEWHERE)
 NOWHERE = Place("")
-Alike: TypeAlias = Mapping[tuple[str, str], Written | None]
+Alike: TypeAlias = Mapping[tuple[str, str], BodyText | None]
 MAX_COPIES = 10_000_000
 _PUBLIC = {("tenant",), ("tenants",), ("version",)}
 

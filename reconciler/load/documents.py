@@ -25,7 +25,7 @@ from yaml.events import (
 from yaml.reader import ReaderError
 
 from reconciler.errors import Place, Problem
-from reconciler.kinds.accept import Written
+from reconciler.kinds.accept import BodyText
 from reconciler.load.faults import Stop
 from reconciler.load.keys import MERGE, UNUSABLE, Anchor, Keys
 from reconciler.load.scalars import LEADS, STANDARD, unknown_tag
@@ -50,7 +50,7 @@ class Document(Struct, frozen=True):
     key_places: Mapping[tuple[str, str], tuple[int, int]]
     has_variables: bool
     size: int = 0  # in nodes, those that aliases add included
-    plain: Mapping[tuple[str, str], Written | None] = {}
+    plain: Mapping[tuple[str, str], BodyText | None] = {}
     """Entries of the first level that are known to hold no variables, each with its body as text."""
     is_harmless: bool = False
     """Whether all of its texts were looked at, and none looks like a secret."""

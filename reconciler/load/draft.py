@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from reconciler.codes import Code
 from reconciler.errors import Path, Place, Problem
-from reconciler.kinds.accept import Written
+from reconciler.kinds.accept import BodyText
 from reconciler.kinds.parse import is_public
 from reconciler.kinds.table import KINDS
 from reconciler.load.merge import deep_merge, fill, is_retyped, typed_by
@@ -33,7 +33,7 @@ class Layer(Struct, frozen=True):
     index: int
     at: Path
     value: Any
-    text: Written | None = None
+    text: BodyText | None = None
 
 
 class Draft(Struct):
@@ -50,7 +50,7 @@ class Draft(Struct):
     defaults: Layer | None = None
 
     @property
-    def text(self) -> Written | None:
+    def text(self) -> BodyText | None:
         """The body as text, if it is known."""
         return self.layers[0].text if len(self.layers) == 1 and self.defaults is None else None
 

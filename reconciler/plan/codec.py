@@ -25,7 +25,7 @@ _decode_plan = msgspec.json.Decoder(PlanDocument[Raw]).decode
 _decode_change = msgspec.json.Decoder(ResourceChangeDocument).decode
 
 
-class Written(NamedTuple):
+class WrittenPlan(NamedTuple):
     """The digests of a written plan, and the offsets of the 64 digits for ``digest``, ``sources_digest`` and ``hmac``."""
 
     digests: Digests
@@ -40,7 +40,7 @@ class Believed(NamedTuple):
     signature: SignatureDocument | None
 
 
-class Found(NamedTuple):
+class DecodedPlan(NamedTuple):
     """A document that has the form of a plan's.
 
     ``plan`` is None where an address is malformed. ``digests`` are those of the content, ``stated`` those that the document
@@ -76,7 +76,7 @@ def contradictory() -> IntegrityFailed:
     return IntegrityFailed(message, code="plan-tampered", hint=AGAIN)
 
 
-def write(plan: Plan, file: BinaryIO, key_id: str | None) -> Written:
+def write(plan: Plan, file: BinaryIO, key_id: str | None) -> WrittenPlan:
     """Write it with room for its digests, and for a signature where there is a ``key_id``."""
     document = typed_plan(plan)
     if key_id is not None:
@@ -95,7 +95,7 @@ def write(plan: Plan, file: BinaryIO, key_id: str | None) -> Written:
     offsets = {"digest": _offset(before, b'"digest":"'), "sources_digest": at + _offset(behind, b'"sources_digest":"')}
     if key_id is not None:
         offsets["hmac"] = _offset(before, b'"value":"')
-    return Written(hashing.result(), offsets)
+    return WrittenPlan(hashing.result(), offsets)
 
 
 def _offset(text: bytes, key: bytes) -> int:
@@ -103,7 +103,7 @@ def _offset(text: bytes, key: bytes) -> int:
     return text.rindex(key + NO_DIGITS.encode()) + len(key)
 
 
-def read(data: bytes) -> Found:
+def read(data: bytes) -> DecodedPlan:
     """Read a plan's document. Raises ValueError (of msgspec where it has another form), RecursionError."""
     document = _decode_plan(data)
     hashing, changes, size, agrees = Hashing(document), list[Change | None](), 0, True
@@ -120,7 +120,7 @@ def read(data: bytes) -> Found:
         plan = None
     agrees = agrees and plan is not None and _is_whole(data, plan, document, size)
     stated = Digests(document.digest, document.sources_digest)
-    return Found(plan, hashing.result(), stated, document.hmac or None, agrees)
+    return DecodedPlan(plan, hashing.result(), stated, document.hmac or None, agrees)
 
 
 def _decoded_change(text: bytes, number: int) -> tuple[ResourceChangeDocument, Change | None]:

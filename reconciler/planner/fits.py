@@ -16,7 +16,7 @@ from reconciler.model.live import Live, Row
 from reconciler.model.plan import Action, Blocker, Change, Selection
 from reconciler.model.resource import Resource
 from reconciler.planner.needs import Needs
-from reconciler.planner.references import Written, targets_of_row, written_by
+from reconciler.planner.references import WrittenResources, targets_of_row, written_by
 
 
 class Look(NamedTuple):
@@ -68,7 +68,7 @@ def misfit_blockers(
         raise ConfigurationInvalid(*left_out)
 
 
-def step_of(written: Written, needs: Needs, live: Callable[[Address], Resource | None]) -> Step:
+def step_of(written: WrittenResources, needs: Needs, live: Callable[[Address], Resource | None]) -> Step:
     """Return the resources as they will be after the changes."""
     made = {address: Resource(address, change.new_text or "") for address, change in written.made.items()}
     return Step(made, written.gone, live, needs)

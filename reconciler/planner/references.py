@@ -16,7 +16,7 @@ from reconciler.model.plan import Action, Blocker, Change, Plan
 from reconciler.planner.needs import Needs
 
 
-class Written(NamedTuple):
+class WrittenResources(NamedTuple):
     """What changes leave behind: ``made`` is there, ``gone`` is not, ``let_go`` stays and becomes nobody's."""
 
     made: Mapping[Address, Change]
@@ -24,15 +24,15 @@ class Written(NamedTuple):
     let_go: Set[Address]
 
 
-def written_by(changes: Iterable[Change]) -> Written:
+def written_by(changes: Iterable[Change]) -> WrittenResources:
     """Return what changes will create or update, and what they will remove."""
     changes = [*changes]
     made = {c.address: c for c in changes if c.new is not None and c.action is not Action.FORGET}
     gone = {c.address for c in changes if c.action is Action.DELETE} | {c.previous for c in changes if c.previous}
-    return Written(made, gone - made.keys(), {c.address for c in changes if c.action is Action.FORGET})
+    return WrittenResources(made, gone - made.keys(), {c.address for c in changes if c.action is Action.FORGET})
 
 
-def needed(written: Written, needs: Needs) -> Iterator[tuple[Address, Address]]:
+def needed(written: WrittenResources, needs: Needs) -> Iterator[tuple[Address, Address]]:
     """Yield what refers to what, of all that is made and refers to something that is not."""
     for address in written.made:
         for target in needs[address]:
@@ -40,14 +40,16 @@ def needed(written: Written, needs: Needs) -> Iterator[tuple[Address, Address]]:
                 yield address, target
 
 
-def unmet(written: Written, needs: Needs, is_live: Callable[[Address], bool]) -> Iterator[tuple[Address, Address]]:
+def unmet(
+    written: WrittenResources, needs: Needs, is_live: Callable[[Address], bool]
+) -> Iterator[tuple[Address, Address]]:
     """Yield what refers to what, where the target is not there afterwards."""
     for address, target in needed(written, needs):
         if target in written.gone or not is_live(target):
             yield address, target
 
 
-def left_behind(written: Written, rows: Iterable[Row]) -> Iterator[tuple[Address, Address]]:
+def left_behind(written: WrittenResources, rows: Iterable[Row]) -> Iterator[tuple[Address, Address]]:
     """Yield the live rows that stay and refer to something that goes."""
     for row in rows if written.gone else ():
         if row.address not in written.made and row.address not in written.gone:
@@ -117,7 +119,7 @@ def _left_out(address: Address, target: Address, what: str, missing: Address) ->
 
 
 def _settled_dependants(
-    written: Written, configuration: Configuration, live: Live
+    written: WrittenResources, configuration: Configuration, live: Live
 ) -> Iterator[tuple[Address, Address]]:
     """Yield the same of what is settled, whose live bodies are those of the configuration."""
     wanted = {str(address): address for address in written.gone} if live.settled else {}

@@ -21,14 +21,14 @@ from reconciler.secrets.parsers import (
 )
 
 
-class Judged(NamedTuple):
+class JudgedField(NamedTuple):
     """The value as it is kept, and when it ends."""
 
     value: str
     expires_at: datetime | None = None
 
 
-def judged(type_: str, value: str) -> Judged:
+def judged(type_: str, value: str) -> JudgedField:
     """Return what is kept of a value. Raises UsageError for one that is not of this type; the message never repeats it."""
     if type_ not in _KEEPS_LINES:  # `echo value | ...` and editors end the last line
         value = value.removesuffix("\n").removesuffix("\r")
@@ -39,7 +39,7 @@ def judged(type_: str, value: str) -> Judged:
     if "\0" in value:
         raise _unfit("the value holds a NUL character")
     try:
-        return Judged(value, _PARSERS[type_](value).ends)
+        return JudgedField(value, _PARSERS[type_](value).ends)
     except Unfit as error:
         raise _unfit(str(error)) from None
 

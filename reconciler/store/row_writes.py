@@ -16,7 +16,7 @@ from reconciler.store.rows import paths_to_json
 from reconciler.store.tables import ADDRESS, LIFE, applied, resources, row_counter, same
 
 
-class Written(NamedTuple):
+class WrittenRow(NamedTuple):
     """A row as it is to be: the whole body as canonical JSON, and its digest."""
 
     address: Address
@@ -32,7 +32,7 @@ class Remembered(NamedTuple):
     ``witness`` is that of a row which stays as somebody wrote it; None where the row is written as it is remembered.
     """
 
-    written: Written
+    written: WrittenRow
     explicit: Iterable[Path]
     generation: int
     moved_from: str | None = None
@@ -58,7 +58,7 @@ _ROWS = staging("staged", [applied.c[name] for name in _ROW])
 _RECORDS = staging("staged", [applied.c[name] for name in _RECORD])
 
 
-def insert_rows(connection: Connection, project: str, actor: str, rows: Sequence[Written]) -> None:
+def insert_rows(connection: Connection, project: str, actor: str, rows: Sequence[WrittenRow]) -> None:
     """Insert new resources; on SQLite with what its trigger gives to the rows of everybody else (migration 0006)."""
     if not rows:
         return
@@ -79,7 +79,7 @@ def insert_rows(connection: Connection, project: str, actor: str, rows: Sequence
     run_many(connection, insert(resources).values(values), names, given)
 
 
-def update_rows(connection: Connection, project: str, rows: Sequence[Written]) -> None:
+def update_rows(connection: Connection, project: str, rows: Sequence[WrittenRow]) -> None:
     """Give live resources new bodies, and the project as their owner."""
     if not is_sqlite(connection) and may_stage(connection, len(rows)):
         new = {"spec": stored(_ROWS.c.spec), "spec_version": _ROWS.c.spec_version, "project": project}
@@ -120,7 +120,7 @@ def drawn_numbers(connection: Connection, count: int) -> int:
     return int(connection.execute(select(row_counter.c.n)).scalar_one())
 
 
-def _row(row: Written) -> tuple[Any, ...]:
+def _row(row: WrittenRow) -> tuple[Any, ...]:
     return (*row.address, row.uid, row.text, row.spec_version)
 
 

@@ -26,7 +26,7 @@ from reconciler.store.fingerprints import write_fingerprints
 from reconciler.store.outbox import enqueue
 from reconciler.store.recording import HistoryEntry, move_project, record_changes, record_generation
 from reconciler.store.retention import prune
-from reconciler.store.row_writes import Remembered, Written, insert_rows, remember, update_rows
+from reconciler.store.row_writes import Remembered, WrittenRow, insert_rows, remember, update_rows
 from reconciler.store.rows import PROJECT_COLUMNS, project_row, require_newest
 from reconciler.store.seals import SIGNED_FOR, seal
 from reconciler.store.tables import ADDRESS, LIFE, applied, projects, resources, statuses, writer
@@ -84,10 +84,10 @@ class Transaction(UnderLock):
         self._each(statement, names, [("~" + row.uid, row.address.tenant, row.uid) for row, _ in moves])
         self._each(statement, names, [(to.name, row.address.tenant, row.uid) for row, to in moves])
 
-    def update(self, rows: Sequence[Written]) -> None:
+    def update(self, rows: Sequence[WrittenRow]) -> None:
         update_rows(self._connection, self._project, rows)
 
-    def insert(self, rows: Sequence[Written]) -> None:
+    def insert(self, rows: Sequence[WrittenRow]) -> None:
         insert_rows(self._connection, self._project, self._actor, rows)
 
     def stages(self, count: int) -> bool:

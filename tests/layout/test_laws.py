@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.errors import Problem, Problems
 from reconciler.layout import format as layout_format
 from reconciler.layout.format import formatted
-from reconciler.layout.write import Written
+from reconciler.layout.write import WrittenDocument
 from reconciler.layout.write import canonical as written
 from reconciler.load.documents import read_documents
 from reconciler.load.source import Source, parse_source
@@ -120,29 +120,29 @@ def test_signs_of_yaml(text: str) -> None:
     check(text)
 
 
-def dropped_comment(text: str) -> Written:
+def dropped_comment(text: str) -> WrittenDocument:
     made = written(text)
-    return Written(made.text.replace("  # c", ""), made.comments)
+    return WrittenDocument(made.text.replace("  # c", ""), made.comments)
 
 
-def other_value(text: str) -> Written:
+def other_value(text: str) -> WrittenDocument:
     return written(text.replace("1", "2"))
 
 
-def other_number(text: str) -> Written:
+def other_number(text: str) -> WrittenDocument:
     return written(text.replace("1.0", "1.00"))
 
 
-def no_alias(text: str) -> Written:
+def no_alias(text: str) -> WrittenDocument:
     return written(text.replace("*x", "1.0"))
 
 
-def broken(text: str) -> Written:
-    return Written(text + "[", [])
+def broken(text: str) -> WrittenDocument:
+    return WrittenDocument(text + "[", [])
 
 
-def longer(text: str) -> Written:
-    return Written(text + "\n", written(text).comments)
+def longer(text: str) -> WrittenDocument:
+    return WrittenDocument(text + "\n", written(text).comments)
 
 
 @pytest.mark.parametrize(

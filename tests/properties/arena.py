@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from reconciler.apply.execute import execute
-from reconciler.apply.records import Outcome
+from reconciler.apply.records import ApplyOutcome
 from reconciler.apply.terms import Terms
 from reconciler.cli.workspace import unmoved
 from reconciler.errors import ReconcilerError
@@ -75,7 +75,7 @@ class Arena:
         assert quick == plan
         return plan
 
-    def apply(self, plan: Plan, terms: Terms = TERMS) -> Outcome:
+    def apply(self, plan: Plan, terms: Terms = TERMS) -> ApplyOutcome:
         return execute(plan, self.database, terms)
 
 

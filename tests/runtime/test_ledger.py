@@ -16,7 +16,7 @@ import pytest
 from reconciler.runtime.ledger import ledger as module
 from reconciler.runtime.ledger.batch import Batch, Space
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, new_id, wait, window
-from reconciler.runtime.ledger.judge import Judged, judge, key_of
+from reconciler.runtime.ledger.judge import JudgedBatch, judge, key_of
 from reconciler.runtime.ledger.ledger import Admitted, Ledger, Unavailable
 from reconciler.runtime.parts import backend_of
 from reconciler.store.url import parse_database
@@ -219,7 +219,7 @@ class Broken:
     def __init__(self, seconds: float = 0.0, fails: bool = False) -> None:
         self.seconds, self.fails, self.written = seconds, fails, list[Batch]()
 
-    async def flush(self, batch: Batch) -> Judged:
+    async def flush(self, batch: Batch) -> JudgedBatch:
         await asyncio.sleep(self.seconds)
         if self.fails:
             raise OSError("no space left")

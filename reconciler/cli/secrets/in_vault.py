@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli.options import print_json
 from reconciler.cli.secrets.given import read_value
-from reconciler.cli.secrets.place import Place, place
+from reconciler.cli.secrets.place import SecretsPlace, place
 from reconciler.cli.workspace import Options
 from reconciler.errors import UsageError
 from reconciler.model.address import NAME_RULE, Address, is_name
@@ -64,7 +64,7 @@ def delete(options: Options, tenant: str, into: str, confirm: Callable[[str, lis
     return 0
 
 
-def _permitted(options: Options, tenant: str, into: str) -> tuple[Place, SecretRef]:
+def _permitted(options: Options, tenant: str, into: str) -> tuple[SecretsPlace, SecretRef]:
     """Return the place and the reference. Raises UsageError, and CredentialUnresolved for one that the tenant may not use."""
     from reconciler.secrets.resolve import Wanted, require_permitted
 
@@ -82,7 +82,7 @@ def _permitted(options: Options, tenant: str, into: str) -> tuple[Place, SecretR
     return where, reference
 
 
-def _key(where: Place, reference: SecretRef) -> Any:
+def _key(where: SecretsPlace, reference: SecretRef) -> Any:
     from reconciler.secrets.fetch import Outside
     from reconciler.secrets.vault_writing import VaultKey
 
@@ -90,7 +90,7 @@ def _key(where: Place, reference: SecretRef) -> Any:
     return VaultKey(Outside(os.environ, timeout), reference)
 
 
-def _log(where: Place, event: str, tenant: str, reference: SecretRef) -> None:
+def _log(where: SecretsPlace, event: str, tenant: str, reference: SecretRef) -> None:
     """Make the entry before Vault is asked; a database that is not set up has no trail.
 
     Raises ReconcilerError, so that nothing is written which the trail doesn't hold.

@@ -9,7 +9,7 @@ import click
 from msgspec.structs import replace
 
 from reconciler.cli.options import common_by, print_json
-from reconciler.cli.secrets.place import Place, place
+from reconciler.cli.secrets.place import SecretsPlace, place
 from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, require_outside_of_git, ring
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, Refused, UsageError
@@ -154,7 +154,7 @@ def reencrypt_command(options: Options) -> int:
     from reconciler.credentials.trail_key import rewrap_trail_keys
     from reconciler.store.secrets import key_uses
 
-    where: Place = place(options)
+    where: SecretsPlace = place(options)
     held = needed_ring(where.workspace.project)
     total = sum(use.secrets for use in key_uses(where.database).values() if use.key_id != held.primary.key_id)
     with options.progress.stage("Re-wrapping"):

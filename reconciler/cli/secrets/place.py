@@ -12,7 +12,7 @@ from reconciler.store.secrets import Actor
 from reconciler.store.url import Database
 
 
-class Place(NamedTuple):
+class SecretsPlace(NamedTuple):
     """Where a command finds its secrets: the workspace and its database."""
 
     workspace: Workspace
@@ -38,11 +38,11 @@ class Place(NamedTuple):
             return False
 
 
-def place(options: Options) -> Place:
+def place(options: Options) -> SecretsPlace:
     """Return the workspace and the database that the options name."""
     workspace = Workspace(options, ())
     database = workspace.database(workspace.environment(required=True))
-    return Place(workspace, database)
+    return SecretsPlace(workspace, database)
 
 
 def parse_name(text: str) -> tuple[str, str]:

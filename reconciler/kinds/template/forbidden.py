@@ -65,7 +65,7 @@ _OF_DIALECT = {
 }
 
 
-class Finding(NamedTuple):
+class SqlFault(NamedTuple):
     """Something wrong with a statement."""
 
     code: Code
@@ -79,24 +79,26 @@ def is_statement(root: Any) -> bool:
     return isinstance(root, (*_queries(), exp.Insert, exp.Update, exp.Delete, exp.Merge))
 
 
-def refused(node: Any, dialect: str) -> Finding | None:
+def refused(node: Any, dialect: str) -> SqlFault | None:
     """Why a node may stand in no template."""
     from sqlglot import exp
 
     if isinstance(node, _never()):
-        return Finding("not-a-query", f"{type(node).__name__.upper()} is not allowed in a template")
+        return SqlFault("not-a-query", f"{type(node).__name__.upper()} is not allowed in a template")
     if isinstance(node, exp.Placeholder | exp.Parameter):
-        return Finding("invalid-placeholder", "write parameters as :name; other placeholders and variables are refused")
+        return SqlFault(
+            "invalid-placeholder", "write parameters as :name; other placeholders and variables are refused"
+        )
     if isinstance(node, exp.Identifier) and not node.quoted:
         return _word(node.name, dialect)
     if isinstance(node, exp.Func | exp.Dot):
         name = next((name for name in _called(node) if _is_dangerous(name, dialect)), None)
         message = f"the function {name} reaches beyond the data; templates may not call it"
-        return Finding("forbidden-function", message) if name else None
+        return SqlFault("forbidden-function", message) if name else None
     if isinstance(node, exp.Table) and _is_file(node.name, dialect):
-        return Finding("forbidden-function", "a file in place of a table is refused")
+        return SqlFault("forbidden-function", "a file in place of a table is refused")
     if isinstance(node, exp.Select) and (node.args.get("settings") or node.args.get("format")):
-        return Finding("not-a-query", "SETTINGS and FORMAT are not allowed in a template")
+        return SqlFault("not-a-query", "SETTINGS and FORMAT are not allowed in a template")
     return None
 
 
@@ -132,13 +134,13 @@ def _never() -> tuple[Any, ...]:
     return tuple(getattr(exp, name) for name in _NEVER.split() if hasattr(exp, name))
 
 
-def _word(name: str, dialect: str) -> Finding | None:
+def _word(name: str, dialect: str) -> SqlFault | None:
     if name.startswith("$"):
-        return Finding("invalid-placeholder", "write parameters as :name; `$1` is refused")
+        return SqlFault("invalid-placeholder", "write parameters as :name; `$1` is refused")
     if name.isdigit():
-        return Finding("invalid-placeholder", "a parameter stands for a value, never for the name of something")
+        return SqlFault("invalid-placeholder", "a parameter stands for a value, never for the name of something")
     if dialect == "mssql" and name.lower() in _MSSQL_STATEMENTS:
-        return Finding("multiple-statements", f"{name.upper()} begins another statement; quote it if it is a name")
+        return SqlFault("multiple-statements", f"{name.upper()} begins another statement; quote it if it is a name")
     return None
 
 

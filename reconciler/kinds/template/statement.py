@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from msgspec import Struct
 
-from reconciler.kinds.template.forbidden import Finding, is_special, is_statement, refused, writes
+from reconciler.kinds.template.forbidden import SqlFault, is_special, is_statement, refused, writes
 from reconciler.kinds.template.names import Part, fold
 from reconciler.kinds.template.placeholders import placeholders, with_texts
 
@@ -22,7 +22,7 @@ class Statement(Struct, frozen=True):
     """``refused`` always counts; ``writes`` says why the statement does not only read."""
 
     tables: tuple[tuple[Part, ...], ...] = ()
-    refused: tuple[Finding, ...] = ()
+    refused: tuple[SqlFault, ...] = ()
     writes: tuple[str, ...] = ()
 
 
@@ -101,10 +101,10 @@ def _read(sql: str, dialect: str) -> Statement:
     try:
         return _inspect(sql, dialect)
     except RecursionError:
-        return Statement(refused=(Finding("invalid-sql", MAX_DEPTH),))
+        return Statement(refused=(SqlFault("invalid-sql", MAX_DEPTH),))
     except Exception:
         # a parser that others write may raise anything; a statement that it cannot read is not let through
-        return Statement(refused=(Finding("invalid-sql", "this statement cannot be read"),))
+        return Statement(refused=(SqlFault("invalid-sql", "this statement cannot be read"),))
 
 
 def position(sql: str, offset: int) -> str:
@@ -121,17 +121,17 @@ def _inspect(sql: str, dialect: str) -> Statement:
     try:
         parsed = sqlglot.parse(sql, read=_SQLGLOT.get(dialect, dialect))
     except ParseError as error:
-        return Statement(refused=(Finding("invalid-sql", _syntax(error.errors)),))
+        return Statement(refused=(SqlFault("invalid-sql", _syntax(error.errors)),))
     except TokenError:
         return Statement(
-            refused=(Finding("invalid-sql", "a quote or a comment does not end, or a character is unknown"),)
+            refused=(SqlFault("invalid-sql", "a quote or a comment does not end, or a character is unknown"),)
         )
     roots = [root for root in parsed if root is not None and type(root).__name__ != "Semicolon"]
     if not roots:
-        return Statement(refused=(Finding("invalid-sql", "there is no statement in this text"),))
+        return Statement(refused=(SqlFault("invalid-sql", "there is no statement in this text"),))
     if len(parsed) > 1:
         found = len(roots) if len(roots) > 1 else "one and a semicolon with something behind it"
-        return Statement(refused=(Finding("multiple-statements", f"expected one statement, found {found}"),))
+        return Statement(refused=(SqlFault("multiple-statements", f"expected one statement, found {found}"),))
     root = roots[0]
     reasons = filter(None, (writes(node) for node in root.walk()))
     return Statement(
@@ -158,9 +158,9 @@ def _syntax(errors: list[dict[str, Any]]) -> str:
     return f"syntax error in line {first.get('line', 1)}, column {first.get('col', 1)} of the statement: {what}"
 
 
-def _refused(root: Any, dialect: str) -> Iterator[Finding]:
+def _refused(root: Any, dialect: str) -> Iterator[SqlFault]:
     if not is_statement(root):
-        yield Finding("not-a-query", "expected a query: SELECT, VALUES, or WITH ... SELECT")
+        yield SqlFault("not-a-query", "expected a query: SELECT, VALUES, or WITH ... SELECT")
         return
     for node in root.walk():
         refusal = refused(node, dialect)

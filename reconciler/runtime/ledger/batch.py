@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from reconciler.runtime.ledger.entries import PERIODS, Denial, DenialCount, Intent, Level, Outcome
-from reconciler.runtime.ledger.judge import Judged
+from reconciler.runtime.ledger.judge import JudgedBatch
 
 
 class Batch(NamedTuple):
@@ -58,7 +58,7 @@ class Space(NamedTuple):
 class Backend(Protocol):
     """A store of one sort."""
 
-    async def flush(self, batch: Batch) -> Judged:
+    async def flush(self, batch: Batch) -> JudgedBatch:
         """Judges the intents by the limits and writes everything.
 
         Raises StoreChanged, and whatever the database says; then nothing is written.

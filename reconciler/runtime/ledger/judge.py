@@ -13,7 +13,7 @@ Key = tuple[str, str, str, str]
 """Tenant, what is counted by (``Level.counts``), unit, and the window (or "" for what runs at the same time)."""
 
 
-class Judged(NamedTuple):
+class JudgedBatch(NamedTuple):
     """What a judge of a batch found.
 
     ``used`` is what is to be added to each counter; ``over`` names the levels that warned, by call; ``repeated`` what was sent
@@ -64,7 +64,7 @@ def changes(
     return [(*key, n) for key, n in moved.items() if n]
 
 
-def judge(intents: Iterable[Intent], used: Mapping[Key, int], now: float) -> Judged:
+def judge(intents: Iterable[Intent], used: Mapping[Key, int], now: float) -> JudgedBatch:
     """In the order in which they came. A refusal spends nothing anywhere."""
     added: Counter[Key] = Counter()
     admitted, refused, over = [], {}, {}
@@ -81,4 +81,4 @@ def judge(intents: Iterable[Intent], used: Mapping[Key, int], now: float) -> Jud
             over[intent.id] = full
         admitted.append(intent)
         added.update({key_of(level, now) for level in intent.levels})
-    return Judged(admitted, refused, added, over)
+    return JudgedBatch(admitted, refused, added, over)

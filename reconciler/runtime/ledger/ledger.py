@@ -15,7 +15,7 @@ from reconciler.failpoints import armed
 from reconciler.runtime.ledger.batch import Backend, Batch, Space, StoreChanged, UidOf
 from reconciler.runtime.ledger.denials import Denials
 from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, Unapproved
-from reconciler.runtime.ledger.judge import Judged
+from reconciler.runtime.ledger.judge import JudgedBatch
 from reconciler.runtime.logs import Trouble
 
 log = logging.getLogger("reconciler.runtime")
@@ -49,7 +49,7 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[Judgement]
 
 
-def _unapproved(one: _Waiting, judged: Judged) -> Unapproved | None:
+def _unapproved(one: _Waiting, judged: JudgedBatch) -> Unapproved | None:
     intent = one.intent
     is_none = intent is None or intent.use is None or intent.id not in judged.unapproved
     return None if is_none or intent is None or intent.use is None else Unapproved(intent.use)
@@ -174,7 +174,7 @@ class Ledger:
             self._answer(one, judged)
         return True
 
-    def _answer(self, one: _Waiting, judged: Judged) -> None:
+    def _answer(self, one: _Waiting, judged: JudgedBatch) -> None:
         if one.intent is None:
             if not one.answer.done():
                 one.answer.set_result(Admitted())

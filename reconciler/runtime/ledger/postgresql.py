@@ -29,7 +29,7 @@ from reconciler.runtime.ledger.batch import (
     slot_rows,
 )
 from reconciler.runtime.ledger.entries import Intent, Level, Outcome
-from reconciler.runtime.ledger.judge import Judged, Key, changes, given_back, judge, key_of, keys_of, left
+from reconciler.runtime.ledger.judge import JudgedBatch, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.postgresql_months import NOW, keep_months, make_months
 from reconciler.runtime.ledger.postgresql_uses import give_back, use_approvals
@@ -89,17 +89,17 @@ class Postgresql:
         """Of the store that was opened first: no other one is written to, and none is made in its place."""
         self._numbers = Numbers()
 
-    async def flush(self, batch: Batch) -> Judged:
+    async def flush(self, batch: Batch) -> JudgedBatch:
         """By one statement where nobody is refused; else it is judged under locks, and so is what comes in the next moment."""
         async with self._turn:
             rows = rows_of(batch, self._numbers)
             if time.monotonic() >= self._judges_until and whole.fits(batch, rows):
                 written = await self._as_one(batch, rows)
                 if written is whole.Written.ALL:
-                    return Judged([*batch.intents], {}, {}, {})
+                    return JudgedBatch([*batch.intents], {}, {}, {})
                 if written is whole.Written.REFUSED:
                     self._judges_until = time.monotonic() + JUDGE_SECONDS
-            judged: Judged = await self._in_transaction(_flush, batch, rows)
+            judged: JudgedBatch = await self._in_transaction(_flush, batch, rows)
             self._numbers.remember(rows.fresh)
             return judged
 
@@ -236,7 +236,7 @@ async def _add(connection: Any, table: str, now: float, rows: Sequence[Sequence[
         await connection.execute(statement, now, *columns_of(rows, columns))
 
 
-async def _flush(connection: Any, batch: Batch, rows: Rows) -> Judged:
+async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
     now: float = await connection.fetchval(NOW)
     for table, names, entries in rows.dictionaries():
         await connection.execute(insert_entries(table, names), *_columns(entries, len(names)))
@@ -299,7 +299,7 @@ async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> li
     ]
 
 
-async def _claim(connection: Any, sorted_: Sorted, judged: Judged, now: float) -> None:
+async def _claim(connection: Any, sorted_: Sorted, judged: JudgedBatch, now: float) -> None:
     """Keys of calls that were refused belong to nobody."""
     given = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) AS k (t, c, key, request, id, at)"
     await connection.execute(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.runtime.ledger.entries import Intent
-from reconciler.runtime.ledger.judge import Judged
+from reconciler.runtime.ledger.judge import JudgedBatch
 from reconciler.runtime.ledger.uses import GIVE_BACK, USE, Used, waiting, without
 
 
@@ -20,7 +20,7 @@ async def use_approvals(connection: Any, intents: Sequence[Intent], now: float) 
     return without(intents, refused)
 
 
-async def give_back(connection: Any, intents: Sequence[Intent], judged: Judged) -> None:
+async def give_back(connection: Any, intents: Sequence[Intent], judged: JudgedBatch) -> None:
     """Give back the approvals of calls that a limit refuses."""
     for one in waiting(intents):
         if one.use and one.id in judged.refused:

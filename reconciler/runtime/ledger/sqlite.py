@@ -28,7 +28,7 @@ from reconciler.runtime.ledger.batch import (
     slot_rows,
 )
 from reconciler.runtime.ledger.entries import Intent, Level, Outcome
-from reconciler.runtime.ledger.judge import Judged, Key, changes, given_back, judge, key_of, keys_of, left
+from reconciler.runtime.ledger.judge import JudgedBatch, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.repeats import (
     FOUND,
@@ -78,7 +78,7 @@ class Sqlite:
         """The store that was opened first: no other one is written to, and none is made in its place."""
         self._numbers = Numbers()
 
-    async def flush(self, batch: Batch) -> Judged:
+    async def flush(self, batch: Batch) -> JudgedBatch:
         rows = rows_of(batch, self._numbers)
         judged = await self._do(lambda connection: _flush(connection, batch, rows))
         self._numbers.remember(rows.fresh)
@@ -183,7 +183,7 @@ def opened(path: Path, new: bool) -> sqlite3.Connection:
     return connection
 
 
-def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> Judged:
+def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> JudgedBatch:
     now: float = connection.execute(_NOW).fetchone()[0]
     for table, columns, entries in rows.dictionaries():
         marks = ", ".join("?" * len(columns))
@@ -228,7 +228,7 @@ def _use_approvals(connection: sqlite3.Connection, intents: Sequence[Intent], no
     return without(intents, refused)
 
 
-def _give_back(connection: sqlite3.Connection, intents: Sequence[Intent], judged: Judged) -> None:
+def _give_back(connection: sqlite3.Connection, intents: Sequence[Intent], judged: JudgedBatch) -> None:
     """Give back the approvals of calls that a limit refuses."""
     for one in waiting(intents):
         if one.use and one.id in judged.refused:
