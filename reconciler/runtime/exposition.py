@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -71,7 +71,11 @@ class _Collector:
         for labels, n in sorted(metrics.refused.items()):
             refused.add_metric(labels, n)
         yield refused
-        yield _seconds(metrics.seconds)
+        requests = {(surface, f"{hundreds}xx"): one for (surface, hundreds), one in metrics.seconds.items()}
+        text = "Durations of requests by surface and status; streams are not counted."
+        yield _seconds("reconciler_request_seconds", text, ("surface", "status"), requests)
+        text = "Durations of calls that ran, by type of target and outcome."
+        yield _seconds("reconciler_call_seconds", text, ("target", "outcome"), metrics.ran)
         yield CounterMetricFamily(
             "reconciler_evidence_failures_total", "Flushes of evidence that failed.", gauges.evidence_failures
         )
@@ -89,13 +93,9 @@ class _Collector:
             yield GaugeMetricFamily(name, text, value)
 
 
-def _seconds(found: dict[tuple[str, int], Histogram]) -> Metric:
-    family = HistogramMetricFamily(
-        "reconciler_request_seconds",
-        "Durations of requests by surface and status; streams are not counted.",
-        labels=("surface", "status"),
-    )
-    for (surface, hundreds), histogram in sorted(found.items()):
+def _seconds(name: str, text: str, labels: tuple[str, str], found: Mapping[tuple[str, str], Histogram]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=labels)
+    for values, histogram in sorted(found.items()):
         counts = zip(_BOUNDS, map(float, accumulate(histogram.counts)), strict=True)
-        family.add_metric((surface, f"{hundreds}xx"), [*counts], histogram.sum)
+        family.add_metric(values, [*counts], histogram.sum)
     return family

@@ -353,9 +353,10 @@ class Mediator:
             raise because(refusal, error) from None
         finally:
             self._underway.remove(intent.id)
-            took = round((time.monotonic() - begun) * 1000)
+            seconds = time.monotonic() - begun
+            took = round(seconds * 1000)
             rows, size = (answer.rows, answer.size) if answer else (None, 0)
-            self._metrics.calls[ended.outcome] += 1
+            self._metrics.ended(call.target.name.partition("/")[0], ended.outcome, seconds)
             if ended.status is not None:
                 self._metrics.upstream[str(ended.status)] += 1
             digest = self.hashing.hash(answer.json) if answer else ""

@@ -13,6 +13,7 @@ KINDS = {
     "reconciler_upstream_responses": "counter",
     "reconciler_refused_requests": "counter",
     "reconciler_request_seconds": "histogram",
+    "reconciler_call_seconds": "histogram",
     "reconciler_evidence_failures": "counter",
     "reconciler_calls_open": "gauge",
     "reconciler_store_bytes": "gauge",
@@ -35,12 +36,15 @@ def test_a_scrape_has_what_was_counted() -> None:
     metrics.refused["not-found", "http", 'a"\\\n'] += 2
     metrics.took("http", 204, 0.002)
     metrics.took("http", 503, 0.2)
+    metrics.ended("tool", "timeout", 7.0)
     found = samples(exposed(metrics, Gauges(2, True, 5 * 2**40, -1, True, 7)))
     assert found["reconciler_calls_total", "success"] == 3
     assert found["reconciler_upstream_responses_total", "404"] == 1
     assert found["reconciler_refused_requests_total", "not-found", "http", 'a"\\\n'] == 2
     assert found["reconciler_request_seconds_sum", "2xx", "http"] == 0.002
     assert found["reconciler_request_seconds_count", "5xx", "http"] == 1
+    assert found["reconciler_call_seconds_sum", "timeout", "tool"] == 7.0
+    assert found["reconciler_calls_total", "timeout"] == 1
     assert [found[name,] for name in ("reconciler_calls_open", "reconciler_store_bytes")] == [2, 5 * 2**40]
     assert [found[f"reconciler_store_{name}",] for name in ("free_bytes", "alarm")] == [-1, 1]
     assert found["reconciler_snapshot_fresh",] == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -34,10 +35,16 @@ _WRAPPED = re.compile(r"=\?base64\?.*\?=")
 
 def client_info() -> dict[str, str]:
     """Return what servers are told about this client; some list other tools to other clients."""
+    return {"name": NAME, "version": _version()}
+
+
+@cache
+def _version() -> str:
+    """Return this program's version, which is looked for among the files of packages."""
     try:
-        return {"name": NAME, "version": version(NAME)}
+        return version(NAME)
     except PackageNotFoundError:
-        return {"name": NAME, "version": "0"}
+        return "0"
 
 
 class RpcError(Exception):

@@ -28,7 +28,7 @@ END_SECONDS = 2.0
 """How long a server has to end by itself once its input is closed."""
 KILL_SECONDS = 10.0
 """How long it is tried to kill what a server has started."""
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 2.0
 MOST_OF_ONE = 256
 """Processes that may come of one server."""
 CPU_SECONDS = 3600
@@ -228,8 +228,9 @@ def _seen() -> dict[int, _Seen]:
     for name in os.listdir("/proc") if sys.platform == "linux" else ():
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                state, parent, group, session = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:4]
-                found[int(name)] = _Seen(int(parent), int(group), int(session), state in "ZX")
+                with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                    state, parent, group, session = file.read(4096).rpartition(b")")[2].split(None, 4)[:4]
+                found[int(name)] = _Seen(int(parent), int(group), int(session), state in b"ZX")
     return found
 
 

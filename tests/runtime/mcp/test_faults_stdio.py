@@ -196,6 +196,10 @@ def test_a_server_that_starts_too_many_is_killed(monkeypatch: pytest.MonkeyPatch
         started = await PROCESSES.start(permit, permit.args, {})
         await asyncio.wait_for(started.process.wait(), 10)
         await PROCESSES.end(started)
+        for _ in range(40):
+            if not below():
+                return
+            await asyncio.sleep(0.05)
         assert not below()
 
     asyncio.run(scenario())
