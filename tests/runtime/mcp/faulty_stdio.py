@@ -71,7 +71,7 @@ def main():
         for _ in range(7):
             os.fork()
         if os.getpid() != MAIN:
-            time.sleep(3600)
+            time.sleep(60)
     if FAULT == "children":
         subprocess.Popen(["sleep", "3600"], start_new_session=True)
         subprocess.Popen(["sh", "-c", "trap '' TERM HUP; sleep 3600 & sleep 3600"])

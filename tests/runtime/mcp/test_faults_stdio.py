@@ -194,8 +194,10 @@ def test_a_server_that_starts_too_many_is_killed(monkeypatch: pytest.MonkeyPatch
     async def scenario() -> None:
         permit = faulty("bomb").permits.stdio["demo"]
         started = await PROCESSES.start(permit, permit.args, {})
-        await asyncio.wait_for(started.process.wait(), 10)
-        await PROCESSES.end(started)
+        try:
+            await asyncio.wait_for(started.process.wait(), 10)
+        finally:
+            await PROCESSES.end(started)
         for _ in range(40):
             if not below():
                 return
