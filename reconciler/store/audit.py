@@ -109,7 +109,7 @@ def read_chain(connection: Connection) -> Chain:
     head = connection.execute(_HEAD).first()
     texts = (as_kept(audit.c[name]) for name in ("body", "key_id", "hash"))
     chosen = select(audit.c.seq, *texts).order_by(audit.c.seq)
-    records: Any = connection.execution_options(yield_per=1000).execute(chosen)
+    records: Any = connection.execute(chosen, execution_options={"yield_per": 1000})
     entries = (Entry(seq, _text(body) or "", _text(key_id), _text(last) or "") for seq, body, key_id, last in records)
     return Chain(Head(*head) if head is not None and type(head[0]) is int else NO_HEAD, entries)
 
@@ -126,7 +126,7 @@ def newest_of(connection: Connection, *events: str) -> Iterator[dict[str, Any]]:
     """Bodies of entries whose event begins with one of ``events``, newest first. Raises IntegrityFailed."""
     wanted = or_(*(audit.c.body.like(f'%"event":"{event}%') for event in events))
     chosen = select(audit.c.seq, audit.c.body).where(wanted).order_by(audit.c.seq.desc())
-    records: Any = connection.execution_options(yield_per=1000).execute(chosen)
+    records: Any = connection.execute(chosen, execution_options={"yield_per": 1000})
     for seq, body in records:
         try:
             entry = json.loads(body)
