@@ -26,10 +26,10 @@ from reconciler.model.known import Known
 from reconciler.model.spec import Spec
 from reconciler.runtime.connectors.mcp import channel_of
 from reconciler.runtime.mcp.client import Client as OwnClient
-from reconciler.runtime.surfaces.catalogue import listing
+from reconciler.runtime.surfaces.offer import listing
 from reconciler.runtime.surfaces.search import index_of
 from tests.runtime.mcp.support import SERVER, STDIO, around, over_http, serving_sdk
-from tests.runtime.surfaces.test_catalogue import many
+from tests.runtime.surfaces.test_offer import many
 from tests.runtime.worlds import BOT
 
 ROUNDS, CALLS = 7, 100

@@ -35,13 +35,13 @@ from reconciler.runtime.parts import Parts, assembled
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Stale
 from reconciler.runtime.surfaces import agents, operators
-from reconciler.runtime.surfaces.catalogue import AllTools
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS, Discovery
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.hot import HotPaths
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp, PlanesOverHttp
 from reconciler.runtime.surfaces.mcp_stdio import Stdio, lines_of, own_streams
+from reconciler.runtime.surfaces.offer import AllTools
 from reconciler.runtime.surfaces.openapi import openapi
 from reconciler.runtime.surfaces.operator import OperatorEntrance, OperatorsApi
 from reconciler.runtime.surfaces.problem import Json

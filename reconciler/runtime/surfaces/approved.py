@@ -9,7 +9,7 @@ from reconciler.model.access import APPROVED_CALL
 from reconciler.runtime.approvals import NEXT, REQUIRED, Pending
 from reconciler.runtime.ledger.reading import moment
 from reconciler.runtime.surfaces.answers import PendingCall
-from reconciler.runtime.surfaces.catalogue import Tools, entries
+from reconciler.runtime.surfaces.offer import Tools, entries
 
 TOOL = strict_json.write(
     {

@@ -13,7 +13,6 @@ from reconciler.runtime.approvals import Pending
 from reconciler.runtime.gate import Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
 from reconciler.runtime.surfaces.approved import TOOL, listing_with_approved, pending_result
-from reconciler.runtime.surfaces.catalogue import AllTools, Catalogue, listing
 from reconciler.runtime.surfaces.labels import BadLabel, labels
 from reconciler.runtime.surfaces.mcp_wire import (
     HANDSHAKE_VERSIONS,
@@ -28,6 +27,7 @@ from reconciler.runtime.surfaces.mcp_wire import (
     require_envelope,
     require_version,
 )
+from reconciler.runtime.surfaces.offer import AllTools, ToolOffer, listing
 from reconciler.runtime.surfaces.search import CALL, FIND, LONGEST_QUERY, MOST_FOUND, SEARCH_TOOLS, USUAL, index_of
 from reconciler.runtime.surfaces.tools import done_of, refusal_of
 
@@ -50,11 +50,11 @@ Method = Callable[[Caller, Request, Labels], Awaitable[dict[str, Any]]]
 class Mcp:
     """Requests of proved callers into results. It has no sessions: each request is decided anew.
 
-    ``catalogue`` is what it offers; without one, all that a caller may call.
+    ``offer`` is what it offers; without one, all that a caller may call.
     """
 
-    def __init__(self, mediator: Mediator, catalogue: Catalogue | None = None) -> None:
-        self._mediator, self._catalogue = mediator, catalogue or AllTools(mediator)
+    def __init__(self, mediator: Mediator, offer: ToolOffer | None = None) -> None:
+        self._mediator, self._offer = mediator, offer or AllTools(mediator)
         shared: dict[str, Method] = {"tools/list": self._list_tools, "tools/call": self._call_tool}
         self._legacy: Mapping[str, Method] = {"initialize": _initialize, "ping": _ping, **shared}
         self._modern: Mapping[str, Method] = {"server/discover": _discover, **shared}
@@ -91,10 +91,10 @@ class Mcp:
             raise Fault(INVALID_PARAMS, "`cursor` is none of this server's: a list has one page.", id=request.id)
         try:
             awaits = self._mediator.awaits(who)
-            if self._catalogue.searches(who):
+            if self._offer.searches(who):
                 text = b"[%b]" % b",".join([TOOL, *SEARCH_TOOLS] if awaits else SEARCH_TOOLS)
             else:
-                text = self._catalogue.made(who, listing_with_approved if awaits else listing)
+                text = self._offer.made(who, listing_with_approved if awaits else listing)
         except Refusal as refusal:
             message = "It can't be done safely at the moment."
             raise Fault(INTERNAL_ERROR, message, refusal_of(refusal), request.id) from None
@@ -106,7 +106,7 @@ class Mcp:
             raise Fault(INVALID_PARAMS, "`name` is no string.", id=request.id)
         if arguments is not None and not isinstance(arguments, dict):
             raise Fault(INVALID_PARAMS, "`arguments` is no object.", id=request.id)
-        if name in {FIND, CALL} and self._catalogue.searches(who):
+        if name in {FIND, CALL} and self._offer.searches(who):
             return await self._search(who, request, beside)
         return await self._called(who, request, beside, name, arguments or {})
 
@@ -117,7 +117,7 @@ class Mcp:
             query, most = arguments.get("query"), arguments.get("limit", USUAL)
             if not isinstance(query, str) or type(most) is not int or not 1 <= most <= MOST_FOUND:
                 raise Fault(INVALID_PARAMS, f"`query` is text, and `limit` a number up to {MOST_FOUND}.", id=request.id)
-            found = self._catalogue.made(who, index_of).find(query[:LONGEST_QUERY], most)
+            found = self._offer.made(who, index_of).find(query[:LONGEST_QUERY], most)
             told = b'{"tools":[%b]}' % b",".join(found)
             structured = strict_json.embedded(told)
             return {"content": [_text(told)], "structuredContent": structured, "isError": False, "_meta": {}}
@@ -133,7 +133,7 @@ class Mcp:
             run, key = _labels_of(request, beside)
             if name == APPROVED_CALL:
                 return _result(await self._mediator.redeem(who, str(arguments.get("approval_id", "")), run, key))
-            done = await self._mediator.access(who, self._catalogue.ask(who, name), arguments, run, key)
+            done = await self._mediator.access(who, self._offer.ask(who, name), arguments, run, key)
             return _result(done)
         except Pending as pending:
             return pending_result(pending)

@@ -10,7 +10,6 @@ from starlette.types import Receive, Scope, Send
 from reconciler.access.judge import Caller
 from reconciler.runtime.gate import Labels
 from reconciler.runtime.mediator import Mediator
-from reconciler.runtime.surfaces.catalogue import PlaneTools
 from reconciler.runtime.surfaces.incoming import received
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
 from reconciler.runtime.surfaces.mcp import Mcp
@@ -35,6 +34,7 @@ from reconciler.runtime.surfaces.mcp_wire import (
     write_fault,
     write_result,
 )
+from reconciler.runtime.surfaces.offer import PlaneTools
 from reconciler.runtime.surfaces.problem import REFUSED, problem
 from reconciler.runtime.threads import aside
 

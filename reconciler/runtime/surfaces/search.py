@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from reconciler import strict_json
 from reconciler.access.target import Target
-from reconciler.runtime.surfaces.catalogue import Tools, entries
+from reconciler.runtime.surfaces.offer import Tools, entries
 
 FIND, CALL = "find_tools", "call_tool"
 MOST_FOUND, USUAL = 20, 5

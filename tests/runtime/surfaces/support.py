@@ -6,9 +6,9 @@ import json
 from typing import Any, NamedTuple
 
 from reconciler.access.judge import Caller
-from reconciler.runtime.surfaces.catalogue import AllTools, Catalogue
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp
+from reconciler.runtime.surfaces.offer import AllTools, ToolOffer
 from reconciler.runtime.surfaces.problem import REFUSED
 from tests.runtime.worlds import BOT, World
 
@@ -42,8 +42,8 @@ def routing(message: dict[str, Any]) -> dict[str, str]:
 class Endpoint:
     """``POST /mcp`` of a caller whom the guard has proved."""
 
-    def __init__(self, world: World, who: Caller = BOT, catalogue: Catalogue | None = None) -> None:
-        self._app, self._who = McpOverHttp(Mcp(world.mediator, catalogue or AllTools(world.mediator))), who
+    def __init__(self, world: World, who: Caller = BOT, offer: ToolOffer | None = None) -> None:
+        self._app, self._who = McpOverHttp(Mcp(world.mediator, offer or AllTools(world.mediator))), who
 
     async def send(
         self, body: Any, headers: dict[str, str] | list[tuple[str, str]] | None = None, method: str = "POST"

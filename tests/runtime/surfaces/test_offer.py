@@ -19,7 +19,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import canonical
 from reconciler.model.known import Known, Text
 from reconciler.model.spec import Spec
-from reconciler.runtime.surfaces.catalogue import AllTools, PlaneTools, listing
+from reconciler.runtime.surfaces.offer import AllTools, PlaneTools, listing
 from reconciler.runtime.surfaces.search import index_of, words
 from tests.conftest import Db
 from tests.runtime.servers import served, world_with_data

@@ -20,7 +20,7 @@ Tools = Mapping[str, Target]
 """Targets by the names under which an endpoint offers them."""
 
 
-class Catalogue(Protocol):
+class ToolOffer(Protocol):
     """What an endpoint offers. Each answer is decided anew; all raise Refusal."""
 
     def made(self, who: Caller, make: Callable[[Tools], T]) -> T:
