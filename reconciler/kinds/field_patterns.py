@@ -29,6 +29,8 @@ def paths_of(part: Part) -> frozenset[Steps]:
 
 def _paths(shape: Shape, above: frozenset[Part]) -> Iterator[Steps]:
     for one in members_of(shape):
+        if one.is_whole:
+            continue
         if one.part in above or one.is_open:
             yield (ANYTHING,)
         elif one.part is not None:

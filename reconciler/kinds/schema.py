@@ -13,7 +13,7 @@ from pydantic import BaseModel, Discriminator, Tag
 from pydantic.fields import FieldInfo
 
 from reconciler.errors import Path
-from reconciler.model.fields import Form, FormLater, Private, Public
+from reconciler.model.fields import Form, FormLater, Private, Public, Whole
 from reconciler.model.risk import Health, JudgedTogether, NoRisk, Risk
 
 Part: TypeAlias = type[BaseModel] | type[Struct]
@@ -44,6 +44,8 @@ class Shape(Struct, frozen=True):
     choices: tuple[str, ...] = ()
     is_open: bool = False
     """Whether the field takes maps of any shape."""
+    is_whole: bool = False
+    """Whether it is one value, whatever stands in it, for who selects fields."""
 
 
 class Spot(NamedTuple):
@@ -194,6 +196,7 @@ def _declared(shape: Shape, metadata: tuple[Any, ...]) -> Shape:
     together = tuple(name for item in metadata if isinstance(item, JudgedTogether) for name in item.names)
     return replace(
         shape,
+        is_whole=shape.is_whole or any(isinstance(item, Whole) for item in metadata),
         private=shape.private or any(isinstance(item, Private) for item in metadata),
         public=shape.public or any(isinstance(item, Public) for item in metadata),
         healing=shape.healing or any(isinstance(item, Health) for item in metadata),

@@ -108,8 +108,15 @@ def judged(
     unsure += ((problem, False) for problem in unused_here if several)
     warnings += () if several else unused_here
     unserved = frozenset(tenant for tenant, noun in parts.offers if noun == UNSERVED)
-    unpinned = Unpinned((*parts.unpinned,), drafts)
+    unpinned = Unpinned((*_meant_for_agents(parts),), drafts)
     return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,), unserved, unpinned)
+
+
+def _meant_for_agents(parts: Parts) -> Iterator[UnpinnedTool]:
+    """Yield the tools that were never pinned, of tenants that have policies: elsewhere nobody is to call anything."""
+    if parts.unpinned:
+        tenants = {name.partition("/")[0] for name in parts.names if name.split("/", 2)[1] == "policy"}
+        yield from (one for one in parts.unpinned if one.connector.tenant in tenants)
 
 
 def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:

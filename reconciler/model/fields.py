@@ -61,6 +61,10 @@ class FormLater(Struct, frozen=True):
     make: Callable[[], Form]
 
 
+class Whole:
+    """Marks JSON of any shape that ignore rules select as one value, and never in parts."""
+
+
 class Unordered:
     """Marks a list that is a set."""
 

@@ -44,6 +44,9 @@ def lock(*servers: tuple[str, dict[str, Any]], connector: str = "calc") -> str:
     return yaml.encode({"version": 1, "mcp_lock": {connector: entries}}).decode()
 
 
+ALLOW = "policies: {all: {effect: allow, subjects: any, actions: any, targets: any}}\n"
+
+
 def connector(url: str = URL, tools: str = "{add: {risk: low}}", name: str = "calc") -> str:
     return f"{HEAD}connectors:\n  {name}:\n    type: mcp\n    transport: streamable_http\n    url: {url}\n    tools: {tools}\n"
 
@@ -64,7 +67,7 @@ def test_a_declared_tool_takes_its_definition_and_its_pin(tmp_path: Path) -> Non
 def test_a_lock_counts_beside_the_manifest_and_for_the_server_that_is_reached(tmp_path: Path) -> None:
     other = lock(("https://other.example.com/mcp", {"add": definition()}))
     for name, text in {"a/mcp.lock/calc.yaml": other, "mcp.lock/calc.yaml": lock((URL, {"add": definition()}))}.items():
-        found = loaded(tmp_path, {"reconciler.yaml": "version: 1\n", "a/c.yaml": connector(), name: text})
+        found = loaded(tmp_path, {"reconciler.yaml": "version: 1\n", "a/c.yaml": connector() + ALLOW, name: text})
         assert bodies(found)["acme/connector/calc"]["tools"]["add"].get("definition") is None
         (warning,) = found.judgement.warnings
         assert (warning.code, str(warning.place)) == ("not-pinned", "a/c.yaml:8:13")
@@ -223,7 +226,7 @@ def test_unpinned_tools_are_counted_without_composing_their_files(tmp_path: Path
     head = "version: 1\ntenants: [acme, beta]\n"
     files = {
         "reconciler.yaml": "version: 1\nenvironments:\n  dev: {overlays: [dev]}\n",
-        "a.yaml": connector(tools="{add: {}, sub: {}}").replace(HEAD, head),
+        "a.yaml": (connector(tools="{add: {}, sub: {}}") + ALLOW).replace(HEAD, head),
         "b.yaml": connector(tools="{add: {}}", name="other"),
         "dev/x.yaml": HEAD + "connectors: {other: {tools: {more: {}}}}\n",
     }

@@ -29,7 +29,7 @@ def _offers(body: Body) -> Iterator[Offer]:
     """Words for the loader, which decides by them what to look at in a tenant's connectors; and what tools do."""
     if body.get("runtime") is not False and unserved(body) is not None:
         yield Offer(UNSERVED, body["type"])
-    for name, tool in body["tools"].items() if body["type"] == "mcp" else ():
+    for name, tool in body["tools"].items() if body.get("type") == "mcp" else ():
         yield Offer(ACTION, INVOKE)
         if not is_pinned(tool):
             yield Offer(UNPINNED, name)

@@ -11,12 +11,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.template.parameter import Number, Origin, Scalar
 from reconciler.kinds.template.pattern import LinearPattern, matches
-from reconciler.model.fields import ItemSet, Private, free_json
+from reconciler.model.fields import ItemSet, Private, Whole, free_json
 from reconciler.model.judges import floor_lowered, grown, raised, set_before
 from reconciler.model.risk import Risk
 from reconciler.model.spec import Part
 
-Constant: TypeAlias = Annotated[Any, BeforeValidator(free_json), Private()]
+Constant: TypeAlias = Annotated[Any, BeforeValidator(free_json), Private(), Whole()]
 _BOUNDS = ("enum", "max", "max_length", "min", "pattern")
 
 

@@ -19,7 +19,7 @@ def resolve(name: str, _action: str | None, look: Look) -> Operation | str:
     connector, _, tool = name.partition("/")
     target = f"connector/{connector}"
     body = look(target)
-    found = body["tools"].get(tool) if body is not None and body["type"] == "mcp" else None
+    found = body["tools"].get(tool) if body is not None and body.get("type") == "mcp" else None
     if found is None:
         return UNKNOWN
     if not is_pinned(found):
@@ -45,7 +45,7 @@ def may_write(tool: Body) -> bool:
 
 
 def _tools(name: str, body: Body) -> Iterator[tuple[str, str]]:
-    for tool, said in (body.get("tools") or {}).items() if body["type"] == "mcp" else ():
+    for tool, said in (body.get("tools") or {}).items() if body.get("type") == "mcp" else ():
         yield shown_name(name, tool, said.get("tool_name")), f"{WORD}/{name}/{tool}"
 
 

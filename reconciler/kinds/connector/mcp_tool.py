@@ -17,7 +17,7 @@ from reconciler.kinds.schema_engine import schema_fault
 from reconciler.kinds.wording import near
 from reconciler.model.access import CLASSIFICATIONS, Classification
 from reconciler.model.access import ToolName as ShownName
-from reconciler.model.fields import ModelText, Private, ShortText, fail
+from reconciler.model.fields import ModelText, Private, ShortText, Whole, fail
 from reconciler.model.judges import leaves_value, sinks
 from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
 from reconciler.model.spec import Part
@@ -70,7 +70,7 @@ class Tool(Part):
         description="The SHA-256 of the tool's whole definition. A tool that changes is no longer called until it is pinned.",
     )
     definition: Annotated[
-        Annotated[dict[str, Any], BeforeValidator(_definition), Private()] | None,
+        Annotated[dict[str, Any], BeforeValidator(_definition), Private(), Whole()] | None,
         Risk("tool-changed"),
         Risk("access-widened", by=widens),
         Risk("hidden-text", by=hides_text),
