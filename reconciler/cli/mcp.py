@@ -23,7 +23,7 @@ from reconciler.kinds.connector.served import unserved
 from reconciler.kinds.wording import near
 from reconciler.load.mcp_lock import Lock
 from reconciler.load.pinnable import Pinnable, pinnable
-from reconciler.load.project import SERVE_FILE
+from reconciler.load.project import FILE_NAME, SERVE_FILE
 from reconciler.load.source import shown_name
 from reconciler.runtime.extras import not_installed
 
@@ -72,12 +72,14 @@ def pin_command(
     if write and check:
         raise UsageError("--write and --check exclude each other", hint="leave out one of them")
     workspace = Workspace(options, ())
+    if not workspace.project.has_file:
+        raise UsageError("locks belong to a project", hint=f"write a {FILE_NAME} that says `version: 1`")
     found, locks = _connectors(workspace, connectors)
     whole = options.env is None or len(workspace.environments) < 2
     ask = partial(seen_by_runtime, runtime) if runtime else partial(_ask, workspace, config)
     with options.progress.stage("Asking servers"):
         pins = pinned(found, locks, ask, whole, every=not connectors)
-    _print(options, pins)
+    _print(options, pins, write)
     edited = [problem for lock in pins.locks if lock.stuck or check for problem in lock.problems]
     for lock in pins.locks if write else ():
         if not lock.stuck:
@@ -170,7 +172,7 @@ def _write(lock: PinnedLock) -> None:
     write_atomically(path, lock.text)
 
 
-def _print(options: Options, pins: Pinned) -> None:
+def _print(options: Options, pins: Pinned, written: bool) -> None:
     from reconciler.render.pins import server_json
 
     if options.format == "json":
@@ -188,10 +190,13 @@ def _print(options: Options, pins: Pinned) -> None:
         if lock.differs or not options.quiet:
             print_lines([*_lines(lock), ""], options.style)
     count = sum(lock.differs for lock in pins.locks)
+    of_all = f"{count} of {len(pins.locks)} locks"
     said = (
-        f"{count} of {len(pins.locks)} locks differ from what servers list."
-        if count
-        else "All locks are as servers list."
+        "All locks are as servers list."
+        if not count
+        else f"{of_all} written: review what changed, and commit it."
+        if written
+        else f"{of_all} differ from what servers list; --write writes what they list now."
     )
     print_lines([said if pins.locks else "The project has no MCP connector."], options.style)
 

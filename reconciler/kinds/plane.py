@@ -35,9 +35,9 @@ class Plane(Spec):
         description="What runs for each action, e.g. `query: template/top-customers`. The action has to be the one that "
         "follows from what runs."
     )
-    discovery: Annotated[Literal["list", "search"], NoRisk("what may be called stays the same")] = Field(
-        "list",
-        description="How MCP clients of this plane learn of its actions: `list` tells them all, `search` gives `find_tools` and "
+    discovery: Annotated[Literal["list", "search"] | None, NoRisk("what may be called stays the same")] = Field(
+        None,
+        description="How MCP clients of this plane learn of its actions: `list` (the default) tells them all, `search` gives `find_tools` and "
         "`call_tool`.",
     )
     shared_with: Annotated[SharedWith | None, BY_ACCESS] = Field(

@@ -355,7 +355,9 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             ("deny", {}),
         )
     ),
-    ("plane", ""): ({"datasources": ["a", "b"], "actions": {"query": "template/t"}, "shared_with": ["a"]},),
+    ("plane", ""): (
+        {"datasources": ["a", "b"], "actions": {"query": "template/t"}, "discovery": "search", "shared_with": ["a"]},
+    ),
 }
 
 

@@ -60,7 +60,8 @@ class Tool(Part):
         None, description="The name that agents see, where it is not to be CONNECTOR__TOOL."
     )
     arguments: Annotated[
-        Annotated[dict[ArgumentName, Argument], Field(max_length=100)] | None, Risk("access-widened", by=fewer)
+        Annotated[dict[ArgumentName, Argument], Field(max_length=100), Whole()] | None,
+        Risk("access-widened", by=fewer),
     ] = Field(
         None,
         description="Arguments that are fixed, come from who calls, or are narrowed, by the server's names of them.",
