@@ -35,7 +35,7 @@ class Plane(Spec):
         description="What runs for each action, e.g. `query: template/top-customers`. The action has to be the one that "
         "follows from what runs."
     )
-    discovery: Annotated[Literal["list", "search"] | None, NoRisk("what may be called stays the same")] = Field(
+    discovery: Annotated[Literal["search", "list"] | None, NoRisk("what may be called stays the same")] = Field(
         None,
         description="How MCP clients of this plane learn of its actions: `list` (the default) tells them all, `search` gives `find_tools` and "
         "`call_tool`.",

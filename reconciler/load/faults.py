@@ -10,7 +10,7 @@ from reconciler.errors import Place, Problem
 
 MAX_PROBLEMS = 200
 """Of one file while it is read."""
-MAX_FOUND = 1000
+MAX_FOUND = 2000
 """Of all files: with so many, others help nobody, and each costs an excerpt. So nothing more is looked for."""
 
 

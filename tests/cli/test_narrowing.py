@@ -137,6 +137,10 @@ ARGUMENTS = {
     ("secrets", "keys", "create"): ("--out", "k"),
     ("audit", "checkpoint"): ("--out", "c"),
     ("unfreeze",): ("platform", "--reason", "x"),
+    ("suspend",): ("acme/template/x", "--reason", "x"),
+    ("resume",): ("acme/template/x", "--reason", "x"),
+    ("approvals", "approve"): ("x", "--reason", "x"),
+    ("approvals", "deny"): ("x", "--reason", "x"),
     ("project", "rename"): ("a", "b"),
     ("db", "backup"): ("b.db",),
     ("access", "explain"): ("template/x", "--caller", "x"),
@@ -182,6 +186,7 @@ def test_which_commands_narrow_by_what() -> None:
         "validate",
     ]
     of_tenants = ["access explain", "access test", "convert", "evidence list", "evidence show", "freeze"]
+    of_tenants += ["status", *(f"approvals {name}" for name in ("approve", "deny", "list", "show"))]
     of_tenants += [f"secrets {name}" for name in ("access-log", "expiring", "list")]
     # evidence is narrowed by what was called, `template/top` or `tool/x`
     assert shown == {"--tenant": sorted([*both, *of_tenants]), "--target": sorted([*both, "evidence list"])}

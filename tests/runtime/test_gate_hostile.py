@@ -138,7 +138,7 @@ def document(folder: Path, port: int, postgres_server: str) -> dict[str, Any]:
     place = postgresql_place(postgres_server)
     found = with_api(folder, port)
     parameters = {
-        "s": {"type": "string", "nullable": True},
+        "s": {"type": "string"},
         "n": {"type": "number", "nullable": True},
         "i": {"type": "integer", "nullable": True},
         "l": {"type": "array", "items": "number", "nullable": True},
