@@ -44,6 +44,12 @@ def refusal_behind(error: BaseException | None) -> Failed | None:
     return error
 
 
+def retry_after(response: aiohttp.ClientResponse) -> int | None:
+    """Return the seconds that the other side asks for, at most 9,999; None where it asks for none, or by a date."""
+    asked = response.headers.get("Retry-After", "")
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
+
+
 def as_it_is(url: str) -> URL:
     """Return a URL that is sent as it is written: nothing is decoded or encoded anew."""
     return URL(url, encoded=True)

@@ -14,7 +14,7 @@ from reconciler import strict_json
 from reconciler.access.resource import Resource
 from reconciler.codes import Code
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
-from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind
+from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.connectors.http_request import Request, request_of
 from reconciler.runtime.connectors.oauth import Wanted
 from reconciler.runtime.threads import aside
@@ -133,10 +133,9 @@ class _Http:
         async with session.request(
             request.method, as_it_is(request.url), headers=request.headers, data=request.body, allow_redirects=False
         ) as response:
-            asked = response.headers.get("Retry-After", "")
-            retry_after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
+            seconds = retry_after(response)
             if _failing(response.status):
-                return _Reply(None, response.status, retry_after)
+                return _Reply(None, response.status, seconds)
             if why := _unreadable(response):
                 response.close()
                 raise Failed("invalid-response", why, _after(request), response.status)
@@ -147,7 +146,7 @@ class _Http:
                     response.close()
                     raise Failed("too-large", "the response is larger than allowed", _after(request), response.status)
             content = {"status": response.status, "body": await aside(len(data), _content, data, response, request)}
-            return _Reply(Answer(content, None, len(data), status=response.status), response.status, retry_after)
+            return _Reply(Answer(content, None, len(data), status=response.status), response.status, seconds)
 
 
 def _after(request: Request) -> str:

@@ -12,7 +12,7 @@ import aiohttp
 
 from reconciler.codes import Code
 from reconciler.runtime.call import Failed, Permits
-from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind
+from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.mcp.channel import TELL_SECONDS, NotSpoken, SessionLost
 from reconciler.runtime.mcp.messages import Server, answer_in, head_of, notification, reader_of, request
 from reconciler.runtime.threads import aside
@@ -195,10 +195,8 @@ async def _require_answer(response: aiohttp.ClientResponse, server: Server | Non
         raise SessionLost
     if server is None and status in _NOT_SPOKEN:
         raise NotSpoken
-    asked = response.headers.get("Retry-After", "")
-    retry_after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else None
     code, message = _FAILING.get(status, ("upstream-failed", "the server says that it failed"))
-    raise Failed(code, message, "failure" if 300 <= status < 500 else "", status, retry_after)
+    raise Failed(code, message, "failure" if 300 <= status < 500 else "", status, retry_after(response))
 
 
 async def _is_about_session(response: aiohttp.ClientResponse) -> bool:

@@ -13,7 +13,6 @@ from reconciler.runtime.mcp.channel import TELL_SECONDS, NotSpoken
 from reconciler.runtime.mcp.messages import (
     ENDS,
     Head,
-    RpcError,
     Server,
     answer_in,
     head_of,
@@ -224,6 +223,3 @@ class _Rest:
             self.skipped = len(self._kept)
             self._first = bytes(self._kept[:ENDS])
             del self._kept[:-ENDS]
-
-
-__all__ = ["RpcError", "StdioChannel"]
