@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from reconciler import strict_json
 from reconciler.model.body import Body
+from reconciler.strict_json import NotStrict
 
 Look: TypeAlias = Callable[[str], Body | None]
 """Finds the body of `kind/name` in the same tenant; None for what is missing or not valid."""
@@ -38,13 +40,21 @@ CLAIMS = "claims."
 
 
 def value_of(origin: str, identity: Identity) -> Any:
-    """Return the value that a caller's identity gives. Raises NoClaim."""
+    """Return the value that a caller's identity gives. Raises NoClaim.
+
+    Tokens are read by a library that takes more than strict JSON: a claim that is none is missing.
+    """
     if origin == "caller.name":
         return identity.name
     claim = origin.removeprefix(CLAIMS)
     if identity.claims.get(claim) is None:
         raise NoClaim(f"the token has no claim {claim}")
-    return identity.claims[claim]
+    value = identity.claims[claim]
+    try:
+        strict_json.write(value)
+    except NotStrict as error:
+        raise NoClaim(f"the claim {claim}: {error}") from None
+    return value
 
 
 class Bound(NamedTuple):

@@ -18,7 +18,6 @@ from reconciler.kinds.template.schema_cost import steps_of
 from reconciler.model.body import Body
 from reconciler.model.spec import read_again
 from reconciler.model.target import CLAIMS, Bound, Identity, NoClaim, Unfit, value_of
-from reconciler.strict_json import NotStrict
 
 _BRANCHES = ("allOf", "anyOf", "oneOf")
 
@@ -79,7 +78,7 @@ class ToolInputs(Struct, frozen=True, dict=True):
         for name, one in self.arguments.items():
             if one.origin is not None:
                 found[name] = value_of(one.origin, identity)
-                if fault := _claim_fault(one, found[name]):
+                if fault := one.wrong(found[name]):
                     raise NoClaim(f"{name}: {fault}")
         return found
 
@@ -120,12 +119,3 @@ class ToolInputs(Struct, frozen=True, dict=True):
                 yield Unfit(name, "a value is required")
             elif fault := one.wrong(given[name]):
                 yield Unfit(name, fault)
-
-
-def _claim_fault(argument: Argument, value: Any) -> str | None:
-    """Return what is wrong with a claim: tokens are read by a library that takes more than strict JSON."""
-    try:
-        strict_json.write(value)
-    except NotStrict as error:
-        return str(error)
-    return argument.wrong(value)
