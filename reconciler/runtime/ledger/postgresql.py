@@ -28,22 +28,14 @@ from reconciler.runtime.ledger.batch import (
     old_windows,
     slot_rows,
 )
-from reconciler.runtime.ledger.entries import Intent, Level, Outcome
+from reconciler.runtime.ledger.entries import Level, Outcome
 from reconciler.runtime.ledger.judge import JudgedBatch, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
 from reconciler.runtime.ledger.postgresql_months import NOW, keep_months, make_months
+from reconciler.runtime.ledger.postgresql_repeats import claim_repeats, found_repeats, in_columns
 from reconciler.runtime.ledger.postgresql_uses import give_back, use_approvals
 from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
-from reconciler.runtime.ledger.repeats import (
-    FOUND,
-    REPEAT_SECONDS,
-    RepeatRow,
-    Sorted,
-    claim_rows,
-    kept_rows,
-    keys_given,
-    sort_out,
-)
+from reconciler.runtime.ledger.repeats import REPEAT_SECONDS, kept_rows, sort_out
 from reconciler.runtime.ledger.rows import (
     COUNTS,
     DENIALS,
@@ -226,10 +218,6 @@ async def _version(connection: Any) -> int:
     return int(await connection.fetchval("SELECT version FROM runtime_schema")) if is_there else 0
 
 
-def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
-    return [[row[at] for row in rows] for at in range(count)]
-
-
 async def _add(connection: Any, table: str, now: float, rows: Sequence[Sequence[Any]]) -> None:
     if rows:
         statement, columns = _WRITE[table]
@@ -239,7 +227,7 @@ async def _add(connection: Any, table: str, now: float, rows: Sequence[Sequence[
 async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
     now: float = await connection.fetchval(NOW)
     for table, names, entries in rows.dictionaries():
-        await connection.execute(insert_entries(table, names), *_columns(entries, len(names)))
+        await connection.execute(insert_entries(table, names), *in_columns(entries, len(names)))
     # before intents, since what has ended makes room
     back = given_back(batch.outcomes, await _ends(connection, batch.outcomes))
     await _add(connection, "outcomes", now, rows.outcomes)
@@ -248,7 +236,7 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
     kept = kept_rows(batch.outcomes)
     if kept:
         await connection.executemany("UPDATE repeats SET kept = $1 WHERE id = $2", kept)
-    sorted_ = sort_out(batch.intents, await _repeats(connection, batch.intents, now), now)
+    sorted_ = sort_out(batch.intents, await found_repeats(connection, batch.intents, now), now)
     approved = await use_approvals(connection, sorted_.fresh, now)
     used = await _used(connection, keys_of(approved.intents, back, now), now)
     judged = judge(approved.intents, left(used, back), now)
@@ -259,14 +247,14 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
             "UPDATE counters c SET n = c.n + u.n FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
             "AS u (tenant, target, unit, period, n) WHERE (c.tenant, c.target, c.unit, c.period) = "
             "(u.tenant, u.target, u.unit, u.period)",
-            *_columns(moved, 5),
+            *in_columns(moved, 5),
         )
     if sorted_.claimed:
-        await _claim(connection, sorted_, judged, now)
+        await claim_repeats(connection, sorted_, judged, now)
     slots = slot_rows(judged.admitted, now)
     if slots:
         columns = "unnest($1::text[], $2::text[], $3::text[], $4::float8[])"
-        await connection.execute(f"INSERT INTO slots SELECT * FROM {columns}", *_columns(slots, 4))
+        await connection.execute(f"INSERT INTO slots SELECT * FROM {columns}", *in_columns(slots, 4))
     if batch.proof:
         sql = "INSERT INTO slots VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, target, id) DO UPDATE SET ends = $4"
         await connection.execute(sql, *PROOF, now)
@@ -274,40 +262,6 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
     await _add(connection, "denials", now, rows.denials)
     await _add(connection, "denial_counts", now, rows.counts)
     return judged._replace(repeated=sorted_.repeated, unapproved=approved.refused)
-
-
-async def _repeats(connection: Any, intents: Sequence[Intent], now: float) -> list[RepeatRow]:
-    """Locked in the order of their keys, whether they were there or not: of two servers, one waits for the other."""
-    keys = keys_given(intents)
-    if not keys:
-        return []
-    columns = _columns(keys, 3)
-    given = "unnest($1::text[], $2::text[], $3::text[]) AS k (tenant, caller, key)"
-    await connection.execute(
-        f"INSERT INTO repeats SELECT k.*, '', '', $4::float8 FROM {given} ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING",
-        *columns,
-        now,
-    )
-    within = f"(r.tenant, r.caller, r.key) IN (SELECT k.* FROM {given})"
-    await connection.execute(
-        f"SELECT 1 FROM repeats r WHERE {within} ORDER BY tenant, caller, key FOR UPDATE", *columns
-    )
-    # a statement of its own: it sees what was committed while the locks were waited for
-    return [
-        RepeatRow(*record)
-        for record in await connection.fetch(f"{FOUND['postgresql']} WHERE {within} AND r.id <> ''", *columns)
-    ]
-
-
-async def _claim(connection: Any, sorted_: Sorted, judged: JudgedBatch, now: float) -> None:
-    """Keys of calls that were refused belong to nobody."""
-    given = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) AS k (t, c, key, request, id, at)"
-    await connection.execute(
-        f"UPDATE repeats r SET request = k.request, id = k.id, at = k.at, kept = NULL FROM {given} "
-        "WHERE (r.tenant, r.caller, r.key) = (k.t, k.c, k.key)",
-        *_columns(claim_rows(sorted_, judged.admitted, now), 6),
-    )
-    await connection.execute("DELETE FROM repeats WHERE id = '' AND at = $1", now)
 
 
 async def _ends(connection: Any, outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -326,7 +280,7 @@ async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, i
     """Every counter, locked in the order of the keys; slots are counted under the lock of theirs."""
     if not keys:
         return {}
-    columns = _columns(keys, 4)
+    columns = in_columns(keys, 4)
     given = "unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (tenant, target, unit, period)"
     await connection.execute(
         f"INSERT INTO counters SELECT k.*, 0 FROM {given} ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING", *columns
@@ -342,7 +296,7 @@ async def _used(connection: Any, keys: Sequence[Key], now: float) -> dict[Key, i
         counted = await connection.fetch(
             "SELECT tenant, target, count(*) FROM slots WHERE ends > $3 AND (tenant, target) IN "
             "(SELECT * FROM unnest($1::text[], $2::text[])) GROUP BY tenant, target",
-            *_columns(slots, 2),
+            *in_columns(slots, 2),
             now,
         )
         used.update(dict.fromkeys(slots, 0))
@@ -360,7 +314,7 @@ async def _read(connection: Any, levels: Sequence[Level]) -> list[int]:
         "SELECT CASE WHEN k.unit = 'concurrent' THEN (SELECT count(*) FROM slots s WHERE (s.tenant, s.target) = (k.tenant, k.target) "
         "AND s.ends > $5) ELSE COALESCE((SELECT c.n FROM counters c WHERE (c.tenant, c.target, c.unit, c.period) = "
         f"(k.tenant, k.target, k.unit, k.period)), 0) END AS n FROM {given} ORDER BY k.at",
-        *_columns(keys, 4),
+        *in_columns(keys, 4),
         now,
     )
     return [int(record["n"]) for record in records]
