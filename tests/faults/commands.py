@@ -93,6 +93,7 @@ generations = sql(
     "SELECT number FROM generations ORDER BY 1", "SELECT requests FROM (SELECT count(*) AS requests FROM changes) c"
 )
 secrets = sql("SELECT name || version FROM secrets ORDER BY 1", "SELECT count(*) FROM audit")
+suspensions = sql("SELECT count(*) AS suspended FROM statuses WHERE suspended_at IS NOT NULL")
 schema = sql("SELECT version_num FROM reconciler_schema")
 
 DATABASE = (
@@ -110,6 +111,8 @@ DATABASE = (
     Case("revert", ("2", *APPLY), generations),
     Case("freeze", ("acme/connector/api", "--reason", "a fault"), frozen),
     Case("unfreeze", ("acme/caller/bot", "--reason", "over"), frozen),
+    Case("suspend", ("acme/connector/api", "--reason", "a fault"), suspensions),
+    Case("resume", ("acme/integration/llm", "--reason", "over"), suspensions),
     Case("keys issue", ("acme/bot",), valid_keys),
     Case("keys revoke", ("acme/bot",), valid_keys),
     Case("project rename", ("shop", "store"), sql("SELECT name FROM projects")),
@@ -165,6 +168,8 @@ ELSEWHERE = {
     "evidence rollup": "each hour is a transaction, and a second run goes on; tests/runtime/ledger/test_rollup.py ends it in between",
     "approvals approve": "one statement of the runtime's store, of which a second run says that it was decided; tests/runtime/test_deciding.py",
     "approvals deny": "the same",
+    "mcp pin": "asks a server first, and then replaces whole files by the one function that the others use; tests/cli/test_mcp_pin.py",
+    "test": "leaves an entry for each secret that it reads; it is about no change",
     "validate": "with --check it leaves an entry for each secret that it reads; it is about no change",
 }
 """Commands that reach a writing connection and are no case of their own, with the reason."""

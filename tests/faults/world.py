@@ -92,6 +92,7 @@ def make(url: str, folder: Path) -> World:
     run("apply", "--auto-approve")
     run("keys", "issue", "acme/bot")
     run("freeze", "acme/caller/bot", "--reason", "a test")
+    run("suspend", "acme/integration/llm", "--reason", "a test")
     db.sql(
         "INSERT INTO resources (tenant, kind, name, spec) VALUES ('acme', 'connector', 'free', ?)",
         [json.dumps({"type": "http", "base_url": "https://free.example.com"})],

@@ -21,7 +21,6 @@ APPLY = ("apply", "--auto-approve")
 STOPS_IN_A_COPY = """
 import os, signal, sys
 from pathlib import Path
-import reconciler.store.creations as creations
 from reconciler.store import bulk
 
 def stopping(rows):
@@ -31,9 +30,8 @@ def stopping(rows):
             os.kill(os.getpid(), signal.SIGSTOP)
         yield row
 
-copied = bulk.copied
-for module in (bulk, creations):
-    module.copied = lambda connection, table, columns, rows: copied(connection, table, columns, stopping(rows))
+copy = bulk._copy
+bulk._copy = lambda connection, table, names, rows: copy(connection, table, names, stopping(rows))
 from reconciler.cli import main
 main()
 """
@@ -66,9 +64,12 @@ def test_stopped_between_statements(pg: Db, folder: Path, failpoint: str) -> Non
 
 @pytest.fixture
 def stopped_in_a_copy(pg: Db, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """An apply of a thousand limits that stops in the middle of their COPY: no timeout of the server ends that."""
+    """An apply of a thousand limits that stops in the middle of their COPY: no timeout of the server ends that.
+
+    Its own lease is long, so that a slow machine reaches the COPY; the lease of whoever waits ends it.
+    """
     (folder / "acme.yaml").write_text(limits(a=1, **{f"l{i}": 1 for i in range(1000)}))
-    own = {"RECONCILER_DATABASE_URL": pg.url, "RECONCILER_PROJECT": "shop", **LEASE}
+    own = {"RECONCILER_DATABASE_URL": pg.url, "RECONCILER_PROJECT": "shop", "RECONCILER_LOCK_LEASE": "30"}
     process = subprocess.Popen(
         [sys.executable, "-c", STOPS_IN_A_COPY, *APPLY, "--quiet"],
         cwd=folder,
