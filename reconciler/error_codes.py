@@ -27,6 +27,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["audit-broken"], "the audit trail was changed after it was written"],
     Annotated[Literal["backup-exists"], "the file for the backup exists already"],
     Annotated[Literal["backup-not-written"], "the backup can't be written"],
+    Annotated[Literal["bound-unknown"], "nothing bounds the tokens of a model call"],
     Annotated[
         Literal["breaker-open"], "the system behind a call has failed again and again, and is not called for now"
     ],
@@ -158,7 +159,13 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["key-unknown"], "the key that sealed a secret is not known here"],
     Annotated[Literal["key-weak"], "a key of the key file was not drawn at random"],
     Annotated[Literal["key-worn-out"], "the key has sealed as many data keys as is safe"],
+    Annotated[
+        Literal["limit-blocked"],
+        "a provider billed more than a call had reserved: the integration waits under limits until that is acknowledged",
+    ],
+    Annotated[Literal["limit-busy"], "a call fits into a limit once calls in flight are settled"],
     Annotated[Literal["limit-exceeded"], "a limit is used up"],
+    Annotated[Literal["limit-unreachable"], "one call needs more than a whole limit"],
     Annotated[Literal["listener-unusable"], "the server can't listen on its address"],
     Annotated[Literal["live-invalid"], "a live resource is invalid, and can't be exported"],
     Annotated[Literal["lock-edited"], "a pinned definition is not the one that was pinned"],
@@ -223,6 +230,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["plan-stale"], "the database moved since the plan was made"],
     Annotated[Literal["plan-tampered"], "the plan was changed after it was written"],
     Annotated[Literal["plan-unsigned"], "the plan is not signed, and a key is configured"],
+    Annotated[Literal["price-unknown"], "a limit counts cost, and the price of a model is not known"],
     Annotated[Literal["privileged-role"], "the database role may do more than reading and writing tables"],
     Annotated[Literal["probe-failed"], "a resource does not answer as it should"],
     Annotated[Literal["project-exists"], "there is a project of that name already"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import os
 import time
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 PERIODS = {
     "second": "%Y-%m-%dT%H:%M:%S",
@@ -31,6 +31,10 @@ class Level(NamedTuple):
     cap: int
     warns: bool = False
     counter: str = ""
+    amount: int = 1
+    """What the call takes of it: 1 of requests and slots, tokens, or pico-dollars of cost."""
+    expected: bool = False
+    """Tokens and cost are reserved as they are expected, not as they are bounded (`reserve: expected`)."""
 
     @property
     def counts(self) -> str:
@@ -201,10 +205,15 @@ class DenialCount(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The limit that a call would have passed, and when it may be tried again."""
+    """The limit that a call would have passed, and when it may be tried again.
+
+    ``why`` is exceeded (it does not fit into what is left), busy (it fits once calls in flight are settled), unreachable (it
+    can never fit) or blocked (the integration was billed more than a call had reserved, and nobody has acknowledged that).
+    """
 
     level: Level
     retry_after: int
+    why: Literal["exceeded", "busy", "unreachable", "blocked"] = "exceeded"
 
 
 class Repeated(NamedTuple):
