@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, func, or_, select, tuple_
 
+from reconciler.errors import IntegrityFailed, Path
 from reconciler.model.address import Address
+from reconciler.model.body import Body
 from reconciler.model.history import Generation, History, PastChange
 from reconciler.model.live import DatabaseState
 from reconciler.model.plan import Change
@@ -101,9 +103,24 @@ def _changes(connection: Connection, project: str, upto: int | None) -> tuple[Pa
 
 
 def change_of(record: Any) -> PastChange:
-    """Build a change from a row of history."""
-    generation, position, tenant, kind, name, action, previous, uid, before, after, cause, *more = record
-    explicit, source, spec_version, sources = more
+    """Build a change from a row of history. Raises IntegrityFailed (``history-damaged``) for a row that no apply wrote."""
+    try:
+        return _change(*record)
+    except (TypeError, ValueError):
+        raise IntegrityFailed(
+            f"history can't be read: change {record[1]!s:.20} of generation {record[0]!s:.20} was not written by an apply",
+            code="history-damaged",
+            hint="restore the table `changes` from a backup; `reconciler db verify` names all that is damaged",
+        ) from None
+
+
+def _change(generation: int, position: int, tenant: str, kind: str, name: str, *more: Any) -> PastChange:
+    """Raises TypeError or ValueError: SQLite keeps any value in any column."""
+    action, previous, uid, before, after, cause, explicit, source, spec_version, sources = more
+    if any(type(value) is not str for value in (tenant, kind, name, action, uid, cause)):
+        raise TypeError
+    if any(type(value) is not int for value in (generation, position, spec_version)):
+        raise TypeError
     return PastChange(
         generation,
         position,
@@ -111,14 +128,31 @@ def change_of(record: Any) -> PastChange:
         action,
         Address.parse(previous) if previous else None,
         uid,
-        orjson.loads(before) if before is not None else None,
-        orjson.loads(after) if after is not None else None,
+        _body(before),
+        _body(after),
         cause,
         paths_from_json(explicit) if explicit else frozenset(),
         source,
         spec_version,
-        tuple((tuple(path), place) for path, place in orjson.loads(sources)) if sources else (),
+        _sources(sources) if sources else (),
     )
+
+
+def _sources(text: str) -> tuple[tuple[Path, str], ...]:
+    """Return no source where somebody damaged the text, as ``paths_from_json`` does."""
+    try:
+        return tuple((tuple(path), str(source)) for path, source in orjson.loads(text))
+    except (ValueError, TypeError):
+        return ()
+
+
+def _body(text: str | None) -> Body | None:
+    if text is None:
+        return None
+    body: Body = orjson.loads(text)
+    if type(body) is not dict:
+        raise TypeError
+    return body
 
 
 def read_let_go(database: Database) -> frozenset[str]:

@@ -130,7 +130,7 @@ def _number(value: Any) -> int:
 def _told(tenant: str, kind: str, name: str, action: str, before: str | None, after: str | None) -> Told:
     return [
         f"{tenant}/{kind}/{name}",
-        action,
+        str(action),
         before and digest_of_text(str(before)),
         after and digest_of_text(str(after)),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,8 @@ HISTORY = {
     "an id of bytes": "UPDATE generations SET apply_id = x'ff' WHERE number = 1",
     "a body of bytes": "UPDATE changes SET after = x'ff00' WHERE generation = 1",
     "no JSON": "UPDATE changes SET after = '{' WHERE generation = 1",
+    "a tenant of bytes": "UPDATE changes SET tenant = x'ff00' WHERE generation = 1",
+    "an action of bytes": "UPDATE changes SET action = x'ff00' WHERE generation = 1",
 }
 
 
@@ -43,3 +47,31 @@ def test_garbage_is_broken(tmp_path: Path, folder: Path, what: str) -> None:
     db.sql({**TRAIL, **HISTORY}[what])
     err = plain("audit", "verify", RECONCILER_KEY_FILE=key).ok(8).err
     assert ("[audit-broken]" if what in TRAIL else "[history-damaged]") in err
+
+
+GARBAGE = ("'garbage'", "NULL", "x'00ff'", "-1", "'{\"a\":'", "'[1]'")
+
+
+def test_no_command_fails_at_a_row_of_history(tmp_path: Path, folder: Path) -> None:
+    """Each column, each sort of garbage: `db verify` gives a verdict, and commands that read history a clear error."""
+    whole = tmp_path / "whole.db"
+    applied(cli_on(f"sqlite:///{whole}", folder), folder, 1, 2)  # type: ignore[arg-type]
+    whole.with_name("whole.db").chmod(0o600)
+    columns = [row[1] for row in Db(f"sqlite:///{whole}").sql("PRAGMA table_info(changes)")]
+    tried = 0
+    for column in columns:
+        for garbage in GARBAGE:
+            db = Db(f"sqlite:///{tmp_path}/copy.db")
+            shutil.copy(whole, tmp_path / "copy.db")
+            try:
+                db.sql(f"UPDATE changes SET {column} = {garbage} WHERE rowid = (SELECT min(rowid) FROM changes)")
+            except sqlite3.IntegrityError:
+                continue
+            tried += 1
+            run = cli_on(db.url, folder)
+            for command in (("db", "verify"), ("blame", "acme/limit/l"), ("history",)):
+                ended = run(*command)
+                said = ended.out + ended.err
+                assert ended.code in {0, 1, 5, 8} and "internal-error" not in said, (column, garbage, command, said)
+                assert ended.code != 8 or command[0] == "db" or "[history-damaged]" in said, (column, garbage, command)
+    assert tried > 60
