@@ -319,6 +319,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["unknown-field"], "there is no such field"],
     Annotated[Literal["unknown-key"], "there is no such key"],
     Annotated[Literal["unknown-kind"], "there is no such kind"],
+    Annotated[Literal["unknown-model"], "an integration may not be asked for this model"],
     Annotated[Literal["unknown-path"], "a condition's path leads to no field"],
     Annotated[Literal["unknown-placeholder"], "there is no such placeholder"],
     Annotated[Literal["unknown-rule"], "there is no such rule"],

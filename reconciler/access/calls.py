@@ -164,7 +164,9 @@ class Calls:
         for tenant, name in zip(self._tenants, pair, strict=True):
             resource = tenant.resource(name) if name else None
             own = f"{word}/{resource.known.address.name}" if resource else ""
-            names = {own, *tools_by(resource)} if resource else set()
+            found = tenant.target(own) if resource else ""
+            ways = found.alternatives if isinstance(found, Target) else ()
+            names = set(ways) or {own, *tools_by(resource)} if resource else set()
             sides.append({target.removeprefix(own): target for target in names})
         for rest in sorted({*sides[0], *sides[1]}):
             yield sides[0].get(rest), sides[1].get(rest)
@@ -300,7 +302,7 @@ class Calls:
 
     def _read(self, resource: Resource) -> Element:
         body = resource.body
-        data = (body.get("classification"),) if resource.holds_data else ()
+        data = (body.get("classification"),)
         of_body = (switched_off(body), unserved_by(resource) is not None, tuple(body.get("shared_with") or ()), *data)
         asked = tuple(body["access_roles"]) if resource.holds_data else ()
         fits = self._rules.fits(Thing(resource.name, resource.labels))

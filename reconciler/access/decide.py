@@ -223,7 +223,7 @@ def _unusable(tenant: Tenant, subject: Subject, target: Target) -> str | None:
 def barred(tenant: Tenant, target: Target) -> str | None:
     """Why nobody can use a target whatever policies allow; None where somebody can."""
     kept = tenant.once(_bars)
-    key = (target.name, target.action)
+    key = (target.name, target.action)  # a way of a route has a name of its own
     found = kept.get(key)
     if found is None:
         found = (_barred(tenant, target),)

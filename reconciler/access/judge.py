@@ -121,6 +121,8 @@ def _judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> D
         freeze = frozen_by(status, caller.within(tenant), decision.target)
         if freeze is not None:
             return decision._replace(allowed=False, reason="frozen", policy=freeze.target, freeze=freeze)
+    if decision.allowed and decision.target is not None and decision.target.alternatives:
+        return _by_some_way(tenant, status, caller, decision, decision.target.alternatives)
     if not decision.allowed or decision.target is None:
         return decision
     if decision.target.asks_token and caller.claims is not None and not caller.claims:
@@ -128,6 +130,17 @@ def _judge(tenant: Tenant, status: Status | None, caller: Caller, ask: Ask) -> D
     if not decision.target.inputs.asks_identity:
         return decision
     return _proved(decision, decision.target, caller)
+
+
+def _by_some_way(
+    tenant: Tenant, status: Status | None, caller: Caller, decision: Decision, ways: tuple[str, ...]
+) -> Decision:
+    """Return the decision on a target that leads to one of several: why there is no way, where there is none."""
+    found = [_judge(tenant, status, caller, Ask(way)) for way in ways]
+    if any(one.allowed for one in found):
+        return decision
+    refused = found[0]
+    return decision._replace(allowed=False, reason=refused.reason, policy=refused.policy, freeze=refused.freeze)
 
 
 def _proved(decision: Decision, target: Target, caller: Caller) -> Decision:

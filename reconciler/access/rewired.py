@@ -14,7 +14,7 @@ _more_roles = grown(empty_is_all=True)
 
 
 def rewired(changes: Iterable[Change]) -> frozenset[Address]:
-    """Return the datasources and templates that lead elsewhere afterwards, or ask for fewer conditions.
+    """Return the datasources, templates and routes that lead elsewhere afterwards, or ask for fewer conditions.
 
     A resource that is only renamed is no other one. A creation is none of these: nothing was there before.
     """
@@ -24,7 +24,7 @@ def rewired(changes: Iterable[Change]) -> frozenset[Address]:
 
 
 def _is_rewired(change: Change, renamed: Mapping[Address, Address]) -> bool:
-    if change.old == change.new or change.address.kind not in {"datasource", "template"}:
+    if change.old == change.new or change.address.kind not in {"datasource", "template", "route"}:
         return False
     before, after = change.before, change.after
     if before is None or after is None:
@@ -37,5 +37,5 @@ def _is_rewired(change: Change, renamed: Mapping[Address, Address]) -> bool:
 
 def _leads_to(address: Address, body: Body) -> Iterator[Address]:
     for reference in KINDS[address.kind].references_of(address.tenant, body):
-        if reference.address.kind in {"datasource", "connector"}:
+        if reference.address.kind in {"datasource", "connector", "integration"}:
             yield reference.address

@@ -43,7 +43,8 @@ class Target(Struct, frozen=True, dict=True):
     through: the named resource first, its connector last. ``operation`` is the one of them whose body says what is done;
     ``tool`` the name under which agents see that, "" where they don't. ``writes``: it may change something, whatever a
     reviewer has called its action. ``obligations`` are what has to happen before the call runs. ``part`` is what of the
-    operation's body runs, where that has several parts that can be called, such as an MCP server's tools.
+    operation's body runs, where that has several parts that can be called, such as an MCP server's tools. ``alternatives``
+    are the names of the targets of which a call takes one: the ways of a route.
     """
 
     tenant: str
@@ -57,6 +58,7 @@ class Target(Struct, frozen=True, dict=True):
     obligations: tuple[str, ...] = ()
     part: Body | None = None
     part_name: str = ""
+    alternatives: tuple[str, ...] = ()
 
     def once(self, make: Callable[[Target], T]) -> T:
         """Return what a function makes of this target, which is made once: a target lives as long as its snapshot."""
@@ -89,8 +91,11 @@ class Target(Struct, frozen=True, dict=True):
 
     @property
     def named(self) -> Thing:
-        """What the call names, as policies see it; a part has the labels of what it is a part of."""
-        return Thing(self.name, self.chain[0].labels)
+        """What the call names, as policies see it; a part has the labels of what it is a part of.
+
+        A way of a route has the name of the route: policies see the integration behind it.
+        """
+        return Thing(self.chain[0].name if self.part is None else self.name, self.chain[0].labels)
 
     @property
     def description(self) -> str:
@@ -122,11 +127,13 @@ class Target(Struct, frozen=True, dict=True):
     def classification(self) -> str | None:
         """The classification in force; None where something that is read has none.
 
-        A tool reads what its connector says, or what is more sensitive than that.
+        A tool reads what its connector says, or what is more sensitive than that. Of a model it is what may be sent: a route
+        may say less than its integrations do.
         """
-        if self.part is None:
+        if self.data:
             return highest([one.body.get("classification") for one in self.data])
-        return self.part.get("classification") or self.operation.body.get("classification")
+        bodies = [self.part or {}, *(one.body for one in self.chain)]
+        return next((found for body in bodies if (found := body.get("classification"))), None)
 
     @cached_property
     def drifted(self) -> bool:
@@ -173,7 +180,7 @@ def resolve(tenant: str, name: str, action: str | None, find: Callable[[str], Re
     runs = chain[operation.chain.index(operation.runs)]
     tool = tools_by(runs).get(name if chain[0] is runs else operation.runs, "")
     told = operation.action, operation.writes, chain, runs, operation.inputs, tool, operation.obligations
-    return Target(tenant, name, *told, operation.part, operation.part_name)
+    return Target(tenant, name, *told, operation.part, operation.part_name, operation.alternatives)
 
 
 def tools_by(resource: Resource) -> Mapping[str, str]:

@@ -101,7 +101,7 @@ KIND = Kind(
     plural="callers",
     summary="Who may ask for something: an agent or another program, its roles, and how it proves who it is.",
     variants={"": Caller},
-    abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.LISTED}),
+    abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.METERED, Ability.LISTED}),
     offers=_offers,
     examples={"": "roles: [analyst]\nauth:\n  api_key: {max_age_days: 90}"},
 )

@@ -99,6 +99,12 @@ class Limit(Spec):
         description="What happens above the limit: `block` (the default) refuses, `warn` lets it pass and says so.",
     )
 
+    reserve: Annotated[Literal["worst", "expected"] | None, _JUDGED] = Field(
+        None,
+        description="What a call of a model reserves of `tokens` and `cost_usd` until it ends: the most that it can use (`worst`, the "
+        "default), or what calls have used lately (`expected`), so that calls in flight may go above the limit.",
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         return settle(self, self._faults())
@@ -115,6 +121,9 @@ class Limit(Spec):
         elif not amounts:
             message = "a limit needs at least one of `requests`, `tokens` and `cost_usd`"
             yield Fault(("requests",), "missing-field", message)
+        if self.reserve is not None and self.tokens is None and self.cost_usd is None:
+            message = "`reserve` has no meaning without `tokens` and `cost_usd`"
+            yield Fault(("reserve",), "conflicting-fields", message)
         if self.target != TENANT and not can(self.target.partition("/")[0], Ability.METERED):
             for name in amounts:
                 if name != "requests":
@@ -138,6 +147,8 @@ def _risks(before: Body | None, after: Body | None) -> Iterator[str]:
         old, new = _rate(before, amount), _rate(after, amount)
         if old != new:
             yield "limit-raised" if new is None or (old is not None and new > old) else "limit-lowered"
+    if before.get("reserve") != after.get("reserve"):
+        yield "limit-raised" if after.get("reserve") == "expected" else "limit-lowered"
 
 
 def _rate(body: Body, amount: str) -> Decimal | None:

@@ -20,12 +20,14 @@ class _Line(NamedTuple):
 
 _LINES: Mapping[str, _Line] = {
     "integration": _Line("integrations", 1),
+    "route": _Line("routes", 1),
     "connector": _Line("connectors", 1),
     "datasource": _Line("datasources", 1),
     "template": _Line("templates", 1),
     "limit": _Line("limits", 1),
     "caller": _Line("callers", 1),
     "policy": _Line("policies", 1),
+    "guardrail": _Line("guardrails", 1),
     "plane": _Line("planes", 1),
 }
 """By the name of the kind, which is that of its module."""

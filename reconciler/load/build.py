@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from reconciler.errors import Problem
+from reconciler.errors import Path, Problem
 from reconciler.kinds.accept import Accepted, accept
 from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
@@ -152,20 +152,31 @@ def check_resources(resources: Mapping[Address, Resource], scene: Scene, problem
 
 
 def _twins(resources: Mapping[Address, Resource], drafts: Mapping[Address, Draft], problems: list[Problem]) -> None:
-    """Report equal values where each has to have its own, at the later of two, naming the first."""
-    seen: dict[tuple[str, str, str, Any], Address] = {}
+    """Report equal values where each has to have its own, at the later of two, naming the first.
+
+    Of a list no item may be another's.
+    """
+    seen: dict[tuple[str, str, str, Any], tuple[Address, Path]] = {}
     for address in sorted(resources):
-        for field in KINDS[address.kind].unique:
-            value = resources[address].body.get(field)
-            first = (
-                seen.setdefault((address.tenant, address.kind, field, value), address) if value is not None else address
-            )
-            if first != address:
-                related = drafts[first].locate(Problem("duplicate-value", "", str(first), (field,))).place
-                message = f"{first} has the same `{field}`; each needs its own"
-                problem = Problem("duplicate-value", message, str(address), (field,))
-                located = drafts[address].locate(problem)
-                problems.append(replace(located, related=((str(first), related),) if related else ()))
+        for path, value in _unique_values(resources[address]):
+            first, there = seen.setdefault((address.tenant, address.kind, str(path[0]), value), (address, path))
+            if first == address:
+                continue
+            related = drafts[first].locate(Problem("duplicate-value", "", str(first), there)).place
+            says = f"has the same `{path[0]}`" if len(path) == 1 else f"has this item of `{path[0]}` too"
+            problem = Problem("duplicate-value", f"{first} {says}; each needs its own", str(address), path)
+            located = drafts[address].locate(problem)
+            problems.append(replace(located, related=((str(first), related),) if related else ()))
+
+
+def _unique_values(resource: Resource) -> Iterator[tuple[Path, Any]]:
+    """Yield the values that no other resource of the kind may have in the tenant, each with its path."""
+    for field in KINDS[resource.address.kind].unique:
+        value = resource.body.get(field)
+        if isinstance(value, list):
+            yield from (((field, index), item) for index, item in enumerate(value))
+        elif value is not None:
+            yield (field,), value
 
 
 def check_secrets(

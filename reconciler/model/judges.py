@@ -127,6 +127,11 @@ def leaves_value(value: Any) -> Judge:
     return lambda before, after: before is not ABSENT and same(before, value) and not same(after, value)
 
 
+def takes_value(value: Any) -> Judge:
+    """Return a judge that finds a risk where exactly this value is new."""
+    return lambda _before, after: same(after, value)
+
+
 def set_before(before: Any, after: Any) -> bool:
     """Whether a condition that was there is another one or gone."""
     return before is not ABSENT and bool(before != after)

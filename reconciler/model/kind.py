@@ -87,7 +87,7 @@ class Kind(Struct, frozen=True):
     Another value in one of the ``identity`` fields is a replace: a new uid. ``upgrades[n]`` turns a body of
     spec_version n into one of n + 1. ``check`` sees the whole desired state and yields problems with paths.
     What a change of one field risks stands on the field; ``judges`` see whole bodies.
-    No two resources of a tenant have the same value in a field of ``unique``. ``examples`` is the shortest useful body of
+    No two resources of a tenant have the same value, or item of a list, in a field of ``unique``. ``examples`` is the shortest useful body of
     each variant, as YAML without the discriminator; those of all kinds are one manifest, in which they refer to each other.
     """
 

@@ -97,7 +97,8 @@ class Operation(NamedTuple):
     ``chain`` is `kind/name` of everything that the call goes through: the named resource first, the one that reaches the
     outside last. ``runs`` is the one of them whose body says what is done. ``writes``: it may change something.
     ``part`` is what of that body runs, where a resource has several parts that can be called, and ``part_name`` its name.
-    ``obligations`` are what has to happen before it runs.
+    ``obligations`` are what has to happen before it runs. ``alternatives`` are the targets of which a call takes one that the
+    caller may use: it may make the call where there is one.
     """
 
     chain: tuple[str, ...]
@@ -108,6 +109,7 @@ class Operation(NamedTuple):
     part: Body | None = None
     part_name: str = ""
     obligations: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 UNKNOWN, UNUSABLE, NOT_PINNED = "unknown-target", "unusable", "not-pinned"

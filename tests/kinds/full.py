@@ -63,6 +63,9 @@ INTEGRATION: Body = {
     "enabled": False,
     "timeout_seconds": 9,
     "max_retries": 1,
+    "classification": "internal",
+    "allow_fields": ["service_tier", "web_search"],
+    "settle_cut": "received",
 }
 DATA: Body = {
     "connector": "c",
@@ -109,7 +112,15 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
     ("integration", "mistral"): ({"config": {"safe_prompt": True}},),
     ("integration", "cohere"): ({"config": {"client_name": "c"}},),
     ("integration", "ollama"): ({"config": {"keep_alive": "10m", "num_ctx": 100}},),
-    ("integration", "custom"): ({"config": {"a": {"b": [1]}, "api_key": "env://A"}},),
+    ("integration", "custom"): (
+        {
+            "config": {"a": {"b": [1]}, "api_key": "env://A"},
+            "formats": ["anthropic", "openai"],
+            "include_usage": True,
+            "output_bound": "max_completion_tokens",
+            "auth_header": "api-key",
+        },
+    ),
     ("connector", "http"): tuple(
         {
             "base_url": "https://llm.example.com/v1",
@@ -308,6 +319,7 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
     ("limit", ""): (
         {"target": "tenant", "per": "day", "requests": 5, "tokens": 5, "cost_usd": "2.50", "on_exceed": "block"},
         {"target": "connector/c", "concurrent": 5},
+        {"target": "caller/a", "per": "day", "tokens": 5, "reserve": "expected"},
         {"target": "tenant", "per": "day", "requests": 5, "tokens": 5, "cost_usd": "2.50", "on_exceed": "warn"},
     ),
     ("caller", ""): (
@@ -355,6 +367,39 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             ("deny", {}),
         )
     ),
+    ("route", ""): (
+        {
+            "models": ["fast", "gpt-4.1"],
+            "strategy": "weighted",
+            "deployments": [{"integration": "i", "model": "m", "weight": 2}, {"integration": "j", "model": "m"}],
+            "retry": {"attempts": 3, "statuses": [429, 500]},
+            "first_byte_seconds": 5,
+            "timeout_seconds": 60,
+            "cooldown": {"failures": 2, "seconds": 10},
+            "affinity": "session",
+            "max_output_tokens": 1000,
+            "classification": "internal",
+            "enabled": False,
+            "shared_with": ["a"],
+        },
+        {"models": ["fast"], "deployments": [{"integration": "i", "model": "m"}]},
+    ),
+    ("guardrail", ""): tuple(
+        {
+            "targets": {"names": ["route/*", "template/crm-*"], "optional": True},
+            "phases": ["input"],
+            "check": check,
+            "action": action,
+            "priority": 10,
+            "enabled": True,
+        }
+        for check, action in (
+            ({"type": "pattern", "builtin": ["iban"], "patterns": {"ticket": "T-[0-9]{6}"}}, "redact"),
+            ({"type": "size", "max_bytes": 100}, "block"),
+            ({"type": "cost", "max_usd": "0.50"}, "warn"),
+            ({"type": "models", "allow": ["gpt-*"]}, "block"),
+        )
+    ),
     ("plane", ""): (
         {"datasources": ["a", "b"], "actions": {"query": "template/t"}, "discovery": "search", "shared_with": ["a"]},
     ),
@@ -364,7 +409,7 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
 def bodies(kind: str, variant: str) -> tuple[Body, ...]:
     """The raw bodies of a variant, with what all of its kind have."""
     shared = INTEGRATION if kind == "integration" else DATA if kind == "datasource" else {}
-    if kind in {"connector", "datasource", "template"}:
+    if kind in {"connector", "datasource", "template", "integration"}:
         shared = {**shared, "runtime": False}
     if kind in {"connector", "integration"}:
         shared = {**shared, "health": 5}

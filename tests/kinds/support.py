@@ -28,6 +28,7 @@ MINIMAL: dict[tuple[str, str], dict[str, Any]] = {
     ("integration", "cohere"): {"provider": "cohere", "credential": REF},
     ("integration", "ollama"): {"provider": "ollama", "base_url": "http://ollama.internal:11434"},
     ("integration", "custom"): {"provider": "custom", "base_url": "https://models.example.com/v1"},
+    ("route", ""): {"models": ["fast"], "deployments": [{"integration": "openai", "model": "gpt-5-mini"}]},
     ("connector", "http"): {"type": "http", "base_url": "https://api.example.com"},
     ("connector", "sql"): {"type": "sql", "dialect": "postgresql", "dsn": REF},
     ("connector", "mcp"): {"type": "mcp", "transport": "streamable_http", "url": "https://mcp.example.com/mcp"},
@@ -48,6 +49,12 @@ MINIMAL: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", ""): {"target": "tenant", "per": "month", "requests": 1000},
     ("caller", ""): {"auth": {"api_key": {"max_age_days": 30}}},
     ("policy", ""): {"effect": "deny", "subjects": "any", "actions": "any", "targets": "any"},
+    ("guardrail", ""): {
+        "targets": {"names": ["route/*"]},
+        "phases": ["input"],
+        "check": {"type": "pattern", "builtin": ["iban"]},
+        "action": "redact",
+    },
     ("plane", ""): {"datasources": ["sales"], "actions": {"query": "template/top"}},
 }
 

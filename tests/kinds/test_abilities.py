@@ -66,6 +66,12 @@ def test_operators_list_it() -> None:
 def test_what_can_be_called_can_be_named_and_frozen() -> None:
     """A target that no policy could name could never be allowed, and one that nobody can freeze never be stopped."""
     callable_kinds = {name for name, kind in KINDS.items() if kind.calls is not None}
-    assert callable_kinds == {"template", "plane", "connector"}  # a connector is called by its parts
+    assert callable_kinds == {
+        "template",
+        "plane",
+        "connector",
+        "integration",
+        "route",
+    }  # a connector is called by its parts
     assert callable_kinds <= {*kinds_that(Ability.NAMEABLE)} & {*kinds_that(Ability.FREEZABLE)}
-    assert {*calls_of()} == {"template", "plane", "tool"}
+    assert {*calls_of()} == {"template", "plane", "tool", "integration", "route"}

@@ -131,4 +131,4 @@ def test_bounds(field: str, value: Any, code: str) -> None:
 
 def test_another_provider_is_another_identity() -> None:
     assert KINDS["integration"].identity == ("provider",)
-    assert {*healing_fields(KINDS["integration"])} == {"credential", "config", "base_url", "provider"}
+    assert {*healing_fields(KINDS["integration"])} == {"credential", "config", "base_url", "provider", "auth_header"}

@@ -17,12 +17,14 @@ from .support import MINIMAL, address, body, spec
 
 PLURALS = {
     "integration": "integrations",
+    "route": "routes",
     "connector": "connectors",
     "datasource": "datasources",
     "template": "templates",
     "limit": "limits",
     "caller": "callers",
     "policy": "policies",
+    "guardrail": "guardrails",
     "plane": "planes",
 }
 VARIANTS = [(kind.name, name, model) for kind in KINDS.values() for name, model in kind.variants.items()]
@@ -89,7 +91,7 @@ def _unbounded(schema: Any, path: str = "") -> Iterator[str]:
 
 
 # bounded by their own validators, which a JSON Schema does not show
-KNOWN = ("extent", "config", "options", "default", "enum", "min", "max", "body", "cost_usd")
+KNOWN = ("extent", "config", "options", "default", "enum", "min", "max", "body", "cost_usd", "max_usd")
 
 
 @pytest.mark.parametrize(("kind", "variant", "model"), VARIANTS)

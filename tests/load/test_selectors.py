@@ -287,7 +287,6 @@ UNCALLED: list[dict[str, Any]] = [
     {"names": ["template/top", "connector/warehouse"]},
     {"names": ["datasource/*"]},
     {"names": ["*/sales"]},
-    {"names": ["integration/gpt"]},
     {"labels": {"team": "red"}},
 ]
 

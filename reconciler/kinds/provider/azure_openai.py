@@ -1,0 +1,39 @@
+"""OpenAI's models in Azure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
+from reconciler.model.risk import Health, NoRisk, Risk
+from reconciler.model.spec import Part
+
+ModelMap: TypeAlias = Annotated[dict[ShortText, ShortText], Field(max_length=1000)]
+ApiVersion: TypeAlias = Annotated[
+    str, Field(max_length=32, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|latest|preview)$")
+]
+
+
+class AzureOptions(Part):
+    """Options of Azure OpenAI."""
+
+    api_version: Annotated[ApiVersion | None, NoRisk("another version of the API reaches the same models")] = Field(
+        None,
+        description="The version of the API, e.g. `2024-10-21` or `v1`. Without it, the newest stable one is used.",
+    )
+    deployments: Annotated[ModelMap, Risk("access-widened")] = Field(
+        default_factory=dict,
+        description="The name of the deployment for each model. A model that is not here is its own deployment's name.",
+    )
+
+
+class AzureOpenAI(Integration):
+    """OpenAI's models in Azure."""
+
+    provider: Annotated[Replacing[Literal["azure_openai"]], Health()] = Field(description="Azure OpenAI.")
+    credential: Secret = Field(description=CREDENTIAL)
+    base_url: BaseUrl = Field(description="The resource's address, e.g. `https://acme.openai.azure.com`.")
+    config: Annotated[AzureOptions, Health()] = Field(default_factory=AzureOptions, description=CONFIG)

@@ -1,0 +1,34 @@
+"""Google's Gemini, directly or through Vertex AI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.model.fields import Replacing, Secret, ShortText
+from reconciler.model.risk import Health, NoRisk, Risk
+from reconciler.model.spec import Part
+
+
+class GeminiOptions(Part):
+    """Options of Gemini."""
+
+    project: Annotated[ShortText | None, Risk("endpoint-host-changed"), Risk("access-widened")] = Field(
+        None, description="The Google Cloud project. With it, Vertex AI is used."
+    )
+    location: Annotated[ShortText | None, Risk("endpoint-host-changed")] = Field(
+        None, description="The location of Vertex AI, e.g. `europe-west4`."
+    )
+    api_version: Annotated[
+        Literal["v1", "v1beta", "v1alpha"] | None, NoRisk("another version of the API reaches the same models")
+    ] = Field(None, description="The version of the API. Without it, the newest stable one is used.")
+
+
+class Gemini(Integration):
+    """Google's Gemini, directly or through Vertex AI."""
+
+    provider: Annotated[Replacing[Literal["gemini"]], Health()] = Field(description="Google Gemini.")
+    credential: Secret = Field(description=CREDENTIAL)
+    config: Annotated[GeminiOptions, Health()] = Field(default_factory=GeminiOptions, description=CONFIG)

@@ -1,0 +1,29 @@
+"""Mistral's API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.model.fields import Replacing, Secret
+from reconciler.model.judges import leaves_value
+from reconciler.model.risk import Health, Risk
+from reconciler.model.spec import Part
+
+
+class MistralOptions(Part):
+    """Options of Mistral."""
+
+    safe_prompt: Annotated[bool, Risk("access-widened", by=leaves_value(True))] = Field(
+        False, description="Whether Mistral puts its safety prompt before every conversation."
+    )
+
+
+class Mistral(Integration):
+    """Mistral's API."""
+
+    provider: Annotated[Replacing[Literal["mistral"]], Health()] = Field(description="Mistral.")
+    credential: Secret = Field(description=CREDENTIAL)
+    config: Annotated[MistralOptions, Health()] = Field(default_factory=MistralOptions, description=CONFIG)

@@ -1,0 +1,31 @@
+"""OpenAI's API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.model.fields import Replacing, Secret, ShortText
+from reconciler.model.risk import Health, Risk
+from reconciler.model.spec import Part
+
+
+class OpenAIOptions(Part):
+    """Options of OpenAI."""
+
+    organization: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="The organization's id, `org-…`, that usage is billed to."
+    )
+    project: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="The project's id, `proj_…`, that usage is billed to."
+    )
+
+
+class OpenAI(Integration):
+    """OpenAI's API."""
+
+    provider: Annotated[Replacing[Literal["openai"]], Health()] = Field(description="OpenAI.")
+    credential: Secret = Field(description=CREDENTIAL)
+    config: Annotated[OpenAIOptions, Health()] = Field(default_factory=OpenAIOptions, description=CONFIG)
