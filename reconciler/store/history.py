@@ -115,7 +115,7 @@ def change_of(record: Any) -> PastChange:
 
 
 def _change(generation: int, position: int, tenant: str, kind: str, name: str, *more: Any) -> PastChange:
-    """Raises TypeError or ValueError: SQLite keeps any value in any column."""
+    """Check types too: SQLite keeps any value in any column. Raises TypeError or ValueError."""
     action, previous, uid, before, after, cause, explicit, source, spec_version, sources = more
     if any(type(value) is not str for value in (tenant, kind, name, action, uid, cause)):
         raise TypeError
