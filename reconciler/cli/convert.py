@@ -28,8 +28,11 @@ TENANT = "default"
 )
 @click.option("--tenant", metavar="T", default=TENANT, show_default=True, help="The tenant of the manifests.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
+@click.option("--strict", is_flag=True, help="Exit 2 where a field that limits something could not be carried over.")
 @click.option("-q", "--quiet", is_flag=True, help="Of the report only the figures.")
-def command(from_: str, files: tuple[str, ...], out: Path | None, tenant: str, form: str, quiet: bool) -> int:
+def command(
+    from_: str, files: tuple[str, ...], out: Path | None, tenant: str, form: str, strict: bool, quiet: bool
+) -> int:
     """Turn other tools' configuration into manifests.
 
     FROM is litellm (a proxy's config), toolbox (MCP Toolbox for Databases), openapi (3.0 or 3.1) or mcp (`mcpServers` of
@@ -44,15 +47,16 @@ def command(from_: str, files: tuple[str, ...], out: Path | None, tenant: str, f
     written = _write(out, converted, texts) if out is not None else None
     if written is None:
         click.echo("---\n".join(text for text, one in zip(texts, converted, strict=True) if one.specs), nl=False)
+    code = 2 if strict and any(one.is_restricted for one in converted) else 0
     if form == "json":
         click.echo(visible_json(orjson.dumps(report_json(converted), option=orjson.OPT_INDENT_2).decode()), err=True)
-        return 0
+        return code
     for number, one in enumerate(converted):
         for line in list(report_lines(one))[: 1 if quiet else None]:
             click.echo(line, err=True)
         if written and written[number] and not quiet:
             click.echo(f"  written to {visible(str(written[number]))}", err=True)
-    return 0
+    return code
 
 
 def _document(one: Converted, format: str, tenant: str) -> Iterator[str]:

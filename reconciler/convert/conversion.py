@@ -8,8 +8,9 @@ from msgspec import Struct, field
 
 from reconciler.convert.ledger import Ledger, Node
 from reconciler.convert.names import Names
-from reconciler.convert.references import References
+from reconciler.convert.references import References, variable
 from reconciler.convert.resources import Draft, settle
+from reconciler.convert.restrictions import Restriction, withhold
 from reconciler.errors import Path
 from reconciler.load.source import Source
 from reconciler.model.address import Address
@@ -34,6 +35,8 @@ class Conversion(Struct):
     references: References
     ledger: Ledger
     drafts: list[Draft] = field(default_factory=list)
+    own_variables: bool = False
+    """Whether a variable means another value for each service, as where a form is filled in for each."""
 
     @property
     def documents(self) -> list[Node]:
@@ -42,10 +45,24 @@ class Conversion(Struct):
     def name(self, kind: str, wanted: str, node: Node | None = None) -> str:
         return self.names.take(kind, wanted, node)
 
+    def reference(self, node: Node, service: str, name: str) -> str:
+        """Return a reference in place of a value: to its variable, or to the service's own secret of this name."""
+        found = variable(node.value)
+        if found is not None and self.own_variables:
+            reference = self.references.own(service, found)
+            node.refer("it is filled in for each server there: put its value here", reference)
+            return reference
+        return self.references.of(node, service, name)
+
     def add(self, kind: str, name: str, body: dict[str, Any], *made_of: Node) -> None:
         """Add a resource without its empty fields. ``made_of`` is what is left out where it can't be written."""
-        filled = {key: value for key, value in body.items() if value not in (None, "", [], {}, ())}
+        filled = {key: value for key, value in body.items() if not is_empty(key, value)}
         self.drafts.append(Draft(Address(self.tenant, kind, name), filled, made_of))
+
+
+def is_empty(key: str, value: Any) -> bool:
+    """Whether a field says nothing. An empty schema of a body says that any JSON is sent."""
+    return value is None or (value in ("", [], {}, ()) and not (key == "body" and value == {}))
 
 
 class Converted(Struct, frozen=True):
@@ -56,10 +73,17 @@ class Converted(Struct, frozen=True):
     origins: dict[Address, Path]
     ledger: Ledger
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether a field that limits what may be done could not be carried over."""
+        return any(finding.what == "restriction" for finding in self.ledger.findings)
 
-def finished(conversion: Conversion) -> Converted:
-    """Validate what was drafted, and close the account."""
+
+def finished(conversion: Conversion, restrictions: tuple[Restriction, ...]) -> Converted:
+    """Validate what was drafted, switch off what lost a limit, and close the account."""
     specs = settle(conversion.drafts, conversion.references.hidden)
+    while withhold(conversion.drafts, restrictions, conversion.ledger):
+        specs = settle(conversion.drafts, conversion.references.hidden)
     origins = {draft.address: draft.made_of[0].path for draft in conversion.drafts if draft.address in specs}
     conversion.ledger.close()
     return Converted(conversion.source, specs, origins, conversion.ledger)

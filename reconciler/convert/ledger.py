@@ -10,13 +10,17 @@ from msgspec import Struct, field
 from reconciler.errors import Path
 
 Fate: TypeAlias = Literal["carried", "reference", "left"]
-Told: TypeAlias = Literal["reference", "left", "note"]
+Told: TypeAlias = Literal["restriction", "reference", "left", "note"]
 FATES: tuple[Fate, ...] = ("carried", "reference", "left")
+MOST_INDEXED = 4
+"""Steps of a path by which fields are found again."""
 UNKNOWN = "reconciler has nothing that stands for this"
 
 
 class ConvertFinding(Struct, frozen=True):
-    """Something that a person should know: ``what`` is a fate or ``note``; ``fields`` counts what lies below ``path``.
+    """Something that a person should know: ``what`` is a fate, ``note``, or ``restriction`` for what changes what may be done.
+
+    ``fields`` counts what lies below ``path``.
 
     ``detail`` differs between findings with one message: a new name, a reference.
 
@@ -36,6 +40,7 @@ class Ledger(Struct):
     value: list[Any]
     fates: dict[Path, Fate | None] = field(default_factory=dict)
     findings: list[ConvertFinding] = field(default_factory=list)
+    _by_start: dict[Path, list[Path]] | None = None
 
     def __post_init__(self) -> None:
         for document in self.documents():
@@ -44,6 +49,16 @@ class Ledger(Struct):
     def documents(self) -> list[Node]:
         """Those that say something."""
         return [Node(value, (index,), self) for index, value in enumerate(self.value) if value is not None]
+
+    def below(self, start: Path) -> list[Path]:
+        """Return the paths of all fields below a place, that one included."""
+        if self._by_start is None:
+            self._by_start = {}
+            for path in self.fates:
+                for length in range(1, min(len(path), MOST_INDEXED) + 1):
+                    self._by_start.setdefault(path[:length], []).append(path)
+        near = self._by_start.get(start[:MOST_INDEXED], [])
+        return [path for path in near if path[: len(start)] == start]
 
     def mark(self, node: Node, fate: Fate) -> int:
         """Set the fate of everything below a node; what was left out before stays so."""
@@ -112,6 +127,10 @@ class Node(Struct, frozen=True):
 
     def left(self, reason: str) -> None:
         self.ledger.add("left", self.path, reason, max(1, self.ledger.mark(self, "left")))
+
+    def restricts(self, reason: str) -> None:
+        """Leave out a field that limits what may be done; its resource is switched off, or left out too."""
+        self.ledger.add("restriction", self.path, reason, max(1, self.ledger.mark(self, "left")))
 
     def left_open(self, reason: str) -> None:
         """Leaves out what has no fate yet, in few findings."""

@@ -13,7 +13,9 @@ from reconciler.convert import litellm_limits
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
 from reconciler.convert.ledger import Node, leaves
 from reconciler.convert.litellm_providers import Provider, provider_of
-from reconciler.convert.reach import address
+from reconciler.convert.litellm_restrictions import RESTRICTIONS as RESTRICTIONS
+from reconciler.convert.litellm_restrictions import judge
+from reconciler.convert.reach import address_without_query
 from reconciler.convert.references import has_variable, variable
 from reconciler.convert.values import whole
 
@@ -61,6 +63,7 @@ def convert(conversion: Conversion) -> None:
         name = _integration(conversion, group, root)
         integrations.setdefault(group.provider.prefix, []).append(name)
     litellm_limits.of_proxy(conversion, root, integrations)
+    judge(root)
     for key in ("model_list", *REASONS):
         node = root.get(key)
         for name, child in node.fields() if node is not None else ():
@@ -177,7 +180,7 @@ def _address(conversion: Conversion, name: str, group: _Group, body: dict[str, A
     """Set `base_url`; False where nobody knows the address yet, and the integration stays switched off."""
     node = _param(params, "api_base", root) or _param(params, "base_url", root)
     if node is not None:
-        body["base_url"] = address(conversion, name, node)
+        body["base_url"] = address_without_query(conversion, name, node)
         known = not str(body["base_url"]).endswith(".invalid")
         if not known:
             node.note("switched off until its address is written: then remove `enabled: false`", f"integration/{name}")
@@ -199,9 +202,9 @@ def _credential(
     node = _param(params, "api_key", root) or _param(params, "vertex_credentials", root)
     keys = [one for key in _SECRETS[2:] if (one := _param(params, key, root)) is not None]
     if node is not None:
-        body["credential"] = conversion.references.of(node, f"{name}_API_KEY")
+        body["credential"] = conversion.reference(node, name, "API_KEY")
     elif keys:
-        body["credential"] = conversion.references.named(f"{name}_AWS_CREDENTIALS")
+        body["credential"] = conversion.references.own(name, "AWS_CREDENTIALS")
         for key in keys:
             key.refer("one reference stands for all of the AWS credentials", body["credential"])
     elif group.provider.variable:

@@ -39,7 +39,8 @@ def of_proxy(conversion: Conversion, root: Node, integrations: dict[str, list[st
         own = integrations.get("vertex-ai" if provider == "vertex_ai" else provider, [])
         limit = node.get("budget_limit") or node.get("max_budget")
         if len(own) != 1 or limit is None:
-            node.left(f"a limit counts for one integration, and {len(own)} are of this provider: divide the budget")
+            reason = f"a limit counts for one integration, and {len(own)} are of this provider: divide the budget"
+            (node.restricts if own else node.left)(reason)
         else:
             _budget(
                 conversion,

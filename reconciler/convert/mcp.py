@@ -5,14 +5,15 @@ from __future__ import annotations
 from reconciler.convert import mcp_client, mcp_registry
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
 
+RESTRICTIONS = (*mcp_client.RESTRICTIONS, *mcp_registry.RESTRICTIONS)
 PIN = "pin next: reconciler mcp pin --write"
 
 
 def convert(conversion: Conversion) -> None:
     """Convert a file of MCP, whose keys tell what it is. Raises NotOfThisFormat."""
     for document in conversion.documents:
-        servers = next((node for keys in mcp_client.PLACES if (node := document.at(*keys))), None)
-        if servers is not None and isinstance(servers.value, dict):
+        servers = mcp_client.servers_of(document)
+        if servers is not None:
             mcp_client.convert(conversion, document, servers)
         elif isinstance(document.value, dict) and {"name", "type"} <= document.value.keys():
             mcp_registry.convert(conversion, document)

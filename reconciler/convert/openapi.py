@@ -15,8 +15,13 @@ from reconciler.convert.ledger import Node
 from reconciler.convert.names import prose
 from reconciler.convert.openapi_refs import NotHere, resolved
 from reconciler.convert.openapi_schema import leave_annotations
+from reconciler.convert.restrictions import Restriction
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
+RESTRICTIONS = (
+    Restriction("parameters.*.schema", "bounds of a parameter", "`parameters`", judged=True),
+    Restriction("requestBody.content.*.schema", "what a body may be", "`body`", judged=True),
+)
 REASONS = {
     "responses": "templates say nothing of answers",
     "callbacks": "nothing is called back",

@@ -1,111 +1,137 @@
-"""Addresses, headers, environments and arguments turned into a connector's, without any secret in them."""
+"""Addresses, headers and environments turned into a connector's, without any secret in them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
 from reconciler.convert.references import has_variable, variable
-from reconciler.model.secret_text import hints_secret, may_be_secret, secret_arguments
+from reconciler.convert.secrets import is_secret, is_secret_query, secret_segments
 
 
-def environment_value(conversion: Conversion, name: str, node: Node) -> Any:
-    """Return a reference, or ``{plain: …}`` for what is surely no secret; None where there is neither."""
-    value = node.value
+def text_of(value: Any) -> str | None:
+    """Return a scalar as other tools hand it over; None for what is no scalar."""
     if isinstance(value, bool):
-        value = str(value).lower()
-    if not isinstance(value, str | int) or value == "":
+        return str(value).lower()
+    return None if value is None or isinstance(value, dict | list) else str(value)
+
+
+def environment(conversion: Conversion, service: str, node: Node | None) -> dict[str, Any]:
+    """Return the environment of a program: references, and ``{plain: …}`` for what is no secret."""
+    given = node.fields() if node is not None else ()
+    found = {name: environment_value(conversion, service, name, value) for name, value in given}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def environment_value(conversion: Conversion, service: str, name: str, node: Node) -> Any:
+    """Return a reference, or ``{plain: …}`` for what is surely no secret; None where there is neither."""
+    text = text_of(node.value)
+    if text is None:
         node.left("expected text")
         return None
-    text = str(value)
     if variable(text):
-        return conversion.references.of(node, name)
+        return conversion.reference(node, service, name)
     if has_variable(text):
-        reference = conversion.references.named(name)
+        reference = conversion.references.own(service, name)
         node.refer("text and variables are mixed here: put the whole there", reference)
         return reference
-    if hints_secret(name) or may_be_secret(text):
-        return conversion.references.of(node, name)
+    if is_secret(name, text):
+        return conversion.reference(node, service, name)
     node.carry()
     return {"plain": text}
 
 
-def arguments(conversion: Conversion, node: Node | None) -> list[str]:
-    """Arguments are visible to every process: those that hold secrets are left out, with the option before them."""
-    found: list[str] = []
-    items = list(node.items()) if node is not None else []
-    secret = {*secret_arguments([item.value if isinstance(item.value, str) else str(item.value) for item in items])}
-    for number, item in enumerate(items):
-        text = item.value if isinstance(item.value, str) else str(item.value)
-        before = str(items[number - 1].value) if number else ""
-        if not isinstance(item.value, str | int) or isinstance(item.value, bool):
-            item.left("expected text")
-        elif number in secret or _is_secret(conversion, text):
-            item.left("an argument that holds a secret or a variable: hand it over in `env`, or write it yourself")
-            if found and found[-1] == before and before.startswith("-") and "=" not in before:
-                found.pop()
-                items[number - 1].left("the option whose value was left out")
-        else:
-            item.carry()
-            found.append(text)
-    return found
-
-
-def _is_secret(conversion: Conversion, text: str) -> bool:
-    """Whether an argument is left out for what it may be by itself: a secret, one that stands elsewhere, or a variable."""
-    name, assigned, value = text.partition("=")
-    inline = bool(assigned) and (hints_secret(name.lstrip("-")) or may_be_secret(value))
-    hidden = conversion.references.hidden
-    known = hidden is not None and hidden.search(text) is not None
-    shown = has_variable(text) or variable(text) is not None
-    return inline or known or shown or may_be_secret(text.replace("/", " ").strip())
-
-
-def headers(conversion: Conversion, name: str, node: Node | None) -> dict[str, Any]:
-    """``auth`` and ``headers`` of a connector."""
+def headers(conversion: Conversion, service: str, node: Node | None) -> dict[str, Any]:
+    """Return ``auth`` and ``headers`` of a connector."""
     auth: dict[str, Any] | None = None
     kept: dict[str, Any] = {}
-    for header, value in node.fields() if node is not None else ():
-        wanted = f"{name}_{header}"
-        if not isinstance(value.value, str) or not value.value:
-            value.left("expected text")
+    given = [*node.fields()] if node is not None else []
+    for header, value in sorted(given, key=lambda one: one[0].lower() != "authorization"):
+        text = text_of(value.value)
+        if text is None:
+            value.restricts("a header that is no text")
         elif header.lower() == "authorization" and auth is None:
-            auth = _authorization(conversion, wanted, value)
-        elif hints_secret(header) or may_be_secret(value.value) or has_variable(value.value):
+            auth = _authorization(conversion, service, header, value, text)
+        elif has_variable(text) or variable(text) or is_secret(header, text):
+            reference = _header_reference(conversion, service, header, value, text)
             if auth is None:
-                auth = {"type": "api_key", "header": header, "key": conversion.references.of(value, wanted)}
+                auth = {"type": "api_key", "header": header, "key": reference}
             else:
-                kept[header] = conversion.references.of(value, wanted)
+                kept[header] = reference
+        elif not text and is_secret(header, "x"):
+            value.left("an empty value is no credential")
         else:
-            kept[header] = value.carry()
+            value.carry()
+            kept[header] = text
     return {"auth": auth, "headers": kept}
 
 
-def _authorization(conversion: Conversion, wanted: str, node: Node) -> dict[str, Any] | None:
-    scheme, _, rest = node.value.strip().partition(" ")
-    if scheme.lower() == "bearer" and rest:
-        named = variable(rest)
-        inner = Node(rest.strip(), node.path, node.ledger)
-        reference = conversion.references.of(inner, named or wanted)
-        return {"type": "bearer", "token": reference}
-    if scheme.lower() == "basic":
-        node.left("basic authentication in one text: write `auth` with the user's name and a reference to the password")
+def _header_reference(conversion: Conversion, service: str, header: str, node: Node, text: str) -> str:
+    if has_variable(text) and not variable(text):
+        reference = conversion.references.own(service, header)
+        node.refer("text and variables are mixed here: put the whole there", reference)
+        return reference
+    return conversion.reference(node, service, header)
+
+
+def _authorization(conversion: Conversion, service: str, header: str, node: Node, text: str) -> dict[str, Any] | None:
+    scheme, _, rest = text.strip().partition(" ")
+    if not text.strip():
+        node.left("an empty value is no credential")
         return None
-    return {"type": "api_key", "header": "Authorization", "key": conversion.references.of(node, wanted)}
+    if scheme.lower() == "bearer" and rest.strip():
+        inner = Node(rest.strip(), node.path, node.ledger)
+        return {"type": "bearer", "token": _header_reference(conversion, service, header, inner, rest.strip())}
+    return {
+        "type": "api_key",
+        "header": "Authorization",
+        "key": _header_reference(conversion, service, header, node, text),
+    }
 
 
-def address(conversion: Conversion, name: str, node: Node) -> str | None:
-    """Return the URL of a server; its query goes, and one that holds variables or a password becomes one that leads nowhere."""
-    text, nowhere = str(node.value), f"https://{name}.invalid"
+class Address(NamedTuple):
+    """Where a connector goes: its URL, what the query says besides, and the credential that the query carries."""
+
+    url: str
+    query: dict[str, str]
+    auth: dict[str, Any] | None = None
+
+    @property
+    def is_known(self) -> bool:
+        return not self.url.endswith(".invalid")
+
+
+def address(conversion: Conversion, service: str, node: Node) -> Address:
+    """Return the address of a server; one with variables, a password or a secret path becomes one that leads nowhere."""
+    text, nowhere = str(node.value), f"https://{service}.invalid"
+    base, _, query = text.partition("#")[0].partition("?")
+    why = None
     if has_variable(text) or variable(text):
-        node.refer("the address holds variables: write it in place of the one that leads nowhere", nowhere)
-        return nowhere
-    if "@" in text.partition("://")[2].partition("/")[0]:
-        node.refer("the address holds a user or a password: write it without, with `auth`", nowhere)
-        return nowhere
-    base, _, query = text.partition("?")
-    if query:
-        node.note("the address goes without its query, which may hold a key: use `auth` with `in: query`")
+        why = "the address holds variables: write it in place of the one that leads nowhere"
+    elif "@" in text.partition("://")[2].partition("/")[0]:
+        why = "the address holds a user or a password: write it without, with `auth`"
+    elif secret_segments(base):
+        why = "the address holds a secret in its path, and an address is no secret here"
+    if why is not None:
+        node.refer(why, nowhere)
+        return Address(nowhere, {})
     node.carry()
-    return base.partition("#")[0]
+    plain: dict[str, str] = {}
+    auth = None
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if is_secret_query(name, value):
+            auth = {"type": "api_key", "in": "query", "header": name, "key": conversion.references.own(service, name)}
+            node.refer("the address holds a key in its query: put a new one there", auth["key"])
+        else:
+            plain[name] = value
+    return Address(base, plain, auth)
+
+
+def address_without_query(conversion: Conversion, service: str, node: Node) -> str:
+    """Return the address of a server that can have no query; one that has a query is switched off."""
+    found = address(conversion, service, node)
+    if "?" in str(node.value):
+        node.restricts("the query of the address (`?…`) may limit what may be done, and an address has none here")
+    return found.url

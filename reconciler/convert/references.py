@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reconciler.convert.ledger import Node, leaves
+from reconciler.convert.secrets import is_seed_phrase, secret_queries, secret_segments, secrets_of_arguments
 from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
 from reconciler.model.secret_text import secrets_in
 from reconciler.secrets.policy import OURS
@@ -44,47 +45,66 @@ def has_variable(text: str) -> bool:
 
 
 class References:
-    """The references of one run. ``hidden`` matches every secret's text that its inputs hold."""
+    """The references of one run. ``hidden`` matches every secret's text that its inputs hold.
+
+    A secret that was written out has one reference for each service that it stands at, whatever its text: two services
+    with the same placeholder have two secrets.
+    """
 
     def __init__(self, values: Iterable[Any]) -> None:
+        values = list(values)
         found = [(path, value) for value in values for path, value in leaves(value, ())]
         self._taken = {_upper(name) for _path, value in found if (name := variable(value))}
-        self._literals: dict[str, str] = {}
-        secrets = {text for path, value in found for text in _secrets_in(path, value) if not _WORD.match(text)}
-        texts = sorted((re.escape(text) for text in secrets), key=len, reverse=True)
+        self._names: dict[tuple[str, str], str] = {}
+        secrets = {text for path, value in found for text in _secrets_in(path, value)}
+        secrets |= {text for value in values for text in _secrets_of_lists(value)}
+        texts = sorted((re.escape(text) for text in secrets if _is_hidden(text)), key=len, reverse=True)
         self.hidden = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(texts)})(?![A-Za-z0-9])") if texts else None
 
-    def of(self, node: Node, wanted: str) -> str:
-        """Return a reference in place of the node's value; ``wanted`` names the variable for one that was written out."""
+    def of(self, node: Node, service: str, name: str) -> str:
+        """Return a reference in place of the node's value: to its variable, or to the secret of this name at a service."""
         text = str(node.value)
-        name = variable(text)
-        if name is not None:
-            if _upper(name) != name:
-                node.note(_renamed(name), _upper(name))
-            node.refer("it comes from the environment there as here", f"env://{_upper(name)}")
-            return f"env://{_upper(name)}"
+        found = variable(text)
+        if found is not None:
+            return self.shared(node, found)
         try:
             reference = str(SecretRef.parse(text))
         except ValueError:
-            reference = f"env://{self._name(text, wanted)}"
+            reference = self.own(service, name)
             node.refer("what may be a secret was written here; it is not carried over: put a new one there", reference)
         else:
             node.carry()
         return reference
 
+    def shared(self, node: Node, found: str) -> str:
+        """Return the reference to a variable of the environment that the input names."""
+        if _upper(found) != found:
+            node.note(_renamed(found), _upper(found))
+        node.refer("it comes from the environment there as here", f"env://{_upper(found)}")
+        return f"env://{_upper(found)}"
+
     def named(self, wanted: str) -> str:
-        """Return a reference for something that stands nowhere in the input."""
+        """Return a reference to a variable that the other tool reads by this name."""
         return f"env://{_upper(wanted)}"
 
-    def _name(self, text: str, wanted: str) -> str:
-        if text not in self._literals:
-            name, number = _upper(wanted), 1
-            while name in self._taken:
+    def own(self, service: str, name: str) -> str:
+        """Return the reference to a service's own secret; nothing else has the same one."""
+        key = (service, name)
+        if key not in self._names:
+            own, of = _capitals(name), _capitals(service)
+            base = _upper(name if own == of or own.startswith(f"{of}_") else f"{service}_{name}")
+            wanted, number = base, 1
+            while wanted in self._taken:
                 number += 1
-                name = f"{_upper(wanted)}_{number}"
-            self._taken.add(name)
-            self._literals[text] = name
-        return self._literals[text]
+                wanted = f"{base}_{number}"
+            self._taken.add(wanted)
+            self._names[key] = wanted
+        return f"env://{self._names[key]}"
+
+
+def _is_hidden(text: str) -> bool:
+    """Whether a secret's text is kept out wherever it stands: not an empty one, and no ordinary word."""
+    return bool(text.strip()) and not _WORD.match(text)
 
 
 def _secrets_in(path: tuple[str | int, ...], value: Any) -> Iterator[str]:
@@ -98,6 +118,19 @@ def _secrets_in(path: tuple[str | int, ...], value: Any) -> Iterator[str]:
         yield from text.split()[1:2]  # behind `Bearer`
     elif isinstance(value, str):
         yield from (text[one.start : one.end] for one in secrets_in(text))
+        if is_seed_phrase(text):
+            yield text
+        if text.startswith(("http://", "https://")) and " " not in text and not has_variable(text):
+            yield from secret_segments(text)
+            yield from (found for _name, found in secret_queries(text))
+
+
+def _secrets_of_lists(value: Any) -> Iterator[str]:
+    """Yield the secrets that only their neighbours in a list of arguments tell."""
+    if isinstance(value, list):
+        yield from (text for _index, text in secrets_of_arguments(value) if not has_variable(text))
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _secrets_of_lists(one)
 
 
 def _upper(name: str) -> str:

@@ -14,7 +14,12 @@ from reconciler.model.body import dotted
 
 FORMAT_VERSION = "1.0"
 MOST_LINES = 12
-_TITLES = {"reference": "to be set", "left": "left out", "note": "worth knowing"}
+_TITLES = {
+    "restriction": "changes what may be done",
+    "reference": "to be set",
+    "left": "left out",
+    "note": "worth knowing",
+}
 
 
 def report_lines(converted: Converted) -> Iterator[str]:

@@ -13,15 +13,15 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.parse import parse
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
-from reconciler.model.body import Body, dotted, drop, get, has, leaves
+from reconciler.model.body import Body, dotted, drop, has, leaves
 from reconciler.model.resource import Resource, resource_of
 from reconciler.model.spec import Spec
 
 MAX_REPAIRS = 50
 # Without one of these a resource says less, and allows nothing that it did not.
 _SPARE = {"description", "labels"}
-# Without one of these a caller may give more values, which the other side still judges.
-_BOUNDS = {"default", "enum", "min", "max", "max_length", "pattern", "description"}
+# Without one of these a parameter says less, and takes no value that it did not.
+_SPARE_OF_PARAMETERS = {"default", "description"}
 _OF_REFERENCES = "a secret's text stands in it"
 
 
@@ -31,10 +31,11 @@ class Draft(Struct):
     address: Address
     body: Body
     made_of: tuple[Node, ...]
+    withheld: bool = False
 
 
 def settle(drafts: list[Draft], hidden: re.Pattern[str] | None) -> dict[Address, Spec]:
-    """Return the resources that may be written down; what is left out is told of the nodes that it was made of."""
+    """Return the resources that may be written; take the others out of the drafts, and report the nodes they were made of."""
     found: dict[Address, Resource] = {}
     specs: dict[Address, Spec] = {}
     by_address = {draft.address: draft for draft in drafts}
@@ -42,10 +43,14 @@ def settle(drafts: list[Draft], hidden: re.Pattern[str] | None) -> dict[Address,
         spec = _parsed(draft, hidden)
         if spec is not None:
             found[draft.address], specs[draft.address] = resource_of(draft.address, spec), spec
+    left = [draft for draft in drafts if draft.address not in found]
     while wrong := {address: why for address in found if (why := next(_faults(found[address], found), None))}:
         for address, why in wrong.items():
             del found[address]
             _leave_out(by_address[address], why)
+            left.append(by_address[address])
+    for draft in left:
+        drafts.remove(draft)
     return {address: specs[address] for address in found}
 
 
@@ -104,9 +109,8 @@ def _spare(body: Body, path: Path) -> Path | None:
     """Return the part of a body that holds the path and can be done without."""
     if path and path[0] in _SPARE:
         return path[:1] if path[0] == "description" or len(path) == 1 else path[:2]
-    if len(path) >= 3 and path[0] == "parameters" and path[2] in _BOUNDS and has(body, path[:3]):
-        needed = path[2] == "default" and get(body, path[:2]) is not None
-        return path[:3] if not needed or has(body, path[:3]) else None
+    if len(path) >= 3 and path[0] == "parameters" and path[2] in _SPARE_OF_PARAMETERS and has(body, path[:3]):
+        return path[:3]
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from reconciler.convert import litellm, mcp, openapi, toolbox
 from reconciler.convert.conversion import Conversion, Converted, NotOfThisFormat, finished
@@ -10,13 +11,22 @@ from reconciler.convert.ledger import Ledger
 from reconciler.convert.names import Names
 from reconciler.convert.reading import invalid, read_inputs
 from reconciler.convert.references import References
+from reconciler.convert.restrictions import Restriction
 from reconciler.errors import ConfigurationInvalid, Problem
 
-FORMATS: dict[str, Callable[[Conversion], None]] = {
-    "litellm": litellm.convert,
-    "mcp": mcp.convert,
-    "openapi": openapi.convert,
-    "toolbox": toolbox.convert,
+
+class Format(NamedTuple):
+    """How files of one format are converted, and the fields of it that limit what may be done."""
+
+    convert: Callable[[Conversion], None]
+    restrictions: tuple[Restriction, ...]
+
+
+FORMATS: dict[str, Format] = {
+    "litellm": Format(litellm.convert, litellm.RESTRICTIONS),
+    "mcp": Format(mcp.convert, mcp.RESTRICTIONS),
+    "openapi": Format(openapi.convert, openapi.RESTRICTIONS),
+    "toolbox": Format(toolbox.convert, toolbox.RESTRICTIONS),
 }
 
 
@@ -31,8 +41,8 @@ def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]
     for source, ledger in zip(sources, ledgers, strict=True):
         conversion = Conversion(source, tenant, names, references, ledger)
         try:
-            FORMATS[format](conversion)
-            done.append(finished(conversion))
+            FORMATS[format].convert(conversion)
+            done.append(finished(conversion, FORMATS[format].restrictions))
         except NotOfThisFormat as error:
             problems += invalid(
                 source, "wrong-format", f"this is no {format} file: {error.message}", error.path
@@ -40,7 +50,7 @@ def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]
     if not problems and not any(one.specs for one in done):
         # the reasons, since nobody sees a report now
         for one in done:
-            reasons = [finding.message for finding in one.ledger.findings if finding.what == "left"]
+            reasons = [finding.message for finding in one.ledger.findings if finding.what in ("restriction", "left")]
             first = next(
                 (reason for reason in reasons if "can't be written" in reason), next(iter(reasons), "it is empty")
             )

@@ -13,6 +13,7 @@ from reconciler.convert import toolbox_source, toolbox_tool
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
 from reconciler.convert.ledger import Node
 
+RESTRICTIONS = (*toolbox_source.RESTRICTIONS, *toolbox_tool.RESTRICTIONS)
 SECTIONS = {"sources": "source", "tools": "tool", "toolsets": "toolset", "authServices": "authService"}
 REASONS = {
     "toolset": "there are no groups of templates: policies and labels choose among them",

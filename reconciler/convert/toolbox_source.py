@@ -11,8 +11,9 @@ from reconciler.convert import reach
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
 from reconciler.convert.references import has_variable, variable
+from reconciler.convert.restrictions import Restriction
+from reconciler.convert.secrets import is_secret
 from reconciler.convert.values import whole
-from reconciler.model.secret_text import hints_secret, may_be_secret
 
 DIALECTS = {
     "postgres": "postgresql", "cloud-sql-postgres": "postgresql", "alloydb-postgres": "postgresql",
@@ -21,6 +22,47 @@ DIALECTS = {
     "sqlite": "sqlite", "oracle": "oracle", "snowflake": "snowflake", "bigquery": "bigquery", "clickhouse": "clickhouse",
     "trino": "trino",
 }  # fmt: skip
+_ENCRYPTION: dict[str, dict[str, dict[str, str]]] = {
+    "postgresql": {
+        "sslmode": {
+            "allow": "prefer",
+            **{mode: mode for mode in ("disable", "prefer", "require", "verify-ca", "verify-full")},
+        }
+    },
+    "mysql": {"tls": {"true": "verify-full", "skip-verify": "require", "preferred": "prefer", "false": "disable"}},
+    "mssql": {"encrypt": {"strict": "verify-full", "true": "verify-full", "false": "prefer", "disable": "disable"}},
+    "clickhouse": {"secure": {"true": "verify-full", "false": "disable"}, "protocol": {"https": "verify-full"}},
+    "trino": {"sslEnabled": {"true": "verify-full", "false": "disable"}},
+}
+"""By dialect and option: what each of its values says of encryption."""
+_HARMLESS = frozenset(
+    {"application_name", "fallback_application_name", "connect_timeout", "charset", "collation", "parseTime"}
+)
+_LIMITS = {
+    "it says how the connection is encrypted": ("encrypt", "secure", "protocol", "sslEnabled"),
+    "it lists what may be read": ("allowedDatasets", "allowedTables", "allowedProjects", "allowedHosts"),
+    "it limits what statements may do": ("readOnly", "readOnlyMode", "enableWriteMode", "writeMode"),
+    "statements run as the caller, or as somebody else": ("useClientOAuth", "impersonateServiceAccount"),
+    "it limits what a statement returns or costs": ("maxQueryResultRows", "maximumBytesBilled"),
+}
+_READS = {"readOnly": (True,), "readOnlyMode": (True,), "enableWriteMode": (False,), "writeMode": ("blocked",)}
+"""Options, and the values of them that a connector's `read_only: true` says too."""
+RESTRICTIONS = (
+    Restriction(
+        "queryParams", "options of the connection may limit it", "`ssl`; of `http` a part of the query", judged=True
+    ),
+    Restriction("queryTimeout", "it limits how long a statement may take", "`timeout_seconds`"),
+    *(
+        Restriction(
+            name,
+            limits,
+            {"encrypt": "`ssl`", "secure": "`ssl`", "sslEnabled": "`ssl`"}.get(name, "")
+            or ("`read_only`" if name in _READS else "`max_rows`" if name == "maxQueryResultRows" else ""),
+        )
+        for limits, names in _LIMITS.items()
+        for name in names
+    ),
+)
 _PARTS = ("host", "port", "database", "user", "password", "project", "catalog", "account")
 _OPTIONS = {"warehouse", "role", "schema", "location", "region", "cluster", "instance"}
 
@@ -58,13 +100,18 @@ def _sql(conversion: Conversion, name: str, dialect: str, node: Node) -> dict[st
         for key in sorted(_OPTIONS)
         if (part := node.get(key)) is not None and isinstance(part.value, str) and not has_variable(part.value)
     }
+    body |= _encryption(dialect, node)
+    for key, values in _READS.items():
+        if (rule := node.get(key)) is not None and (rule.value in values or not _limits(key, rule.value)):
+            rule.carry()  # a connector only reads unless it says otherwise
+    body["max_rows"] = whole(node.get("maxQueryResultRows"), 1, 100_000)
     timeout = node.get("queryTimeout")
     seconds = re.fullmatch(r"([0-9]{1,4})(s|m)", str(timeout.value)) if timeout is not None else None
     if timeout is not None and seconds is not None:
         body["timeout_seconds"] = int(seconds[1]) * (60 if seconds[2] == "m" else 1)
         timeout.carry()
     if _by_dsn(dialect, parts, node):
-        reference = conversion.references.named(f"{name}_DSN")
+        reference = conversion.references.own(name, "DSN")
         for key, part in node.fields():
             if key in parts or (isinstance(part.value, str) and has_variable(part.value)):
                 part.refer("put the whole connection string there", reference)
@@ -77,8 +124,33 @@ def _sql(conversion: Conversion, name: str, dialect: str, node: Node) -> dict[st
             body["database"] = parts[key].carry()
     body["port"] = whole(parts.get("port"), 1, 65535)
     if "password" in parts:
-        body["password"] = conversion.references.of(parts["password"], f"{name}_PASSWORD")
+        body["password"] = conversion.reference(parts["password"], name, "PASSWORD")
     return body
+
+
+def _limits(key: str, value: Any) -> bool:
+    """Whether an option of reading says anything else than that writing is allowed, which a connector here never does."""
+    return key == "writeMode" and value not in ("blocked", "allowed")
+
+
+def _encryption(dialect: str, node: Node) -> dict[str, Any]:
+    """Return `ssl`, from an option of the source or of its query; other options of the query may limit the connection."""
+    known = _ENCRYPTION.get(dialect, {})
+    found: dict[str, Any] = {}
+    query = node.get("queryParams")
+    options = [*(query.fields() if query is not None else ()), *((key, one) for key in known if (one := node.get(key)))]
+    for key, option in options:
+        ssl = known.get(key, {}).get(str(option.value).lower())
+        if ssl is not None:
+            option.carry()
+            found["ssl"] = ssl
+        elif key in _HARMLESS:
+            option.left("an option that limits nothing")
+        elif not (isinstance(option.value, str) and has_variable(option.value)):
+            option.restricts("an option of the connection that no connector has may limit it")
+    if query is not None and not isinstance(query.value, dict) and query.value and not has_variable(str(query.value)):
+        query.restricts("options of the connection that are no map may limit it")
+    return found
 
 
 def _by_dsn(dialect: str, parts: dict[str, Node], node: Node) -> bool:
@@ -96,7 +168,7 @@ def _http(conversion: Conversion, name: str, node: Node) -> dict[str, Any]:
     url = node.get("baseUrl")
     body: dict[str, Any] = {"type": "http"}
     if url is not None:
-        body["base_url"] = reach.address(conversion, name, url)
+        body["base_url"] = reach.address(conversion, name, url).url
     body |= reach.headers(conversion, name, node.get("headers"))
     timeout = node.get("timeout")
     seconds = re.fullmatch(r"([0-9]{1,4})s", str(timeout.value)) if timeout is not None else None
@@ -113,24 +185,24 @@ def _custom(conversion: Conversion, name: str, type: str, node: Node) -> dict[st
     for key, part in node.fields():
         if key in {"kind", "name", "type"}:
             continue
-        config[key] = _option(conversion, f"{name}_{key}", key, part)
+        config[key] = _option(conversion, name, key, part)
     return {"type": "custom", "config": {key: value for key, value in config.items() if value is not None}}
 
 
-def _option(conversion: Conversion, wanted: str, key: str, part: Node) -> Any:
-    children = list(part.fields()) or [(key, item) for item in part.items()]
+def _option(conversion: Conversion, service: str, wanted: str, part: Node) -> Any:
+    children = list(part.fields()) or [(wanted, item) for item in part.items()]
     if children:
-        kept = [(name, _option(conversion, f"{wanted}_{name}", name, child)) for name, child in children]
+        kept = [(name, _option(conversion, service, f"{wanted}_{name}", child)) for name, child in children]
         kept = [(name, value) for name, value in kept if value is not None]
         return dict(kept) if isinstance(part.value, dict) else [value for _name, value in kept]
     value = part.value
     if value is None or isinstance(value, bool):
         return part.carry()
     text = str(value)
-    if variable(text) or hints_secret(key) or may_be_secret(text):
-        return conversion.references.of(part, wanted)
+    if variable(text) or is_secret(wanted, text):
+        return conversion.reference(part, service, wanted)
     if has_variable(text):
-        reference = conversion.references.named(wanted)
+        reference = conversion.references.own(service, wanted)
         part.refer("text and variables are mixed here: put the whole there", reference)
         return reference
     return part.carry()

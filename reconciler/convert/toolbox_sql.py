@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler.convert.toolbox_parameter import NotCarried
 from reconciler.kinds.template.names import Part
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.statement import inspect
@@ -13,10 +14,6 @@ _ACTION = re.compile(r"\{\{-?\s*\.([A-Za-z_]\w*)\s*-?\}\}")
 _CONDITION = re.compile(r"\{\{-?\s*(?:if|range|with|end|else|define|template|block)\b")
 _MARK = re.compile(r"\$(?P<number>[0-9]{1,3})|\?|[@:](?P<name>[A-Za-z_]\w*)|:(?P<digits>[0-9]{1,3})")
 _NUMERIC = frozenset({"integer", "number", "boolean"})
-
-
-class NotCarried(Exception):
-    """Why a statement can't become a template."""
 
 
 def with_names(sql: str, dialect: str, values: Sequence[str], pasted: Mapping[str, str]) -> str:

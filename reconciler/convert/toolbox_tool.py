@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any
 
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
-from reconciler.convert.names import identifier, prose
+from reconciler.convert.names import prose
+from reconciler.convert.restrictions import Restriction
+from reconciler.convert.toolbox_parameter import NotCarried, parameters
 from reconciler.convert.toolbox_source import Made
-from reconciler.convert.toolbox_sql import NotCarried, tables_of, with_names
-from reconciler.convert.values import whole
+from reconciler.convert.toolbox_sql import tables_of, with_names
+from reconciler.convert.values import is_false, whole
 from reconciler.kinds.template.statement import inspect
 
-TYPES = {"string": "string", "integer": "integer", "float": "number", "boolean": "boolean"}
-_BOUNDS = {"minValue": "min", "maxValue": "max"}
+_LANGUAGES = {"cypher": "Cypher", "cql": "CQL", "dql": "DQL", "esql": "ES|QL", "gql": "GQL", "flux": "Flux"}
+RESTRICTIONS = (
+    Restriction("authRequired", "it lists the logins without which the tool may not be called", judged=True),
+    Restriction(
+        "parameters.*.allowedValues", "it lists the values of a parameter", "`pattern`, or `enum`", judged=True
+    ),
+    Restriction("parameters.*.excludedValues", "it lists values that a parameter may not have", judged=True),
+    Restriction("parameters.*.minValue", "it limits a parameter", "`min`", judged=True),
+    Restriction("parameters.*.maxValue", "it limits a parameter", "`max`", judged=True),
+    Restriction("parameters.*.minLength", "it limits a parameter", "`min_length`", judged=True),
+    Restriction("parameters.*.maxLength", "it limits a parameter", "`max_length`", judged=True),
+    Restriction("parameters.*.pattern", "it limits a parameter", "`pattern`", judged=True),
+    Restriction("parameters.*.enum", "it lists the values of a parameter", "`enum`", judged=True),
+    Restriction("parameters.*.authServices", "a parameter's value comes from a login", "`from: claims.…`", judged=True),
+    Restriction("security", "it limits what a statement may do", judged=True),
+    Restriction("rowsToFetch", "it limits how many rows a call returns", "`max_rows`"),
+)
 
 
 def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, sources: dict[str, Made]) -> None:
@@ -29,8 +45,8 @@ def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, 
     source.carry()
     wanted: dict[str, Any] = {}
     try:
-        values = _parameters(node, "parameters", wanted)
-        pasted = _parameters(node, "templateParameters", wanted)
+        values = parameters(node, "parameters", wanted)
+        pasted = parameters(node, "templateParameters", wanted)
         statement = node.get("statement")
         assert statement is not None
         types = {one: wanted[one]["type"] for one in pasted}
@@ -42,6 +58,8 @@ def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, 
         if found.refused:
             raise NotCarried(f"{found.refused[0].message} [{found.refused[0].code}]")
     except NotCarried as error:
+        if error.node is not None:
+            error.node.restricts(str(error))
         node.left(str(error))
         return
     statement.carry()
@@ -50,7 +68,8 @@ def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, 
         node.left(f"the parameter `{unused[0]}` is declared and not used")
         return
     made.datasource = made.datasource or conversion.name("datasource", made.connector)
-    body = {"type": "sql", "datasource": made.datasource, "sql": sql, "parameters": wanted}
+    body: dict[str, Any] = {"type": "sql", "datasource": made.datasource, "sql": sql, "parameters": wanted}
+    body["max_rows"] = whole(node.get("rowsToFetch"), 1, 100_000)
     if (text := node.text("description")) is not None:
         body["description"] = prose(text, node.get("description"))
     made.tables.update(tables_of(sql, made.dialect))
@@ -64,64 +83,30 @@ def _refused(type: str, node: Node, made: Made | None) -> str | None:
     if "execute" in type:
         return "it runs whatever statement the caller gives, and a template has one that was reviewed"
     statement = node.get("statement")
-    if not type.endswith("-sql") or statement is None or not isinstance(statement.value, str):
+    language = _LANGUAGES.get(type.rpartition("-")[2])
+    if language is not None or (statement is not None and not type.endswith("-sql")):
+        return (
+            f"its statement is {language or 'no SQL that is known here'}, and templates have SQL or a request over HTTP"
+        )
+    if statement is None or not isinstance(statement.value, str):
         return "what it runs is built into Toolbox, and stands in no file: write it as a template"
     if made.dialect is None:
         return "its source is no database whose SQL is known here"
     for key in ("authRequired", "authServices"):
         if (auth := node.get(key)) is not None and auth.value:
-            return "only callers who have logged in may run it, and a template can't say so: use a datasource's `access_roles`"
+            auth.restricts("only callers who have logged in may run it: use a datasource's `access_roles`")
+            return "only callers who have logged in may run it, and a template can't say so"
+    return _security(node.get("security"))
+
+
+def _security(node: Node | None) -> str | None:
+    """Return why a tool's own rules about its statement can't be kept; that it only reads is judged anyway."""
+    for key, rule in node.fields() if node is not None else ():
+        if key == "readOnly" and not is_false(rule.value):
+            rule.carry()
+        elif key in {"maxQueryLength", "audit", "audit_statements"} or rule.value in (None, False, [], ""):
+            rule.left("it limits statements of callers, and a template has one that was reviewed")
+        else:
+            rule.restricts("a rule about statements that a template doesn't have")
+            return "it has rules about its statement that a template doesn't have"
     return None
-
-
-def _parameters(node: Node, key: str, wanted: dict[str, Any]) -> list[str]:
-    """Return the names, in their order; what each is goes into ``wanted``. Raises NotCarried."""
-    names: list[str] = []
-    for item in node.each(key):
-        own = item.get("name")
-        if own is None or not isinstance(own.value, str):
-            raise NotCarried("a parameter has no name")
-        name = identifier(own.value)
-        if name in wanted:
-            raise NotCarried(f"two parameters would be named `{name}`")
-        if name != own.value:
-            own.note("a parameter's name has lower-case letters, digits and underscores", name)
-        own.carry()
-        wanted[name] = _parameter(item)
-        names.append(name)
-    return names
-
-
-def _parameter(item: Node) -> dict[str, Any]:
-    for key in ("authServices", "authSources", "valueFromParam", "embeddedBy"):
-        if item.get(key) is not None:
-            raise NotCarried(f"a parameter's value comes from somewhere else than the caller (`{key}`)")
-    type = item.get("type")
-    word = str(type.value) if type is not None else ""
-    body: dict[str, Any] = {"type": TYPES.get(word, word)}
-    if word == "array":
-        inner = item.at("items", "type")
-        if inner is None or str(inner.value) not in TYPES:
-            raise NotCarried("an array has items of one simple type here")
-        body["items"] = TYPES[str(inner.carry())]
-    elif word not in TYPES:
-        raise NotCarried("a parameter is of a type whose values can't be bound")
-    if type is not None:
-        type.carry()
-    if (text := item.text("description")) is not None:
-        body["description"] = prose(text, item.get("description"))
-    if (values := item.get("allowedValues")) is not None:
-        body["enum"] = values.carry()
-    for theirs, ours in _BOUNDS.items():
-        if (bound := item.get(theirs)) is not None and isinstance(bound.value, int | Decimal):
-            body[ours] = bound.carry()
-    if (longest := item.get("maxLength")) is not None:
-        body["max_length"] = whole(longest, 1, 65536)
-    default, required = item.get("default"), item.get("required")
-    if default is not None:
-        body["default"] = default.carry()
-    if required is not None:
-        required.carry()
-        if required.value is False and default is None:
-            body["nullable"] = True
-    return {key: value for key, value in body.items() if value is not None}

@@ -14,6 +14,16 @@ _PERIODS = {
 }  # fmt: skip
 
 
+def is_true(value: object) -> bool:
+    """Whether a switch is on, also as text."""
+    return value is True or (isinstance(value, str) and value.strip().lower() in {"true", "yes", "on"})
+
+
+def is_false(value: object) -> bool:
+    """Whether a switch is off, also as text."""
+    return value is False or (isinstance(value, str) and value.strip().lower() in {"false", "no", "off"})
+
+
 def whole(node: Node | None, least: int, most: int, wanted: str = "a whole number") -> int | None:
     """Return an integer, `20_000` as YAML 1.1 writes it included; anything else is left out."""
     if node is None:

@@ -35,7 +35,7 @@ def test_every_field_has_a_fate_and_every_field_left_out_is_told(name: str) -> N
     (one,) = convert(SAMPLES[name], (str(DATA / name),), "acme")
     assert None not in one.ledger.fates.values()
     for path, fate in one.ledger.fates.items():
-        whats = {"left": ("left",), "reference": ("reference", "left")}.get(str(fate))
+        whats = {"left": ("left", "restriction"), "reference": ("reference", "left")}.get(str(fate))
         if whats is None:
             continue
         about = [f for f in one.ledger.findings if f.what in whats and path[: len(f.path)] == f.path]

@@ -99,7 +99,7 @@ def test_not_in_errors_either(name: str, tmp_path: Path) -> None:
     assert SECRET not in ran.text
 
 
-def test_one_literal_is_one_reference_and_two_are_two(tmp_path: Path) -> None:
+def test_each_service_has_a_reference_of_its_own_whatever_the_text(tmp_path: Path) -> None:
     entries = [("a", "sk-one-1111"), ("b", "sk-two-2222"), ("b", "sk-three-33"), ("c", "sk-one-1111")]
     lines = [
         f"  - {{model_name: {n}, litellm_params: {{model: openai/{i}, api_key: {key}, timeout: {i + 1}}}}}"
@@ -111,7 +111,7 @@ def test_one_literal_is_one_reference_and_two_are_two(tmp_path: Path) -> None:
         "A_API_KEY",
         "B_API_KEY",
         "B_2_API_KEY",
-        "A_API_KEY",
+        "C_API_KEY",
     ]
 
 

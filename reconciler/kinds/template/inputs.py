@@ -157,6 +157,8 @@ def _fault(parameter: Parameter, value: Any) -> str | None:
         return "expected a list"
     if parameter.max_length is not None and len(value) > parameter.max_length:
         return f"expected at most {parameter.max_length} items"
+    if parameter.min_length is not None and len(value) < parameter.min_length:
+        return f"expected at least {parameter.min_length} items"
     return next(_first(parameter, value), None)
 
 
@@ -175,11 +177,13 @@ def _schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
         one["pattern"] = f"^(?:{parameter['pattern']})$"
     if parameter.get("enum") is not None:
         one["enum"] = parameter["enum"]
-    length = parameter.get("max_length")
+    lengths = {"min_length": "minLength", "max_length": "maxLength"}
     if parameter["type"] == "array":
-        found: dict[str, Any] = {"type": "array", "items": one} | ({"maxItems": length} if length else {})
-    else:
-        found = one | ({"maxLength": length} if length and scalar == "string" else {})
+        lengths = {"min_length": "minItems", "max_length": "maxItems"}
+        one = {"type": "array", "items": one}
+    elif scalar != "string":
+        lengths = {}
+    found: dict[str, Any] = one | {word: parameter[name] for name, word in lengths.items() if parameter.get(name)}
     if parameter["nullable"]:
         found["type"] = [found["type"], "null"]
         if "enum" in found:

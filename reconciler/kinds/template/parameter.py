@@ -100,6 +100,14 @@ class Parameter(Part):
     max_length: Annotated[Annotated[int, Field(ge=1, le=65536)] | None, Risk("access-widened", by=raised)] = Field(
         None, description="string: the most characters. array: the most items."
     )
+    min_length: Annotated[Annotated[int, Field(ge=1, le=65536)] | None, Risk("access-widened", by=floor_lowered)] = (
+        Field(None, description="string: the least characters. array: the least items.")
+    )
+    separator: Annotated[Literal[",", " ", "|"] | None, Risk("statement-changed")] = Field(
+        None,
+        description="array, in a request: what stands between the items of one value, such as `a,b`. Without it, each item is "
+        "a value of its own, and the array stands in `query` only. No item holds it.",
+    )
     origin: Annotated[Origin | None, Risk("access-widened", by=set_before)] = Field(
         None,
         alias="from",
@@ -156,6 +164,12 @@ class Parameter(Part):
             yield Fault(("min",), "out-of-range", "`min` is greater than `max`")
         if self.max_length is not None and self.type not in {"string", "array"}:
             yield Fault(("max_length",), "conflicting-fields", "`max_length` is for strings and arrays only")
+        if self.min_length is not None and self.type not in {"string", "array"}:
+            yield Fault(("min_length",), "conflicting-fields", "`min_length` is for strings and arrays only")
+        if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
+            yield Fault(("min_length",), "out-of-range", "`min_length` is greater than `max_length`")
+        if self.separator is not None and self.type != "array":
+            yield Fault(("separator",), "conflicting-fields", "`separator` is for arrays only")
         if self.pattern is not None and self.scalar != "string":
             yield Fault(("pattern",), "conflicting-fields", "`pattern` is for strings only")
 
@@ -166,6 +180,8 @@ class Parameter(Part):
                 return
             if self.max_length is not None and len(default) > self.max_length:
                 yield Fault(("default",), "parameter-mismatch", f"the default has more than {self.max_length} items")
+            if self.min_length is not None and len(default) < self.min_length:
+                yield Fault(("default",), "parameter-mismatch", f"the default has less than {self.min_length} items")
         values = default if self.type == "array" else (default,)
         for index, value in enumerate(values):
             message = self.wrong(value)
@@ -187,6 +203,8 @@ class Parameter(Part):
         if self.scalar == "string":
             if self.type == "string" and self.max_length is not None and len(value) > self.max_length:
                 return "this is longer than `max_length`"
+            if self.type == "string" and self.min_length is not None and len(value) < self.min_length:
+                return "this is shorter than `min_length`"
             if self.pattern is not None and not matches(self.pattern, value):
                 return "this does not match `pattern`"
         return None
