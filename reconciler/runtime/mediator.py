@@ -71,20 +71,20 @@ class Mediator:
         metrics: Metrics,
         judges: Mapping[str, Judge] = MappingProxyType({}),
     ) -> None:
-        self._source, self._ledger, self._pools, self._values_key = source, ledger, pools, values_key
-        self._metrics, self._judges = metrics, judges
+        self._source, self.ledger, self.pools, self._values_key = source, ledger, pools, values_key
+        self.metrics, self._judges = metrics, judges
         self.hashing = ValuesKey(values_key)
         self.approvals: Approvals | None = None
         """None where no key seals values: calls that need an approval are denied then."""
-        self._underway = Underway()
+        self.underway = Underway()
         self.uses, self.breakers, self.incidents = Uses(), Breakers(), Incidents()
         self._hit = armed()
 
     async def require_ready(self) -> None:
         """Return if a call would be decided and recorded now. Raises Refusal (``unavailable``), as a call would."""
-        self._in_force()
+        self.in_force()
         try:
-            await self._ledger.prove()
+            await self.ledger.prove()
         except Unavailable:
             raise Refusal("unavailable", retry_after=1) from None
 
@@ -95,21 +95,21 @@ class Mediator:
 
         Raises Refusal, which is Pending for a call that waits for an approval.
         """
-        in_force = self._in_force()
+        in_force = self.in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         caller = caller.within(tenant)
         decision = judge(tenant, in_force.status, caller, ask, self.has_key)
         evidence_id, target = new_id(), decision.target
         if not decision.allowed or target is None:
-            evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run)
+            evidence_id = self.deny(evidence_id, in_force, caller, ask, decision, run)
             raise Refusal("not-found", evidence_id)
         try:
             call, values = await self._judged(target, arguments, caller, ask, gate.Labels(run, key))
         except Refusal as refusal:
             decision = decision._replace(reason=refusal.code)
-            refusal.evidence_id = self._deny(evidence_id, in_force, caller, ask, decision, run, refusal.detail)
+            refusal.evidence_id = self.deny(evidence_id, in_force, caller, ask, decision, run, refusal.detail)
             raise
-        intent = self._intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
+        intent = self.intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
         if decision.approval is not None or approval:
             wanted = Wanted(caller, ask, decision, target, arguments, values)
             intent = intent._replace(use=await self._approval(wanted, approval, intent, in_force))
@@ -120,14 +120,14 @@ class Mediator:
         admitted = await self._admit(intent, in_force, caller, ask, decision)
         if isinstance(admitted, Repeated):
             decision = decision._replace(reason="repeated")
-            self._deny(evidence_id, in_force, caller, ask, decision, run, admitted.id)
+            self.deny(evidence_id, in_force, caller, ask, decision, run, admitted.id)
             return again(admitted, repeat)._replace(foreign=target.part is not None)
         answer = await self._execute(intent, caller, call, repeat)
         return Done(evidence_id, answer, admitted, foreign=target.part is not None)
 
     async def redeem(self, caller: Caller, approval: str, run: str = "", key: str = "") -> Done:
         """Run what was sealed for an approval, through all that a call goes through. Raises Refusal."""
-        self._in_force()
+        self.in_force()
         if self.approvals is None:
             raise Refusal("not-found")
         sealed = await self.approvals.sealed(self._within(caller), approval)
@@ -135,18 +135,18 @@ class Mediator:
 
     def awaits(self, caller: Caller) -> bool:
         """Whether the caller may call anything that waits for an approval. Raises Refusal."""
-        in_force = self._in_force()
+        in_force = self.in_force()
         return self.has_key and waits(in_force.snapshot.tenant(caller.tenant), in_force.status, caller)
 
     def tools(self, caller: Caller) -> dict[str, Target]:
         """Exactly what the caller may call, by the names that agents see. Raises Refusal."""
-        in_force = self._in_force()
+        in_force = self.in_force()
         return surface(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, self.has_key)
 
     def of_tools(self, caller: Caller, make: Callable[[Mapping[str, Target]], T]) -> T:
         """Return what a function makes of the caller's tools: once for each set of tools in a snapshot. Raises Refusal."""
         found = self.tools(caller)
-        kept = self._in_force().snapshot.tenant(caller.tenant).once(_made_of_tools)
+        kept = self.in_force().snapshot.tenant(caller.tenant).once(_made_of_tools)
         key = (make, *found)
         made: T | None = kept.get(key)
         if made is None:
@@ -156,12 +156,12 @@ class Mediator:
 
     def actions(self, caller: Caller, plane: str) -> dict[str, Target]:
         """Return the actions that a caller may take on a plane, `plane/NAME`; none on an unknown one. Raises Refusal."""
-        in_force = self._in_force()
+        in_force = self.in_force()
         return actions_of(in_force.snapshot.tenant(caller.tenant), in_force.status, caller, plane, self.has_key)
 
     def planes(self, caller: Caller) -> dict[str, dict[str, Target]]:
         """Return the planes of which a caller may call something, and by which actions; sorted by name. Raises Refusal."""
-        in_force = self._in_force()
+        in_force = self.in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
         found = {
             name: actions_of(tenant, in_force.status, caller, name, self.has_key) for name in tenant.names("plane")
@@ -170,27 +170,27 @@ class Mediator:
 
     async def limits(self, tenant: str, caller: str | None = None) -> list[LimitStatus]:
         """Return the status of a tenant's limits, or of those that are about one caller. Raises Refusal."""
-        levels = declared(self._in_force().snapshot.tenant(tenant), caller)
+        levels = declared(self.in_force().snapshot.tenant(tenant), caller)
         try:
-            return status_of(levels, await self._ledger.used(levels)) if levels else []
+            return status_of(levels, await self.ledger.used(levels)) if levels else []
         except Unavailable:
             raise Refusal("unavailable", retry_after=1) from None
 
     def target_of(self, caller: Caller, tool: str) -> str:
         """Return the target behind the name that agents see; of what is not there, one that is not there either."""
-        found = target_of_tool(self._in_force().snapshot.tenant(caller.tenant), tool)
+        found = target_of_tool(self.in_force().snapshot.tenant(caller.tenant), tool)
         # what an agent makes up may be anything, and goes into evidence
         return found or f"tool/{tool if _TOOL.fullmatch(tool) else '?'}"
 
     def cancel_frozen(self, in_force: InForce) -> None:
         """Cancel what runs and is frozen now."""
-        for running in self._underway:
+        for running in self.underway:
             if frozen_by(in_force.status, running.caller, running.target):
                 running.end("frozen")
 
     def end_all(self) -> None:
         """End what runs, since the server stops."""
-        for running in self._underway:
+        for running in self.underway:
             running.end("stopping")
 
     @property
@@ -199,7 +199,7 @@ class Mediator:
         return self.approvals is not None
 
     def _within(self, caller: Caller) -> Caller:
-        return caller.within(self._in_force().snapshot.tenant(caller.tenant))
+        return caller.within(self.in_force().snapshot.tenant(caller.tenant))
 
     async def _approval(self, wanted: Wanted, given: str, intent: Intent, in_force: InForce) -> Use:
         """Return the approval that a call uses. A new request is one piece of evidence, and asking again is none."""
@@ -211,7 +211,7 @@ class Mediator:
                 raise
             decision = wanted.decision._replace(reason=refusal.code)
             detail = refusal.waiting.id if isinstance(refusal, Pending) else ""
-            refusal.evidence_id = self._deny(
+            refusal.evidence_id = self.deny(
                 intent.id, in_force, wanted.caller, wanted.ask, decision, intent.run, detail
             )
             raise
@@ -239,13 +239,13 @@ class Mediator:
     def _hash(self, tenant: str, target: str, call: Call) -> str:
         return self.hashing.hash(gate.hashable(tenant, target, call))
 
-    def _in_force(self) -> InForce:
+    def in_force(self) -> InForce:
         try:
             return self._source.current()
         except Stale:
             raise Refusal("unavailable", retry_after=1) from None
 
-    def _deny(
+    def deny(
         self,
         evidence_id: str,
         in_force: InForce,
@@ -256,13 +256,11 @@ class Mediator:
         detail: str = "",
     ) -> str:
         """Return the id of the evidence of this refusal."""
-        self._metrics.calls["repeated" if decision.reason == "repeated" else "denied"] += 1
-        generation = _generation(in_force, decision)
-        return self._ledger.deny(
-            denial_of(evidence_id, caller, ask, decision, generation, Said(gate.name(run), detail))
-        )
+        self.metrics.calls["repeated" if decision.reason == "repeated" else "denied"] += 1
+        generation = generation_of(in_force, decision)
+        return self.ledger.deny(denial_of(evidence_id, caller, ask, decision, generation, Said(gate.name(run), detail)))
 
-    def _intent(
+    def intent(
         self,
         evidence_id: str,
         in_force: InForce,
@@ -285,7 +283,7 @@ class Mediator:
             action=call.target.action,
             values=values,
             policy=decision.policy or "",
-            generation=_generation(in_force, decision),
+            generation=generation_of(in_force, decision),
             drifted=call.target.drifted,
             seconds=call.deadline - asyncio.get_running_loop().time() + SLACK_SECONDS,
             levels=levels_of(tenant, caller.name, call.target),
@@ -300,7 +298,7 @@ class Mediator:
     ) -> tuple[str, ...] | Repeated:
         """Record the intent and reserve its limits; return those that only warn."""
         try:
-            admitted = await self._ledger.admit(intent)
+            admitted = await self.ledger.admit(intent)
         except Unavailable:
             raise Refusal("unavailable", retry_after=1) from None
         if isinstance(admitted, Repeated):
@@ -308,12 +306,12 @@ class Mediator:
         if isinstance(admitted, Unapproved):
             why = await self.approvals.why(admitted.use) if self.approvals else "approval-stale"
             decision = decision._replace(reason=why)
-            raise Refusal(why, self._deny(intent.id, in_force, caller, ask, decision, intent.run, admitted.use.id))
+            raise Refusal(why, self.deny(intent.id, in_force, caller, ask, decision, intent.run, admitted.use.id))
         if isinstance(admitted, Refused):
             level = admitted.level
             detail = f"{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
             decision = decision._replace(reason="limit-exceeded")
-            evidence_id = self._deny(intent.id, in_force, caller, ask, decision, intent.run, detail)
+            evidence_id = self.deny(intent.id, in_force, caller, ask, decision, intent.run, detail)
             raise Refusal("limit-exceeded", evidence_id, retry_after=admitted.retry_after)
         return tuple(
             f"{level.target}: {level.unit}{f' per {level.per}' if level.per else ''}" for level in admitted.warned
@@ -322,14 +320,14 @@ class Mediator:
     async def _execute(self, intent: Intent, caller: Caller, call: Call, repeat: Repeat | None) -> Answer:
         """Return the answer of an admitted call. However it ends, it is settled once. Raises Refusal, CancelledError."""
         begun = time.monotonic()
-        task = asyncio.create_task(self._pools.run(intent.id, call))
+        task = asyncio.create_task(self.pools.run(intent.id, call))
         running = Running(task, call.deadline, caller, call.target)
-        self._underway.add(intent.id, running)
+        self.underway.add(intent.id, running)
         answer, kept, cancelled, ended = None, None, None, Ended("unknown", "cancelled")
         try:
             came = await running.result()
             self._hit("after_effect")
-            secrets = self._pools.secrets(call.tenant)
+            secrets = self.pools.secrets(call.tenant)
             if came.size <= LARGE:
                 answer = gate.passed(came, secrets)
             else:  # what was done is done, whoever goes away meanwhile
@@ -352,17 +350,17 @@ class Mediator:
             refusal = Refusal(code, intent.id, (), ended.retry_after, ended.outcome, ended.status)
             raise because(refusal, error) from None
         finally:
-            self._underway.remove(intent.id)
+            self.underway.remove(intent.id)
             seconds = time.monotonic() - begun
             took = round(seconds * 1000)
             rows, size = (answer.rows, answer.size) if answer else (None, 0)
-            self._metrics.ended(call.target.name.partition("/")[0], ended.outcome, seconds)
+            self.metrics.ended(call.target.name.partition("/")[0], ended.outcome, seconds)
             if ended.status is not None:
-                self._metrics.upstream[str(ended.status)] += 1
+                self.metrics.upstream[str(ended.status)] += 1
             digest = self.hashing.hash(answer.json) if answer else ""
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
             reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
-            self._ledger.settle(told if reached else told._replace(charged=intent))
+            self.ledger.settle(told if reached else told._replace(charged=intent))
             self.uses.note(call.target, ended.outcome)
             self.breakers.note(call.target, ended.code, ended.status)
             self.incidents.note(call.target, ended.code)
@@ -389,7 +387,7 @@ def _subject(caller: Caller, target: Target) -> Subject | None:
     return Subject(str(caller.token), float(ends) if isinstance(ends, int | float) else 0.0)
 
 
-def _generation(in_force: InForce, decision: Decision) -> int:
+def generation_of(in_force: InForce, decision: Decision) -> int:
     """Of the project that owns the target."""
     owner = decision.chain[0].known.project if decision.chain else None
     return in_force.snapshot.generations.get(owner or "", 0)

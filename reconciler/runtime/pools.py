@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from msgspec import Struct, field
 
@@ -45,17 +45,22 @@ class Pools:
 
     async def run(self, evidence_id: str, call: Call) -> Answer:
         """Run a call on a connection of the pool. Raises Failed."""
+        async with self.using(evidence_id, call.tenant, call.connector) as connection:
+            return await connection.run(call)
+
+    @contextlib.asynccontextmanager
+    async def using(self, evidence_id: str, tenant: str, connector: Resource) -> AsyncIterator[Connection]:
+        """Yield the connection to a connector, which stays open meanwhile. Raises Failed."""
         if not self._may_run(evidence_id):
             raise Failed("not-admitted", "no intent was recorded for this call", "blocked")
-        key = _key(call.tenant, call.connector)
-        way = self._ways.setdefault(key, _Way())
+        way = self._ways.setdefault(_key(tenant, connector), _Way())
         way.users += 1
         try:
             async with way.lock:
                 if way.connection is None:
                     await self._make_room()
-                    way.connection = await self._open(call.tenant, call.connector)
-            return await way.connection.run(call)
+                    way.connection = await self._open(tenant, connector)
+            yield way.connection
         finally:
             way.users -= 1
             way.used = time.monotonic()
@@ -106,11 +111,11 @@ class Pools:
         return noted
 
     async def _open(self, tenant: str, connector: Resource) -> Connection:
-        opens = self._opens.get(connector.body["type"])
+        kind = connector.known.address.kind
+        kind = connector.body["type"] if kind == "connector" else kind
+        opens = self._opens.get(kind)
         if opens is None:
-            raise Failed(
-                "not-supported", f"connectors of the type {connector.body['type']} can't be used yet", "blocked"
-            )
+            raise Failed("not-supported", f"connectors of the type {kind} can't be used yet", "blocked")
         return await opens(tenant, connector, self.around(tenant))
 
     async def _make_room(self) -> None:

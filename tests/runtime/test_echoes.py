@@ -228,8 +228,8 @@ def _texts(value: Any) -> list[str]:
 
 def test_the_mediator_is_the_exit(db: Db, folder: Path) -> None:
     async def work(world: World) -> None:
-        world.mediator._pools.secrets("acme").add("12345678")
-        world.mediator._pools.secrets("globex").add("of-globex")
+        world.mediator.pools.secrets("acme").add("12345678")
+        world.mediator.pools.secrets("globex").add("of-globex")
         content = {"a": "x 12345678 y", "12345678": 12345678, "b": 123456789, "c": ["of-globex", 1.5, None, True]}
         world.outside.does = lambda _call: Answer(content, 1, 9)
         from reconciler.access.decide import Ask

@@ -110,7 +110,7 @@ def test_without_an_intent_nothing_is_reached(db: Db, folder: Path) -> None:
         await world.mediator.access(BOT, TOP, EU)
         call = world.outside.seen[0]
         with pytest.raises(Failed) as caught:
-            await world.mediator._pools.run(new_id(), call)
+            await world.mediator.pools.run(new_id(), call)
         assert (caught.value.code, len(world.outside.seen)) == ("not-admitted", 1)
 
     in_world(db, folder, work)

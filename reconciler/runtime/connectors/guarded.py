@@ -15,15 +15,26 @@ from reconciler.runtime.call import Failed, Permits
 
 PIECE = 65536
 """Bytes that are read at once."""
+CONNECTIONS = 20
+"""Open connections to one API."""
 Exceptions = Sequence[Mapping[str, Any]]
 """A connector's `network_exceptions`."""
 
 
-def guarded_session(exceptions: Exceptions, permits: Permits, decompress: bool = True) -> aiohttp.ClientSession:
-    """Return a session for one connector. What it raises for a refused address has a Failed behind it."""
+def guarded_session(
+    exceptions: Exceptions,
+    permits: Permits,
+    decompress: bool = True,
+    connections: int = CONNECTIONS,
+    piece: int = PIECE,
+) -> aiohttp.ClientSession:
+    """Return a session for one connector, with so many ``connections`` at most, that reads ``piece`` bytes at once.
+
+    What it raises for a refused address has a Failed behind it.
+    """
     guard = _Guard(exceptions, permits)
     dialler = aiohttp.TCPConnector(
-        resolver=guard, use_dns_cache=False, limit=20, socket_factory=guard.socket, force_close=False
+        resolver=guard, use_dns_cache=False, limit=connections, socket_factory=guard.socket, force_close=False
     )
     return aiohttp.ClientSession(
         connector=dialler,
@@ -33,7 +44,7 @@ def guarded_session(exceptions: Exceptions, permits: Permits, decompress: bool =
         auto_decompress=decompress,
         raise_for_status=False,
         skip_auto_headers=("User-Agent",),
-        read_bufsize=PIECE,
+        read_bufsize=piece,
     )
 
 

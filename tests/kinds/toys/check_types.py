@@ -58,7 +58,7 @@ def test_it_is_called_and_recorded(db: Db, folder: Path) -> None:
             return resolver.resolve(tenant, reference).reveal()
 
         around = Surroundings(resolve, resolve, Permits())
-        world.mediator._pools = Pools(CONNECTORS, around, world.ledger.open.__contains__)
+        world.mediator.pools = Pools(CONNECTORS, around, world.ledger.open.__contains__)
         assert "greet" in world.mediator.tools(BOT)
         done = await world.mediator.access(BOT, Ask(world.mediator.target_of(BOT, "greet")), {"name": "Ann"})
         assert done.answer.content == "hello Ann, sruoy"
@@ -79,7 +79,7 @@ def test_a_database_with_a_gateway_is_served(db: Db, folder: Path) -> None:
 
     async def work(world: World) -> None:
         around = Surroundings(nobody, nobody, Permits())
-        world.mediator._pools = Pools(CONNECTORS, around, world.ledger.open.__contains__)
+        world.mediator.pools = Pools(CONNECTORS, around, world.ledger.open.__contains__)
         assert [*world.mediator.tools(BOT)] == ["add", "top"]
         assert (await world.mediator.access(BOT, Ask("template/top"), {"region": "eu"})).answer.content == [
             {"name": "Ann"}
