@@ -23,9 +23,10 @@ from reconciler.cli.credentials import (
     with_rotated_secrets,
 )
 from reconciler.cli.options import common
+from reconciler.cli.saved import saved_environment
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.errors import Refused, UsageError
+from reconciler.errors import UsageError
 from reconciler.load.discover import SUFFIXES
 from reconciler.load.paths import STDIN
 from reconciler.model.configuration import Guards
@@ -87,20 +88,5 @@ def _saved(workspace: Workspace, file: Path) -> tuple[Plan, Database, Guards]:
     keys = known_keys(workspace.project)
     plan = read_plan(file, keys.by_id if keys else None)
     require_version(plan.tool_version, __version__)
-    environment = workspace.environment(required=True)
-    if not workspace.project.has_file:
-        workspace.name = plan.project if workspace.name == "default" else workspace.name
-        environment = environment or plan.environment
-    if plan.project != workspace.name:
-        raise Refused(
-            f"the plan is for the project {plan.project!r}, and this is {workspace.name!r}",
-            code="wrong-project",
-            hint="apply it in the project that it was made in",
-        )
-    if plan.environment != environment:
-        raise Refused(
-            f"the plan is for the environment {plan.environment or '(none)'!r}, and {environment or '(none)'!r} was named",
-            code="wrong-environment",
-            hint="make a plan for this environment",
-        )
+    environment = saved_environment(workspace, plan)
     return plan, workspace.database(environment), workspace.project.settings.guards

@@ -21,6 +21,7 @@ from reconciler.cli.heads import push_head
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_beside_plan
 from reconciler.cli.plan import foreseen, show_plan
+from reconciler.cli.saved import saved_text
 from reconciler.cli.signing import signing_key
 from reconciler.cli.standing import standing_of
 from reconciler.cli.trail import writing_key
@@ -111,7 +112,7 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
     write_plan(with_reviewed_secrets(plan, database), out, signing_key(workspace.project))
     show_plan(plan, workspace.options, consent.guards, workspace.project.root)
     if workspace.options.format == "text":
-        click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
+        click.echo(saved_text(workspace, database, out))
 
 
 def carry_out(

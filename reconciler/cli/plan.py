@@ -27,6 +27,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import own_words
 from reconciler.cli.pipeline import in_repository, write_step_files
+from reconciler.cli.saved import saved_text
 from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
@@ -98,7 +99,7 @@ def command(
     if options.verbose and options.format == "text" and not options.quiet:
         print_lines(["", "Selectors:", *(f"  {one}" for one in selections(loaded.configuration))], options.style)
     if out is not None and options.format == "text" and not options.quiet:
-        click.echo(f"\nSaved the plan to: {out}\nTo apply exactly this: reconciler apply {out}")
+        click.echo(saved_text(workspace, database, out))
     return 2 if detailed_exitcode and plan.changes else 0
 
 
