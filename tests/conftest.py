@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import forked
 from tests.memory import memory
@@ -29,6 +30,15 @@ os.environ["RECONCILER_CACHE_DIR"] = CACHE
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 if folder_in_memory := memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder_in_memory)  # where pytest makes tmp_path
+settings.register_profile(
+    "suite",
+    deadline=None,  # a bound of wall time says something about the machine
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("suite")
 SHARED_POSTGRES = "TEST_POSTGRES_URL"
 """The variable with the URL of a PostgreSQL that whoever started these tests runs, for them to use."""
 
