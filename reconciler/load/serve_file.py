@@ -15,6 +15,7 @@ from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.wording import problem_of
 from reconciler.load.notifications import RuntimeNotification
+from reconciler.load.price_settings import PriceSettings
 from reconciler.load.secret_settings import Variables
 from reconciler.load.secret_values import secret_problems, without_doubles
 from reconciler.load.source import read_source
@@ -255,6 +256,10 @@ class ServeFile(Part):
         default_factory=dict, description="Who is told of what the server notices, by names of your own."
     )
     alarm: Alarm = Field(default_factory=Alarm, description="When the server says that its store needs room.")
+    prices: PriceSettings = Field(
+        default_factory=PriceSettings,
+        description="What models cost, where that differs from what comes with the program.",
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
