@@ -52,5 +52,9 @@ def _read(store: Database, database: Database, touched: Set[tuple[str, str]], re
 
 
 def _sentence(level: Level, n: int) -> str:
+    from reconciler.runtime.limits import amount_of
+
+    if level.unit == "cost":
+        return f"${amount_of(level.unit, n):,.2f} of ${amount_of(level.unit, level.cap):,.2f} used this {level.per}"
     what = f"{level.unit} used this {level.per}" if level.per else "slots used now"
     return f"{n:,} of {level.cap:,} {what}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, TypedDict
+from decimal import Decimal
+from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -12,26 +13,32 @@ from reconciler.access.memo import Memo
 from reconciler.access.resource import Resource
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
+from reconciler.model.price import MOST, PICO
 from reconciler.model.target import PARTS, part_uid
-from reconciler.runtime.ledger.entries import Level
+from reconciler.runtime.ledger.entries import METERED, Level
 
 TENANT = "tenant"
 
 
 class LimitStatus(TypedDict):
-    """One limit, and how much of it is used in the current window."""
+    """One limit, and how much of it is used in the current window.
+
+    ``held`` is what calls in flight have reserved of tokens and cost besides. Amounts of `cost_usd` are US dollars, of other units
+    whole numbers.
+    """
 
     target: str
-    unit: Annotated[str, Meta(extra_json_schema={"enum": ["requests", "concurrent"]})]
+    unit: Annotated[str, Meta(extra_json_schema={"enum": ["requests", "concurrent", "tokens", "cost_usd"]})]
     period: str | None
-    limit: int
-    used: int
+    limit: int | float
+    used: int | float
+    held: NotRequired[int | float]
     percent: float
     on_exceed: Annotated[str, Meta(extra_json_schema={"enum": ["block", "warn"]})]
 
 
 def levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
-    """Return the tenant's, the caller's, and those of everything that the call goes through."""
+    """Return the tenant's, the caller's, and those of everything that the call goes through; tokens and cost are those of tries."""
     kept = tenant.once(_kept)
     key = (caller, target.name, target.action)
     found = kept.get(key)
@@ -49,8 +56,28 @@ def _levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]
     by_target = tenant.once(_compiled)
     parts = [target.name] if target.part is not None else []
     names = [TENANT, f"caller/{caller}", *parts, *(one.name for one in target.chain)]
-    found = [level for name in names for level in by_target.get(name, ())]
+    found = [level for name in names for level in by_target.get(name, ()) if level.unit not in METERED]
     return tuple(found + [level for one in target.chain for level in _own(tenant.name, one)])
+
+
+def levels_of_call(tenant: Tenant, caller: str, route: str) -> tuple[Level, ...]:
+    """Return what a model call counts against once, however many tries it takes; ``route`` is `route/NAME` or ""."""
+    by_target = tenant.once(_compiled)
+    names = (TENANT, f"caller/{caller}", route)
+    return tuple(level for name in names for level in by_target.get(name, ()) if level.unit not in METERED)
+
+
+def levels_of_try(tenant: Tenant, caller: str, route: str, integration: str) -> tuple[Level, ...]:
+    """Return what each try of a model call counts against: tokens and cost of all, and everything of the integration.
+
+    ``integration`` is `integration/NAME`. Amounts are those of ``money.hold``.
+    """
+    by_target = tenant.once(_compiled)
+    names = (TENANT, f"caller/{caller}", route)
+    found = [level for name in names for level in by_target.get(name, ()) if level.unit in METERED]
+    one = tenant.resource(integration)
+    own = _own(tenant.name, one) if one is not None else ()
+    return (*found, *by_target.get(integration, ()), *own)
 
 
 def declared(tenant: Tenant, caller: str | None = None) -> list[Level]:
@@ -68,20 +95,35 @@ def by_limit(tenant: Tenant) -> Iterator[tuple[str, Level]]:
             yield limit.known.uid if limit else "", level
 
 
+def counters_of(levels: Sequence[Level]) -> list[Level]:
+    """Return the levels whose use ``status_of`` takes: each, and then what is held of each."""
+    return [*levels, *(level.held for level in levels)]
+
+
 def status_of(levels: Sequence[Level], used: Sequence[int]) -> list[LimitStatus]:
-    """Return the status of each level, with what is ``used`` of it."""
-    return [
-        {
-            "target": level.target,
-            "unit": level.unit,
-            "period": level.per or None,
-            "limit": level.cap,
-            "used": n,
-            "percent": round(100 * n / level.cap, 1) if level.cap else 100.0,
-            "on_exceed": "warn" if level.warns else "block",
-        }
-        for level, n in zip(levels, used, strict=True)
-    ]
+    """Return the status of each level; ``used`` is what is used of ``counters_of`` them."""
+    pairs = zip(used[: len(levels)], used[len(levels) :], strict=True)
+    return [_status(level, *pair) for level, pair in zip(levels, pairs, strict=True)]
+
+
+def _status(level: Level, used: int, held: int) -> LimitStatus:
+    found: LimitStatus = {
+        "target": level.target,
+        "unit": "cost_usd" if level.unit == "cost" else level.unit,
+        "period": level.per or None,
+        "limit": amount_of(level.unit, level.cap),
+        "used": amount_of(level.unit, used),
+        "percent": round(100 * used / level.cap, 1) if level.cap else 100.0,
+        "on_exceed": "warn" if level.warns else "block",
+    }
+    if level.unit in METERED:
+        found["held"] = amount_of(level.unit, held)
+    return found
+
+
+def amount_of(unit: str, n: int) -> int | float:
+    """Return an amount as people read it: cost in US dollars."""
+    return n / PICO if unit == "cost" else n
 
 
 def _own(tenant: str, one: Resource) -> Sequence[Level]:
@@ -116,9 +158,19 @@ def _levels(tenant: Tenant, limit: Resource) -> Sequence[Level]:
     counter = uid_of(tenant, target) or ""
     if body.get("requests") is not None:
         levels.append(Level(tenant.name, target, "requests", body["per"], body["requests"], warns, counter))
+    expects = body.get("reserve") == "expected"
+    amounts = {"tokens": body.get("tokens"), "cost": _pico(body.get("cost_usd"))}
+    for unit, cap in amounts.items():
+        if cap is not None:
+            levels.append(Level(tenant.name, target, unit, body["per"], cap, warns, counter, expected=expects))
     if body.get("concurrent") is not None:
         levels.append(Level(tenant.name, target, "concurrent", "", body["concurrent"], warns, counter))
     return levels
+
+
+def _pico(dollars: str | None) -> int | None:
+    """Return an amount of US dollars in pico-dollars, at most what a counter holds."""
+    return None if dollars is None else min(MOST, int(Decimal(str(dollars)) * PICO))
 
 
 def _nothing(tenant: str) -> Sequence[Level]:

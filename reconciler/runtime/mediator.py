@@ -25,7 +25,7 @@ from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.incidents import Incidents
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, Unapproved, Use, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
-from reconciler.runtime.limits import LimitStatus, declared, levels_of, status_of
+from reconciler.runtime.limits import LimitStatus, counters_of, declared, levels_of, status_of
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.refused import Said, denial_of
@@ -172,7 +172,7 @@ class Mediator:
         """Return the status of a tenant's limits, or of those that are about one caller. Raises Refusal."""
         levels = declared(self.in_force().snapshot.tenant(tenant), caller)
         try:
-            return status_of(levels, await self.ledger.used(levels)) if levels else []
+            return status_of(levels, await self.ledger.used(counters_of(levels))) if levels else []
         except Unavailable:
             raise Refusal("unavailable", retry_after=1) from None
 

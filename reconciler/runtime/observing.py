@@ -10,7 +10,7 @@ from reconciler.model.status import Status
 from reconciler.runtime.ledger.health_rows import health_of
 from reconciler.runtime.ledger.reading import used
 from reconciler.runtime.ledger.use_counts import uses_of
-from reconciler.runtime.limits import LimitStatus, declared, status_of
+from reconciler.runtime.limits import LimitStatus, counters_of, declared, status_of
 from reconciler.runtime.status import Decided, Observed
 from reconciler.store.suspensions import read_noted
 from reconciler.store.url import Database
@@ -32,7 +32,7 @@ def limits_of(store: Database, snapshot: Snapshot, now: float) -> list[tuple[str
     found = []
     for name, tenant in sorted(snapshot.tenants.items()):
         levels = declared(tenant)
-        counts = used(store, name, levels, now) if levels else []
+        counts = used(store, name, counters_of(levels), now) if levels else []
         found += [(name, one) for one in status_of(levels, counts)]
     return found
 

@@ -59,6 +59,7 @@ STORE_DIGESTS = {
         4: "64b7ae59aa9b75ba",
         5: "5dba3e54958f04fd",
         6: "2222100ace09a3ef",
+        7: "b3b3b3da540b7f9e",
     },
     "postgresql": {
         1: "1fb5c25d765aa249",
@@ -67,6 +68,7 @@ STORE_DIGESTS = {
         4: "a09e673f28450ab2",
         5: "893dcf6ebebe4c58",
         6: "a2ac5c2b6ec80677",
+        7: "a41149f8e5402bd0",
     },
 }
 

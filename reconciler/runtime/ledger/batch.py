@@ -6,18 +6,30 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from reconciler.runtime.ledger.entries import PERIODS, Denial, DenialCount, Intent, Level, Outcome
+from reconciler.runtime.ledger.entries import PERIODS, Denial, DenialCount, Hold, Intent, Level, Outcome, Settlement
 from reconciler.runtime.ledger.judge import JudgedBatch
+from reconciler.runtime.ledger.usage_rows import UsageRow
 
 
 class Batch(NamedTuple):
-    """Written in one transaction: all of it is durable, or nothing is. ``proof`` asks whether that can be done at all."""
+    """Written in one transaction: all of it is durable, or nothing is. ``proof`` asks whether that can be done at all.
+
+    ``holds`` are what later tries of calls reserve, ``settled`` what tries were billed, and ``usage`` what calls used.
+    """
 
     intents: Sequence[Intent] = ()
     outcomes: Sequence[Outcome] = ()
     denials: Sequence[Denial] = ()
     counts: Sequence[DenialCount] = ()
     proof: bool = False
+    holds: Sequence[Hold] = ()
+    settled: Sequence[Settlement] = ()
+    usage: Sequence[UsageRow] = ()
+
+    @property
+    def reserves(self) -> bool:
+        """Whether any try asks for something."""
+        return bool(self.holds) or any(one.hold is not None for one in self.intents)
 
 
 class StoreChanged(Exception):
@@ -100,11 +112,12 @@ def old_windows(now: float) -> tuple[str, str]:
 OLD_WINDOWS = "period <> '' AND (period < {long} OR (length(period) >= 13 AND period < {short}))"
 
 
-def slot_rows(intents: Sequence[Intent], now: float, grace: float = 5.0) -> list[tuple[Any, ...]]:
-    """Return the rows of slots; each ends by itself a little after its call has to."""
+def slot_rows(judged: JudgedBatch, now: float, grace: float = 5.0) -> list[tuple[Any, ...]]:
+    """Return the rows of slots; each ends by itself a little after its call, or its try, has to."""
+    admitted: list[Intent | Hold] = [*judged.admitted, *judged.held]
     return [
-        (level.tenant, level.counts, intent.id, now + intent.seconds + grace)
-        for intent in intents
-        for level in intent.levels
+        (level.tenant, level.counts, one.id, now + one.seconds + grace)
+        for one in admitted
+        for level in one.levels
         if not level.per
     ]

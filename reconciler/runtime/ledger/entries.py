@@ -17,6 +17,12 @@ PERIODS = {
 """Fixed windows in UTC: how each is called, of the database's clock. Up to twice the limit may pass at an edge."""
 
 
+METERED = frozenset({"tokens", "cost"})
+"""Units of which a call reserves what it may use at most, and is charged what it used. Cost is in pico-dollars."""
+HELD = " held"
+"""Ends the unit of the counter of what is reserved: ``used`` and ``held`` are counters of their own, in the same window."""
+
+
 class Level(NamedTuple):
     """One limit that a call counts against. ``per`` is "" for ``concurrent``; ``warns``: above it, the call passes all the same.
 
@@ -40,6 +46,11 @@ class Level(NamedTuple):
     def counts(self) -> str:
         """The key of counters and slots; the target's name where there is no uid (the tenant itself)."""
         return self.counter or self.target
+
+    @property
+    def held(self) -> Level:
+        """The counter of what calls in flight have reserved."""
+        return self._replace(unit=self.unit + HELD)
 
 
 Chain = tuple[tuple[str, str], ...]
@@ -87,6 +98,46 @@ class Unapproved(NamedTuple):
     use: Use
 
 
+class Hold(NamedTuple):
+    """What one try of a model call may use at most: a row in the ledger from before the provider sees a byte until it is settled.
+
+    ``call`` is the id of the intent, ``number`` that of the try, from 1. ``levels`` have the amounts that are held. ``tokens``
+    and ``cost`` (pico-dollars) are the bounds that the provider has to keep, None where they are not known. ``integration`` is
+    `integration/NAME`, ``uid`` its uid, ``route`` `route/NAME` or "". ``seconds`` is when the try is over at the latest.
+    """
+
+    call: str
+    number: int
+    tenant: str
+    caller: str
+    route: str
+    model: str
+    integration: str
+    uid: str
+    levels: tuple[Level, ...]
+    seconds: float
+    tokens: int | None = None
+    cost: int | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of its answer, and of its slots."""
+        return f"{self.call}#{self.number}"
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether a limit counts its tokens or its cost."""
+        return any(level.unit in METERED for level in self.levels)
+
+
+class Settlement(NamedTuple):
+    """What a try was billed; None for both is not known, so that what was held is used."""
+
+    hold: Hold
+    tokens: int | None = None
+    cost: int | None = None
+
+
 class Intent(NamedTuple):
     """What is about to be done; durable before the outside sees a byte. ``seconds`` is when it is over at the latest."""
 
@@ -117,6 +168,8 @@ class Intent(NamedTuple):
     """The trace id of the request (W3C), as 32 hexadecimal digits; "" without one."""
     use: Use | None = None
     """The approval that the call uses, where it needs one."""
+    hold: Hold | None = None
+    """What the first try of a model call reserves."""
 
     @property
     def subject(self) -> Subject:

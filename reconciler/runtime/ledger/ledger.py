@@ -9,13 +9,24 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from reconciler.failpoints import armed
 from reconciler.runtime.ledger.batch import Backend, Batch, Space, StoreChanged, UidOf
 from reconciler.runtime.ledger.denials import Denials
-from reconciler.runtime.ledger.entries import Denial, Intent, Level, Outcome, Refused, Repeated, Unapproved
+from reconciler.runtime.ledger.entries import (
+    Denial,
+    Hold,
+    Intent,
+    Level,
+    Outcome,
+    Refused,
+    Repeated,
+    Settlement,
+    Unapproved,
+)
 from reconciler.runtime.ledger.judge import JudgedBatch
+from reconciler.runtime.ledger.usage_rows import UsageRow
 from reconciler.runtime.logs import Trouble
 
 log = logging.getLogger("reconciler.runtime")
@@ -43,16 +54,24 @@ Judgement = Admitted | Refused | Repeated | Unapproved
 
 
 class _Waiting(NamedTuple):
-    """``intent`` is None for whoever only asks whether one would be written."""
+    """``asked`` is a call, a later try of one, or None for whoever only asks whether a call would be written."""
 
-    intent: Intent | None
+    asked: Intent | Hold | None
     answer: asyncio.Future[Judgement]
 
 
-def _unapproved(one: _Waiting, judged: JudgedBatch) -> Unapproved | None:
-    intent = one.intent
-    is_none = intent is None or intent.use is None or intent.id not in judged.unapproved
-    return None if is_none or intent is None or intent.use is None else Unapproved(intent.use)
+def _unapproved(asked: Intent | Hold, judged: JudgedBatch) -> Unapproved | None:
+    if isinstance(asked, Hold) or asked.use is None or asked.id not in judged.unapproved:
+        return None
+    return Unapproved(asked.use)
+
+
+T = TypeVar("T")
+
+
+def _taken(queue: deque[T]) -> list[T]:
+    """Take the first of a queue, so many as go into one flush."""
+    return [queue.popleft() for _ in range(min(MOST_TOGETHER, len(queue)))]
 
 
 class Patience:
@@ -89,6 +108,8 @@ class Ledger:
         self._told_at = -math.inf
         self._waiting: deque[_Waiting] = deque()
         self._outcomes: deque[Outcome] = deque()
+        self._settled: deque[Settlement] = deque()
+        self._usage: deque[UsageRow] = deque()
         self._denials = Denials()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -112,15 +133,22 @@ class Ledger:
             self.open.add(intent.id)
         return answer
 
+    async def reserve(self, hold: Hold) -> Judgement:
+        """Reserve what a later try of a call may use. Durable when it returns Admitted. Raises Unavailable."""
+        answer = await self._written(hold)
+        if isinstance(answer, Admitted):
+            self._hit("after_intent")
+        return answer
+
     async def prove(self) -> None:
         """Return if the intent of a call would be written now, as one was within PROOF_SECONDS. Raises Unavailable."""
         if time.monotonic() - self._flushed > PROOF_SECONDS:
             await self._written(None)
 
-    async def _written(self, intent: Intent | None) -> Judgement:
+    async def _written(self, asked: Intent | Hold | None) -> Judgement:
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("too many calls wait for evidence")
-        waiting = _Waiting(intent, self._patience.future(WAIT_SECONDS))
+        waiting = _Waiting(asked, self._patience.future(WAIT_SECONDS))
         self._waiting.append(waiting)
         self._wake.set()
         return await waiting.answer
@@ -130,6 +158,17 @@ class Ledger:
         self._hit("before_outcome")
         self.open.discard(outcome.id)
         self._outcomes.append(outcome)
+        self._wake.set()
+
+    def settle_try(self, settlement: Settlement) -> None:
+        """Record what a try was billed, with the next flush; once for each that was reserved."""
+        self._hit("before_outcome")
+        self._settled.append(settlement)
+        self._wake.set()
+
+    def add_usage(self, row: UsageRow) -> None:
+        """Record what a call used, with the next flush."""
+        self._usage.append(row)
         self._wake.set()
 
     def deny(self, denial: Denial) -> str:
@@ -142,27 +181,36 @@ class Ledger:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting or self._outcomes or self._denials:
+            while self._has_work:
                 self._flushes = True
                 written = await self._flush()
                 self._flushes = False
                 if not written:
                     await asyncio.sleep(0.1)  # outcomes and denials wait for the database to come back
 
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._outcomes or self._settled or self._usage or self._denials)
+
     async def _flush(self) -> bool:
         waiting = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
         waiting = [one for one in waiting if not one.answer.done()]  # whoever has given up does not count
-        outcomes = [self._outcomes.popleft() for _ in range(min(MOST_TOGETHER, len(self._outcomes)))]
+        outcomes, settled, usage = _taken(self._outcomes), _taken(self._settled), _taken(self._usage)
         denials, counts = self._denials.take(MOST_TOGETHER)
         try:
-            intents = [one.intent for one in waiting if one.intent is not None]
-            judged = await self._backend.flush(Batch(intents, outcomes, denials, counts, len(intents) < len(waiting)))
+            intents = [one.asked for one in waiting if isinstance(one.asked, Intent)]
+            holds = [one.asked for one in waiting if isinstance(one.asked, Hold)]
+            proof = len(intents) + len(holds) < len(waiting)
+            batch = Batch(intents, outcomes, denials, counts, proof, holds, settled, usage)
+            judged = await self._backend.flush(batch)
         except Exception as error:
             # all who wait are denied; what was done has to be told later, and is kept
             self.failures += 1
             self._flushed = -math.inf
             self._trouble.occurs(str(error) if isinstance(error, StoreChanged) else type(error).__name__)
             self._outcomes.extendleft(reversed(outcomes))
+            self._settled.extendleft(reversed(settled))
+            self._usage.extendleft(reversed(usage))
             self._denials.put_back(denials, counts)
             for one in waiting:
                 if not one.answer.done():
@@ -175,16 +223,24 @@ class Ledger:
         return True
 
     def _answer(self, one: _Waiting, judged: JudgedBatch) -> None:
-        if one.intent is None:
+        asked = one.asked
+        if asked is None:
             if not one.answer.done():
                 one.answer.set_result(Admitted())
             return
-        stopped = judged.refused.get(one.intent.id) or judged.repeated.get(one.intent.id) or _unapproved(one, judged)
+        stopped = judged.refused.get(asked.id) or judged.repeated.get(asked.id) or _unapproved(asked, judged)
         if not one.answer.done():
-            one.answer.set_result(stopped or Admitted(tuple(judged.over.get(one.intent.id, ()))))
+            one.answer.set_result(stopped or Admitted(tuple(judged.over.get(asked.id, ()))))
         elif stopped is None:
-            # given up in the meantime: it was written, and its evidence says that nothing was done
-            self.settle(Outcome(one.intent.id, "blocked", None, 0, 0, "late", charged=one.intent))
+            self._undo(asked)
+
+    def _undo(self, asked: Intent | Hold) -> None:
+        """End what was given up in the meantime: it was written, and its evidence says that nothing was done."""
+        hold = asked if isinstance(asked, Hold) else asked.hold
+        if hold is not None:
+            self.settle_try(Settlement(hold, 0, 0))
+        if isinstance(asked, Intent):
+            self.settle(Outcome(asked.id, "blocked", None, 0, 0, "late", charged=asked))
 
     async def _sweeping(self) -> None:
         while True:
@@ -238,7 +294,7 @@ class Ledger:
         self._denials.end_minutes(all_=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._waiting or self._outcomes or self._denials or self._flushes:
+                while self._has_work or self._flushes:
                     self._wake.set()
                     await asyncio.sleep(0.01)
         for task in self._tasks:

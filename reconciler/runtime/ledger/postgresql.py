@@ -31,11 +31,13 @@ from reconciler.runtime.ledger.batch import (
 from reconciler.runtime.ledger.entries import Level, Outcome
 from reconciler.runtime.ledger.judge import JudgedBatch, Key, changes, given_back, judge, key_of, keys_of, left
 from reconciler.runtime.ledger.numbers import Numbers, key_of_numbers
+from reconciler.runtime.ledger.postgresql_holds import add_usage, blocked, keep_ended, reserve, settle_tries
 from reconciler.runtime.ledger.postgresql_months import NOW, keep_months, make_months
 from reconciler.runtime.ledger.postgresql_repeats import claim_repeats, found_repeats, in_columns
 from reconciler.runtime.ledger.postgresql_uses import give_back, use_approvals
 from reconciler.runtime.ledger.repairs import FIRST_FORM, REPAIR_SECONDS, repair
 from reconciler.runtime.ledger.repeats import REPEAT_SECONDS, kept_rows, sort_out
+from reconciler.runtime.ledger.reservations import Settled, moved_by
 from reconciler.runtime.ledger.rows import (
     COUNTS,
     DENIALS,
@@ -233,25 +235,23 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
     await _add(connection, "outcomes", now, rows.outcomes)
     if batch.outcomes:
         await connection.execute("DELETE FROM slots WHERE id = ANY($1::text[])", [one.id for one in batch.outcomes])
+    settled = await settle_tries(connection, batch.settled, now)
+    await add_usage(connection, batch.usage, now)
     kept = kept_rows(batch.outcomes)
     if kept:
         await connection.executemany("UPDATE repeats SET kept = $1 WHERE id = $2", kept)
     sorted_ = sort_out(batch.intents, await found_repeats(connection, batch.intents, now), now)
     approved = await use_approvals(connection, sorted_.fresh, now)
-    used = await _used(connection, keys_of(approved.intents, back, now), now)
-    judged = judge(approved.intents, left(used, back), now)
+    used = await _used(connection, keys_of(approved.intents, {**back, **settled.moved}, now, batch.holds), now)
+    after = moved_by(left(used, back), settled.moved)
+    stopped = await blocked(connection, batch.reserves, settled)
+    judged = judge(approved.intents, after, now, batch.holds, stopped)
     await give_back(connection, approved.intents, judged)
-    moved = changes(used, left(used, back), judged.used)
-    if moved:
-        await connection.execute(
-            "UPDATE counters c SET n = c.n + u.n FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
-            "AS u (tenant, target, unit, period, n) WHERE (c.tenant, c.target, c.unit, c.period) = "
-            "(u.tenant, u.target, u.unit, u.period)",
-            *in_columns(moved, 5),
-        )
+    await _count(connection, changes(used, after, judged.used))
+    await reserve(connection, judged.held, now)
     if sorted_.claimed:
         await claim_repeats(connection, sorted_, judged, now)
-    slots = slot_rows(judged.admitted, now)
+    slots = slot_rows(judged, now)
     if slots:
         columns = "unnest($1::text[], $2::text[], $3::text[], $4::float8[])"
         await connection.execute(f"INSERT INTO slots SELECT * FROM {columns}", *in_columns(slots, 4))
@@ -262,6 +262,22 @@ async def _flush(connection: Any, batch: Batch, rows: Rows) -> JudgedBatch:
     await _add(connection, "denials", now, rows.denials)
     await _add(connection, "denial_counts", now, rows.counts)
     return judged._replace(repeated=sorted_.repeated, unapproved=approved.refused)
+
+
+async def _count(connection: Any, moved: Sequence[tuple[str, str, str, str, int]]) -> None:
+    if moved:
+        await connection.execute(
+            "UPDATE counters c SET n = c.n + u.n FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
+            "AS u (tenant, target, unit, period, n) WHERE (c.tenant, c.target, c.unit, c.period) = "
+            "(u.tenant, u.target, u.unit, u.period)",
+            *in_columns(moved, 5),
+        )
+
+
+async def _keep(connection: Any, settled: Settled, now: float) -> None:
+    """Move the counters of tries that were settled outside of a flush."""
+    used = await _used(connection, sorted(settled.moved), now)
+    await _count(connection, changes(used, moved_by(used, settled.moved), {}))
 
 
 async def _ends(connection: Any, outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -329,6 +345,7 @@ async def _sweep(connection: Any, grace: float, keep_seconds: float) -> int:
         now - grace,
     )
     await connection.execute("DELETE FROM slots WHERE ends < $1", now)
+    await _keep(connection, await keep_ended(connection, now - grace, now), now)
     await connection.execute("DELETE FROM repeats WHERE at < $1", now - REPEAT_SECONDS)
     await connection.execute(FORGET["postgresql"], now)
     await connection.execute(REMOVE["postgresql"], now - keep_seconds)

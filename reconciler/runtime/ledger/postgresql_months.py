@@ -40,5 +40,5 @@ async def keep_months(connection: Any, keep_seconds: float) -> None:
         table, _, month = name.partition("_")
         if month < last and table in PARTITIONED:
             await connection.execute(f"DROP TABLE {name}")
-    for table in (*PARTITIONED, "denial_counts"):
+    for table in (*PARTITIONED, "denial_counts", "usage", "limit_marks"):
         await connection.execute(f"DELETE FROM {table} WHERE at < $1", oldest)

@@ -64,6 +64,9 @@ def fits(batch: Batch, rows: Rows) -> bool:
     plain = all(level.per for intent in batch.intents for level in intent.levels)
     return plain and not (
         batch.proof
+        or batch.reserves
+        or batch.settled
+        or batch.usage
         or batch.denials
         or batch.counts
         or rows.fresh

@@ -10,8 +10,9 @@ from reconciler.errors import Refused
 from reconciler.runtime.ledger.revision_4 import fourth
 from reconciler.runtime.ledger.revision_5 import fifth
 from reconciler.runtime.ledger.revision_6 import sixth
+from reconciler.runtime.ledger.revision_7 import seventh
 
-REVISION = 6
+REVISION = 7
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",
@@ -84,8 +85,8 @@ def statements(dialect: str, version: int, upto: int = REVISION) -> list[str]:
             code="store-newer",
             hint="serve with the newer release, or name another store",
         )
-    steps = [_first(dialect), _second(dialect), _third(dialect), fourth(dialect), fifth(dialect), sixth(dialect)]
-    made = [statement for step in steps[version:upto] for statement in step]
+    steps = (_first, _second, _third, fourth, fifth, sixth, seventh)
+    made = [statement for step in steps[version:upto] for statement in step(dialect)]
     return [*made, f"UPDATE runtime_schema SET version = '{upto}'"] if version < upto else []
 
 

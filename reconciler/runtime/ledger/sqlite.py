@@ -39,8 +39,10 @@ from reconciler.runtime.ledger.repeats import (
     keys_given,
     sort_out,
 )
+from reconciler.runtime.ledger.reservations import Settled, moved_by
 from reconciler.runtime.ledger.rows import Rows, rows_of
 from reconciler.runtime.ledger.schema import EXISTS, statements
+from reconciler.runtime.ledger.sqlite_holds import add_usage, blocked, keep_ended, reserve, settle_tries
 from reconciler.runtime.ledger.uses import FORGET, GIVE_BACK, REMOVE, USE, Used, waiting, without
 
 T = TypeVar("T")
@@ -194,19 +196,21 @@ def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> JudgedBa
     back = given_back(batch.outcomes, _ends(connection, batch.outcomes))
     connection.executemany(_OUTCOME, [(row[0], now, *row[1:]) for row in rows.outcomes])
     connection.executemany("DELETE FROM slots WHERE id = ?", [(one.id,) for one in batch.outcomes])
+    settled = settle_tries(connection, batch.settled, now)
+    add_usage(connection, batch.usage, now)
     connection.executemany("UPDATE repeats SET kept = ? WHERE id = ?", kept_rows(batch.outcomes))
     sorted_ = sort_out(batch.intents, _repeats(connection, batch.intents, now), now)
     approved = _use_approvals(connection, sorted_.fresh, now)
-    used = _used(connection, keys_of(approved.intents, back, now), now)
-    judged = judge(approved.intents, left(used, back), now)
+    used = _used(connection, keys_of(approved.intents, {**back, **settled.moved}, now, batch.holds), now)
+    after = moved_by(left(used, back), settled.moved)
+    stopped = blocked(connection, batch.reserves, settled)
+    judged = judge(approved.intents, after, now, batch.holds, stopped)
     _give_back(connection, approved.intents, judged)
     claims = claim_rows(sorted_, judged.admitted, now)
     connection.executemany(f"INSERT OR REPLACE INTO repeats VALUES ({', '.join('?' * 6)}, NULL)", claims)
-    connection.executemany(
-        "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        changes(used, left(used, back), judged.used),
-    )
-    connection.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", slot_rows(judged.admitted, now))
+    _count(connection, changes(used, after, judged.used))
+    reserve(connection, judged.held, now)
+    connection.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", slot_rows(judged, now))
     if batch.proof:
         connection.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?)", (*PROOF, now))
     admitted = rows.intents if len(judged.admitted) == len(rows.intents) else rows.admitted(judged.admitted)
@@ -217,6 +221,17 @@ def _flush(connection: sqlite3.Connection, batch: Batch, rows: Rows) -> JudgedBa
         [(one[0], now, one[1]) for one in rows.counts],
     )
     return judged._replace(repeated=sorted_.repeated, unapproved=approved.refused)
+
+
+def _count(connection: sqlite3.Connection, moved: Sequence[tuple[str, str, str, str, int]]) -> None:
+    sql = "INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
+    connection.executemany(sql, moved)
+
+
+def _keep(connection: sqlite3.Connection, settled: Settled, now: float) -> None:
+    """Move the counters of tries that were settled outside of a flush."""
+    used = _used(connection, sorted(settled.moved), now)
+    _count(connection, changes(used, moved_by(used, settled.moved), {}))
 
 
 def _use_approvals(connection: sqlite3.Connection, intents: Sequence[Intent], now: float) -> Used:
@@ -271,12 +286,13 @@ def _sweep(connection: sqlite3.Connection, grace: float, keep_seconds: float) ->
         (now, now - grace),
     ).rowcount
     connection.execute("DELETE FROM slots WHERE ends < ?", (now,))
+    _keep(connection, keep_ended(connection, now - grace, now), now)
     short, long = old_windows(now)
     connection.execute(f"DELETE FROM counters WHERE {OLD_WINDOWS.format(long='?', short='?')}", (long, short))
     connection.execute("DELETE FROM repeats WHERE at < ?", (now - REPEAT_SECONDS,))
     connection.execute(FORGET["sqlite"], (now,))
     connection.execute(REMOVE["sqlite"], (now - keep_seconds,))
-    for table in ("outcomes", "intents", "denials", "denial_counts"):
+    for table in ("outcomes", "intents", "denials", "denial_counts", "usage", "limit_marks"):
         connection.execute(f"DELETE FROM {table} WHERE at < ?", (now - keep_seconds,))
     return found
 

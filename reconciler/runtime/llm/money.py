@@ -11,8 +11,7 @@ from typing import Literal, NamedTuple
 
 from reconciler.codes import Code
 from reconciler.model.price import MOST, ModelFacts, Price, rates_at, reachable
-from reconciler.runtime.ledger.entries import Level, Refused
-from reconciler.runtime.ledger.holds import Hold, Settlement
+from reconciler.runtime.ledger.entries import Hold, Level, Refused, Settlement
 from reconciler.runtime.llm.bounds import input_bound, output_bound
 from reconciler.runtime.llm.request import Deployment, ModelRequest, Usage
 
@@ -120,17 +119,33 @@ def _total(tokens: int, rate: int, apart: Sequence[tuple[int, int | None]]) -> i
     return rest * rate + sum(n * own for n, own in priced)
 
 
-def hold(
-    call: str, number: int, deployment: Deployment, levels: Sequence[Level], bound: Bound, seconds: float
-) -> Hold | Unbounded:
-    """Return what a try has to reserve. ``levels`` have their amounts (``limits.with_amounts``)."""
-    one = deployment.integration
+class Try(NamedTuple):
+    """One try of a call: ``call`` is the id of its intent, ``number`` counts from 1, ``route`` is `route/NAME` or "".
+
+    ``seconds`` is when it is over at the latest.
+    """
+
+    call: str
+    number: int
+    caller: str
+    route: str
+    deployment: Deployment
+    seconds: float
+
+
+def hold(one: Try, levels: Sequence[Level], bound: Bound) -> Hold | Unbounded:
+    """Return what a try has to reserve. ``levels`` are those of ``limits.levels_of_try``, and get their amounts here."""
+    integration, model = one.deployment.integration, one.deployment.model
     if bound.cost is None and any(level.unit == "cost" for level in levels):
         return Unbounded(
-            "price-unknown", f"{one.name}: the price of {deployment.model} is not known, and a limit counts cost"
+            "price-unknown", f"{integration.name}: the price of {model} is not known, and a limit counts cost"
         )
+    amounts = {"tokens": bound.tokens, "cost": bound.cost or 0}
     return Hold(
-        call, number, one.known.address.tenant, (*levels,), seconds, one.known.uid, one.name, bound.tokens, bound.cost
+        *(one.call, one.number, integration.known.address.tenant, one.caller, one.route, model, integration.name),
+        integration.known.uid,
+        tuple(level._replace(amount=amounts.get(level.unit, 1)) for level in levels),
+        *(one.seconds, bound.tokens, bound.cost),
     )
 
 
