@@ -21,6 +21,7 @@ from msgspec.structs import replace
 import reconciler
 from reconciler.cli.installed import require_own
 from reconciler.cli.output import OutputLost, open_streams, scrub_output
+from reconciler.cli.terminal import forces_colour
 from reconciler.committed import Fate, Write, ending, fate_of, recording
 from reconciler.errors import OutcomeUnknown, Problem, ReconcilerError
 
@@ -65,8 +66,18 @@ COMMANDS = {
     "audit": "Verify the audit trail; look up one write.",
     "secrets": "Keep secrets in the database, sealed; manage their keys.",
     "db": "Set up, upgrade, inspect, verify and back up the database.",
+    "help": "Show the help of COMMAND, or of reconciler itself.",
+    "version": "Print the version.",
 }
 HIDDEN = ("debug",)
+HELP = "help"
+"""The object of a context in which somebody asks for help."""
+
+
+def _outlined(name: str) -> click.Command | None:
+    from reconciler.cli.outline import outlined
+
+    return outlined(name)
 
 
 class Commands(click.Group):
@@ -78,6 +89,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
+        if ctx.obj == HELP and (command := _outlined(cmd_name)) is not None:
+            return command
         module: Any = import_module(f"reconciler.cli.{cmd_name}")
         found: click.Command = module.command
         return found
@@ -87,14 +100,29 @@ class Commands(click.Group):
             formatter.write_dl([*COMMANDS.items()])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(getattr(reconciler, "__version__", "unknown"), prog_name="reconciler")
-def cli() -> None:
+@click.option("-C", "folder", metavar="DIR", help="Run as if started in DIR.")
+@click.pass_context
+def cli(context: click.Context, folder: str | None) -> None:
     """Configuration in git becomes live state in a database: validate, plan, apply.
 
     Exit codes: 0 done, 1 failed, 2 changes pending, 3 configuration invalid, 4 plan stale, 5 lock not had, 6 refused,
     7 credential unresolved, 8 integrity check failed, 9 outcome unknown, 64 wrong usage.
     """
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise click.UsageError(f"-C {folder}: {error.strerror}", context) from None
+    if forces_colour():
+        context.color = True
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -170,12 +198,15 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str], writes: Sequence[Write]) -> int:
     try:
         require_own(Path(__file__).parents[2])
-        result: Any = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False)
+        asked = HELP if {"-h", "--help"} & {*arguments} else None
+        result: Any = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False, obj=asked)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
-        context = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
-        return _report([Problem("wrong-usage", error.format_message() + context)], 64, arguments)
+        from reconciler.cli.suggest import explained
+
+        message, hint = explained(error, arguments)
+        return _report([Problem("wrong-usage", message, hint=hint)], 64, arguments)
     except click.ClickException as error:
         return _report([Problem("failed", error.format_message())], 1, arguments)
     except (click.Abort, KeyboardInterrupt, OutputLost) as error:
@@ -240,7 +271,7 @@ _SURPRISES = {
 
 
 def _report(problems: list[Problem], code: int, arguments: list[str], warnings: Sequence[Problem] = ()) -> int:
-    from reconciler.cli.terminal import width_of
+    from reconciler.cli.terminal import wants_colour, width_of
     from reconciler.render.problems import errors_json, problems_text, warnings_json
     from reconciler.render.style import Style
 
@@ -256,8 +287,10 @@ def _report(problems: list[Problem], code: int, arguments: list[str], warnings: 
 
         print_json(errors_json(problems, warnings))
     else:
-        colour = sys.stderr.isatty() and not {"NO_COLOR", "CI"} & os.environ.keys() and "--no-color" not in arguments
-        click.echo(problems_text(problems, Style(colour, width_of(sys.stderr)), warnings), err=True)
+        colour = wants_colour(sys.stderr, "--no-color" in arguments)
+        click.echo(
+            problems_text(problems, Style(colour, width_of(sys.stderr)), warnings), err=True, color=colour or None
+        )
     return code
 
 

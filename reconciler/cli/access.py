@@ -18,7 +18,7 @@ from reconciler.access.snapshot import Snapshot, snapshot_of
 from reconciler.access.unknown import roles_in, unknown_of
 from reconciler.cli import complete
 from reconciler.cli.known import note_unknown
-from reconciler.cli.options import common_by, common_with, print_json, print_lines
+from reconciler.cli.options import BOTH, common_by, common_with, print_json, print_lines
 from reconciler.cli.selecting import unknown_tenant
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ConfigurationInvalid, Problems, UsageError
@@ -44,7 +44,7 @@ def command() -> None:
 @click.option("--key", metavar="ID", default="", help="The id of its key, which may be frozen.")
 @click.option("--action", type=click.Choice(ACTIONS), help="The action of a plane.")
 @click.option("--offline", is_flag=True, help="Judge the files in place of what is live.")
-@common_by("tenant")
+@common_by("tenant", takes=BOTH)
 def explain_command(
     options: Options,
     target: str,

@@ -22,7 +22,7 @@ from reconciler.cli.credentials import (
     run_checks,
     with_rotated_secrets,
 )
-from reconciler.cli.options import common
+from reconciler.cli.options import common_with
 from reconciler.cli.saved import saved_environment
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
@@ -41,7 +41,7 @@ from reconciler.store.url import Database
 @click.option("--no-delete", is_flag=True, help="Create and update only.")
 @checking
 @consenting
-@common
+@common_with()
 def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool, checks: Checks) -> int:
     """Make the live state what the configuration says.
 

@@ -139,7 +139,7 @@ def _file(workspace: Workspace, store: Database, control: Database, file_decisio
 
 
 def _store(options: Options, store: str | None) -> Database:
-    return store_of(store, None, Workspace(options, ()).project.root)
+    return store_of(store, Workspace(options, ()).project.root)
 
 
 def _get(options: Options, identity: str, store: str | None) -> Waiting:

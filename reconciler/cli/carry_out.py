@@ -21,7 +21,7 @@ from reconciler.cli.heads import push_head
 from reconciler.cli.notifying import deliver_waiting
 from reconciler.cli.options import print_beside_plan
 from reconciler.cli.plan import foreseen, show_plan
-from reconciler.cli.saved import saved_text
+from reconciler.cli.saved import require_plan_name, saved_text
 from reconciler.cli.signing import signing_key
 from reconciler.cli.standing import standing_of
 from reconciler.cli.trail import writing_key
@@ -109,6 +109,7 @@ def save_or_carry_out(plan: Plan, workspace: Workspace, database: Database, cons
     if out is None:
         carry_out(plan, workspace, database, consent)
         return
+    require_plan_name(out)
     write_plan(with_reviewed_secrets(plan, database), out, signing_key(workspace.project))
     show_plan(plan, workspace.options, consent.guards, workspace.project.root)
     if workspace.options.format == "text":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import chdir, suppress
 
 import click
 from click.shell_completion import CompletionItem
@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./-]+\Z")
 def _words(find: Callable[[click.Context, str], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
     def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
         # a message in the middle of somebody's command line helps less than no words
-        with suppress(ReconcilerError, OSError):
+        with suppress(ReconcilerError, OSError), chdir(context.find_root().params.get("folder") or "."):
             return [
                 CompletionItem(word) for word in find(context, begun) if word.startswith(begun) and _PLAIN.match(word)
             ][:LIMIT]

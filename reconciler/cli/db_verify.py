@@ -14,6 +14,7 @@ from reconciler.cli.trail import trail_of
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import ReconcilerError
 from reconciler.history.checks import Check
+from reconciler.store.url import Database
 
 FAILED = 8
 
@@ -30,7 +31,10 @@ def command(options: Options, store: str | None, checkpoint: Path | None) -> int
     """
     workspace = Workspace(options, ())
     made = []
-    for check in _checks(workspace, store or os.environ.get(STORE_VARIABLE), checkpoint):
+    from reconciler.cli.serve import store_of
+
+    own = store_of(store, workspace.project.root) if store or os.environ.get(STORE_VARIABLE) else None
+    for check in _checks(workspace, own, checkpoint):
         made.append(check)
         if options.format != "json":
             _print(check)
@@ -53,12 +57,11 @@ def command(options: Options, store: str | None, checkpoint: Path | None) -> int
     return FAILED if failed else 0
 
 
-def _checks(workspace: Workspace, store: str | None, checkpoint: Path | None) -> Iterator[Check]:
+def _checks(workspace: Workspace, store: Database | None, checkpoint: Path | None) -> Iterator[Check]:
     from reconciler.history.checks import checks
     from reconciler.model.live import DatabaseState
     from reconciler.store.reading import read_state
     from reconciler.store.schema import require_usable
-    from reconciler.store.url import parse_database
 
     environment = workspace.environment(required=True)
     database = workspace.database(environment)
@@ -72,7 +75,7 @@ def _checks(workspace: Workspace, store: str | None, checkpoint: Path | None) ->
     if store:
         from reconciler.runtime.ledger.checks import check
 
-        yield check(parse_database(store, Path.cwd()))
+        yield check(store)
 
 
 def _print(check: Check) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from reconciler.cli.outline import FILE, outline_of
 from reconciler.failpoints import NAMES, SERVE_NAMES
 from reconciler.files import write_atomically
 
@@ -35,7 +38,7 @@ def failpoints_command(serve: bool) -> int:
 @click.option("--out", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_context
 def reference_command(context: click.Context, out: Path) -> int:
-    """Write the pages of docs/reference, which are made from the code."""
+    """Write the pages of docs/reference, and the outlines that help is printed from; both are made from the code."""
     from reconciler.render.reference.pages import pages
 
     root = context.find_root()
@@ -43,7 +46,15 @@ def reference_command(context: click.Context, out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for name, text in pages([*_facts(root, common)], common).items():
         write_atomically(out / name, text)
+    write_atomically(FILE, outline_text(root))
     return 0
+
+
+def outline_text(root: click.Context) -> str:
+    """Return the text of the outlines of all commands, as the file has it."""
+    assert isinstance(root.command, click.Group)
+    names = [*root.command.list_commands(root), "debug"]
+    return json.dumps(msgspec.to_builtins({one: outline_of(_at(root, one)) for one in names}), indent=1) + "\n"
 
 
 COMMON = {"database", "project", "env", "tenants", "targets", "no_color", "verbose", "quiet"}

@@ -67,7 +67,9 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
             click.echo("\nPending, apart from drift:\n")
             print_lines(plan_text(planned[0], options.style), options.style)
     told = not notify or tell_of(
-        workspace, workspace.database(options.env), drift_event(drift, now().isoformat(timespec="seconds"))
+        workspace,
+        workspace.database(workspace.environment(required=True)),
+        drift_event(drift, now().isoformat(timespec="seconds")),
     )
     return 2 if drift.findings else 0 if told else 1
 

@@ -198,7 +198,7 @@ def verify_command(options: Options, from_: str | None, to: str | None, store: s
 
 
 def _database(options: Options, store: str | None) -> Any:
-    return store_of(store, None, Workspace(options, ()).project.root)
+    return store_of(store, Workspace(options, ()).project.root)
 
 
 def _asked_target(options: Options) -> tuple[tuple[str, ...], str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.options import common, print_json
+from reconciler.cli.options import MANIFESTS, common_with, print_json
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.kinds.table import KINDS
@@ -14,7 +14,7 @@ from reconciler.model.address import Address
 
 @click.command("graph")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.files)
-@common
+@common_with(takes=MANIFESTS)
 def command(options: Options, paths: tuple[str, ...]) -> int:
     """Print what refers to what.
 

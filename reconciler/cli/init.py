@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common_by, print_json
+from reconciler.cli.options import OUTPUT, common_by, print_json
 from reconciler.cli.workspace import Options
 from reconciler.errors import Refused
 from reconciler.files import write_atomically
@@ -24,7 +24,7 @@ IGNORED = ".reconciler/"
 @click.argument(
     "folder", required=False, default=".", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path)
 )
-@common_by()
+@common_by(takes=OUTPUT)
 def command(options: Options, folder: Path) -> int:
     """Start a project in DIR.
 

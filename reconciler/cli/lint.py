@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.options import common_with, print_json, print_lines, refuse_narrowing
+from reconciler.cli.options import MANIFESTS, common_with, print_json, print_lines, refuse_narrowing
 from reconciler.cli.pipeline import in_repository
 from reconciler.cli.selecting import Selected, require_known, selections
 from reconciler.cli.signing import known_keys
@@ -47,7 +47,7 @@ NAME = "reconciler lint"
     show_default=True,
     help="Exit 1 if there is a finding of this severity or a graver one.",
 )
-@common_with(*PROBLEM_FORMATS)
+@common_with(*PROBLEM_FORMATS, takes=MANIFESTS)
 def command(
     options: Options, paths: tuple[str, ...], plan_file: Path | None, rule_files: tuple[str, ...], fail_severity: str
 ) -> int:

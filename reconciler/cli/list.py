@@ -50,7 +50,7 @@ def rows_of(workspace: Workspace, owned_only: bool = False) -> list[dict[str, An
     options = workspace.options
     database = workspace.database(workspace.environment(required=True))
     live = workspace.read_live(database, None, every_tenant=not owned_only)
-    status, notes = read_status(database), words_of(database) if live.rows else {}
+    status, notes = read_status(database), words_of(database, workspace.project.root) if live.rows else {}
     require_known(options, live.rows, "is not live")
     found = []
     for address in sorted(live.rows):

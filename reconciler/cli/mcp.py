@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import common_by, print_json, print_lines
+from reconciler.cli.options import BOTH, common_by, print_json, print_lines
 from reconciler.cli.pinning import Answer, Pinned, PinnedLock, pinned
 from reconciler.cli.runtime_pins import seen_by_runtime
 from reconciler.cli.surroundings import opening, server_settings
@@ -60,7 +60,7 @@ def command() -> None:
     metavar="URL",
     help="Ask no MCP server: read what the server with this operators' API saw (token: RECONCILER_OPERATOR_TOKEN).",
 )
-@common_by()
+@common_by(takes=BOTH)
 def pin_command(
     options: Options, connectors: tuple[str, ...], write: bool, check: bool, config: Path | None, runtime: str | None
 ) -> int:

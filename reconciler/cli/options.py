@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reconciler.batches import in_batches
 from reconciler.cli.complete import addresses, environments, files, tenants
 from reconciler.cli.output import knows_secrets, own_words, without_secrets
-from reconciler.cli.workspace import Options
+from reconciler.cli.workspace import ENVIRONMENT_VARIABLE, Options
 from reconciler.errors import UsageError
 from reconciler.processes import forked
 from reconciler.render.style import Style
@@ -30,19 +30,29 @@ STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
 """Names the runtime's own database: evidence, and what was used of limits."""
 
 
+OUTPUT = ""
+"""What of the project a command takes options for: nothing, its file, the manifests, the database, or manifests and database."""
+PROJECT = "p"
+MANIFESTS = "pem"
+DATABASE = "ped"
+BOTH = "pemd"
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the common options, and hand them over as one ``options`` argument."""
-    return _with_options(FORMATS, command)
+    return _with_options(FORMATS, NARROWING, DATABASE, command)
 
 
-def common_with(*more: str, narrowing: Sequence[str] = NARROWING) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return ``common`` for a command that offers ``more`` formats: the names of a table in ``render/formats.py``."""
-    return functools.partial(_with_options, (*FORMATS, *more), narrowing=narrowing)
+def common_with(
+    *more: str, narrowing: Sequence[str] = NARROWING, takes: str = BOTH
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return ``common`` for a command that reads manifests and offers ``more`` formats of a table in ``render/formats.py``."""
+    return functools.partial(_with_options, (*FORMATS, *more), narrowing, takes)
 
 
-def common_by(*narrowing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def common_by(*narrowing: str, takes: str = DATABASE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return ``common`` for a command that narrows by these of --tenant and --target only: it refuses the others."""
-    return functools.partial(_with_options, FORMATS, narrowing=narrowing)
+    return functools.partial(_with_options, FORMATS, narrowing, takes)
 
 
 def refuse_narrowing(options: Options, narrowing: Sequence[str] = (), when: str = "") -> None:
@@ -53,15 +63,28 @@ def refuse_narrowing(options: Options, narrowing: Sequence[str] = (), when: str 
             raise UsageError(f"`{path}`{when} takes no --{name}: it would narrow nothing", hint="leave it out")
 
 
+_OF_PROJECT = {
+    "d": click.option(
+        "--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own."
+    ),
+    "p": click.option(
+        "--project", metavar="FILE", shell_complete=files, help="Project file; default: reconciler.yaml here or above."
+    ),
+    "e": click.option(
+        "--env",
+        metavar="E",
+        envvar=ENVIRONMENT_VARIABLE,
+        shell_complete=environments,
+        help=f"Environment of the project; also {ENVIRONMENT_VARIABLE}.",
+    ),
+}
+"""Options that say where a project is, by the letters of what a command takes."""
+
+
 def _with_options(
-    formats: tuple[str, ...], command: Callable[..., Any], narrowing: Sequence[str] = NARROWING
+    formats: Sequence[str], narrowing: Sequence[str], takes: str, command: Callable[..., Any]
 ) -> Callable[..., Any]:
 
-    @click.option("--database", metavar="URL", help="Database, before RECONCILER_DATABASE_URL and the project's own.")
-    @click.option(
-        "--project", metavar="FILE", shell_complete=files, help="Project file; default: reconciler.yaml here or above."
-    )
-    @click.option("--env", metavar="E", shell_complete=environments, help="Environment of the project.")
     @click.option(
         "--tenant",
         "tenants",
@@ -84,10 +107,11 @@ def _with_options(
         "--max-file",
         metavar="MIB",
         type=click.IntRange(1, 1024),
+        hidden="m" not in takes,
         help="Read manifests of up to this many MiB each; default: 16.",
     )
     @click.option("--format", type=click.Choice(formats), default="text", show_default=True, help="Form of the result.")
-    @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
+    @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same, and FORCE_COLOR the opposite.")
     @click.option(
         "-v",
         "--verbose",
@@ -97,9 +121,6 @@ def _with_options(
     @click.option("-q", "--quiet", is_flag=True, help="Tell only the essential: a plan as its summary.")
     @functools.wraps(command)
     def wrapped(
-        database: str | None,
-        project: str | None,
-        env: str | None,
         tenants: tuple[str, ...],
         targets: tuple[str, ...],
         max_file: int | None,
@@ -109,6 +130,7 @@ def _with_options(
         quiet: bool,
         **rest: Any,
     ) -> Any:
+        database, project, env = (rest.pop(name, None) for name in ("database", "project", "env"))
         options = Options(database, project, env, tenants, targets, format, no_color, verbose, quiet)
         refuse_narrowing(options, narrowing)
         if max_file is not None:
@@ -120,6 +142,8 @@ def _with_options(
         finally:
             options.progress.done()
 
+    for letter, option in reversed(_OF_PROJECT.items()):
+        wrapped = option(wrapped) if letter in takes else wrapped
     return wrapped
 
 

@@ -27,7 +27,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import own_words
 from reconciler.cli.pipeline import in_repository, write_step_files
-from reconciler.cli.saved import saved_text
+from reconciler.cli.saved import require_plan_name, saved_text
 from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace
@@ -82,6 +82,8 @@ def command(
         raise UsageError(
             "a plan against an export can't be applied", hint="leave out --out; plan again where the database is"
         )
+    if out is not None:
+        require_plan_name(out)
     if against is not None:
         plan, loaded = workspace.plan_against(against, no_delete)
         run_checks(workspace, plan.environment, Checks(check), bodies_of(loaded), located(loaded))

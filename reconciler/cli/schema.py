@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import complete
-from reconciler.cli.options import common_by, print_json
+from reconciler.cli.options import OUTPUT, common_by, print_json
 from reconciler.cli.workspace import Options
 from reconciler.committed import written
 from reconciler.errors import ReconcilerError, UsageError
@@ -21,7 +21,7 @@ from reconciler.render.schemas import SUFFIX, schema_text, schemas
 @click.option(
     "--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Folder to write files to."
 )
-@common_by()
+@common_by(takes=OUTPUT)
 def command(options: Options, name: str | None, out: Path | None) -> int:
     """Print the JSON Schema NAME, or with --out write every one (or NAME alone) to DIR.
 

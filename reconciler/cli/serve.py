@@ -74,10 +74,11 @@ def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setu
     environment = workspace.environment(required=True)
     found = server_settings(workspace, config)
     settings, folder = found
-    own = store_of(store, settings.store, folder)
+    root = workspace.project.root
+    own = store_of(store, root, settings.store, folder)
     evidence = os.environ.get(EVIDENCE_VARIABLE)
     control = workspace.database(environment)
-    databases = Databases(control, own, parse_database(evidence, folder) if evidence else own)
+    databases = Databases(control, own, parse_database(evidence, root) if evidence else own)
     key = writing_key(workspace, control)
     if (control.path is not None and control.path == own.path) or _same_server(control, own):
         raise Refused(
@@ -91,9 +92,17 @@ def _setup(workspace: Workspace, config: Path | None, store: str | None) -> Setu
     return Setup(settings, databases, around, key, log, ring(workspace.project))
 
 
-def store_of(option: str | None, setting: str | None, folder: Path) -> Database:
-    """Return the runtime's store: by option, environment, serve.yaml, or the default, in this order."""
-    return parse_database(option or os.environ.get(STORE_VARIABLE) or setting or DEFAULT_STORE, folder)
+def store_of(option: str | None, root: Path, setting: str | None = None, folder: Path | None = None) -> Database:
+    """Return the runtime's store: by option, environment, serve.yaml, or the default, in this order.
+
+    A relative file counts from the working directory in the option, from the project's ``root`` in the environment, and
+    from ``folder``, which is that of serve.yaml, in the setting.
+    """
+    if option:
+        return parse_database(option, Path.cwd())
+    if given := os.environ.get(STORE_VARIABLE):
+        return parse_database(given, root)
+    return parse_database(setting or DEFAULT_STORE, folder or root)
 
 
 def _same_server(control: Database, store: Database) -> bool:

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import complete
 from reconciler.cli.known import not_live
-from reconciler.cli.options import common_with, print_json, print_lines, refuse_narrowing
+from reconciler.cli.options import DATABASE, common_with, print_json, print_lines, refuse_narrowing
 from reconciler.cli.plan import show_plan
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
@@ -28,7 +28,7 @@ from reconciler.render.formats import PLAN_FORMATS
 
 @click.command("show")
 @click.argument("what", required=False, metavar="[PLANFILE | ADDRESS]", shell_complete=complete.files_or_addresses)
-@common_with(*PLAN_FORMATS)
+@common_with(*PLAN_FORMATS, takes=DATABASE)
 def command(options: Options, what: str | None) -> int:
     """Show a saved plan, a live resource, or all that the project owns."""
     if what is not None:
@@ -80,7 +80,7 @@ def _resource(workspace: Workspace, address: Address) -> dict[str, Any]:
         "frozen": None if freeze is None else freeze.facts(),
         "spec": shown_body(row),
     }
-    document["notes"] = words_of(database).get((address.tenant, row.uid), [])
+    document["notes"] = words_of(database, workspace.project.root).get((address.tenant, row.uid), [])
     if can(address.kind, Ability.SUSPENDABLE):
         document["status"] = {
             "state": "disabled" if switched_off(document["spec"]) else "enabled",

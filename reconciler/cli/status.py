@@ -74,7 +74,7 @@ def statuses(workspace: Workspace, database: Database, store: str | None) -> lis
     snapshot = snapshot_of(world.known, world.generations)
     observed = Observed()
     if store or os.environ.get(STORE_VARIABLE):
-        own = store_of(store, None, workspace.project.root)
+        own = store_of(store, workspace.project.root)
         observed = observed_of(own, (), limits_of(own, snapshot, now))
     decided = decided_of(database, world.status)
     return [
@@ -84,7 +84,7 @@ def statuses(workspace: Workspace, database: Database, store: str | None) -> lis
     ]
 
 
-def words_of(database: Database) -> dict[tuple[str, str], list[str]]:
+def words_of(database: Database, root: Path) -> dict[tuple[str, str], list[str]]:
     """Return what is not well, in words, by tenant and uid: suspensions, errors, and health where a runtime's store is named.
 
     A store that can't be read is reported on stderr. Raises ReconcilerError for the database.
@@ -99,7 +99,7 @@ def words_of(database: Database) -> dict[tuple[str, str], list[str]]:
         found.setdefault(key, []).append(f"in error: {error}")
     if os.environ.get(STORE_VARIABLE):
         try:
-            health = health_of(store_of(None, None, Path.cwd()))
+            health = health_of(store_of(None, root))
         except ReconcilerError as error:
             click.echo(f"Health is not known: {error}.", err=True)
             health = {}

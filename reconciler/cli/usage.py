@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 Usage = Mapping[tuple[str, str], tuple[str, ...]]
 
 
-def usage_of(plan: Plan, database: Database, report: Callable[[str], None]) -> Usage:
+def usage_of(plan: Plan, database: Database, root: Path, report: Callable[[str], None]) -> Usage:
     """Return sentences by tenant and uid, of limits and of what they are about. A store that can't be read is reported."""
     given = os.environ.get(STORE_VARIABLE)
     touched = {(change.address.tenant, change.uid) for change in plan.changes if change.uid}
     if not given or not touched:
         return {}
-    return _read(parse_database(given, Path.cwd()), database, touched, report)
+    return _read(parse_database(given, root), database, touched, report)
 
 
 def _read(store: Database, database: Database, touched: Set[tuple[str, str]], report: Callable[[str], None]) -> Usage:

@@ -21,7 +21,7 @@ from reconciler import __version__
 from reconciler.cli.opening import open_project
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import require_known
-from reconciler.cli.terminal import width_of
+from reconciler.cli.terminal import wants_colour, width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.project import DEFAULT_PROJECT
 from reconciler.model.address import Address, is_name
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 FEW = 500
 """New resources of a plan up to which the place of each of their fields is looked for: it costs 0.2 ms a resource."""
 _BEGINNINGS = frozenset({Action.CREATE, Action.REPLACE})
+DATABASE_VARIABLE = "RECONCILER_DATABASE_URL"
+ENVIRONMENT_VARIABLE = "RECONCILER_ENV"
+"""Names the environment where --env does not."""
 DEFAULT_DATABASE = "sqlite:///.reconciler/state.db"
 
 
@@ -63,8 +66,7 @@ class Options(Struct, dict=True):
 
     @property
     def style(self) -> Style:
-        colour = sys.stdout.isatty() and not (self.no_color or "NO_COLOR" in os.environ or "CI" in os.environ)
-        return Style(colour and os.environ.get("TERM") != "dumb", width_of(sys.stdout), self.verbose)
+        return Style(wants_colour(sys.stdout, self.no_color), width_of(sys.stdout), self.verbose)
 
 
 def now() -> datetime:
@@ -107,15 +109,21 @@ class Workspace:
         known, given = self.environments, self.options.env
         if given is not None and given not in known:
             near = get_close_matches(given, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known) or 'none'}"
+            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
             raise UsageError(
-                f"there is no environment {given!r} in this project", code="unknown-environment", hint=hint
+                f"there is no environment {given!r} in this project",
+                code="unknown-environment",
+                hint=hint if known else f"leave out --env, and unset {ENVIRONMENT_VARIABLE}",
             )
+        if given is None and required:
+            given = self.project.settings.default_environment
         if given is None and known and required:
             raise UsageError(
                 "this project has environments, and none was named",
                 code="environment-missing",
-                hint=f"say --env {known[0]}" + (f" (or {', '.join(known[1:])})" if known[1:] else ""),
+                hint=f"say --env {known[0]}"
+                + (f" (or {', '.join(known[1:])})" if known[1:] else "")
+                + f", set {ENVIRONMENT_VARIABLE}, or write `default_environment` into reconciler.yaml",
             )
         return given
 
@@ -130,25 +138,35 @@ class Workspace:
                 _require_served(loaded, loaded.judgement.unserved)
         return loaded
 
+    @property
+    def names_database(self) -> bool:
+        """Whether the command line or the environment names a database."""
+        return bool(self.options.database or os.environ.get(DATABASE_VARIABLE))
+
     def database(self, environment: str | None) -> Database:
-        """Flag, environment variable, environment, project; a file below the project without any of them."""
+        """Flag, environment variable, environment, project; a file below the project without any of them.
+
+        A relative file counts from the working directory in the flag, from the project everywhere else.
+        """
         from reconciler.store.bounds import bounds_of_environment
         from reconciler.store.url import parse_database
 
         root, settings = self.project.root, self.project.settings
-        given = self.options.database or os.environ.get("RECONCILER_DATABASE_URL")
-        if given:
-            found = parse_database(given, Path.cwd())
+        if self.options.database:
+            found = parse_database(self.options.database, Path.cwd())
         else:
-            own = settings.environments[environment].database if environment else None
+            settled = settings.environments.get(environment or "")
             default = f"sqlite:///.reconciler/{environment}.db" if environment else DEFAULT_DATABASE
-            found = parse_database(own or settings.database or default, root)
+            own = (settled and settled.database) or settings.database or default
+            found = parse_database(os.environ.get(DATABASE_VARIABLE) or own, root)
         if found.is_shared and self.name == DEFAULT_PROJECT:
             raise UsageError(
                 "a shared database needs to know the project, so that two repositories never take each other's resources",
                 code="project-name-missing",
                 hint="add `project: NAME` to reconciler.yaml, or set RECONCILER_PROJECT",
             )
+        if found.lacks_folder:
+            raise found.without_folder()
         bounded = replace(found, keys=self._keys(), bounds=bounds_of_environment())
         return bounded.from_now() if self._ends else bounded
 
@@ -250,7 +268,7 @@ class Workspace:
         from reconciler.store.held import read_held
         from reconciler.store.known import read_governed, read_suspended
 
-        held = replace(read_held(database), used=usage_of(plan, database, self.options.progress.say))
+        held = replace(read_held(database), used=usage_of(plan, database, self.project.root, self.options.progress.say))
         plan = with_status(plan, held)
         with self.options.progress.stage("Comparing access"):
             return with_effects(plan, partial(read_governed, database), partial(read_suspended, database))

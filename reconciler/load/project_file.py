@@ -225,6 +225,9 @@ class ProjectFile(Part):
     environments: Annotated[dict[Name, Environment], BeforeValidator(_empty_maps)] = Field(
         default_factory=dict, description="Named environments; where there are any, --env chooses one."
     )
+    default_environment: Name | None = Field(
+        None, description="The environment of commands that name none, neither by --env nor by RECONCILER_ENV."
+    )
     guards: GuardSettings = Field(default_factory=GuardSettings, description="What an apply is refused for.")
     ignore: Items[IgnoreRule] = Field((), description="Fields that others manage.")
     defaults: dict[str, dict[str, FreeJson]] = Field(
@@ -243,10 +246,14 @@ class ProjectFile(Part):
     external: Items[External] = Field((), description="Resources of other projects that may be referred to.")
 
     @model_validator(mode="after")
-    def _defaults_name_kinds(self) -> ProjectFile:
+    def _rules(self) -> ProjectFile:
         return settle(self, self._faults())
 
     def _faults(self) -> Iterator[Fault]:
+        if self.default_environment is not None and self.default_environment not in self.environments:
+            hint: str | None = near(self.default_environment, self.environments) or "name it under `environments`"
+            message = "`default_environment` is none of `environments`"
+            yield Fault(("default_environment",), "unknown-environment", message, hint)
         for key, values in self.defaults.items():
             kind = BY_PLURAL.get(key) or KINDS.get(key)
             if kind is None:

@@ -45,6 +45,7 @@ def _settings_of(file: ProjectFile) -> Settings:
             name: Environment(one.database, tuple(one.overlays), _schemes(one.schemes))
             for name, one in file.environments.items()
         },
+        file.default_environment,
         Guards(guards.max_deletes, guards.max_delete_percent, guards.outside == "overwrite", frozenset(guards.refuse)),
         tuple(
             IgnoreRule(

@@ -96,6 +96,7 @@ class Settings(Struct, frozen=True):
     database: str | None = None
     include: tuple[Include, ...] = ()
     environments: Mapping[str, Environment] = {}
+    default_environment: str | None = None
     guards: Guards = Guards()
     ignore: tuple[IgnoreRule, ...] = ()
     defaults: frozenset[str] = frozenset()

@@ -119,8 +119,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
 async def _opened(ledger: Ledger, store: Database) -> bytes:
     """Make the store ready, and return the key that it hashes values with. Raises DatabaseFailed."""
     try:
-        if store.path is not None:
-            store.path.parent.mkdir(parents=True, exist_ok=True)
+        store.make_folder()
         return await ledger.values_key()
     except ReconcilerError:
         raise

@@ -181,7 +181,7 @@ def writing(database: Database, wait_seconds: float, create: bool = False) -> It
         with translated(database):
             if database.is_sqlite:
                 if create:
-                    _make_folder(database)
+                    database.make_folder()
                 engine = _sqlite(database, "rwc" if create else "rw", wait_seconds)
             else:
                 engine = _postgresql(database, wait_seconds, database.bounds.lease, opened)
@@ -194,16 +194,6 @@ def writing(database: Database, wait_seconds: float, create: bool = False) -> It
         if not begun and any(one.seconds_late is not None for one in opened):
             raise LockNotHad(f"{database.display}: no connection could be had in time") from None
         raise
-
-
-def _make_folder(database: Database) -> None:
-    assert database.path is not None
-    folder = database.path.parent
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.name == ".reconciler":
-        (folder / ".gitignore").write_text("*\n")
 
 
 def set_wait(connection: Connection, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from math import inf
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.store.bounds import Bounds
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 EXPECTED = "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user@host:5432/database"
 
 MASK = "***"
+OWN_FOLDER = ".reconciler"
+"""The folder that is made for a database, beside the manifests; git ignores it."""
 
 
 class Database(Struct, frozen=True):
@@ -60,6 +63,31 @@ class Database(Struct, frozen=True):
             return True
         except OSError:
             return False
+
+    @property
+    def lacks_folder(self) -> bool:
+        """Whether its file has no folder to lie in; a folder of our own, `.reconciler`, is made for it."""
+        if self.path is None or self.path.parent.is_dir():
+            return False
+        folder = self.path.parent
+        return folder.name != OWN_FOLDER or not folder.parent.is_dir()
+
+    def make_folder(self) -> None:
+        """Make `.reconciler` where the file is to lie in it. Raises ReconcilerError for any other folder, OSError."""
+        if self.lacks_folder:
+            raise self.without_folder()
+        if self.path is not None and not self.path.parent.is_dir():
+            self.path.parent.mkdir(exist_ok=True)
+            (self.path.parent / ".gitignore").write_text("*\n")
+
+    def without_folder(self) -> ReconcilerError:
+        """Return the error for a file whose folder is missing: a misspelt path would otherwise begin a new database."""
+        folder = self.path.parent if self.path is not None else Path()
+        return ReconcilerError(
+            f"{self.display} can't be used: there is no folder {folder}",
+            code="database-unreachable",
+            hint=f"correct the database's URL, or make the folder: mkdir -p {shlex.quote(str(folder))}",
+        )
 
     @property
     def is_shared(self) -> bool:

@@ -9,7 +9,7 @@ DATABASES = {("reconciler.store.connect", "writing"), ("reconciler.runtime.parts
 NO_RESULTS = {
     ("reconciler.load.cache", "_replace"),
     ("reconciler.cli.pipeline", "_append"),
-    ("reconciler.store.connect", "_make_folder"),
+    ("reconciler.store.url", "Database.make_folder"),
     ("reconciler.runtime.ledger.sqlite", "opened"),
 }
 """They make files that are no result of a command: a cache, outputs of a step of a pipeline, databases."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.options import common_by, print_json
+from reconciler.cli.options import PROJECT, common_by, print_json
 from reconciler.cli.secrets.place import SecretsPlace, place
 from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, require_outside_of_git, ring
 from reconciler.cli.workspace import Options, Workspace
@@ -35,7 +35,7 @@ def keys() -> None:
     help="The new file, mode 0600.",
 )
 @click.option("--transit", metavar="MOUNT/NAME", help="A new key of Vault's transit engine, which never leaves it.")
-@common_by()
+@common_by(takes=PROJECT)
 def create_command(options: Options, out: Path | None, transit: str | None) -> int:
     """Write a new key to FILE, or make one in Vault. Keep a file out of git, and give it to whoever plans and applies."""
     if (out is None) == (transit is None):
@@ -99,7 +99,7 @@ def list_command(options: Options) -> int:
 
 
 @keys.command("add")
-@common_by()
+@common_by(takes=PROJECT)
 def add_command(options: Options) -> int:
     """Add a new key to the key file, decrypt-only: known everywhere before anything is sealed with it."""
     file = _file(options)
@@ -111,7 +111,7 @@ def add_command(options: Options) -> int:
 
 @keys.command("promote")
 @click.argument("key")
-@common_by()
+@common_by(takes=PROJECT)
 def promote_command(options: Options, key: str) -> int:
     """Make KEY the primary one: from now on secrets are sealed, and plans signed, with it."""
     file = _file(options)
