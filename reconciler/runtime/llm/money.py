@@ -66,7 +66,7 @@ def bound(
     out = output_bound(request, facts, route_output)
     if out is None:
         return _no_window(request, deployment, "the request says no bound on its output")
-    cost = None if facts.price is None else most_cost(facts.price, given.tokens, out.tokens, _service(request))
+    cost = None if facts.price is None else most_cost(facts.price, given.tokens, out.tokens, service_of(request))
     return Bound(given.tokens, out.tokens, cost, given.size, out.limit_to)
 
 
@@ -75,7 +75,8 @@ def _no_window(request: ModelRequest, deployment: Deployment, why: str) -> Unbou
     return Unbounded("bound-unknown", f"{why}, and the context window of {name} is not known")
 
 
-def _service(request: ModelRequest) -> str:
+def service_of(request: ModelRequest) -> str:
+    """Return the service tier that a request asks for, "" where it leaves that open."""
     found = request.body.get("service_tier")
     return found if isinstance(found, str) else ""
 
@@ -133,20 +134,28 @@ class Try(NamedTuple):
     seconds: float
 
 
-def hold(one: Try, levels: Sequence[Level], bound: Bound) -> Hold | Unbounded:
-    """Return what a try has to reserve. ``levels`` are those of ``limits.levels_of_try``, and get their amounts here."""
+def hold(one: Try, levels: Sequence[Level], bound: Bound, expected: Bound | None = None) -> Hold | Unbounded:
+    """Return what a try has to reserve. ``levels`` are those of ``limits.levels_of_try``, and get their amounts here.
+
+    ``expected`` (``Expected.of``) is what levels with `reserve: expected` hold in place of the bound.
+    """
     integration, model = one.deployment.integration, one.deployment.model
     if bound.cost is None and any(level.unit == "cost" for level in levels):
         return Unbounded(
             "price-unknown", f"{integration.name}: the price of {model} is not known, and a limit counts cost"
         )
-    amounts = {"tokens": bound.tokens, "cost": bound.cost or 0}
     return Hold(
         *(one.call, one.number, integration.known.address.tenant, one.caller, one.route, model, integration.name),
         integration.known.uid,
-        tuple(level._replace(amount=amounts.get(level.unit, 1)) for level in levels),
+        tuple(_with_amount(level, expected if level.expected and expected is not None else bound) for level in levels),
         *(one.seconds, bound.tokens, bound.cost),
     )
+
+
+def _with_amount(level: Level, bound: Bound) -> Level:
+    if level.unit == "tokens":
+        return level._replace(amount=bound.tokens)
+    return level._replace(amount=bound.cost or 0) if level.unit == "cost" else level
 
 
 def billed(hold: Hold, usage: Usage, price: Price | None) -> Settlement:
