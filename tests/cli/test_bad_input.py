@@ -20,7 +20,7 @@ from tests.conftest import ROOT, command_environment
 from tests.load.bad import manifest, project, resources, syntax
 from tests.load.bad.case import CANARY, Case, Found
 
-SECONDS = 2.0
+SECONDS = 8.0
 MEGABYTES = 300
 TABLES = {
     "syntax": syntax.SYNTAX,

@@ -314,7 +314,7 @@ def test_whatever_git_has_started_ends_with_it(
         began = time.monotonic()
         with pytest.raises(asking.Unavailable, match=r"within 0\.5 s"):
             asking.is_ancestor(repository.folder, "a" * 40, "b" * 40)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         assert select.select([reader], [], [], 5)[0], "what it started lives on"
         assert os.read(reader, 1) == b""  # the end: nobody holds the other side open
     finally:

@@ -16,7 +16,7 @@ from tests.runtime.calls import resource
 HEAVY = "[ab]*a[ab]{3000}c"
 TEXT = "".join(Random(1).choice("ab") for _ in range(100_000))
 BOT = Identity("bot", {})
-BOUND_SECONDS = 3.0
+BOUND_SECONDS = 8.0
 """What is bounded takes a tenth of a second, and what is not, ten or more."""
 
 
@@ -62,12 +62,12 @@ def test_a_pattern_weighs_what_its_repetitions_say(pattern: str, least: int) -> 
     ],
 )
 def test_a_heavy_pattern_takes_little_text(parameters: dict[str, Any], body: Any, given: dict[str, Any]) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     found = inputs(parameters, body).bind(given, BOT)
     assert found == (
         Unfit("arguments", "expected less text: holding it against the patterns here would take too long"),
     )
-    assert time.monotonic() - begun < BOUND_SECONDS
+    assert time.process_time() - begun < BOUND_SECONDS
 
 
 def test_a_claim_is_held_against_no_heavy_pattern() -> None:
@@ -84,9 +84,9 @@ def test_much_text_fits_a_light_pattern() -> None:
 def test_a_long_list_is_held_against_a_long_set_at_once() -> None:
     """One by one, 100,000 items against 500 values stalled all agents for half a minute."""
     told = inputs({"x": {"type": "array", "items": "string", "enum": [f"v{number}" for number in range(500)]}})
-    begun = time.monotonic()
+    begun = time.process_time()
     assert isinstance(told.bind({"x": ["v499"] * 100_000}, BOT), Bound)
-    assert time.monotonic() - begun < BOUND_SECONDS
+    assert time.process_time() - begun < BOUND_SECONDS
 
 
 @pytest.mark.parametrize(("value", "fits"), [(1, True), (1.0, True), (True, False), (2, False)])

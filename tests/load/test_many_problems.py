@@ -50,4 +50,4 @@ def test_beginnings_of_keys_take_linear_time() -> None:
     text = "-----BEGIN PRIVATE KEY-----" * 9_000
     begun = time.process_time()
     assert secrets_in(text)
-    assert time.process_time() - begun < 3
+    assert time.process_time() - begun < 10

@@ -18,7 +18,7 @@ NAMES = [f"connector-{number}" for number in range(1000)]
 def test_the_nearest_of_many_names(pattern: str) -> None:
     start = time.process_time()
     assert [nearest(pattern.format(number), NAMES) for number in range(100)] == NAMES[:100]
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 6
     assert nearest("something-else", NAMES) is None
 
 

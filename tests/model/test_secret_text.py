@@ -183,4 +183,4 @@ def test_no_text_takes_long(part: str) -> None:
     """Linear: nothing in the patterns goes back over a long text again and again."""
     began = time.process_time()
     secrets_in(part * (60_000 // len(part)))
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 4

@@ -135,7 +135,7 @@ def test_evidence_in_a_black_hole(db: Db, pg: Db, folder: Path) -> None:
         proxy.hole.set()
         began = time.monotonic()
         assert answer(server) == 503
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         until(server, 503, 1, "no evidence")
         proxy.heal()
         until(server, 200, 12)

@@ -111,7 +111,7 @@ def test_the_outcome_of_a_write_is_true(postgres_server: str, word: bytes, mode:
 @pytest.mark.parametrize("word", [b"user", b"pg_roles", b"BEGIN", b"to_json"])
 def test_a_server_that_falls_silent_holds_nobody(postgres_server: str, word: bytes) -> None:
     said, took = outcome(postgresql_place(postgres_server), when(word, SILENT), template("SELECT 1 AS one"), 0.5)
-    assert (said, took < 2.0) == ("timeout", True)
+    assert (said, took < 8) == ("timeout", True)
 
 
 def test_cancelling_comes_back_from_a_silent_server(postgres_server: str) -> None:
@@ -121,6 +121,6 @@ def test_cancelling_comes_back_from_a_silent_server(postgres_server: str) -> Non
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await connection.run(call(connector, template("SELECT 1 AS one"), {}, 60.0))
-            assert time.monotonic() - begun < 2.0
+            assert time.monotonic() - begun < 8
 
     asyncio.run(main())

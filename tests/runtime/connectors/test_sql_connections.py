@@ -95,12 +95,12 @@ def test_waiting_for_a_connection_has_the_same_deadline(postgres_server: str) ->
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS c FROM n"
 
     async def work(connection: Connection, connector: Resource) -> None:
-        first = asyncio.create_task(connection.run(call(connector, template(endless), {}, 1.0)))
+        first = asyncio.create_task(connection.run(call(connector, template(endless), {}, 3.0)))
         await asyncio.sleep(0.1)
         begun = time.monotonic()
         with pytest.raises(Failed) as caught:
             await connection.run(call(connector, template("SELECT 1 AS one"), {}, 0.2))
-        assert (caught.value.outcome, time.monotonic() - begun < 0.6) == ("timeout", True)
+        assert (caught.value.outcome, time.monotonic() - begun < 2.5) == ("timeout", True)
         with pytest.raises(Failed):
             await first
         answer = await connection.run(call(connector, template("SELECT 1 AS one"), {}))

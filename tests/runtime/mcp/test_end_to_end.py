@@ -157,14 +157,14 @@ def test_one_tool_is_frozen_and_another_has_a_limit(db: Db, folder: Path) -> Non
             await asyncio.to_thread(server.command, "freeze", "acme/tool/web/add", "--reason", "incident 7")
             begun = time.monotonic()
             while "web__add" in await names(client):
-                assert time.monotonic() - begun < 1.0
+                assert time.monotonic() - begun < 5
                 await asyncio.sleep(0.02)
             assert (await refused(client, "web__add", a=1, b=1))[1]["code"] == "not-found"
             assert (await client.call_tool("web__fail", {"text": "x"})).is_error
             await asyncio.to_thread(server.command, "unfreeze", "acme/tool/web/add", "--reason", "over")
             begun = time.monotonic()
             while "web__add" not in await names(client):
-                assert time.monotonic() - begun < 1.0
+                assert time.monotonic() - begun < 5
                 await asyncio.sleep(0.02)
             assert (await client.call_tool("web__add", {"a": 1, "b": 1})).structured_content == {"result": 2}
 

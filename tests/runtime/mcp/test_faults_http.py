@@ -221,7 +221,7 @@ def test_first_contact_is_bounded(fault: faults.Fault, at: str, monkeypatch: pyt
             begun = time.monotonic()
             with pytest.raises(Failed):
                 await asyncio.wait_for(client.tools(), 20)
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 12
             await client.close()
 
     asyncio.run(scenario())

@@ -130,7 +130,7 @@ def test_a_server_that_reads_nothing_is_asked_no_more(monkeypatch: pytest.Monkey
             begun = time.monotonic()
             calls = (run("look", {"bad": text}, seconds=1.0) for _ in range(20))
             found = await asyncio.gather(*calls, return_exceptions=True)
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 15
             assert {getattr(one, "code", one) for one in found} == {"timeout", "overloaded"}
 
     asyncio.run(scenario())
