@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from math import ceil
 
@@ -40,6 +40,8 @@ class Breakers:
     ) -> None:
         self._clock, self._spread = clock, spread
         self._breakers: dict[Key, _Breaker] = {}
+        self.opened: Counter[str] = Counter()
+        """How often breakers of a tenant opened."""
 
     def note(self, target: Target, code: str, status: int | None) -> None:
         """Count a call that ended: connect failures and 5xx for the connector, timeouts for the target.
@@ -81,9 +83,9 @@ class Breakers:
         self._open(one)
 
     @property
-    def open(self) -> int:
-        """How many are open."""
-        return sum(one.open_until is not None for one in self._breakers.values())
+    def open(self) -> Counter[str]:
+        """How many breakers of each tenant are open."""
+        return Counter(key[0] for key, one in [*self._breakers.items()] if one.open_until is not None)
 
     def _fail(self, target: Target, name: str) -> None:
         key, now = (target.tenant, target.connector.known.uid, name), self._clock()
@@ -91,6 +93,7 @@ class Breakers:
         one.connector = target.connector
         one.failures.append(now)
         if one.open_until is None and len(one.failures) == FAILURES and now - one.failures[0] <= WINDOW_SECONDS:
+            self.opened[target.tenant] += 1
             self._open(one)
 
     def _open(self, one: _Breaker) -> None:

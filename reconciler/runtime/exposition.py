@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from reconciler.runtime.breakers import Breakers
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.metrics import BUCKETS, Histogram, Metrics
 from reconciler.runtime.source import Source
@@ -25,23 +26,32 @@ class Gauges(NamedTuple):
     free_bytes: int
     store_alarm: bool
     evidence_failures: int
+    breakers_open: Mapping[str, int] = {}
+    """By tenant."""
+    breakers_opened: Mapping[str, int] = {}
 
 
 NO_GAUGES = Gauges(0, False, 0, -1, False, 0)
 
 
-def gauges_of(ledger: Ledger, source: Source) -> Gauges:
+def gauges_of(ledger: Ledger, source: Source, breakers: Breakers) -> Gauges:
     """Return the gauges of this moment."""
     space = ledger.space
     free = -1 if space.free is None else space.free
     short = ledger.is_short_of_space
-    return Gauges(len(ledger.open), source.is_fresh, space.used, free, short, ledger.failures)
+    opened = dict(breakers.opened)
+    return Gauges(len(ledger.open), source.is_fresh, space.used, free, short, ledger.failures, breakers.open, opened)
 
 
 def exposed(metrics: Metrics, gauges: Gauges = NO_GAUGES) -> str:
     """Return the text of one scrape."""
     collector: Any = _Collector(metrics, gauges)
     return str(generate_latest(collector), "utf-8")
+
+
+def families(metrics: Metrics, gauges: Gauges) -> Iterator[Metric]:
+    """Yield the same as the library's values, for another format."""
+    return _Collector(metrics, gauges).collect()
 
 
 class _Collector:
@@ -71,13 +81,21 @@ class _Collector:
         for labels, n in sorted(metrics.refused.items()):
             refused.add_metric(labels, n)
         yield refused
-        requests = {(surface, f"{hundreds}xx"): one for (surface, hundreds), one in metrics.seconds.items()}
+        requests = {(surface, f"{hundreds}xx"): one for (surface, hundreds), one in [*metrics.seconds.items()]}
         text = "Durations of requests by surface and status; streams are not counted."
         yield _seconds("reconciler_request_seconds", text, ("surface", "status"), requests)
         text = "Durations of calls that ran, by type of target and outcome."
         yield _seconds("reconciler_call_seconds", text, ("target", "outcome"), metrics.ran)
         yield CounterMetricFamily(
             "reconciler_evidence_failures_total", "Flushes of evidence that failed.", gauges.evidence_failures
+        )
+        yield _by_tenant(
+            GaugeMetricFamily("reconciler_breakers_open", "Breakers that are open.", labels=("tenant",)),
+            gauges.breakers_open,
+        )
+        yield _by_tenant(
+            CounterMetricFamily("reconciler_breakers_opened_total", "Breakers that opened.", labels=("tenant",)),
+            gauges.breakers_opened,
         )
         for name, text, value in (
             ("reconciler_calls_open", "Calls that run.", gauges.calls_open),
@@ -91,6 +109,12 @@ class _Collector:
             ("reconciler_snapshot_fresh", "1 while the snapshot of live state is fresh.", gauges.snapshot_fresh),
         ):
             yield GaugeMetricFamily(name, text, value)
+
+
+def _by_tenant(family: GaugeMetricFamily | CounterMetricFamily, found: Mapping[str, int]) -> Metric:
+    for tenant, n in sorted(found.items()):
+        family.add_metric((tenant,), n)
+    return family
 
 
 def _seconds(name: str, text: str, labels: tuple[str, str], found: Mapping[tuple[str, str], Histogram]) -> Metric:

@@ -17,7 +17,7 @@ from reconciler.access.target import Target
 from reconciler.codes import Code
 from reconciler.failpoints import armed
 from reconciler.model.target import Bound, Unfit
-from reconciler.runtime import gate
+from reconciler.runtime import gate, tracing_calls
 from reconciler.runtime.approvals import Approvals, Pending, Wanted
 from reconciler.runtime.breakers import Breakers
 from reconciler.runtime.call import Answer, Call, Failed, Judge, Subject, ValuesRefused
@@ -258,7 +258,9 @@ class Mediator:
         """Return the id of the evidence of this refusal."""
         self.metrics.calls["repeated" if decision.reason == "repeated" else "denied"] += 1
         generation = generation_of(in_force, decision)
-        return self.ledger.deny(denial_of(evidence_id, caller, ask, decision, generation, Said(gate.name(run), detail)))
+        denial = denial_of(evidence_id, caller, ask, decision, generation, Said(gate.name(run), detail))
+        tracing_calls.denied(denial, evidence_id := self.ledger.deny(denial))
+        return evidence_id
 
     def intent(
         self,
@@ -291,6 +293,7 @@ class Mediator:
             roles=tuple(sorted(caller.roles)),
             project=call.target.chain[0].known.project or "",
             chain=call.target.path,
+            trace=tracing_calls.trace_id(),
         )
 
     async def _admit(
@@ -361,6 +364,7 @@ class Mediator:
             told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
             reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
             self.ledger.settle(told if reached else told._replace(charged=intent))
+            tracing_calls.ended(intent, call.target.tool, told, seconds)
             self.uses.note(call.target, ended.outcome)
             self.breakers.note(call.target, ended.code, ended.status)
             self.incidents.note(call.target, ended.code)

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.access.judge import asks_approvals
 from reconciler.errors import ReconcilerError
@@ -32,11 +33,16 @@ from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Source
 from reconciler.runtime.threads import in_thread
+from reconciler.runtime.tracing import Tracer
+from reconciler.runtime.tracing_settings import started
 from reconciler.runtime.workers import WORKERS, Accesses, Tools
 from reconciler.store.failures import DatabaseFailed
 from reconciler.store.marks import control_of
 from reconciler.store.url import Database
 from reconciler.store.watch import Watch
+
+if TYPE_CHECKING:
+    from reconciler.runtime.tracing_otel import Otel
 
 log = logging.getLogger("reconciler.runtime")
 CLOSE_SECONDS = 2.0
@@ -56,6 +62,8 @@ class Parts(NamedTuple):
     mediator: Mediator
     metrics: Metrics
     outbox: Outbox
+    tracer: Tracer | None = None
+    """What begins spans; None where no telemetry is exported."""
 
 
 def backend_of(store: Database) -> Backend:
@@ -95,6 +103,11 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
         log.warning(NO_KEY)
     source.changed = mediator.cancel_frozen
     ledger.start()
+    telemetry = started(os.environ)
+    if telemetry is not None:
+        from reconciler.runtime.exposition import families, gauges_of  # its library takes time, and no call needs it
+
+        telemetry.watch(lambda: families(metrics, gauges_of(ledger, source, mediator.breakers)))
     # what is here now stays; what calls leave behind has to go, other than in a command that ends soon
     gc.collect()
     gc.freeze()
@@ -103,17 +116,25 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     tools = Tools(setup, source, pools, accesses, outbox, mediator.uses, mediator.breakers, mediator.incidents)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
-        yield Parts(source, ledger, pools, mediator, metrics, outbox)
+        yield Parts(source, ledger, pools, mediator, metrics, outbox, telemetry)
     finally:
         for task in tasks:
             task.cancel()
         await source.close()
         await ledger.close()
+        exporting = asyncio.create_task(_exported(telemetry))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await pools.close()
                 await accesses.write(everything=True)
+                await exporting
+        exporting.cancel()
         await PROCESSES.end_all()
+
+
+async def _exported(telemetry: Otel | None) -> None:
+    if telemetry is not None:
+        await in_thread(telemetry.close, CLOSE_SECONDS)
 
 
 async def _opened(ledger: Ledger, store: Database) -> bytes:

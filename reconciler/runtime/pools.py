@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from msgspec import Struct, field
 
 from reconciler.access.resource import Resource
+from reconciler.runtime import tracing
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Open, Resolve, Surroundings
 from reconciler.runtime.mcp.seen import Seen
 from reconciler.secrets.scrub import Scrubber
@@ -46,7 +47,11 @@ class Pools:
     async def run(self, evidence_id: str, call: Call) -> Answer:
         """Run a call on a connection of the pool. Raises Failed."""
         async with self.using(evidence_id, call.tenant, call.connector) as connection:
-            return await connection.run(call)
+            body = call.connector.body
+            if body["type"] != "sql":
+                return await connection.run(call)  # which traces each request that it sends
+            with tracing.part("database", body["dialect"], _attributes, call):
+                return await connection.run(call)
 
     @contextlib.asynccontextmanager
     async def using(self, evidence_id: str, tenant: str, connector: Resource) -> AsyncIterator[Connection]:
@@ -139,6 +144,10 @@ class Pools:
         if way.connection is not None:
             with contextlib.suppress(Exception):
                 await way.connection.close()
+
+
+def _attributes(call: Call) -> tracing.Attributes:
+    return {"db.system.name": call.connector.body["dialect"]}
 
 
 def _key(tenant: str, connector: Resource) -> Key:

@@ -45,6 +45,7 @@ from reconciler.runtime.surfaces.offer import AllTools
 from reconciler.runtime.surfaces.openapi import openapi
 from reconciler.runtime.surfaces.operator import OperatorEntrance, OperatorsApi
 from reconciler.runtime.surfaces.problem import Json
+from reconciler.runtime.surfaces.traced import MCP_PATH, McpSpans, Traced
 from reconciler.runtime.tokens import Tokens
 
 log = logging.getLogger("reconciler.runtime")
@@ -174,21 +175,24 @@ def _uvicorn(one: Listening) -> uvicorn.Config:
 
 def agents_app(setup: Setup, parts: Parts) -> Guard:
     """Return the application of the listener for agents."""
-    settings = setup.settings
+    settings, tracer = setup.settings, parts.tracer
+    spans = McpSpans(tracer, "tcp") if tracer is not None else None
     discovery = Discovery(settings.agents, settings.issuers)
     routes = [
         *agents.routes(parts.mediator),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
-        Route("/mcp/planes/{name}", PlanesOverHttp(parts.mediator)),
+        Route("/mcp/planes/{name}", PlanesOverHttp(parts.mediator, spans)),
         *[Route(path, _metadata(discovery)) for path in METADATA_PATHS],
     ]
     app = Starlette(routes=routes, exception_handlers=agents.HANDLERS)
     app.router.redirect_slashes = False
     entrance = AgentEntrance(parts.source, Tokens(settings.issuers, discovery.audiences), discovery)
     tools = AllTools(parts.mediator, settings.agents.discovery == "search")
-    hot = HotPaths({"/mcp": McpOverHttp(Mcp(parts.mediator, tools))}, agents.calling(parts.mediator), app)
-    return Guard(hot, settings.agents, settings.door, entrance, parts.metrics)
+    mcp = McpOverHttp(Mcp(parts.mediator, tools, spans))
+    hot = HotPaths({MCP_PATH: mcp}, agents.calling(parts.mediator), app)
+    answering = hot if tracer is None else Traced(hot, tracer)
+    return Guard(answering, settings.agents, settings.door, entrance, parts.metrics)
 
 
 def operators_app(setup: Setup, parts: Parts) -> Guard:
@@ -199,7 +203,7 @@ def operators_app(setup: Setup, parts: Parts) -> Guard:
         # imported by the first scrape: a server without one needs neither its time nor its memory
         from reconciler.runtime.exposition import exposed, gauges_of
 
-        return exposed(parts.metrics, gauges_of(parts.ledger, parts.source))
+        return exposed(parts.metrics, gauges_of(parts.ledger, parts.source, parts.mediator.breakers))
 
     async def check(tenant: str, resource: Resource) -> Check | None:
         return await check_of(tenant, resource, parts.pools, starts=True)
@@ -268,7 +272,8 @@ async def serve_stdio(setup: Setup, tenant: str, caller: str) -> None:
             raise Failed("unknown-caller", f"there is no caller {tenant}/{caller}")
         with own_streams() as (reader, writer):
             tools = AllTools(parts.mediator, setup.settings.agents.discovery == "search")
-            await Stdio(Mcp(parts.mediator, tools), who, writer).serve(lines_of(reader))
+            spans = McpSpans(parts.tracer, "pipe") if parts.tracer is not None else None
+            await Stdio(Mcp(parts.mediator, tools, spans), who, writer).serve(lines_of(reader))
 
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:

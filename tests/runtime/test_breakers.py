@@ -54,7 +54,7 @@ def test_five_failures_in_ten_seconds_open_it(breakers: Breakers, clock: Clock) 
     clock.now += 10
     fail(breakers, 1)
     assert breakers.retry_after(target()) == 10
-    assert breakers.open == 1
+    assert (breakers.open, breakers.opened) == ({"acme": 1}, {"acme": 1})
 
 
 def test_five_failures_in_more_than_that_do_not(breakers: Breakers, clock: Clock) -> None:

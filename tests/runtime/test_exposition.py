@@ -15,6 +15,8 @@ KINDS = {
     "reconciler_request_seconds": "histogram",
     "reconciler_call_seconds": "histogram",
     "reconciler_evidence_failures": "counter",
+    "reconciler_breakers_open": "gauge",
+    "reconciler_breakers_opened": "counter",
     "reconciler_calls_open": "gauge",
     "reconciler_store_bytes": "gauge",
     "reconciler_store_free_bytes": "gauge",
@@ -37,7 +39,7 @@ def test_a_scrape_has_what_was_counted() -> None:
     metrics.took("http", 204, 0.002)
     metrics.took("http", 503, 0.2)
     metrics.ended("tool", "timeout", 7.0)
-    found = samples(exposed(metrics, Gauges(2, True, 5 * 2**40, -1, True, 7)))
+    found = samples(exposed(metrics, Gauges(2, True, 5 * 2**40, -1, True, 7, {"acme": 1}, {"acme": 4})))
     assert found["reconciler_calls_total", "success"] == 3
     assert found["reconciler_upstream_responses_total", "404"] == 1
     assert found["reconciler_refused_requests_total", "not-found", "http", 'a"\\\n'] == 2
@@ -49,6 +51,8 @@ def test_a_scrape_has_what_was_counted() -> None:
     assert [found[f"reconciler_store_{name}",] for name in ("free_bytes", "alarm")] == [-1, 1]
     assert found["reconciler_snapshot_fresh",] == 1
     assert found["reconciler_evidence_failures_total",] == 7
+    assert found["reconciler_breakers_open", "acme"] == 1
+    assert found["reconciler_breakers_opened_total", "acme"] == 4
 
 
 def test_buckets_add_up() -> None:

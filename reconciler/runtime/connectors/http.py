@@ -18,6 +18,7 @@ from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_sessi
 from reconciler.runtime.connectors.http_request import Request, request_of
 from reconciler.runtime.connectors.oauth import Wanted
 from reconciler.runtime.threads import aside
+from reconciler.runtime.tracing import Attributes, Part, part
 from reconciler.strict_json import NotStrict
 
 _PASSING = frozenset({429, 502, 503, 504})
@@ -122,6 +123,10 @@ class _Http:
         return reply.status in _REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
 
     async def _once(self, call: Call, request: Request) -> _Reply:
+        with part("http-client", request.method, _attributes, call, request) as tried:
+            return await self._sent(call, request, tried)
+
+    async def _sent(self, call: Call, request: Request, tried: Part) -> _Reply:
         session = self._session = self._session or guarded_session(
             self._body["network_exceptions"], self._around.permits
         )
@@ -131,9 +136,16 @@ class _Http:
         )
         call.effect = True
         async with session.request(
-            request.method, as_it_is(request.url), headers=request.headers, data=request.body, allow_redirects=False
+            request.method,
+            as_it_is(request.url),
+            headers=tried.beside(request.headers),
+            data=request.body,
+            allow_redirects=False,
         ) as response:
+            tried.note({"http.response.status_code": response.status})
             seconds = retry_after(response)
+            if response.status >= 400:
+                tried.fail(str(response.status))
             if _failing(response.status):
                 return _Reply(None, response.status, seconds)
             if why := _unreadable(response):
@@ -147,6 +159,16 @@ class _Http:
                     raise Failed("too-large", "the response is larger than allowed", _after(request), response.status)
             content = {"status": response.status, "body": await aside(len(data), _content, data, response, request)}
             return _Reply(Answer(content, None, len(data), status=response.status), response.status, seconds)
+
+
+def _attributes(call: Call, request: Request) -> Attributes:
+    """Return what a trace shows of a request: the path as the template has it, since the one that is sent holds values."""
+    return {
+        "http.request.method": request.method,
+        "url.template": call.operation.body["path"],
+        "server.address": request.host,
+        "server.port": request.port,
+    }
 
 
 def _after(request: Request) -> str:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from reconciler.kinds.connector.mcp_definition import Definition, Malformed, definition_of
 from reconciler.model.characters import visible
@@ -26,6 +27,7 @@ from reconciler.runtime.mcp.messages import (
     header_value,
     initialized,
 )
+from reconciler.runtime.tracing import METHOD, OPERATION, TOOL, TOOL_ERROR, Attribute, Attributes, part
 from reconciler.strict_json import Unreadable
 
 START_SECONDS = 30.0
@@ -33,6 +35,7 @@ LONGEST_NAME = 128
 """Characters of a tool's name in a report of a malformed one."""
 MOST_PAGES, MOST_TOOLS, MOST_BYTES = 100, 5_000, 16 * 2**20
 """Of one list of tools, all pages together."""
+_CALL = "tools/call"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -96,7 +99,7 @@ class Client:
         """
         sent = {f"Mcp-Param-{header}": header_value(arguments.get(name)) for name, header in headers.items()}
         given = {name: value for name, value in sent.items() if value is not None}
-        return await self._ask("tools/call", {"name": tool, "arguments": dict(arguments)}, deadline, most, given)
+        return await self._ask(_CALL, {"name": tool, "arguments": dict(arguments)}, deadline, most, given)
 
     async def close(self) -> None:
         if self._contact is not None:
@@ -110,15 +113,19 @@ class Client:
         for is_last in (False, True):
             server = await self.server(deadline)
             try:
-                own = _labelled(server, method, params) if server.is_modern else _NONE
-                whole = {**params, "_meta": envelope(server.protocol)} if server.is_modern else params
-                result, _ = await self.channel.ask(method, whole, server, deadline, most, {**own, **headers})
+                with part("mcp-client", method, _attributes, self.channel.reached, server, method, params) as asked:
+                    own = _labelled(server, method, params) if server.is_modern else _NONE
+                    meta = asked.beside(envelope(server.protocol) if server.is_modern else _NONE)
+                    whole = {**params, "_meta": meta} if meta else params
+                    labelled = asked.beside({**own, **headers})
+                    result, _ = await self.channel.ask(method, whole, server, deadline, most, labelled)
+                    if method == _CALL and result.get("isError") is True:
+                        asked.fail(TOOL_ERROR)
+                    return result
             except SessionLost:
                 if is_last:
                     raise Failed("upstream-failed", "the server does not keep its sessions", "failure") from None
                 self._server = None if self._server is server else self._server
-            else:
-                return result
         raise AssertionError
 
     async def _begin(self, deadline: float) -> Server:
@@ -156,8 +163,20 @@ class Client:
 
 def _labelled(server: Server, method: str, params: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers by which a modern request over HTTP says what it is."""
-    named = header_value(params["name"]) if method == "tools/call" else None
+    named = header_value(params["name"]) if method == _CALL else None
     return {"Mcp-Method": method, **({"Mcp-Name": named} if named is not None else {})}
+
+
+def _attributes(reached: str, server: Server, method: str, params: Mapping[str, Any]) -> Attributes:
+    """Return what a trace shows of a request; of what was reached the host alone."""
+    found: dict[str, Attribute] = {METHOD: method, "mcp.protocol.version": server.protocol}
+    if method == _CALL:
+        found |= {OPERATION: "execute_tool", TOOL: params["name"]}
+    parts = urlsplit(reached)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return {**found, "network.transport": "pipe"}
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {**found, "network.transport": "tcp", "server.address": parts.hostname, "server.port": port}
 
 
 def _name_of(told: Any) -> str:

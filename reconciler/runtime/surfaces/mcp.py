@@ -30,6 +30,8 @@ from reconciler.runtime.surfaces.mcp_wire import (
 from reconciler.runtime.surfaces.offer import AllTools, ToolOffer, listing
 from reconciler.runtime.surfaces.search import CALL, FIND, LONGEST_QUERY, MOST_FOUND, SEARCH_TOOLS, USUAL, index_of
 from reconciler.runtime.surfaces.tools import done_of, refusal_of
+from reconciler.runtime.surfaces.traced import McpSpans
+from reconciler.runtime.tracing import TOOL_ERROR
 
 log = logging.getLogger("reconciler.runtime")
 NO_LABELS = Labels()
@@ -50,29 +52,40 @@ Method = Callable[[Caller, Request, Labels], Awaitable[dict[str, Any]]]
 class Mcp:
     """Requests of proved callers into results. It has no sessions: each request is decided anew.
 
-    ``offer`` is what it offers; without one, all that a caller may call.
+    ``offer`` is what it offers; without one, all that a caller may call. ``spans`` is None where nothing is traced.
     """
 
-    def __init__(self, mediator: Mediator, offer: ToolOffer | None = None) -> None:
-        self._mediator, self._offer = mediator, offer or AllTools(mediator)
+    def __init__(self, mediator: Mediator, offer: ToolOffer | None = None, spans: McpSpans | None = None) -> None:
+        self._mediator, self._offer, self._spans = mediator, offer or AllTools(mediator), spans
         shared: dict[str, Method] = {"tools/list": self._list_tools, "tools/call": self._call_tool}
         self._legacy: Mapping[str, Method] = {"initialize": _initialize, "ping": _ping, **shared}
         self._modern: Mapping[str, Method] = {"server/discover": _discover, **shared}
 
-    async def answer(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> Result:
-        """Return a result, in the era of the handshake. ``beside`` came beside the message. Raises Fault."""
-        return _written(await self._run(self._legacy, who, request, beside))
+    async def answer(self, who: Caller, request: Request, beside: Labels = NO_LABELS, trace: str = "") -> Result:
+        """Return a result, in the era of the handshake. ``beside`` and ``trace`` came beside the message. Raises Fault."""
+        return _written(await self._run(self._legacy, who, request, beside, trace))
 
-    async def answer_modern(self, who: Caller, request: Request, beside: Labels = NO_LABELS) -> Result:
+    async def answer_modern(self, who: Caller, request: Request, beside: Labels = NO_LABELS, trace: str = "") -> Result:
         """Return the same in the era without one, where results say how long they may be cached: no decision is. Raises Fault."""
         require_envelope(request)
         require_version(request.meta[VERSION_KEY], request.id)
-        result = await self._run(self._modern, who, request, beside)
+        result = await self._run(self._modern, who, request, beside, trace)
         meta = {**result.get("_meta", {}), SERVER_INFO_KEY: SERVER_INFO}
         hints = {} if request.method == "tools/call" else {"ttlMs": 0, "cacheScope": "private"}
         return _written({**result, **hints, "resultType": "complete", "_meta": meta})
 
     async def _run(
+        self, methods: Mapping[str, Method], who: Caller, request: Request, beside: Labels, trace: str
+    ) -> dict[str, Any]:
+        if self._spans is None:
+            return await self._answered(methods, who, request, beside)
+        with self._spans.of(request, methods, trace) as part:
+            result = await self._answered(methods, who, request, beside)
+            if result.get("isError"):
+                part.fail(TOOL_ERROR)
+            return result
+
+    async def _answered(
         self, methods: Mapping[str, Method], who: Caller, request: Request, beside: Labels
     ) -> dict[str, Any]:
         method = methods.get(request.method)

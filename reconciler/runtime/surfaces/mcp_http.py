@@ -36,10 +36,12 @@ from reconciler.runtime.surfaces.mcp_wire import (
 )
 from reconciler.runtime.surfaces.offer import PlaneTools
 from reconciler.runtime.surfaces.problem import REFUSED, problem
+from reconciler.runtime.surfaces.traced import McpSpans
 from reconciler.runtime.threads import aside
+from reconciler.runtime.tracing import TRACEPARENT
 
-RUN, KEY = RUN_HEADER.encode(), KEY_HEADER.encode()
-_READ = frozenset({b"accept", b"content-type", RUN, KEY, *ROUTING_HEADERS})
+RUN, KEY, TRACE = RUN_HEADER.encode(), KEY_HEADER.encode(), TRACEPARENT.encode()
+_READ = frozenset({b"accept", b"content-type", RUN, KEY, TRACE, *ROUTING_HEADERS})
 _STATUS: Mapping[int, int] = {PARSE_ERROR: 400, INVALID_REQUEST: 400}
 _MODERN_STATUS: Mapping[int, int] = {
     **_STATUS,
@@ -92,7 +94,7 @@ class McpOverHttp:
                 require_headers(message, headers)
             beside = _labels(message, headers)
             answering = self._mcp.answer_modern if modern else self._mcp.answer
-            result = await answering(who, message, beside)
+            result = await answering(who, message, beside, headers.get(TRACE, ""))
             return 200, write_result(message.id, result.text), result.refusal
         except Fault as fault:
             return (_MODERN_STATUS if modern else _STATUS).get(fault.code, 200), write_fault(fault), fault.refusal
@@ -109,12 +111,12 @@ class McpOverHttp:
 class PlanesOverHttp:
     """The same at a path for each plane, named by ``path_params``: its actions are the tools."""
 
-    def __init__(self, mediator: Mediator) -> None:
-        self._mediator = mediator
+    def __init__(self, mediator: Mediator, spans: McpSpans | None = None) -> None:
+        self._mediator, self._spans = mediator, spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         plane = PlaneTools(self._mediator, scope["path_params"]["name"])
-        await McpOverHttp(Mcp(self._mediator, plane))(scope, receive, send)
+        await McpOverHttp(Mcp(self._mediator, plane, self._spans))(scope, receive, send)
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[Headers, bytes]:

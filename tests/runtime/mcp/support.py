@@ -31,12 +31,12 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 @contextmanager
-def serving_sdk(*arguments: str) -> Iterator[int]:
+def serving_sdk(*arguments: str, server: str = SERVER) -> Iterator[int]:
     """Yield the port of a real server over HTTP."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number: int = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, SERVER, str(number), *arguments], stdout=-3, stderr=-3)
+    process = subprocess.Popen([sys.executable, server, str(number), *arguments], stdout=-3, stderr=-3)
     try:
         for _ in range(600):
             with socket.socket() as probe:
