@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli.notifying import tell_of
 from reconciler.cli.options import common_with, print_beside_plan, print_json, print_lines, print_pieces
+from reconciler.cli.pipeline import About, failing_in
 from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.drift.find import find_drift
 from reconciler.drift.tell import drift_event
@@ -42,7 +43,15 @@ def command(options: Options, pending: bool, metrics: Path | None, notify: bool)
     Tells what was created, changed and deleted outside, per field, with who and when. Reads only; exit 2 on drift. The
     working tree does not matter, but the `ignore` rules of reconciler.yaml do.
     """
-    workspace = Workspace(options, ())
+    about = About(environment=options.env)
+    with failing_in(options.format, about, "Drift"):
+        workspace = Workspace(options, ())
+        about.project, about.environment = workspace.name, workspace.environment(required=False)
+        return _drift(workspace, pending, metrics, notify)
+
+
+def _drift(workspace: Workspace, pending: bool, metrics: Path | None, notify: bool) -> int:
+    options = workspace.options
     drift = _find(workspace)
     planned = workspace.plan() if pending else None
     if metrics is not None:

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import click
+from msgspec import Struct
+
+from reconciler.errors import ReconcilerError
+
+
+class About(Struct):
+    """The project and the environment of a command, as far as they are known when it fails."""
+
+    project: str | None = None
+    environment: str | None = None
 
 
 def in_repository(document: dict[str, Any], root: Path | None = None) -> dict[str, Any]:
@@ -29,6 +43,28 @@ def write_step_files(document: dict[str, Any]) -> None:
         _append(summary, plan_markdown(document) + "\n")
     if output:
         _append(output, outputs(document, f"end_{uuid4().hex}"))
+
+
+@contextmanager
+def failing_in(form: str, about: About, subject: str = "Plan") -> Iterator[None]:
+    """Render errors as the comment of a review too: on stdout for markdown, in the step's summary for github."""
+    try:
+        yield
+    except ReconcilerError as error:
+        if form == "markdown":
+            click.echo(_failure(error, about, subject), nl=False)
+        elif form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+            _append(summary, _failure(error, about, subject) + "\n")
+        raise
+
+
+def _failure(error: ReconcilerError, about: About, subject: str) -> str:
+    from reconciler.render.markdown import failure_markdown
+    from reconciler.render.problems import errors_json
+
+    document = in_repository(errors_json(error.problems))
+    more = {"project": about.project, "environment": about.environment, "exit_code": error.exit_code}
+    return failure_markdown({**document, **more, "subject": subject})
 
 
 def _append(file: str, text: str) -> None:

@@ -26,7 +26,7 @@ from reconciler.cli.options import (
     print_plan,
 )
 from reconciler.cli.output import own_words
-from reconciler.cli.pipeline import in_repository, write_step_files
+from reconciler.cli.pipeline import About, failing_in, in_repository, write_step_files
 from reconciler.cli.saved import require_plan_name, saved_text
 from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
@@ -77,7 +77,17 @@ def command(
     PATH selects the part of a project that it holds, and then nothing is deleted. Without a project file a folder is
     the whole configuration.
     """
-    workspace = Workspace(options, paths)
+    about = About(environment=options.env)
+    with failing_in(options.format, about):
+        workspace = Workspace(options, paths)
+        about.project, about.environment = workspace.name, workspace.environment(required=False)
+        return _plan(workspace, out, against, no_delete, detailed_exitcode, check)
+
+
+def _plan(
+    workspace: Workspace, out: Path | None, against: Path | None, no_delete: bool, detailed_exitcode: bool, check: bool
+) -> int:
+    options = workspace.options
     if against is not None and out is not None:
         raise UsageError(
             "a plan against an export can't be applied", hint="leave out --out; plan again where the database is"
