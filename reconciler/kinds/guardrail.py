@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from reconciler.kinds.pattern_shape import MOST_WIDTH, shape_of
 from reconciler.kinds.policy import TargetPattern
 from reconciler.kinds.rules import Fault, settle
-from reconciler.kinds.template.pattern import LinearPattern
+from reconciler.kinds.template.pattern import LinearPattern, weight
 from reconciler.model.body import Body
 from reconciler.model.fields import Amount, ItemSet, Name, ShortText
 from reconciler.model.kind import Ability, Kind
@@ -24,6 +25,8 @@ Phase: TypeAlias = Literal["input", "output"]
 ACTIONS = ("warn", "redact", "block")
 """The weakest first."""
 MOST_BYTES = 2**30
+MOST_POSITIONS = 5_000
+"""Of a pattern whose repetitions are written out: what an engine keeps in mind at each character."""
 _JUDGED = JudgedTogether(("guardrail-removed",))
 _OF_CHECK = NoRisk("judged as a part of the check")
 
@@ -116,9 +119,22 @@ class Guardrail(Spec):
         if self.action == "redact" and self.check.type != "pattern":
             message = f"nothing can be put in place of what the check `{self.check.type}` finds"
             yield Fault(("action",), "conflicting-fields", message, "choose `block` or `warn`")
+        if isinstance(self.check, PatternCheck):
+            yield from self._pattern_faults(self.check)
         if "output" in self.phases and self.check.type in {"cost", "models"}:
             message = f"the check `{self.check.type}` is about what is sent"
             yield Fault(("phases",), "conflicting-fields", message, "write `phases: [input]`")
+
+    def _pattern_faults(self, check: PatternCheck) -> Iterator[Fault]:
+        """Yield what stands against searching for the patterns: in streams, and in bounded memory."""
+        for name, pattern in check.patterns.items():
+            shape, at = shape_of(pattern), ("check", "pattern", "patterns", name)
+            if shape.counts_wide or weight(pattern) > MOST_POSITIONS:
+                message = "it counts repetitions of a class of most characters, or has too many of them"
+                yield Fault(at, "invalid-pattern", message, "name the characters, as in [A-Z0-9]{8}")
+            elif "output" in self.phases and (shape.width is None or shape.is_anchored):
+                message = f"in output a match has {MOST_WIDTH} characters at most, and no ^ or $: it arrives in pieces"
+                yield Fault(at, "invalid-pattern", message, "bound what is repeated, as in [0-9]{1,20}")
 
 
 def _risks(before: Body | None, after: Body | None) -> Iterator[str]:

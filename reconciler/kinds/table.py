@@ -71,6 +71,9 @@ KINDS: Mapping[str, Kind] = _Kinds({name: name for name in _LINES})
 BY_PLURAL: Mapping[str, Kind] = _Kinds({line.plural: name for name, line in _LINES.items()})
 """Every kind by its plural, as YAML writes it."""
 
+RESTRICTING = ("policy", "guardrail")
+"""Kinds of which what was applied counts until an apply takes it back, whatever somebody makes of the live row."""
+
 TOOL = "tool"
 """The word of what agents see by a name of its own: it is no kind, and may be frozen."""
 

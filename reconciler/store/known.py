@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, null, select
 
 from reconciler.errors import Refused
 from reconciler.kinds.meaning import as_applied
+from reconciler.kinds.table import RESTRICTING
 from reconciler.model.address import Address
 from reconciler.model.known import Known, Text
 from reconciler.model.live import DatabaseState
@@ -98,7 +99,7 @@ def governed_in(connection: Connection, tenants: Set[str], besides: Set[str]) ->
 
 def known_in(connection: Connection, where: Where = everything) -> Iterator[Known]:
     """Yield what is known. Owner, and whether live is as it was applied, are judged as for a plan."""
-    policies, seals = _applied_policies(connection, where), _all_seals(connection)
+    restrictions, seals = _applied_restrictions(connection, where), _all_seals(connection)
     hashed_here = not hashes_bodies(connection)
     r, a, s = resources.alias("r"), applied.alias("a"), statuses.alias("s")
     agrees = and_(a.c.spec_version == r.c.spec_version, fits(a.c.digest_of, r.c.spec))
@@ -117,7 +118,7 @@ def known_in(connection: Connection, where: Where = everything) -> Iterator[Know
             digest, mac, generation, is_outdated = sealed
             record = Record(tenant, kind, name, uid, digest, witness, version, generation)
             settled = not is_outdated and own.fit(record, mac)
-        last = policies.pop(address, (None, None))[1] if kind == "policy" else None
+        last = restrictions.pop(address, (None, None))[1] if kind in RESTRICTING else None
         known = Known(address, uid, Text(spec, version), project, settled, None if settled else last, bool(suspended))
         if settled or project is None:
             yield known
@@ -125,7 +126,7 @@ def known_in(connection: Connection, where: Where = everything) -> Iterator[Know
             doubtful.append(known)
     meant = _mean_what_was_applied(connection, doubtful)
     yield from (one._replace(settled=True, applied=None) if one.address in meant else one for one in doubtful)
-    for address, (owner, last) in policies.items():
+    for address, (owner, last) in restrictions.items():
         yield Known(address, "", None, owner, False, last)
 
 
@@ -150,11 +151,11 @@ def _all_seals(connection: Connection) -> dict[str, Seals | None] | None:
     return {name: seals_of(connection, name) for name in names}
 
 
-def _applied_policies(connection: Connection, where: Where) -> dict[Address, tuple[str | None, Text | None]]:
-    """Return what was applied last under each policy's name: a deny counts until an apply takes it back."""
+def _applied_restrictions(connection: Connection, where: Where) -> dict[Address, tuple[str | None, Text | None]]:
+    """Return what was applied last under the name of each policy and guardrail: it counts until an apply takes it back."""
     r = applied.alias("r")
     chosen = select(*columns(r, ADDRESS), r.c.project, r.c.spec, r.c.spec_version)
-    records: Any = connection.execute(chosen.where(r.c.kind == "policy", where(r)).order_by(r.c.project))
+    records: Any = connection.execute(chosen.where(r.c.kind.in_(RESTRICTING), where(r)).order_by(r.c.project))
     return {
         Address(tenant, kind, name): (project, Text(spec, version))
         for tenant, kind, name, project, spec, version in records
