@@ -8,16 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from reconciler.runtime.guardrails.guard import Blocked as Blocked
 from reconciler.runtime.llm.request import ModelRequest
 from reconciler.runtime.llm.sse import Event
-
-
-class Blocked(Exception):
-    """A guardrail refuses the request or the answer. ``guardrail`` is its name; what it found is nowhere."""
-
-    def __init__(self, guardrail: str) -> None:
-        super().__init__(guardrail)
-        self.guardrail = guardrail
 
 
 class Inspection(Protocol):
