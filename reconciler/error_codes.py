@@ -211,6 +211,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["not-permitted"], "the server's operator does not permit this"],
     Annotated[Literal["not-pinned"], "a tool of an MCP server was never pinned"],
     Annotated[Literal["not-read-only"], "the statement may write, and its template is read-only"],
+    Annotated[Literal["not-reviewed"], "the plan is not the one that was reviewed"],
     Annotated[Literal["not-supported"], "the runtime can't use this yet"],
     Annotated[Literal["not-suspended"], "the resource is not suspended"],
     Annotated[Literal["not-utf8"], "the file is not UTF-8"],

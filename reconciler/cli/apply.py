@@ -23,6 +23,7 @@ from reconciler.cli.credentials import (
     with_rotated_secrets,
 )
 from reconciler.cli.options import common_with
+from reconciler.cli.reviewed import Review, is_reviewed, reviewing
 from reconciler.cli.saved import saved_environment
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
@@ -39,10 +40,13 @@ from reconciler.store.url import Database
 @click.command("apply")
 @click.argument("paths", nargs=-1, metavar="[PATH]... | PLANFILE", shell_complete=complete.files)
 @click.option("--no-delete", is_flag=True, help="Create and update only.")
+@reviewing
 @checking
 @consenting
 @common_with()
-def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool, checks: Checks) -> int:
+def command(
+    options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool, checks: Checks, review: Review
+) -> int:
     """Make the live state what the configuration says.
 
     In one transaction: all of it, or nothing. Shows the plan and asks first.
@@ -53,6 +57,8 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
     saved, loaded = _plan_file(paths), None
     workspace = Workspace(options, () if saved else paths)
     if saved:
+        if review.file is not None:
+            raise UsageError("a saved plan is the one that was reviewed", hint="leave out --reviewed, or the plan")
         if no_delete or options.tenants or options.targets:
             raise UsageError(
                 "a saved plan is applied as it is", hint="select when planning: `reconciler plan --out FILE`"
@@ -68,7 +74,8 @@ def command(options: Options, consent: Consent, paths: tuple[str, ...], no_delet
     seen = fingerprints(workspace, found) if found else {}
     if seen and loaded is not None:
         plan = with_rotated_secrets(workspace, plan, loaded, database, seen)
-    consent = replace(consent, guards=guards, saved=saved is not None, stdin_is_read=STDIN in paths)
+    seen_before = saved is not None or is_reviewed(plan, review, workspace, database)
+    consent = replace(consent, guards=guards, saved=seen_before, stdin_is_read=STDIN in paths)
     outcome = carry_out(plan, workspace, database, consent, seen)
     if outcome.generation is None:
         keep_fingerprints(database, seen)
