@@ -263,7 +263,7 @@ class Workspace:
         if database.is_missing:
             with self.options.progress.stage("Comparing access"):
                 return with_effects(plan, lambda _tenants, _besides: ())
-        from reconciler.cli.usage import usage_of
+        from reconciler.cli.limits_used import usage_of
         from reconciler.planner.status import with_status
         from reconciler.store.held import read_held
         from reconciler.store.known import read_governed, read_suspended

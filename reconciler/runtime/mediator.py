@@ -30,6 +30,7 @@ from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.refused import Said, denial_of
 from reconciler.runtime.repeats import Repeat
+from reconciler.runtime.reported import Usages
 from reconciler.runtime.results import Done as Done
 from reconciler.runtime.results import Ended, again, because, ended_by
 from reconciler.runtime.results import Refusal as Refusal
@@ -76,6 +77,8 @@ class Mediator:
         self.hashing = ValuesKey(values_key)
         self.approvals: Approvals | None = None
         """None where no key seals values: calls that need an approval are denied then."""
+        self.usages: Usages | None = None
+        """None where nobody reads the store."""
         self.underway = Underway()
         self.uses, self.breakers, self.incidents = Uses(), Breakers(), Incidents()
         self._hit = armed()

@@ -30,6 +30,7 @@ from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
+from reconciler.runtime.reported import Usages
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Source
 from reconciler.runtime.threads import in_thread
@@ -96,6 +97,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     mediator.hashing = values_key(store_key, setup.audit_key)
     if not mediator.hashing.id:
         log.warning(NOT_APART)
+    mediator.usages = Usages(ledger, databases.evidence)
     outbox = Outbox(databases.store, destinations_of(setup.settings.notifications))
     if setup.ring is not None:
         mediator.approvals = Approvals(databases.store, setup.ring, outbox.destinations)

@@ -168,6 +168,7 @@ ELSEWHERE = {
     "evidence rollup": "each hour is a transaction, and a second run goes on; tests/runtime/ledger/test_rollup.py ends it in between",
     "approvals approve": "one statement of the runtime's store, of which a second run says that it was decided; tests/runtime/test_deciding.py",
     "approvals deny": "the same",
+    "usage": "--acknowledge is one statement of the runtime's store, of which a second run says that it was done; tests/runtime/test_usage.py",
     "mcp pin": "asks a server first, and then replaces whole files by the one function that the others use; tests/cli/test_mcp_pin.py",
     "test": "leaves an entry for each secret that it reads; it is about no change",
     "validate": "with --check it leaves an entry for each secret that it reads; it is about no change",

@@ -171,6 +171,13 @@ class Ledger:
         self._usage.append(row)
         self._wake.set()
 
+    async def write_usage(self, rows: Sequence[UsageRow]) -> None:
+        """Record usage durably. Raises Unavailable."""
+        if len(self._usage) + len(rows) > MOST_TOGETHER:  # all of them go into the flush that is waited for
+            raise Unavailable("too much usage waits to be written")
+        self._usage.extend(rows)
+        await self._written(None)
+
     def deny(self, denial: Denial) -> str:
         """Return the id of the evidence that tells of this refusal: its own, or that of the row that counts it."""
         identity = self._denials.add(denial)

@@ -16,7 +16,7 @@ from reconciler.model.access import ACTIONS
 from reconciler.model.address import is_name
 from reconciler.runtime.gate import LONGEST_KEY, LONGEST_RUN, Labels
 from reconciler.runtime.mediator import Done, Mediator, Refusal
-from reconciler.runtime.surfaces import answers
+from reconciler.runtime.surfaces import answers, usage
 from reconciler.runtime.surfaces.answers import Limits, PendingCall, Plane, Planes, Tool, Tools
 from reconciler.runtime.surfaces.errors import EVERY_CALL, NOT_FOUND
 from reconciler.runtime.surfaces.incoming import header
@@ -130,6 +130,7 @@ ROUTES: tuple[Route[Mediator], ...] = (
         headers=CallHeaders,
         accepted=PendingCall,
     ),
+    *usage.AGENTS,
 )
 
 

@@ -20,7 +20,7 @@ from reconciler.runtime.identity import utc_now
 from reconciler.runtime.ledger import reading
 from reconciler.runtime.ledger.narrowing import MOST_CHARACTERS, OUTCOMES, NotNarrowing, narrowed
 from reconciler.runtime.source import Stale
-from reconciler.runtime.surfaces import approvals, declared, pinning, status, suspending, testing
+from reconciler.runtime.surfaces import approvals, declared, pinning, status, suspending, testing, usage
 from reconciler.runtime.surfaces.answers import EvidencePage, Freezes, Frozen, Limits
 from reconciler.runtime.surfaces.errors import NOT_FOUND
 from reconciler.runtime.surfaces.operator import OperatorsApi, actor_of
@@ -151,6 +151,7 @@ ROUTES: tuple[Route[OperatorsApi], ...] = (
     *status.routes(_TOP),
     *approvals.routes(_TOP),
     *testing.routes(_TOP),
+    *usage.routes(_TOP),
 )  # fmt: skip
 
 
