@@ -13,7 +13,7 @@ from reconciler.convert.conversion import Converted
 from reconciler.convert.report import report_json, report_lines
 from reconciler.convert.table import FORMATS, convert
 from reconciler.diff.visible import visible, visible_json
-from reconciler.errors import Place, ReconcilerError, Refused, UsageError
+from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.model.address import NAME_RULE, is_name
 from reconciler.render.manifest import authored, manifest
 
@@ -68,7 +68,7 @@ def _document(one: Converted, format: str, tenant: str) -> Iterator[str]:
 
 
 def _comment(one: Converted, path: tuple[str | int, ...]) -> str:
-    place: Place = one.source.place(int(path[0]), path[1:], on_key=True)
+    place = one.place(path)
     return visible(f"{place.file}:{place.line}")
 
 

@@ -11,7 +11,7 @@ from reconciler.convert.names import Names
 from reconciler.convert.references import References, variable
 from reconciler.convert.resources import Draft, settle
 from reconciler.convert.restrictions import Restriction, withhold
-from reconciler.errors import Path
+from reconciler.errors import Path, Place
 from reconciler.load.source import Source
 from reconciler.model.address import Address
 from reconciler.model.spec import Spec
@@ -35,6 +35,9 @@ class Conversion(Struct):
     references: References
     ledger: Ledger
     drafts: list[Draft] = field(default_factory=list)
+    files: dict[int, str] = field(default_factory=dict)
+    """By a document's number: the file of the input's folder that it is, where that is not the input itself."""
+    more: dict[int, Source] = field(default_factory=dict)
     own_variables: bool = False
     """Whether a variable means another value for each service, as where a form is filled in for each."""
 
@@ -72,6 +75,14 @@ class Converted(Struct, frozen=True):
     specs: dict[Address, Spec]
     origins: dict[Address, Path]
     ledger: Ledger
+    more: dict[int, Source] = {}
+
+    def place(self, path: Path) -> Place:
+        """Return where a field stands, in the input or in a file of its folder."""
+        index = int(path[0])
+        if index in self.more:
+            return self.more[index].place(0, path[1:], on_key=True)
+        return self.source.place(index, path[1:], on_key=True)
 
     @property
     def is_restricted(self) -> bool:
@@ -86,4 +97,4 @@ def finished(conversion: Conversion, restrictions: tuple[Restriction, ...]) -> C
         specs = settle(conversion.drafts, conversion.references.hidden)
     origins = {draft.address: draft.made_of[0].path for draft in conversion.drafts if draft.address in specs}
     conversion.ledger.close()
-    return Converted(conversion.source, specs, origins, conversion.ledger)
+    return Converted(conversion.source, specs, origins, conversion.ledger, conversion.more)

@@ -40,6 +40,7 @@ class Ledger(Struct):
     value: list[Any]
     fates: dict[Path, Fate | None] = field(default_factory=dict)
     findings: list[ConvertFinding] = field(default_factory=list)
+    _told: set[tuple[str, Path, str, str]] = field(default_factory=set)
     _by_start: dict[Path, list[Path]] | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +71,9 @@ class Ledger(Struct):
         return count
 
     def add(self, what: Told, path: Path, message: str, fields: int, detail: str = "") -> None:
-        self.findings.append(ConvertFinding(what, path, message, fields, detail))
+        if (what, path, message, detail) not in self._told:
+            self._told.add((what, path, message, detail))
+            self.findings.append(ConvertFinding(what, path, message, fields, detail))
 
     def close(self) -> None:
         """Whatever nobody has looked at is left out, and said to be, in as few findings as possible."""

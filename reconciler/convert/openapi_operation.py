@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 from reconciler.convert.ledger import Node
-from reconciler.convert.names import identifier, prose
-from reconciler.convert.openapi_refs import NotHere, resolved
-from reconciler.convert.openapi_schema import Schemas
-from reconciler.model.secret_text import hints_secret
+from reconciler.convert.names import identifier
+from reconciler.convert.openapi_body import body_of, old_body
+from reconciler.convert.openapi_parameter import parameter
+from reconciler.convert.openapi_refs import Description, NotHere
+from reconciler.model.secret_ref import looks_secret
 
-_FORMATS = {"date": "date", "date-time": "timestamp", "uuid": "uuid"}
-_BOUNDS = {"minimum": "min", "maximum": "max", "maxLength": "max_length", "pattern": "pattern", "enum": "enum"}
 _THEIRS = {"accept", "content-type", "authorization"}
+_PLACES = frozenset({"path", "query", "header", "cookie", "body", "formData"})
 _OF_AUTH = "credentials come from the connector's `auth`, never from a caller"
+CREDENTIALS = frozenset(
+    {
+        "api_key", "apikey", "api-key", "x-api-key", "x-apikey", "access_token", "access-token", "accesstoken", "auth_token",
+        "auth-token", "x-auth-token", "x-access-token", "client_secret", "private_token", "private-token", "authtoken",
+        "proxy-authorization", "x-auth-key",
+    }
+)  # fmt: skip
+"""Names of parameters that carry a credential by themselves. Others, such as `pageToken`, only sound like one."""
 
 
-def template(root: Node, path: str, method: str, item: Node, operation: Node) -> tuple[dict[str, Any], str]:
-    """Return the template's body without its connector, and its description. Raises NotHere with the reason."""
+def template(
+    description: Description, path: str, method: str, item: Node, operation: Node, fills: set[tuple[str, str]]
+) -> tuple[dict[str, Any], str]:
+    """Return the template's body without its connector, and its description; ``fills`` are parameters of `auth`. Raises NotHere."""
+    plain, _, query = path.partition("?")
+    if "#" in path:
+        raise NotHere("its path has a fragment, which no request has")
     body: dict[str, Any] = {
         "type": "http",
         "method": method.upper(),
-        "path": path,
-        "query": {},
+        "path": plain,
+        "query": dict(parse_qsl(query, keep_blank_values=True)),
         "headers": {},
         "parameters": {},
     }
-    for parameter in _parameters(root, item, operation):
-        _add(root, body, parameter)
+    bodies: list[Node] = []
+    for one in parameters_of(description, item, operation):
+        if str(one.value.get("in")) in {"body", "formData"} and description.is_old:
+            bodies.append(one)
+        else:
+            _add(description, body, one, fills)
     missing = [name for name in re.findall(r"\{([^}]*)\}", body["path"]) if name not in body["parameters"]]
     if missing:
         raise NotHere("its path has a part that no parameter describes")
-    request = operation.get("requestBody")
-    if request is not None:
-        body["body"] = _request(root, resolved(root, request), method)
+    _add_body(description, body, operation, bodies, method)
     words = [
         node.carry()
         for key in ("summary", "description")
@@ -44,156 +59,91 @@ def template(root: Node, path: str, method: str, item: Node, operation: Node) ->
     return body, "\n\n".join(words)
 
 
-def _parameters(root: Node, item: Node, operation: Node) -> list[Node]:
-    """Those of the path and of the operation, which overrides."""
+def _add_body(description: Description, body: dict[str, Any], operation: Node, bodies: list[Node], method: str) -> None:
+    request = operation.get("requestBody")
+    if "requestBody" in operation.value and request is None:
+        raise NotHere("its body is no map")
+    if bodies:
+        listed = operation.get("consumes") or description.root.get("consumes")
+        consumes = [str(one).lower() for one in listed.value] if listed and isinstance(listed.value, list) else []
+        body |= old_body(description, bodies, consumes, method)
+    elif request is not None and not description.is_old:
+        found = body_of(description, request, method)
+        body["headers"] |= found.pop("headers", {})
+        body |= found
+
+
+def parameters_of(description: Description, item: Node, operation: Node) -> list[Node]:
+    """Return the parameters of the path and of the operation, which overrides. Raises NotHere."""
     found: dict[tuple[str, str], Node] = {}
     for owner in (item, operation):
-        if (listed := owner.get("parameters")) is not None and not listed.value:
+        listed = owner.get("parameters")
+        if listed is not None and not isinstance(listed.value, list):
+            raise NotHere("its parameters are no list")
+        if listed is not None and not listed.value:
             listed.carry()
         for one in owner.each("parameters"):
-            parameter = resolved(root, one)
-            name, place = parameter.get("name"), parameter.get("in")
-            if name is None or place is None or not isinstance(name.value, str):
+            node = description.map_of(one, "a parameter")
+            name, place = node.get("name"), node.get("in")
+            if name is None or place is None or not isinstance(name.value, str) or str(place.value) not in _PLACES:
                 raise NotHere("a parameter has no `name` or no `in`")
-            found[name.value, str(place.value)] = parameter
+            found[name.value, str(place.value)] = node
     return list(found.values())
 
 
-def _add(root: Node, body: dict[str, Any], parameter: Node) -> None:
-    own, where = parameter.get("name"), parameter.get("in")
-    assert own is not None
-    assert where is not None
-    text, place = str(own.value), str(where.value)
-    required = place == "path" or ((flag := parameter.get("required")) is not None and flag.value is True)
+def is_credential(node: Node) -> bool:
+    """Whether a parameter carries a credential by its name alone."""
+    return str(node.value.get("in")) in {"query", "header"} and str(node.value.get("name")).lower() in CREDENTIALS
+
+
+def is_required(node: Node) -> bool:
+    """Whether a request has to have a parameter."""
+    return node.value.get("in") == "path" or node.value.get("required") is True
+
+
+def _add(description: Description, body: dict[str, Any], node: Node, fills: set[tuple[str, str]]) -> None:
+    text, place = str(node.value["name"]), str(node.value["in"])
+    required = is_required(node)
     why = None
     if place == "header" and text.lower() in _THEIRS:
         why = "OpenAPI leaves this header to the media types and to `security`"
+    elif (place, text.lower()) in fills or is_credential(node):
+        why = _OF_AUTH
     elif place == "cookie":
         why = "templates send no cookies"
-    elif place in {"query", "header"} and (hints_secret(text) or text.lower().endswith("-key")):
-        why = _OF_AUTH
+        if required:
+            raise NotHere(why)
+    made: dict[str, Any] = {}
     if why is None:
         try:
-            made = _parameter(root, parameter, required)
+            made = parameter(description, node, place, required)
         except NotHere as error:
             if required:
                 raise
-            why = str(error)
+            why = f"the parameter can't be written: {error}"
     if why is not None:
-        if required and why != _OF_AUTH and place == "cookie":
-            raise NotHere(why)
-        parameter.left(why)
+        node.left(why)
         return
+    _put(body, node, text, place, made)
+
+
+def _put(body: dict[str, Any], node: Node, text: str, place: str, made: dict[str, Any]) -> None:
     name = identifier(text)
     while name in body["parameters"] or name == "body":
         name = f"{name}_{place}"[:63]
-    if name != text:
+    own = node.get("name")
+    if name != text and own is not None:
         own.note("a parameter's name has lower-case letters, digits and underscores here; the request keeps its own")
     body["parameters"][name] = made
     if place == "path":
         body["path"] = body["path"].replace(f"{{{text}}}", f"{{{name}}}")
     else:
-        body["query" if place == "query" else "headers"][text] = f"{{{name}}}"
-    for part in (own, where, parameter.get("required")):
-        if part is not None:
+        is_header = place == "header"
+        is_plain = looks_secret(text) or (
+            is_header and text.lower().endswith("-key") and text.lower() != "idempotency-key"
+        )
+        value: Any = f"{{{name}}}"
+        body["headers" if is_header else "query"][text] = {"plain": value} if is_plain else value
+    for key in ("name", "in", "required"):
+        if (part := node.get(key)) is not None:
             part.carry()
-
-
-def _parameter(root: Node, parameter: Node, required: bool) -> dict[str, Any]:
-    """Convert a parameter. Raises NotHere for a value that no parameter can have."""
-    schema = parameter.get("schema")
-    if schema is None:
-        raise NotHere("a parameter has no `schema` of one value")
-    schema = resolved(root, schema)
-    made: dict[str, Any] = {"type": _type(root, schema)}
-    of_bounds = schema
-    if made["type"] == "array":
-        items = schema.get("items")
-        inner = _type(root, resolved(root, items)) if items is not None else "string"
-        if inner == "array":
-            raise NotHere("a parameter is an array of arrays")
-        made["items"] = inner
-        of_bounds = resolved(root, items) if items is not None else schema
-        if (most := schema.get("maxItems")) is not None and isinstance(most.value, int):
-            made["max_length"] = most.carry()
-    for theirs, ours in _BOUNDS.items():
-        bound = of_bounds.get(theirs)
-        if bound is None or (made["type"] == "array" and theirs == "maxLength"):
-            continue
-        exclusive = of_bounds.get("exclusiveM" + theirs[1:]) if theirs in {"minimum", "maximum"} else None
-        if exclusive is not None and exclusive.value is True:
-            bound.left("bounds include themselves here")
-        elif ours != "enum" or isinstance(bound.value, list):
-            made[ours] = _number(bound.carry())
-    default = schema.get("default")
-    if default is not None:
-        made["default"] = _number(default.carry())
-    elif not required:
-        made["nullable"] = True
-    if (form := schema.get("format")) is not None and str(form.value) not in _FORMATS:
-        form.left("of formats, only date, date-time and uuid are types of parameters")
-    text = parameter.text("description") or schema.text("description")
-    if text:
-        made["description"] = prose(text, parameter.get("description"))
-    return made
-
-
-def _type(root: Node, schema: Node) -> str:
-    """Return the one type of a value; of several that are simple ones, text."""
-    kind, form = schema.get("type"), schema.get("format")
-    words = (
-        kind.value if kind is not None and isinstance(kind.value, list) else [kind.value] if kind is not None else []
-    )
-    words = [word for word in words if word != "null"]
-    if not words:
-        choices = [*schema.each("oneOf"), *schema.each("anyOf")]
-        found = {
-            _type(root, resolved(root, one))
-            for one in choices[:20]
-            if one.get("oneOf") is None and one.get("anyOf") is None
-        }
-        if not found or "array" in found:
-            raise NotHere("a parameter's value has no one simple type")
-        schema.note("values of several types are given as text")
-        return found.pop() if len(found) == 1 else "string"
-    if len(words) > 1 or words[0] not in ("string", "integer", "number", "boolean", "array"):
-        raise NotHere("a parameter's value has no one simple type")
-    if kind is not None:
-        kind.carry()
-    if words[0] == "string" and form is not None and str(form.value) in _FORMATS:
-        return _FORMATS[form.carry()]
-    return str(words[0])
-
-
-def _request(root: Node, request: Node, method: str) -> Any:
-    content = request.get("content")
-    json = next((node for key, node in content.fields() if _is_json(key)), None) if content is not None else None
-    if content is None or json is None:
-        raise NotHere("its body is not JSON")
-    if method in {"get", "head", "options"}:
-        raise NotHere("a GET request has no body here")
-    for key, other in content.fields():
-        if other.path != json.path:
-            other.left("bodies are JSON here")
-        elif key != "application/json":
-            other.note("the body is sent as application/json")
-    required = request.get("required")
-    if required is not None:
-        required.carry()
-    if required is None or required.value is not True:
-        request.note("the body may be left out there; here it is always sent")
-    schema = json.get("schema")
-    return Schemas(root).convert(schema) if schema is not None else {"type": "object"}
-
-
-def _is_json(media: str) -> bool:
-    kind = media.partition(";")[0].strip().lower()
-    return kind in {"application/json", "*/*", "application/*"} or kind.endswith("+json")
-
-
-def _number(value: Any) -> Any:
-    return [_number(item) for item in value] if isinstance(value, list) else _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value

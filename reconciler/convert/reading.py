@@ -42,6 +42,12 @@ def _read(name: str, problems: Problems) -> Source | None:
     return source
 
 
+def read_one(path: FilePath) -> Source | None:
+    """Read a file that another one refers to; None if it can't be read."""
+    source = _read(str(path), Problems())
+    return source if source is not None and source.documents else None
+
+
 def _bytes(path: FilePath, shown: str, problems: Problems) -> bytes | None:
     def refuse(code: Code, message: str) -> bytes | None:
         problems.add(Problem(code, message, place=Place(shown)))

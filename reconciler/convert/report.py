@@ -86,7 +86,7 @@ def _input(converted: Converted) -> dict[str, Any]:
 
 
 def _place(converted: Converted, path: Path) -> Place:
-    return converted.source.place(int(path[0]), path[1:], on_key=True)
+    return converted.place(path)
 
 
 def _path(path: Path) -> str:

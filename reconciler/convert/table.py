@@ -9,6 +9,7 @@ from reconciler.convert import litellm, mcp, openapi, toolbox
 from reconciler.convert.conversion import Conversion, Converted, NotOfThisFormat, finished
 from reconciler.convert.ledger import Ledger
 from reconciler.convert.names import Names
+from reconciler.convert.neighbours import neighbours
 from reconciler.convert.reading import invalid, read_inputs
 from reconciler.convert.references import References
 from reconciler.convert.restrictions import Restriction
@@ -33,13 +34,20 @@ FORMATS: dict[str, Format] = {
 def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]:
     """Convert files. Raises ConfigurationInvalid where one can't be read, isn't of the format, or where nothing came of any."""
     sources = read_inputs(files)
-    ledgers = [Ledger([document.value for document in source.documents]) for source in sources]
+    around = [neighbours(source) if format == "openapi" else {} for source in sources]
+    ledgers = [
+        Ledger([one.value for one in source.documents] + [one.documents[0].value for one in near.values()])
+        for source, near in zip(sources, around, strict=True)
+    ]
     references = References(ledger.value for ledger in ledgers)
     names = Names(references.hidden)
     done: list[Converted] = []
     problems: list[Problem] = []
-    for source, ledger in zip(sources, ledgers, strict=True):
+    for source, near, ledger in zip(sources, around, ledgers, strict=True):
         conversion = Conversion(source, tenant, names, references, ledger)
+        count = len(source.documents)
+        conversion.files = dict(enumerate(near, count))
+        conversion.more = dict(enumerate(near.values(), count))
         try:
             FORMATS[format].convert(conversion)
             done.append(finished(conversion, FORMATS[format].restrictions))

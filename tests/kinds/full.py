@@ -78,7 +78,7 @@ TEMPLATE: Body = {"tool_name": "get_it", "action": "search", "shared_with": ["a"
 PARAMETERS: Body = {
     "n": {"type": "integer", "min": 1, "max": 9, "enum": [2, 3], "default": 2, "description": "d"},
     "s": {"type": "string", "max_length": 9, "pattern": "[a-z]+", "nullable": True},
-    "l": {"type": "array", "items": "string", "max_length": 3},
+    "l": {"type": "array", "items": "string", "min_length": 1, "max_length": 3, "separator": ","},
     "c": {"type": "string", "from": "claims.region"},
 }
 
@@ -314,7 +314,7 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "max_response_bytes": 100,
             **TEMPLATE,
         },
-        {"datasource": "d", "method": "POST", "path": "/v1", "body": {"type": "object"}},
+        {"datasource": "d", "method": "POST", "path": "/v1", "body": {"type": "object"}, "body_encoding": "form"},
     ),
     ("limit", ""): (
         {"target": "tenant", "per": "day", "requests": 5, "tokens": 5, "cost_usd": "2.50", "on_exceed": "block"},

@@ -31,7 +31,7 @@ from reconciler.planner.risks import risks_of
 from . import full
 
 Path = tuple[str, ...]
-TRIES = 10
+TRIES = 12
 ALONE_IMPOSSIBLE = {
     ("connector", "mcp"): {("definition", risk) for risk in ("access-widened", "hidden-text", "value-in-header")},
     ("connector", "serverless"): {("provider", "endpoint-host-changed")},

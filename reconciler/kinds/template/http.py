@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.errors import Path, Problem
 from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
@@ -15,14 +15,15 @@ from reconciler.kinds.connector.http import Method
 from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
-from reconciler.kinds.template.http_values import NAME, unfit
+from reconciler.kinds.template.http_values import NAME, unfit, written
 from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
-from reconciler.model.risk import BY_ACCESS, Risk
+from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
 from reconciler.model.secret_ref import looks_secret
+from reconciler.model.spec import Part
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*\Z")
@@ -62,8 +63,36 @@ UrlPath: TypeAlias = Annotated[
     AfterValidator(_path),
     Form("url_path", r"^/[^\s?#%\\]*$", "expected a path that begins with / and has no query"),
 ]
-QueryValue: TypeAlias = Annotated[Text, AfterValidator(_query_value), Private()]
-TemplateHeader: TypeAlias = Annotated[HeaderText, AfterValidator(_query_value)]
+QueryText: TypeAlias = Annotated[Text, AfterValidator(_query_value), Private()]
+TemplateHeaderText: TypeAlias = Annotated[HeaderText, AfterValidator(_query_value)]
+
+
+class PlainQuery(Part):
+    """A value of the query that is no secret although its name sounds like one."""
+
+    plain: Annotated[QueryText, NoRisk("judged as a part of the map that it stands in")] = Field(
+        description="`{name}`, or literal text. By writing this you say that it is no credential: `pageToken`, for example."
+    )
+
+
+class PlainHeader(Part):
+    """A header that is no secret although its name sounds like one."""
+
+    plain: Annotated[TemplateHeaderText, NoRisk("judged as a part of the map that it stands in")] = Field(
+        description="`{name}`, or literal text. By writing this you say that it is no credential."
+    )
+
+
+def _form(value: Any) -> str:
+    return "plain" if isinstance(value, dict | PlainQuery | PlainHeader) else "value"
+
+
+QueryValue: TypeAlias = Annotated[
+    Annotated[QueryText, Tag("value")] | Annotated[PlainQuery, Tag("plain")], Discriminator(_form)
+]
+TemplateHeader: TypeAlias = Annotated[
+    Annotated[TemplateHeaderText, Tag("value")] | Annotated[PlainHeader, Tag("plain")], Discriminator(_form)
+]
 
 
 class Http(Template):
@@ -85,15 +114,22 @@ class Http(Template):
     )
     query: Annotated[dict[ShortText, QueryValue], Field(max_length=100), Risk("statement-changed")] = Field(
         default_factory=dict,
-        description="Parameters of the query: each value is `{name}`, the value of that parameter, or literal text.",
+        description="Parameters of the query: each value is `{name}`, the value of that parameter, or literal text; "
+        "`{plain: …}` if the name sounds secret, and the value is not.",
     )
     headers: Annotated[dict[HeaderName, TemplateHeader], Field(max_length=64), Risk("statement-changed")] = Field(
         default_factory=dict,
-        description="Headers besides the connector's: each value is `{name}`, the value of that parameter, or literal text.",
+        description="Headers besides the connector's: each value is `{name}`, the value of that parameter, or literal text; "
+        "`{plain: …}` if the name sounds secret, and the value is not.",
     )
     body: Annotated[FreeJson, Risk("statement-changed"), Risk("access-widened")] = Field(
         None,
         description="A JSON Schema (Draft 2020-12) of the JSON body that the caller gives as `body`. Without it, none is sent.",
+    )
+    body_encoding: Annotated[Literal["form", "brackets"] | None, Risk("statement-changed")] = Field(
+        None,
+        description="How the body is sent, where that is not JSON: as `application/x-www-form-urlencoded`, with a list's name "
+        "repeated (`form`), or with `a[0]=x` for lists and `a[b]=x` for maps (`brackets`).",
     )
     max_response_bytes: Bytes | None = Field(
         None, description="The largest response in bytes. Without it, the connector's bound counts."
@@ -112,12 +148,13 @@ class Http(Template):
         elif self.datasource is not None and self.connector is not None:
             yield Fault(("connector",), "conflicting-fields", "give either `datasource` or `connector`, not both")
         for field in ("query", "headers"):
-            for name in getattr(self, field):
-                if looks_secret(name) or (
-                    field == "headers" and name.lower().endswith("-key") and name.lower() != "idempotency-key"
-                ):
+            for name, said in getattr(self, field).items():
+                if isinstance(said, str) and _sounds_secret(field, name):
                     message = "credentials come from the connector's `auth` or `headers`, never from a template"
-                    yield Fault((field, name), "plaintext-secret", message)
+                    hint = "if it is no credential, write `{plain: …}`"
+                    yield Fault((field, name), "plaintext-secret", message, hint)
+        if self.body_encoding is not None and self.body is None:
+            yield Fault(("body_encoding",), "conflicting-fields", "`body_encoding` has no meaning without `body`")
         if self.body is not None:
             if not isinstance(self.body, dict):
                 yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
@@ -136,19 +173,29 @@ class Http(Template):
     def _array_faults(self) -> Iterator[Fault]:
         places = [("path",), *(("headers", name) for name in self.headers)]
         for place in places:
-            text = self.path if place == ("path",) else self.headers[place[-1]]
+            text = self.path if place == ("path",) else _text(self.headers[place[-1]])
             for name in NAME.findall(text):
                 parameter = self.parameters.get(name)
-                if parameter is not None and parameter.type == "array":
-                    yield Fault(place, "parameter-mismatch", f"`{name}` is an array; arrays go into `query` only")
+                if parameter is not None and parameter.type == "array" and parameter.separator is None:
+                    message = f"`{name}` is an array; arrays go into `query`, or have a `separator`"
+                    yield Fault(place, "parameter-mismatch", message)
+
+
+def _text(said: str | PlainQuery | PlainHeader) -> str:
+    return said if isinstance(said, str) else said.plain
+
+
+def _sounds_secret(field: str, name: str) -> bool:
+    is_key = field == "headers" and name.lower().endswith("-key") and name.lower() != "idempotency-key"
+    return looks_secret(name) or is_key
 
 
 def used_parameters(body: Body) -> dict[str, tuple[Path, str]]:
     """Return the parameters that a request uses, with the path and the words for the place."""
     used: dict[str, tuple[Path, str]] = dict.fromkeys(NAME.findall(body["path"]), (("path",), " in the path"))
     for field in ("query", "headers"):
-        for key, text in body[field].items():
-            match = NAME.fullmatch(text)
+        for key, said in body[field].items():
+            match = NAME.fullmatch(written(said))
             if match:
                 used.setdefault(match[1], ((field, key), ""))
     return used
