@@ -16,6 +16,7 @@ from reconciler.access.target import Target
 from reconciler.codes import Code
 from reconciler.load.serve_file import TENANT
 from reconciler.model.address import is_name
+from reconciler.runtime.guardrails.tool_call import CallInspection
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""
@@ -118,6 +119,8 @@ class Call(Struct):
     effect: bool = field(default=False)
     subject: Subject | None = None
     """Who calls, where a token proved it."""
+    inspection: CallInspection | None = None
+    """The guardrails that are about it."""
 
     @property
     def tenant(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from reconciler import strict_json
 from reconciler.model.target import Unfit
 from reconciler.runtime.call import Answer, Call
+from reconciler.runtime.guardrails.tool_call import CallInspection
 from reconciler.secrets.scrub import Scrubber
 from reconciler.strict_json import NotStrict
 
@@ -57,12 +58,16 @@ def hashable(tenant: str, target: str, call: Call) -> bytes:
     return strict_json.write_sorted([tenant, target, dict(call.values), call.body])
 
 
-def passed(answer: Answer, secrets: Scrubber) -> Answer:
+def passed(answer: Answer, secrets: Scrubber, inspection: CallInspection | None = None) -> Answer:
     """Return an answer with its JSON text, so that nothing which comes after can fail, and without what ``secrets`` knows.
 
-    Nothing decodes what has passed here: an escape that hid a secret has been read. Raises NotStrict.
+    Nothing decodes what has passed here: an escape that hid a secret has been read. Raises NotStrict, and Blocked by a
+    guardrail.
     """
     text = strict_json.write(answer.content)
+    if inspection is not None and (content := inspection.content(answer.content)) is not answer.content:
+        answer = answer._replace(content=content)
+        text = strict_json.write(content)
     if secrets.is_in(text.decode()):
         answer = answer._replace(content=secrets.value(answer.content, keys=True))
         text = strict_json.write(answer.content)

@@ -16,11 +16,13 @@ from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.codes import Code
 from reconciler.failpoints import armed
-from reconciler.model.target import Bound, Unfit
+from reconciler.model.target import Unfit
 from reconciler.runtime import gate, tracing_calls
 from reconciler.runtime.approvals import Approvals, Pending, Wanted
+from reconciler.runtime.arguments import bound_of, subject_of_token
 from reconciler.runtime.breakers import Breakers
-from reconciler.runtime.call import Answer, Call, Failed, Judge, Subject, ValuesRefused
+from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
+from reconciler.runtime.guardrails.tool_call import inspection_of_call
 from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.incidents import Incidents
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, Unapproved, Use, new_id
@@ -32,7 +34,7 @@ from reconciler.runtime.refused import Said, denial_of
 from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.reported import Usages
 from reconciler.runtime.results import Done as Done
-from reconciler.runtime.results import Ended, again, because, ended_by
+from reconciler.runtime.results import Ended, again, because, ended_by, evidence_code
 from reconciler.runtime.results import Refusal as Refusal
 from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.runtime.threads import LARGE, aside, in_thread, to_its_end
@@ -110,7 +112,9 @@ class Mediator:
             call, values = await self._judged(target, arguments, caller, ask, gate.Labels(run, key))
         except Refusal as refusal:
             decision = decision._replace(reason=refusal.code)
-            refusal.evidence_id = self.deny(evidence_id, in_force, caller, ask, decision, run, refusal.detail)
+            refusal.evidence_id = self.deny(
+                evidence_id, in_force, caller, ask, decision, run, refusal.detail or refusal.noted
+            )
             raise
         intent = self.intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
         if decision.approval is not None or approval:
@@ -229,9 +233,10 @@ class Mediator:
         if (wait := self.breakers.retry_after(target)) is not None:
             raise Refusal("breaker-open", retry_after=wait)
         size = gate.size_of(arguments)
-        bound = await aside(size, _bound, target, arguments, caller, said)
+        inspection = inspection_of_call(self.in_force().snapshot.tenant(target.tenant), target)
+        bound = await aside(size, bound_of, target, arguments, caller, said, inspection)
         deadline = asyncio.get_running_loop().time() + target.seconds
-        call = Call(target, bound.values, deadline, bound.body, subject=_subject(caller, target))
+        call = Call(target, bound.values, deadline, bound.body, False, subject_of_token(caller, target), inspection)
         try:
             if judge := self._judges.get(call.connector.body["type"]):
                 await judge(call)
@@ -335,9 +340,9 @@ class Mediator:
             self._hit("after_effect")
             secrets = self.pools.secrets(call.tenant)
             if came.size <= LARGE:
-                answer = gate.passed(came, secrets)
+                answer = gate.passed(came, secrets, call.inspection)
             else:  # what was done is done, whoever goes away meanwhile
-                ending = await to_its_end(in_thread(gate.passed, came, secrets))
+                ending = await to_its_end(in_thread(gate.passed, came, secrets, call.inspection))
                 answer, cancelled = ending.result, ending.cancelled
             kept = repeat.seal(intent.id, answer) if repeat else None
             ended = Ended("failure", "tool-failed") if answer.is_error else Ended("success", status=answer.status)
@@ -364,7 +369,8 @@ class Mediator:
             if ended.status is not None:
                 self.metrics.upstream[str(ended.status)] += 1
             digest = self.hashing.hash(answer.json) if answer else ""
-            told = Outcome(intent.id, ended.outcome, rows, size, took, ended.code, kept, ended.status, digest)
+            noted = evidence_code(ended.code, call)
+            told = Outcome(intent.id, ended.outcome, rows, size, took, noted, kept, ended.status, digest)
             reached = call.effect or (ended.outcome != "blocked" and ended.code not in _UNREACHED)
             self.ledger.settle(told if reached else told._replace(charged=intent))
             tracing_calls.ended(intent, call.target.tool, told, seconds)
@@ -374,24 +380,6 @@ class Mediator:
         if cancelled is not None:
             raise cancelled
         return answer
-
-
-def _bound(target: Target, arguments: Mapping[str, Any], caller: Caller, said: gate.Labels) -> Bound:
-    """Return the values of a call. Raises Refusal, NoClaim."""
-    if wrong := tuple(gate.unfit(arguments, *said)):
-        raise Refusal("invalid-values", unfit=wrong)
-    bound = target.inputs.bind(arguments, caller.identity)
-    if not isinstance(bound, Bound):
-        raise Refusal("invalid-values", unfit=bound)
-    return bound
-
-
-def _subject(caller: Caller, target: Target) -> Subject | None:
-    """Return whose token is exchanged for what is reached; None where that is nobody's matter."""
-    ends = (caller.claims or {}).get("exp")
-    if caller.token is None or not target.asks_token:
-        return None
-    return Subject(str(caller.token), float(ends) if isinstance(ends, int | float) else 0.0)
 
 
 def generation_of(in_force: InForce, decision: Decision) -> int:

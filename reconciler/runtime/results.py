@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from reconciler.codes import Code
 from reconciler.model.target import Unfit
 from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.guardrails.guard import Blocked
 from reconciler.runtime.ledger.entries import Repeated
 from reconciler.runtime.repeats import Repeat
 from reconciler.runtime.underway import Running
@@ -41,6 +42,8 @@ class Refusal(Exception):
     """
 
     detail = ""
+    noted = ""
+    """What evidence says of it, and no caller learns: the guardrail that refuses."""
 
     def __init__(
         self,
@@ -78,12 +81,20 @@ def ended_by(error: BaseException, running: Running, call: Call) -> Ended:
     if isinstance(error, Failed):
         outcome = error.outcome if error.outcome in _OUTCOMES else "unknown"
         return Ended(outcome, error.code, error.status, error.retry_after)
+    if isinstance(error, Blocked):
+        return Ended("success", "content-blocked")  # it was done, and its result goes to nobody
     if isinstance(error, NotStrict):
         return Ended(after or "failure", "unreadable-result")
     if isinstance(error, asyncio.CancelledError):
         code: Code = running.ended or "cancelled"
         return Ended(after or _ENDED[code], code)
     return Ended(after or "failure", "internal-error")
+
+
+def evidence_code(code: str, call: Call) -> str:
+    """Return the code of an outcome as evidence has it, with what guardrails found: `content-found no-cards=2`."""
+    found = call.inspection.found if call.inspection is not None else ""
+    return f"{code or 'content-found'} {found}" if found else code
 
 
 def again(repeated: Repeated, repeat: Repeat | None) -> Done:

@@ -237,7 +237,7 @@ class Denial(NamedTuple):
 
 
 DENIALS = (
-    *("invalid-values", "limit-exceeded", "repeated", "many"),
+    *("invalid-values", "limit-exceeded", "repeated", "many", "content-blocked"),
     *(
         "approval-required",
         "approval-denied",

@@ -16,6 +16,7 @@ from reconciler.runtime.mediator import Refusal
 REFUSALS: Mapping[Code, tuple[int, str]] = {
     "not-found": (404, "There is nothing of this name that you may use."),
     "invalid-values": (422, "The values are not what this takes."),
+    "content-blocked": (422, "A guardrail refuses what is in the call, or in its result."),
     "internal-error": (500, "This is a defect of the server."),
     "limit-exceeded": (429, "A limit is used up."),
     "breaker-open": (503, "The system behind this has failed again and again, and is not called for now."),
