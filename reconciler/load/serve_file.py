@@ -98,6 +98,9 @@ class DoorSettings(Part):
     requests_per_caller: Annotated[int, Field(ge=1, le=100_000)] = Field(
         100, description="Requests of one caller under way; more are answered 429."
     )
+    max_request_mib: Annotated[int, Field(ge=1, le=1024)] = Field(
+        32, description="Size of a request of a model, in MiB. Any other request has at most 1 MiB."
+    )
     header_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         10.0,
         description="Seconds until the headers of a request have to be there, also on a connection that is silent.",

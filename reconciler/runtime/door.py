@@ -13,19 +13,21 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from reconciler.codes import Code
 from reconciler.runtime.connections import Connections, place_of
 from reconciler.runtime.surfaces.guard import MOST_BYTES
+from reconciler.runtime.surfaces.llm_paths import BY_PATH, shaped
 from reconciler.runtime.surfaces.problem import problem
 
 MAX_LINE_BYTES = 8 * 1024
 """Of the request's target."""
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
-MAX_FRAMED_BYTES = 2 * MOST_BYTES
-"""Of a body with the framing of its chunks."""
+FRAMING = 2
+"""So many times a body's bytes it may have with the framing of its chunks."""
 BODY_SECONDS = 30.0
 WRITE_SECONDS = 30.0
 """How long a client may leave an answer unread."""
@@ -34,6 +36,8 @@ IDLE_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending: it reads the answer only afterwards."""
 LINGER_BYTES = 4 * 1024 * 1024
+MIB = 2**20
+_MODEL_PATHS = frozenset(path.encode() for path in BY_PATH)
 PAUSE_SECONDS = 0.005
 """After each read of a refused client's bytes: others come first."""
 
@@ -64,6 +68,17 @@ class Door(HttpToolsProtocol):
     @property
     def is_waiting(self) -> bool:
         return self._leaving or self._is_answered
+
+    @property
+    def _most(self) -> int:
+        """The most bytes of a body: requests of models may hold images."""
+        is_of_models = self.url.partition(b"?")[0] in _MODEL_PATHS
+        return self._connections.settings.max_request_mib * MIB if is_of_models else MOST_BYTES
+
+    @property
+    def _path(self) -> str:
+        url = getattr(self, "url", b"")
+        return str(url.partition(b"?")[0].decode("latin-1"))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -105,7 +120,7 @@ class Door(HttpToolsProtocol):
                 self._refuse_headers()
             wait = self._connections.settings.header_seconds if self._has_begun else math.inf
         else:
-            if self._framed > MAX_FRAMED_BYTES:
+            if self._framed > FRAMING * self._most:
                 self._refuse_body()
             wait = BODY_SECONDS
         if self.deadline == math.inf:
@@ -136,7 +151,7 @@ class Door(HttpToolsProtocol):
         name = name.lower()
         if len(self.headers) >= MAX_HEADERS:
             self._refuse_headers()
-        elif name == b"content-length" and value.isdigit() and int(value[:20]) > MOST_BYTES:
+        elif name == b"content-length" and value.isdigit() and int(value[:20]) > self._most:
             self._refuse_body()
         elif name == b"host" and any(known == b"host" for known, _ in self.headers):
             self._refuse(400, "request-malformed", "A request has one Host.")  # RFC 9112 section 3.2
@@ -155,7 +170,7 @@ class Door(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
-        if self._body > MOST_BYTES:
+        if self._body > self._most:
             self._refuse_body()
         elif not self._leaving:
             super().on_body(body)
@@ -227,7 +242,7 @@ class Door(HttpToolsProtocol):
         self._refuse(431, "headers-too-large", detail)
 
     def _refuse_body(self) -> None:
-        self._refuse(413, "too-large", f"A request has at most {MOST_BYTES} bytes.")
+        self._refuse(413, "too-large", f"A request has at most {self._most} bytes.")
 
     def _refuse(self, status: int, code: Code, detail: str) -> None:
         """Answer and read no more; the answer to an earlier request goes first, and then stands alone."""
@@ -246,7 +261,8 @@ class Door(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if self._in_head or not self._is_answered:
-            self.transport.write(_bytes_of(problem(status, code, detail)))
+            scope: Scope = {"path": self._path, "headers": self.headers or []}
+            self.transport.write(_bytes_of(shaped(scope, problem(status, code, detail))))
         self.transport.write_eof()
         self._linger = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from reconciler.access.judge import Caller
 from reconciler.access.resource import Resource
@@ -28,16 +29,20 @@ from reconciler.runtime.checks import check_of
 from reconciler.runtime.connections import BURST, Connections
 from reconciler.runtime.door import door
 from reconciler.runtime.identity import AgentEntrance
+from reconciler.runtime.llm.calls import ModelCalls
+from reconciler.runtime.llm.prices import PriceBook
 from reconciler.runtime.mcp.processes import PROCESSES
 from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.parts import Parts, assembled
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Stale
-from reconciler.runtime.surfaces import agents, operators
+from reconciler.runtime.surfaces import agents, llm, operators
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS, Discovery
 from reconciler.runtime.surfaces.guard import Guard
 from reconciler.runtime.surfaces.hot import HotPaths
+from reconciler.runtime.surfaces.llm import ModelsOverHttp
+from reconciler.runtime.surfaces.llm_paths import BY_PATH
 from reconciler.runtime.surfaces.mcp import Mcp
 from reconciler.runtime.surfaces.mcp_http import McpOverHttp, PlanesOverHttp
 from reconciler.runtime.surfaces.mcp_stdio import Stdio, lines_of, own_streams
@@ -178,8 +183,10 @@ def agents_app(setup: Setup, parts: Parts) -> Guard:
     settings, tracer = setup.settings, parts.tracer
     spans = McpSpans(tracer, "tcp") if tracer is not None else None
     discovery = Discovery(settings.agents, settings.issuers)
+    models = ModelCalls(parts.mediator, PriceBook(settings.prices))
     routes = [
         *agents.routes(parts.mediator),
+        *llm.routes(models),
         *_health(parts),
         Route("/openapi.json", _document(openapi("agents"))),
         Route("/mcp/planes/{name}", PlanesOverHttp(parts.mediator, spans)),
@@ -189,8 +196,11 @@ def agents_app(setup: Setup, parts: Parts) -> Guard:
     app.router.redirect_slashes = False
     entrance = AgentEntrance(parts.source, Tokens(settings.issuers, discovery.audiences), discovery)
     tools = AllTools(parts.mediator, settings.agents.discovery == "search")
-    mcp = McpOverHttp(Mcp(parts.mediator, tools, spans))
-    hot = HotPaths({MCP_PATH: mcp}, agents.calling(parts.mediator), app)
+    exact: dict[str, ASGIApp] = {
+        MCP_PATH: McpOverHttp(Mcp(parts.mediator, tools, spans)),
+        **dict.fromkeys(BY_PATH, ModelsOverHttp(models)),
+    }
+    hot = HotPaths(exact, agents.calling(parts.mediator), app)
     answering = hot if tracer is None else Traced(hot, tracer)
     return Guard(answering, settings.agents, settings.door, entrance, parts.metrics)
 

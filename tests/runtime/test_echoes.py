@@ -9,7 +9,7 @@ import json
 import quopri
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -19,11 +19,18 @@ from reconciler.access.resource import Resource
 from reconciler.access.snapshot import snapshot_of
 from reconciler.access.target import Target
 from reconciler.kinds.connector.mcp_definition import digest_of
+from reconciler.kinds.provider.wire import Key
 from reconciler.model.body import canonical
 from reconciler.model.known import Text
 from reconciler.runtime.call import Answer, Call
+from reconciler.runtime.connectors.model import ModelConnection
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.gate import passed
+from reconciler.runtime.llm.outgoing import Outgoing
+from reconciler.runtime.llm.reading import request_of
+from reconciler.runtime.llm.request import ENDPOINTS
+from reconciler.runtime.llm.scrubbing import scrubbed, scrubbed_event
+from reconciler.runtime.llm.tries import Reader
 from reconciler.runtime.pools import Pools
 from reconciler.secrets.scrub import Scrubber
 from tests.conftest import Db
@@ -191,10 +198,46 @@ async def _of_mcp(pools: Pools, folder: Path, server: str) -> list[Any]:
     return found
 
 
+async def _of_models(pools: Pools, folder: Path, server: str) -> list[Any]:
+    """In values and keys of an answer, and in events of a stream; the escapes of JSON stand in the bytes."""
+    found: list[Any] = []
+    request = request_of(ENDPOINTS["chat"], b'{"model": "m", "stream": true}', {})
+    for text in TEXTS:
+        written = f'"{text}"' if _is_json(text) else json.dumps(text)
+
+        async def answer(request: web.Request, written: str = written) -> web.StreamResponse:
+            body = f"{{{written}: [{written}]}}"
+            if request.path == "/whole":
+                return web.Response(body=body.encode(), headers={"Content-Type": "application/json"})
+            return web.Response(body=f"data: {body}\n\n".encode(), headers={"Content-Type": "text/event-stream"})
+
+        async with serving(answer) as upstream:
+            base = {"provider": "custom", "base_url": f"http://127.0.0.1:{upstream.port}", "credential": "env://TOKEN"}
+            one = resource("integration", base, f"n{len(found)}")
+            one = Resource(one.known._replace(uid=f"u{len(found)}"), one.body)
+            for path in ("whole", "stream"):
+                out = Outgoing(f"http://127.0.0.1:{upstream.port}/{path}", {}, b"{}", Key(), "env://TOKEN")
+                asked = Call(Target("acme", "integration/x", "invoke", False, (one,), one, INPUTS), {}, 1e9)
+                async with pools.using("id", "acme", one) as connection:
+                    reply = await cast(ModelConnection, connection).send(out, asked)
+                    data = await reply.whole(10**6)
+                secrets = pools.secrets("acme")
+                if path == "whole":
+                    found.append(json.loads(scrubbed(data, json.loads(data), secrets)[0]))
+                else:
+                    (read,) = Reader(request).feed(data)
+                    left = scrubbed_event(read, secrets)
+                    assert left.event.data is not None
+                    found += [json.loads(left.event.data), left.body]
+    return found
+
+
+INPUTS = cast(Any, None)
 ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
     "http": _of_http,
     "sql": _of_sql,
     "mcp": _of_mcp,
+    "integration": _of_models,
 }
 """By the type of the connector, what it tells of an echo in every form."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Key, Places, Wire, base_of, config_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Replacing, Secret, ShortText
 from reconciler.model.judges import grown
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -32,3 +35,17 @@ class Anthropic(Integration):
     provider: Annotated[Replacing[Literal["anthropic"]], Health()] = Field(description="Anthropic.")
     credential: Secret = Field(description=CREDENTIAL)
     config: Annotated[AnthropicOptions, Health()] = Field(default_factory=AnthropicOptions, description=CONFIG)
+
+
+def _places(body: Body) -> Places:
+    base = base_of(body, "https://api.anthropic.com")
+    return {**under(base, ANTHROPIC), **under(f"{base}/v1", CHAT)}
+
+
+def _headers(body: Body) -> Mapping[str, str]:
+    config = config_of(body)
+    betas = {"anthropic-beta": ",".join(config["beta"])} if config.get("beta") else {}
+    return {"anthropic-version": str(config.get("version") or "2023-06-01"), **betas}
+
+
+WIRE = Wire(places=_places, key=lambda _body: Key("x-api-key", ""), headers=_headers)

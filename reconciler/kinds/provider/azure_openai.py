@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.kinds.provider.wire import OPENAI, Key, Wire, base_of, config_of, under
 from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.spec import Part
@@ -37,3 +38,10 @@ class AzureOpenAI(Integration):
     credential: Secret = Field(description=CREDENTIAL)
     base_url: BaseUrl = Field(description="The resource's address, e.g. `https://acme.openai.azure.com`.")
     config: Annotated[AzureOptions, Health()] = Field(default_factory=AzureOptions, description=CONFIG)
+
+
+WIRE = Wire(
+    places=lambda body: under(f"{base_of(body)}/openai/v1", OPENAI),
+    key=lambda _body: Key("api-key", ""),
+    model=lambda body, model: str((config_of(body).get("deployments") or {}).get(model, model)),
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL_OPTIONAL, Integration
+from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Places, Wire, base_of, config_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, Risk
 from reconciler.model.spec import Part
@@ -40,3 +43,31 @@ class Bedrock(Integration):
         None, description=CREDENTIAL_OPTIONAL + "the role of the machine or `config.profile` is used."
     )
     config: Annotated[BedrockOptions, Health()] = Field(description=CONFIG + " `region` is required.")
+
+
+def _places(body: Body) -> Places:
+    """Return the endpoints. None without a key, since requests are not signed here.
+
+    Amazon documents the guardrail of a request for OpenAI's format alone: with one, there is no other.
+    """
+    if not body.get("credential"):
+        return {}
+    config = config_of(body)
+    base = base_of(body, f"https://bedrock-runtime.{config['region']}.amazonaws.com")
+    chat = under(f"{base}/openai/v1", CHAT)
+    return chat if config.get("guardrail") else {**chat, **under(f"{base}/anthropic", ANTHROPIC, "messages")}
+
+
+def _headers(body: Body) -> Mapping[str, str]:
+    guardrail = config_of(body).get("guardrail")
+    if not guardrail:
+        return {}
+    name, _, version = str(guardrail).rpartition(":")
+    if not name or not (version.isdigit() or version == "DRAFT"):
+        name, version = str(guardrail), "DRAFT"
+    return {"X-Amzn-Bedrock-GuardrailIdentifier": name, "X-Amzn-Bedrock-GuardrailVersion": version}
+
+
+WIRE = Wire(
+    places=_places, headers=_headers, model=lambda body, model: str(config_of(body).get("inference_profile") or model)
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.kinds.provider.wire import OPENAI, Wire, base_of, config_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk
 from reconciler.model.spec import Part
@@ -26,3 +29,16 @@ class Cohere(Integration):
     provider: Annotated[Replacing[Literal["cohere"]], Health()] = Field(description="Cohere.")
     credential: Secret = Field(description=CREDENTIAL)
     config: Annotated[CohereOptions, Health()] = Field(default_factory=CohereOptions, description=CONFIG)
+
+
+def _headers(body: Body) -> Mapping[str, str]:
+    name = config_of(body).get("client_name")
+    return {"X-Client-Name": str(name)} if name else {}
+
+
+WIRE = Wire(
+    places=lambda body: under(base_of(body, "https://api.cohere.ai/compatibility/v1"), OPENAI, "chat", "embeddings"),
+    headers=_headers,
+    include_usage=lambda _body: False,
+    output_bound=lambda _body, _endpoint: "max_tokens",
+)

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from reconciler.kinds.connector.common import HeaderName
 from reconciler.kinds.provider.common import BASE_URL, CREDENTIAL_OPTIONAL, Integration
+from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Key, Places, Wire, base_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, FreeMap, ItemSet, Replacing, Secret
 from reconciler.model.risk import Health, NoRisk, Risk
 
@@ -42,3 +44,22 @@ class Custom(Integration):
     auth_header: Annotated[HeaderName | None, Risk("credential-changed"), Health()] = Field(
         None, description="The header that carries the credential as it is. Without it, `Authorization: Bearer …` does."
     )
+
+
+def _places(body: Body) -> Places:
+    """Return the endpoints of the formats that are declared. The base may end in the version that OpenAI's format has."""
+    base, formats = base_of(body), body.get("formats") or ("openai",)
+    found = under(base, OPENAI) if "openai" in formats else {}
+    return {**found, **under(base.removesuffix("/v1"), ANTHROPIC)} if "anthropic" in formats else found
+
+
+def _output_bound(body: Body, endpoint: str) -> str:
+    return str(body.get("output_bound") or "max_tokens") if endpoint == "chat" else OUTPUT_BOUNDS[endpoint]
+
+
+WIRE = Wire(
+    places=_places,
+    key=lambda body: Key(body["auth_header"], "") if body.get("auth_header") else Key(),
+    include_usage=lambda body: bool(body.get("include_usage")),
+    output_bound=_output_bound,
+)

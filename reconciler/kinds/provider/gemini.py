@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.kinds.provider.wire import OPENAI, Places, Wire, base_of, config_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.spec import Part
@@ -32,3 +34,15 @@ class Gemini(Integration):
     provider: Annotated[Replacing[Literal["gemini"]], Health()] = Field(description="Google Gemini.")
     credential: Secret = Field(description=CREDENTIAL)
     config: Annotated[GeminiOptions, Health()] = Field(default_factory=GeminiOptions, description=CONFIG)
+
+
+def _places(body: Body) -> Places:
+    """Return the endpoints. None at Vertex AI, which takes no keys."""
+    config = config_of(body)
+    if config.get("project"):
+        return {}
+    base = base_of(body, "https://generativelanguage.googleapis.com")
+    return under(f"{base}/{config.get('api_version') or 'v1beta'}/openai", OPENAI, "chat", "embeddings")
+
+
+WIRE = Wire(places=_places)

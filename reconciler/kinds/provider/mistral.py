@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.kinds.provider.wire import NOTHING, OPENAI, Wire, base_of, config_of, under
 from reconciler.model.fields import Replacing, Secret
 from reconciler.model.judges import leaves_value
 from reconciler.model.risk import Health, Risk
@@ -27,3 +28,13 @@ class Mistral(Integration):
     provider: Annotated[Replacing[Literal["mistral"]], Health()] = Field(description="Mistral.")
     credential: Secret = Field(description=CREDENTIAL)
     config: Annotated[MistralOptions, Health()] = Field(default_factory=MistralOptions, description=CONFIG)
+
+
+WIRE = Wire(
+    places=lambda body: under(base_of(body, "https://api.mistral.ai/v1"), OPENAI, "chat", "embeddings"),
+    include_usage=lambda _body: False,
+    output_bound=lambda _body, _endpoint: "max_tokens",
+    adds=lambda body, endpoint: (
+        {"safe_prompt": True} if endpoint == "chat" and config_of(body).get("safe_prompt") else NOTHING
+    ),
+)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.kinds.provider.common import BASE_URL, CONFIG, CREDENTIAL_OPTIONAL, Integration
+from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Places, Wire, base_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, Replacing, Secret
 from reconciler.model.risk import Health, NoRisk
 from reconciler.model.spec import Part
@@ -33,3 +35,14 @@ class Ollama(Integration):
     credential: Secret | None = Field(None, description=CREDENTIAL_OPTIONAL + "requests carry none.")
     base_url: BaseUrl = Field(description=BASE_URL)
     config: Annotated[OllamaOptions, Health()] = Field(default_factory=OllamaOptions, description=CONFIG)
+
+
+def _places(body: Body) -> Places:
+    base = base_of(body)
+    return {**under(f"{base}/v1", OPENAI), **under(base, ANTHROPIC, "messages")}
+
+
+WIRE = Wire(
+    places=_places,
+    output_bound=lambda _body, endpoint: "max_tokens" if endpoint == "chat" else OUTPUT_BOUNDS[endpoint],
+)

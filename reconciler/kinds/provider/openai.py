@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
+from reconciler.kinds.provider.wire import OPENAI, Wire, base_of, config_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, Risk
 from reconciler.model.spec import Part
@@ -29,3 +32,11 @@ class OpenAI(Integration):
     provider: Annotated[Replacing[Literal["openai"]], Health()] = Field(description="OpenAI.")
     credential: Secret = Field(description=CREDENTIAL)
     config: Annotated[OpenAIOptions, Health()] = Field(default_factory=OpenAIOptions, description=CONFIG)
+
+
+def _headers(body: Body) -> Mapping[str, str]:
+    config, names = config_of(body), {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
+    return {header: str(config[name]) for name, header in names.items() if config.get(name)}
+
+
+WIRE = Wire(places=lambda body: under(base_of(body, "https://api.openai.com/v1"), OPENAI), headers=_headers)

@@ -14,8 +14,9 @@ _LINES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql", "open_sql"),
     "http": ("http", "open_http"),
     "mcp": ("mcp", "open_mcp"),
+    "integration": ("model", "open_model"),
 }
-"""By the connector's type: its module here, and what opens it."""
+"""By the connector's type, `integration` for a provider of models: its module here, and what opens it."""
 _JUDGES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql_judge", "judge_sql"),
 }

@@ -43,8 +43,18 @@ _STATUSES: Mapping[str, int] = {
     "breaker-open": 503,
     "internal-error": 500,
     "timeout": 504,
+    "unauthenticated": 401,
+    "approval-required": 403,
+    "wrong-media-type": 415,
+    **dict.fromkeys(
+        (
+            *("state-not-supported", "field-not-supported", "tool-not-supported", "format-not-supported"),
+            *("content-blocked", "invalid-json", "invalid-values", "invalid-run", "bound-unknown", "price-unknown"),
+        ),
+        400,
+    ),
 }
-"""By the code of a refusal; all others of a request are 400, and all others of an upstream 502."""
+"""By the code of a refusal; whatever else keeps a call from its answer is the provider's failure, or its operator's: 502."""
 
 
 class WireError(NamedTuple):
@@ -65,12 +75,12 @@ class WireError(NamedTuple):
 
 def of_wrong(wrong: Wrong) -> WireError:
     """Return the error of a request that does not fit."""
-    return WireError(wrong.code, wrong.message, _STATUSES.get(wrong.code, 400), wrong.field)
+    return WireError(wrong.code, wrong.message, status_of(wrong.code), wrong.field)
 
 
-def status_of(code: str, is_upstream: bool = False) -> int:
+def status_of(code: str) -> int:
     """Return the status of a code."""
-    return _STATUSES.get(code, 502 if is_upstream else 400)
+    return _STATUSES.get(code, 502)
 
 
 def wire_code(code: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import Message, Scope, Send
 
+from reconciler.runtime.surfaces.llm_paths import last_event, shaped
 from reconciler.runtime.surfaces.problem import ProblemJson
 
 EVENTS = b"text/event-stream"
@@ -53,9 +54,12 @@ class Exchange:
         if self._task is not None:
             self._task.uncancel()
         if not self.status:
-            await self.ended(self.scope, _nothing, self.send)
+            await shaped(self.scope, self.ended)(self.scope, _nothing, self.send)
         elif self.is_stream:
             self.ended.note(self.scope)
+            if (last := last_event(self.scope, self.ended)) is not None:
+                await self._send({"type": "http.response.body", "body": last, "more_body": True})
+                return  # without an end: what came is no whole answer of a model
             body = b"event: error\ndata: %s\n\n" % bytes(self.ended.body)
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -18,6 +18,7 @@ from reconciler.runtime.logs import Trouble
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.surfaces.discovery import METADATA_PATHS
 from reconciler.runtime.surfaces.exchange import Exchange
+from reconciler.runtime.surfaces.llm_paths import credential_of, shaped
 from reconciler.runtime.surfaces.origins import Origins, is_preflight, preflight, readable
 from reconciler.runtime.surfaces.problem import REFUSED, ProblemJson, problem
 
@@ -73,12 +74,16 @@ class Guard:
             send = readable(send, headers[b"origin"].decode("latin-1"))
             if is_preflight(scope["method"], headers):
                 answer = preflight()
-        exchange = Exchange(scope, send, headers.get(b"authorization", b"").decode("latin-1"))
+        exchange = Exchange(scope, send, credential_of(scope["path"], headers))
         if answer is None and scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
         try:
-            await (self._enter(exchange, receive) if answer is None else answer(scope, receive, exchange.send))
+            await (
+                self._enter(exchange, receive)
+                if answer is None
+                else shaped(scope, answer)(scope, receive, exchange.send)
+            )
         finally:
             self._count(exchange)
 
@@ -94,7 +99,8 @@ class Guard:
                 if self._of_caller[key] > self._settings.requests_per_caller:
                     detail = "This caller has too many open requests."
                     answer = problem(429, "too-many-requests", detail, {"Retry-After": "1"})
-            await (answer or self._app)(exchange.scope, receive, exchange.send)
+            app = self._app if answer is None else shaped(exchange.scope, answer)
+            await app(exchange.scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.gone = True
         except asyncio.CancelledError:

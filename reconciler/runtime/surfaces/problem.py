@@ -75,6 +75,7 @@ class ProblemJson(Json):
 
     media_type = "application/problem+json"
     code: Code
+    title: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.note(scope)
@@ -89,7 +90,7 @@ def problem(status: int, code: Code, title: str, headers: Mapping[str, str] | No
     told = {"type": f"urn:reconciler:problem:{code}", "title": title, "status": status, "code": code}
     kept = {key: value for key, value in more.items() if value not in (None, "", [])}
     answer = ProblemJson({**told, **kept}, status, headers)
-    answer.code = code
+    answer.code, answer.title = code, title
     return answer
 
 

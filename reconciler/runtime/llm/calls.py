@@ -1,0 +1,178 @@
+"""Calls of models through the one choke point: decided, limited and recorded by the mediator, answered by one of several deployments.
+
+Nothing reaches a provider without a durable intent, and no try without its reservation. However a call ends, each try is settled
+once, and the call once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from reconciler.access.decide import Ask, Decision
+from reconciler.access.judge import Caller, judge
+from reconciler.access.models import Way, models_of, target_of_model, ways_of
+from reconciler.access.snapshot import Tenant
+from reconciler.access.target import Target
+from reconciler.model.target import Unfit
+from reconciler.runtime.call import Call
+from reconciler.runtime.ledger.entries import Refused, new_id
+from reconciler.runtime.ledger.ledger import Admitted, Unavailable
+from reconciler.runtime.limits import levels_of_call, levels_of_try
+from reconciler.runtime.llm.candidates import Candidate, Rules, candidates_of
+from reconciler.runtime.llm.choice import Cooldowns, Ranked, affinity_of, in_order, key_of, well
+from reconciler.runtime.llm.expected import Expected
+from reconciler.runtime.llm.inspection import Blocked, Inspection
+from reconciler.runtime.llm.policy import limit_refusal, policy_of, try_of
+from reconciler.runtime.llm.prices import PriceBook
+from reconciler.runtime.llm.records import Record
+from reconciler.runtime.llm.request import ModelRequest
+from reconciler.runtime.llm.running import Answered, RunningCall
+from reconciler.runtime.mediator import Mediator, Refusal
+from reconciler.runtime.source import InForce
+from reconciler.runtime.threads import aside
+
+Inspect = Callable[[Tenant, Sequence[Target], ModelRequest], Inspection | None]
+"""From the targets that a call may go through to the inspection by their guardrails; None without any."""
+
+
+class Decided(NamedTuple):
+    """A call that policies allow, and the ways that it may take."""
+
+    evidence_id: str
+    in_force: InForce
+    tenant: Tenant
+    caller: Caller
+    ask: Ask
+    decision: Decision
+    target: Target
+    ways: tuple[Way, ...]
+    run: str
+
+    @property
+    def route(self) -> str:
+        """`route/NAME`, or "" for an integration's own model."""
+        return self.target.name if self.target.alternatives else ""
+
+
+class ModelCalls:
+    """``book`` knows prices and bounds of models, ``inspect`` finds the guardrails about a call."""
+
+    def __init__(
+        self, mediator: Mediator, book: PriceBook, inspect: Inspect = lambda _tenant, _targets, _request: None
+    ) -> None:
+        self._mediator, self._book, self._inspect = mediator, book, inspect
+        self.cooldowns, self.expected = Cooldowns(), Expected()
+
+    def models(self, caller: Caller) -> Mapping[str, Target]:
+        """Return exactly the models that the caller may use, by their names. Raises Refusal."""
+        in_force = self._mediator.in_force()
+        tenant = in_force.snapshot.tenant(caller.tenant)
+        return models_of(tenant, in_force.status, caller.within(tenant))
+
+    async def call(self, caller: Caller, request: ModelRequest, run: str = "") -> Answered:
+        """Decide and make a call; its answer is whole, or a stream that has begun. Raises Refusal."""
+        decided = self._decide(caller, request, run)
+        try:
+            inspection = self._inspect(decided.tenant, [way.target for way in decided.ways], request)
+            sent = request if inspection is None else inspection.request(request)
+            candidates = self._candidates(decided, sent)
+        except Blocked as blocked:
+            raise self._denied(decided, Refusal("content-blocked"), blocked.guardrail) from None
+        except Refusal as refusal:
+            raise self._denied(decided, refusal, "") from None
+        values = await aside(len(request.raw), self._mediator.hashing.hash, request.raw)
+        record, left = await self._admitted(decided, sent, candidates, values)
+        running = RunningCall(self._mediator, self.cooldowns, record, decided.caller, sent, inspection)
+        return await running.answer(left, policy_of(decided.target))
+
+    def _decide(self, caller: Caller, request: ModelRequest, run: str) -> Decided:
+        """Return the call as decided. Raises Refusal, which is the same for a missing, a foreign and a denied model."""
+        in_force = self._mediator.in_force()
+        tenant = in_force.snapshot.tenant(caller.tenant)
+        caller, evidence_id = caller.within(tenant), new_id()
+        ask = Ask(target_of_model(tenant, request.model) or "route/?")
+        decision = judge(tenant, in_force.status, caller, ask, self._mediator.has_key)
+        target = decision.target
+        if not decision.allowed or target is None:
+            evidence_id = self._mediator.deny(evidence_id, in_force, caller, ask, decision, run)
+            raise Refusal("frozen" if decision.reason == "frozen" else "not-found", evidence_id)
+        ways = tuple(ways_of(tenant, in_force.status, caller, target, request.model))
+        decided = Decided(evidence_id, in_force, tenant, caller, ask, decision, target, ways, run)
+        if decision.approval is not None:
+            raise self._denied(decided, Refusal("approval-required"), "")
+        return decided
+
+    def _denied(self, decided: Decided, refusal: Refusal, detail: str) -> Refusal:
+        """Return a refusal with its evidence."""
+        decision = decided.decision._replace(reason=refusal.code)
+        detail = detail or ", ".join(one.parameter for one in refusal.unfit if one.parameter)
+        refusal.evidence_id = self._mediator.deny(
+            decided.evidence_id, decided.in_force, decided.caller, decided.ask, decision, decided.run, detail
+        )
+        return refusal
+
+    def _candidates(self, decided: Decided, request: ModelRequest) -> list[Candidate]:
+        """Return what may answer, in the order in which it is tried. Raises Refusal."""
+        body = decided.target.operation.body
+        ordered = in_order(
+            decided.ways,
+            body.get("strategy", "priority"),
+            affinity_of(body, decided.caller.uid, request.affinity),
+        )
+        tenant, caller = decided.tenant, decided.caller.name
+        rules = Rules(
+            lambda integration: levels_of_try(tenant, caller, decided.route, integration),
+            self._book.facts,
+            body.get("max_output_tokens") if decided.route else None,
+        )
+        found, wrong = candidates_of(request, ordered, rules)
+        if wrong is not None:
+            raise Refusal(wrong.code, unfit=(Unfit(wrong.field, wrong.message),))
+        ranked = well([Ranked(one.way, self._wait(one.way)) for one in found])
+        return [one for one in found if any(one.way is way for way in ranked)]
+
+    def _wait(self, way: Way) -> float:
+        """Return for how many seconds a deployment is better left out."""
+        return max(self.cooldowns.left(key_of(way)), float(self._mediator.breakers.retry_after(way.target) or 0))
+
+    async def _admitted(
+        self, decided: Decided, request: ModelRequest, candidates: list[Candidate], values: str
+    ) -> tuple[Record, list[Candidate]]:
+        """Write the intent with the first try that fits its limits; return what may be tried from there on. Raises Refusal."""
+        seconds = policy_of(decided.target).seconds
+        refused: tuple[Refused, Candidate] | None = None
+        for number, candidate in enumerate(candidates):
+            call = Call(candidate.way.target, {}, asyncio.get_running_loop().time() + seconds)
+            intent = self._mediator.intent(
+                decided.evidence_id,
+                decided.in_force,
+                decided.tenant,
+                decided.caller,
+                decided.ask,
+                decided.decision,
+                call,
+                decided.run,
+                values,
+            )
+            intent = intent._replace(levels=levels_of_call(decided.tenant, decided.caller.name, decided.route))
+            record = Record(self._mediator.ledger, self.expected, intent, decided.route)
+            try:
+                one = try_of(record, request, candidate, 1, seconds)
+                record.intent = intent._replace(hold=one.hold)
+                answer = await self._mediator.ledger.admit(record.intent)
+            except Unavailable:
+                raise Refusal("unavailable", retry_after=1) from None
+            except Refusal as refusal:
+                raise self._denied(decided, refusal, "") from None
+            if isinstance(answer, Admitted):
+                record.warned = bool(answer.warned)
+                record.begin(one)
+                return record, candidates[number:]
+            assert isinstance(answer, Refused)
+            refused = refused or (answer, candidate)
+            if answer.level not in candidate.levels and answer.level._replace(amount=1) not in candidate.levels:
+                break  # no other deployment has more room
+        assert refused is not None
+        raise self._denied(decided, limit_refusal(*refused), f"{refused[0].level.target}:{refused[0].level.unit}")
