@@ -14,7 +14,7 @@ from reconciler.kinds.table import KINDS, calls_of
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.characters import visible
-from reconciler.model.target import PER_USER, UNKNOWN, Inputs
+from reconciler.model.target import UNKNOWN, Inputs, is_per_user
 
 T = TypeVar("T")
 SECONDS = 30.0
@@ -152,8 +152,7 @@ class Target(Struct, frozen=True, dict=True):
     @cached_property
     def asks_token(self) -> bool:
         """Whether what is reached is reached with a token of the caller's own, made from the one that proved it."""
-        auth = self.connector.body.get("auth")
-        return isinstance(auth, dict) and auth.get("grant") in PER_USER
+        return is_per_user(self.connector.body)
 
     @cached_property
     def seconds(self) -> float:

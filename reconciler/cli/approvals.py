@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,14 +15,18 @@ from reconciler.cli.evidence import STORE
 from reconciler.cli.freeze import parse_reason
 from reconciler.cli.options import common_by, print_json, print_lines
 from reconciler.cli.serve import store_of
+from reconciler.cli.surroundings import project_settings
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.committed import Fate, Write, record
 from reconciler.diff.visible import visible
 from reconciler.errors import ReconcilerError
+from reconciler.load.notifications import destinations_of
+from reconciler.load.project import SERVE_FILE
 from reconciler.render.table import table
 
 if TYPE_CHECKING:
     from reconciler.runtime.ledger.approvals import Waiting
+    from reconciler.runtime.ledger.decisions import Verdict
     from reconciler.store.url import Database
 
 ROLES_VARIABLE = "RECONCILER_ROLES"
@@ -34,6 +39,13 @@ ROLE = click.option(
     metavar="ROLE",
     multiple=True,
     help=f"A role that you decide by; may be repeated (also {ROLES_VARIABLE}, separated by commas).",
+)
+
+CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"The server's own settings, which name the destinations of events; default: {SERVE_FILE} in the project.",
 )
 
 
@@ -86,35 +98,45 @@ def show_command(options: Options, identity: str, store: str | None) -> int:
 @ID
 @REASON
 @ROLE
+@CONFIG
 @STORE
 @common_by("tenant")
-def approve_command(options: Options, identity: str, **more: Any) -> int:
+def approve_command(options: Options, identity: str, reason: str, **more: Any) -> int:
     """Approve a call: its caller may run it once, with the values that `approvals show` prints."""
-    return _decide(options, identity, True, **more)
+    return _decide(options, identity, _verdict(True, reason), **more)
 
 
 @command.command("deny")
 @ID
 @REASON
 @ROLE
+@CONFIG
 @STORE
 @common_by("tenant")
-def deny_command(options: Options, identity: str, **more: Any) -> int:
+def deny_command(options: Options, identity: str, reason: str, **more: Any) -> int:
     """Deny a call: it does not run, and its caller is told so."""
-    return _decide(options, identity, False, **more)
+    return _decide(options, identity, _verdict(False, reason), **more)
+
+
+def _verdict(approved: bool, reason: str) -> Verdict:
+    from reconciler.runtime.ledger.decisions import Verdict
+
+    return Verdict(approved, parse_reason(reason))
 
 
 def _decide(
-    options: Options, identity: str, approved: bool, reason: str, roles: tuple[str, ...], store: str | None
+    options: Options, identity: str, verdict: Verdict, roles: tuple[str, ...], config: Path | None, store: str | None
 ) -> int:
-    from reconciler.runtime.ledger.decisions import Decider, Verdict, document, file_decisions, settle_request
+    from reconciler.runtime.ledger.decisions import Decider, document, file_decisions, settle_request
 
     workspace, database = Workspace(options, ()), _store(options, store)
     control = workspace.database(workspace.environment(required=True))
     named = {*roles, *(one.strip() for one in os.environ.get(ROLES_VARIABLE, "").split(",") if one.strip())}
-    verdict = Verdict(approved, parse_reason(reason))
+    destinations = destinations_of(project_settings(workspace, config).file.notifications)
     write = record(Write("the decision", None))
-    found = settle_request(database, identity, options.tenants, Decider(actor(), frozenset(named)), verdict)
+    found = settle_request(
+        database, identity, options.tenants, Decider(actor(), frozenset(named)), verdict, destinations
+    )
     write.fate = Fate.WRITTEN
     filed = _file(workspace, database, control, file_decisions)
     if options.format == "json":
@@ -122,8 +144,8 @@ def _decide(
     else:
         request = found.request
         what = f"{request.action} {visible(request.target)}"
-        until = f" It may run until {document(found)['expires']}." if approved else ""
-        click.echo(f"{'Approved' if approved else 'Denied'}: {visible(request.caller)} to {what}.{until}")
+        until = f" It may run until {document(found)['expires']}." if verdict.approved else ""
+        click.echo(f"{'Approved' if verdict.approved else 'Denied'}: {visible(request.caller)} to {what}.{until}")
     if not filed:
         click.echo("It is in force. Its audit entry follows: an apply holds the audit trail.", err=True)
     return 0

@@ -14,7 +14,7 @@ import click
 from reconciler.cli.options import BOTH, common_by, print_json, print_lines
 from reconciler.cli.pinning import Answer, Pinned, PinnedLock, pinned
 from reconciler.cli.runtime_pins import seen_by_runtime
-from reconciler.cli.surroundings import opening, server_settings
+from reconciler.cli.surroundings import opening, project_settings
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.codes import Code
 from reconciler.errors import LockEdited, Problem, ReconcilerError, UsageError, in_order
@@ -25,17 +25,21 @@ from reconciler.load.mcp_lock import Lock
 from reconciler.load.pinnable import Pinnable, pinnable
 from reconciler.load.project import FILE_NAME, SERVE_FILE
 from reconciler.load.source import shown_name
+from reconciler.model.target import is_per_user
 from reconciler.runtime.extras import not_installed
 
 if TYPE_CHECKING:
     from reconciler.runtime.mcp.pin import Answered
 
+SUBJECT_VARIABLE = "RECONCILER_SUBJECT_TOKEN"
+"""A token that is exchanged as a caller's would be, for connectors whose access tokens are their callers' own."""
 DRIFT = 2
 """The exit code of drift: what is outside is not what was reviewed."""
 _HINTS: Mapping[str, str] = {
     "not-permitted": "permit the program in `permits.stdio` of serve.yaml, and name that file by --config",
     "address-refused": "permit the network in `network_exceptions` of the connector and in `permits.networks` of serve.yaml",
     "credential-unresolved": "see `reconciler validate --check`",
+    "token-refused": f"where its grant is per user, name a token of yours, as a caller would have it, by {SUBJECT_VARIABLE}",
 }
 
 
@@ -119,16 +123,20 @@ def _ask(workspace: Workspace, config: Path | None, asked: Sequence[Pinnable]) -
         from reconciler.runtime.mcp.pin import Asked, ask_all
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
-    from reconciler.runtime.call import Failed
+    from reconciler.runtime.call import Failed, Subject
 
-    if config is None and os.path.isfile(workspace.project.root / SERVE_FILE):
-        config = workspace.project.root / SERVE_FILE
-    settings = server_settings(workspace, config)
+    settings = project_settings(workspace, config)
     opened = {
         name: opening(workspace, name, settings, "pin") for name in dict.fromkeys(one.environment for one in asked)
     }
     usable = [one for one in asked if unserved(one.body) is None]
-    answers = asyncio.run(ask_all([Asked(one.address, one.body, opened[one.environment].around) for one in usable]))
+    token = os.environ.get(SUBJECT_VARIABLE)
+    subject = Subject(token, float("inf")) if token else None
+    wanted = [
+        Asked(one.address, one.body, opened[one.environment].around, subject if is_per_user(one.body) else None)
+        for one in usable
+    ]
+    answers = asyncio.run(ask_all(wanted))
     for one in opened.values():
         one.log.write(everything=True)
     found = dict(zip(map(id, usable), answers, strict=True))

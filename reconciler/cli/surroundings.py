@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from reconciler.cli.credentials import access_log, resolver_of
 from reconciler.cli.workspace import Workspace
+from reconciler.load.project import SERVE_FILE
 
 if TYPE_CHECKING:
     from reconciler.credentials.access_log import AccessLog
@@ -39,6 +40,12 @@ def server_settings(workspace: Workspace, config: Path | None) -> ServerSettings
     if config is None:
         return ServerSettings(ServeFile(version=1), workspace.project.root)
     return ServerSettings(read_serve(config), config.resolve().parent)
+
+
+def project_settings(workspace: Workspace, config: Path | None) -> ServerSettings:
+    """Read the settings of --config, or else of the project's serve.yaml, where it has one. Raises ConfigurationInvalid."""
+    own = workspace.project.root / SERVE_FILE
+    return server_settings(workspace, own if config is None and own.is_file() else config)
 
 
 def opening(workspace: Workspace, environment: str | None, settings: ServerSettings, purpose: str) -> Opening:

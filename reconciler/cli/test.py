@@ -11,16 +11,17 @@ import click
 from reconciler.cli import complete
 from reconciler.cli.known import not_live
 from reconciler.cli.options import common_by, print_json
-from reconciler.cli.surroundings import opening, server_settings
+from reconciler.cli.surroundings import opening, project_settings
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.load.project import SERVE_FILE
 from reconciler.model.address import Address
-from reconciler.model.health import DEGRADED, FAILING, HEALTHY, UNKNOWN, Check
+from reconciler.model.health import DEGRADED, FAILING, HEALTHY, UNKNOWN, unasked
 from reconciler.runtime.extras import not_installed
 
 if TYPE_CHECKING:
     from reconciler.access.resource import Resource
+    from reconciler.model.health import Check
     from reconciler.runtime.call import Surroundings
 
 EXITS = {HEALTHY: 0, FAILING: 1, DEGRADED: 2, UNKNOWN: 6}
@@ -43,13 +44,11 @@ def command(options: Options, address: str, config: Path | None) -> int:
     """
     workspace = Workspace(options, ())
     resource = _resource(workspace, address)
-    if config is None and (workspace.project.root / SERVE_FILE).is_file():
-        config = workspace.project.root / SERVE_FILE
-    opened = opening(workspace, workspace.environment(required=True), server_settings(workspace, config), "test")
+    opened = opening(workspace, workspace.environment(required=True), project_settings(workspace, config), "test")
     with options.progress.stage("Testing"):
         found = _checked(resource, opened.around)
     opened.log.write(everything=True)
-    state, latency, reason = found or Check(UNKNOWN, None, "there is nothing to ask")
+    state, latency, reason = found
     if options.format == "json":
         print_json(
             {"format_version": "1.0", "address": address, "state": state, "latency_ms": latency, "reason": reason}
@@ -80,9 +79,9 @@ def _resource(workspace: Workspace, text: str) -> Resource:
     return found
 
 
-def _checked(resource: Resource, around: Surroundings) -> Check | None:
+def _checked(resource: Resource, around: Surroundings) -> Check:
     try:
         from reconciler.runtime.checks import check_alone
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
-    return asyncio.run(check_alone(resource, around))
+    return asyncio.run(check_alone(resource, around)) or unasked(resource.body)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from reconciler.model.body import Body
+from reconciler.model.target import is_per_user
+
 HEALTHY, DEGRADED, FAILING, UNKNOWN = "healthy", "degraded", "failing", "unknown"
 HEALTHY_MS, DEGRADED_MS = 2000, 5000
 """Latencies in milliseconds up to which an answer is healthy, and degraded; what takes longer is failing."""
@@ -57,3 +60,9 @@ def after(before: Standing | None, check: Check, now: float) -> Standing:
     is_turned = (worse == 0 and check.state != known.state) or worse >= CHECKS_TO_TURN
     state, since = (check.state, now) if is_turned else (known.state, known.since)
     return Standing(state, since, now, 0 if is_turned else worse, check.latency_ms, check.reason)
+
+
+def unasked(body: Body) -> Check:
+    """Return what a test reports of an integration or a connector of which nothing can be asked."""
+    per_user = "its access tokens are made of its callers' own, so only their calls show how it is"
+    return Check(UNKNOWN, None, per_user if is_per_user(body) else "there is nothing to ask")

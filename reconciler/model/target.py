@@ -156,3 +156,9 @@ class Calls(Struct, frozen=True):
     tools: Callable[[str, Body], Iterable[tuple[str, str]]] = no_tools
     parts: Callable[[Body], Mapping[str, Body]] | None = None
     """The parts of a body by their names; what is called is one of them, and never the resource itself."""
+
+
+def is_per_user(connector: Body) -> bool:
+    """Whether a connector is reached with tokens that are made of its callers' own."""
+    auth = connector.get("auth")
+    return isinstance(auth, dict) and auth.get("grant") in PER_USER

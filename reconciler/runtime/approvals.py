@@ -24,11 +24,12 @@ from reconciler.runtime.ledger.entries import Use, new_id
 from reconciler.runtime.ledger.reading import is_id
 from reconciler.runtime.results import Refusal
 from reconciler.runtime.threads import in_thread
-from reconciler.secrets.envelope import Bound, seal, unseal
+from reconciler.secrets.envelope import Blob, Bound, seal, unseal
 from reconciler.secrets.ring import Ring
 from reconciler.store.url import Database
 
 RETRY_SECONDS = 30
+MOST_LISTED = 100_000
 NEXT = "call approved_call with this id"
 REQUIRED: Literal["approval-required"] = "approval-required"
 _NAME = "approval"
@@ -144,6 +145,12 @@ def opened(waiting: Waiting, ring: Ring) -> Sealed:
     """Return what was sealed for a request. Raises ReconcilerError."""
     text = unseal(waiting.request.sealed, _place(waiting.request.tenant, waiting.id), ring.by_id)
     return msgspec.convert(strict_json.read(text.encode()), Sealed)  # written by this program, and authenticated
+
+
+def sealed_under(store: Database, key_id: str) -> list[str]:
+    """Return the ids of requests that may still run, and whose values only this key opens. Raises what the store says."""
+    live = [one for state in ("pending", "approved") for one in approvals.listed(store, (), MOST_LISTED, state=state)]
+    return [one.id for one in live if one.request.sealed and Blob.parse(one.request.sealed).key_id == key_id]
 
 
 def subject_of(caller: Caller) -> tuple[str, str]:

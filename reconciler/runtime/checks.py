@@ -9,6 +9,7 @@ from reconciler.access.resource import Resource
 from reconciler.access.target import unserved_by
 from reconciler.kinds.lifecycle import switched_off
 from reconciler.model.health import DEGRADED_MS, FAILING, REFUSED, Check, by_latency
+from reconciler.model.target import is_per_user
 from reconciler.runtime.call import Failed, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.mcp.processes import PROCESSES
@@ -26,6 +27,8 @@ async def check_of(tenant: str, resource: Resource, pools: Pools, starts: bool =
     kind, body = resource.known.address.kind, resource.body
     if kind not in CHECKED or switched_off(body) or (kind == "connector" and unserved_by(resource) is not None):
         return None
+    if is_per_user(body):
+        return None  # there is no user here whose token could be exchanged, and to ask without one proves nothing
     begun = time.monotonic()
     try:
         async with asyncio.timeout(DEGRADED_MS / 1000):

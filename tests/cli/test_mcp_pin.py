@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT, Ran, reconciler
+from tests.runtime.test_checks import Server as TokenServer
+from tests.runtime.test_checks import serving
 
 SERVER = str(ROOT / "tests" / "runtime" / "mcp" / "listing.py")
 BASE: dict[str, Any] = {
@@ -96,6 +99,46 @@ def write(path: Path, text: str) -> None:
 
 def pin(folder: Path, *arguments: str) -> Ran:
     return reconciler("mcp", "pin", *arguments, cwd=folder, timeout=120)
+
+
+def behind_oauth(folder: Path, served: Served, tokens: int, grant: str) -> Path:
+    """The project, with access tokens of a server of tokens before its MCP server."""
+    project(folder, served)
+    document = yaml.safe_load((folder / "c.yaml").read_text())
+    calc = document["connectors"]["calc"]
+    calc["network_exceptions"].append({"cidr": "127.0.0.0/8", "port": tokens})
+    calc["auth"] = {
+        "type": "oauth2",
+        "grant": grant,
+        "client_id": "bot",
+        "client_secret": "env://CLIENT_SECRET",
+        "token_url": f"http://127.0.0.1:{tokens}/token",
+    }
+    write(folder / "c.yaml", yaml.safe_dump(document))
+    settings = yaml.safe_load((folder / "serve.yaml").read_text())
+    settings["permits"]["env"] = ["CLIENT_SECRET"]
+    write(folder / "serve.yaml", yaml.safe_dump(settings))
+    return folder
+
+
+@pytest.mark.parametrize("grant", ["client_credentials", "token_exchange"])
+def test_a_server_behind_oauth_is_asked_with_a_token(tmp_path: Path, served: Served, grant: str) -> None:
+    """Where tokens are users', it is that of whoever pins; without one an error says what to name."""
+    with serving(TokenServer()) as tokens:
+        folder = behind_oauth(tmp_path, served, tokens.port, grant)
+        environment = {"CLIENT_SECRET": "s3cret"}
+
+        def pinned(**more: str) -> Ran:
+            return reconciler("mcp", "pin", cwd=folder, timeout=120, env={**environment, **more})
+
+        if grant != "client_credentials":
+            refused = pinned().ok(1)
+            assert "[token-refused]" in refused.err
+            assert "RECONCILER_SUBJECT_TOKEN" in refused.err
+            assert tokens.fetched == 0
+            environment["RECONCILER_SUBJECT_TOKEN"] = "a.users.token"
+        assert "+ add is new" in pinned().ok().out
+        assert tokens.fetched == 1
 
 
 @pytest.mark.parametrize("stdio", [False, True])

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,6 +26,8 @@ from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.setup import Databases
 from reconciler.runtime.surfaces import agents, operators
 from reconciler.runtime.surfaces.operator import Operator, OperatorEntrance, OperatorsApi
+from reconciler.secrets.keys import add_key, create_keys, promote_key, read_keys
+from reconciler.secrets.ring import ring_of
 from tests.conftest import Db
 from tests.runtime.test_approvals import LEAD, RING, asked, run, under
 from tests.runtime.test_serve import Issuer
@@ -151,6 +154,59 @@ def test_by_the_command_line(db: Db, folder: Path) -> None:
         await asyncio.to_thread(commands)
         await made.mediator.redeem(BOT, ids[0])
         assert [one["decision"] for one in audit_entries(made.db)] == ["approved", "denied"]
+
+    run(db, folder, work)
+
+
+def test_a_decision_by_command_is_an_event_too(db: Db, folder: Path) -> None:
+    """Of the destinations that serve.yaml names, or another file; `serve` delivers it."""
+    hook = {"type": "webhook", "url": "https://hooks.example.com/", "secret": "env://HOOK", "events": ["approval"]}
+
+    async def work(made: World) -> None:
+        ids = [(await asked(made, {"region": region})).waiting.id for region in ("eu", "us", "uk")]
+        settings = yaml.safe_dump({"version": 1, "notifications": {"hook": hook}})
+
+        def commands() -> None:
+            command, store = cli_on(db.url, folder), ("--store", made.store.url, "--role", "lead", "--reason", "fine")
+            (folder / "other.yaml").write_text(settings)
+            command("approvals", "approve", ids[0], *store).ok()
+            assert made.store.sql("SELECT count(*) FROM outbox") == [(0,)]
+            command("approvals", "approve", ids[1], "--config", "other.yaml", *store).ok()
+            (folder / "serve.yaml").write_text(settings)
+            command("approvals", "deny", ids[2], *store).ok()
+
+        await asyncio.to_thread(commands)
+        bodies = [json.loads(body) for (body,) in made.store.sql("SELECT event FROM outbox")]
+        assert {(one["data"]["approval"], one["data"]["state"]) for one in bodies} == {
+            (ids[1], "approved"),
+            (ids[2], "denied"),
+        }
+        assert "eu" not in {str(value) for one in bodies for value in one["data"].values()}
+
+    run(db, folder, work)
+
+
+def test_a_key_that_seals_values_of_waiting_calls_is_not_retired(db: Db, folder: Path, tmp_path: Path) -> None:
+    """It would make an approved call fail; once the call is denied, or has expired, the key may go."""
+
+    async def work(made: World) -> None:
+        def commands(identity: str, old: str) -> None:
+            command = cli_on(db.url, folder)
+            environment = {"RECONCILER_KEY_FILE": str(file)}
+            retire = ("secrets", "keys", "retire", old)
+            refused = command(*retire, "--store", made.store.url, **environment).ok(6)
+            assert f"the values of 1 calls that wait for an approval: {identity}" in refused.err
+            assert read_keys(file).state(old) == "decrypt-only"
+            command("approvals", "deny", identity, "--store", made.store.url, "--role", "lead", "--reason", "no").ok()
+            assert "and no call that waits" in command(*retire, "--store", made.store.url, **environment).ok().out
+
+        file = tmp_path / "keys.json"
+        create_keys(file)
+        old = read_keys(file).primary
+        made.mediator.approvals = Approvals(database_of(made.store), ring_of(read_keys(file), None))
+        identity = (await asked(made)).waiting.id
+        promote_key(file, add_key(file))
+        await asyncio.to_thread(commands, identity, old)
 
     run(db, folder, work)
 

@@ -8,14 +8,19 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from reconciler.cli.options import PROJECT, common_by, print_json
+from reconciler.cli.evidence import STORE
+from reconciler.cli.options import PROJECT, STORE_VARIABLE, common_by, print_json
 from reconciler.cli.secrets.place import SecretsPlace, place
+from reconciler.cli.serve import store_of
 from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, require_outside_of_git, ring
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, Refused, UsageError
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.render.table import table
 from reconciler.secrets.keys import add_key, create_keys, promote_key, retire_key
+from reconciler.store.url import Database
+
+MOST_SHOWN = 5
 
 
 @click.group("keys")
@@ -127,9 +132,13 @@ def promote_command(options: Options, key: str) -> int:
 
 @keys.command("retire")
 @click.argument("key")
+@STORE
 @common_by()
-def retire_command(options: Options, key: str) -> int:
-    """Let KEY open no secret any more. Refused while it holds one; it still verifies what it signed."""
+def retire_command(options: Options, key: str, store: str | None) -> int:
+    """Let KEY open no secret any more. Refused while it holds one; it still verifies what it signed.
+
+    Refused, too, while calls wait for an approval whose values it sealed, in the runtime's store.
+    """
     from reconciler.store.secrets import retire
 
     where = place(options)
@@ -139,11 +148,29 @@ def retire_command(options: Options, key: str) -> int:
         retire_key(file, key)  # says what to do instead
     if own is not None and key not in own.by_id:
         raise UsageError(f"the key file has no key {key!r}", code="unknown-key", hint=f"it has: {', '.join(own.by_id)}")
+    calls = _require_unsealed(store_of(store, where.workspace.project.root), key)
     retire(where.database, key, where.actor)
     retire_key(file, key)
-    _say(options, key, "retired", f"{key} is retired: {where.database.display} holds no secret under it. Other databases "
+    _say(options, key, "retired", f"{key} is retired: {where.database.display} holds no secret under it{calls}. Other databases "
          "are asked one by one, each with `reconciler secrets keys list`.")  # fmt: skip
     return 0
+
+
+def _require_unsealed(store: Database, key: str) -> str:
+    """Return what was found out of calls that wait for an approval. Raises Refused while the key seals the values of one."""
+    from reconciler.runtime.approvals import sealed_under
+
+    if store.path is not None and not store.path.exists():
+        return f"; no runtime's store was looked at, where calls may wait for an approval (--store, {STORE_VARIABLE})"
+    waiting = sealed_under(store, key)
+    if waiting:
+        shown = ", ".join(waiting[:MOST_SHOWN]) + (", …" if len(waiting) > MOST_SHOWN else "")
+        raise Refused(
+            f"the key {key} still seals the values of {len(waiting)} calls that wait for an approval: {shown}",
+            code="key-in-use",
+            hint="decide on them (`reconciler approvals list`) and let them run, or wait until they have expired",
+        )
+    return f", and no call that waits for an approval in {store.display}"
 
 
 @click.command("reencrypt")

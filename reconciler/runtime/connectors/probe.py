@@ -9,37 +9,55 @@ from typing import Any
 import aiohttp
 
 from reconciler.access.resource import Resource
-from reconciler.model.health import FAILING, Check
+from reconciler.model.health import FAILING, REFUSED, Check
 from reconciler.probe.ask import judge
 from reconciler.probe.calls import Call, call_of
 from reconciler.runtime.call import Permits, Surroundings
 from reconciler.runtime.connectors.guarded import as_it_is, guarded_session, refusal_behind
+from reconciler.runtime.connectors.oauth import Wanted
+
+_NO_AUTH: Mapping[str, str] = {"type": "none"}
 
 
 async def check_http(tenant: str, resource: Resource, around: Surroundings) -> Check | None:
-    """Return the result of one request; None where there is nothing to ask, or a token would have to be fetched first.
+    """Return the result of one request, with an access token fetched for it where the connector has OAuth; None for nothing to ask.
 
     Raises Failed; the caller bounds the time.
     """
     address, references = resource.known.address, list[str]()
+    fetches = resource.known.address.kind == "connector" and resource.body["auth"]["type"] == "oauth2"
+    body = {**resource.body, "auth": _NO_AUTH} if fetches else resource.body
 
     def noted(reference: str) -> str:
         references.append(reference)
         return ""
 
-    if call_of(address, resource.body, noted) is None:
+    if call_of(address, body, noted) is None:
         return None
     try:
         secrets = {one: await around.resolve(tenant, one) for one in references}
-        call = call_of(address, resource.body, secrets.__getitem__)
+        call = call_of(address, body, secrets.__getitem__)
         assert call is not None
-        return await _asked(call, _exceptions(call, resource, around.permits), around.permits)
+        exceptions = _exceptions(call, resource, around.permits)
+        if not fetches:
+            return await _asked(call, exceptions, around.permits)
+        found = await _asked(await _authorized(call, tenant, resource, around, False), exceptions, around.permits)
+        if not found.reason.startswith(REFUSED):
+            return found
+        # the token that was kept may have been revoked
+        return await _asked(await _authorized(call, tenant, resource, around, True), exceptions, around.permits)
     except TimeoutError:
         raise
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if (refused := refusal_behind(error)) is not None:
             raise refused from None
         return Check(FAILING, None, f"it can't be reached ({type(error).__name__})")
+
+
+async def _authorized(call: Call, tenant: str, resource: Resource, around: Surroundings, anew: bool) -> Call:
+    """Return the call with an access token that calls of the connector use as well. Raises Failed."""
+    token = await around.tokens.token(Wanted(tenant, resource.known.uid, resource.body), around, anew)
+    return call._replace(headers={**call.headers, "Authorization": f"Bearer {token}"})
 
 
 async def _asked(call: Call, exceptions: list[Mapping[str, Any]], permits: Permits) -> Check:

@@ -11,8 +11,10 @@ from reconciler.access.resource import Resource
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.known import Known
-from reconciler.runtime.call import Failed, Surroundings
+from reconciler.model.target import is_per_user
+from reconciler.runtime.call import Failed, Subject, Surroundings
 from reconciler.runtime.connectors.mcp import channel_of
+from reconciler.runtime.connectors.oauth import Tokens
 from reconciler.runtime.mcp.client import Client, Listed
 from reconciler.runtime.mcp.messages import Server
 
@@ -27,6 +29,8 @@ class Asked(NamedTuple):
     address: Address
     body: Body
     around: Surroundings
+    subject: Subject | None = None
+    """Whose token is exchanged, where the connector's tokens are its callers' own."""
 
 
 class Answered(NamedTuple):
@@ -52,12 +56,13 @@ async def ask_all(asked: Sequence[Asked]) -> list[Answered | Failed]:
 
 async def ask(asked: Asked) -> Answered:
     """Return what one server answers. Raises Failed."""
-    address, body, around = asked
+    address, body, around, subject = asked
+    if subject is None and is_per_user(body):
+        raise Failed("token-refused", "its access tokens are made of its callers' own, and none is given", "blocked")
     deadline = asyncio.get_running_loop().time() + LIST_SECONDS
     connector = Resource(Known(address, address.name, None, None, False), body)
-    client = Client(
-        await channel_of(address.tenant, connector, around._replace(permits=around.permits.of(address.tenant)))
-    )
+    own = around._replace(permits=around.permits.of(address.tenant), tokens=around.tokens or Tokens())
+    client = Client(await channel_of(address.tenant, connector, own, subject))
     try:
         listed = await client.tools(deadline)
         return Answered(await client.server(deadline), listed)

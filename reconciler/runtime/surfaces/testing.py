@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.kinds.table import KINDS
-from reconciler.model.health import UNKNOWN, Check
+from reconciler.model.health import unasked
 from reconciler.model.kind import Kind
 from reconciler.runtime.surfaces.errors import NOT_FOUND
 from reconciler.runtime.surfaces.operator import OperatorsApi
@@ -38,7 +38,7 @@ def _route(kind: Kind, top: str) -> Route[OperatorsApi]:
         resource = tenant.resource(f"{kind.name}/{request.path_params['name']}")
         if resource is None:
             return problem(404, "not-found", f"There is no such {kind.name}.")
-        check = await api.check(tenant.name, resource) or Check(UNKNOWN, None, "there is nothing to ask")
+        check = await api.check(tenant.name, resource) or unasked(resource.body)
         state, latency, reason = check
         return {"address": str(resource.known.address), "state": state, "latency_ms": latency, "reason": reason}
 
