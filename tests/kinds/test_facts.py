@@ -31,7 +31,7 @@ from reconciler.planner.risks import risks_of
 from . import full
 
 Path = tuple[str, ...]
-TRIES = 12
+TRIES = 16
 ALONE_IMPOSSIBLE = {
     ("connector", "mcp"): {("definition", risk) for risk in ("access-widened", "hidden-text", "value-in-header")},
     ("connector", "serverless"): {("provider", "endpoint-host-changed")},
@@ -202,7 +202,8 @@ def test_a_change_of_one_field_has_the_risks_that_it_declares(kind: str, variant
                 judge(path, shape, after, before, back)
                 assert there | back <= possible
                 raised.update((path[-1], name) for name in names & (there | back))
-    assert declared - raised == ALONE_IMPOSSIBLE.get((kind, variant), set()), "no valid value has this risk"
+    missing = declared - raised  # some of those that need another change are found by chance
+    assert missing <= ALONE_IMPOSSIBLE.get((kind, variant), set()), "no valid value has this risk"
 
 
 def judge(path: Path, shape: Shape, before: Body, after: Body, risks: set[str]) -> None:
