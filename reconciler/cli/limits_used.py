@@ -52,7 +52,7 @@ def _read(store: Database, database: Database, touched: Set[tuple[str, str]], re
 
 
 def _sentence(level: Level, n: int) -> str:
-    from reconciler.runtime.limits import amount_of
+    from reconciler.runtime.ledger.entries import amount_of
 
     if level.unit == "cost":
         return f"${amount_of(level.unit, n):,.2f} of ${amount_of(level.unit, level.cap):,.2f} used this {level.per}"

@@ -38,10 +38,10 @@ _EVENTS = (
 )
 
 
-RuntimeEvent: TypeAlias = Literal["health", "approval", "incident"]
+RuntimeEvent: TypeAlias = Literal["health", "approval", "incident", "limit"]
 _RUNTIME_EVENTS = (
     "What it is told: `health` (a state turned), `approval` (a call waits for one, or was decided), `incident` (a tool "
-    "changed)."
+    "changed, or a model was billed too much), `limit` (80 or 95% of one is used)."
 )
 
 
@@ -71,13 +71,13 @@ class WebhookDestination(_Webhook):
 class RuntimeSlack(_Slack):
     """A channel of Slack, or of what understands its incoming webhooks."""
 
-    events: ItemSet[RuntimeEvent] = Field(("health", "approval", "incident"), description=_RUNTIME_EVENTS)
+    events: ItemSet[RuntimeEvent] = Field(("health", "approval", "incident", "limit"), description=_RUNTIME_EVENTS)
 
 
 class RuntimeWebhook(_Webhook):
     """A program that takes signed JSON."""
 
-    events: ItemSet[RuntimeEvent] = Field(("health", "approval", "incident"), description=_RUNTIME_EVENTS)
+    events: ItemSet[RuntimeEvent] = Field(("health", "approval", "incident", "limit"), description=_RUNTIME_EVENTS)
 
 
 RuntimeNotification: TypeAlias = Annotated[RuntimeSlack | RuntimeWebhook, Discriminator("type")]

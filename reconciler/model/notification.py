@@ -10,7 +10,7 @@ from msgspec import Struct
 from reconciler.model.address import Address
 
 APPLY, DRIFT, HEARTBEAT, HEAD = "apply", "drift", "heartbeat", "audit-head"
-HEALTH, APPROVAL, INCIDENT = "health", "approval", "incident"
+HEALTH, APPROVAL, INCIDENT, LIMIT = "health", "approval", "incident", "limit"
 """Events of a runtime."""
 MAX_LISTED = 100
 """Addresses that one event names; it says how many more there were."""
@@ -29,7 +29,7 @@ class Destination(Struct, frozen=True):
 class RuntimeEvent(Struct, frozen=True):
     """What a runtime tells of itself. ``id`` is its idempotency key: an event that is emitted twice is sent once.
 
-    ``type`` is one of HEALTH, APPROVAL and INCIDENT, ``at`` ISO 8601 in UTC, ``summary`` one sentence for people. ``data``
+    ``type`` is one of HEALTH, APPROVAL, INCIDENT and LIMIT, ``at`` ISO 8601 in UTC, ``summary`` one sentence for people. ``data``
     holds no values of calls and no secrets.
     """
 

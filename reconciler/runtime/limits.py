@@ -15,7 +15,7 @@ from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.model.price import MOST, PICO
 from reconciler.model.target import PARTS, part_uid
-from reconciler.runtime.ledger.entries import METERED, Level
+from reconciler.runtime.ledger.entries import METERED, Level, amount_of
 
 TENANT = "tenant"
 
@@ -119,11 +119,6 @@ def _status(level: Level, used: int, held: int) -> LimitStatus:
     if level.unit in METERED:
         found["held"] = amount_of(level.unit, held)
     return found
-
-
-def amount_of(unit: str, n: int) -> int | float:
-    """Return an amount as people read it: cost in US dollars."""
-    return n / PICO if unit == "cost" else n
 
 
 def _own(tenant: str, one: Resource) -> Sequence[Level]:

@@ -19,9 +19,10 @@ from reconciler.runtime.breakers import Breakers, Key
 from reconciler.runtime.checks import check_of
 from reconciler.runtime.health import Sweep
 from reconciler.runtime.incidents import Incidents
-from reconciler.runtime.ledger import rollup, use_counts
+from reconciler.runtime.ledger import limit_marks, rollup, use_counts
 from reconciler.runtime.ledger.decisions import file_decisions
 from reconciler.runtime.ledger.digests import file_hours
+from reconciler.runtime.limits import declared
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
@@ -38,6 +39,7 @@ ROLL_UP_SECONDS = 60.0
 DELIVERY_SECONDS = 1.0
 DROP_SECONDS = 3600.0
 COUNT_SECONDS = 5.0
+LIMITS_SECONDS = 5.0
 FORGET_SECONDS = 3600.0
 SWEEP_SECONDS = 5.0
 TRY_SECONDS = 1.0
@@ -171,6 +173,20 @@ async def count_uses(tools: Tools) -> None:
             trouble.occurs(type(error).__name__)
 
 
+async def tell_of_limits(tools: Tools) -> None:
+    """Keep events of limits that are nearly used up, and of what was billed too much."""
+    trouble, store = Trouble(log, "limits were not looked at: %s"), tools.setup.databases.store
+    while tools.outbox.destinations:
+        await asyncio.sleep(LIMITS_SECONDS)
+        try:
+            snapshot = tools.source.current().snapshot
+            levels = [level for tenant in snapshot.tenants.values() for level in declared(tenant)]
+            await in_thread(limit_marks.tell, store, levels, tools.outbox.destinations)
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
 async def sweep_health(tools: Tools) -> None:
     """Check what was used or is not well, while this server holds the lease."""
     trouble, store = Trouble(log, "health was not swept: %s"), tools.setup.databases.store
@@ -215,6 +231,7 @@ WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     roll_up_hours,
     deliver_events,
     count_uses,
+    tell_of_limits,
     sweep_health,
     try_breakers,
 )

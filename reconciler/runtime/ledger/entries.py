@@ -7,6 +7,8 @@ import os
 import time
 from typing import Literal, NamedTuple
 
+from reconciler.model.price import PICO
+
 PERIODS = {
     "second": "%Y-%m-%dT%H:%M:%S",
     "minute": "%Y-%m-%dT%H:%M",
@@ -51,6 +53,11 @@ class Level(NamedTuple):
     def held(self) -> Level:
         """The counter of what calls in flight have reserved."""
         return self._replace(unit=self.unit + HELD)
+
+
+def amount_of(unit: str, n: int) -> int | float:
+    """Return an amount as people read it: cost in US dollars."""
+    return n / PICO if unit == "cost" else n
 
 
 Chain = tuple[tuple[str, str], ...]
