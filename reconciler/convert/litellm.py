@@ -5,13 +5,15 @@ Source: `model_list`, `litellm_settings`, `router_settings`, `general_settings` 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
 
-from reconciler.convert import litellm_limits
+from reconciler.convert import litellm_limits, mcp_client
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
 from reconciler.convert.ledger import Node, leaves
+from reconciler.convert.litellm_auth import IDENTITIES, Param, judge_auth
 from reconciler.convert.litellm_providers import Provider, provider_of
 from reconciler.convert.litellm_restrictions import RESTRICTIONS as RESTRICTIONS
 from reconciler.convert.litellm_restrictions import judge
@@ -23,10 +25,14 @@ _CONFIG = {
     "azure_openai": {"api_version": "api_version"},
     "openai": {"organization": "organization"},
     "bedrock": {"aws_region_name": "region", "aws_profile_name": "profile", "aws_role_name": "role_arn"},
-    "gemini": {"vertex_project": "project", "vertex_location": "location"},
+    "gemini": {
+        "vertex_project": "project",
+        "vertex_ai_project": "project",
+        "vertex_location": "location",
+        "vertex_ai_location": "location",
+    },
     "ollama": {"keep_alive": "keep_alive", "num_ctx": "num_ctx"},
 }
-_SECRETS = ("api_key", "vertex_credentials", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _FAR = "callers choose this themselves, per request"
 REASONS = {
     "temperature": _FAR, "max_tokens": _FAR, "top_p": _FAR, "seed": _FAR, "stop": _FAR,
@@ -44,6 +50,7 @@ class _Group(Struct):
     """Entries that differ in nothing but the model."""
 
     provider: Provider
+    region: str | None = None
     entries: list[Node] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)  # the name that callers use: the provider's name
     names: list[str] = field(default_factory=list)
@@ -64,6 +71,8 @@ def convert(conversion: Conversion) -> None:
         integrations.setdefault(group.provider.prefix, []).append(name)
     litellm_limits.of_proxy(conversion, root, integrations)
     judge(root)
+    if (servers := root.get("mcp_servers")) is not None:
+        mcp_client.convert(conversion, root, servers)
     for key in ("model_list", *REASONS):
         node = root.get(key)
         for name, child in node.fields() if node is not None else ():
@@ -90,11 +99,23 @@ def _place(entry: Node, number: int, groups: dict[Any, _Group], root: Node) -> N
         entry.left("the model is a variable of the environment: name it")
         return
     named = params.get("custom_llm_provider")
-    provider, plain = provider_of(model.value, str(named.carry()) if named is not None else None)
+    provider, plain, region = provider_of(model.value, str(named.carry()) if named is not None else None)
+    if plain is None:
+        entry.left("it is an agent and no model")
+        return
     limited = any(params.get(key) or entry.get(key) for key in litellm_limits.KEYS)
-    used = (*_SECRETS, *_CONFIG.get(provider.provider, {}), "api_base", "base_url", "timeout", "max_retries")
+    used = (
+        "api_key",
+        *IDENTITIES,
+        *_CONFIG.get(provider.provider, {}),
+        "api_base",
+        "base_url",
+        "timeout",
+        "max_retries",
+    )
     settings = tuple((key, str(node.value)) for key in used if (node := _param(params, key, root)) is not None)
-    group = groups.setdefault((provider, settings, number if limited else None), _Group(provider))
+    key = (provider, settings, region, number if limited else None)
+    group = groups.setdefault(key, _Group(provider, region))
     group.entries.append(entry)
     model.carry()
     alias = entry.get("model_name")
@@ -116,6 +137,7 @@ def _place(entry: Node, number: int, groups: dict[Any, _Group], root: Node) -> N
 def _param(params: Node, key: str, root: Node) -> Node | None:
     """Return a parameter, or what the named credential of `credential_list` says."""
     own = params.get(key)
+    own = own if own is None or own.value != "" else None  # an empty text says nothing
     wanted = params.get("litellm_credential_name")
     if own is not None or wanted is None:
         return own
@@ -138,7 +160,9 @@ def _integration(conversion: Conversion, group: _Group, root: Node) -> str:
     anything = any("*" in model for model in group.models)
     body: dict[str, Any] = {"provider": provider.provider, "models": [] if anything else sorted(group.models)}
     reachable = _address(conversion, name, group, body, params, root)
-    _credential(conversion, name, group, body, params, root)
+    given = partial(_param, params, root=root)
+    reachable = judge_auth(first, provider.prefix, name, given) and reachable
+    _credential(conversion, name, group, body, given)
     config: dict[str, Any] = {}
     for theirs, ours in _CONFIG.get(provider.provider, {}).items():
         node = _param(params, theirs, root)
@@ -152,6 +176,12 @@ def _integration(conversion: Conversion, group: _Group, root: Node) -> str:
         config["deployments"] = {
             model: real for model, real in group.models.items() if model != real and "*" not in model
         }
+    if provider.prefix == "vertex-ai" and "project" not in config:
+        first.note(
+            "no project is named: write `config.project`, without which another API is asked", f"integration/{name}"
+        )
+    if group.region is not None:
+        config.setdefault("region", group.region)
     if provider.provider == "bedrock" and "region" not in config:
         config["region"] = "us-east-1"
         words = "no region is named: us-east-1 is written, and it is switched off until you have checked that"
@@ -196,17 +226,13 @@ def _address(conversion: Conversion, name: str, group: _Group, body: dict[str, A
     return True
 
 
-def _credential(
-    conversion: Conversion, name: str, group: _Group, body: dict[str, Any], params: Node, root: Node
-) -> None:
-    node = _param(params, "api_key", root) or _param(params, "vertex_credentials", root)
-    keys = [one for key in _SECRETS[2:] if (one := _param(params, key, root)) is not None]
-    if node is not None:
+def _credential(conversion: Conversion, name: str, group: _Group, body: dict[str, Any], given: Param) -> None:
+    node = given("api_key")
+    if node is not None and group.provider.prefix != "vertex-ai":
         body["credential"] = conversion.reference(node, name, "API_KEY")
-    elif keys:
-        body["credential"] = conversion.references.own(name, "AWS_CREDENTIALS")
-        for key in keys:
-            key.refer("one reference stands for all of the AWS credentials", body["credential"])
+    elif any(given(key) is not None for key in IDENTITIES):
+        if group.provider.provider != "bedrock":
+            body["credential"] = conversion.references.own(name, "CREDENTIAL")
     elif group.provider.variable:
         body["credential"] = conversion.references.named(group.provider.variable)
         group.entries[0].note("no key is named: it is where LiteLLM looks by itself", body["credential"])

@@ -26,6 +26,7 @@ _OURS = {
     "anthropic": Provider("anthropic", "anthropic", "ANTHROPIC_API_KEY"),
     "bedrock": Provider("bedrock", "bedrock", None),
     "bedrock_converse": Provider("bedrock", "bedrock", None),
+    "vertex_ai_beta": Provider("vertex-ai", "gemini", "GOOGLE_APPLICATION_CREDENTIALS"),
     "gemini": Provider("gemini", "gemini", "GEMINI_API_KEY"),
     "vertex_ai": Provider("vertex-ai", "gemini", "GOOGLE_APPLICATION_CREDENTIALS"),
     "mistral": Provider("mistral", "mistral", "MISTRAL_API_KEY"),
@@ -55,8 +56,50 @@ _BARE = [
 ]
 
 
-def provider_of(model: str, named: str | None) -> tuple[Provider, str]:
-    """Return the provider, and the model's name without its prefix; ``named`` is `custom_llm_provider`."""
+_ROUTES = {
+    "azure": frozenset({"o_series", "gpt5_series", "responses", "global", "global-standard", "eu", "us"}),
+    "bedrock": frozenset(
+        {
+            "converse",
+            "converse_like",
+            "invoke",
+            "async_invoke",
+            "llama",
+            "deepseek_r1",
+            "nova",
+            "nova-2",
+            "openai",
+            "qwen3",
+        }
+    ),
+    "openai": frozenset({"responses", "chat", "completions"}),
+    "vertex-ai": frozenset({"gemini", "openai"}),
+}
+"""By provider: what stands before a model's name and says how it is called."""
+_AGENTS = frozenset({"agent", "agentcore", "agents"})
+_REGION = re.compile(r"[a-z]{2}(?:-gov)?-[a-z]+-[0-9]\Z")
+
+
+def provider_of(model: str, named: str | None) -> tuple[Provider, str | None, str | None]:
+    """Return the provider, the model's name without prefix and routes, and the region that stands before it.
+
+    ``named`` is `custom_llm_provider`. The name of an agent, which is no model, is None.
+    """
+    provider, rest = _split(model, named)
+    region = None
+    while "/" in rest:
+        first, _, behind = rest.partition("/")
+        if provider.prefix == "bedrock" and first in _AGENTS:
+            return provider, None, region
+        if provider.prefix == "bedrock" and _REGION.match(first):
+            region = first
+        elif first not in _ROUTES.get(provider.prefix, ()) or not behind:
+            break
+        rest = behind
+    return provider, rest, region
+
+
+def _split(model: str, named: str | None) -> tuple[Provider, str]:
     prefix, slash, rest = model.partition("/")
     if named and not (slash and prefix == named):
         prefix, rest, slash = named, model, "/"

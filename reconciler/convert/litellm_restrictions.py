@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.convert.ledger import Node
+from reconciler.convert.mcp_client import RESTRICTIONS as OF_SERVERS
 from reconciler.convert.restrictions import Restriction
 
 _LIMIT = "a limit"
@@ -42,6 +43,7 @@ _OF_PROXIES = {
     "general_settings.max_response_size_mb": ("it limits responses", ""),
 }
 RESTRICTIONS = (
+    *OF_SERVERS,
     *(Restriction(f"litellm_params.{name}", *words) for name, words in _OF_MODELS.items()),
     *(Restriction(name, *_OF_MODELS[name]) for name in ("rpm", "tpm", "max_budget", "max_parallel_requests")),
     *(Restriction(name, *words, everything=True) for name, words in _OF_PROXIES.items()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any
@@ -72,22 +73,40 @@ def _parse(name: str, data: bytes, problems: Problems, path: str) -> Source | No
         return parse_source(name, data, problems, path)
     try:
         value = json.loads(
-            data, object_pairs_hook=_unique, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse
+            without_comments(data),
+            object_pairs_hook=_unique,
+            parse_float=_decimal,
+            parse_int=_integer,
+            parse_constant=_refuse,
         )
         if _depth(value) > MAX_DEPTH:
             raise RecursionError
     except json.JSONDecodeError as error:
         place = Place(name, error.lineno, error.colno)
-        hint = "comments and trailing commas are not JSON; remove them" if b"//" in data or b"/*" in data else None
-        problems.add(Problem("json-syntax", f"this is not JSON: {error.msg}", place=place, hint=hint))
+        problems.add(Problem("json-syntax", f"this is not JSON: {error.msg}", place=place))
     except RecursionError:
         problems.add(Problem("too-deep", f"more than {MAX_DEPTH} levels inside each other", place=Place(name)))
     except ValueError as error:  # also bytes that are no UTF-8; their text may hold values, ours doesn't
         message = str(error) if isinstance(error, _Refused) else "this is not JSON in UTF-8"
         problems.add(Problem("json-syntax", message, place=Place(name)))
     else:
-        return Source(name, data, [Document(name, 0, value, {}, False)], path)
+        return Source(name, without_comments(data), [Document(name, 0, value, {}, False)], path)
     return None
+
+
+_JSONC = re.compile(
+    rb'"(?:\\.|[^"\\\n])*"|(?P<line>//[^\n]*)|(?P<block>/\*.*?\*/)|(?P<comma>,)(?=(?:\s|//[^\n]*\n|/\*.*?\*/)*[}\]])',
+    re.DOTALL,
+)
+
+
+def without_comments(data: bytes) -> bytes:
+    """Return JSON with spaces in place of comments and of commas behind the last item, which editors allow (JSONC)."""
+
+    def blank(found: re.Match[bytes]) -> bytes:
+        return found[0] if found.lastgroup is None else re.sub(rb"[^\n]", b" ", found[0])
+
+    return _JSONC.sub(blank, data.removeprefix(b"\xef\xbb\xbf"))
 
 
 class _Refused(ValueError):

@@ -23,6 +23,7 @@ _VARIABLES = [
         rf"\$\{{(?:env:|input:)?{_NAME}(?::-?[^}}]*)?\}}",
         rf"\$\{{\{{\s*(?:secrets|env)\.{_NAME}\s*\}}\}}",
         rf"\$env:{_NAME}",
+        rf"\{{env:{_NAME}\}}",
         rf"\${_NAME}",
         rf"\{{\{{\s*{_NAME}\s*\}}\}}",
     )
