@@ -161,15 +161,23 @@ class Calls:
     def _targets(self, word: str, pair: _Pair) -> Iterator[_Pair]:
         """Yield the names of targets that belong to one resource, by what they have behind the resource's own name."""
         sides: list[dict[str, str]] = []
-        for tenant, name in zip(self._tenants, pair, strict=True):
+        for side, (tenant, name) in enumerate(zip(self._tenants, pair, strict=True)):
             resource = tenant.resource(name) if name else None
             own = f"{word}/{resource.known.address.name}" if resource else ""
             found = tenant.target(own) if resource else ""
-            ways = found.alternatives if isinstance(found, Target) else ()
-            names = set(ways) or {own, *tools_by(resource)} if resource else set()
+            if isinstance(found, Target) and found.alternatives:
+                sides.append({self._way(side, way): way for way in found.alternatives})
+                continue
+            names = {own, *tools_by(resource)} if resource else set()
             sides.append({target.removeprefix(own): target for target in names})
         for rest in sorted({*sides[0], *sides[1]}):
             yield sides[0].get(rest), sides[1].get(rest)
+
+    def _way(self, side: int, way: str) -> str:
+        """Return what a way of a route leads to, by the name that it has before."""
+        found = self._tenants[side].target(way)
+        reached = found.connector.name if isinstance(found, Target) else way
+        return self._sides.former.get(reached) or reached if side else reached
 
     def _with_actions(self, old: str | None, new: str | None) -> Iterator[tuple[Ask | None, Ask | None]]:
         for action in (None, *ACTIONS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from reconciler.access.decide import Ask
@@ -44,24 +44,24 @@ def _claims(tenant: Tenant) -> Mapping[str, tuple[str, ...]]:
 
 
 def models_of(tenant: Tenant, status: Status | None, caller: Caller) -> dict[str, Target]:
-    """Return exactly the models that a caller may use and that have a name here, sorted by it.
+    """Return exactly the models that a caller may use and that have a name here, sorted by it."""
+    decided = {model: judge(tenant, status, caller, Ask(name)) for model, name in models_in(tenant).items()}
+    return {model: one.target for model, one in decided.items() if one.allowed and one.target is not None}
+
+
+def models_in(tenant: Tenant) -> dict[str, str]:
+    """Return the models that have a name in a tenant, each with its target, sorted by name; for whom is not looked at.
 
     An integration without a list of models answers for any; only its default has a name then.
     """
-    found: dict[str, Target] = {}
-    for model, name in _named(tenant):
-        decision = judge(tenant, status, caller, Ask(name)) if target_of_model(tenant, model) == name else None
-        if decision is not None and decision.allowed and decision.target is not None:
-            found[model] = decision.target
-    return dict(sorted(found.items()))
-
-
-def _named(tenant: Tenant) -> Iterator[tuple[str, str]]:
-    yield from ((model, route) for model, claims in tenant.once(_claims).items() for route in claims[:1])
+    found = [(model, claims[0]) for model, claims in tenant.once(_claims).items() if len(claims) == 1]
     for one in filter(None, map(tenant.resource, tenant.names(INTEGRATION))):
         default = one.body.get("default_model")
-        for model in one.body["models"] or filter(None, [default]):
-            yield f"{one.known.address.name}/{model}", one.name
+        names = (
+            (f"{one.known.address.name}/{model}", one.name) for model in one.body["models"] or filter(None, [default])
+        )
+        found += [(model, name) for model, name in names if target_of_model(tenant, model) == name]
+    return dict(sorted(found))
 
 
 def ways_of(tenant: Tenant, status: Status | None, caller: Caller, target: Target, model: str) -> list[Way]:

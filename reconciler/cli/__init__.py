@@ -51,6 +51,7 @@ COMMANDS = {
     "mcp": "Pin the tools of MCP servers.",
     "serve": "Let agents use what was applied, and nothing else.",
     "evidence": "Read what agents did, and what they were refused.",
+    "models": "List the names of models that agents may send, and the deployments that answer.",
     "usage": "Sum up calls of models: tokens, cost and how long they took.",
     "approvals": "List calls that wait for an approval, and decide on them.",
     "freeze": "Take TARGET out of use, in force everywhere within a second.",

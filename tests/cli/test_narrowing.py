@@ -185,7 +185,7 @@ def test_which_commands_narrow_by_what() -> None:
         "show",
         "validate",
     ]
-    of_tenants = ["access explain", "access test", "convert", "evidence list", "evidence show", "freeze"]
+    of_tenants = ["access explain", "access test", "convert", "evidence list", "evidence show", "freeze", "models"]
     of_tenants += ["status", "usage", *(f"approvals {name}" for name in ("approve", "deny", "list", "show"))]
     of_tenants += [f"secrets {name}" for name in ("access-log", "expiring", "list")]
     # evidence is narrowed by what was called, `template/top` or `tool/x`
