@@ -172,6 +172,8 @@ class ModelCalls:
                 return record, candidates[number:]
             assert isinstance(answer, Refused)
             refused = refused or (answer, candidate)
+            if answer.why == "blocked":
+                continue  # what one provider billed says nothing of another
             if answer.level not in candidate.levels and answer.level._replace(amount=1) not in candidate.levels:
                 break  # no other deployment has more room
         assert refused is not None
