@@ -93,7 +93,11 @@ def ended_by(error: BaseException, running: Running, call: Call) -> Ended:
 
 def evidence_code(code: str, call: Call) -> str:
     """Return the code of an outcome as evidence has it, with what guardrails found: `content-found no-cards=2`."""
-    found = call.inspection.found if call.inspection is not None else ""
+    return with_found(code, call.inspection.found if call.inspection is not None else "")
+
+
+def with_found(code: str, found: str) -> str:
+    """Return a code with what guardrails found."""
     return f"{code or 'content-found'} {found}" if found else code
 
 

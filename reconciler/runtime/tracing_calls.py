@@ -20,14 +20,14 @@ def denied(denial: Denial, evidence_id: str) -> None:
         current.note({**known, **_who(denial), "reconciler.code": denial.reason, "reconciler.evidence.id": evidence_id})
 
 
-def ended(intent: Intent, tool: str, outcome: Outcome, seconds: float) -> None:
-    """Note on the request's span what came of a call that was admitted."""
+def ended(intent: Intent, tool: str, outcome: Outcome, seconds: float, operation: str = "execute_tool") -> None:
+    """Note on the request's span what came of a call that was admitted. A model's ``operation`` has no tool."""
     current = CURRENT.get()
     if current is None:
         return
     noted: dict[str, Attribute] = {
-        OPERATION: "execute_tool",
-        TOOL: tool or intent.target,
+        OPERATION: operation,
+        **({TOOL: tool or intent.target} if operation == "execute_tool" else {}),
         **_who(intent),
         "reconciler.target": intent.target,
         "reconciler.action": intent.action,

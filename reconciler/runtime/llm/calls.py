@@ -17,7 +17,8 @@ from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
 from reconciler.model.target import Unfit
 from reconciler.runtime.call import Call
-from reconciler.runtime.ledger.entries import Refused, new_id
+from reconciler.runtime.guardrails.model_call import inspection_of
+from reconciler.runtime.ledger.entries import METERED, Refused, new_id
 from reconciler.runtime.ledger.ledger import Admitted, Unavailable
 from reconciler.runtime.limits import levels_of_call, levels_of_try
 from reconciler.runtime.llm.candidates import Candidate, Rules, candidates_of
@@ -32,6 +33,7 @@ from reconciler.runtime.llm.running import Answered, RunningCall
 from reconciler.runtime.mediator import Mediator, Refusal
 from reconciler.runtime.source import InForce
 from reconciler.runtime.threads import aside
+from reconciler.runtime.tracing_model import Operation
 
 Inspect = Callable[[Tenant, Sequence[Target], ModelRequest], Inspection | None]
 """From the targets that a call may go through to the inspection by their guardrails; None without any."""
@@ -59,9 +61,7 @@ class Decided(NamedTuple):
 class ModelCalls:
     """``book`` knows prices and bounds of models, ``inspect`` finds the guardrails about a call."""
 
-    def __init__(
-        self, mediator: Mediator, book: PriceBook, inspect: Inspect = lambda _tenant, _targets, _request: None
-    ) -> None:
+    def __init__(self, mediator: Mediator, book: PriceBook, inspect: Inspect = inspection_of) -> None:
         self._mediator, self._book, self._inspect = mediator, book, inspect
         self.cooldowns, self.expected = Cooldowns(), Expected()
 
@@ -76,14 +76,16 @@ class ModelCalls:
         decided = self._decide(caller, request, run)
         try:
             inspection = self._inspect(decided.tenant, [way.target for way in decided.ways], request)
-            sent = request if inspection is None else inspection.request(request)
-            candidates = self._candidates(decided, sent)
+            size = len(request.raw)
+            sent = request if inspection is None else await aside(size, inspection.request, request)
+            candidates = await aside(size, self._candidates, decided, sent)
         except Blocked as blocked:
-            raise self._denied(decided, Refusal("content-blocked"), blocked.guardrail) from None
+            refused = Refusal("content-blocked")
+            refused.noted = blocked.guardrail
+            raise self._denied(decided, refused) from None
         except Refusal as refusal:
-            raise self._denied(decided, refusal, "") from None
-        values = await aside(len(request.raw), self._mediator.hashing.hash, request.raw)
-        record, left = await self._admitted(decided, sent, candidates, values)
+            raise self._denied(decided, refusal) from None
+        record, left = await self._admitted(decided, sent, candidates, inspection)
         running = RunningCall(self._mediator, self.cooldowns, record, decided.caller, sent, inspection)
         return await running.answer(left, policy_of(decided.target))
 
@@ -97,17 +99,19 @@ class ModelCalls:
         target = decision.target
         if not decision.allowed or target is None:
             evidence_id = self._mediator.deny(evidence_id, in_force, caller, ask, decision, run)
-            raise Refusal("frozen" if decision.reason == "frozen" else "not-found", evidence_id)
+            # who may not use a model anyway learns nothing of its freeze
+            is_shown = decision.reason == "frozen" and judge(tenant, None, caller, ask, self._mediator.has_key).allowed
+            raise Refusal("frozen" if is_shown else "not-found", evidence_id)
         ways = tuple(ways_of(tenant, in_force.status, caller, target, request.model))
         decided = Decided(evidence_id, in_force, tenant, caller, ask, decision, target, ways, run)
         if decision.approval is not None:
-            raise self._denied(decided, Refusal("approval-required"), "")
+            raise self._denied(decided, Refusal("approval-required"))
         return decided
 
-    def _denied(self, decided: Decided, refusal: Refusal, detail: str) -> Refusal:
+    def _denied(self, decided: Decided, refusal: Refusal) -> Refusal:
         """Return a refusal with its evidence."""
         decision = decided.decision._replace(reason=refusal.code)
-        detail = detail or ", ".join(one.parameter for one in refusal.unfit if one.parameter)
+        detail = refusal.noted or ", ".join(one.parameter for one in refusal.unfit if one.parameter)
         refusal.evidence_id = self._mediator.deny(
             decided.evidence_id, decided.in_force, decided.caller, decided.ask, decision, decided.run, detail
         )
@@ -138,43 +142,51 @@ class ModelCalls:
         return max(self.cooldowns.left(key_of(way)), float(self._mediator.breakers.retry_after(way.target) or 0))
 
     async def _admitted(
-        self, decided: Decided, request: ModelRequest, candidates: list[Candidate], values: str
+        self, decided: Decided, request: ModelRequest, candidates: list[Candidate], inspection: Inspection | None
     ) -> tuple[Record, list[Candidate]]:
-        """Write the intent with the first try that fits its limits; return what may be tried from there on. Raises Refusal."""
-        seconds = policy_of(decided.target).seconds
-        refused: tuple[Refused, Candidate] | None = None
+        """Write the intent with the first try that fits; return what may be tried from there on. Raises Refusal."""
+        values = await aside(len(request.raw), self._mediator.hashing.hash, request.raw)
+        refused: Refusal | None = None
         for number, candidate in enumerate(candidates):
-            call = Call(candidate.way.target, {}, asyncio.get_running_loop().time() + seconds)
-            intent = self._mediator.intent(
-                decided.evidence_id,
-                decided.in_force,
-                decided.tenant,
-                decided.caller,
-                decided.ask,
-                decided.decision,
-                call,
-                decided.run,
-                values,
-            )
-            intent = intent._replace(levels=levels_of_call(decided.tenant, decided.caller.name, decided.route))
-            record = Record(self._mediator.ledger, self.expected, intent, decided.route)
+            record = self._record(decided, candidate, request, values)
             try:
-                one = try_of(record, request, candidate, 1, seconds)
-                record.intent = intent._replace(hold=one.hold)
+                if inspection is not None:
+                    inspection.attempt(candidate.deployment.model, candidate.bound.cost if candidate.bound else None)
+                one = try_of(record, request, candidate, 1, policy_of(decided.target).seconds)
+                record.intent = record.intent._replace(hold=one.hold)
                 answer = await self._mediator.ledger.admit(record.intent)
             except Unavailable:
                 raise Refusal("unavailable", retry_after=1) from None
+            except Blocked as blocked:
+                refused = refused or Refusal("content-blocked")
+                refused.noted = refused.noted or blocked.guardrail
+                continue
             except Refusal as refusal:
-                raise self._denied(decided, refusal, "") from None
+                refused = refused or refusal
+                continue
             if isinstance(answer, Admitted):
                 record.warned = bool(answer.warned)
                 record.begin(one)
                 return record, candidates[number:]
             assert isinstance(answer, Refused)
-            refused = refused or (answer, candidate)
+            level = answer.level
+            limited = limit_refusal(answer, candidate)
+            limited.noted = f"{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
+            refused = refused or limited
             if answer.why == "blocked":
                 continue  # what one provider billed says nothing of another
-            if answer.level not in candidate.levels and answer.level._replace(amount=1) not in candidate.levels:
+            if level.unit not in METERED and level.target.partition("#")[0] != candidate.deployment.integration.name:
                 break  # no other deployment has more room
         assert refused is not None
-        raise self._denied(decided, limit_refusal(*refused), f"{refused[0].level.target}:{refused[0].level.unit}")
+        raise self._denied(decided, refused)
+
+    def _record(self, decided: Decided, candidate: Candidate, request: ModelRequest, values: str) -> Record:
+        seconds = policy_of(decided.target).seconds
+        call = Call(candidate.way.target, {}, asyncio.get_running_loop().time() + seconds)
+        _, in_force, tenant, caller, ask, decision = decided[:6]
+        intent = self._mediator.intent(
+            decided.evidence_id, in_force, tenant, caller, ask, decision, call, decided.run, values
+        )
+        intent = intent._replace(levels=levels_of_call(tenant, caller.name, decided.route))
+        operation: Operation = "embeddings" if request.endpoint.name == "embeddings" else "chat"
+        return Record(self._mediator.ledger, self.expected, intent, decided.route, operation=operation)

@@ -25,6 +25,10 @@ class Inspection(Protocol):
         """Return the request as it may go out. Raises Blocked."""
         ...
 
+    def attempt(self, model: str, cost: int | None) -> None:
+        """Judge a try by the provider's name of the model, and by its highest cost in pico-dollars. Raises Blocked."""
+        ...
+
     def answer(self, body: Any) -> Any:
         """Return a whole answer as it may leave; the same object where nothing was found. Raises Blocked."""
         ...
@@ -36,3 +40,9 @@ class Inspection(Protocol):
     def finish(self) -> bytes:
         """Return what was still held when the stream has ended. Raises Blocked."""
         ...
+
+
+def found_by(inspection: Inspection | None) -> str:
+    """Return what guardrails found so far, by name and count: `no-cards=2`."""
+    hits = {} if inspection is None else inspection.hits
+    return ",".join(f"{name}={count}" for name, count in sorted(hits.items()))

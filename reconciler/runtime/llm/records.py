@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from reconciler.codes import Code
+from reconciler.runtime import tracing_calls
 from reconciler.runtime.ledger.entries import Hold, Intent, Outcome
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.llm import money
@@ -15,7 +16,9 @@ from reconciler.runtime.llm.accounts import Ending, Tried, usage_row
 from reconciler.runtime.llm.candidates import Candidate
 from reconciler.runtime.llm.expected import Expected
 from reconciler.runtime.llm.request import Usage
-from reconciler.runtime.results import Ended
+from reconciler.runtime.results import Ended, with_found
+from reconciler.runtime.tracing import UNTRACED, Part
+from reconciler.runtime.tracing_model import Operation, model_call, used
 
 
 class OpenTry(NamedTuple):
@@ -42,17 +45,24 @@ class Record(Struct):
     """Whether any provider may have seen a byte."""
     warned: bool = False
     is_settled: bool = False
+    operation: Operation = "chat"
+    span: Part = UNTRACED
 
     def begin(self, one: OpenTry) -> None:
         """Note a try whose reservation is durable."""
         self.current = one
+        self.span = model_call(self.operation, one.candidate.deployment)
 
-    def end_try(self, usage: Usage | None, is_free: bool = False) -> None:
+    def end_try(self, usage: Usage | None, is_free: bool = False, code: str = "") -> None:
         """Settle the open try: by its usage, at zero where the provider bills nothing, else by all that it held."""
         open_, self.current = self.current, None
         if open_ is None:
             return
         one, candidate, hold = open_
+        if self.span.span is not None:
+            if usage is not None:
+                used(self.span, self.operation, candidate.deployment, usage)
+            self.span.span.end(code)
         price, settlement = candidate.facts.price, None
         if hold is not None:
             if usage is not None:
@@ -64,20 +74,22 @@ class Record(Struct):
             self.expected.note(self.intent.tenant, self.route, candidate.bound.size, usage.input)
         self.tried.append(Tried(one, settlement, usage, price, was_sent=not is_free))
 
-    def settle(self, ended: Ended, output_hash: str = "") -> Outcome | None:
-        """Write how the call ended; None where it was written before."""
+    def settle(self, ended: Ended, output_hash: str = "", found: str = "") -> Outcome | None:
+        """Write how the call ended, with what guardrails ``found``; None where it was written before."""
         if self.is_settled:
             return None
         self.is_settled = True
         took = round((time.monotonic() - self.begun) * 1000)
-        told = Outcome(
-            self.intent.id, ended.outcome, None, self.size, took, ended.code, None, ended.status, output_hash
-        )
+        code = with_found(ended.code, found)
+        told = Outcome(self.intent.id, ended.outcome, None, self.size, took, code, None, ended.status, output_hash)
         self.ledger.settle(told if self.reached else told._replace(charged=self.intent))
         if self.tried:
             first = None if self.first is None else round((self.first - self.begun) * 1000)
-            self.ledger.add_usage(usage_row(self.tried, Ending(took, first, self._result(ended.code), ended.code)))
+            self.ledger.add_usage(
+                usage_row(self.tried, Ending(took, first, self._result(ended.code, found), ended.code))
+            )
+        tracing_calls.ended(self.intent, "", told, took / 1000, self.operation)
         return told
 
-    def _result(self, code: Code | str) -> str:
-        return "blocked" if code == "content-blocked" else "warned" if self.warned else "allowed"
+    def _result(self, code: Code | str, found: str) -> str:
+        return "blocked" if code == "content-blocked" else "warned" if self.warned or found else "allowed"

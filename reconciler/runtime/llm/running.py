@@ -18,7 +18,7 @@ from reconciler.runtime.ledger.ledger import Admitted, Unavailable
 from reconciler.runtime.llm.candidates import Candidate
 from reconciler.runtime.llm.choice import Cooldowns, counts, key_of
 from reconciler.runtime.llm.headers import returned
-from reconciler.runtime.llm.inspection import Blocked, Inspection
+from reconciler.runtime.llm.inspection import Blocked, Inspection, found_by
 from reconciler.runtime.llm.policy import Policy, limit_refusal, try_of
 from reconciler.runtime.llm.records import Record
 from reconciler.runtime.llm.request import ModelRequest
@@ -27,6 +27,7 @@ from reconciler.runtime.llm.streams import Streaming
 from reconciler.runtime.llm.tries import REFUSING, Reader, Sender, TryFailed, begun, read_whole, sent
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.results import Ended, Refusal, ended_by
+from reconciler.runtime.tracing import error_word
 from reconciler.runtime.underway import Running
 
 WAIT_SECONDS, LONGEST_WAIT = 0.5, 10.0
@@ -89,7 +90,7 @@ class RunningCall:
                 return await self._try(candidate, policy)
             except TryFailed as failed:
                 self._note(candidate, failed, policy)
-                self.record.end_try(None, failed.is_free)
+                self.record.end_try(None, failed.is_free, failed.failed.code)
                 await self.release()
                 again = number < policy.attempts and self._may_help(failed, candidates, policy)
                 if not again:
@@ -108,6 +109,8 @@ class RunningCall:
 
     async def _reserve(self, candidate: Candidate, number: int) -> None:
         """Make a later try durable, with what it may use. Raises Refusal."""
+        if self.inspection is not None:
+            self.inspection.attempt(candidate.deployment.model, candidate.bound.cost if candidate.bound else None)
         left = self.call.deadline - asyncio.get_running_loop().time()
         one = try_of(self.record, self.request, candidate, number, left)
         assert one.hold is not None
@@ -188,7 +191,7 @@ class RunningCall:
 
     def failed(self, error: BaseException) -> BaseException:
         """Settle a call that failed, and return what its caller gets to see of that."""
-        self.record.end_try(None, is_free=not self.call.effect)
+        self.record.end_try(None, not self.call.effect, error_word(error))
         if isinstance(error, Blocked):
             ended = Ended("blocked", "content-blocked")
         elif isinstance(error, Refusal):
@@ -208,7 +211,7 @@ class RunningCall:
 
     def settle(self, ended: Ended, output_hash: str = "") -> None:
         """Write how the call ended, once, and count it."""
-        told = self.record.settle(ended, output_hash)
+        told = self.record.settle(ended, output_hash, found_by(self.inspection))
         if told is None:
             return
         mediator, target = self.mediator, self.call.target

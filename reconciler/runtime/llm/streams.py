@@ -11,6 +11,7 @@ from reconciler.runtime.deadline import until
 from reconciler.runtime.llm.scrubbing import scrubbed_event
 from reconciler.runtime.llm.tries import Begun, Read, Reader, Reply
 from reconciler.runtime.results import Ended
+from reconciler.runtime.tracing import error_word
 
 if TYPE_CHECKING:
     from reconciler.runtime.llm.running import RunningCall
@@ -48,7 +49,7 @@ class Streaming:
             raise
         except BaseException as error:
             self._reply.close()
-            call.record.end_try(reader.usage if reader.is_ended else None)
+            call.record.end_try(reader.usage if reader.is_ended else None, code=error_word(error))
             shown = call.failed(error)
             raise error if isinstance(error, Broken) else shown from None
         else:
@@ -60,7 +61,7 @@ class Streaming:
             await call.release()
 
     def _end(self, usage: Any, ended: Ended) -> None:
-        self._call.record.end_try(usage)
+        self._call.record.end_try(usage, code=ended.code)
         self._call.settle(ended)
 
     async def _passed(self) -> AsyncIterator[bytes]:

@@ -198,6 +198,8 @@ class _Handlers:
             )
         if model == "echo":
             return web.json_response({**chat_whole(body), "echo": request.headers.get("Authorization", "")})
+        if model == "slow-start":
+            await self._until_left(request, model)
         if body.get("stream"):
             streams = {
                 "/v1/chat/completions": chat_stream,
