@@ -93,6 +93,12 @@ class Pools:
                 await opened.close()
         return True
 
+    @property
+    def seen(self) -> Seen:
+        """What was seen of MCP servers by the ways of these pools."""
+        found: Seen = self._around.seen
+        return found
+
     def around(self, tenant: str) -> Surroundings:
         """Return what a tenant's connectors are opened with."""
         if self._around.tokens is None:

@@ -226,7 +226,7 @@ def operators_app(setup: Setup, parts: Parts) -> Guard:
                 setup.databases,
                 setup.audit_key,
                 metrics,
-                Servers(parts.source, parts.pools),
+                Servers(parts.source, parts.pools, setup.databases.store),
                 parts.outbox.destinations,
                 check,
             )

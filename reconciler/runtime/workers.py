@@ -24,6 +24,7 @@ from reconciler.runtime.ledger.decisions import file_decisions
 from reconciler.runtime.ledger.digests import file_hours
 from reconciler.runtime.limits import declared
 from reconciler.runtime.logs import Trouble
+from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
@@ -43,6 +44,7 @@ LIMITS_SECONDS = 5.0
 FORGET_SECONDS = 3600.0
 SWEEP_SECONDS = 5.0
 TRY_SECONDS = 1.0
+SEEN_SECONDS = 5.0
 
 
 class Accesses:
@@ -187,6 +189,19 @@ async def tell_of_limits(tools: Tools) -> None:
             trouble.occurs(type(error).__name__)
 
 
+async def keep_seen(tools: Tools) -> None:
+    """Keep in the store what MCP servers were seen to define, so that it can be read after a restart."""
+    trouble = Trouble(log, "what MCP servers define was not kept: %s")
+    servers = Servers(tools.source, tools.pools, tools.setup.databases.store)
+    while True:
+        await asyncio.sleep(SEEN_SECONDS)
+        try:
+            await servers.keep()
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
 async def sweep_health(tools: Tools) -> None:
     """Check what was used or is not well, while this server holds the lease."""
     trouble, store = Trouble(log, "health was not swept: %s"), tools.setup.databases.store
@@ -232,6 +247,7 @@ WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     deliver_events,
     count_uses,
     tell_of_limits,
+    keep_seen,
     sweep_health,
     try_breakers,
 )

@@ -60,6 +60,7 @@ STORE_DIGESTS = {
         5: "5dba3e54958f04fd",
         6: "2222100ace09a3ef",
         7: "b3b3b3da540b7f9e",
+        8: "218112eaebaa6b4d",
     },
     "postgresql": {
         1: "1fb5c25d765aa249",
@@ -69,6 +70,7 @@ STORE_DIGESTS = {
         5: "893dcf6ebebe4c58",
         6: "a2ac5c2b6ec80677",
         7: "a41149f8e5402bd0",
+        8: "f8d4f994a8ebc05e",
     },
 }
 
