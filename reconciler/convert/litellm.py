@@ -10,13 +10,14 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from reconciler.convert import litellm_limits, mcp_client
+from reconciler.convert import litellm_keys, litellm_limits, litellm_routes, mcp_client
 from reconciler.convert.conversion import Conversion, NotOfThisFormat
 from reconciler.convert.ledger import Node, leaves
 from reconciler.convert.litellm_auth import IDENTITIES, Param, judge_auth
 from reconciler.convert.litellm_providers import Provider, provider_of
 from reconciler.convert.litellm_restrictions import RESTRICTIONS as RESTRICTIONS
 from reconciler.convert.litellm_restrictions import judge
+from reconciler.convert.litellm_routes import Offered
 from reconciler.convert.reach import address_without_query
 from reconciler.convert.references import has_variable, variable
 from reconciler.convert.values import whole
@@ -38,8 +39,8 @@ REASONS = {
     "temperature": _FAR, "max_tokens": _FAR, "top_p": _FAR, "seed": _FAR, "stop": _FAR,
     "stream_timeout": "there is one timeout, `timeout_seconds`",
     "model_info": "prices and capabilities of models are no configuration here",
-    "guardrails": "guardrails are policies, which convert does not write",
-    "router_settings": "an integration is chosen by name, not by a router",
+    "guardrails": "guardrails are declared anew: see `reconciler explain guardrail`",
+    "router_settings": "a route tries its deployments in order, or by weight: nothing else chooses",
     "environment_variables": "variables of the process are set where it is started",
     "general_settings": "settings of the proxy's own process",
     "litellm_settings": "settings of the proxy's own process",
@@ -54,6 +55,8 @@ class _Group(Struct):
     entries: list[Node] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)  # the name that callers use: the provider's name
     names: list[str] = field(default_factory=list)
+    offers: list[tuple[int, Node, str]] = field(default_factory=list)
+    """By the number of its entry: the name of a model in the integration."""
 
 
 def convert(conversion: Conversion) -> None:
@@ -66,9 +69,14 @@ def convert(conversion: Conversion) -> None:
     for number, entry in enumerate(models.items()):
         _place(entry, number, groups, root)
     integrations: dict[str, list[str]] = {}
+    offered: dict[int, Offered] = {}
     for group in groups.values():
         name = _integration(conversion, group, root)
         integrations.setdefault(group.provider.prefix, []).append(name)
+        for number, entry, model in group.offers:
+            offered[number] = Offered(entry, name, model)
+    known = litellm_routes.convert(conversion, root, [offered[number] for number in sorted(offered)])
+    litellm_keys.convert(conversion, root, known)
     litellm_limits.of_proxy(conversion, root, integrations)
     judge(root)
     if (servers := root.get("mcp_servers")) is not None:
@@ -123,15 +131,10 @@ def _place(entry: Node, number: int, groups: dict[Any, _Group], root: Node) -> N
     group.names.append(wanted)
     if provider.provider == "azure_openai":
         group.models[wanted] = plain  # Azure's deployments have names of their own
-        if alias is not None:
-            alias.carry()
+        group.offers.append((number, entry, wanted))
         return
     group.models[plain] = plain
-    if alias is None or wanted in {plain, model.value}:
-        if alias is not None:
-            alias.carry()
-    else:
-        alias.left("there are no aliases: callers name the provider's own model")
+    group.offers.append((number, entry, plain))
 
 
 def _param(params: Node, key: str, root: Node) -> Node | None:

@@ -51,6 +51,20 @@ def of_proxy(conversion: Conversion, root: Node, integrations: dict[str, list[st
             )
 
 
+def of_key(conversion: Conversion, key: Node, caller: str) -> None:
+    """Add limits for the budget and the rates of one virtual key, on its caller."""
+    target = f"caller/{caller}"
+    amounts = {"requests": key.get("rpm_limit"), "tokens": key.get("tpm_limit")}
+    made_of = tuple(node for node in amounts.values() if node is not None)
+    if made_of:
+        body = {"per": "minute", **{name: whole(node, 0, _MOST) for name, node in amounts.items()}}
+        _add(conversion, f"{caller}-minute", target, body, *made_of)
+    budget = key.get("max_budget")
+    if budget is not None and budget.value is not None:
+        _budget(conversion, caller, target, budget, key.get("budget_duration"))
+    _concurrent(conversion, caller, target, key.get("max_parallel_requests"))
+
+
 def _budget(conversion: Conversion, name: str, target: str, budget: Node, duration: Node | None) -> None:
     if duration is None:
         budget.left("the budget never begins anew, and a limit has a period: choose one")

@@ -31,6 +31,12 @@ class Names:
             node.note("the name had to change, or to be told from another", f"{kind}/{name}")
         return name
 
+    def claim(self, what: str, text: str) -> bool:
+        """Take a text that only one resource of a run may have; return whether nobody had taken it."""
+        is_free = (what, text) not in self._taken
+        self._taken.add((what, text))
+        return is_free
+
 
 def slug(text: str) -> str:
     """Lower-case letters, digits and single hyphens; may be empty."""

@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 def test_manifests_on_stdout_and_the_report_on_stderr(source: Path, tmp_path: Path) -> None:
     ran = reconciler("convert", "litellm", "proxy.yaml", cwd=tmp_path).ok()
     assert "integrations:" in ran.out
-    assert "1 integration; of 3 fields" in ran.err
+    assert "1 integration, 1 route; of 3 fields" in ran.err
     assert "--tenant names another" in ran.out
     assert "names another" not in reconciler("convert", "litellm", "proxy.yaml", "--tenant", "a", cwd=tmp_path).ok().out
     assert [path.name for path in tmp_path.iterdir()] == ["proxy.yaml"]
