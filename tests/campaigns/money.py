@@ -194,15 +194,22 @@ def campaign(db: Db, folder: Path, clients: int, replicas: int, seconds: float, 
     return {**judged(db, bills), "seen": dict(seen), "kills": kills}
 
 
-def judged(db: Db, bills: Path) -> dict[str, Any]:
-    """Compare bills with limits and counters, once everything is settled or swept."""
+def judged_counters(store: Db) -> dict[tuple[str, str, str], int]:
+    """Return all counters by target, unit and window, once nothing is held by servers that are gone."""
 
     async def sweep() -> None:
-        backend = backend_of(parse_database(db.url, Path("/")))
+        backend = backend_of(parse_database(store.url, Path("/")))
         await backend.sweep(-3600.0, 1e9)
         await backend.close()
 
     asyncio.run(sweep())
+    rows = store.sql("SELECT target, unit, period, n FROM counters")
+    return {(target, unit, period): n for target, unit, period, n in rows}
+
+
+def judged(db: Db, bills: Path) -> dict[str, Any]:
+    """Compare bills with limits and counters, once everything is settled or swept."""
+    counters = judged_counters(db)
     moments = {str(identity).replace("-", ""): at for identity, at in db.sql("SELECT id, at FROM intents")}
     billed = [Bill(*json.loads(line)) for line in bills.read_text().splitlines()]
     totals: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
@@ -214,9 +221,6 @@ def judged(db: Db, bills: Path) -> dict[str, Any]:
                 continue
             key = level.counts, level.unit, window(level, at)
             totals[key] += Counter(billed=amount, kept_to=min(amount, bound), above=max(0, amount - bound))
-    counters = {
-        (target, unit, period): n for target, unit, period, n in db.sql("SELECT target, unit, period, n FROM counters")
-    }
     caps = {(level.counts, level.unit): level.cap for level in CAPS}
     return {
         "billed": len(billed),

@@ -172,7 +172,8 @@ class ModelCalls:
             level = answer.level
             limited = limit_refusal(answer, candidate)
             limited.noted = f"{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
-            refused = refused or limited
+            if refused is None or refused.code == "limit-blocked":
+                refused = limited
             if answer.why == "blocked":
                 continue  # what one provider billed says nothing of another
             if level.unit not in METERED and level.target.partition("#")[0] != candidate.deployment.integration.name:
