@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, ClassVar, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.rules import Case, by_cases, settle
 from reconciler.model.access import Role
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Name, ShortText
@@ -69,13 +69,13 @@ class Auth(Part):
         None, description="By a token of a trusted issuer."
     )
 
+    cases: ClassVar = (
+        Case(some=("api_key", "jwt"), says="give `api_key`, `jwt` or both: nobody could use this caller"),
+    )
+
     @model_validator(mode="after")
     def _some(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        if self.api_key is None and self.jwt is None:
-            yield Fault(("api_key",), "missing-field", "give `api_key`, `jwt` or both: nobody could use this caller")
+        return settle(self, by_cases(self, self.cases))
 
 
 class Caller(Spec):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.pattern_shape import MOST_WIDTH, shape_of
 from reconciler.kinds.policy import TargetPattern
-from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.rules import Case, Fault, by_cases, settle
 from reconciler.kinds.template.pattern import LinearPattern, weight
 from reconciler.model.body import Body
 from reconciler.model.fields import Amount, ItemSet, Name, ShortText
@@ -57,13 +57,13 @@ class PatternCheck(Part):
         "For output their matches have to have a greatest length.",
     )
 
+    cases: ClassVar = (
+        Case(some=("builtin", "patterns"), says="this looks for nothing; give `builtin`, `patterns` or both"),
+    )
+
     @model_validator(mode="after")
     def _some(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        if not self.builtin and not self.patterns:
-            yield Fault(("builtin",), "missing-field", "this looks for nothing; give `builtin`, `patterns` or both")
+        return settle(self, by_cases(self, self.cases))
 
 
 class SizeCheck(Part):

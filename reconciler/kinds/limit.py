@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.errors import Problem
-from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.rules import GIVEN, Case, Fault, by_cases, settle
 from reconciler.kinds.table import KINDS, can, kinds_that
 from reconciler.kinds.wording import nearest
 from reconciler.model.address import BARE_NAME, Address, is_name
@@ -23,6 +23,7 @@ from reconciler.model.target import PARTS, is_part
 
 TENANT = "tenant"
 LONGEST = 127
+_AMOUNTS = ("requests", "tokens", "cost_usd")
 
 
 def _target(text: str) -> str:
@@ -105,25 +106,35 @@ class Limit(Spec):
         "default), or what calls have used lately (`expected`), so that calls in flight may go above the limit.",
     )
 
+    cases: ClassVar = (
+        Case(
+            {"concurrent": (GIVEN,)},
+            barred=("per", *_AMOUNTS),
+            says="`{name}` and `concurrent` exclude each other; write two limits",
+        ),
+        Case(
+            some=("per", "concurrent"),
+            says="`per` is required: second, minute, hour, day or month (or give `concurrent` alone)",
+        ),
+        Case(
+            {"concurrent": (None,), "per": (GIVEN,)},
+            some=_AMOUNTS,
+            says="a limit needs at least one of `requests`, `tokens` and `cost_usd`",
+        ),
+        Case(
+            {"tokens": (None,), "cost_usd": (None,)},
+            barred=("reserve",),
+            says="`reserve` has no meaning without `tokens` and `cost_usd`",
+        ),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         return settle(self, self._faults())
 
     def _faults(self) -> Iterator[Fault]:
-        amounts = [name for name in ("requests", "tokens", "cost_usd") if getattr(self, name) is not None]
-        if self.concurrent is not None:
-            for name in (*(("per",) if self.per else ()), *amounts):
-                message = f"`{name}` and `concurrent` exclude each other; write two limits"
-                yield Fault((name,), "conflicting-fields", message)
-        elif self.per is None:
-            message = "`per` is required: second, minute, hour, day or month (or give `concurrent` alone)"
-            yield Fault(("per",), "missing-field", message)
-        elif not amounts:
-            message = "a limit needs at least one of `requests`, `tokens` and `cost_usd`"
-            yield Fault(("requests",), "missing-field", message)
-        if self.reserve is not None and self.tokens is None and self.cost_usd is None:
-            message = "`reserve` has no meaning without `tokens` and `cost_usd`"
-            yield Fault(("reserve",), "conflicting-fields", message)
+        yield from by_cases(self, self.cases)
+        amounts = [name for name in _AMOUNTS if getattr(self, name) is not None]
         if self.target != TENANT and not can(self.target.partition("/")[0], Ability.METERED):
             for name in amounts:
                 if name != "requests":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from reconciler.kinds.rules import Fault, forbidden, settle
+from reconciler.kinds.rules import Case, by_cases, settle
 from reconciler.kinds.table import can, kinds_that, words_that
 from reconciler.model.access import Action, Classification, Role
 from reconciler.model.approval import DECIDE_MINUTES, USE_MINUTES
@@ -81,6 +81,9 @@ _OPTIONAL = "True where names and words may select nothing, e.g. since another p
 _Optional: TypeAlias = Annotated[bool | None, NoRisk("it changes what validate reports, and no decision")]
 
 
+_NOTHING = "this fits nothing; write `any` where everything is meant"
+
+
 class Subjects(Part):
     """The callers that the policy is about: all that is given has to fit, and of a list one item."""
 
@@ -93,9 +96,11 @@ class Subjects(Part):
     )
     optional: _Optional = Field(None, description=_OPTIONAL)
 
+    cases: ClassVar = (Case(some=("callers", "roles", "labels"), says=_NOTHING),)
+
     @model_validator(mode="after")
     def _some(self) -> Self:
-        return settle(self, _nothing(self, "callers"))
+        return settle(self, by_cases(self, self.cases))
 
 
 class Targets(Part):
@@ -113,14 +118,11 @@ class Targets(Part):
     )
     optional: _Optional = Field(None, description=_OPTIONAL)
 
+    cases: ClassVar = (Case(some=("names", "labels", "classification"), says=_NOTHING),)
+
     @model_validator(mode="after")
     def _some(self) -> Self:
-        return settle(self, _nothing(self, "names"))
-
-
-def _nothing(part: Part, field: str) -> Iterator[Fault]:
-    if not any(getattr(part, name) for name in type(part).model_fields if name != "optional"):
-        yield Fault((field,), "missing-field", "this fits nothing; write `any` where everything is meant")
+        return settle(self, by_cases(self, self.cases))
 
 
 Any_: TypeAlias = Annotated[Literal["any"], Tag("text")]
@@ -174,9 +176,11 @@ class Policy(Spec):
     )
     optional: _Optional = Field(None, description=_OPTIONAL)
 
+    cases: ClassVar = (Case({"effect": ("deny",)}, "on a deny", barred=("approval",)),)
+
     @model_validator(mode="after")
     def _only_allowed(self) -> Self:
-        return settle(self, forbidden(self, ["approval"], "on a deny") if self.effect == "deny" else ())
+        return settle(self, by_cases(self, self.cases))
 
 
 def _selects(body: Body) -> Iterator[Selector]:

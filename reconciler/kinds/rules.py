@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -39,18 +40,74 @@ def _detail(fault: Fault) -> InitErrorDetails:
     return InitErrorDetails(type=error, loc=fault.path, input=None)
 
 
-def required(model: BaseModel, fields: Iterable[str], where: str) -> Iterator[Fault]:
-    """Yield a ``missing-field`` for each of the fields without a value; ``where`` says when they are needed."""
-    for name in fields:
-        if getattr(model, name) is None:
-            yield Fault((name,), "missing-field", f"`{name}` is required {where}")
+GIVEN = "(given)"
+"""Stands in a case for any value."""
 
 
-def forbidden(model: BaseModel, fields: Iterable[str], where: str) -> Iterator[Fault]:
-    """Yield a ``conflicting-fields`` for each of the fields that has a value; ``where`` says why it may not."""
-    for name in fields:
-        if getattr(model, name) not in (None, (), {}):
-            yield Fault((name,), "conflicting-fields", f"`{name}` has no meaning {where}; leave it out")
+class Case(Struct, frozen=True):
+    """Fields that are needed, or have no meaning, where other fields have certain values; a JSON Schema is made from it too.
+
+    ``when`` holds each field against values, of which None is no value and GIVEN any; all have to hold. Then each field of
+    ``needed`` has a value, one of ``some`` at least, and none of ``barred``. ``where`` says when, for the usual messages;
+    ``says`` replaces the message for ``some`` and ``barred``, with {name} for the field.
+    """
+
+    when: Mapping[str, tuple[Any, ...]] = {}
+    where: str = ""
+    needed: tuple[str, ...] = ()
+    some: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+    says: str = ""
+
+    def holds(self, model: BaseModel) -> bool:
+        """Whether ``when`` is true of a model."""
+        return all(
+            None in values if is_unset(model, name) else GIVEN in values or getattr(model, name) in values
+            for name, values in self.when.items()
+        )
+
+
+def both_or_none(one: str, other: str, where: str) -> tuple[Case, Case]:
+    """Return the cases of two fields that go together."""
+    return Case({one: (GIVEN,)}, where, needed=(other,)), Case({other: (GIVEN,)}, where, needed=(one,))
+
+
+def only_own(field: str, own: Mapping[str, tuple[str, ...]], needed: Mapping[str, tuple[str, ...]]) -> Iterator[Case]:
+    """Yield a case for each value of ``field``, which has fields of its own; those of other values have no meaning."""
+    every = {name for names in own.values() for name in names}
+    for value, names in own.items():
+        yield Case(
+            {field: (value,)}, f"for {value}", needed=needed.get(value, ()), barred=tuple(sorted(every - {*names}))
+        )
+
+
+def unique(faults: Iterable[Fault]) -> Iterable[Fault]:
+    """Return each fault once: several cases may find it."""
+    return dict.fromkeys(faults)
+
+
+def is_unset(model: BaseModel, name: str) -> bool:
+    """Whether a field has no value: None, or the empty list or map that is its default."""
+    value = getattr(model, name)
+    return value is None or (
+        value in ((), {}) and type(model).model_fields[name].get_default(call_default_factory=True) == value
+    )
+
+
+def by_cases(model: BaseModel, cases: Iterable[Case]) -> Iterator[Fault]:
+    """Yield what is wrong by the cases that hold."""
+    for case in cases:
+        if not case.holds(model):
+            continue
+        for name in case.needed:
+            if is_unset(model, name):
+                yield Fault((name,), "missing-field", f"`{name}` is required {case.where}")
+        if case.some and all(is_unset(model, name) for name in case.some):
+            yield Fault(case.some[:1], "missing-field", case.says)
+        for name in case.barred:
+            if not is_unset(model, name):
+                said = case.says.replace("{name}", name) or f"`{name}` has no meaning {case.where}; leave it out"
+                yield Fault((name,), "conflicting-fields", said)
 
 
 T = TypeVar("T")

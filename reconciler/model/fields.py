@@ -23,7 +23,7 @@ from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
 from reconciler.model.characters import named, unseen
 from reconciler.model.judges import other_host, other_path, other_references
 from reconciler.model.risk import Health, Risk
-from reconciler.model.secret_ref import EXAMPLE, SCHEMES, SecretRef, looks_secret
+from reconciler.model.secret_ref import EXAMPLE, SecretRef, form_of_references, looks_secret
 
 T = TypeVar("T")
 SAFE_INTEGER = 2**53 - 1
@@ -55,6 +55,12 @@ class Form(Struct, frozen=True):
     message: str
 
 
+class Shaped(Struct, frozen=True):
+    """The same as a form, for a single field that has no type of its own."""
+
+    pattern: str
+
+
 class FormLater(Struct, frozen=True):
     """A form that only the whole table of kinds knows."""
 
@@ -63,6 +69,20 @@ class FormLater(Struct, frozen=True):
 
 class Whole:
     """Marks JSON of any shape that ignore rules select as one value, and never in parts."""
+
+
+class SecretKeys(Struct, frozen=True):
+    """Marks a map in which a key that looks secret takes a reference; ``further`` are ends of keys that look so here.
+
+    ``is_free``: at any depth of JSON. Otherwise a map `{plain: ...}` may stand there too.
+    """
+
+    further: str = ""
+    is_free: bool = False
+
+
+class Object:
+    """Marks JSON of any shape that is a map, or nothing."""
 
 
 class Unordered:
@@ -281,7 +301,7 @@ Secret: TypeAlias = Annotated[
     AfterValidator(_secret),
     Form(
         "secret",
-        rf"^(?:{'|'.join(SCHEMES)})://\S+$",
+        form_of_references(),
         f"expected a reference to a secret, such as {EXAMPLE}; a plain value is refused",
     ),
     Private(),
@@ -317,7 +337,11 @@ Cidr: TypeAlias = Annotated[
     str,
     Field(max_length=64),
     AfterValidator(_cidr),
-    Form("cidr", r"^[0-9A-Fa-f.:]+(?:/[0-9.]+)?$", "expected a network such as 10.20.0.0/16"),
+    Form(
+        "cidr",
+        r"^(?:(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!/|$)|(?=/|$))){4}(?:/[0-9.]+)?|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(?:/[0-9]+)?)$",
+        "expected a network such as 10.20.0.0/16",
+    ),
 ]
 Pattern: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=1024), AfterValidator(_clean), AfterValidator(_pattern), Public()
@@ -343,7 +367,11 @@ LabelKey: TypeAlias = Annotated[
 LabelValue: TypeAlias = Annotated[str, Field(max_length=256), AfterValidator(_clean), Public()]
 Labels: TypeAlias = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
 FreeMap: TypeAlias = Annotated[
-    dict[str, Any], BeforeValidator(_free_map), Private(), Risk("credential-changed", by=other_references)
+    dict[str, Any],
+    BeforeValidator(_free_map),
+    SecretKeys(is_free=True),
+    Private(),
+    Risk("credential-changed", by=other_references),
 ]
 FreeJson: TypeAlias = Annotated[Any, BeforeValidator(free_json), Private()]
 Replacing: TypeAlias = Annotated[T, Risk("replaces")]

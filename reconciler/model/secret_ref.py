@@ -25,6 +25,26 @@ SCHEMES = tuple(_GRAMMAR)
 MAX_LENGTH = 512
 
 
+def form_of_references() -> str:
+    """Return the grammar as a pattern for editors, in which ${tenant} may stand in a path for some of its letters."""
+    tenant = re.escape("${tenant}")
+    forms = []
+    for scheme, grammar in _GRAMMAR.items():
+        text = grammar.pattern.removesuffix(r"\Z")
+        for letters in (
+            "[A-Za-z0-9_.@=+-]",
+            "[A-Za-z0-9_]",
+            "[A-Za-z0-9_.-]",
+            "[a-z0-9-]",
+            "[a-z0-9]",
+            "[A-Z0-9_]",
+            "[A-Z_]",
+        ):
+            text = text.replace(letters, f"(?:{letters}|{tenant})")
+        forms.append(f"{scheme}://{text}")
+    return rf"^(?!.*\.\.)(?:{'|'.join(forms)})$"
+
+
 class SecretRef(NamedTuple):
     """A parsed reference: ``scheme`` and what the scheme's own grammar reads after ``://``."""
 
@@ -110,6 +130,14 @@ _SECRET_KEY = re.compile(
     r"|bearer|jwt|dsn|connection[_-]?string|passphrase|pat)[_-]?[0-9]*\Z",
     re.IGNORECASE,
 )
+
+
+def form_of_secret_keys(further: str = "") -> str:
+    """Return ``looks_secret`` as a pattern for editors, whose patterns have no flags; ``further`` are other ends of such keys."""
+    words = _SECRET_KEY.pattern.removeprefix("(?:^|[_.-])(?:").removesuffix(r")[_-]?[0-9]*\Z")
+    words, further = (re.sub("[a-z]", lambda one: f"[{one[0].upper()}{one[0]}]", text) for text in (words, further))
+    own = rf"(?:^|[_.-]|(?<=[a-z0-9])(?=[A-Z]))(?:{words})[_-]?[0-9]*$"
+    return f"{own}|(?:{further})$" if further else own
 
 
 def looks_secret(key: str) -> bool:

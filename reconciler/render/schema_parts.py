@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
@@ -11,10 +12,24 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from reconciler.kinds.schema import flat
+from reconciler.model.fields import Object, Secret, SecretKeys
 from reconciler.model.kind import Kind
+from reconciler.model.secret_ref import form_of_secret_keys
 from reconciler.render import schema_values as values
+from reconciler.render.schema_cases import all_of, case_schema
 from reconciler.render.schema_facts import is_set
-from reconciler.render.schema_values import NULL, PLAIN, VARIABLE, Mode, Schema, alternatives, described, fields_of
+from reconciler.render.schema_values import (
+    NULL,
+    PLAIN,
+    VARIABLE,
+    VARIABLE_TEXT,
+    Mode,
+    Schema,
+    alternatives,
+    described,
+    fields_of,
+)
 
 Models: TypeAlias = Mapping[str, type[BaseModel]]
 
@@ -57,6 +72,7 @@ class Parts:
             **({"required": required} if required and mode.whole else {}),
             "properties": {name: self.field(model, name, info, mode) for name, info in fields.items()},
             "additionalProperties": False,
+            **(all_of(map(partial(case_schema, model), model.cases)) if mode.whole and hasattr(model, "cases") else {}),
         }
 
     def field(self, owner: type[BaseModel], name: str, info: FieldInfo, mode: Mode) -> Schema:
@@ -74,13 +90,16 @@ class Parts:
         options = [*self._options(annotation, tuple(metadata), mode)]
         # one constant alone is a tag; beside something else it is one of the values
         tag = len(options) == 1 and "const" in options[0]
-        if mode.variables and not tag and not any(map(values.takes_variables, options)):
-            options.append(self.variable())
+        found = values.variable_of(options, self.defs) if mode.variables and not tag else None
+        if found is not None:
+            options.append(self.variable(found))
         return alternatives([*options, NULL] if nullable else options)
 
-    def variable(self) -> Schema:
-        self.defs["variable"] = values.VARIABLE_DEFINITION
-        return VARIABLE
+    def variable(self, kind: Schema = VARIABLE) -> Schema:
+        """Return a text with variables; its definition is there from now on."""
+        name = kind["$ref"].rpartition("/")[2]
+        self.defs[name] = values.VARIABLES[name]
+        return kind
 
     def _options(self, annotation: Any, metadata: tuple[Any, ...], mode: Mode) -> Iterator[Schema]:
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -91,7 +110,7 @@ class Parts:
         elif annotation is NoneType:
             yield NULL
         elif annotation is Any:
-            yield {}
+            yield {"type": ["object", "null"]} if any(isinstance(one, Object) for one in flat(metadata)) else {}
         elif origin is Literal:
             yield {"const": arguments[0]} if len(arguments) == 1 else {"enum": list(arguments)}
         elif origin is dict:
@@ -118,14 +137,46 @@ class Parts:
         return {"$ref": f"#/$defs/{form.name}"}
 
     def _map(self, key: Any, value: Any, metadata: tuple[Any, ...], mode: Mode) -> Schema:
+        secrets = next((one for one in flat(metadata) if isinstance(one, SecretKeys)), None)
+        if secrets is not None and secrets.is_free:
+            return self._free(mode)
         names = self.position(key, (), PLAIN, nullable=False)
         entries = self.position(value, (), mode, nullable=mode.nulls and not mode.whole)
         return {
             "type": "object",
             **values.lengths("object", metadata),
             **({"propertyNames": names} if names != {"type": "string"} else {}),
+            **({"patternProperties": self._secrets(entries, secrets.further, mode)} if secrets is not None else {}),
             **({"additionalProperties": entries} if entries else {}),
         }
+
+    def _secrets(self, entries: Schema, further: str, mode: Mode) -> Schema:
+        """Return what stands under keys that look secret: what else may stand in the map, but no plain text."""
+        others = [one for one in entries.get("anyOf", [entries]) if one.get("type") != "string"]
+        reference = self.position(Secret, (), mode, nullable=False)
+        return {form_of_secret_keys(further): alternatives([*reference.get("anyOf", [reference]), *others])}
+
+    def _free(self, mode: Mode) -> Schema:
+        """Return JSON of any shape, in which keys that look secret take references at any depth."""
+        name = "free_map" if mode.variables else "plain_map"
+        if name not in self.defs:
+            reference = self.position(Secret, (), mode, nullable=False)
+            anything = {
+                "anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "array", "items": {"$ref": f"#/$defs/{name}_item"}}]
+            }
+            values_ = {"if": {"type": ["object", "array"]}, "then": anything}
+            harmless = {"type": ["boolean", "null"]}
+            listed = {"type": "array", "items": alternatives([reference, harmless, {"$ref": f"#/$defs/{name}"}])}
+            secret = alternatives([reference, {"const": ""}, harmless, {"$ref": f"#/$defs/{name}"}, listed])
+            self.defs[f"{name}_item"] = {"title": f"{name}_item", "description": "JSON inside of a free map."} | values_
+            self.defs[name] = {
+                "title": name,
+                "description": "A map of any shape. A key that looks secret takes a reference to a secret.",
+                "type": "object",
+                "patternProperties": {form_of_secret_keys(): secret},
+                "additionalProperties": {"$ref": f"#/$defs/{name}_item"},
+            }
+        return {"$ref": f"#/$defs/{name}"}
 
     def _union(self, members: tuple[Any, ...], metadata: tuple[Any, ...], mode: Mode) -> Iterator[Schema]:
         tag = next(filter(None, map(values.tag_of, metadata)), None)
@@ -153,14 +204,21 @@ class Parts:
             }
             for value, model in models.items()
         ]
-        if not mode.whole:
-            self.defs[f"any_{name}"] = {"title": f"any_{name}"} | self.blend(models, tag, mode)
-            cases.append({"if": {"required": [tag]}, "else": {"$ref": f"#/$defs/any_{name}"}})
         choice = {
             "description": f"The {tag} decides which other fields there are: it is one of {', '.join(models)}.",
             "enum": list(models),
             "markdownEnumDescriptions": [values.summary_of(model) for model in models.values()],
         }
+        if not mode.whole:
+            self.defs[f"any_{name}"] = {"title": f"any_{name}"} | self.blend(models, tag, mode)
+            cases.append({"if": {"required": [tag]}, "else": {"$ref": f"#/$defs/any_{name}"}})
+        if mode.variables:
+            # the tag is not known then, so nothing but the names of fields can be judged
+            fields = {field for model in models.values() for field, _ in fields_of(model)}
+            unknown = {"required": [tag], "properties": {tag: VARIABLE_TEXT}}
+            cases.append({"if": unknown, "then": {"propertyNames": {"enum": sorted(fields)}}})
+            told = {"description": choice.pop("description")}
+            choice = told | alternatives([choice, self.variable(VARIABLE_TEXT)])
         required = {"required": [tag]} if mode.whole else {}
         return {"type": "object", **required, "properties": {tag: choice}, "allOf": cases}
 

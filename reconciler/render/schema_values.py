@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from msgspec import Struct
@@ -39,15 +40,48 @@ OVERLAY = Mode(variables=True, nulls=True, whole=False)
 DEFAULTS = Mode(variables=True, whole=False)
 
 NULL: Schema = {"type": "null"}
-VARIABLE: Schema = {"$ref": "#/$defs/variable"}
-VARIABLE_DEFINITION: Schema = {
-    "title": "variable",
-    "description": "Text with ${var.NAME} or ${tenant}, which are replaced before anything is checked. Text that is "
-    "nothing but one of them takes its type, which may be a list or a map.",
-    "type": "string",
-    "pattern": r"\$\{",
-    "patternErrorMessage": "expected text with ${var.NAME} or ${tenant}",
-}
+_VAR = r"\$\{var\.[A-Za-z_][A-Za-z0-9_-]*\}"
+_TENANT = r"\$\{tenant\}"
+
+
+def _variable(name: str, description: str, pattern: str, message: str) -> tuple[Schema, Schema]:
+    """Return the reference to a definition of text with variables, and the definition."""
+    definition = {"title": name, "description": description, "type": "string", "pattern": pattern}
+    return {"$ref": f"#/$defs/{name}"}, definition | {"patternErrorMessage": message}
+
+
+_REPLACED = "replaced before anything is checked."
+VARIABLE, _WHOLE = _variable(
+    "variable",
+    f"A variable and nothing else: ${{var.NAME}} takes the variable's type, which may be a list or a map. It is {_REPLACED}",
+    f"^{_VAR}$",
+    "expected ${var.NAME} and nothing else",
+)
+VARIABLE_TEXT, _TEXT = _variable(
+    "variable_text", f"Text with ${{var.NAME}}, which is {_REPLACED}", _VAR, "expected text with ${var.NAME}"
+)
+TENANT_TEXT, _NAMED = _variable(
+    "tenant_text",
+    f"Text with ${{var.NAME}} or ${{tenant}}, which are {_REPLACED}",
+    rf"{_VAR}|{_TENANT}",
+    "expected text with ${var.NAME} or ${tenant}",
+)
+MIXED_TEXT, _MIXED = _variable(
+    "mixed_text",
+    f"Text with ${{var.NAME}}, or with ${{tenant}} and something else; both are {_REPLACED}",
+    rf"{_VAR}|{_TENANT}[^]|[^]{_TENANT}".replace("[^]", r"[\s\S]"),
+    "expected text with ${var.NAME}, or with ${tenant} as a part of it",
+)
+
+
+def unknown_value() -> Schema:
+    """Return what a value is that only its variable knows."""
+    return {"type": "string", "pattern": _WHOLE["pattern"]}
+
+
+VARIABLES: Mapping[str, Schema] = {one["title"]: one for one in (_WHOLE, _TEXT, _NAMED, _MIXED)}
+"""The definitions of text with variables, by name. A place takes what its values may come from."""
+_A_TENANT = "acme"
 TYPES: dict[Any, str] = {bool: "boolean", int: "integer", float: "number"}
 ENOUGH = 15
 """A description with fewer characters says too little to be shown alone."""
@@ -131,13 +165,24 @@ def alternatives(options: Iterable[Schema]) -> Schema:
     found = distinct(options)
     if {} in found:
         return {}
-    found.sort(key=lambda one: (one == NULL, one == VARIABLE))
+    found.sort(key=lambda one: (one == NULL, one in (VARIABLE, VARIABLE_TEXT, TENANT_TEXT, MIXED_TEXT)))
     return found[0] if len(found) == 1 else {"anyOf": found}
 
 
-def takes_variables(option: Schema) -> bool:
-    """Whether text with a variable fits already."""
-    return option in ({}, VARIABLE) or (option.get("type") == "string" and "pattern" not in option)
+def variable_of(options: Iterable[Schema], definitions: Mapping[str, Schema]) -> Schema | None:
+    """Return the text with variables that may stand in place of the options; None where one of them takes any text."""
+    whole = [definitions.get(str(one.get("$ref", "")).rpartition("/")[2], one) for one in options]
+    if any(one == {} or (one.get("type") == "string" and "pattern" not in one) for one in whole):
+        return None
+    patterns = [one["pattern"] for one in whole if one.get("type") == "string"]
+    if any(re.search(pattern, _A_TENANT) for pattern in patterns):
+        return TENANT_TEXT
+    if any("0-9" in pattern and pattern.startswith(("^[-+]", "^\\+")) for pattern in patterns):
+        return VARIABLE_TEXT
+    if patterns:
+        return MIXED_TEXT
+    is_text = any(isinstance(value, str) for one in whole for value in (*one.get("enum", ()), one.get("const")))
+    return VARIABLE_TEXT if is_text else VARIABLE
 
 
 def summary_of(model: type[BaseModel]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from reconciler.render.schema_values import VARIABLES
+
 Schema: TypeAlias = Mapping[str, Any]
 
 
@@ -19,9 +21,12 @@ def plain(node: Schema, whole: Schema) -> Schema:
             return node
 
 
+_VARIABLES = frozenset(f"#/$defs/{name}" for name in VARIABLES)
+
+
 def alternatives_of(node: Schema) -> list[Schema]:
     """Return what else than a variable or null may stand there."""
-    return [s for s in node["anyOf"] if s.get("type") != "null" and s.get("$ref") != "#/$defs/variable"]
+    return [s for s in node["anyOf"] if s.get("type") != "null" and s.get("$ref") not in _VARIABLES]
 
 
 def variants_of(node: Schema) -> dict[str, Schema]:

@@ -21,7 +21,18 @@ from reconciler.model.kind import Kind
 from reconciler.plan.document import PlanDocument, ResourceChangeDocument
 from reconciler.render.schema_facts import forms_in
 from reconciler.render.schema_parts import Parts
-from reconciler.render.schema_values import BASE, DEFAULTS, NULL, OVERLAY, PLAIN, Mode, Schema, alternatives
+from reconciler.render.schema_values import (
+    BASE,
+    DEFAULTS,
+    MIXED_TEXT,
+    NULL,
+    OVERLAY,
+    PLAIN,
+    TENANT_TEXT,
+    Mode,
+    Schema,
+    alternatives,
+)
 
 SUFFIX = ".schema.json"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -130,7 +141,8 @@ def _manifest(name: str, description: str, kinds: Mapping[str, Kind], mode: Mode
             "propertyNames": bare_name,
             "additionalProperties": alternatives(options if mode.whole else [*options, NULL]),
         }
-    tenant = alternatives([bare_name, variable])
+    text = parts.variable(TENANT_TEXT)
+    tenant = alternatives([bare_name, text])
     body = {
         "type": "object",
         "required": ["version"],
@@ -142,13 +154,10 @@ def _manifest(name: str, description: str, kinds: Mapping[str, Kind], mode: Mode
             },
             "tenants": {
                 "description": "Writes this document once for each of these tenants; ${tenant} names each. Not beside `tenant`.",
-                "type": "array",
-                "minItems": 1,
-                "uniqueItems": True,
-                "items": tenant,
+                **alternatives([{"type": "array", "minItems": 1, "uniqueItems": True, "items": tenant}, variable]),
             },
             **resources,
-            **_lists(bare_name, variable),
+            **_lists(parts, bare_name),
             **parts.part(Tests, PLAIN)["properties"],
         },
         "if": {"required": ["tenants"]},
@@ -158,14 +167,16 @@ def _manifest(name: str, description: str, kinds: Mapping[str, Kind], mode: Mode
     return _document(name, description, body, parts)
 
 
-def _lists(bare_name: Schema, variable: Schema) -> dict[str, Schema]:
+def _lists(parts: Parts, bare_name: Schema) -> dict[str, Schema]:
     """Return the lists beside the resources, in the forms that ``load/entries.py`` reads."""
-    address = alternatives([_ADDRESS, variable])
+    variable, text = parts.variable(), parts.variable(TENANT_TEXT)
+    mixed = parts.variable(MIXED_TEXT)
+    address = alternatives([_ADDRESS, mixed])
     flag = alternatives([{"type": "boolean"}, variable])
-    project = alternatives([bare_name, variable, NULL])
+    project = alternatives([bare_name, text, NULL])
 
     def entries(description: str, *options: Schema) -> Schema:
-        return {"description": description, "type": ["array", "null"], "items": alternatives([*options, variable])}
+        return {"description": description, "type": ["array", "null"], "items": alternatives([*options, mixed])}
 
     def entry(required: list[str], **fields: tuple[str, Schema]) -> Schema:
         properties = {name.rstrip("_"): {"description": text, **schema} for name, (text, schema) in fields.items()}

@@ -51,7 +51,7 @@ def test_at_the_prompt(tmp_path: Path) -> None:
     assert "did you mean base_url?" in reconciler("explain", "connector.http.baseurl", cwd=tmp_path).ok(64).err
     assert "did you mean limit?" in reconciler("explain", "limits", cwd=tmp_path).ok(64).err
     assert "no fields below it" in reconciler("explain", "limit.per.x", cwd=tmp_path).ok(64).err
-    assert reconciler("explain", cwd=tmp_path).ok().out.split()[:2] == ["integration", "connector"]
+    assert {"integration", "connector"} <= {*reconciler("explain", cwd=tmp_path).ok().out.split()}
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,15 @@ from tests.render.checking import documents, faults
 
 SETTINGS = """
 version: 1
-variables: {n: 7, on: true, name: thing, list: [a], map: {team: x}, ref: "env://KEY", entry: {from: limit/old}}
+variables: {n: 7, on: true, name: thing, list: [a], map: {team: x}, ref: "env://KEY", entry: {from: limit/old}, type: sql, dialect: sqlite}
 """
 HEAD = "version: 1\ntenant: acme\nexternal: [connector/c, datasource/d, integration/i]\n"
 GOOD = [
     "version: 1\ntenant: acme",
+    "version: 1\ntenants: ${var.list}\nlimits: {l: {target: tenant, concurrent: 1}}",
+    HEAD + "connectors: {a: {type: '${var.type}', dialect: sqlite, database: a.db}}",
+    HEAD + "connectors: {a: {type: sql, dialect: '${var.dialect}', database: a.db}}",
+    HEAD + "limits: {l: {target: 'connector/c', per: day, requests: 1, description: 'of ${tenant}'}}",
     "version: 1\ntenants: [acme, globex]\nlimits: {l: {target: tenant, concurrent: 1}}",
     "version: 1\ntenant: ${var.name}\nintegrations:\nlimits: {}",
     "version: 1\ntenants: ['${var.name}', other]",
@@ -108,17 +112,22 @@ BAD = [
     HEAD + "removed: [limit/a]",
     HEAD + "adopt: [a]",
     HEAD + "adopt: [{address: limit/a, project: b}]",
+    HEAD + "limits: {l: {target: tenant, per: month}}",
+    HEAD + "limits: {l: {target: tenant, per: month, requests: 1, concurrent: 1}}",
+    HEAD + "integrations: {a: {provider: openai, credential: 'vault://kv'}}",
+    HEAD + "connectors: {a: {type: sql, dialect: postgresql}}",
+    HEAD + "integrations: {a: {provider: custom, base_url: 'https://x.example', config: {api_key: abc}}}",
+    HEAD + "limits: {l: {target: tenant, per: month, tokens: '${tenant}'}}",
+    HEAD + "limits: {l: {target: tenant, per: month, tokens: 1, reserve: worst, requests: '${var.n} times'}}",
+    HEAD + "connectors: {a: {type: vector, engine: pgvector, url: 'https://x.example'}}",
+    HEAD + "connectors: {a: {type: stream, provider: kafka, brokers: ['k:1'], username: u}}",
+    HEAD + "templates: {a: {type: http, datasource: d, connector: c, method: GET, path: /v1}}",
+    HEAD + "callers: {a: {auth: {}}}",
 ]
 TOOL_ONLY = {
     # what a schema cannot say, because it is about several places at once or about a grammar
-    HEAD + "limits: {l: {target: tenant, per: month}}": "missing-field",
-    HEAD + "limits: {l: {target: tenant, per: month, requests: 1, concurrent: 1}}": "conflicting-fields",
     HEAD
     + "integrations: {a: {provider: openai, credential: env://K, models: [a], default_model: b}}": "default-not-in-models",
-    HEAD + "integrations: {a: {provider: openai, credential: 'vault://kv'}}": "plaintext-secret",
-    HEAD
-    + "integrations: {a: {provider: custom, base_url: 'https://x.example', config: {api_key: abc}}}": "plaintext-secret",
-    HEAD + "connectors: {a: {type: sql, dialect: postgresql}}": "missing-field",
     HEAD + "datasources: {a: {type: database, connector: missing}}": "dangling-reference",
     HEAD + "templates: {a: {type: http, connector: c, method: GET, path: '/a/{x}'}}": "undeclared-parameter",
     HEAD + "moved: [{from: limit/a, to: connector/b}]": "invalid-move",

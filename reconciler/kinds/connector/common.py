@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.kinds.checking import HealthChecks
-from reconciler.kinds.rules import Fault, PerMinute, Seconds, forbidden, required, settle
+from reconciler.kinds.rules import GIVEN, Case, Fault, PerMinute, Seconds, by_cases, settle
 from reconciler.model.access import ForAgents
-from reconciler.model.fields import Cidr, Form, ItemSet, Port, Private, Secret, ShortText, Text, Url, fail
+from reconciler.model.fields import (
+    Cidr,
+    Form,
+    ItemSet,
+    Port,
+    Private,
+    Secret,
+    SecretKeys,
+    Shaped,
+    ShortText,
+    Text,
+    Url,
+    fail,
+)
 from reconciler.model.judges import grown, other_scopes
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
@@ -96,7 +109,7 @@ SecretOrPlain: TypeAlias = Annotated[
     Annotated[Secret, Tag("value")] | Annotated[Plain, Tag("plain")], Discriminator(_form)
 ]
 Headers: TypeAlias = Annotated[
-    dict[HeaderName, HeaderValue], Field(max_length=64), Risk("credential-changed"), Health()
+    dict[HeaderName, HeaderValue], Field(max_length=64), SecretKeys("-key"), Risk("credential-changed"), Health()
 ]
 """Headers may carry a credential, and tell the other side who asks."""
 
@@ -167,14 +180,34 @@ class Basic(Part):
 
 
 Grant: TypeAlias = Literal["client_credentials", "token_exchange", "on_behalf_of"]
-_PROOFS = {"private_key_jwt": "private_key", "client_assertion": "client_assertion"}
-"""By the way in which a client proves itself: the field that it needs, where that is not `client_secret`."""
+_USUAL = "client_secret_basic"
+_PROOFS = {
+    _USUAL: "client_secret",
+    "client_secret_post": "client_secret",
+    "private_key_jwt": "private_key",
+    "client_assertion": "client_assertion",
+}
+"""By the way in which a client proves itself: the field that it needs."""
+
+
+def _proof(way: str, needed: str) -> Case:
+    others = sorted({*_PROOFS.values()} - {needed})
+    ways = (None, way) if way == _USUAL else (way,)
+    where = f"where the client proves itself by `{way}`"
+    return Case({"client_auth": ways}, where, needed=(needed,), barred=tuple(others))
 
 
 def _resource(text: str) -> str:
     if text not in {"auto", "none"} and not re.match(r"[a-z][a-z0-9+.-]*:[^\s#]+\Z", text):
         raise fail("invalid-url", "expected `auto`, `none`, or an absolute URI without a fragment")
     return text
+
+
+Resource: TypeAlias = Annotated[
+    ShortText,
+    AfterValidator(_resource),
+    Shaped(r"^(?:auto|none|[a-z][a-z0-9+.-]*:[^\s#]+)$"),
+]
 
 
 class OAuth2(Part):
@@ -210,7 +243,7 @@ class OAuth2(Part):
     client_assertion: Secret | None = Field(
         None, description="A reference to a JWT that a platform makes for this client, e.g. `file:///var/run/token`."
     )
-    resource: Annotated[Annotated[ShortText, AfterValidator(_resource)] | None, Risk("credential-changed")] = Field(
+    resource: Annotated[Resource | None, Risk("credential-changed")] = Field(
         None,
         description="What the token is for (RFC 8707): `auto` (the default) names the server of an MCP connector and nothing "
         "for others, `none` leaves it out, as Entra wants it; or a URI.",
@@ -222,22 +255,20 @@ class OAuth2(Part):
         (), description="The scopes to ask for. Empty leaves them to the server."
     )
 
+    cases: ClassVar = (
+        Case(some=("token_url", "issuer"), says="`token_url` or `issuer` is required"),
+        Case({"token_url": (GIVEN,)}, barred=("issuer",), says="`token_url` and `issuer` exclude each other"),
+        *(_proof(way, needed) for way, needed in _PROOFS.items()),
+        Case(
+            {"client_auth": (None, *(way for way in _PROOFS if way != "private_key_jwt"))},
+            barred=("key_id",),
+            says="`key_id` has no meaning without `private_key`",
+        ),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        if self.token_url is None and self.issuer is None:
-            yield Fault(("token_url",), "missing-field", "`token_url` or `issuer` is required")
-        elif self.token_url is not None and self.issuer is not None:
-            yield Fault(("issuer",), "conflicting-fields", "`token_url` and `issuer` exclude each other")
-        way = self.client_auth or "client_secret_basic"
-        needed = _PROOFS.get(way, "client_secret")
-        yield from required(self, (needed,), f"where the client proves itself by `{way}`")
-        others = {"client_secret", *_PROOFS.values()} - {needed}
-        yield from forbidden(self, sorted(others), f"where the client proves itself by `{way}`")
-        if self.key_id is not None and needed != "private_key":
-            yield Fault(("key_id",), "conflicting-fields", "`key_id` has no meaning without `private_key`")
+        return settle(self, by_cases(self, self.cases))
 
 
 Auth: TypeAlias = Annotated[NoAuth | Bearer | ApiKey | Basic | OAuth2, Field(discriminator="type"), Health()]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Seconds, forbidden, required, settle
-from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
+from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Seconds, both_or_none, by_cases, only_own, settle
+from reconciler.model.fields import BaseUrl, Replacing, Secret, Shaped, ShortText
 from reconciler.model.risk import Health, Risk
 
 _FIELDS = {
@@ -19,6 +19,9 @@ _FIELDS = {
     "local": ("root",),
 }
 _NEEDED = {"s3": ("bucket",), "gcs": ("bucket",), "azure": ("container", "account"), "local": ("root",)}
+
+
+_ROOT = Shaped(r"^/(?!(?:.*/)?\.\.(?:/|$))")
 
 
 class File(Connector):
@@ -39,7 +42,7 @@ class File(Connector):
     account: Annotated[ShortText | None, Risk("endpoint-host-changed"), Risk("access-widened"), Health()] = Field(
         None, description="azure: the name of the storage account."
     )
-    root: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+    root: Annotated[Annotated[ShortText, _ROOT] | None, Risk("access-widened"), Health()] = Field(
         None, description="local: the absolute path of the folder; nothing outside it is reached."
     )
     region: Annotated[ShortText | None, Risk("endpoint-host-changed"), Health()] = Field(
@@ -70,18 +73,16 @@ class File(Connector):
     timeout_seconds: Seconds = Field(30, description="How long one operation may take, in seconds (1 to 3600).")
     network_exceptions: NetworkExceptions = ()
 
+    cases: ClassVar = (
+        *only_own("provider", _FIELDS, _NEEDED),
+        *both_or_none("access_key_id", "secret_access_key", "beside the other half of the key"),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         return settle(self, self._faults())
 
     def _faults(self) -> Iterator[Fault]:
-        where = f"for {self.provider}"
-        yield from required(self, _NEEDED[self.provider], where)
-        others = {name for names in _FIELDS.values() for name in names} - set(_FIELDS[self.provider])
-        yield from forbidden(self, sorted(others), where)
-        if self.provider == "s3":
-            pair = {name: getattr(self, name) for name in ("access_key_id", "secret_access_key")}
-            if any(pair.values()):
-                yield from required(self, pair, "beside the other half of the key")
+        yield from by_cases(self, self.cases)
         if self.root is not None and (not self.root.startswith("/") or ".." in self.root.split("/")):
             yield Fault(("root",), "invalid-path", "expected an absolute path without `..`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -21,7 +21,7 @@ from reconciler.kinds.connector.common import (
     is_reference,
 )
 from reconciler.kinds.connector.mcp_tool import Tool, ToolName, edited, shown_name
-from reconciler.kinds.rules import Bytes, Fault, forbidden, required, settle
+from reconciler.kinds.rules import Bytes, Case, Fault, by_cases, settle
 from reconciler.model.access import CLASSIFICATIONS, Classification
 from reconciler.model.fields import Form, Items, Private, Replacing, ShortText, Text, Url, fail
 from reconciler.model.judges import becomes, grown, other_references, sinks
@@ -97,23 +97,33 @@ class Mcp(Connector):
     rate_limit: CallsPerMinute = 30
     network_exceptions: NetworkExceptions = ()
 
+    cases: ClassVar = (
+        Case(
+            {"transport": ("stdio",)},
+            "for the transport `stdio`",
+            needed=("command",),
+            barred=("url", "headers", "network_exceptions"),
+        ),
+        *(
+            Case(
+                {"transport": (one,)}, f"for the transport `{one}`", needed=("url",), barred=("command", "args", "env")
+            )
+            for one in ("streamable_http", "sse")
+        ),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         return settle(self, self._faults())
 
     def _faults(self) -> Iterator[Fault]:
         yield from header_faults(self.headers)
+        yield from by_cases(self, self.cases)
         if self.transport == "stdio":
-            yield from required(self, ("command",), "for the transport `stdio`")
-            yield from forbidden(self, ("url", "headers", "network_exceptions"), "for the transport `stdio`")
             if self.auth.type != "none":
                 message = "`auth` has no meaning for the transport `stdio`; hand credentials over in `env`"
                 yield Fault(("auth",), "conflicting-fields", message)
             yield from self._argument_faults()
-        else:
-            yield from required(self, ("url",), f"for the transport `{self.transport}`")
-            yield from forbidden(self, ("command", "args", "env"), f"for the transport `{self.transport}`")
-
         yield from self._tool_faults()
 
     def _tool_faults(self) -> Iterator[Fault]:

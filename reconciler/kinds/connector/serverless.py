@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import CallSeconds, CallsPerMinute, Connector
-from reconciler.kinds.rules import Bytes, Cap, Fault, Retries, forbidden, required, settle
+from reconciler.kinds.rules import Bytes, Cap, Case, Retries, both_or_none, by_cases, settle
 from reconciler.model.fields import ItemSet, Replacing, Secret, ShortText
 from reconciler.model.judges import grown
 from reconciler.model.risk import Health, Risk
@@ -45,16 +44,17 @@ class Serverless(Connector):
         0, description="How often a failed call is sent again. 0 by default, since a function may have had its effect."
     )
 
+    cases: ClassVar = (
+        Case(
+            {"provider": ("gcp_functions",)},
+            "for gcp_functions",
+            needed=("project",),
+            barred=("role_arn", "access_key_id", "secret_access_key"),
+        ),
+        Case({"provider": ("aws_lambda",)}, "for aws_lambda", barred=("project", "credential")),
+        *both_or_none("access_key_id", "secret_access_key", "beside the other half of the key"),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        where = f"for {self.provider}"
-        if self.provider == "gcp_functions":
-            yield from required(self, ("project",), where)
-            yield from forbidden(self, ("role_arn", "access_key_id", "secret_access_key"), where)
-            return
-        yield from forbidden(self, ("project", "credential"), where)
-        if self.access_key_id or self.secret_access_key:
-            yield from required(self, ("access_key_id", "secret_access_key"), "beside the other half of the key")
+        return settle(self, by_cases(self, self.cases))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias, get_args
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Rows, Seconds, forbidden, required, settle
+from reconciler.kinds.rules import GIVEN, Bytes, Case, ReadOnly, Rows, Seconds, by_cases, settle, unique
 from reconciler.model.fields import FreeMap, Host, Port, Replacing, Secret, ShortText
 from reconciler.model.judges import PLACES, PROTECTIONS, differs_in, sinks
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -30,6 +29,7 @@ Dialect: TypeAlias = Literal[
 
 Encryption: TypeAlias = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 FILES = frozenset({"sqlite", "duckdb"})
+_SERVERS = tuple(one for one in get_args(Dialect) if one not in {*FILES, "bigquery"})
 _ADDRESS = ("host", "port", "database", "username", "password")
 
 
@@ -86,19 +86,40 @@ class Sql(Connector):
     )
     network_exceptions: NetworkExceptions = ()
 
+    cases: ClassVar = (
+        Case({"dsn": (GIVEN,)}, "beside `dsn`, which holds it", barred=_ADDRESS),
+        *(
+            Case(
+                {"dsn": (None,), "dialect": (one,)},
+                f"for {one}: the path of the file (or give `dsn`)",
+                needed=("database",),
+            )
+            for one in sorted(FILES)
+        ),
+        *(
+            Case({"dsn": (None,), "dialect": (one,)}, f"for {one}", barred=("host", "port", "username", "password"))
+            for one in sorted(FILES)
+        ),
+        Case(
+            {"dsn": (None,), "dialect": ("bigquery",)},
+            "for bigquery: the project (or give `dsn`)",
+            needed=("database",),
+        ),
+        Case(
+            {"dialect": _SERVERS},
+            some=("dsn", *_ADDRESS),
+            says="give either `dsn`, or `host`, `database` and what else it needs",
+        ),
+        *(
+            Case(
+                {"dsn": (None,), "dialect": _SERVERS, one: (GIVEN,)},
+                "where there is no `dsn`",
+                needed=tuple(name for name in ("host", "database") if name != one),
+            )
+            for one in _ADDRESS
+        ),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        if self.dsn is not None:
-            yield from forbidden(self, _ADDRESS, "beside `dsn`, which holds it")
-        elif self.dialect in FILES:
-            yield from forbidden(self, ("host", "port", "username", "password"), f"for {self.dialect}")
-            yield from required(self, ("database",), f"for {self.dialect}: the path of the file (or give `dsn`)")
-        elif self.dialect == "bigquery":
-            yield from required(self, ("database",), "for bigquery: the project (or give `dsn`)")
-        elif all(getattr(self, name) is None for name in _ADDRESS):
-            yield Fault(("dsn",), "missing-field", "give either `dsn`, or `host`, `database` and what else it needs")
-        else:
-            yield from required(self, ("host", "database"), "where there is no `dsn`")
+        return settle(self, unique(by_cases(self, self.cases)))

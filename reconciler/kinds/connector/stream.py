@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.kinds.connector.common import CallSeconds, CallsPerMinute, Connector, NetworkExceptions
-from reconciler.kinds.rules import Bytes, Fault, ReadOnly, Rows, forbidden, required, settle
+from reconciler.kinds.rules import Bytes, ReadOnly, Rows, both_or_none, by_cases, only_own, settle
 from reconciler.model.fields import Form, ItemSet, Private, Replacing, Secret, ShortText, fail
 from reconciler.model.judges import grown, sinks
 from reconciler.model.risk import Health, Risk
@@ -93,17 +92,12 @@ class Stream(Connector):
     rate_limit: CallsPerMinute = 60
     network_exceptions: NetworkExceptions = ()
 
+    cases: ClassVar = (
+        *only_own("provider", _FIELDS, _NEEDED),
+        *both_or_none("access_key_id", "secret_access_key", "beside the other one"),
+        *both_or_none("username", "password", "beside the other one"),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        where = f"for {self.provider}"
-        for name in _NEEDED[self.provider]:
-            if not getattr(self, name):
-                yield Fault((name,), "missing-field", f"`{name}` is required {where}")
-        others = {name for names in _FIELDS.values() for name in names} - set(_FIELDS[self.provider])
-        yield from forbidden(self, sorted(others), where)
-        for pair in (("access_key_id", "secret_access_key"), ("username", "password")):
-            if any(getattr(self, name) for name in pair):
-                yield from required(self, pair, "beside the other one")
+        return settle(self, by_cases(self, self.cases))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reconciler.kinds.connector.common import Connector, NetworkExceptions, RequestSeconds, RequestsPerMinute
-from reconciler.kinds.rules import Bytes, Cap, Fault, ReadOnly, forbidden, required, settle
+from reconciler.kinds.rules import Bytes, Cap, Case, ReadOnly, by_cases, settle
 from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
 
@@ -47,19 +46,15 @@ class Vector(Connector):
     rate_limit: RequestsPerMinute = 60
     network_exceptions: NetworkExceptions = ()
 
+    cases: ClassVar = (
+        Case({"engine": ("pgvector",)}, "for pgvector", needed=("dsn",), barred=("url", "api_key", "index")),
+        Case({"engine": ("pinecone",)}, "for pinecone", needed=("api_key", "index"), barred=("dsn",)),
+        *(
+            Case({"engine": (one,)}, f"for {one}", needed=("url",), barred=("dsn", "index"))
+            for one in ("qdrant", "weaviate")
+        ),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        return settle(self, self._faults())
-
-    def _faults(self) -> Iterator[Fault]:
-        where = f"for {self.engine}"
-        if self.engine == "pgvector":
-            yield from required(self, ("dsn",), where)
-            yield from forbidden(self, ("url", "api_key", "index"), where)
-            return
-        yield from forbidden(self, ("dsn",), where)
-        if self.engine == "pinecone":
-            yield from required(self, ("api_key", "index"), where)
-        else:
-            yield from required(self, ("url",), where)
-            yield from forbidden(self, ("index",), where)
+        return settle(self, by_cases(self, self.cases))

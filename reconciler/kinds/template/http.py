@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.errors import Path, Problem
 from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
 from reconciler.kinds.connector.http import Method
-from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
+from reconciler.kinds.rules import GIVEN, Bytes, Case, Fault, Seconds, by_cases, settle
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.http_values import NAME, unfit, written
 from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
 from reconciler.model.body import Body
-from reconciler.model.fields import Form, FreeJson, Name, Private, Replacing, ShortText, Text, fail
+from reconciler.model.fields import Form, FreeJson, Name, Object, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
@@ -122,7 +122,7 @@ class Http(Template):
         description="Headers besides the connector's: each value is `{name}`, the value of that parameter, or literal text; "
         "`{plain: …}` if the name sounds secret, and the value is not.",
     )
-    body: Annotated[FreeJson, Risk("statement-changed"), Risk("access-widened")] = Field(
+    body: Annotated[FreeJson, Object(), Risk("statement-changed"), Risk("access-widened")] = Field(
         None,
         description="A JSON Schema (Draft 2020-12) of the JSON body that the caller gives as `body`. Without it, none is sent.",
     )
@@ -138,31 +138,34 @@ class Http(Template):
         None, description="How long it may take, in seconds. Without it, the connector's bound counts."
     )
 
+    cases: ClassVar = (
+        Case(some=("datasource", "connector"), says="either `datasource` or `connector` is required"),
+        Case({"datasource": (GIVEN,)}, barred=("connector",), says="give either `datasource` or `connector`, not both"),
+        Case({"body": (None,)}, barred=("body_encoding",), says="`body_encoding` has no meaning without `body`"),
+        *(
+            Case({"method": (one,)}, barred=("body",), says=f"a {one} request has no body")
+            for one in ("GET", "HEAD", "OPTIONS")
+        ),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         return settle(self, self._faults())
 
     def _faults(self) -> Iterator[Fault]:
-        if self.datasource is None and self.connector is None:
-            yield Fault(("datasource",), "missing-field", "either `datasource` or `connector` is required")
-        elif self.datasource is not None and self.connector is not None:
-            yield Fault(("connector",), "conflicting-fields", "give either `datasource` or `connector`, not both")
+        yield from by_cases(self, self.cases)
         for field in ("query", "headers"):
             for name, said in getattr(self, field).items():
                 if isinstance(said, str) and _sounds_secret(field, name):
                     message = "credentials come from the connector's `auth` or `headers`, never from a template"
                     hint = "if it is no credential, write `{plain: …}`"
                     yield Fault((field, name), "plaintext-secret", message, hint)
-        if self.body_encoding is not None and self.body is None:
-            yield Fault(("body_encoding",), "conflicting-fields", "`body_encoding` has no meaning without `body`")
         if self.body is not None:
             if not isinstance(self.body, dict):
                 yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
             else:
                 yield from schema_faults(self.body, ("body",))
                 yield from unseen_faults(self.body, ("body",))
-            if self.method in {"GET", "HEAD", "OPTIONS"}:
-                yield Fault(("body",), "conflicting-fields", f"a {self.method} request has no body")
             if "body" in self.parameters:
                 yield Fault(
                     ("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from reconciler.kinds.rules import Fault, settle
+from reconciler.kinds.rules import Case, Fault, by_cases, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
 from reconciler.model.fields import Form, ItemSet, ModelText, Public, fail, for_models, free_json
 from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
@@ -69,6 +69,9 @@ Value: TypeAlias = Annotated[
 Number: TypeAlias = Annotated[int | float, BeforeValidator(_number)]
 
 
+_SCALARS = ("string", "integer", "number", "boolean", "date", "timestamp", "uuid")
+
+
 class Parameter(Part):
     """A value that the caller gives. One without `default` is required, unless it is `nullable`."""
 
@@ -118,6 +121,20 @@ class Parameter(Part):
         None, description="string: a regular expression that the whole value has to match; no look-around."
     )
 
+    cases: ClassVar = (
+        Case({"type": ("array",)}, "for an array: the type of each item", needed=("items",)),
+        *(
+            Case({"type": (one,)}, barred=("items",), says=f"`items` has no meaning for the type {one}")
+            for one in _SCALARS
+        ),
+        Case(
+            {"type": tuple(one for one in _SCALARS if one != "string")},
+            barred=("max_length", "min_length"),
+            says="`{name}` is for strings and arrays only",
+        ),
+        Case({"type": _SCALARS}, barred=("separator",), says="`separator` is for arrays only"),
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         return settle(self, self._faults())
@@ -133,10 +150,7 @@ class Parameter(Part):
         return frozenset(map(_member, self.enum or ()))
 
     def _faults(self) -> Iterator[Fault]:
-        if self.type == "array" and self.items is None:
-            yield Fault(("items",), "missing-field", "`items` is required for an array: the type of each item")
-        if self.type != "array" and self.items is not None:
-            yield Fault(("items",), "conflicting-fields", f"`items` has no meaning for the type {self.type}")
+        yield from by_cases(self, self.cases)
         if self.origin is not None:
             for name in ("default", "nullable"):
                 if getattr(self, name) not in {None, False}:
@@ -162,14 +176,8 @@ class Parameter(Part):
                 yield Fault((name,), "parameter-mismatch", f"`{name}` of an integer is an integer too")
         if self.min is not None and self.max is not None and self.min > self.max:
             yield Fault(("min",), "out-of-range", "`min` is greater than `max`")
-        if self.max_length is not None and self.type not in {"string", "array"}:
-            yield Fault(("max_length",), "conflicting-fields", "`max_length` is for strings and arrays only")
-        if self.min_length is not None and self.type not in {"string", "array"}:
-            yield Fault(("min_length",), "conflicting-fields", "`min_length` is for strings and arrays only")
         if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
             yield Fault(("min_length",), "out-of-range", "`min_length` is greater than `max_length`")
-        if self.separator is not None and self.type != "array":
-            yield Fault(("separator",), "conflicting-fields", "`separator` is for arrays only")
         if self.pattern is not None and self.scalar != "string":
             yield Fault(("pattern",), "conflicting-fields", "`pattern` is for strings only")
 

@@ -69,10 +69,11 @@ class _Walk(Struct):
             raise TooMuch(f"a schema has at most {MAX_LEVELS} levels, those behind references included")
         if not isinstance(schema, dict):
             return
-        patterns = [schema.get("pattern"), *schema.get("patternProperties", ())]
+        named = schema.get("patternProperties")
+        patterns = [schema.get("pattern"), *(named if isinstance(named, dict) else ())]
         self.steps += sum(weight(one) for one in patterns if isinstance(one, str))
         parts = [*_parts(schema)]
-        references = [schema[key] for key in _REFERENCES & schema.keys()]
+        references = [schema[key] for key in _REFERENCES & schema.keys() if isinstance(schema[key], str)]
         for key, part in parts:
             self.visit(part, visited, branches + (key not in _DISJOINT), level + 1)
         for reference in references:
@@ -90,10 +91,11 @@ class _Walk(Struct):
 
 
 def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the subschemas; what is none, since the schema is malformed, is for others to judge."""
     for key, value in schema.items():
-        if key in _MAPS:
+        if key in _MAPS and isinstance(value, dict):
             yield from ((key, part) for part in value.values())
-        elif key in _LISTS:
+        elif key in _LISTS and isinstance(value, list):
             yield from ((key, part) for part in value)
         elif key in _SCHEMAS:
             yield key, value

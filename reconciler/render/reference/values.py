@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from reconciler.model.risk import RISKS, level_of
 from reconciler.render.reference.forms import called, sentence
 from reconciler.render.reference.prose import paragraph
-from reconciler.render.schema_values import VARIABLE_DEFINITION
+from reconciler.render.schema_values import VARIABLES
 from reconciler.render.schemas import forms
 
 
@@ -21,7 +21,7 @@ def values_page() -> Iterator[str]:
     )
     yield "## variables"
     yield ""
-    yield from paragraph(sentence(VARIABLE_DEFINITION["description"]))
+    yield from paragraph(sentence(VARIABLES["variable"]["description"]))
     for form in sorted(forms().values(), key=lambda form: called()[form.name]):
         yield f"## {called()[form.name]}"
         yield ""
