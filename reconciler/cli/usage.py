@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("usage")
 @click.option(
     "--by",
-    type=click.Choice(("caller", "model", "route", "day")),
+    type=click.Choice(("caller", "model", "route", "integration", "day")),
     default="day",
     show_default=True,
     help="What is summed up together.",

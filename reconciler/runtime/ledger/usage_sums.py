@@ -1,4 +1,4 @@
-"""Usage of models summed up by caller, model, route or day, with percentiles of how long calls took."""
+"""Usage of models summed up by caller, model, route, integration or day, with percentiles of how long calls took."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from sqlalchemy import Connection, text
 
 from reconciler.model.price import PICO
 from reconciler.runtime.ledger.reading import opened
+from reconciler.runtime.ledger.writing import now_of
 from reconciler.store.url import Database
 
-By = Literal["caller", "model", "route", "day"]
+By = Literal["caller", "model", "route", "integration", "day"]
 BY: tuple[By, ...] = get_args(By)
 PERCENTS = (50, 95, 99)
 DEFAULT_DAYS = 30
@@ -21,6 +22,7 @@ _KEYS: Mapping[By, str] = {
     "caller": "caller",
     "model": "CASE WHEN provider = '' THEN model ELSE provider || '/' || model END",
     "route": "CASE WHEN route = '' THEN integration ELSE route END",
+    "integration": "integration",
     "day": "{day}",
 }
 _DAYS = {
@@ -33,7 +35,7 @@ _SUMS = (
     "sum(cached) AS cached, sum(written) AS written, sum(tokens_out) AS tokens_out, sum(reasoning) AS reasoning, "
     "sum(kept_tokens) AS kept_tokens, sum(cost / 1000000) AS millions, sum(cost % 1000000) AS ones, "
     "sum(kept_cost / 1000000) AS kept_millions, sum(kept_cost % 1000000) AS kept_ones, "
-    "sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS unpriced"
+    "sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS unpriced, sum(CASE WHEN at >= :minute THEN 1 ELSE 0 END) AS last_minute"
 )
 _RANKED = (
     "SELECT key, source, tenant, n, {column} AS ms, rank FROM (SELECT {key} AS key, source, tenant, {column}, "
@@ -47,7 +49,7 @@ _Percentiles = Annotated[
 
 
 class UsageSum(TypedDict):
-    """Calls of models that have a caller, a model, a route or a day in common.
+    """Calls of models that have a caller, a model, a route, an integration or a day in common.
 
     ``key`` is what they have in common. ``tokens_in`` has those read from a cache and written to one, ``tokens_out`` those of
     reasoning. ``cost_usd`` is that of the calls whose cost is known, ``kept_cost_usd`` what limits were charged for tries whose use nobody knows.
@@ -68,6 +70,7 @@ class UsageSum(TypedDict):
     unpriced: Annotated[int, Meta(description="Calls whose cost is not known.")]
     kept_tokens: int
     kept_cost_usd: float
+    last_minute: Annotated[int, Meta(description="Calls that ended within the last 60 seconds.")]
     latency_ms: _Percentiles
     first_ms: _Percentiles
 
@@ -86,6 +89,7 @@ def usage_sums(store: Database, asked: Asked) -> list[UsageSum]:
     """Return usage by key, the dearest first, days in their order. Raises what a reader may see."""
     with opened(store, asked.tenants) as connection:
         where, values = _where(asked)
+        values["minute"] = now_of(connection) - 60.0
         key = _KEYS[asked.by].format(day=_DAYS[connection.dialect.name])
         sql = f"SELECT {key} AS key, source, tenant, {_SUMS} FROM usage WHERE {where} GROUP BY 1, 2, 3"
         rows = [row._asdict() for row in connection.execute(text(sql), values)]
@@ -142,6 +146,7 @@ def _sum(
         "unpriced": sums["unpriced"],
         "kept_tokens": sums["kept_tokens"],
         "kept_cost_usd": (sums["kept_millions"] * 10**6 + sums["kept_ones"]) / PICO,
+        "last_minute": sums["last_minute"],
         "latency_ms": latency.get(group, {}),
         "first_ms": first.get(group, {}),
     }

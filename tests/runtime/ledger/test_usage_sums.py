@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from reconciler.model.price import PICO
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.ledger.overshoots import acknowledge, overshoots
 from reconciler.runtime.ledger.usage_rows import UsageRow
 from reconciler.runtime.ledger.usage_sums import BY, PERCENTS, Asked, By, usage_sums
-from tests.conftest import Db
+from reconciler.store.url import parse_database
+from tests.conftest import Db, new_postgres_database
 from tests.runtime.ledger.support import intent, store_of, with_ledger
 
 
@@ -48,7 +51,13 @@ def rows(seed: int = 7, n: int = 200) -> list[UsageRow]:
 
 def key_of(one: UsageRow, by: By, day: str) -> str:
     model = f"{one.provider}/{one.model}" if one.provider else one.model
-    return {"caller": one.caller, "model": model, "route": one.route or one.integration, "day": day}[by]
+    return {
+        "caller": one.caller,
+        "model": model,
+        "route": one.route or one.integration,
+        "integration": one.integration,
+        "day": day,
+    }[by]
 
 
 def rank(values: list[int]) -> dict[str, int]:
@@ -82,9 +91,36 @@ def test_sums_are_those_of_the_rows(db: Db, filled: list[UsageRow], by: By) -> N
             assert one[name] == sum(getattr(member, name) for member in members)
         assert one["cost_usd"] == sum(member.cost or 0 for member in members) / PICO
         assert one["kept_cost_usd"] == sum(member.kept_cost for member in members) / PICO
+        assert one["last_minute"] == len(members)
         assert one["unpriced"] == sum(member.cost is None for member in members)
         assert one["latency_ms"] == rank([member.latency_ms for member in members])
         assert one["first_ms"] == rank([member.first_ms for member in members if member.first_ms is not None])
+
+
+def test_a_reader_sees_one_tenant(postgres_server: str) -> None:
+    db = Db(new_postgres_database(postgres_server))
+
+    async def work(ledger: Ledger) -> None:
+        await ledger.write_usage(rows(n=50))
+
+    with_ledger(db, work)
+    db.sql("DO $$ BEGIN CREATE ROLE usage_watcher LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    db.sql("GRANT SELECT ON runtime_schema, usage, reservations, overshoots, limit_marks TO usage_watcher")
+    parts = conninfo_to_dict(db.url)
+    reader = parse_database(f"postgresql://usage_watcher@/{parts['dbname']}?host={parts['host']}", Path("/"))
+    assert usage_sums(reader, Asked("caller")) == []
+    assert {one["tenant"] for one in usage_sums(reader, Asked("caller", ("acme",)))} == {"acme"}
+    db.sql("DROP OWNED BY usage_watcher")
+
+
+def test_what_is_older_than_evidence_is_removed(db: Db, filled: list[UsageRow]) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.admit(intent())
+        db.sql("UPDATE usage SET at = at - 1000 WHERE tenant = 'acme'")
+        await ledger._backend.sweep(10.0, 500.0)
+
+    with_ledger(db, work)
+    assert db.sql("SELECT DISTINCT tenant FROM usage") == [("globex",)]
 
 
 def test_it_is_narrowed(db: Db, filled: list[UsageRow]) -> None:
