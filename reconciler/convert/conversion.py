@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
@@ -26,6 +26,13 @@ class NotOfThisFormat(Exception):
         self.path = path
 
 
+class Example(NamedTuple):
+    """Values of one call of a template as the input gives them; those that it doesn't give are missing."""
+
+    address: Address
+    values: dict[str, Any]
+
+
 class Conversion(Struct):
     """One input on its way; a format reads ``documents`` and calls ``add`` and ``left``."""
 
@@ -35,9 +42,12 @@ class Conversion(Struct):
     references: References
     ledger: Ledger
     drafts: list[Draft] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
     files: dict[int, str] = field(default_factory=dict)
     """By a document's number: the file of the input's folder that it is, where that is not the input itself."""
     more: dict[int, Source] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    """Sources that the file only names, with their types."""
     own_variables: bool = False
     """Whether a variable means another value for each service, as where a form is filled in for each."""
 
@@ -76,6 +86,7 @@ class Converted(Struct, frozen=True):
     origins: dict[Address, Path]
     ledger: Ledger
     more: dict[int, Source] = {}
+    examples: list[Example] = []
 
     def place(self, path: Path) -> Place:
         """Return where a field stands, in the input or in a file of its folder."""
@@ -97,4 +108,4 @@ def finished(conversion: Conversion, restrictions: tuple[Restriction, ...]) -> C
         specs = settle(conversion.drafts, conversion.references.hidden)
     origins = {draft.address: draft.made_of[0].path for draft in conversion.drafts if draft.address in specs}
     conversion.ledger.close()
-    return Converted(conversion.source, specs, origins, conversion.ledger, conversion.more)
+    return Converted(conversion.source, specs, origins, conversion.ledger, conversion.more, conversion.examples)

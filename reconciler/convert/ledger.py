@@ -65,7 +65,7 @@ class Ledger(Struct):
         """Set the fate of everything below a node; what was left out before stays so."""
         count = 0
         for path, _value in leaves(node.value, node.path):
-            if self.fates[path] != "left":
+            if self.fates.get(path, "left") != "left":
                 self.fates[path] = fate
                 count += 1
         return count

@@ -9,7 +9,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from reconciler.convert import openapi_operation
-from reconciler.convert.conversion import Conversion, NotOfThisFormat
+from reconciler.convert.conversion import Conversion, Example, NotOfThisFormat
+from reconciler.convert.examples import of_operation
 from reconciler.convert.ledger import Node
 from reconciler.convert.names import prose
 from reconciler.convert.openapi_connectors import Connectors
@@ -17,6 +18,7 @@ from reconciler.convert.openapi_refs import Description, NotHere
 from reconciler.convert.openapi_schema import leave_annotations
 from reconciler.convert.openapi_security import fields_left
 from reconciler.convert.restrictions import Restriction
+from reconciler.model.address import Address
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 _PARAMETER_RULES = {
@@ -106,7 +108,7 @@ def _operation(
         if not isinstance(operation.value, dict):
             raise NotHere("it is no map")
         place = connectors.place_of(item, operation)
-        body, words = openapi_operation.template(description, path, method, item, operation, place.way.fills)
+        body, words, nodes = openapi_operation.template(description, path, method, item, operation, place.way.fills)
     except NotHere as error:
         if error.node is not None:
             error.node.restricts(str(error))
@@ -119,7 +121,10 @@ def _operation(
     if words:
         body["description"] = prose(words, operation)
     made: dict[str, Any] = {"connector": connectors.use(place, method), **body}
-    conversion.add("template", conversion.name("template", wanted, own), made, operation)
+    name = conversion.name("template", wanted, own)
+    conversion.add("template", name, made, operation)
+    for values in of_operation(description, body, nodes, operation):
+        conversion.examples.append(Example(Address(conversion.tenant, "template", name), values))
     for key, reason in REASONS.items():
         if (node := operation.get(key)) is not None:
             node.left(reason)

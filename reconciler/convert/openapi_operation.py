@@ -28,8 +28,11 @@ CREDENTIALS = frozenset(
 
 def template(
     description: Description, path: str, method: str, item: Node, operation: Node, fills: set[tuple[str, str]]
-) -> tuple[dict[str, Any], str]:
-    """Return the template's body without its connector, and its description; ``fills`` are parameters of `auth`. Raises NotHere."""
+) -> tuple[dict[str, Any], str, dict[str, Node]]:
+    """Return the template's body without its connector, its description, and its parameters' nodes by name.
+
+    ``fills`` are the parameters that `auth` fills in. Raises NotHere.
+    """
     plain, _, query = path.partition("?")
     if "#" in path:
         raise NotHere("its path has a fragment, which no request has")
@@ -42,11 +45,12 @@ def template(
         "parameters": {},
     }
     bodies: list[Node] = []
+    nodes: dict[str, Node] = {}
     for one in parameters_of(description, item, operation):
         if str(one.value.get("in")) in {"body", "formData"} and description.is_old:
             bodies.append(one)
         else:
-            _add(description, body, one, fills)
+            _add(description, body, one, fills, nodes)
     missing = [name for name in re.findall(r"\{([^}]*)\}", body["path"]) if name not in body["parameters"]]
     if missing:
         raise NotHere("its path has a part that no parameter describes")
@@ -56,7 +60,7 @@ def template(
         for key in ("summary", "description")
         if (node := operation.get(key)) and isinstance(node.value, str)
     ]
-    return body, "\n\n".join(words)
+    return body, "\n\n".join(words), nodes
 
 
 def _add_body(description: Description, body: dict[str, Any], operation: Node, bodies: list[Node], method: str) -> None:
@@ -101,7 +105,9 @@ def is_required(node: Node) -> bool:
     return node.value.get("in") == "path" or node.value.get("required") is True
 
 
-def _add(description: Description, body: dict[str, Any], node: Node, fills: set[tuple[str, str]]) -> None:
+def _add(
+    description: Description, body: dict[str, Any], node: Node, fills: set[tuple[str, str]], nodes: dict[str, Node]
+) -> None:
     text, place = str(node.value["name"]), str(node.value["in"])
     required = is_required(node)
     why = None
@@ -124,10 +130,11 @@ def _add(description: Description, body: dict[str, Any], node: Node, fills: set[
     if why is not None:
         node.left(why)
         return
-    _put(body, node, text, place, made)
+    nodes[_put(body, node, text, place, made)] = node
 
 
-def _put(body: dict[str, Any], node: Node, text: str, place: str, made: dict[str, Any]) -> None:
+def _put(body: dict[str, Any], node: Node, text: str, place: str, made: dict[str, Any]) -> str:
+    """Put a parameter where the request has it; return its name here."""
     name = identifier(text)
     while name in body["parameters"] or name == "body":
         name = f"{name}_{place}"[:63]
@@ -147,3 +154,4 @@ def _put(body: dict[str, Any], node: Node, text: str, place: str, made: dict[str
     for key in ("name", "in", "required"):
         if (part := node.get(key)) is not None:
             part.carry()
+    return name

@@ -31,8 +31,8 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]:
-    """Convert files. Raises ConfigurationInvalid where one can't be read, isn't of the format, or where nothing came of any."""
+def convert(format: str, files: tuple[str, ...], tenant: str, named: dict[str, str] | None = None) -> list[Converted]:
+    """Convert files; ``named`` are types of the sources that Toolbox files only name. Raises ConfigurationInvalid where one can't be read, isn't of the format, or where nothing came of any."""
     sources = read_inputs(files)
     around = [neighbours(source) if format == "openapi" else {} for source in sources]
     ledgers = [
@@ -45,6 +45,7 @@ def convert(format: str, files: tuple[str, ...], tenant: str) -> list[Converted]
     problems: list[Problem] = []
     for source, near, ledger in zip(sources, around, ledgers, strict=True):
         conversion = Conversion(source, tenant, names, references, ledger)
+        conversion.sources = dict(named or {})
         count = len(source.documents)
         conversion.files = dict(enumerate(near, count))
         conversion.more = dict(enumerate(near.values(), count))

@@ -1,7 +1,7 @@
 """MCP Toolbox's sources and tools turned into connectors, datasources and templates of SQL.
 
 Source: tools.yaml of MCP Toolbox for Databases, in its newer form (one document per source, tool and toolset) and in the
-older one (the maps `sources`, `tools` and `toolsets`).
+older one (the maps `sources`, `tools` and `toolsets`); IBM i's SQL tools have the older one, without types.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def convert(conversion: Conversion) -> None:
     entries = [entry for document in conversion.documents for entry in _entries(document)]
     if not any(entry.section in {"source", "tool"} for entry in entries):
         raise NotOfThisFormat("expected documents with `kind: source`, or a map `sources`", (0,))
-    sources: dict[str, toolbox_source.Made] = {}
+    sources = {name: toolbox_source.named(conversion, name, type) for name, type in conversion.sources.items()}
     for entry in entries:
         if entry.section == "source" and entry.name not in sources:
             sources[entry.name] = toolbox_source.make(conversion, entry.name, entry.type, entry.node, entry.named)
@@ -64,4 +64,11 @@ def _entries(document: Node) -> Iterator[Entry]:
         node = document.get(section)
         for key, body in node.fields() if node is not None else ():
             own = body.get("kind") or body.get("type")
-            yield Entry(singular, key, str(own.carry()) if own is not None else "", body, body)
+            yield Entry(singular, key, str(own.carry()) if own is not None else _untyped(singular, body), body, body)
+
+
+def _untyped(section: str, node: Node) -> str:
+    """Return the type of an entry that names none: IBM i's SQL tools, whose sources are all of one sort."""
+    if section == "source" and node.get("host") is not None and node.get("user") is not None:
+        return "ibmi"
+    return "ibmi-sql" if section == "tool" and node.get("statement") is not None else ""

@@ -20,7 +20,7 @@ DIALECTS = {
     "cockroachdb": "postgresql", "yugabytedb": "postgresql", "mysql": "mysql", "cloud-sql-mysql": "mysql",
     "tidb": "mysql", "oceanbase": "mysql", "singlestore": "mysql", "mssql": "mssql", "cloud-sql-mssql": "mssql",
     "sqlite": "sqlite", "oracle": "oracle", "snowflake": "snowflake", "bigquery": "bigquery", "clickhouse": "clickhouse",
-    "trino": "trino",
+    "trino": "trino", "db2": "db2", "ibmi": "db2",
 }  # fmt: skip
 _ENCRYPTION: dict[str, dict[str, dict[str, str]]] = {
     "postgresql": {
@@ -76,6 +76,11 @@ class Made(Struct):
     datasource: str | None = None
     tables: set[str] = field(default_factory=set)
     users: list[Node] = field(default_factory=list)
+    query: dict[str, str] = field(default_factory=dict)
+    """Of a source `http`: what the query of every request says."""
+    methods: set[str] = field(default_factory=set)
+    is_http: bool = False
+    body: dict[str, Any] = field(default_factory=dict)
 
 
 def make(conversion: Conversion, wanted: str, type: str, node: Node, named: Node) -> Made:
@@ -83,13 +88,27 @@ def make(conversion: Conversion, wanted: str, type: str, node: Node, named: Node
     name = conversion.name("connector", wanted, named)
     dialect = DIALECTS.get(type)
     if type == "http":
-        body = _http(conversion, name, node)
-    elif dialect is None:
-        body = _custom(conversion, name, type, node)
-    else:
-        body = _sql(conversion, name, dialect, node)
+        query: dict[str, str] = {}
+        body = _http(conversion, name, node, query)
+        made = Made(name, None, is_http=True, query=query)
+        conversion.add("connector", name, body, node)
+        made.body = conversion.drafts[-1].body
+        return made
+    body = _custom(conversion, name, type, node) if dialect is None else _sql(conversion, name, dialect, node)
     conversion.add("connector", name, body, node)
     return Made(name, dialect, body.get("database"))
+
+
+def named(conversion: Conversion, wanted: str, type: str) -> Made:
+    """Return the source that `--source NAME=TYPE` names, where no file has it: its connection is one reference."""
+    name = conversion.name("connector", wanted)
+    dialect = DIALECTS.get(type)
+    node = Node([], (0, "--source", wanted), conversion.ledger)
+    reference = conversion.references.own(name, "DSN")
+    body: dict[str, Any] = {"type": "sql", "dialect": dialect, "dsn": reference}
+    node.note("the source is none of the file's: put its whole connection string there", reference)
+    conversion.add("connector", name, body, node)
+    return Made(name, dialect)
 
 
 def _sql(conversion: Conversion, name: str, dialect: str, node: Node) -> dict[str, Any]:
@@ -164,12 +183,26 @@ def _by_dsn(dialect: str, parts: dict[str, Node], node: Node) -> bool:
     return not needed <= parts.keys() and not (dialect == "trino" and {"host", "catalog"} <= parts.keys())
 
 
-def _http(conversion: Conversion, name: str, node: Node) -> dict[str, Any]:
+def _http(conversion: Conversion, name: str, node: Node, query: dict[str, str]) -> dict[str, Any]:
     url = node.get("baseUrl")
     body: dict[str, Any] = {"type": "http"}
     if url is not None:
-        body["base_url"] = reach.address(conversion, name, url).url
+        found = reach.address(conversion, name, url)
+        query |= found.query
+        body["base_url"] = found.url
     body |= reach.headers(conversion, name, node.get("headers"))
+    if url is not None and found.auth is not None and body.get("auth") is None:
+        body["auth"] = found.auth
+    elif url is not None and found.auth is not None:
+        url.restricts("the address holds a key besides another credential")
+    parameters = node.get("queryParams")
+    for key, one in parameters.fields() if parameters is not None else ():
+        text = reach.text_of(one.value)
+        if text is None or has_variable(text) or is_secret(key, text):
+            one.restricts("a part of every query that is a secret or filled in elsewhere")
+        else:
+            query[key] = text
+            one.carry()
     timeout = node.get("timeout")
     seconds = re.fullmatch(r"([0-9]{1,4})s", str(timeout.value)) if timeout is not None else None
     if timeout is not None and seconds is not None:

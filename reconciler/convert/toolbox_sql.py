@@ -67,6 +67,8 @@ def _name(found: re.Match[str], values: Sequence[str], asked: int, sql: str) -> 
             raise NotCarried("it has more placeholders than parameters")
         return values[index]
     name = found["name"]
+    if mark.startswith(":") and sql[found.start() - 1 : found.start()] != ":" and name != name.lower():
+        return next((value for value in values if value == name.lower()), None)
     if mark.startswith("@") and sql[found.start() - 1 : found.start()] != "@":
         return next((value for value in values if value == name.lower()), None)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from reconciler.convert import toolbox_http
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
 from reconciler.convert.names import prose
@@ -38,9 +39,12 @@ def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, 
     """Convert a tool of MCP Toolbox into a template."""
     source = node.get("source")
     made = sources.get(str(source.value)) if source is not None else None
+    if made is not None and source is not None and made.is_http and type == "http":
+        _request(conversion, name, node, named, made)
+        return
     why = _refused(type, node, made)
     if why is not None or made is None or made.dialect is None or source is None:
-        node.left(why or "it names no source of this file")
+        node.left(why or "it names no source of this file: name it with `--source NAME=TYPE`")
         return
     source.carry()
     wanted: dict[str, Any] = {}
@@ -77,9 +81,34 @@ def make(conversion: Conversion, name: str, type: str, node: Node, named: Node, 
     conversion.add("template", conversion.name("template", name, named), body, node)
 
 
+def _request(conversion: Conversion, name: str, node: Node, named: Node, made: Made) -> None:
+    """Convert a tool `http`: one request of its source."""
+    try:
+        why = _logins(node)
+        if why is not None:
+            raise NotCarried(why)
+        body = toolbox_http.template(conversion, node, made)
+    except NotCarried as error:
+        if error.node is not None:
+            error.node.restricts(str(error))
+        node.left(str(error))
+        return
+    node.text("source")
+    made.body["allowed_methods"] = sorted(made.methods)
+    conversion.add("template", conversion.name("template", name, named), body, node)
+
+
+def _logins(node: Node) -> str | None:
+    for key in ("authRequired", "authServices"):
+        if (auth := node.get(key)) is not None and auth.value:
+            auth.restricts("only callers who have logged in may run it: use a datasource's `access_roles`")
+            return "only callers who have logged in may run it, and a template can't say so"
+    return None
+
+
 def _refused(type: str, node: Node, made: Made | None) -> str | None:
     if made is None:
-        return "it names no source of this file"
+        return "it names no source of this file: name it with `--source NAME=TYPE`"
     if "execute" in type:
         return "it runs whatever statement the caller gives, and a template has one that was reviewed"
     statement = node.get("statement")
@@ -92,11 +121,8 @@ def _refused(type: str, node: Node, made: Made | None) -> str | None:
         return "what it runs is built into Toolbox, and stands in no file: write it as a template"
     if made.dialect is None:
         return "its source is no database whose SQL is known here"
-    for key in ("authRequired", "authServices"):
-        if (auth := node.get(key)) is not None and auth.value:
-            auth.restricts("only callers who have logged in may run it: use a datasource's `access_roles`")
-            return "only callers who have logged in may run it, and a template can't say so"
-    return _security(node.get("security"))
+    why = _logins(node)
+    return why or _security(node.get("security"))
 
 
 def _security(node: Node | None) -> str | None:

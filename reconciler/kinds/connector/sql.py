@@ -25,6 +25,7 @@ Dialect: TypeAlias = Literal[
     "databricks",
     "duckdb",
     "trino",
+    "db2",
 ]
 
 Encryption: TypeAlias = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]

@@ -18,9 +18,9 @@ _SCHEMA = {
 }
 # where a database and a schema are the same thing, or where the connector's database is the default schema
 _DATABASE_IS_SCHEMA = frozenset({"mysql", "clickhouse"})
-_UPPER = frozenset({"oracle", "snowflake"})
+_UPPER = frozenset({"oracle", "snowflake", "db2"})
 _EXACT = frozenset({"clickhouse"})
-_QUOTED_COUNTS = frozenset({"postgresql", "oracle", "snowflake"})
+_QUOTED_COUNTS = frozenset({"postgresql", "oracle", "snowflake", "db2"})
 
 
 class Part(NamedTuple):

@@ -85,6 +85,7 @@ _TRAITS = {
     "sqlite": _Traits(backtick=True, bracket=True),
     "mssql": _Traits(bracket=True, nested=True),
     "oracle": _Traits(oracle_quote=True),
+    "db2": _Traits(nested=True),
     "snowflake": _Traits(backslash=True, dollar=True, slash_comment=True, path=True),
     "bigquery": _Traits(backslash=True, double_is_text=True, backtick=True, hash_comment=True, triple=True),
     "clickhouse": _Traits(backslash=True, backtick=True, dollar=True, hash_comment=True),

@@ -14,7 +14,7 @@ from reconciler.kinds.template.forbidden import SqlFault, is_special, is_stateme
 from reconciler.kinds.template.names import Part, fold
 from reconciler.kinds.template.placeholders import placeholders, with_texts
 
-_SQLGLOT = {"postgresql": "postgres", "mssql": "tsql"}
+_SQLGLOT = {"postgresql": "postgres", "mssql": "tsql", "db2": "oracle"}
 MAX_DEPTH = "this statement is nested too deeply to be checked; write it flatter"
 
 
