@@ -103,7 +103,7 @@ class RunningCall:
                     await asyncio.sleep(pause)
 
     def _may_help(self, failed: TryFailed, candidates: list[Candidate], policy: Policy) -> bool:
-        if failed.status is None:
+        if failed.status is None or failed.status < 400:
             return failed.failed.outcome != "blocked" or len(candidates) > 1
         return failed.status in policy.statuses or (failed.status in REFUSING and len(candidates) > 1)
 
@@ -180,7 +180,7 @@ class RunningCall:
         """Tell breakers and cooldowns of a failed try. A request that a provider refuses says nothing of the provider."""
         status = failed.status
         self.mediator.breakers.note(candidate.way.target, failed.failed.code, status)
-        if policy.failures and (status is None or counts(status)):
+        if policy.failures and (status is None or status < 400 or counts(status)):
             self._cooldowns.failed(key_of(candidate.way), policy.failures, policy.cooldown_seconds)
 
     def _went_well(self, candidate: Candidate) -> None:

@@ -48,8 +48,10 @@ def seen(found):
 
 
 def test_every_split_in_two_gives_the_same_events_and_bytes():
+    raws = [one.raw for one in parsed([STREAM])]
     for at in range(len(STREAM) + 1):
         found = parsed([STREAM[:at], STREAM[at:]])
+        assert [one.raw for one in found] == raws
         assert seen(found) == EXPECTED, at
         assert b"".join(one.raw for one in found) == STREAM
 
