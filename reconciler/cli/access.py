@@ -163,14 +163,15 @@ def _of_database(workspace: Workspace) -> tuple[Snapshot, Status]:
 def _target(text: str, of_caller: str, options: Options, workspace: Workspace, snapshot: Snapshot) -> tuple[str, str]:
     """Return the tenant and ``kind/name``: as it is written, as the caller is, as --tenant says, or the only one."""
     parts = text.split("/")
-    whole = parts[0] if len(parts) == 3 else ""
+    is_target = parts[0] in calls_of() and parts[0] not in snapshot.tenants
+    whole = parts[0] if len(parts) > 2 and not is_target else ""
     if len({*options.tenants, of_caller, whole} - {""}) > 1:
         raise UsageError(f"{text}, its caller and --tenant name different tenants", hint="name one tenant")
     if whole:
         return whole, "/".join(parts[1:])
     named = [of_caller] if of_caller else [*options.tenants] or [workspace.project.settings.default_tenant or ""]
     tenants = [name for name in named if name] or [*snapshot.tenants]
-    if len(parts) != 2 or len(tenants) != 1:
+    if len(parts) < 2 or len(tenants) != 1:
         forms = " or ".join(f"TENANT/{word}/NAME" for word in calls_of())
         raise UsageError(
             f"{text} names no target of a tenant",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.kinds.model_target import INTEGRATION_CALLS
+from collections.abc import Iterator
+
+from reconciler.kinds.model_target import INTEGRATION_CALLS, offers
 from reconciler.kinds.provider.anthropic import Anthropic
 from reconciler.kinds.provider.azure_openai import AzureOpenAI
 from reconciler.kinds.provider.bedrock import Bedrock
@@ -14,6 +16,7 @@ from reconciler.kinds.provider.ollama import Ollama
 from reconciler.kinds.provider.openai import OpenAI
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
+from reconciler.model.selector import UNSERVED, Offer
 from reconciler.model.spec import Spec
 
 PROVIDERS: dict[str, type[Spec]] = {
@@ -38,6 +41,12 @@ def _unserved(body: Body) -> str | None:
     return None
 
 
+def _offers(body: Body) -> Iterator[Offer]:
+    if body.get("runtime") is not False and _unserved(body) is not None:
+        yield Offer(UNSERVED, body["provider"])
+    yield from offers(body)
+
+
 KIND = Kind(
     name="integration",
     plural="integrations",
@@ -47,6 +56,7 @@ KIND = Kind(
     identity=("provider",),
     calls=INTEGRATION_CALLS,
     unserved=_unserved,
+    offers=_offers,
     abilities=frozenset(
         {Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.METERED, Ability.NAMEABLE, Ability.LISTED}
     ),

@@ -6,11 +6,13 @@ try. Who may make it is decided for each way: what denies, freezes or switches o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from reconciler.model.body import Body
+from reconciler.model.selector import ACTION as SELECTED_ACTION
+from reconciler.model.selector import ALLOWED_CLASS, DENIED_CLASS, EVERY, Offer
 from reconciler.model.target import UNKNOWN, UNUSABLE, Bound, Calls, Identity, Look, Operation, Unfit
 
 INTEGRATION, ROUTE = "integration", "route"
@@ -70,6 +72,13 @@ def integrations_of(route: Body) -> tuple[str, ...]:
 def has_model(integration: Body, model: str) -> bool:
     """Whether an integration may be asked for a model."""
     return not integration["models"] or model in integration["models"]
+
+
+def offers(body: Body) -> Iterator[Offer]:
+    """Yield what a model offers to policies: its action, and what data may be sent, as of data that is read."""
+    yield Offer(SELECTED_ACTION, ACTION)
+    found = body.get("classification")
+    yield from (Offer(ALLOWED_CLASS, found), Offer(DENIED_CLASS, found)) if found else (Offer(DENIED_CLASS, EVERY),)
 
 
 INTEGRATION_CALLS = Calls(INTEGRATION, _integration)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from reconciler.errors import Problem
-from reconciler.kinds.model_target import INTEGRATION, ROUTE_CALLS, has_model
+from reconciler.kinds.model_target import INTEGRATION, ROUTE_CALLS, has_model, offers
 from reconciler.kinds.rules import Cap, Fault, Seconds, settle
 from reconciler.kinds.selectors import shared_with
 from reconciler.kinds.wording import near
@@ -151,6 +151,7 @@ KIND = Kind(
     check=_check,
     unique=("models",),
     selects=shared_with,
+    offers=offers,
     calls=ROUTE_CALLS,
     abilities=frozenset(
         {Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.METERED, Ability.NAMEABLE, Ability.LISTED}

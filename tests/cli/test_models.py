@@ -65,3 +65,36 @@ def test_a_price_of_no_provider_is_refused(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(FILES)
     (tmp_path / "serve.yaml").write_text("version: 1\nprices: {models: {gpt-5: {input: 1}}}\n")
     assert "PROVIDER/MODEL" in reconciler("models", "--prices", "--config", "serve.yaml", cwd=tmp_path).ok(3).text
+
+
+POLICY = """callers: {bot: {roles: [bot], auth: {api_key: {}}}}
+policies:
+  a: {effect: allow, subjects: {roles: [bot]}, actions: [invoke], targets: {names: [integration/*, route/fast], classification: [internal]}}
+"""
+VERTEX = """version: 1
+tenant: beta
+integrations:
+  v: {provider: gemini, classification: internal, credential: env://K, config: {project: p}RUNTIME}
+"""
+
+
+def test_policies_speak_of_models_without_a_warning(tmp_path: Path) -> None:
+    files = FILES.replace("provider: openai,", "provider: openai, classification: internal,")
+    (tmp_path / "acme.yaml").write_text(files + POLICY)
+    done = reconciler("validate", cwd=tmp_path).ok()
+    assert "Warning" not in done.text
+
+
+def test_what_needs_minted_tokens_is_refused_where_agents_are_meant_to_call_it(tmp_path: Path) -> None:
+    policy = POLICY.replace(", route/fast", "")
+    (tmp_path / "beta.yaml").write_text(VERTEX.replace("RUNTIME", "") + policy)
+    assert "Vertex AI" in reconciler("validate", cwd=tmp_path).ok(3).text
+    (tmp_path / "beta.yaml").write_text(VERTEX.replace("RUNTIME", ", runtime: false") + policy)
+    reconciler("validate", cwd=tmp_path).ok()
+
+
+def test_explain_takes_a_way_of_a_route(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(FILES + POLICY)
+    for target in ("route/fast/openai", "acme/route/fast/openai"):
+        text = reconciler("access", "explain", target, "--caller", "bot", "--offline", cwd=tmp_path).ok().text
+        assert "acme/route/fast, acme/integration/openai" in text
