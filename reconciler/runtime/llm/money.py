@@ -60,6 +60,8 @@ def bound(
     request: ModelRequest, deployment: Deployment, facts: ModelFacts, route_output: int | None = None
 ) -> Bound | Unbounded:
     """Return the most that a try at a deployment can be billed. ``route_output`` is the route's own bound on output tokens."""
+    if request.endpoint.name == "count_tokens":
+        return Bound(0, 0, 0, 0)  # counting is not billed
     given = input_bound(request, deployment.provider, facts.context_window)
     if given is None:
         return _no_window(request, deployment, "a medium of the request has no known size in tokens")
@@ -172,6 +174,15 @@ def nothing(hold: Hold) -> Settlement:
 def kept(hold: Hold) -> Settlement:
     """Settle a try that timed out or was cut: what was held is used."""
     return Settlement(hold)
+
+
+def received(bound: Bound, begun: Usage | None, size: int) -> Usage:
+    """Estimate what a stream used that broke off (`settle_cut: received`): all of its input, and the text that arrived.
+
+    ``begun`` is its last report, None without one; ``size`` the bytes of text. What a provider made and never sent is not in it.
+    """
+    usage = begun or Usage(input=bound.input)
+    return usage._replace(output=max(usage.output, min(bound.output, size)))
 
 
 _WHY: dict[Literal["exceeded", "busy", "unreachable", "blocked"], Code] = {

@@ -128,7 +128,7 @@ class RunningCall:
         target = candidate.way.target
         self.running.target = self.call.target = target
         self.call.effect = False
-        reader = Reader(self.request)
+        reader = Reader(self.request, target.connector.body.get("settle_cut") == "received")
         seconds = (
             policy.first_byte_seconds if self.request.is_stream else float(target.connector.body["timeout_seconds"])
         )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.runtime.call import Failed
 from reconciler.runtime.deadline import until
+from reconciler.runtime.llm.money import received
+from reconciler.runtime.llm.request import Usage
 from reconciler.runtime.llm.scrubbing import scrubbed_event
 from reconciler.runtime.llm.tries import Begun, Read, Reader, Reply
 from reconciler.runtime.results import Ended
@@ -45,11 +47,11 @@ class Streaming:
                     call.record.size += len(piece)
                     yield piece
         except GeneratorExit:
-            self._end(reader.usage if reader.is_ended else None, Ended("failure", "cancelled"))
+            self._end(self._used(), Ended("failure", "cancelled"))
             raise
         except BaseException as error:
             self._reply.close()
-            call.record.end_try(reader.usage if reader.is_ended else None, code=error_word(error))
+            call.record.end_try(self._used(), code=error_word(error))
             shown = call.failed(error)
             raise error if isinstance(error, Broken) else shown from None
         else:
@@ -59,6 +61,14 @@ class Streaming:
         finally:
             self._reply.close()
             await call.release()
+
+    def _used(self) -> Usage | None:
+        """Return what a stream used that may have broken off: what it reported at its end, or an estimate where one is wanted."""
+        reader, open_ = self._reader, self._call.record.current
+        if reader.is_ended:
+            return reader.usage
+        bound = open_.candidate.bound if open_ is not None else None
+        return received(bound, reader.begun, reader.received) if reader.counts and bound is not None else None
 
     def _end(self, usage: Any, ended: Ended) -> None:
         self._call.record.end_try(usage, code=ended.code)

@@ -80,9 +80,15 @@ class Read(NamedTuple):
 
 
 class Reader:
-    """Reads one answer: its events, its last report of usage, and whether it came to its end."""
+    """Reads one answer: its events, its last report of usage, and whether it came to its end.
 
-    def __init__(self, request: ModelRequest) -> None:
+    ``usage`` is None until a report says all of it; ``begun`` is the last one that was readable. ``received`` counts the bytes of
+    text that arrived, where ``counts``.
+    """
+
+    def __init__(self, request: ModelRequest, counts: bool = False) -> None:
+        self.counts, self.received = counts, 0
+        self.begun: Usage | None = None
         self._endpoint, self._choices = request.endpoint.name, request.choices
         self._events = Events()
         self._report: Mapping[str, Any] | None = None
@@ -102,13 +108,19 @@ class Reader:
         return [self._read(one) for one in self._events.finish()]
 
     def note(self, body: Any) -> None:
-        """Note the usage in an answer or an event; one that can't be read counts as none."""
+        """Note the usage in an answer or an event; one that can't be read counts as none, whatever was reported before."""
+        if self._endpoint == "count_tokens":
+            self.usage = Usage()  # counting is not billed
+            return
         try:
             found = usage_in(self._endpoint, body, self._report)
         except UsageUnreadable:
+            self.usage = None
             return
         if found is not None:
-            self.usage, self._report = found
+            self.begun, self._report = found
+            # a message begins with what its input is billed; its output is known at its end
+            self.usage = None if body.get("type") == "message_start" else self.begun
 
     def _read(self, event: Event) -> Read:
         if event.data is None:
@@ -122,11 +134,34 @@ class Reader:
             return Read(event, None, "output")
         self.note(body)
         mark = mark_of(self._endpoint, body)
+        if self.counts:
+            self.received += _text_in(body)
         if mark == "end":
             self._finished += len(body.get("choices") or ()) if self._endpoint == "chat" else self._choices
             self.is_ended = self._finished >= self._choices
             self.is_done = self.is_ended and self._endpoint != "chat"
         return Read(event, body, mark)
+
+
+_LABELS = frozenset({"type", "id", "role"})
+"""Texts in deltas that no model makes."""
+
+
+def _text_in(body: Any) -> int:
+    """Return the bytes of the text that an event adds, of all formats: a tokenizer makes no more tokens of it."""
+    if not isinstance(body, dict):
+        return 0
+    choices = body.get("choices")
+    deltas = [one.get("delta") for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    return sum(_bytes_of(one) for one in [*deltas, body.get("delta"), body.get("content_block")])
+
+
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, dict):
+        return sum(_bytes_of(one) for name, one in value.items() if name not in _LABELS)
+    return sum(_bytes_of(one) for one in value) if isinstance(value, list) else 0
 
 
 async def sent(sender: Sender, outgoing: Outgoing, call: Call) -> Reply:

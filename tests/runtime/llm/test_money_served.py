@@ -96,6 +96,41 @@ def test_a_cut_stream_keeps_what_it_held_and_a_refused_try_nothing(db: Db, folde
         assert usage(server)["integration/main"]["kept_tokens"] == used
 
 
+def test_a_cut_stream_may_be_settled_by_what_was_received(db: Db, folder: Path) -> None:
+    budget = {"target": "caller/bot", "per": "month", "tokens": 100_000}
+    with upstream() as up:
+        document = world(up, limits={"budget": budget})
+        document["integrations"]["main"]["settle_cut"] = "received"
+        with served(folder, db, document, {"MODEL_KEY": "k" * 20}, permits=PERMITS, prices=PRICES) as server:
+            for path, most in (("/v1/chat/completions", "max_completion_tokens"), ("/v1/messages", "max_tokens")):
+                before, text = limits(server)["tokens"][0], "x" * 200
+                body = {"model": "main/cut", "messages": [{"role": "user", "content": text}], most: 90, "stream": True}
+                with server.client() as client, pytest.raises(httpx.HTTPError):
+                    client.post(path, json=body)
+                until(lambda n=before: limits(server)["tokens"][0] > n and limits(server)["tokens"][1] == 0)  # type: ignore[misc]
+                used = limits(server)["tokens"][0] - before
+                if path == "/v1/messages":  # it reported its input when it began
+                    assert 13 < used < 13 + 40
+                else:
+                    assert 200 < used < 360
+
+
+def test_counting_tokens_is_free(db: Db, folder: Path) -> None:
+    with serving(db, folder, budget={"target": "tenant", "per": "day", "tokens": 1, "cost_usd": "0.000001"}) as (
+        server,
+        _,
+    ):
+        with server.client() as client:
+            answer = client.post("/v1/messages/count_tokens", json={"model": "main/m", "messages": ASK})
+        assert (answer.status_code, answer.json()) == (200, {"input_tokens": 9})
+        until(lambda: bool(usage(server)))
+        assert limits(server) == {"tokens": (0, 0), "cost_usd": (0, 0)}
+        assert (usage(server)["integration/main"]["cost_usd"], usage(server)["integration/main"]["unpriced"]) == (
+            0.0,
+            0,
+        )
+
+
 @pytest.mark.parametrize(
     ("limit", "body", "code", "says"),
     [
