@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from reconciler.access.snapshot import Snapshot, Tenant
 from reconciler.errors import Problem
 from reconciler.kinds.access_test import KEY, Case
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS, calls_of
-from reconciler.kinds.wording import nearest
 from reconciler.model.selector import ROLE
 from reconciler.model.target import UNKNOWN
 

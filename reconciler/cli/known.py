@@ -12,7 +12,7 @@ import click
 from reconciler.cli.selecting import near_address, unknown_tenant
 from reconciler.cli.workspace import Workspace
 from reconciler.errors import ReconcilerError
-from reconciler.kinds.wording import nearest
+from reconciler.kinds.nearest import nearest
 from reconciler.model.address import Address
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import BY_PLURAL, KINDS
-from reconciler.kinds.wording import nearest
 from reconciler.render.table import table
 
 COLUMNS = {"address": "ADDRESS", "project": "PROJECT", "changed_by": "CHANGED BY", "changed_at": "CHANGED AT"}

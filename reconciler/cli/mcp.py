@@ -20,7 +20,7 @@ from reconciler.codes import Code
 from reconciler.errors import LockEdited, Problem, ReconcilerError, UsageError, in_order
 from reconciler.files import write_atomically
 from reconciler.kinds.connector.served import unserved
-from reconciler.kinds.wording import near
+from reconciler.kinds.nearest import near
 from reconciler.load.mcp_lock import Lock
 from reconciler.load.pinnable import Pinnable, pinnable
 from reconciler.load.project import FILE_NAME, SERVE_FILE

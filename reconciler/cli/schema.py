@@ -12,7 +12,7 @@ from reconciler.cli.options import OUTPUT, common_by, print_json
 from reconciler.cli.workspace import Options
 from reconciler.committed import written
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.kinds.wording import near
+from reconciler.kinds.nearest import near
 from reconciler.render.schemas import SUFFIX, schema_text, schemas
 
 

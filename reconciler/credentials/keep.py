@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from reconciler.credentials.transit_check import require_same_key
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, ReconcilerError, Refused, UsageError
-from reconciler.kinds.wording import nearest
+from reconciler.kinds.nearest import nearest
 from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.secrets.envelope import Bound, counted_as, newest, rewrap, seal, unseal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.errors import Path, Problem
 from reconciler.kinds.mask import holds_mask
@@ -12,8 +12,10 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, digest_of_text
 from reconciler.model.kind import Kind
-from reconciler.model.spec import Spec, explicit_paths
 from reconciler.remembered import LARGEST
+
+if TYPE_CHECKING:
+    from reconciler.model.spec import Spec
 
 MOST = 4096
 """Bodies that are remembered: tenants that are alike come one after the other, so a few are enough."""
@@ -73,13 +75,15 @@ def _accepted(kind: str, text: BodyText) -> Accepted | None:
 
 
 def _whole(form: NormalForm) -> Accepted:
+    from reconciler.model.spec import explicit_paths
+
     return Accepted(form.text, form.body, digest_of_text(form.text), explicit_paths(form.spec))
 
 
 def normal_form(kind: Kind, raw: Any, address: Address) -> NormalForm | tuple[Problem, ...]:
     """Validate a body anew; return its normal form or its problems, and never raise."""
     spec = parse(kind, raw, address)
-    if not isinstance(spec, Spec):
+    if isinstance(spec, tuple):
         return spec
     body = spec.normalised()
     text = canonical(body)

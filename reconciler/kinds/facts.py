@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Path
 from reconciler.kinds.schema import Shape, below, fields_of, member_of
@@ -13,7 +13,9 @@ from reconciler.model.body import Body, same
 from reconciler.model.judges import host_of
 from reconciler.model.kind import Kind
 from reconciler.model.risk import ABSENT, BodyJudge, Risk
-from reconciler.model.spec import Spec
+
+if TYPE_CHECKING:
+    from reconciler.model.spec import Spec
 
 
 def field_risks(variant: type[Spec], before: Body, after: Body, *, replaced: bool = False) -> Iterator[str]:

@@ -9,7 +9,6 @@ from reconciler.kinds.schema import Shape
 from reconciler.model.address import Address
 from reconciler.model.body import Body, put
 from reconciler.model.kind import Kind
-from reconciler.model.spec import Spec
 
 _TAGS = 4
 """Tags of unions that may be wrong at once: that of the body, and of a part in it."""
@@ -46,7 +45,7 @@ def _best(kind: Kind, body: Body, tag: Problem, address: Address) -> tuple[Body,
     for choice in (tag.expected or "").split(", "):
         tried = put(body, tag.path, choice)
         problems = parse(kind, tried, address)
-        found.append((tried, () if isinstance(problems, Spec) else problems))
+        found.append((tried, problems if isinstance(problems, tuple) else ()))
     return min(found, key=lambda one: len(one[1]))
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import TypeAlias
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.kinds.schema import Part, Shape, fields_of, members_of
 from reconciler.remembered import remembered
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 KEY, ANYTHING = "*", "**"
 """In place of a step: a key of a map, without dots; and any text, dots included."""

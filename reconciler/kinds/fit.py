@@ -17,10 +17,14 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.kind import Lookup, no_rules
 from reconciler.model.resource import Resource
-from reconciler.model.spec import Spec
 
-_MEANS_NOTHING = frozenset(Spec.model_fields)
-"""Fields of every kind, which no rule reads of another resource."""
+
+@cache
+def _common() -> frozenset[str]:
+    """Return the fields of every kind: no rule reads them of another resource."""
+    from reconciler.model.spec import Spec
+
+    return frozenset(Spec.model_fields)
 
 
 @cache
@@ -137,6 +141,4 @@ def _what(problem: Problem) -> tuple[object, ...]:
 def _differ(one: Resource, other: Resource) -> bool:
     if one.text == other.text:
         return False
-    return any(
-        one.body.get(key) != other.body.get(key) for key in {*one.body, *other.body} if key not in _MEANS_NOTHING
-    )
+    return any(one.body.get(key) != other.body.get(key) for key in {*one.body, *other.body} if key not in _common())

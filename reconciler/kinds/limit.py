@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.errors import Problem
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.rules import GIVEN, Case, Fault, by_cases, settle
 from reconciler.kinds.table import KINDS, can, kinds_that
-from reconciler.kinds.wording import nearest
 from reconciler.model.address import BARE_NAME, Address, is_name
 from reconciler.model.body import Body
 from reconciler.model.fields import SAFE_INTEGER, Amount, Form, FormLater, fail

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
-from pydantic import ValidationError
 
 from reconciler.errors import Path, Problem, Refused
+from reconciler.kinds.nearest import near, nearest
 from reconciler.kinds.schema import shown
-from reconciler.kinds.wording import near, nearest, problem_of, type_of
+from reconciler.kinds.wording import problem_of, type_of
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.kind import Kind
-from reconciler.model.spec import Spec
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from reconciler.model.spec import Spec
 
 
 def parse(kind: Kind, raw: Any, address: Address) -> Spec | tuple[Problem, ...]:
@@ -23,13 +27,19 @@ def parse(kind: Kind, raw: Any, address: Address) -> Spec | tuple[Problem, ...]:
         return (replace(variant, address=str(address)), *_likely(kind, raw, address))
     try:
         return variant.model_validate(raw)
-    except ValidationError as error:
-        return _problems(kind, variant, raw, error, str(address))
     except RecursionError:
         return (Problem("too-deep", "this body is nested too deeply", str(address)),)
-    except (ArithmeticError, ValueError, TypeError):
-        # numbers that no JSON has, such as a signalling NaN; the error's own text may repeat the value
-        return (Problem("invalid-value", "this body holds a value that is not JSON", str(address)),)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        return _refused(kind, variant, raw, error, str(address))
+
+
+def _refused(kind: Kind, variant: type[Spec], raw: Any, error: Exception, address: str) -> tuple[Problem, ...]:
+    from pydantic import ValidationError  # imported by the first body that is wrong
+
+    if isinstance(error, ValidationError):
+        return _problems(kind, variant, raw, error, address)
+    # numbers that no JSON has, such as a signalling NaN; the error's own text may repeat the value
+    return (Problem("invalid-value", "this body holds a value that is not JSON", address),)
 
 
 def _likely(kind: Kind, raw: Any, address: Address) -> tuple[Problem, ...]:
@@ -39,7 +49,7 @@ def _likely(kind: Kind, raw: Any, address: Address) -> tuple[Problem, ...]:
         return ()
     meant = nearest(raw[key], kind.variants)
     found = parse(kind, {**raw, key: meant}, address) if meant else ()
-    return () if isinstance(found, Spec) else found
+    return found if isinstance(found, tuple) else ()
 
 
 def upgrade(kind: Kind, body: Body, spec_version: int) -> Body:

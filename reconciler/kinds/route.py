@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from reconciler.errors import Problem
 from reconciler.kinds.model_target import INTEGRATION, ROUTE_CALLS, has_model, offers
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Cap, Fault, Seconds, settle
 from reconciler.kinds.selectors import shared_with
-from reconciler.kinds.wording import near
 from reconciler.model.access import CLASSIFICATIONS, Classification, Description, SharedWith
 from reconciler.model.address import Address
 from reconciler.model.fields import Items, ItemSet, Name, ShortText

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from heapq import nsmallest
-from operator import eq
-from typing import Any, Required, TypedDict, cast
-
-from pydantic import BaseModel
-from pydantic_core import ErrorDetails
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Required, TypedDict, cast
 
 from reconciler.codes import Code
 from reconciler.errors import Problem
+from reconciler.kinds.nearest import near
 from reconciler.kinds.schema import Shape, Spot, fields_of, locate, shown
 from reconciler.model.body import get
 from reconciler.model.secret_text import MASK, secrets_in
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 _WANTED = {
     "string_type": "text",
@@ -66,46 +65,11 @@ class _Words(TypedDict, total=False):
     below: str
 
 
-# what users of the peers write for the same thing
-_SYNONYMS = {
-    "apikey": ("credential", "token", "key"),
-    "apibase": ("base_url",),
-    "endpoint": ("base_url", "url", "endpoint_url"),
-    "url": ("base_url", "dsn"),
-    "baseurl": ("url",),
-    "uri": ("dsn", "url"),
-    "user": ("username",),
-    "secret": ("credential", "password"),
-    "statement": ("sql",),
-    "query": ("sql",),
-    "params": ("parameters",),
-    "source": ("connector", "datasource"),
-    "model": ("models", "default_model"),
-    "timeout": ("timeout_seconds",),
-    "db": ("database",),
-    "engine": ("dialect",),
-    "window": ("per",),
-    "period": ("per",),
-    "budget": ("cost_usd",),
-    "float": ("number",),
-    "decimal": ("number",),
-    "text": ("string",),
-    "datetime": ("timestamp",),
-    "list": ("array",),
-    "postgres": ("postgresql", "pgvector"),
-    "sqlserver": ("mssql",),
-    "azure": ("azure_openai",),
-    "google": ("gemini",),
-    "aws": ("bedrock",),
-}
 _INSTEAD = {
     "name": "the name of a resource is its key in the map, not a field",
     "required": "a parameter without `default` is required; one that may be missing says `nullable: true`",
     "optional": "give the parameter a `default`, or say `nullable: true`",
 }
-_HINTS_AT_MOST = 64
-_COMPARED = 50
-"""How many names are compared as a whole: difflib needs 30 ms for a thousand, and a renamed thing is missed often."""
 
 
 def type_of(value: Any) -> str:
@@ -119,33 +83,6 @@ def type_of(value: Any) -> str:
     if isinstance(value, str):
         return "text" if value else "empty text"
     return "a map" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "a number"
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name that was probably meant, if one is near."""
-    if len(word) > _HINTS_AT_MOST:
-        return None
-    plain = {_plain(name): name for name in known}
-    folded = _plain(word)
-    if folded in plain:
-        return plain[folded]
-    synonym = next((name for name in _SYNONYMS.get(folded, ()) if name in plain.values()), None)
-    likely: Iterable[str] = plain
-    if len(plain) > _COMPARED:
-        likely = nsmallest(_COMPARED, plain, key=lambda name: (abs(len(name) - len(folded)) > 2, -_alike(name, folded)))
-    return synonym or next((plain[match] for match in get_close_matches(folded, likely, 1)), None)
-
-
-def _alike(one: str, other: str) -> int:
-    """How many characters two words have in common near their beginning and near their end; quick, not exact."""
-    same: int = sum(map(eq, one[:12], other[:12])) + sum(map(eq, one[:-9:-1], other[:-9:-1]))
-    return same
-
-
-def near(word: str, known: Iterable[str]) -> str | None:
-    """``did you mean `models`?``, or None where nothing is near; the word itself is not repeated."""
-    match = nearest(word, known)
-    return f"did you mean `{match}`?" if match else None
 
 
 def problem_of(variant: type[BaseModel], raw: Any, detail: ErrorDetails, address: str) -> Problem:
@@ -288,7 +225,3 @@ def shown_key(text: str) -> str:
 def _last(spot: Spot) -> str:
     """Return the key that a path ends with."""
     return shown_key(str(spot.path[-1]) if spot.path else "")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_ ]", "", name).lower()

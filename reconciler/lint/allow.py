@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from reconciler.codes import RuleName
 from reconciler.errors import Place, Problem
-from reconciler.kinds.wording import near
+from reconciler.kinds.nearest import near
 from reconciler.lint.comments import FORM, Allowance, allowances
 from reconciler.lint.find import Finding
 from reconciler.lint.read import COMMENT, OWN, UNUSED, Rules

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from reconciler.errors import Path
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault
 from reconciler.kinds.schema import Part, Shape, steps_below
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import near
 from reconciler.lint.condition import Condition, InTenant, Related, keys_of, several
 from reconciler.plan.document import PlanDocument, ResourceChangeDocument
 

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from reconciler.errors import Place, Problem, Problems
+from reconciler.kinds.nearest import near
 from reconciler.kinds.schema import shown
-from reconciler.kinds.wording import near, problem_of
+from reconciler.kinds.wording import problem_of
 from reconciler.lint.rule import Rule, RuleFile
 from reconciler.load.discover import contained
 from reconciler.load.project import Project

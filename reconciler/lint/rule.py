@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import Shape
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import near
 from reconciler.lint.condition import AnyPath, Condition, PathText, keys_of, several
 from reconciler.lint.known import Ground, faults_of, follow, ground_of, path_fault
 from reconciler.load.project_file import RuleName, Severity

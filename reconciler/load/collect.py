@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.accept import BodyText, written
+from reconciler.kinds.nearest import near
 from reconciler.kinds.table import BY_PLURAL
-from reconciler.kinds.wording import near, shown_key, type_of
+from reconciler.kinds.wording import shown_key, type_of
 from reconciler.load.documents import Document
 from reconciler.load.draft import LISTS, Draft, Entry, Layer
 from reconciler.load.faults import MAX_FOUND, is_full

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import Path, Problem
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.schema import Shape, fields_of, is_list, is_map, member_of, members_of, places_below
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import nearest, shown_key
+from reconciler.kinds.wording import shown_key
 from reconciler.load.project import Project
 from reconciler.model.kind import Kind
 

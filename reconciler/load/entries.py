@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.errors import Path, Place, Problem
+from reconciler.kinds.nearest import near
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import near, shown_key, type_of
+from reconciler.kinds.wording import shown_key, type_of
 from reconciler.load.draft import LISTS, Entry
 from reconciler.model.address import Address, is_name
 from reconciler.model.configuration import Adoption, Move, Removal

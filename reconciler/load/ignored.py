@@ -6,14 +6,14 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import date
 from fnmatch import fnmatchcase, translate
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from pydantic import BaseModel
 
 from reconciler.errors import Path, Problem
 from reconciler.kinds.field_patterns import ANYTHING, KEY, has_field, meet, paths_of
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import nearest
 from reconciler.load.selectors import NOTHING, OPTIONAL
 from reconciler.load.suggest import BUDGET
 from reconciler.model.address import Address
@@ -22,6 +22,9 @@ from reconciler.model.configuration import Ignore
 from reconciler.model.resource import Resource, State
 from reconciler.model.selector import is_pattern
 from reconciler.model.settings import IgnoreRule, Settings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class Unused(Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path as FilePath
 
 from reconciler.errors import Place, Problem, Problems, UsageError
-from reconciler.kinds.wording import near
+from reconciler.kinds.nearest import near
 from reconciler.load.discover import contained, manifests_below, overlay_manifests, project_manifests, real
 from reconciler.load.project import Project
 from reconciler.load.source import shown_name

@@ -22,10 +22,10 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from reconciler.errors import Path
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import shown
 from reconciler.kinds.table import BY_PLURAL, KINDS
-from reconciler.kinds.wording import near
 from reconciler.load.audit_settings import AuditSettings
 from reconciler.load.notifications import Notification
 from reconciler.load.plain import NO_VARIABLES, Plain, no_variables

@@ -20,8 +20,8 @@ from msgspec import Struct, field
 
 from reconciler.codes import Code
 from reconciler.errors import Problem
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS, can, kinds_that, words_that
-from reconciler.kinds.wording import nearest
 from reconciler.load.suggest import BUDGET
 from reconciler.model.address import Address
 from reconciler.model.kind import Ability

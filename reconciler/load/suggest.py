@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import nearest
 from reconciler.model.address import Address
 
 BUDGET = 100_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
@@ -14,8 +14,10 @@ from reconciler.model.body import Body
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BodyJudge
 from reconciler.model.selector import Offer, Selector
-from reconciler.model.spec import Spec
 from reconciler.model.target import PARTS, Calls
+
+if TYPE_CHECKING:
+    from reconciler.model.spec import Spec
 
 Lookup: TypeAlias = Callable[[Address], Resource | None]
 """Finds another resource of the same desired state; None where it is missing, invalid or external."""

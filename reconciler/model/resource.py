@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import orjson
 from msgspec import Struct
@@ -13,7 +13,9 @@ from msgspec.structs import force_setattr
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
 from reconciler.model.body import Body, canonical, digest_of_text
-from reconciler.model.spec import Spec, explicit_paths
+
+if TYPE_CHECKING:
+    from reconciler.model.spec import Spec
 
 
 class Resource(Struct, frozen=True, eq=False):
@@ -53,6 +55,10 @@ def resource_of(
     address: Address, spec: Spec, source: Place | None = None, explicit: frozenset[Path] | None = None
 ) -> Resource:
     """Return a resource of a validated spec; ``explicit`` where the spec can't tell what was written: it was read back whole."""
+    from reconciler.model.spec import (
+        explicit_paths,  # a configuration that is settled needs no spec, and so no pydantic
+    )
+
     body = spec.normalised()
     written = explicit_paths(spec) if explicit is None else explicit
     return Resource(address, canonical(body), source, written, known_body=body)

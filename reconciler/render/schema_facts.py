@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from reconciler.kinds.schema import flat
+from reconciler.kinds.annotations import flat
 from reconciler.model.fields import Form, FormLater, Unordered
 
 

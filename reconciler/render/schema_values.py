@@ -10,7 +10,7 @@ from msgspec import Struct
 from pydantic import BaseModel, Discriminator
 from pydantic.fields import FieldInfo
 
-from reconciler.kinds.schema import flat
+from reconciler.kinds.annotations import flat
 from reconciler.model.fields import Form
 from reconciler.render.schema_facts import form_of
 

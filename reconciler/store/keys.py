@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, sele
 from sqlalchemy import exists as is_any
 
 from reconciler.errors import Problem, ReconcilerError, Refused
-from reconciler.kinds.wording import nearest
+from reconciler.kinds.nearest import nearest
 from reconciler.model.status import CallerKey, moment
 from reconciler.store.audit import note
 from reconciler.store.changing import current, is_current

@@ -12,9 +12,9 @@ from sqlalchemy import Column, Connection, and_, select, update
 
 from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS, TOOL
 from reconciler.kinds.tool import tools_in
-from reconciler.kinds.wording import nearest
 from reconciler.model.address import Address
 from reconciler.model.status import Freeze, FreezeEntry, Status, moment
 from reconciler.model.target import PARTS, part_uid

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, select, update
 
 from reconciler.codes import Code
 from reconciler.errors import ReconcilerError
-from reconciler.kinds.wording import nearest
+from reconciler.kinds.nearest import nearest
 from reconciler.model.address import Address
 from reconciler.model.audit import Actor
 from reconciler.model.status import moment

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from reconciler.kinds.annotations import flat
 from reconciler.kinds.connector.mcp_definition import digest_of
-from reconciler.kinds.schema import flat
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body
 from reconciler.render.schema_facts import form_of

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from reconciler.kinds.wording import nearest
+from reconciler.kinds.nearest import nearest
 from reconciler.load import suggest
 from reconciler.load.suggest import Known
 from reconciler.model.address import Address

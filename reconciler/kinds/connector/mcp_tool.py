@@ -12,9 +12,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from reconciler.kinds.connector.mcp_arguments import Argument
 from reconciler.kinds.connector.mcp_definition import MEMBERS, Malformed, checked, digest_of
 from reconciler.kinds.connector.mcp_widening import fewer, hides_text, sends_in_headers, widens
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema_engine import schema_fault
-from reconciler.kinds.wording import near
 from reconciler.model.access import CLASSIFICATIONS, Classification
 from reconciler.model.access import ToolName as ShownName
 from reconciler.model.fields import ModelText, Private, ShortText, Whole, fail

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from reconciler.kinds.checking import HealthChecks
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault, Retries, Seconds, settle
-from reconciler.kinds.wording import near
 from reconciler.model.access import CLASSIFICATIONS, Classification, ForAgents
 from reconciler.model.fields import BaseUrl, ItemSet, Secret, ShortText
 from reconciler.model.judges import grown, leaves_value, sinks, takes_value

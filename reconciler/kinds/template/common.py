@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.errors import Path, Problem
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault
 from reconciler.kinds.template.parameter import Parameter, ParameterName
-from reconciler.kinds.wording import near
 from reconciler.model.access import Description, ForAgents, SharedWith, ToolName
 from reconciler.model.address import Address
 from reconciler.model.judges import loses_bounds

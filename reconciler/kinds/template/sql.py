@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.codes import Code
 from reconciler.errors import Path, Problem
+from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Bytes, ReadOnly, Rows, Seconds, settle
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
@@ -18,7 +19,6 @@ from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.sql_values import unfit
 from reconciler.kinds.template.statement import inspect, position
-from reconciler.kinds.wording import near
 from reconciler.model.body import Body
 from reconciler.model.fields import Name, Public, Replacing, fail
 from reconciler.model.kind import Lookup
