@@ -20,10 +20,10 @@ class _Line(NamedTuple):
 
 _LINES: Mapping[str, _Line] = {
     "integration": _Line("integrations", 1),
-    "route": _Line("routes", 1),
     "connector": _Line("connectors", 1),
     "datasource": _Line("datasources", 1),
     "template": _Line("templates", 1),
+    "route": _Line("routes", 1),
     "limit": _Line("limits", 1),
     "caller": _Line("callers", 1),
     "policy": _Line("policies", 1),

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from reconciler.kinds.schema import flat
+from reconciler.kinds.annotations import flat
 from reconciler.model.fields import Object, Secret, SecretKeys
 from reconciler.model.kind import Kind
 from reconciler.model.secret_ref import form_of_secret_keys
