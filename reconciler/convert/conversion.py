@@ -67,10 +67,12 @@ class Conversion(Struct):
             return reference
         return self.references.of(node, service, name)
 
-    def add(self, kind: str, name: str, body: dict[str, Any], *made_of: Node) -> None:
+    def add(
+        self, kind: str, name: str, body: dict[str, Any], *made_of: Node, governed_by: tuple[Node, ...] = ()
+    ) -> None:
         """Add a resource without its empty fields. ``made_of`` is what is left out where it can't be written."""
         filled = {key: value for key, value in body.items() if not is_empty(key, value)}
-        self.drafts.append(Draft(Address(self.tenant, kind, name), filled, made_of))
+        self.drafts.append(Draft(Address(self.tenant, kind, name), filled, made_of, governed_by))
 
 
 def is_empty(key: str, value: Any) -> bool:

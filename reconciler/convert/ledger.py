@@ -98,6 +98,11 @@ class Node(Struct, frozen=True):
             return None
         return Node(self.value[key], (*self.path, key), self.ledger)
 
+    def word(self, key: str) -> str:
+        """Return the text under a key without carrying it over; empty where there is none."""
+        found = self.get(key)
+        return found.value if found is not None and isinstance(found.value, str) else ""
+
     def at(self, *keys: str) -> Node | None:
         found: Node | None = self
         for key in keys:

@@ -31,6 +31,8 @@ class Draft(Struct):
     address: Address
     body: Body
     made_of: tuple[Node, ...]
+    governed_by: tuple[Node, ...] = ()
+    """Rules that stand elsewhere in the input and limit the resource, too."""
     withheld: bool = False
 
 

@@ -49,7 +49,7 @@ def withhold(drafts: list[Draft], restrictions: Iterable[Restriction], ledger: L
         if draft.address.kind not in {*SWITCHES, "template"} or draft.withheld:
             continue
         lost = [*_lost(draft, listed, ledger)]
-        said = any(_is_below(path, node.path) for path in explicit for node in draft.made_of)
+        said = any(_is_below(path, node.path) for path in explicit for node in (*draft.made_of, *draft.governed_by))
         said = said or any(_concerns_all(path, listed) for path in explicit)
         if not lost and not said:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from reconciler.convert import litellm, mcp, openapi, toolbox
+from reconciler.convert import agentgateway, deck, envoy, litellm, mcp, openapi, toolbox
 from reconciler.convert.conversion import Conversion, Converted, NotOfThisFormat, finished
 from reconciler.convert.ledger import Ledger
 from reconciler.convert.names import Names
@@ -24,6 +24,9 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
+    "agentgateway": Format(agentgateway.convert, agentgateway.RESTRICTIONS),
+    "deck": Format(deck.convert, deck.RESTRICTIONS),
+    "envoy": Format(envoy.convert, envoy.RESTRICTIONS),
     "litellm": Format(litellm.convert, litellm.RESTRICTIONS),
     "mcp": Format(mcp.convert, mcp.RESTRICTIONS),
     "openapi": Format(openapi.convert, openapi.RESTRICTIONS),

@@ -9,6 +9,9 @@ from tests.conftest import ROOT, Ran, reconciler
 HERE = Path(__file__).parent
 DATA, EXPECTED = HERE / "data", HERE / "expected"
 SAMPLES = {
+    "agentgateway.yaml": "agentgateway",
+    "deck.yaml": "deck",
+    "envoy.yaml": "envoy",
     "litellm.yaml": "litellm",
     "toolbox.yaml": "toolbox",
     "toolbox-maps.yaml": "toolbox",

@@ -84,8 +84,11 @@ def test_wrong_usage_and_missing_files(arguments: list[str], code: int, source: 
 WRONG = {
     "litellm": ("a: 1\nb: 2\n", "wrong-format", ":1:1"),
     "toolbox": ("\nkind: gadget\nname: x\n", "wrong-format", ":2:1"),
-    "openapi": ('swagger: "2.0"\n', "wrong-format", ":1:1"),
+    "openapi": ('swagger: "1.2"\n', "wrong-format", ":1:1"),
     "mcp": ("\n\nservers: [a]\n", "wrong-format", ":3:1"),
+    "agentgateway": ("a: 1\n", "wrong-format", ":1:1"),
+    "deck": ("services: []\n", "wrong-format", ":1:1"),
+    "envoy": ("kind: Service\n", "wrong-format", ":1:1"),
 }
 
 
