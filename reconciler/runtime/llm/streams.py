@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from reconciler.runtime.call import Failed
@@ -34,7 +34,7 @@ class Streaming:
         self._idle = idle_seconds
         self._asks_usage = _asks_usage(call.request.body)
         self._endpoint = call.request.endpoint.name
-        self._is_failed = False
+        self._is_failed = self._is_broken = False
         call.forget_request()
         self.evidence_id = call.record.intent.id
 
@@ -75,13 +75,16 @@ class Streaming:
         self._call.settle(ended)
 
     async def _passed(self) -> AsyncIterator[bytes]:
+        """Yield what leaves of each piece that arrives: events that came together leave together."""
         call, reader, loop = self._call, self._reader, asyncio.get_running_loop()
-        for read in self._begun.reads:
-            yield self._event(read)
-            self._judge(read)
+        reads, pieces = [*self._begun.reads], self._begun.pieces
         self._begun.reads.clear()
-        pieces = self._begun.pieces
-        while not reader.is_done:
+        while True:
+            yield b"".join(map(self._event, self._until_broken(reads)))
+            if self._is_broken:
+                raise Broken
+            if reader.is_done:
+                break
             try:
                 with until(loop.time() + self._idle):
                     piece = await anext(pieces, None)
@@ -89,16 +92,22 @@ class Streaming:
                 raise Failed("timeout", "the stream stood still for too long", "timeout") from None
             if piece is None:
                 break
-            for read in reader.feed(piece):
-                yield self._event(read)
-                self._judge(read)
-        for read in reader.finish():
-            yield self._event(read)
-            self._judge(read)
+            reads = reader.feed(piece)
+        yield b"".join(map(self._event, reader.finish()))
         if call.inspection is not None:
             yield call.inspection.finish()
         if not reader.is_ended:
             raise Failed("stream-cut", "the stream ended before its answer")
+
+    def _until_broken(self, reads: list[Read]) -> Iterator[Read]:
+        """Yield events up to the provider's own error, which is the last one; an answer may fail as its format says so."""
+        for read in reads:
+            yield read
+            if read.mark == "error" and not self._reader.is_ended:
+                if read.body.get("type") != "response.failed":
+                    self._is_broken = True
+                    return
+                self._is_failed = self._reader.is_ended = self._reader.is_done = True
 
     def _event(self, read: Read) -> bytes:
         """Return what leaves of an event. Raises Blocked."""
@@ -107,14 +116,6 @@ class Streaming:
         read = scrubbed_event(read, self._call.secrets)
         inspection = self._call.inspection
         return read.event.raw if inspection is None else inspection.event(read.event, read.body)
-
-    def _judge(self, read: Read) -> None:
-        """Note an answer that failed as its format says so. Raises Broken for any other error."""
-        if read.mark != "error" or self._reader.is_ended:
-            return
-        if read.body.get("type") != "response.failed":
-            raise Broken
-        self._is_failed = self._reader.is_ended = self._reader.is_done = True
 
     def _is_usage_alone(self, body: Any) -> bool:
         """Whether an event of chat completions holds nothing but the usage, which the agent did not ask for."""
