@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import orjson
 import pytest
 
 from tests.conftest import BASE as BASE_LINES
+from tests.conftest import reconciler
 from tests.pipeline.fake_api import FakeApi, serving
 from tests.pipeline.github_runner import GitHubRunner, Ran
 from tests.pipeline.repository import Repository, git, git_server
@@ -53,24 +57,29 @@ class Pipeline:
         """Do the same with the job ``plan`` alone."""
         return self.opened(files, number, only="plan")["plan"]
 
+    def applied(self) -> None:
+        """Make live what is on ``main``, without a pipeline."""
+        url = f"sqlite:///{self.file}"
+        reconciler("apply", "--env", "prod", "--database", url, "--auto-approve", cwd=self.repository.work).ok()
+
     def merged(self, number: int = 1) -> Ran:
         """Merge a pull request, and run the workflow of the push."""
-        head = self.repository_head(f"change{number}")
+        head = self.head(f"change{number}")
         sha = self.repository.merge(f"change{number}")
         pull = {"merged_at": "2026-01-01T00:00:00Z", "merge_commit_sha": sha, "head": {"sha": head}}
         self.api.pulls.append(pull)
         return self.runner.run("workflow.yml", self.runner.event("push", sha, "refs/heads/main"), "apply")["apply"]
 
     def by_hand(self, **inputs: Any) -> Ran:
-        sha = self.repository_head("main")
+        sha = self.head("main")
         event = self.runner.event("workflow_dispatch", sha, "refs/heads/main")
         return self.runner.run("workflow.yml", event, **inputs)["apply-by-hand"]
 
     def drift(self) -> Ran:
-        event = self.runner.event("schedule", self.repository_head("main"), "refs/heads/main")
+        event = self.runner.event("schedule", self.head("main"), "refs/heads/main")
         return self.runner.run("drift.yml", event)["drift"]
 
-    def repository_head(self, branch: str) -> str:
+    def head(self, branch: str) -> str:
         return git(self.repository.work, "rev-parse", branch)
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
@@ -108,7 +117,7 @@ def test_what_was_reviewed_is_applied_after_the_merge(pipeline: Pipeline) -> Non
     assert applied.code == 0, applied.log
     assert "Found a reviewed plan" in applied.log
     assert "Apply complete! Resources: 4 added" in applied.summary
-    assert pipeline.sql("SELECT git_commit FROM generations") == [(pipeline.repository_head("main"),)]
+    assert pipeline.sql("SELECT git_commit FROM generations") == [(pipeline.head("main"),)]
 
     pipeline.planned({"acme.yaml": RAISED}, 2)
     pipeline.planned({"acme.yaml": RAISED.replace("200", "300")}, 2)
@@ -119,8 +128,7 @@ def test_what_was_reviewed_is_applied_after_the_merge(pipeline: Pipeline) -> Non
 
 
 def test_a_plan_that_moved_is_shown_and_stopped(pipeline: Pipeline) -> None:
-    pipeline.planned({})
-    pipeline.merged()
+    pipeline.applied()
     pipeline.planned({"acme.yaml": RAISED}, 2)
     pipeline.sql("UPDATE resources SET spec = json_set(spec, '$.cost_usd', '150') WHERE kind = 'limit'")
     stopped = pipeline.merged(2)
@@ -137,8 +145,7 @@ def test_a_plan_that_moved_is_shown_and_stopped(pipeline: Pipeline) -> None:
 
 def test_the_same_changes_after_another_merge_were_reviewed(pipeline: Pipeline) -> None:
     """The configuration is another one by then, and what is done is the same."""
-    pipeline.planned({})
-    pipeline.merged()
+    pipeline.applied()
     pipeline.planned({"acme.yaml": RAISED}, 2)
     pipeline.repository.commit({"more.yaml": MORE}, "main")
     applied = pipeline.merged(2)
@@ -178,10 +185,10 @@ def test_a_file_of_the_repository_allows_nothing(pipeline: Pipeline, tmp_path: P
 
 
 def test_a_guard_is_lifted_by_hand_only(pipeline: Pipeline) -> None:
-    pipeline.planned({"reconciler.yaml": f"{SETTINGS}guards: {{max_deletes: 0}}\n"})
-    pipeline.merged()
+    pipeline.repository.commit({"reconciler.yaml": f"{SETTINGS}guards: {{max_deletes: 0}}\n"})
+    pipeline.applied()
     pipeline.planned({"acme.yaml": BASE.partition("limits:")[0]}, 2)
-    assert "An apply would be refused" in pipeline.api.comments[1]["body"]
+    assert "An apply would be refused" in pipeline.api.comments[0]["body"]
     stopped = pipeline.merged(2)
     assert stopped.codes["Apply"] == 6
     assert "--allow-deletes 1" in stopped.log
@@ -199,8 +206,7 @@ def test_an_invalid_plan_replaces_the_comment(pipeline: Pipeline) -> None:
 
 
 def test_one_issue_stays_open_while_there_is_drift(pipeline: Pipeline) -> None:
-    pipeline.planned({})
-    pipeline.merged()
+    pipeline.applied()
     assert pipeline.drift().code == 0
     assert pipeline.api.issues == []
     pipeline.sql("UPDATE resources SET spec = json_set(spec, '$.cost_usd', '150') WHERE kind = 'limit'")
@@ -217,3 +223,24 @@ def test_one_issue_stays_open_while_there_is_drift(pipeline: Pipeline) -> None:
 def test_drift_that_can_not_be_found_closes_nothing(pipeline: Pipeline) -> None:
     assert pipeline.drift().codes["Drift"] == 1
     assert pipeline.api.requests == []
+
+
+def test_with_a_key_only_signed_plans_count(pipeline: Pipeline, tmp_path: Path) -> None:
+    """The key is a secret's text; the runner writes it where only this job reads it."""
+    key = tmp_path / "key"
+    reconciler("secrets", "keys", "create", "--out", str(key), cwd=tmp_path).ok()
+    pipeline.runner.secrets = {**pipeline.runner.secrets, "RECONCILER_KEY": key.read_text()}
+    pipeline.planned({})
+    [kept] = pipeline.api.archives.values()
+    with ZipFile(io.BytesIO(kept)) as archive:
+        plan = orjson.loads(archive.read("reconciler.plan"))
+    assert plan["hmac"]["value"]
+    assert key.read_text().strip() not in pipeline.planned({}).log
+    unsigned = orjson.dumps({name: value for name, value in plan.items() if name != "hmac"})
+    pipeline.api.add_artifact(pipeline.api.artifacts[0]["name"], unsigned, "0" * 40)
+    stopped = pipeline.merged()
+    assert stopped.codes["Apply"] == 8
+    assert "[plan-unsigned]" in stopped.log
+    pipeline.api.artifacts.pop()
+    event = pipeline.runner.event("push", pipeline.head("main"), "refs/heads/main")
+    assert pipeline.runner.run("workflow.yml", event, "apply")["apply"].code == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import BASE as BASE_LINES
+from tests.conftest import reconciler
 from tests.pipeline.fake_api import FakeApi, serving
 from tests.pipeline.gitlab_runner import TEMPLATE, GitLabRunner, Ran
 from tests.pipeline.repository import Repository, git, git_server
@@ -47,6 +48,11 @@ class Pipeline:
         merged = {"iid": iid, "state": "merged", "merge_commit_sha": sha, "squash_commit_sha": None, "sha": None}
         self.api.pulls.append(merged)
         return self.runner.predefined("push", sha, CI_COMMIT_BRANCH="main")
+
+    def seed(self) -> None:
+        """Make live what is on ``main``, without a pipeline."""
+        url = f"sqlite:///{self.file}"
+        reconciler("apply", "--env", "prod", "--database", url, "--auto-approve", cwd=self.repository.work).ok()
 
     def applied(self, variables: dict[str, str]) -> Ran:
         return self.runner.run("reconciler-apply", "main", variables)
@@ -90,8 +96,7 @@ def test_what_was_reviewed_is_applied_after_the_merge(pipeline: Pipeline) -> Non
 
 
 def test_a_plan_that_moved_is_shown_and_stopped(pipeline: Pipeline) -> None:
-    pipeline.planned({})
-    assert pipeline.applied(pipeline.merged()).code == 0
+    pipeline.seed()
     pipeline.planned({"acme.yaml": BASE.partition("limits:")[0]}, 2)
     pipeline.repository.commit({"more.yaml": BASE.partition("connectors:")[0] + MORE}, "main")
     pushed = pipeline.merged(2)
@@ -131,8 +136,7 @@ def test_a_refused_plan_is_a_comment_too(pipeline: Pipeline) -> None:
 
 
 def test_one_issue_stays_open_while_there_is_drift(pipeline: Pipeline) -> None:
-    pipeline.planned({})
-    pipeline.applied(pipeline.merged())
+    pipeline.seed()
     variables = pipeline.runner.predefined("schedule", "0" * 40, CI_COMMIT_BRANCH="main")
     assert pipeline.runner.jobs(variables) == ["reconciler-drift"]
 
