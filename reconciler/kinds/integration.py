@@ -14,6 +14,7 @@ from reconciler.kinds.provider.gemini import Gemini
 from reconciler.kinds.provider.mistral import Mistral
 from reconciler.kinds.provider.ollama import Ollama
 from reconciler.kinds.provider.openai import OpenAI
+from reconciler.kinds.provider.wires import WIRES
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
 from reconciler.model.selector import UNSERVED, Offer
@@ -34,11 +35,7 @@ PROVIDERS: dict[str, type[Spec]] = {
 
 def _unserved(body: Body) -> str | None:
     """Return what the runtime would need and can't do yet: tokens that are minted, and requests that are signed."""
-    if body["provider"] == "gemini" and body["config"].get("project"):
-        return "Vertex AI, which takes no static key"
-    if body["provider"] == "bedrock" and not body.get("credential"):
-        return "Amazon Bedrock without an API key"
-    return None
+    return WIRES[body["provider"]].unserved(body)
 
 
 def _offers(body: Body) -> Iterator[Offer]:

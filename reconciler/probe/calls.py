@@ -1,6 +1,6 @@
 """The body of a resource turned into the one request that shows whether it answers.
 
-Providers: the cheapest authenticated call of each API, as its own reference documents it (mostly: list models).
+Providers: the cheapest authenticated call of each API stands in the provider's file (`kinds/provider/`), mostly: list models.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlsplit
 
+from reconciler.kinds.provider.wire import Wire
+from reconciler.kinds.provider.wires import WIRES
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.secret_ref import SCHEMES
@@ -42,8 +44,8 @@ class Pair(NamedTuple):
 def call_of(address: Address, body: Body, reveal: Reveal) -> Call | None:
     """None where there is nothing to ask over HTTP, or more than one request would be needed."""
     if address.kind == "integration":
-        make = _PROVIDERS.get(str(body.get("provider")))
-        return make(body, reveal) if make and body.get("enabled") is not False else None
+        wire = WIRES.get(str(body.get("provider")))
+        return _provider(wire, body, reveal) if wire is not None and body.get("enabled") is not False else None
     if address.kind == "connector" and body.get("type") == "http":
         return _http(body, reveal)
     return None
@@ -70,47 +72,14 @@ def pairs_of(address: Address, body: Body) -> frozenset[Pair]:
     return frozenset(Pair(address.tenant, origin, reference) for reference in references)
 
 
-def _bearer(body: Body, reveal: Reveal) -> dict[str, str]:
-    return {"Authorization": f"Bearer {reveal(body['credential'])}"} if body.get("credential") else {}
-
-
-def _models(default: str, path: str = "/models") -> Callable[[Body, Reveal], Call]:
-    def make(body: Body, reveal: Reveal) -> Call:
-        return Call("GET", _base(body, default) + path, _bearer(body, reveal))
-
-    return make
-
-
-def _base(body: Body, default: str = "") -> str:
-    return str(body.get("base_url") or default).rstrip("/")
-
-
-def _openai(body: Body, reveal: Reveal) -> Call:
-    config: Mapping[str, Any] = body.get("config") or {}
-    names = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
-    own = {header: str(config[key]) for key, header in names.items() if config.get(key)}
-    return Call("GET", _base(body, "https://api.openai.com/v1") + "/models", {**_bearer(body, reveal), **own})
-
-
-def _anthropic(body: Body, reveal: Reveal) -> Call:
-    version = str((body.get("config") or {}).get("version") or "2023-06-01")
-    headers = {"x-api-key": reveal(body["credential"]), "anthropic-version": version}
-    return Call("GET", _base(body, "https://api.anthropic.com") + "/v1/models?limit=1", headers)
-
-
-def _azure(body: Body, reveal: Reveal) -> Call:
-    version = str((body.get("config") or {}).get("api_version") or "2024-10-21")
-    path = "/openai/v1/models" if version in ("v1", "latest", "preview") else f"/openai/models?api-version={version}"
-    return Call("GET", _base(body) + path, {"api-key": reveal(body["credential"])})
-
-
-def _gemini(body: Body, reveal: Reveal) -> Call | None:
-    config: Mapping[str, Any] = body.get("config") or {}
-    if config.get("project"):
-        return None  # Vertex AI wants a token that is fetched first
-    version = str(config.get("api_version") or "v1beta")
-    url = _base(body, "https://generativelanguage.googleapis.com") + f"/{version}/models?pageSize=1"
-    return Call("GET", url, {"x-goog-api-key": reveal(body["credential"])})
+def _provider(wire: Wire, body: Body, reveal: Reveal) -> Call | None:
+    """Return the request that the provider's own file names, with the headers and the key of every other one."""
+    probe = wire.probe(body)
+    if probe is None:
+        return None
+    key = probe.key or wire.key(body)
+    secret = {key.header: key.prefix + reveal(body["credential"])} if body.get("credential") else {}
+    return Call("GET", probe.url, {**secret, **wire.headers(body)})
 
 
 def _http(body: Body, reveal: Reveal) -> Call | None:
@@ -137,16 +106,3 @@ def _value(value: Any, reveal: Reveal) -> str:
     if isinstance(value, Mapping):
         return str(value["plain"])
     return reveal(value) if value.partition("://")[0] in SCHEMES else str(value)
-
-
-_PROVIDERS: Mapping[str, Callable[[Body, Reveal], Call | None]] = {
-    "openai": _openai,
-    "anthropic": _anthropic,
-    "azure_openai": _azure,
-    "gemini": _gemini,
-    "mistral": _models("https://api.mistral.ai/v1"),
-    "cohere": _models("https://api.cohere.com/v1"),
-    "ollama": _models("", "/api/tags"),
-    "custom": _models(""),
-}
-"""bedrock is not here: its requests are signed by the AWS SDK."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Key, Places, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Key, Places, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Replacing, Secret, ShortText
 from reconciler.model.judges import grown
@@ -37,8 +37,11 @@ class Anthropic(Integration):
     config: Annotated[AnthropicOptions, Health()] = Field(default_factory=AnthropicOptions, description=CONFIG)
 
 
+BASE = "https://api.anthropic.com"
+
+
 def _places(body: Body) -> Places:
-    base = base_of(body, "https://api.anthropic.com")
+    base = base_of(body, BASE)
     return {**under(base, ANTHROPIC), **under(f"{base}/v1", CHAT)}
 
 
@@ -48,4 +51,10 @@ def _headers(body: Body) -> Mapping[str, str]:
     return {"anthropic-version": str(config.get("version") or "2023-06-01"), **betas}
 
 
-WIRE = Wire(places=_places, key=lambda _body: Key("x-api-key", ""), headers=_headers)
+WIRE = Wire(
+    places=_places,
+    key=lambda _body: Key("x-api-key", ""),
+    headers=_headers,
+    probe=lambda body: Probe(f"{base_of(body, BASE)}/v1/models?limit=1"),
+    prices="anthropic",
+)

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Key, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Key, Probe, Wire, base_of, config_of, under
+from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
 from reconciler.model.spec import Part
@@ -40,8 +41,18 @@ class AzureOpenAI(Integration):
     config: Annotated[AzureOptions, Health()] = Field(default_factory=AzureOptions, description=CONFIG)
 
 
+def _probe(body: Body) -> Probe:
+    """Return its list of models, at the version of the API that is configured."""
+    version = str(config_of(body).get("api_version") or "2024-10-21")
+    is_new = version in ("v1", "latest", "preview")
+    path = "/openai/v1/models" if is_new else f"/openai/models?api-version={version}"
+    return Probe(base_of(body) + path)
+
+
 WIRE = Wire(
     places=lambda body: under(f"{base_of(body)}/openai/v1", OPENAI),
     key=lambda _body: Key("api-key", ""),
     model=lambda body, model: str((config_of(body).get("deployments") or {}).get(model, model)),
+    probe=_probe,
+    prices="azure",
 )

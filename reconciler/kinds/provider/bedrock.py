@@ -69,5 +69,9 @@ def _headers(body: Body) -> Mapping[str, str]:
 
 
 WIRE = Wire(
-    places=_places, headers=_headers, model=lambda body, model: str(config_of(body).get("inference_profile") or model)
+    places=_places,
+    headers=_headers,
+    model=lambda body, model: str(config_of(body).get("inference_profile") or model),
+    prices="aws",
+    unserved=lambda body: None if body.get("credential") else "Amazon Bedrock without an API key",
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk
@@ -39,6 +39,9 @@ def _headers(body: Body) -> Mapping[str, str]:
 WIRE = Wire(
     places=lambda body: under(base_of(body, "https://api.cohere.ai/compatibility/v1"), OPENAI, "chat", "embeddings"),
     headers=_headers,
+    # its compatible API lists no models
+    probe=lambda body: Probe(f"{base_of(body, 'https://api.cohere.com/v1')}/models"),
+    prices="cohere",
     include_usage=lambda _body: False,
     output_bound=lambda _body, _endpoint: "max_tokens",
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from reconciler.kinds.connector.common import HeaderName
 from reconciler.kinds.provider.common import BASE_URL, CREDENTIAL_OPTIONAL, Integration
-from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Key, Places, Wire, base_of, under
+from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Key, Places, Probe, Wire, base_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, FreeMap, ItemSet, Replacing, Secret
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -59,6 +59,7 @@ def _output_bound(body: Body, endpoint: str) -> str:
 
 WIRE = Wire(
     places=_places,
+    probe=lambda body: Probe(f"{base_of(body)}/models"),
     key=lambda body: Key(body["auth_header"], "") if body.get("auth_header") else Key(),
     include_usage=lambda body: bool(body.get("include_usage")),
     output_bound=_output_bound,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Places, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Key, Places, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -36,13 +36,30 @@ class Gemini(Integration):
     config: Annotated[GeminiOptions, Health()] = Field(default_factory=GeminiOptions, description=CONFIG)
 
 
+BASE = "https://generativelanguage.googleapis.com"
+
+
 def _places(body: Body) -> Places:
     """Return the endpoints. None at Vertex AI, which takes no keys."""
     config = config_of(body)
     if config.get("project"):
         return {}
-    base = base_of(body, "https://generativelanguage.googleapis.com")
+    base = base_of(body, BASE)
     return under(f"{base}/{config.get('api_version') or 'v1beta'}/openai", OPENAI, "chat", "embeddings")
 
 
-WIRE = Wire(places=_places)
+def _probe(body: Body) -> Probe | None:
+    """Return its own list of models; Vertex AI wants a token that is fetched first."""
+    config = config_of(body)
+    if config.get("project"):
+        return None
+    base = f"{base_of(body, BASE)}/{config.get('api_version') or 'v1beta'}"
+    return Probe(f"{base}/models?pageSize=1", Key("x-goog-api-key", ""))
+
+
+WIRE = Wire(
+    places=_places,
+    probe=_probe,
+    prices="google",
+    unserved=lambda body: "Vertex AI, which takes no static key" if config_of(body).get("project") else None,
+)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import NOTHING, OPENAI, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import NOTHING, OPENAI, Probe, Wire, base_of, config_of, under
 from reconciler.model.fields import Replacing, Secret
 from reconciler.model.judges import leaves_value
 from reconciler.model.risk import Health, Risk
@@ -30,8 +30,11 @@ class Mistral(Integration):
     config: Annotated[MistralOptions, Health()] = Field(default_factory=MistralOptions, description=CONFIG)
 
 
+BASE = "https://api.mistral.ai/v1"
 WIRE = Wire(
-    places=lambda body: under(base_of(body, "https://api.mistral.ai/v1"), OPENAI, "chat", "embeddings"),
+    places=lambda body: under(base_of(body, BASE), OPENAI, "chat", "embeddings"),
+    probe=lambda body: Probe(f"{base_of(body, BASE)}/models"),
+    prices="mistral",
     include_usage=lambda _body: False,
     output_bound=lambda _body, _endpoint: "max_tokens",
     adds=lambda body, endpoint: (

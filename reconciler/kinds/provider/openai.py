@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, Risk
@@ -39,4 +39,10 @@ def _headers(body: Body) -> Mapping[str, str]:
     return {header: str(config[name]) for name, header in names.items() if config.get(name)}
 
 
-WIRE = Wire(places=lambda body: under(base_of(body, "https://api.openai.com/v1"), OPENAI), headers=_headers)
+BASE = "https://api.openai.com/v1"
+WIRE = Wire(
+    places=lambda body: under(base_of(body, BASE), OPENAI),
+    headers=_headers,
+    probe=lambda body: Probe(f"{base_of(body, BASE)}/models"),
+    prices="openai",
+)

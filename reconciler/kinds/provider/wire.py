@@ -23,12 +23,22 @@ class Key(NamedTuple):
     prefix: str = "Bearer "
 
 
+class Probe(NamedTuple):
+    """The cheapest authenticated request of an API, a GET. ``key`` is where the credential stands, None for the wire's own place."""
+
+    url: str
+    key: Key | None = None
+
+
 class Wire(NamedTuple):
     """One provider as requests see it. All functions take the body of an integration.
 
     ``places`` returns its endpoints, ``headers`` what every request carries besides, ``model`` the name that is sent for a
     model. ``include_usage`` says whether a stream of chat completions may be asked for its usage, ``output_bound`` under which
     name it reads the bound on output. ``adds`` are fields of the provider's own, put into every request of an endpoint.
+    ``probe`` is what shows whether it answers, None where that is more than one request. ``prices`` is the name of the provider in
+    `genai-prices`, "" for one that is found by its address, or not at all. ``unserved`` is what the runtime would need for a body
+    and can't do yet, in words.
     """
 
     places: Callable[[Body], Places]
@@ -38,6 +48,9 @@ class Wire(NamedTuple):
     include_usage: Callable[[Body], bool] = lambda _body: True
     output_bound: Callable[[Body, str], str] = lambda _body, endpoint: OUTPUT_BOUNDS[endpoint]
     adds: Callable[[Body, str], Mapping[str, Any]] = lambda _body, _endpoint: NOTHING
+    probe: Callable[[Body], Probe | None] = lambda _body: None
+    prices: str = ""
+    unserved: Callable[[Body], str | None] = lambda _body: None
 
 
 OUTPUT_BOUNDS: Mapping[str, str] = {

@@ -15,20 +15,11 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from reconciler.access.memo import Memo
+from reconciler.kinds.provider.wires import WIRES
 from reconciler.load.price_settings import ModelPriceSettings, PriceSettings
 from reconciler.model.price import PICO, ModelFacts, Price, Rates, Tier
 
 MILLION = 10**6
-_PACKAGED: Mapping[str, str] = {
-    "openai": "openai",
-    "azure_openai": "azure",
-    "anthropic": "anthropic",
-    "bedrock": "aws",
-    "gemini": "google",
-    "mistral": "mistral",
-    "cohere": "cohere",
-}
-"""The package's names of providers. `ollama` has no price; `custom` is found by its address."""
 _RATES: Mapping[str, tuple[str, ...]] = {
     "input": ("input_mtok", "input_image_mtok", "input_video_mtok"),
     "output": (
@@ -119,7 +110,8 @@ class PriceBook:
         if provider == "custom":
             matching = (one for one in self._source() if one.api_pattern and re.match(one.api_pattern, base_url))
             return next(matching, None)
-        name = _PACKAGED.get(provider)
+        wire = WIRES.get(provider)
+        name = wire.prices if wire is not None else ""
         return next((one for one in self._source() if one.id == name), None)
 
 
