@@ -12,6 +12,17 @@ from reconciler.committed import written
 from reconciler.errors import ReconcilerError
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises ReconcilerError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "name a folder that can be written to"
+        raise ReconcilerError(
+            f"can't make the folder {folder}: {error.strerror}", code="file-not-written", hint=hint
+        ) from None
+
+
 def write_atomically(path: Path, text: str, mode: int = 0o644, between: Callable[[], None] = lambda: None) -> None:
     """Write beside the target, syncs, renames; ``between`` runs just before the rename. Raises ReconcilerError."""
     try:

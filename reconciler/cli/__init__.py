@@ -274,7 +274,7 @@ _SURPRISES = {
 
 def _report(problems: list[Problem], code: int, arguments: list[str], warnings: Sequence[Problem] = ()) -> int:
     from reconciler.cli.terminal import wants_colour, width_of
-    from reconciler.render.problems import errors_json, problems_text, warnings_json
+    from reconciler.render.problems import errors_json, problems_counted, problems_text, warnings_json
     from reconciler.render.style import Style
 
     if _wants(arguments, "github"):
@@ -293,6 +293,8 @@ def _report(problems: list[Problem], code: int, arguments: list[str], warnings: 
         click.echo(
             problems_text(problems, Style(colour, width_of(sys.stderr)), warnings), err=True, color=colour or None
         )
+        if counted := problems_counted(problems):
+            click.echo(f"\n{counted}", err=True)
     return code
 
 

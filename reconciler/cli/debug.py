@@ -12,7 +12,7 @@ import msgspec
 
 from reconciler.cli.outline import FILE, outline_of
 from reconciler.failpoints import NAMES, SERVE_NAMES
-from reconciler.files import write_atomically
+from reconciler.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from reconciler.render.reference.commands import CommandFacts
@@ -43,7 +43,7 @@ def reference_command(context: click.Context, out: Path) -> int:
 
     root = context.find_root()
     common = _records(_at(root, "plan"), lambda option: option.name in COMMON)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for name, text in pages([*_facts(root, common)], common).items():
         write_atomically(out / name, text)
     write_atomically(FILE, outline_text(root))

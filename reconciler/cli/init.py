@@ -11,7 +11,7 @@ import click
 from reconciler.cli.options import OUTPUT, common_by, print_json
 from reconciler.cli.workspace import Options
 from reconciler.errors import Refused
-from reconciler.files import write_atomically
+from reconciler.files import make_folder, write_atomically
 from reconciler.render.schemas import SUFFIX, schema_text, schemas
 
 FILES = ("reconciler.yaml", "manifests/acme.yaml")
@@ -47,7 +47,7 @@ def command(options: Options, folder: Path) -> int:
     made = []
     for relative, text in (texts | described).items():
         path = folder / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomically(path, text)
         made.append(str(path))
     ignore = folder / ".gitignore"

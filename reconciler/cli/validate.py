@@ -26,6 +26,7 @@ from reconciler.errors import (
     UsageError,
     in_order,
 )
+from reconciler.load.fixes import fix_files
 from reconciler.load.loaded import Loaded
 from reconciler.load.paths import STDIN
 from reconciler.load.source import shown_name
@@ -37,8 +38,11 @@ from reconciler.render.problems import errors_json, problem_text, warnings_json
 @click.command("validate")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.files)
 @checking
+@click.option(
+    "--fix", is_flag=True, help="First write what is safe to write: misspelt names, quotes, numbers; then check."
+)
 @common_with(*PROBLEM_FORMATS)
-def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
+def command(options: Options, paths: tuple[str, ...], checks: Checks, fix: bool) -> int:
     """Check the configuration.
 
     Tells every problem of every file, with its place and the next step. Without --check and --probe it asks nobody:
@@ -46,7 +50,12 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
 
     PATH is a file, a folder or `-`; without PATH the project around the working directory. Where the project has
     environments, all of them are checked unless --env names one.
+
+    With --fix what a hint says is written into the files where nobody has to decide anything; comments and all other bytes
+    stay, and what is left is reported.
     """
+    if fix:
+        _fix(options, paths)
     references = 0
     known: set[Address] = set()
 
@@ -90,6 +99,27 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks) -> int:
             print_lines([*problem_text(warning, options.style, "warning").splitlines(), ""], options.style)
         print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
     return 0
+
+
+def _fix(options: Options, paths: tuple[str, ...]) -> None:
+    """Mend what is safe; one mended problem may uncover others."""
+    if STDIN in paths:
+        raise UsageError("--fix writes files, and stdin is none", hint="name files or folders")
+    for _ in range(ROUNDS):
+        try:
+            found = [*check(Workspace(options, paths), paths).problems]
+        except ConfigurationInvalid as error:
+            found = [*error.problems]
+        fixed = fix_files(found)
+        if not fixed.problems:
+            return
+        click.echo(
+            f"Fixed {fixed.problems} problem{'' if fixed.problems == 1 else 's'} in {', '.join(fixed.files)}.", err=True
+        )
+
+
+ROUNDS = 5
+"""How often files are mended and read again."""
 
 
 def _of_lint(workspace: Workspace) -> Sequence[Problem]:

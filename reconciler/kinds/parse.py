@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from reconciler.errors import Path, Problem, Refused
+from reconciler.kinds.foreign import meant_by
 from reconciler.kinds.nearest import near, nearest
-from reconciler.kinds.schema import shown
-from reconciler.kinds.wording import problem_of, type_of
+from reconciler.kinds.schema import fields_of, shown
+from reconciler.kinds.wording import problem_of, shown_key, type_of
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.kind import Kind
@@ -24,6 +26,13 @@ def parse(kind: Kind, raw: Any, address: Address) -> Spec | tuple[Problem, ...]:
     """Return the spec of a raw body, or every problem with it; paths are relative to the body. Never raises."""
     variant = _variant(kind, raw)
     if isinstance(variant, Problem):
+        typo = _typo(kind, raw)
+        if typo is not None:
+            key = str(kind.discriminator)
+            rest = parse(kind, {key if one == typo else one: value for one, value in raw.items()}, address)
+            message = f"unknown field `{shown_key(typo)}`"
+            found = Problem("unknown-field", message, str(address), (typo,), hint=f"did you mean `{key}`?", on_key=True)
+            return (found, *(rest if isinstance(rest, tuple) else ()))
         return (replace(variant, address=str(address)), *_likely(kind, raw, address))
     try:
         return variant.model_validate(raw)
@@ -40,6 +49,18 @@ def _refused(kind: Kind, variant: type[Spec], raw: Any, error: Exception, addres
         return _problems(kind, variant, raw, error, address)
     # numbers that no JSON has, such as a signalling NaN; the error's own text may repeat the value
     return (Problem("invalid-value", "this body holds a value that is not JSON", address),)
+
+
+def _typo(kind: Kind, raw: Any) -> str | None:
+    """Return the key that stands in the discriminator's place: one that no variant has, with a variant's name as its value."""
+    key = kind.discriminator
+    if key is None or not isinstance(raw, dict) or key in raw:
+        return None
+    for one, value in raw.items():
+        variant = kind.variants.get(value) if isinstance(value, str) else None
+        if isinstance(one, str) and variant is not None and one not in fields_of(variant):
+            return one
+    return None
 
 
 def _likely(kind: Kind, raw: Any, address: Address) -> tuple[Problem, ...]:
@@ -99,7 +120,7 @@ def _variant(kind: Kind, raw: Any) -> type[Spec] | Problem:
         f"there is no {kind.name} of this `{key}`; expected one of {expected}",
         path=(key,),
         expected=expected,
-        hint=near(value, kind.variants),
+        hint=meant_by(key, value) or near(value, kind.variants),
     )
 
 
@@ -113,7 +134,22 @@ def _problems(
     }
     if len(unknown) == len(details):
         # rules about several fields run only once each field is right: a misspelt one should not hide them
-        rest = {key: value for key, value in raw.items() if key not in unknown}
+        rest, meant = _corrected(variant, raw, unknown)
         again = parse(kind, rest, Address(*address.split("/")))
-        problems += again if isinstance(again, tuple) else ()
+        if isinstance(again, tuple):
+            # a misspelt field is one problem, whatever stands in it; and the field that was meant is not missing
+            problems += [one for one in again if one.path[:1] not in {(name,) for name in meant}]
     return tuple(dict.fromkeys(problems))
+
+
+def _corrected(variant: type[Spec], raw: dict[str, Any], unknown: Set[Any]) -> tuple[dict[str, Any], set[str]]:
+    """Return the body with misspelt fields under the names that were meant, and these names."""
+    known = fields_of(variant)
+    rest = {key: value for key, value in raw.items() if key not in unknown}
+    meant: set[str] = set()
+    for key in raw:
+        name = nearest(key, known) if key in unknown and isinstance(key, str) else None
+        if name is not None and name not in rest:
+            rest[name] = raw[key]
+            meant.add(name)
+    return rest, meant

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Required, TypedDict, cast
 
 from reconciler.codes import Code
 from reconciler.errors import Problem
+from reconciler.kinds.foreign import meant_by
 from reconciler.kinds.nearest import near
-from reconciler.kinds.schema import Shape, Spot, fields_of, locate, shown
+from reconciler.kinds.schema import Spot, fields_of, locate, shown
 from reconciler.model.body import get
 from reconciler.model.secret_text import MASK, secrets_in
 
@@ -113,10 +114,10 @@ def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot,
             "code": "unknown-field",
             "message": message,
             "expected": ", ".join(allowed),
-            "hint": _INSTEAD.get(name) or near(name, allowed),
+            "hint": _INSTEAD.get(name) or _inside(variant, detail["loc"], name) or near(name, allowed),
         }
     if kind in {"literal_error", "union_tag_invalid", "union_tag_not_found"}:
-        return _choice(kind, spot.shape, value)
+        return _choice(kind, spot, value)
     if kind in _RANGE and context:
         word, key = _RANGE[kind]
         return {
@@ -141,7 +142,8 @@ def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot,
     return {"code": code, "message": detail["msg"], "hint": context.get("hint")}
 
 
-def _choice(kind: str, shape: Shape | None, value: Any) -> _Words:
+def _choice(kind: str, spot: Spot, value: Any) -> _Words:
+    shape = spot.shape
     if shape is None or not (shape.members or shape.choices):
         return {"code": "invalid-choice", "message": "this is none of the allowed values"}
     expected = ", ".join(shape.members or shape.choices)
@@ -151,7 +153,7 @@ def _choice(kind: str, shape: Shape | None, value: Any) -> _Words:
             "code": "invalid-choice",
             "message": f"expected one of {expected}, found {'another text' if isinstance(value, str) else type_of(value)}",
             "expected": expected,
-            "hint": hint or _yes_no(value, shape.choices),
+            "hint": meant_by(_last(spot), value) or hint or _yes_no(value, shape.choices),
         }
     key = shape.tag if isinstance(shape.tag, str) else ""
     if kind == "union_tag_not_found":
@@ -206,6 +208,15 @@ def _number(text: str, public: bool) -> str | None:
         return f"YAML 1.2 reads `{text}` as text; write {total}" if public else "YAML 1.2 reads this as text"
     if re.fullmatch(r"[0-9]+(\.[0-9]+)? ?(ms|s|sec|m|min|h|d|k|kb|mb|gb|kib|mib|gib|b)", text.lower()):
         return "write the plain number; the unit is in the field's name or description"
+    return None
+
+
+def _inside(variant: type[BaseModel], loc: tuple[str | int, ...], name: str) -> str | None:
+    """Return the hint for a field that stands one level too high: it belongs into a map beside it."""
+    shape = locate(variant, loc[:-1]).shape
+    for sibling, inner in fields_of(shape.part).items() if shape is not None and shape.part is not None else ():
+        if inner.part is not None and name in fields_of(inner.part):
+            return f"it belongs into `{sibling}`: write `{sibling}: {{{name}: ...}}`"
     return None
 
 

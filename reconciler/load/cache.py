@@ -136,7 +136,9 @@ def read_pack(file: Path | None) -> Pack:
         return EMPTY
     length, check = int.from_bytes(whole[len(MAGIC) : _LEAD - 4], "little"), whole[_LEAD - 4 : _LEAD]
     index = whole[_LEAD : _LEAD + length]
-    if bytes(whole[: len(MAGIC)]) != MAGIC or crc32(index) != int.from_bytes(check, "little"):
+    # a file that was cut short may have a check of no bytes, which is that of no index
+    is_whole = len(index) == length > 0 and bytes(whole[: len(MAGIC)]) == MAGIC
+    if not is_whole or crc32(index) != int.from_bytes(check, "little"):
         return EMPTY
     document = orjson.loads(index)
     return Pack(_Extracts(whole, _LEAD + length, document["extracts"]), document["rulings"])

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.accept import BodyText, written
+from reconciler.kinds.foreign import foreign_document, is_hcl
 from reconciler.kinds.nearest import near
 from reconciler.kinds.table import BY_PLURAL
 from reconciler.kinds.wording import shown_key, type_of
@@ -25,6 +26,8 @@ from reconciler.model.address import NAME_RULE, Address, is_name
 
 ELSEWHERE = ("access_tests",)
 """May stand in a manifest, and is read by another command."""
+OWN_KEYS = "x-"
+"""How keys begin that hold what anchors name, and nothing for us."""
 KEYS = ("version", "tenant", "tenants", *BY_PLURAL, *LISTS, *ELSEWHERE)
 NOWHERE = Place("")
 Alike: TypeAlias = Mapping[tuple[str, str], BodyText | None]
@@ -62,14 +65,18 @@ class Collector:
         """Take one document, and return its tenants."""
         value = document.value
         if not isinstance(value, dict):
+            hint = "a manifest begins with `version: 1`"
+            if isinstance(value, str) and is_hcl(value):
+                hint = "this is written in Terraform's language; a manifest is YAML, and begins with `version: 1`"
             self._report(
-                source,
-                document,
-                Problem(
-                    "wrong-type", f"expected a map, found {type_of(value)}", hint="a manifest begins with `version: 1`"
-                ),
-                (),
+                source, document, Problem("wrong-type", f"expected a map, found {type_of(value)}", hint=hint), ()
             )
+            return []
+        foreign = foreign_document(value) if "version" not in value or "tenant" not in value else None
+        if foreign is not None:
+            key, what, hint = foreign
+            message = f"unknown field `{key}`: this is {what}, and no manifest"
+            self._report(source, document, Problem("unknown-field", message, hint=hint, on_key=True), (key,))
             return []
         if "version" not in value:
             self._report(
@@ -78,7 +85,7 @@ class Collector:
         elif value["version"] != 1 or isinstance(value["version"], bool):
             self._report(source, document, Problem("unknown-version", "expected `version: 1`"), ("version",))
         for key in value:
-            if key not in KEYS:
+            if key not in KEYS and not key.startswith(OWN_KEYS):
                 self._report(
                     source,
                     document,

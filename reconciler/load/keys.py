@@ -7,6 +7,7 @@ from sys import intern
 from typing import Any
 
 from reconciler.errors import Place
+from reconciler.kinds.foreign import template_hint
 from reconciler.load.excerpt import printable
 from reconciler.load.faults import MAX_PROBLEMS, Faults
 from reconciler.load.scalars import ScalarRefused, plain, tagged
@@ -68,7 +69,10 @@ class Keys(Faults):
     def take(self, key: str, event: Any, container: dict[str, Any], marks: list[Any]) -> str:
         """Note a key that is not an ordinary one."""
         if key is UNUSABLE:
-            self.add("complex-key", "a key must be a text", event.start_mark, hint="write 'key: value'")
+            lines = self.text.splitlines()
+            line = lines[event.start_mark.line] if event.start_mark.line < len(lines) else ""
+            hint = template_hint(line) or "write 'key: value'"
+            self.add("complex-key", "a key must be a text", event.start_mark, hint=hint)
         if key not in container:
             marks.append(event.start_mark)
         elif key is not UNUSABLE:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from reconciler.errors import Path, Problem
+from reconciler.kinds.foreign import variable_hint
 from reconciler.kinds.wording import shown_key
 
 _TOKEN = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)\}?")
@@ -92,7 +93,7 @@ class Substitution:
                     "variable-syntax",
                     "only ${tenant} and ${var.NAME} are replaced",
                     path=path,
-                    hint="write `$${` for a literal `${`",
+                    hint=variable_hint(name) or "write `$${` for a literal `${`",
                 )
             )
         else:

@@ -16,6 +16,8 @@ CONFLICT = re.compile(rb"^<{7}(?: |\r?$)", re.MULTILINE)
 # What libyaml calls control characters.
 STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
+BARE = re.compile(r"""(?<!["'$\w])\$\{[^"'}]{0,80}\}?$""")
+BARE_NAME = re.compile(r"\$\{(?:tenant|var\.[A-Za-z0-9_-]{1,63})\}")
 MAX_DEPTH = 64
 DEEP = "exceeded maximum nesting depth"  # newer releases of libyaml bound it themselves, as they scan ahead
 
@@ -114,6 +116,16 @@ def syntax_problem(error: MarkedYAMLError, data: bytes, file: str) -> Problem:
     opened: Any = error.context_mark
     if opened is not None and said.startswith("could not find expected ':'"):
         place = Place(file, opened.line + 1, opened.column + 1)  # libyaml notices it only in the next line
+    elif (bare := BARE.search(line[: mark.column + 1])) and "is not closed" in message:
+        name = BARE_NAME.match(line[bare.start() :])
+        text = name[0] if name else "${...}"
+        place = Place(file, mark.line + 1, bare.start() + 1)
+        return Problem(
+            "yaml-syntax",
+            "`${...}` inside of `{ }` or `[ ]` needs quotes: YAML reads its brace as a map",
+            place=place,
+            hint=f'write "{text}"' if name else QUOTE,
+        )
     elif opened is not None and "is not closed" in message:
         start = Place(file, opened.line + 1, opened.column + 1)
         if mark.line >= len(lines) or (mark.line == len(lines) - 1 and not line[mark.column :].strip()):

@@ -36,6 +36,9 @@ def drift_text(drift: Drift, style: Style) -> Iterator[str]:
         yield ""
     yield "Drift: " + ", ".join(f"{count} {op}" for op, count in drift.totals().items()) + " outside."
     yield from left_out_lines(selection_document(drift))
+    created = next((finding for finding in drift.findings if finding.op == "created"), None)
+    if created is not None:
+        yield f"next: `reconciler adopt {visible(str(created.address))}` takes over what was created outside"
     yield "next: `reconciler plan` shows what an apply would do about it"
 
 

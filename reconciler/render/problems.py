@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from reconciler.diff.visible import visible
 from reconciler.errors import Problem
+from reconciler.load.fixes import fix_of
 from reconciler.model.secret_text import masked
 from reconciler.render.style import Style
 from reconciler.render.width import LEAST, cells, cut, cut_end
@@ -81,6 +82,14 @@ def problems_text(problems: Iterable[Problem], style: Style, warnings: Iterable[
     return "\n\n".join("\n".join(style.lines(text)) for text in texts)
 
 
+def problems_counted(problems: Sequence[Problem]) -> str:
+    """Return how many problems there are in how many files; nothing for a single one, or where none is in a file."""
+    files = {problem.place.file for problem in problems if problem.place}
+    if len(problems) < 2 or not files:
+        return ""
+    return f"{len(problems)} problems in {len(files)} file{'' if len(files) == 1 else 's'}."
+
+
 def problem_json(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON."""
     problem, place = _safe(problem), problem.place
@@ -94,6 +103,7 @@ def problem_json(problem: Problem) -> dict[str, Any]:
         "path": list(problem.path),
         "expected": problem.expected,
         "hint": problem.hint,
+        **({"fix": fix} if (fix := fix_of(problem)) is not None else {}),
         "excerpt": problem.excerpt,
         "related": [
             {"what": what, "file": where.file, "line": where.line, "column": where.column}

@@ -13,6 +13,7 @@ import msgspec
 from reconciler.kinds.access_test import Tests
 from reconciler.kinds.table import KINDS
 from reconciler.lint.rule import RuleFile
+from reconciler.load.collect import OWN_KEYS
 from reconciler.load.project_file import ProjectFile
 from reconciler.load.serve_file import ServeFile
 from reconciler.model.address import BARE_NAME
@@ -160,6 +161,7 @@ def _manifest(name: str, description: str, kinds: Mapping[str, Kind], mode: Mode
             **_lists(parts, bare_name),
             **parts.part(Tests, PLAIN)["properties"],
         },
+        "patternProperties": {f"^{OWN_KEYS}": {"description": "For anchors that are used elsewhere in this document."}},
         "if": {"required": ["tenants"]},
         "then": {"properties": {"tenant": False}},
         "additionalProperties": False,

@@ -111,6 +111,8 @@ def _translate(error: DBAPIError, database: Database) -> Exception:
         return LockNotHad()
     if state in {"40001", "40P01", "23505"}:
         return Contended()
+    if state == "42501" and (denied := _denied(original, error.statement, database)) is not None:
+        return denied
     if state is not None and state in _REASONS:
         code, what, hint = _REASONS[state]
         return DatabaseFailed(f"{database.display}: {what}", code=code, hint=hint)
@@ -127,10 +129,54 @@ def _translate(error: DBAPIError, database: Database) -> Exception:
             Problem(
                 "database-unreachable",
                 f"can't connect to {database.display}: {reason}",
-                hint="check the URL, the network and the server; --database and RECONCILER_DATABASE_URL override the project's",
+                hint=_connect_hint(reason),
             )
         )
     return DatabaseFailed(f"{database.display}: the database refused a statement (SQLSTATE {state})")
+
+
+_DENIED = re.compile(r"permission denied for (table|schema|sequence|function|database|view) ([\w.]+)")
+_GRANTS = {"schema": "USAGE", "sequence": "USAGE", "function": "EXECUTE", "database": "CREATE"}
+
+
+def _denied(original: BaseException | None, statement: str | None, database: Database) -> DatabaseFailed | None:
+    """Return the error for a permission that the server names; its message holds names and no values."""
+    found = _DENIED.search(str(original))
+    if found is None:
+        return None
+    what, name = found.groups()
+    word = re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)\b", statement or "", re.IGNORECASE)
+    right = _GRANTS.get(what) or (word[1].upper() if word else "SELECT, INSERT, UPDATE, DELETE")
+    role = (database.url.username if database.url is not None else None) or "ROLE"
+    on = name if what in {"table", "view"} else f"{what} {name}"
+    return DatabaseFailed(
+        f"{database.display}: this role lacks a permission that is needed: {right} on the {what} {name}",
+        code="database-permission",
+        hint=f"GRANT {right} ON {on} TO {role}; `plan` reads, `apply` writes, `db upgrade` creates tables",
+    )
+
+
+_CONNECT_HINTS = (
+    (re.compile(r'database "([^"]*)" does not exist'), "create it first, e.g. `createdb {0}`, or correct the URL"),
+    (
+        re.compile(r'role "([^"]*)" does not exist'),
+        "create it first, e.g. `createuser {0}`, or name another user in the URL",
+    ),
+    (
+        re.compile("password authentication failed|no password supplied"),
+        "check the user, and the password in PGPASSFILE or RECONCILER_DATABASE_URL",
+    ),
+    (re.compile("no pg_hba.conf entry"), "the server admits this user, host and database in pg_hba.conf"),
+)
+"""What a server says that was reached, and what to do: it is not the network."""
+_UNREACHED = "check the URL, the network and the server; --database and RECONCILER_DATABASE_URL override the project's"
+
+
+def _connect_hint(reason: str) -> str:
+    for pattern, hint in _CONNECT_HINTS:
+        if found := pattern.search(reason):
+            return hint.format(*found.groups())
+    return _UNREACHED
 
 
 _NOT_OPENED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import time
@@ -83,6 +84,10 @@ class Database(Struct, frozen=True):
     def without_folder(self) -> ReconcilerError:
         """Return the error for a file whose folder is missing: a misspelt path would otherwise begin a new database."""
         folder = self.path.parent if self.path is not None else Path()
+        above = next((one for one in folder.parents if one.exists()), Path())
+        if not os.access(above, os.W_OK | os.X_OK):
+            message = f"{self.display} can't be used: Permission denied ({above})"
+            return ReconcilerError(message, code="database-unreachable", hint="name a folder that can be written to")
         return ReconcilerError(
             f"{self.display} can't be used: there is no folder {folder}",
             code="database-unreachable",

@@ -185,3 +185,19 @@ def test_the_store_in_the_environment_counts_from_the_project_too(run: Run, base
     for command in (["evidence", "list"], ["list"], ["status"], ["show", "acme/limit/month"]):
         text = reconciler(*command, cwd=folder / "deep", env=env).text
         assert "deep" not in text, command
+
+
+def test_init_in_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in ("file/sub", "/proc/none"):
+        ran = reconciler("init", folder, cwd=tmp_path).ok(1)
+        assert "can't make the folder" in ran.err
+        assert "[file-not-written]" in ran.err
+
+
+def test_drift_says_how_to_take_over_what_was_created_outside(run: Run, base: Path, db: Db) -> None:
+    run("apply", ".", "--auto-approve").ok()
+    db.sql("UPDATE resources SET name = 'other' WHERE name = 'month'")
+    out = run("drift").ok(2).out
+    if "was created outside" in out:
+        assert "reconciler adopt acme/limit/other" in out
