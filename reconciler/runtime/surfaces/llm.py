@@ -13,7 +13,6 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from reconciler import strict_json
-from reconciler.access.judge import Caller
 from reconciler.access.target import Target
 from reconciler.runtime.llm.calls import ModelCalls
 from reconciler.runtime.llm.errors import WireError, event_of, of_wrong
@@ -46,22 +45,24 @@ class ModelsOverHttp:
             await WireResponse(error, endpoint.format, {"allow": "POST"})(scope, receive, send)
             return
         try:
-            request = await _request(endpoint, scope, receive)
-            await self._answered(scope["who"], request, scope, receive, send)
+            # named nowhere here: an open stream would keep a request that its call has dropped
+            await self._answered([await _request(endpoint, scope, receive)], scope, receive, send)
         except Refused as refused:
             await WireResponse(of_wrong(refused.wrong), endpoint.format)(scope, receive, send)
         except Refusal as refusal:
             await WireResponse(of_refusal(refusal), endpoint.format)(scope, receive, send)
 
-    async def _answered(self, who: Caller, request: ModelRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer of a call, which ends when the agent goes away. Raises Refusal, ClientDisconnect."""
-        format_, run = request.endpoint.format, _run(scope)
+    async def _answered(self, taken: list[ModelRequest], scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer of a call, which ends when the agent goes away. Raises Refusal, ClientDisconnect.
+
+        ``taken`` holds the request, and nothing once it is handed on.
+        """
+        format_, run = taken[0].endpoint.format, _run(scope)
         task = asyncio.current_task()
         assert task is not None
         left = _Left(task, receive)
         try:
-            answered = await self._calls.call(who, request, run)
-            del request
+            answered = await self._calls.call(scope["who"], taken.pop(), run)
             if isinstance(answered, Whole):
                 await _send_whole(answered, format_, send)
             else:

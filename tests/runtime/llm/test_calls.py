@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from reconciler.runtime.llm.request import ENDPOINTS, ModelRequest
 from reconciler.runtime.llm.running import Whole
 from reconciler.runtime.llm.streams import Streaming
 from reconciler.runtime.results import Refusal
+from reconciler.runtime.surfaces.llm import ModelsOverHttp
 from tests.conftest import Db
 from tests.runtime.llm.upstream import chat_stream, chat_whole
 from tests.runtime.worlds import BOT, World, in_world
@@ -317,6 +319,28 @@ def test_an_open_stream_keeps_nothing_of_its_request(db: Db, folder: Path) -> No
         assert running.record.current is not None
         assert running.record.current.candidate.outgoing.body == b""
         await text_of(answer)
+
+    run(db, folder, answering, work)
+
+
+def test_no_surface_keeps_the_request_of_an_open_stream(db: Db, folder: Path) -> None:
+    async def work(world: World, calls: ModelCalls, providers: Providers) -> None:
+        raw = json.dumps({"model": "fast", "messages": [], "stream": True, "user": "x" * 200_000}).encode()
+        before, counts, messages = sys.getrefcount(raw), list[int](), [raw]
+
+        async def receive() -> Any:
+            if not messages:
+                await asyncio.sleep(30)
+            return {"type": "http.request", "body": messages.pop()}
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                counts.append(sys.getrefcount(raw))
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [], "who": BOT}
+        await ModelsOverHttp(calls)(scope, receive, send)
+        assert counts
+        assert max(counts) <= before
 
     run(db, folder, answering, work)
 
