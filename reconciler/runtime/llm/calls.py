@@ -31,6 +31,7 @@ from reconciler.runtime.llm.records import Record
 from reconciler.runtime.llm.request import ModelRequest
 from reconciler.runtime.llm.running import Answered, RunningCall
 from reconciler.runtime.mediator import Mediator, Refusal
+from reconciler.runtime.results import Ended
 from reconciler.runtime.source import InForce
 from reconciler.runtime.threads import aside
 from reconciler.runtime.tracing_model import Operation
@@ -155,6 +156,12 @@ class ModelCalls:
                 one = try_of(record, request, candidate, 1, policy_of(decided.target).seconds)
                 record.intent = record.intent._replace(hold=one.hold)
                 answer = await self._mediator.ledger.admit(record.intent)
+            except asyncio.CancelledError:
+                if record.intent.id in self._mediator.ledger.open:  # it was written, and nobody goes on with it
+                    record.begin(one)
+                    record.end_try(None, is_free=True)
+                    record.settle(Ended("failure", "cancelled"))
+                raise
             except Unavailable:
                 raise Refusal("unavailable", retry_after=1) from None
             except Blocked as blocked:

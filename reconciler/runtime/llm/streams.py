@@ -70,6 +70,12 @@ class Streaming:
         bound = open_.candidate.bound if open_ is not None else None
         return received(bound, reader.begun, reader.received) if reader.counts and bound is not None else None
 
+    async def abandon(self) -> None:
+        """Settle a stream of which nobody reads; one that was read to some end is settled already."""
+        self._reply.close()
+        self._end(None, Ended("failure", "cancelled"))
+        await self._call.release()
+
     def _end(self, usage: Any, ended: Ended) -> None:
         self._call.record.end_try(usage, code=ended.code)
         self._call.settle(ended)

@@ -122,8 +122,8 @@ async def _send_whole(answer: Whole, format_: Format, send: Send) -> None:
 async def _send_stream(answer: Streaming, format_: Format, scope: Scope, send: Send) -> None:
     """Send a stream. One that fails ends without its end, so that no agent takes it for whole."""
     headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-    await send(_head(200, headers, answer.evidence_id, format_))
     try:
+        await send(_head(200, headers, answer.evidence_id, format_))
         async with contextlib.aclosing(answer.pieces()) as pieces:
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -135,6 +135,8 @@ async def _send_stream(answer: Streaming, format_: Format, scope: Scope, send: S
         body = event_of(of_refusal(refusal), format_)
         await send({"type": "http.response.body", "body": body, "more_body": True})
         return
+    finally:
+        await answer.abandon()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -309,6 +309,28 @@ def test_an_agent_that_goes_away_closes_the_provider_and_is_settled(db: Db, fold
     run(db, folder, lambda body: Told([*chat_stream(body)[:2], 30.0]), work)
 
 
+def test_a_stream_that_nobody_reads_is_settled(db: Db, folder: Path) -> None:
+    async def work(world: World, calls: ModelCalls, providers: Providers) -> None:
+        messages: list[Any] = [{"type": "http.request", "body": ask().raw}]
+
+        async def receive() -> Any:
+            if not messages:
+                await asyncio.sleep(30)
+            return messages.pop()
+
+        async def send(message: Any) -> None:
+            raise OSError
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [], "who": BOT}
+        with pytest.raises(OSError):
+            await ModelsOverHttp(calls)(scope, receive, send)
+        assert providers.replies[0].closed
+        assert [*world.mediator.underway] == []
+        assert (await world.evidence())[0]["outcome"] == "failure"
+
+    run(db, folder, answering, work)
+
+
 def test_an_open_stream_keeps_nothing_of_its_request(db: Db, folder: Path) -> None:
     async def work(world: World, calls: ModelCalls, providers: Providers) -> None:
         answer = await calls.call(BOT, ask(user="x" * 200_000))
