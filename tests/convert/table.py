@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.convert.conversion import Converted
-from reconciler.convert.table import convert
+from reconciler.convert.table import FORMATS, convert
 from tests.conftest import ROOT
 from tests.convert.samples import DATA, SAMPLES
 
@@ -67,9 +67,21 @@ def real_table(folder: Path) -> str:
     return "\n".join([HEAD, *rows])
 
 
+def restrictions_table() -> str:
+    """One row per field that limits something, by format."""
+    rows = ["| format | field | what it limits | here |", "|---|---|---|---|"]
+    rows += [
+        f"| {name} | `{one.path}` | {one.limits} | {one.becomes or 'switched off, or left out'} |"
+        for name, format in FORMATS.items()
+        for one in format.restrictions
+    ]
+    return "\n".join(rows)
+
+
 def fresh() -> str:
     """The page with its tables as they are now."""
     text = _put(PAGE.read_text(), "samples", samples_table())
+    text = _put(text, "restrictions", restrictions_table())
     folder = foreign()
     return _put(text, "real", real_table(folder)) if folder else text
 

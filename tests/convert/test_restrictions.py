@@ -174,6 +174,11 @@ def test_a_tool_whose_limit_is_lost_is_left_out(tool: dict[str, Any], tmp_path: 
     assert found.report.splitlines()[1].strip().startswith(FIRST)
 
 
+def test_a_bound_that_is_not_valid_here_leaves_the_tool_out(tmp_path: Path) -> None:
+    tool = {"parameters": [{"name": "b", "type": "integer", "description": "d", "minValue": 5, "maxValue": 1}]}
+    assert [*made("toolbox", toolbox(tool), tmp_path).of("template")] == ["plain"]
+
+
 def judged(body: dict[str, Any]) -> Parameter:
     return Parameter.model_validate(body)
 
