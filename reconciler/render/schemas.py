@@ -119,6 +119,8 @@ def _project(kinds: Mapping[str, Kind]) -> Schema:
         sections[kind.plural] = {"description": told, "$ref": f"#/$defs/defaults_{kind.name}"}
     for kind in kinds.values():
         sections[kind.name] = {"description": f"The same as `{kind.plural}`.", **sections[kind.plural]}
+    environments = body["properties"]["environments"]  # `dev:` alone is an environment without settings of its own
+    environments["additionalProperties"] = alternatives([environments["additionalProperties"], NULL])
     body["properties"]["defaults"] |= {"properties": sections, "additionalProperties": False}
     return _document("project", "Settings of a project: reconciler.yaml, beside or above its manifests.", body, parts)
 

@@ -232,6 +232,7 @@ def test_a_whole_manifest_is_an_overlay_too(text: str) -> None:
 
 
 PROJECTS = [
+    "version: 1\nenvironments: {dev: , prod: {}}\ndefault_environment: dev",
     "version: 1",
     "version: 1\nproject: shop\ndefault_tenant: acme\ninclude: ['*.yaml', {path: more/*.yaml, optional: true}]",
     "version: 1\ndatabase: postgresql://user@host:5432/shop\nsecrets: {keys: ../keys}",
