@@ -343,7 +343,6 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["upstream-limited"], "the API answered that a limit of its own is used up"],
     Annotated[Literal["uri-too-long"], "the target of a request is longer than allowed"],
     Annotated[Literal["url-with-credentials"], "a URL holds a password"],
-    Annotated[Literal["usage-unreadable"], "a provider's report of its usage can't be read"],
     Annotated[Literal["variable-in-key"], "a key holds a variable"],
     Annotated[Literal["variable-not-scalar"], "a variable inside of a text is no text, number or boolean"],
     Annotated[Literal["variable-syntax"], "a variable's value holds a variable"],
