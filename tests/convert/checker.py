@@ -106,6 +106,12 @@ def pointed(root: Any, reference: str) -> Any:
     return root
 
 
+def resolved(root: Any, value: Any) -> Any:
+    while "$ref" in value:
+        value = pointed(root, value["$ref"])
+    return value
+
+
 def takes(body: dict[str, Any], kind: str = "template") -> Callable[[dict[str, Any]], bool]:
     """Return whether a template takes some arguments, as the runtime judges them."""
     spec = parse(KINDS[kind], body, Address("a", kind, "x"))
@@ -192,7 +198,8 @@ def credentials(connector: Any) -> set[str]:
 
 
 def _parameters(root: Any, item: Any, operation: Any, body: Any, place: Any) -> Iterator[Difference]:
-    merged = {(one["name"], one["in"]): one for one in (*item.get("parameters", []), *operation.get("parameters", []))}
+    listed = [resolved(root, one) for one in (*item.get("parameters", []), *operation.get("parameters", []))]
+    merged = {(one["name"], one["in"]): one for one in listed}
     schemes = root.get("components", {}).get("securitySchemes", {}).values()
     filled = {(one.get("in"), one.get("name")) for one in schemes}
     for index, ((name, where), one) in enumerate(merged.items()):
@@ -224,7 +231,7 @@ def snake(name: str) -> str:
 
 
 def _body(root: Any, operation: Any, body: Any, place: Any) -> Iterator[Difference]:
-    request = operation.get("requestBody")
+    request = resolved(root, operation["requestBody"]) if "requestBody" in operation else None
     if request is None:
         if "body" in body:
             yield Difference("a body that nobody asks for", place)
@@ -250,6 +257,8 @@ def _toolbox(documents: list[Any], bodies: Bodies) -> Iterator[Difference]:
         if connector is None:
             yield Difference("missing", ("sources", name))
             continue
+        if isinstance(source.get("queryParams"), str):  # a variable: a part of the connection string
+            source = {**source, "queryParams": {}}
         mode = (source.get("queryParams") or {}).get("sslmode")
         if mode is not None and connector.get("ssl") != mode and not is_off(connector) and mode != "require":
             yield Difference("another encryption", ("sources", name))
@@ -339,6 +348,48 @@ def _auth_headers(connector: Any) -> set[str]:
     return {"Authorization"} if auth.get("type") == "bearer" else {auth.get("header", "X-API-Key")} if auth else set()
 
 
+def registry_differences(document: Any, bodies: Bodies) -> Iterator[Difference]:
+    """Hold a server of the Docker registry against its connector."""
+    connector = of_kind(bodies, "connector").get(slug(document["name"]))
+    if connector is None:
+        yield Difference("missing", ())
+        return
+    run, config = document.get("run", {}), document.get("config", {})
+    if "remote" in document:
+        if (
+            connector["url"] != document["remote"]["url"]
+            and not connector["url"].endswith(".invalid")
+            and not is_off(connector)
+        ):
+            yield Difference("another address", ("remote", "url"))
+        return
+    if document["image"] not in connector["args"]:
+        yield Difference("another image", ("image",))
+    if run.get("disableNetwork") and "--network" not in connector["args"]:
+        yield Difference("the network", ("run", "disableNetwork"))
+    names = (
+        {one["env"] for one in config.get("secrets", ())}
+        | {one["name"] for one in config.get("env", ())}
+        | {*run.get("env", {})}
+    )
+    if not names <= {*connector.get("env", {})}:
+        yield Difference("a variable", ("config",))
+    if run.get("allowHosts") and not is_off(connector):
+        yield Difference("hosts", ("run", "allowHosts"))
+    for index, one in enumerate(run.get("command", ())):
+        if one not in connector["args"] and "{{" not in one:
+            yield Difference("an argument", ("run", "command", index))
+
+
+def in_maps(documents: list[Any]) -> dict[str, Any]:
+    """Return Toolbox's newer documents as the maps of its older form."""
+    root: dict[str, Any] = {"sources": {}, "tools": {}}
+    for one in documents:
+        if one.get("kind") in {"source", "tool"}:
+            root[f"{one['kind']}s"][one["name"]] = {**one, "parameters": one.get("parameters") or []}
+    return root
+
+
 # models
 
 
@@ -356,6 +407,9 @@ def _litellm(documents: list[Any], bodies: Bodies) -> Iterator[Difference]:
             for name, body in models.items()
             if plain in (*body.get("models", ()), *body.get("config", {}).get("deployments", {}).values())
         ]
+        wildcards = {one["litellm_params"]["model"].partition("/")[0] for one in root["model_list"] if "*" in str(one)}
+        if not found and params["model"].partition("/")[0] in wildcards | {"*"}:
+            found = [(name, body) for name, body in models.items() if not body.get("models")]
         if not found:
             yield Difference("missing", place)
             continue
