@@ -17,10 +17,10 @@ from .support import MINIMAL, address, body, spec
 
 PLURALS = {
     "integration": "integrations",
-    "route": "routes",
     "connector": "connectors",
     "datasource": "datasources",
     "template": "templates",
+    "route": "routes",
     "limit": "limits",
     "caller": "callers",
     "policy": "policies",
