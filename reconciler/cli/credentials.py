@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from msgspec.structs import replace
 
+from reconciler.cli.placed import with_places
 from reconciler.cli.signing import ring, signing_key
 from reconciler.cli.trail import writing_key
-from reconciler.cli.workspace import Workspace, actor, now, with_places
+from reconciler.cli.workspace import Workspace, actor, now
 from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Problem, ReconcilerError, in_order
 from reconciler.model.address import Address
 from reconciler.model.body import Body

@@ -19,28 +19,24 @@ from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.opening import open_project
+from reconciler.cli.placed import BEGINNINGS, FEW, with_places
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import require_known
 from reconciler.cli.terminal import wants_colour, width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.project import DEFAULT_PROJECT
 from reconciler.model.address import Address, is_name
-from reconciler.model.body import has
 from reconciler.model.configuration import Configuration
-from reconciler.model.plan import Action
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:
     from reconciler.load.closed import Judgement
     from reconciler.load.loaded import Loaded
     from reconciler.model.live import Live
-    from reconciler.model.plan import Change, Plan, Revision, Selection
+    from reconciler.model.plan import Plan, Revision, Selection
     from reconciler.secrets.keys import Keys
     from reconciler.store.url import Database
 
-FEW = 500
-"""New resources of a plan up to which the place of each of their fields is looked for: it costs 0.2 ms a resource."""
-_BEGINNINGS = frozenset({Action.CREATE, Action.REPLACE})
 DATABASE_VARIABLE = "RECONCILER_DATABASE_URL"
 ENVIRONMENT_VARIABLE = "RECONCILER_ENV"
 """Names the environment where --env does not."""
@@ -341,7 +337,7 @@ class Workspace:
                 plan = with_left_out(plan, loaded.configuration, live, setting, selection)
         # what is not changed was judged when it was; a plan of nothing costs nothing
         _require_served(loaded, loaded.judgement.unserved & {change.address.tenant for change in plan.changes})
-        few = plan.count(*_BEGINNINGS) < FEW
+        few = plan.count(*BEGINNINGS) < FEW
         placed = (with_places(c, loaded, few) if few or c.fields else c for c in plan.changes)
         return replace(plan, changes=tuple(placed))
 
@@ -382,21 +378,6 @@ def unmoved(configuration: Configuration) -> Mapping[str, str]:
     moved = {str(address) for move in configuration.moves for address in (move.old, move.new)}
     digests = configuration.digests
     return {name: digest for name, digest in digests.items() if name not in moved} if moved else digests
-
-
-def with_places(change: Change, loaded: Loaded, few: bool) -> Change:
-    """Return the change with the place of each field that changes.
-
-    ``few``: also with the places of all that an author wrote, where the change begins a resource.
-    """
-    if change.new is None or not (change.fields or (few and change.action in _BEGINNINGS)):
-        return change
-    if few and change.action in _BEGINNINGS:
-        body = change.after or {}
-        places = [(path, loaded.place_of(change.address, path)) for path in change.explicit if has(body, path)]
-        change = replace(change, sources=tuple((path, place) for path, place in places if place))
-    fields = (replace(field, source=loaded.place_of(change.address, field.path)) for field in change.fields)
-    return replace(change, fields=tuple(fields))
 
 
 def _parses(text: str) -> bool:
