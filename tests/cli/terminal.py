@@ -62,6 +62,11 @@ def at_terminal(
     return process.wait(60), seen.decode().replace("\r\n", "\n")
 
 
+def lasting(seen: str) -> str:
+    """Return what stays on the screen: without lines of progress, which a slow machine shows and which are written over."""
+    return re.sub(r"[^\n]*\r", "", seen)
+
+
 def screen(seen: str) -> list[str]:
     """The lines that a person sees in the end: what was written over is gone."""
     lines, line, at = [], "", 0

@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.diff.visible import GOES_ON
 from reconciler.render.width import cells
-from tests.cli.terminal import COLOUR, at_terminal
+from tests.cli.terminal import COLOUR, lasting
+from tests.cli.terminal import at_terminal as run_at_terminal
 from tests.conftest import reconciler
 
 MANIFEST = """\
@@ -32,6 +33,11 @@ WIDE = "日本語のとても長い説明文です。👍 und ein Wort é " * 3
 HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \u202eevil\u202c \u200b " + WIDE
 WIDTHS = [40, 80, 120, 200]
 ADDRESS = "acme/connector/a-connector-whose-name-is-as-long-as-names-may-be-in-this-house"
+
+
+def at_terminal(arguments: list[str], cwd: Path, width: int, **extra: str) -> tuple[int, str]:
+    code, seen = run_at_terminal(arguments, cwd, width, **extra)
+    return code, lasting(seen)
 
 
 @pytest.fixture(scope="module")
