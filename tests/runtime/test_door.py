@@ -83,6 +83,7 @@ def test_what_is_too_large_is_answered_as_that(db: Db, folder: Path) -> None:
             ((head(server), b"Content-Length: %d\r\n\r\n" % (MOST_BYTES + 1)), 413, "too-large"),
             ((head(server), b"Content-Length: 2000000\r\n\r\n", b" " * 2_000_000), 413, "too-large"),
             ((head(server), b"Content-Length: 99999999999999999999999\r\n\r\n"), 400, "request-malformed"),
+            ((head(server), chunked, *chunks(MOST_BYTES + 65536)), 413, "too-large"),
             ((head(server), chunked, *chunks(2 * MOST_BYTES)), 413, "too-large"),
             ((head(server, "/mcp"), chunked, *chunks(2 * MOST_BYTES)), 413, "too-large"),
             ((head(server), chunked, *[b"1\r\n \r\n" * 10_000] * 50), 413, "too-large"),

@@ -14,7 +14,7 @@ from reconciler.cli.secrets.place import SecretsPlace, place
 from reconciler.cli.serve import store_of
 from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, require_outside_of_git, ring
 from reconciler.cli.workspace import Options, Workspace
-from reconciler.errors import Problem, Refused, UsageError
+from reconciler.errors import Problem, ReconcilerError, Refused, UsageError
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.render.table import table
 from reconciler.secrets.keys import add_key, create_keys, promote_key, retire_key
@@ -160,9 +160,12 @@ def _require_unsealed(store: Database, key: str) -> str:
     """Return what was found out of calls that wait for an approval. Raises Refused while the key seals the values of one."""
     from reconciler.runtime.approvals import sealed_under
 
-    if store.path is not None and not store.path.exists():
+    try:
+        waiting = sealed_under(store, key)
+    except ReconcilerError as error:
+        if error.problems[0].code != "evidence-missing":
+            raise
         return f"; no runtime's store was looked at, where calls may wait for an approval (--store, {STORE_VARIABLE})"
-    waiting = sealed_under(store, key)
     if waiting:
         shown = ", ".join(waiting[:MOST_SHOWN]) + (", …" if len(waiting) > MOST_SHOWN else "")
         raise Refused(
