@@ -35,6 +35,13 @@ TOOLS = {"a": {"requires_approval": True, "risk": "high", "pin": PIN}}
 OPENAI = {"provider": "openai", "credential": "env://KEY", "models": ["m"]}
 DATA = {"type": "database", "connector": "c", "tables": ["a.b"], "classification": "restricted", "access_roles": ["x"]}
 MONTH = {"target": "tenant", "per": "month", "requests": 100}
+FAST = {"models": ["fast"], "deployments": [{"integration": "i", "model": "m"}]}
+NO_CARDS = {
+    "targets": {"names": ["route/*"]},
+    "phases": ["input", "output"],
+    "check": {"type": "pattern", "builtin": ["credit_card"]},
+    "action": "block",
+}
 QUERY = {"type": "sql", "datasource": "d", "sql": "SELECT 1", "max_rows": 10}
 ASKS = {"type": "sql", "datasource": "d", "sql": "SELECT :n", "parameters": {"n": {"type": "integer", "max": 5}}}
 
@@ -57,6 +64,9 @@ def pinned(description: str, more: Body | None = None) -> Body:
 
 
 CASES: list[tuple[str, Body, Body, set[str]]] = [
+    ("route", FAST, FAST | {"deployments": [{"integration": "i", "model": "other"}]}, {"route-changed"}),
+    ("guardrail", NO_CARDS, NO_CARDS | {"phases": ["input"]}, {"guardrail-removed"}),
+    ("guardrail", NO_CARDS | {"phases": ["input"]}, NO_CARDS, set()),
     ("connector", SQL, SQL | {"description": "x", "labels": {"a": "b"}}, set()),
     ("connector", SQL, SQL | {"dsn": "env://OTHER"}, {"credential-changed"}),
     ("connector", SQL, SQL | {"read_only": False}, {"read-only-removed"}),
@@ -270,8 +280,8 @@ def test_a_reference_that_follows_its_target_to_a_new_name_has_no_risk(kind: str
         after = body(kind, after)
         renamed = Change(Address("acme", kind, "x"), Action.UPDATE, before, after)
         assert risks_of(renamed, moves) == ()
-        # what a call goes through is judged by comparing access, and not by its name in a field
-        assert bool(risks_of(renamed)) == bool(moves and kind not in deciding())
+        # what a call goes through is judged by comparing access, and not by its name in a field; a route says more of its own
+        assert bool(risks_of(renamed)) == bool(moves and (kind not in deciding() or kind == "route"))
 
 
 def test_every_risk_can_be_found() -> None:
@@ -301,6 +311,8 @@ def test_whatever_somebody_wrote_into_a_row_is_judged(kind: str, value: Any) -> 
             "targets": {"names": ["*/x"]},
         },
         "plane": {"datasources": ["d"], "actions": {"query": "template/t"}},
+        "route": FAST,
+        "guardrail": NO_CARDS,
     }[kind]
     good = body(kind, wanted)
     for field in (*good, "tools", "base_url", "network_exceptions", "allowed_methods", "auth", "parameters"):
