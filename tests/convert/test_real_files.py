@@ -30,6 +30,7 @@ def test_every_real_file_converts_applies_and_plans_empty(tmp_path: Path, monkey
         monkeypatch.chdir(here)
         for arguments in (
             ["convert", format, str(path), "--out", "manifests"],
+            ["convert", format, str(path), "--check"],
             ["validate", "manifests"],
             ["apply", "manifests", "--auto-approve"],
             ["plan", "manifests", "--detailed-exitcode"],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.convert_check import plays
 from reconciler.convert.report import report_json
 from reconciler.convert.table import FORMATS, convert
 from tests.conftest import reconciler
@@ -41,6 +42,15 @@ def test_every_field_has_a_fate_and_every_field_left_out_is_told(name: str) -> N
         about = [f for f in one.ledger.findings if f.what in whats and path[: len(f.path)] == f.path]
         same = fate == "reference" and not about  # what several entries have in common is told once
         assert about or same, path
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_its_own_examples_and_made_up_ones_are_played(name: str) -> None:
+    (one,) = convert(SAMPLES[name], (str(DATA / name),), "acme")
+    found = [*plays(one)]
+    assert [play for play in found if play.is_own and play.is_refused] == []
+    callable_kinds = {"template", "integration"}
+    assert {play.address for play in found} >= {address for address in one.specs if address.kind in callable_kinds}
 
 
 def test_every_format_has_a_sample() -> None:
