@@ -39,6 +39,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("suite")
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "4"))
+"""How much slower than a quiet machine this one may be; laws wait for what never comes, and have less."""
 SHARED_POSTGRES = "TEST_POSTGRES_URL"
 """The variable with the URL of a PostgreSQL that whoever started these tests runs, for them to use."""
 

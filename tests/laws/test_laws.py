@@ -18,7 +18,7 @@ LAWS: dict[str, dict[str, Any]] = {f"{room}-{name}": law for room, laws in FILES
 
 @pytest.fixture(scope="module")
 def runner(postgres_server: str) -> Iterator[Runner]:
-    environment = command_environment({SHARED_POSTGRES: postgres_server})
+    environment = command_environment({SHARED_POSTGRES: postgres_server, "TEST_PATIENCE": "1"})
     one = Runner(ROOT, ("reconciler", "tests", "pyproject.toml"), environment, memory() or "/tmp")
     yield one
     one.close()

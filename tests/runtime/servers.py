@@ -19,13 +19,11 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.conftest import ROOT, Db, command_environment
+from tests.conftest import PATIENCE, ROOT, Db, command_environment
 from tests.runtime.worlds import WORLD, apply
 from tests.store.support import cli_on
 
 OPERATOR = "operators-token"
-PATIENCE = 4.0
-"""How much slower than a quiet machine this one may be."""
 
 
 def free_port() -> int:

@@ -15,14 +15,14 @@ import pytest
 
 from reconciler.runtime.connections import place_of
 from reconciler.runtime.door import MAX_HEAD_BYTES, MAX_HEADERS, MAX_LINE_BYTES, MOST_BYTES
-from tests.conftest import Db
+from tests.conftest import PATIENCE, Db
 from tests.runtime.servers import Served, served
 
 HOST = b"Host: localhost\r\n"
 
 
 def connect(server: Served) -> socket.socket:
-    found = socket.create_connection(("127.0.0.1", int(server.agents.rpartition(":")[2])), timeout=20)
+    found = socket.create_connection(("127.0.0.1", int(server.agents.rpartition(":")[2])), timeout=5 * PATIENCE)
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.apply.processes import Running, limits, until_locked
-from tests.conftest import Db, command_environment, new_postgres_database
+from tests.conftest import PATIENCE, Db, command_environment, new_postgres_database
 
 LEASE = {"RECONCILER_LOCK_LEASE": "2"}
 APPLY = ("apply", "--auto-approve")
@@ -87,7 +87,7 @@ def test_stopped_inside_of_a_copy(pg: Db, folder: Path, stopped_in_a_copy: subpr
     assert stopped_in_a_copy.stdout is not None
     assert any("stops" in line for line in stopped_in_a_copy.stdout)
     (folder / "acme.yaml").write_text(limits(a=3))
-    second = Running(pg.url, folder, *APPLY, **LEASE).end().ok()
+    second = Running(pg.url, folder, *APPLY, **LEASE).end(15 * PATIENCE).ok()
     assert "Waiting for the lock, held by reconciler" in second.err
     os.kill(stopped_in_a_copy.pid, signal.SIGCONT)
     _, err = stopped_in_a_copy.communicate(timeout=30)
