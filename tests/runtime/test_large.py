@@ -61,7 +61,7 @@ def test_a_large_answer_is_judged_aside(db: Db, folder: Path, where: Any, count:
 
 @pytest.mark.parametrize(("length", "on_loop"), [(10, True), (2 * LARGE, False)])
 def test_large_values_are_judged_aside(db: Db, folder: Path, where: Any, length: int, on_loop: bool) -> None:
-    bound, hashed = where(mediator, "_bound"), where(gate, "hashable")
+    bound, hashed = where(mediator, "bound_of"), where(gate, "hashable")
 
     async def work(world: World) -> None:
         await world.mediator.access(BOT, TOP, {"region": "x" * length})
