@@ -161,8 +161,6 @@ class Workspace:
                 code="project-name-missing",
                 hint="add `project: NAME` to reconciler.yaml, or set RECONCILER_PROJECT",
             )
-        if found.lacks_folder:
-            raise found.without_folder()
         bounded = replace(found, keys=self._keys(), bounds=bounds_of_environment())
         return bounded.from_now() if self._ends else bounded
 

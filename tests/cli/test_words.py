@@ -165,10 +165,10 @@ def test_a_database_in_the_environment_counts_from_the_project(tmp_path: Path) -
 
 def test_no_folder_is_made_by_surprise(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(BASE)
-    for command in (["plan", "."], ["apply", ".", "--auto-approve"]):
-        ran = reconciler(*command, "--database", "sqlite:///typo/live.db", cwd=tmp_path).ok(1)
-        assert "there is no folder" in ran.err
-        assert "mkdir -p" in ran.err
+    assert "(new and empty)" in reconciler("plan", ".", "--database", "sqlite:///typo/live.db", cwd=tmp_path).ok().out
+    ran = reconciler("apply", ".", "--auto-approve", "--database", "sqlite:///typo/live.db", cwd=tmp_path).ok(1)
+    assert "there is no folder" in ran.err
+    assert "mkdir -p" in ran.err
     ran = reconciler("plan", ".", "--out", "typo/x.plan", cwd=tmp_path).ok(1)
     assert "there is no folder typo" in ran.err
     reconciler("plan", ".", cwd=tmp_path).ok()
