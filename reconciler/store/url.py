@@ -65,25 +65,18 @@ class Database(Struct, frozen=True):
         except OSError:
             return False
 
-    @property
-    def lacks_folder(self) -> bool:
-        """Whether its file has no folder to lie in; a folder of our own, `.reconciler`, is made for it."""
-        if self.path is None or self.path.parent.is_dir():
-            return False
-        folder = self.path.parent
-        return folder.name != OWN_FOLDER or not folder.parent.is_dir()
-
     def make_folder(self) -> None:
         """Make `.reconciler` where the file is to lie in it. Raises ReconcilerError for any other folder, OSError."""
-        if self.lacks_folder:
-            raise self.without_folder()
-        if self.path is not None and not self.path.parent.is_dir():
-            self.path.parent.mkdir(exist_ok=True)
-            (self.path.parent / ".gitignore").write_text("*\n")
+        if self.path is None or self.path.parent.is_dir():
+            return
+        folder = self.path.parent
+        if folder.name != OWN_FOLDER or not folder.parent.is_dir():
+            raise self._without(folder)
+        folder.mkdir(exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
 
-    def without_folder(self) -> ReconcilerError:
+    def _without(self, folder: Path) -> ReconcilerError:
         """Return the error for a file whose folder is missing: a misspelt path would otherwise begin a new database."""
-        folder = self.path.parent if self.path is not None else Path()
         above = next((one for one in folder.parents if one.exists()), Path())
         if not os.access(above, os.W_OK | os.X_OK):
             message = f"{self.display} can't be used: Permission denied ({above})"
