@@ -32,6 +32,7 @@ from tests.conftest import Db
 from tests.runtime.llm import upstream as answers
 from tests.runtime.servers import free_port, settings, start
 from tests.runtime.worlds import apply
+from tests.serving import serving_in_thread
 from tests.store.support import cli_on
 
 CUT, LEAVES, REFUSES, FAILS, IGNORED = 0.28, 0.1, 0.08, 0.05, 0.04
@@ -167,33 +168,11 @@ class Provider:
 
 @contextmanager
 def provider(seed: int) -> Iterator[Provider]:
-    made, ready, loop = Provider(seed), threading.Event(), asyncio.new_event_loop()
-
-    async def begin() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_post("/{path:.*}", made.handle)
-        app.router.add_get("/{path:.*}", made.check)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        made.port = runner.addresses[0][1]
-        return runner
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        runner = loop.run_until_complete(begin())
-        ready.set()
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
+    made, app = Provider(seed), web.Application()
+    app.router.add_post("/{path:.*}", made.handle)
+    app.router.add_get("/{path:.*}", made.check)
+    with serving_in_thread(app) as made.port:
         yield made
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
 
 
 def world(port: int) -> dict[str, Any]:

@@ -56,7 +56,6 @@ def test_no_command_fails_at_a_row_of_history(tmp_path: Path, folder: Path) -> N
     """Each column, each sort of garbage: `db verify` gives a verdict, and commands that read history a clear error."""
     whole = tmp_path / "whole.db"
     applied(cli_on(f"sqlite:///{whole}", folder), folder, 1, 2)  # type: ignore[arg-type]
-    whole.with_name("whole.db").chmod(0o600)
     columns = [row[1] for row in Db(f"sqlite:///{whole}").sql("PRAGMA table_info(changes)")]
     tried = 0
     for column in columns:

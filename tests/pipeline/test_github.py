@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import orjson
 import pytest
 
 from tests.conftest import BASE as BASE_LINES
-from tests.conftest import reconciler
+from tests.conftest import Db, reconciler
 from tests.pipeline.fake_api import FakeApi, serving
 from tests.pipeline.github_runner import GitHubRunner, Ran
 from tests.pipeline.repository import Repository, git, git_server
@@ -83,13 +82,7 @@ class Pipeline:
         return git(self.repository.work, "rev-parse", branch)
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.file)
-        try:
-            rows = connection.execute(statement).fetchall()
-            connection.commit()
-            return rows
-        finally:
-            connection.close()
+        return Db(f"sqlite:///{self.file}").sql(statement)
 
     def cost(self) -> str:
         return str(self.sql("SELECT json_extract(spec, '$.cost_usd') FROM resources WHERE kind = 'limit'")[0][0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import BASE as BASE_LINES
-from tests.conftest import reconciler
+from tests.conftest import Db, reconciler
 from tests.pipeline.fake_api import FakeApi, serving
 from tests.pipeline.gitlab_runner import TEMPLATE, GitLabRunner, Ran
 from tests.pipeline.repository import Repository, git, git_server
@@ -58,13 +57,7 @@ class Pipeline:
         return self.runner.run("reconciler-apply", "main", variables)
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.file)
-        try:
-            rows = connection.execute(statement).fetchall()
-            connection.commit()
-            return rows
-        finally:
-            connection.close()
+        return Db(f"sqlite:///{self.file}").sql(statement)
 
 
 @pytest.fixture

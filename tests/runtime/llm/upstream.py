@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from tests.serving import serving_in_thread
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 WORDS = ("Hello", " wide", " world")
@@ -251,34 +252,10 @@ class _Handlers:
 
 @contextmanager
 def upstream() -> Iterator[Upstream]:
-    made, ready = Upstream(), threading.Event()
-    loop = asyncio.new_event_loop()
-
-    async def start() -> web.AppRunner:
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/{path:.*}", _Handlers(made).handle)
-        runner = web.AppRunner(app, handler_cancellation=True)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        made.port = runner.addresses[0][1]
-        return runner
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        runner = loop.run_until_complete(start())
-        ready.set()
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
+    made, app = Upstream(), web.Application(client_max_size=64 * 2**20)
+    app.router.add_post("/{path:.*}", _Handlers(made).handle)
+    with serving_in_thread(app, handler_cancellation=True) as made.port:
         yield made
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
 
 
 def world(up: Upstream, **more: Any) -> dict[str, Any]:
