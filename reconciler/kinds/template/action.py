@@ -17,4 +17,7 @@ def action_of(body: Body) -> str:
     if not reads_only(body):
         return "write"
     said = body.get("action")
-    return said if isinstance(said, str) else TYPES[body["type"]].action
+    if isinstance(said, str):
+        return said
+    action = TYPES[body["type"]].action
+    return action if isinstance(action, str) else action(body)

@@ -19,15 +19,15 @@ class TemplateType(NamedTuple):
 
     ``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one, and its
     connector, whether it may run there at all: what `check` refuses may have come about since, by another project's apply or by
-    hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then. ``unfit`` yields, of some values of
-    a template's parameters, those that its connector can't take.
+    hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then: a word, or what tells it from the
+    body. ``unfit`` yields, of some values of a template's parameters, those that its connector can't take.
     """
 
     spec: type[Spec]
     check: Callable[[Resource, Lookup], Iterable[Problem]]
     fits: Callable[[Body, Body | None, Body], bool]
     reads: Callable[[Body], bool]
-    action: str
+    action: str | Callable[[Body], str]
     unfit: Unfitting = all_fit
 
 

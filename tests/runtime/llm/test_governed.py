@@ -128,7 +128,7 @@ def test_a_guardrail_blocks_what_is_sent(running: Running) -> None:
         running.openai.chat.completions.create(model="words", messages=card)
     assert caught.value.code == "content_blocked"
     assert len(running.up.seen) == before
-    assert "4111" not in str(running.server.evidence())
+    assert "4111 1111" not in str(running.server.evidence())
 
 
 @pytest.mark.parametrize("stream", [False, True])
