@@ -32,7 +32,7 @@ def guarded_session(
 
     What it raises for a refused address has a Failed behind it.
     """
-    guard = _Guard(exceptions, permits)
+    guard = Guard(exceptions, permits)
     dialler = aiohttp.TCPConnector(
         resolver=guard, use_dns_cache=False, limit=connections, socket_factory=guard.socket, force_close=False
     )
@@ -66,7 +66,7 @@ def as_it_is(url: str) -> URL:
     return URL(url, encoded=True)
 
 
-class _Guard(AbstractResolver):
+class Guard(AbstractResolver):
     """aiohttp's question for addresses, answered with those that were judged; nothing is remembered."""
 
     def __init__(self, exceptions: Exceptions, permits: Permits) -> None:
