@@ -37,6 +37,7 @@ from reconciler.runtime.results import Done as Done
 from reconciler.runtime.results import Ended, again, because, ended_by, evidence_code
 from reconciler.runtime.results import Refusal as Refusal
 from reconciler.runtime.source import InForce, Source, Stale
+from reconciler.runtime.standings import Standings
 from reconciler.runtime.threads import LARGE, aside, in_thread, to_its_end
 from reconciler.runtime.underway import Running, Underway
 from reconciler.runtime.uses import Uses
@@ -82,7 +83,7 @@ class Mediator:
         self.usages: Usages | None = None
         """None where nobody reads the store."""
         self.underway = Underway()
-        self.uses, self.breakers, self.incidents = Uses(), Breakers(), Incidents()
+        self.uses, self.breakers, self.incidents, self.standings = Uses(), Breakers(), Incidents(), Standings()
         self._hit = armed()
 
     async def require_ready(self) -> None:

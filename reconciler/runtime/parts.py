@@ -115,7 +115,8 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     gc.freeze()
     gc.enable()
     accesses = Accesses(setup)
-    tools = Tools(setup, source, pools, accesses, outbox, mediator.uses, mediator.breakers, mediator.incidents)
+    kept = (mediator.uses, mediator.breakers, mediator.incidents, mediator.standings)
+    tools = Tools(setup, source, pools, accesses, outbox, *kept)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
         yield Parts(source, ledger, pools, mediator, metrics, outbox, telemetry)

@@ -43,6 +43,7 @@ class Worker:
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
             job()
+            del job  # and what it was given, which may be large
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:

@@ -22,6 +22,7 @@ from reconciler.runtime.incidents import Incidents
 from reconciler.runtime.ledger import limit_marks, rollup, use_counts
 from reconciler.runtime.ledger.decisions import file_decisions
 from reconciler.runtime.ledger.digests import file_hours
+from reconciler.runtime.ledger.health_rows import failing_of
 from reconciler.runtime.limits import declared
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.mcp.servers import Servers
@@ -29,6 +30,7 @@ from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
 from reconciler.runtime.source import Source
+from reconciler.runtime.standings import Standings
 from reconciler.runtime.threads import in_thread
 from reconciler.runtime.uses import Uses
 from reconciler.store.filing import file
@@ -75,6 +77,7 @@ class Tools(NamedTuple):
     uses: Uses
     breakers: Breakers
     incidents: Incidents
+    standings: Standings
 
 
 async def close_idle(tools: Tools) -> None:
@@ -218,6 +221,18 @@ async def sweep_health(tools: Tools) -> None:
             trouble.occurs(type(error).__name__)
 
 
+async def read_standings(tools: Tools) -> None:
+    """Read what the sweep found to fail, whichever server made it."""
+    trouble, store = Trouble(log, "health was not read: %s"), tools.setup.databases.store
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            tools.standings.take(await in_thread(failing_of, store))
+            trouble.ends()
+        except Exception as error:
+            trouble.occurs(type(error).__name__)
+
+
 async def try_breakers(tools: Tools) -> None:
     """Try open breakers by checks of this server's own: no agent's call is an experiment."""
     breakers = tools.breakers
@@ -249,6 +264,7 @@ WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     tell_of_limits,
     keep_seen,
     sweep_health,
+    read_standings,
     try_breakers,
 )
 """Started by ``parts.assembled`` and cancelled at its end."""

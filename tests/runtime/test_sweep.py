@@ -13,7 +13,7 @@ from reconciler.access.snapshot import Snapshot, snapshot_of
 from reconciler.model.health import FAILING, HEALTHY, Check
 from reconciler.model.notification import HEALTH, Destination
 from reconciler.runtime.health import Sweep
-from reconciler.runtime.ledger.health_rows import health_of
+from reconciler.runtime.ledger.health_rows import failing_of, health_of
 from reconciler.runtime.ledger.leases import LeaseLost
 from reconciler.runtime.ledger.use_counts import Counts, add
 from reconciler.store.url import Database, parse_database
@@ -85,14 +85,16 @@ def test_a_state_turns_at_the_third_failure_with_one_event(db: Db, store: Databa
     async def work() -> None:
         sweep = Sweep(store, "one", Checks(WELL, AWAY, AWAY, AWAY, AWAY, WELL), HOOK)
         use(store, snapshot)
-        states, events = [], []
+        states, events, failing = [], [], []
         for _ in range(6):
             assert await sweep.once(snapshot) == 1
+            failing.append(("acme", uid_of(snapshot, "connector/warehouse")) in failing_of(store))
             states += [one.state for one in health_of(store).values()]
             events += db.sql("SELECT count(*) FROM outbox")[0]
             db.sql(LATER)
         assert states == [HEALTHY, HEALTHY, HEALTHY, FAILING, FAILING, HEALTHY]
         assert events == [0, 0, 0, 1, 1, 2]
+        assert failing == [False, False, False, True, True, False]
 
     asyncio.run(work())
 

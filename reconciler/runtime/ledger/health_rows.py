@@ -38,6 +38,13 @@ def health_in(connection: Connection) -> Mapping[Key, Standing]:
     return {(tenant, uid): Standing(*rest) for tenant, uid, *rest in found}
 
 
+def failing_of(store: Database) -> frozenset[Key]:
+    """Return what is failing, by tenant and uid. Raises what the store says."""
+    with opened(store) as connection:
+        found = connection.execute(text("SELECT tenant, uid FROM health WHERE state = :state"), {"state": FAILING})
+        return frozenset((tenant, uid) for tenant, uid in found)
+
+
 def record(
     store: Database,
     number: int,

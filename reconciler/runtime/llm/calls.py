@@ -18,14 +18,14 @@ from reconciler.access.target import Target
 from reconciler.model.target import Unfit
 from reconciler.runtime.call import Call
 from reconciler.runtime.guardrails.model_call import inspection_of
-from reconciler.runtime.ledger.entries import METERED, Refused, new_id
+from reconciler.runtime.ledger.entries import Refused, new_id
 from reconciler.runtime.ledger.ledger import Admitted, Unavailable
 from reconciler.runtime.limits import levels_of_call, levels_of_try
 from reconciler.runtime.llm.candidates import Candidate, Rules, candidates_of
 from reconciler.runtime.llm.choice import Cooldowns, Ranked, affinity_of, in_order, key_of, well
 from reconciler.runtime.llm.expected import Expected
 from reconciler.runtime.llm.inspection import Blocked, Inspection
-from reconciler.runtime.llm.policy import limit_refusal, policy_of, try_of
+from reconciler.runtime.llm.policy import leaves_others, limit_refusal, policy_of, try_of
 from reconciler.runtime.llm.prices import PriceBook
 from reconciler.runtime.llm.records import Record
 from reconciler.runtime.llm.request import ModelRequest
@@ -140,7 +140,9 @@ class ModelCalls:
 
     def _wait(self, way: Way) -> float:
         """Return for how many seconds a deployment is better left out."""
-        return max(self.cooldowns.left(key_of(way)), float(self._mediator.breakers.retry_after(way.target) or 0))
+        mediator = self._mediator
+        broken = float(mediator.breakers.retry_after(way.target) or 0)
+        return max(self.cooldowns.left(key_of(way)), broken, mediator.standings.wait(way.target))
 
     async def _admitted(
         self, decided: Decided, request: ModelRequest, candidates: list[Candidate], inspection: Inspection | None
@@ -181,10 +183,8 @@ class ModelCalls:
             limited.noted = f"{level.target}:{level.unit}{f'/{level.per}' if level.per else ''}"
             if refused is None or refused.code == "limit-blocked":
                 refused = limited
-            if answer.why == "blocked":
-                continue  # what one provider billed says nothing of another
-            if level.unit not in METERED and level.target.partition("#")[0] != candidate.deployment.integration.name:
-                break  # no other deployment has more room
+            if not leaves_others(answer, candidate):
+                break
         assert refused is not None
         raise self._denied(decided, refused)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reconciler.access.target import Target
 from reconciler.model.target import Unfit
-from reconciler.runtime.ledger.entries import Refused
+from reconciler.runtime.ledger.entries import METERED, Refused
 from reconciler.runtime.llm import money
 from reconciler.runtime.llm.candidates import Candidate
 from reconciler.runtime.llm.records import OpenTry, Record
@@ -63,6 +63,14 @@ def try_of(record: Record, request: ModelRequest, candidate: Candidate, number: 
     if isinstance(found, money.Unbounded):
         raise Refusal(found.code, unfit=(Unfit("", found.message),))
     return OpenTry(one, candidate, found)
+
+
+def leaves_others(refused: Refused, candidate: Candidate) -> bool:
+    """Whether another deployment may fit where this one did not: it may cost less, or have a limit of its own."""
+    if refused.why == "blocked":
+        return True  # what one provider billed says nothing of another
+    level = refused.level
+    return level.unit in METERED or level.target.partition("#")[0] == candidate.deployment.integration.name
 
 
 def limit_refusal(refused: Refused, candidate: Candidate) -> Refusal:

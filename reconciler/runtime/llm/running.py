@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -19,7 +20,7 @@ from reconciler.runtime.llm.candidates import Candidate
 from reconciler.runtime.llm.choice import Cooldowns, counts, key_of
 from reconciler.runtime.llm.headers import returned
 from reconciler.runtime.llm.inspection import Blocked, Inspection, found_by
-from reconciler.runtime.llm.policy import Policy, limit_refusal, try_of
+from reconciler.runtime.llm.policy import Policy, leaves_others, limit_refusal, try_of
 from reconciler.runtime.llm.records import Record
 from reconciler.runtime.llm.request import ModelRequest
 from reconciler.runtime.llm.scrubbing import scrubbed
@@ -80,12 +81,14 @@ class RunningCall:
         return found
 
     async def _tries(self, candidates: list[Candidate], policy: Policy) -> Whole | Streaming:
-        number, wait = 0, WAIT_SECONDS
+        number, wait, queue = 0, WAIT_SECONDS, deque(candidates)
         while True:
-            candidate = candidates[number % len(candidates)]
+            candidate = queue[0]
+            if number and not await self._reserved(candidate, number + 1, len(queue) == 1):
+                queue.popleft()
+                continue
             number += 1
-            if number > 1:
-                await self._reserve(candidate, number)
+            queue.rotate(-1)
             try:
                 return await self._try(candidate, policy)
             except TryFailed as failed:
@@ -95,8 +98,8 @@ class RunningCall:
                 again = number < policy.attempts and self._may_help(failed, candidates, policy)
                 if not again:
                     return self._given_up(failed)
-                if number >= len(candidates):
-                    wait = min(LONGEST_WAIT, wait * 2 if number > len(candidates) else wait)
+                if number >= len(queue):
+                    wait = min(LONGEST_WAIT, wait * 2 if number > len(queue) else wait)
                     pause = max(wait, float(failed.failed.retry_after or 0))
                     if pause > LONGEST_WAIT or asyncio.get_running_loop().time() + pause > self.call.deadline:
                         return self._given_up(failed)
@@ -107,10 +110,18 @@ class RunningCall:
             return failed.failed.outcome != "blocked" or len(candidates) > 1
         return failed.status in policy.statuses or (failed.status in REFUSING and len(candidates) > 1)
 
-    async def _reserve(self, candidate: Candidate, number: int) -> None:
-        """Make a later try durable, with what it may use. Raises Refusal."""
-        if self.inspection is not None:
-            self.inspection.attempt(candidate.deployment.model, candidate.bound.cost if candidate.bound else None)
+    async def _reserved(self, candidate: Candidate, number: int, is_last: bool) -> bool:
+        """Make a later try durable, with what it may use; return whether it may be sent.
+
+        Raises Refusal and Blocked where no other deployment is left that may do.
+        """
+        try:
+            if self.inspection is not None:
+                self.inspection.attempt(candidate.deployment.model, candidate.bound.cost if candidate.bound else None)
+        except Blocked:
+            if is_last:
+                raise
+            return False
         left = self.call.deadline - asyncio.get_running_loop().time()
         one = try_of(self.record, self.request, candidate, number, left)
         assert one.hold is not None
@@ -119,9 +130,12 @@ class RunningCall:
         except Unavailable:
             raise Refusal("unavailable", retry_after=1) from None
         if isinstance(answer, Refused):
-            raise limit_refusal(answer, candidate)
+            if is_last or not leaves_others(answer, candidate):
+                raise limit_refusal(answer, candidate)
+            return False
         assert isinstance(answer, Admitted)
         self.record.begin(one)
+        return True
 
     async def _try(self, candidate: Candidate, policy: Policy) -> Whole | Streaming:
         """Send one try. Raises TryFailed."""

@@ -184,6 +184,27 @@ def test_a_later_try_is_written_down_before_it_is_sent(db: Db, folder: Path, mon
     run(db, folder, lambda body: busy() if body["model"] == "m" else answering(body), work)
 
 
+def test_a_later_try_without_room_goes_elsewhere(db: Db, folder: Path) -> None:
+    """The limit of one integration says nothing of the next one, and what has none is asked again."""
+    document = copy.deepcopy(DOCUMENT)
+    document["integrations"]["third"] = dict(document["integrations"]["main"])
+    document["routes"]["fast"]["deployments"].append({"integration": "third", "model": "m3"})
+    document["routes"]["fast"]["retry"] = {"attempts": 3}
+    document["limits"] = {
+        name: {"target": f"integration/{name}", "per": "hour", "requests": most}
+        for name, most in (("spare", 1), ("third", 2))
+    }
+
+    async def work(world: World, calls: ModelCalls, providers: Providers) -> None:
+        answers = [await calls.call(BOT, ask()) for _ in range(3)]
+        assert [b"busy" in await text_of(one) for one in answers] == [False, False, True]
+        assert providers.sent == ["m", "m2", "m3", "m", "m3", "m", "m", "m"]
+
+    # what is no stream may have been billed, and is charged
+    does = {"m": lambda _body: busy(), "m2": lambda _body: Told([b"{}"], is_stream=False), "m3": answering}
+    run(db, folder, lambda body: does[body["model"]](body), work, document)
+
+
 def test_there_is_no_second_try_after_output(db: Db, folder: Path) -> None:
     def breaks(body: dict[str, Any]) -> Told:
         begins = chat_stream(body)[:2]
@@ -267,6 +288,22 @@ def test_an_integration_that_is_denied_is_out_of_every_route(db: Db, folder: Pat
         assert caught.value.code == "not-found"
 
     run(db, folder, answering, work, document)
+
+
+def test_a_deployment_that_the_sweep_found_failing_is_skipped(db: Db, folder: Path) -> None:
+    """A single one is asked for all that, and so is the first of two that both fail: health refuses nothing by itself."""
+
+    async def work(world: World, calls: ModelCalls, providers: Providers) -> None:
+        tenant = world.source.current().snapshot.tenant("acme")
+        main, spare = (("acme", tenant.resources[f"integration/{name}"].uid) for name in ("main", "spare"))
+        for failing in ({main}, {main, spare}, set[tuple[str, str]]()):
+            world.mediator.standings.take(frozenset(failing))
+            await text_of(await calls.call(BOT, ask()))
+        world.mediator.standings.take(frozenset({main}))
+        await text_of(await calls.call(BOT, ask(model="main/m")))
+        assert providers.sent == ["m2", "m", "m", "m"]
+
+    run(db, folder, answering, work)
 
 
 def test_who_may_not_use_a_model_learns_nothing_of_its_freeze(db: Db, folder: Path) -> None:
@@ -356,8 +393,12 @@ def test_no_surface_keeps_the_request_of_an_open_stream(db: Db, folder: Path) ->
             return {"type": "http.request", "body": messages.pop()}
 
         async def send(message: Any) -> None:
-            if message.get("body"):
-                counts.append(sys.getrefcount(raw))
+            if not message.get("body"):
+                return
+            async with asyncio.timeout(5):  # a thread that has hashed it may have to wake up once more to let go
+                while not counts and sys.getrefcount(raw) > before:
+                    await asyncio.sleep(0.01)
+            counts.append(sys.getrefcount(raw))
 
         scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [], "who": BOT}
         await ModelsOverHttp(calls)(scope, receive, send)
