@@ -7,9 +7,9 @@ from typing import Any
 from reconciler.convert.conversion import Conversion
 from reconciler.convert.ledger import Node
 from reconciler.convert.values import amount, period, whole
+from reconciler.model.integers import SAFE_INTEGER
 
 KEYS = ("rpm", "tpm", "max_budget", "max_parallel_requests")
-_MOST = 2**53 - 1
 
 
 def of_entry(conversion: Conversion, entry: Node, integration: str) -> None:
@@ -19,7 +19,7 @@ def of_entry(conversion: Conversion, entry: Node, integration: str) -> None:
     target = f"integration/{integration}"
     made_of = tuple(node for key in ("rpm", "tpm") if (node := found[key]) is not None)
     if made_of:
-        body = {"requests": whole(found["rpm"], 0, _MOST), "tokens": whole(found["tpm"], 0, _MOST)}
+        body = {"requests": whole(found["rpm"], 0, SAFE_INTEGER), "tokens": whole(found["tpm"], 0, SAFE_INTEGER)}
         _add(conversion, f"{integration}-minute", target, {"per": "minute", **body}, *made_of)
     budget = found["max_budget"]
     if budget is not None and params is not None:
@@ -57,7 +57,7 @@ def of_key(conversion: Conversion, key: Node, caller: str) -> None:
     amounts = {"requests": key.get("rpm_limit"), "tokens": key.get("tpm_limit")}
     made_of = tuple(node for node in amounts.values() if node is not None)
     if made_of:
-        body = {"per": "minute", **{name: whole(node, 0, _MOST) for name, node in amounts.items()}}
+        body = {"per": "minute", **{name: whole(node, 0, SAFE_INTEGER) for name, node in amounts.items()}}
         _add(conversion, f"{caller}-minute", target, body, *made_of)
     budget = key.get("max_budget")
     if budget is not None and budget.value is not None:

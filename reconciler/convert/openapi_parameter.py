@@ -10,7 +10,7 @@ from reconciler.convert.ledger import Node
 from reconciler.convert.names import prose
 from reconciler.convert.openapi_refs import Description, NotHere
 from reconciler.convert.patterns import whole
-from reconciler.model.fields import SAFE_INTEGER
+from reconciler.convert.values import bounded
 
 FORMATS = {"date": "date", "date-time": "timestamp", "uuid": "uuid"}
 _SCALARS = ("string", "integer", "number", "boolean")
@@ -217,20 +217,20 @@ def _bound(node: Node, type: str, step: int) -> Any:
     value = _number(node)
     if type == "integer":
         value = Decimal(math.ceil(value) if step > 0 else math.floor(value))
-    return _safe(node, int(value) if value == int(value) else value)
+    return _kept(node, value, step)
 
 
 def _next(node: Node, step: int) -> int:
     value = _number(node)
-    return int(_safe(node, math.floor(value) + 1 if step > 0 else math.ceil(value) - 1))
+    return int(_kept(node, math.floor(value) + 1 if step > 0 else math.ceil(value) - 1, step))
 
 
-def _safe(node: Node, value: Any) -> Any:
-    """Return a bound that JSON carries everywhere; one beyond that is narrowed."""
-    if abs(value) <= SAFE_INTEGER:
-        return value
-    node.note("numbers are between -(2^53 - 1) and 2^53 - 1 here: the bound is narrowed to that")
-    return SAFE_INTEGER if value > 0 else -SAFE_INTEGER
+def _kept(node: Node, value: Decimal | int, step: int) -> Any:
+    """Return a bound as JSON keeps it here. Raises NotHere for one that would get wider."""
+    kept = bounded(value, step > 0, node)
+    if kept is None:
+        raise NotHere("a bound beyond the numbers that are kept here", node)
+    return kept
 
 
 def _number(node: Node) -> Decimal:

@@ -10,8 +10,9 @@ import orjson
 from reconciler.convert.ledger import Node, leaves
 from reconciler.convert.openapi_parameter import coerced
 from reconciler.convert.openapi_refs import Description, NotHere
+from reconciler.convert.values import bounded
 from reconciler.kinds.template.pattern import is_linear
-from reconciler.model.fields import SAFE_INTEGER
+from reconciler.model.integers import SAFE_INTEGER, is_whole
 from reconciler.model.secret_text import hints_secret, may_be_secret
 
 MAX_DEFINITIONS = 1000
@@ -31,6 +32,7 @@ _KEPT = (
     "dependentRequired"
 )
 _PLAIN = frozenset(_KEPT.split())
+_LEAST, _MOST = frozenset({"minimum", "exclusiveMinimum"}), frozenset({"maximum", "exclusiveMaximum"})
 _FOREIGN = frozenset({"$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$anchor"})
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 _DROPPED = "annotations of OpenAPI and examples say nothing to JSON Schema"
@@ -203,19 +205,23 @@ def _nullable(made: dict[str, Any], node: Node) -> dict[str, Any]:
 
 
 def _numbers(value: Any, node: Node, key: str) -> Any:
-    """Return numbers as manifests have them; a bound beyond what JSON carries everywhere is narrowed. Raises NotHere."""
-    if isinstance(value, Decimal):
-        value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > SAFE_INTEGER:
-        if key not in {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
-            raise NotHere("a number is beyond those that JSON carries everywhere", node)
-        node.note("numbers are between -(2^53 - 1) and 2^53 - 1 here: the bound is narrowed to that")
-        return SAFE_INTEGER if value > 0 else -SAFE_INTEGER
+    """Return numbers as manifests have them; a bound beyond those that are kept here is narrowed. Raises NotHere."""
+    if isinstance(value, Decimal | int) and not isinstance(value, bool):
+        kept = bounded(value, key in _LEAST, node) if key in _LEAST | _MOST else _exact(value)
+        if kept is None:
+            raise NotHere("a number is beyond those that are kept here", node)
+        return float(kept) if isinstance(kept, Decimal) else kept
     if isinstance(value, list):
         return [_numbers(item, node, key) for item in value]
     if isinstance(value, dict):
         return {name: _numbers(item, node, key) for name, item in value.items()}
     return value
+
+
+def _exact(value: Decimal | int) -> Decimal | int | None:
+    if is_whole(value):
+        return int(value)
+    return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else None
 
 
 def _texts(value: Any) -> list[str]:

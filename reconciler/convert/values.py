@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal, InvalidOperation
 
 from reconciler.convert.ledger import Node
+from reconciler.model.integers import LEAST_INTEGER, MOST_INTEGER, SAFE_INTEGER, is_whole
 
 _PERIODS = {
     "1s": "second", "1m": "minute", "60s": "minute", "1h": "hour", "60m": "hour", "3600s": "hour", "1d": "day",
@@ -67,3 +69,17 @@ def period(node: Node | None) -> str | None:
         node.note("counted by calendar months here")
     node.carry()
     return found
+
+
+def bounded(value: int | Decimal, is_least: bool, node: Node) -> int | Decimal | None:
+    """Return a bound that JSON keeps here, narrowed where it has to be; None for one that would get wider by that."""
+    if is_whole(value):
+        return int(value)
+    if -SAFE_INTEGER <= value <= SAFE_INTEGER:
+        return value
+    near = math.ceil(value) if is_least else math.floor(value)
+    kept = min(max(near, LEAST_INTEGER), MOST_INTEGER)
+    if kept < near if is_least else kept > near:
+        return None
+    node.note("numbers beyond 2^53 are whole ones from -2^63 to 2^64 - 1 here: the bound is narrowed to that")
+    return kept

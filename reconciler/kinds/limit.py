@@ -14,7 +14,8 @@ from reconciler.kinds.rules import GIVEN, Case, Fault, by_cases, settle
 from reconciler.kinds.table import KINDS, can, kinds_that
 from reconciler.model.address import BARE_NAME, Address, is_name
 from reconciler.model.body import Body
-from reconciler.model.fields import SAFE_INTEGER, Amount, Form, FormLater, fail
+from reconciler.model.fields import Amount, Form, FormLater, fail
+from reconciler.model.integers import SAFE_INTEGER
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BodyJudge, JudgedTogether

@@ -37,7 +37,7 @@ def schema_fault(schema: Any, value: Any, root: str, foreign: bool = False) -> U
     A schema of ours is of draft 2020-12, and its patterns match in linear time. A ``foreign`` one is of the draft that it
     names in `$schema`, and its patterns may look around, within a bound. Raises UnusableSchema.
     """
-    found = _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS), foreign)
+    found = _compiled(schema, foreign)
     from jsonschema_rs import ValidationError
 
     try:
@@ -51,11 +51,15 @@ def schema_fault(schema: Any, value: Any, root: str, foreign: bool = False) -> U
 
 def require_usable(schema: Any, foreign: bool = False) -> None:
     """Raise UnusableSchema for a schema that the engine refuses."""
-    _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS), foreign)
+    _compiled(schema, foreign)
 
 
-@lru_cache(maxsize=1024)
-def _compiled(text: bytes, foreign: bool) -> _Compiled:
+def _compiled(schema: Any, foreign: bool) -> _Compiled:
+    text = orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    return (_small if len(text) <= _SMALL else _large)(text, foreign)
+
+
+def _engine_of(text: bytes, foreign: bool) -> _Compiled:
     # imported when a value is judged: the engine is larger than everything else of this room
     import jsonschema_rs as engine
 
@@ -71,6 +75,11 @@ def _compiled(text: bytes, foreign: bool) -> _Compiled:
     except (engine.ValidationError, engine.ReferencingError, ValueError, TypeError):
         raise UnusableSchema from None
     return _Compiled(validator, frozenset(_keys(schema)))
+
+
+_SMALL = 32 * 1024
+_small, _large = lru_cache(maxsize=1024)(_engine_of), lru_cache(maxsize=64)(_engine_of)
+"""A compiled schema takes up twenty times its text: 5 MB for the largest."""
 
 
 def _refuse(_uri: str) -> Any:

@@ -21,12 +21,12 @@ from reconciler.codes import Code
 from reconciler.errors import Path
 from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
 from reconciler.model.characters import named, unseen
+from reconciler.model.integers import SAFE_INTEGER, is_whole
 from reconciler.model.judges import other_host, other_path, other_references
 from reconciler.model.risk import Health, Risk
 from reconciler.model.secret_ref import EXAMPLE, SecretRef, form_of_references, looks_secret
 
 T = TypeVar("T")
-SAFE_INTEGER = 2**53 - 1
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -211,6 +211,20 @@ def _sorted_set(items: tuple[T, ...]) -> tuple[T, ...]:
 MOST_LEVELS = 20
 
 
+def _json_number(value: float | Decimal) -> int | float:
+    """Return a number in its one form: 1.0 and 1 are equal, and PostgreSQL keeps their texts apart."""
+    # NaN differs from itself; a Decimal's would raise where it is compared
+    if value == value and is_whole(value):
+        return int(value)
+    if value != value or not -SAFE_INTEGER <= value <= SAFE_INTEGER:
+        raise fail(
+            "number-range",
+            "expected a whole number from -2^63 to 2^64 - 1, or a decimal one between -(2^53 - 1) and 2^53 - 1; "
+            "quote it to keep it as text",
+        )
+    return float(value)
+
+
 def free_json(value: Any, depth: int = 0, most: int = MOST_LEVELS) -> Any:
     """Return JSON of any shape, bounded and with one form per number. Raises PydanticCustomError."""
     if depth > most:
@@ -218,14 +232,7 @@ def free_json(value: Any, depth: int = 0, most: int = MOST_LEVELS) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float | Decimal):
-        # NaN differs from itself; a Decimal's would raise where it is compared
-        number: Any = value
-        if number != number or not abs(number) <= SAFE_INTEGER:
-            raise fail(
-                "number-range", "expected a number between -(2^53 - 1) and 2^53 - 1; quote it to keep it as text"
-            )
-        # 1.0 and 1 are equal, and PostgreSQL keeps their texts apart: one form for both
-        return int(value) if value == value.__trunc__() else float(value)
+        return _json_number(value)
     if isinstance(value, str):
         if len(value) > 65536:
             raise fail("string_too_long", "text is at most 65536 characters here")

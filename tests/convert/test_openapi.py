@@ -295,7 +295,9 @@ BOUNDS: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
     ({"type": "integer", "minimum": 2, "maximum": 4}, [2, 4], [1, 5]),
     ({"type": "integer", "exclusiveMinimum": 2, "exclusiveMaximum": 5}, [3, 4], [2, 5]),
     ({"type": "integer", "minimum": 1.5}, [2], [1]),
-    ({"type": "integer", "maximum": 9223372036854775807}, [2**53 - 1], ["1"]),
+    ({"type": "integer", "maximum": 9223372036854775807}, [2**63 - 1], [2**63, "1"]),
+    ({"type": "integer", "minimum": -9223372036854775808, "exclusiveMaximum": 2**64}, [-(2**63), 2**64 - 1], [2**64]),
+    ({"type": "integer", "enum": [2**53 + 1]}, [2**53 + 1], [2**53, 2**53 + 2]),
     ({"type": "number", "minimum": 0.5}, [0.5], [0.4]),
     (
         {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2},

@@ -88,11 +88,28 @@ def chain(length: int) -> dict[str, Any]:
     return {"$defs": {**links, f"d{length}": {}}, "$ref": "#/$defs/d0"}
 
 
-def nested(levels: int) -> dict[str, Any]:
+def nested(levels: int, key: str = "not") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for _ in range(levels):
-        found = {"items": found}
+        found = {key: found}
     return found
+
+
+def row(length: int, ways: int) -> dict[str, Any]:
+    """Each link refers to the next one by several names: a value has one of them at each place."""
+    links: dict[str, Any] = {
+        f"d{n}": {"properties": {f"p{way}": {"$ref": f"#/$defs/d{n + 1}"} for way in range(ways)}}
+        for n in range(length)
+    }
+    return {"$defs": {**links, f"d{length}": {}}, "$ref": "#/$defs/d0"}
+
+
+def again(*others: Any) -> dict[str, Any]:
+    """A schema that refers to itself, and what else is met where it does."""
+    return {"allOf": [{"properties": {"a": {"$ref": "#"}}}, *({"properties": {"a": one}} for one in others)]}
+
+
+LIST: dict[str, Any] = {"items": {"$ref": "#/$defs/list"}}
 
 
 BOTH = {"anyOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]}
@@ -102,9 +119,14 @@ BOTH = {"anyOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$
     ("schema", "word"),
     [
         (chain(22), "subschemas"),
-        ({"properties": {f"p{n}": {} for n in range(2001)}}, "subschemas"),
+        ({"allOf": [{}] * 2001}, "subschemas"),
+        ({"allOf": [{"items": {"allOf": [{}] * 50}}] * 50}, "subschemas"),
+        ({"allOf": [{"items": {"items": {"allOf": [{}] * 50}}}] * 50}, "subschemas"),
+        (again(*[nested(20, "items")] * 100), "subschemas"),
         (nested(65), "levels"),
-        ({"description": "x" * 70_000}, "bytes"),
+        ({"description": "x" * 262_144}, "bytes"),
+        ({**again({"$ref": "#/$defs/list"}), "$defs": {"list": LIST}}, "itself"),
+        ({"anyOf": [{"additionalProperties": {"$ref": "#"}}, {"properties": {"a": {"$ref": "#"}}}]}, "itself"),
         (BOTH, "itself"),
         ({"properties": {"a": {"$ref": "#"}}, "patternProperties": {"a": {"$ref": "#"}}}, "itself"),
         ({"items": {"$ref": "#"}, "contains": {"$ref": "#"}}, "itself"),
@@ -122,6 +144,13 @@ def test_what_costs_too_much(schema: Any, word: str) -> None:
     [
         chain(8),
         nested(64),
+        nested(100, "items"),
+        row(200, 3),
+        again({"type": "object"}, nested(20, "items")),
+        {"anyOf": [{"properties": {name: {"$ref": "#"}, "kind": {"const": name}}} for name in "abcdef"]},
+        {"prefixItems": [{"$ref": "#"}], "items": {"$ref": "#"}},
+        {"properties": {"a": {"$ref": "#"}}, "additionalProperties": {"$ref": "#"}},
+        {"properties": {"a": {"$ref": "#/$defs/list"}, "b": {"$ref": "#"}}, "$defs": {"list": LIST}},
         {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}},
         {"anyOf": [{"type": "string"}, {"items": {"$ref": "#"}}]},
         {"$ref": "#"},

@@ -36,8 +36,10 @@ UNWRITABLE = [math.nan, [math.inf], "\ud800", {"deep": DEEP}, {"odd": object()}]
 class Upstream(BaseHTTPRequestHandler):
     answers, status = b"{}", 200
     bodies: list[bytes]
+    paths: list[str]
 
     def do_POST(self) -> None:
+        self.paths.append(self.path)
         self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(self.status)
         self.send_header("Content-Type", "application/json")
@@ -51,7 +53,7 @@ class Upstream(BaseHTTPRequestHandler):
 
 @contextmanager
 def upstream() -> Iterator[tuple[type[Upstream], int]]:
-    handler = type("Handler", (Upstream,), {"bodies": []})
+    handler = type("Handler", (Upstream,), {"bodies": [], "paths": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -19,6 +19,7 @@ from reconciler.kinds.template.schema_cost import TooMuch, require_bounded
 from reconciler.model.body import canonical
 from reconciler.model.characters import visible
 from reconciler.model.fields import free_json
+from reconciler.model.integers import SAFE_INTEGER
 from reconciler.strict_json import NotStrict, write
 
 MEMBERS: Mapping[str, str] = {
@@ -72,6 +73,7 @@ def checked(name: str, members: Mapping[str, Any]) -> Definition:
     try:
         size = len(write({"name": name, **members}))
         found: dict[str, Any] = {key: free_json(value, most=MOST_LEVELS) for key, value in members.items()}
+        _require_safe(found)
     except NotStrict as error:
         raise Malformed(str(error)) from None
     except PydanticCustomError as error:
@@ -83,6 +85,15 @@ def checked(name: str, members: Mapping[str, Any]) -> Definition:
     for member in ("input", "output"):
         _require_schema(member, found.get(member, {"type": "object"}))
     return Definition(name, found)
+
+
+def _require_safe(value: Any) -> None:
+    """Raise Malformed for a number that clients and servers of tools may read as another one."""
+    if isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _require_safe(item)
+    elif isinstance(value, int | float) and abs(value) > SAFE_INTEGER:
+        raise Malformed("expected numbers between -(2^53 - 1) and 2^53 - 1")
 
 
 def _require_schema(member: str, schema: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from reconciler.model.fields import SAFE_INTEGER
+from reconciler.model.integers import SAFE_INTEGER
 from reconciler.render.reference.prose import anchor, prose
 from reconciler.render.schema_walk import Schema, alternatives_of, fields_below, plain
 from reconciler.render.schemas import forms

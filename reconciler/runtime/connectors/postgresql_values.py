@@ -12,8 +12,9 @@ import orjson
 
 from reconciler import strict_json
 from reconciler.kinds.template.placeholders import with_texts
+from reconciler.model.integers import SAFE_INTEGER
 from reconciler.runtime.call import Answer, Failed
-from reconciler.runtime.connectors.sql_common import SAFE_INTEGER, Caps, Reading, told, too_large
+from reconciler.runtime.connectors.sql_common import Caps, Reading, told, too_large
 
 
 def spelled(reading: Reading, marks: Mapping[str, str]) -> str:

@@ -24,11 +24,11 @@ from reconciler.kinds.template.placeholders import Lexed, placeholders, with_tex
 from reconciler.kinds.template.sql import extent, unlisted
 from reconciler.kinds.template.sql_values import least
 from reconciler.kinds.template.statement import inspect
+from reconciler.model.integers import SAFE_INTEGER
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.threads import in_thread
 
-SAFE_INTEGER = 2**53 - 1
 _MOST_READ = 512
 _MOST_CHARACTERS = 65536
 _LOG = logging.getLogger("reconciler.runtime.sql")

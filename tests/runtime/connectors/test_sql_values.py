@@ -34,6 +34,9 @@ def test_the_same_value_twice_and_colons_that_are_none(place: Place) -> None:
     [
         ("string", "ü😀'\"\\;--", "ü😀'\"\\;--", "ü😀'\"\\;--"),
         ("integer", 2**53 - 1, 2**53 - 1, 2**53 - 1),
+        ("integer", 2**53 + 1, str(2**53 + 1), str(2**53 + 1)),
+        ("integer", 2**63 - 1, str(2**63 - 1), str(2**63 - 1)),
+        ("integer", -(2**63), str(-(2**63)), str(-(2**63))),
         ("number", 1.5, 1.5, 1.5),
         ("boolean", True, 1, True),
         ("date", "2026-02-28", "2026-02-28", "2026-02-28"),
