@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import AfterValidator, Field
 
 from reconciler.errors import Problem
+from reconciler.kinds.vector_fields import OwnFilter
 from reconciler.model.access import ForAgents
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeMap, ItemSet, Name, Replacing, ShortText, fail
-from reconciler.model.judges import grown, sinks
+from reconciler.model.judges import grown, set_before, sinks
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
@@ -132,6 +133,26 @@ class Vector(Datasource):
     )
     namespace: Annotated[ShortText | None, Risk("access-widened")] = Field(
         None, description="The namespace inside the collection, where the engine has them."
+    )
+    filter: Annotated[OwnFilter | None, Risk("access-widened", by=set_before)] = Field(
+        None,
+        description="What everything in here has in common, e.g. `{tenant: acme}`. It goes along with every search and "
+        "deletion, and is written with every upsert; no template and no value can widen it.",
+    )
+    vector_name: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None,
+        description="pgvector: the column of the vectors (`embedding` without it). qdrant: the named vector of the collection.",
+    )
+    id_column: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None, description="pgvector: the column of the ids (`id` without it), which has a unique index."
+    )
+    metadata_column: Annotated[ShortText | None, Risk("access-widened")] = Field(
+        None,
+        description="pgvector: a column of the type jsonb or json in which fields are keys. Without it, each field is a column.",
+    )
+    columns: Annotated[ItemSet[ShortText] | None, Risk("access-widened")] = Field(
+        None,
+        description="pgvector, beside `metadata_column`: the fields that are columns of their own nevertheless.",
     )
     functions: Functions = FUNCTIONS
 

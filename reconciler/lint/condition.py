@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from reconciler.kinds.literals import Scalar
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.template.parameter import Number, Scalar
+from reconciler.kinds.template.parameter import Number
 from reconciler.kinds.template.pattern import LinearPattern
 from reconciler.model.fields import Items, ShortText, fail
 from reconciler.model.spec import Part

@@ -214,7 +214,8 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "network_exceptions": NETWORKS,
             "capabilities": ["search"],
         },
-        {"engine": "pgvector", "dsn": "env://DSN"},
+        {"engine": "pgvector", "dsn": "env://DSN", "ssl": "verify-full"},
+        {"engine": "chroma", "url": "https://llm.example.com", "tenant": "t", "database": "d"},
         {"engine": "qdrant", "url": "https://llm.example.com"},
     ),
     ("connector", "file"): (
@@ -287,7 +288,18 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
     ("datasource", "database"): ({"tables": ["a.b", "a.c"], "functions": ["public.f"]},),
     ("datasource", "document"): ({"collections": ["a", "b"]},),
     ("datasource", "file"): ({"prefix": "p/", "paths": ["*.csv"]},),
-    ("datasource", "vector"): ({"collection": "c", "namespace": "n", "functions": ["public.f"]},),
+    ("datasource", "vector"): (
+        {
+            "collection": "c",
+            "namespace": "n",
+            "functions": ["public.f"],
+            "filter": {"tenant": "a", "live": True},
+            "vector_name": "v",
+            "id_column": "key",
+            "metadata_column": "meta",
+            "columns": ["tenant"],
+        },
+    ),
     ("datasource", "api"): ({"paths": ["/v1/*"]},),
     ("datasource", "stream"): ({"topics": ["t"]},),
     ("datasource", "custom"): ({"extent": {"a": [1]}},),
@@ -315,6 +327,22 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             **TEMPLATE,
         },
         {"datasource": "d", "method": "POST", "path": "/v1", "body": {"type": "object"}, "body_encoding": "form"},
+    ),
+    ("template", "vector"): (
+        {
+            "datasource": "d",
+            "operation": "search",
+            "vector": "{l}",
+            "filter": {"a": "{s}", "b": ["x", "y"], "c": True},
+            "top_k": "{n}",
+            "return": ["a", "b.c"],
+            "parameters": PARAMETERS,
+            "max_response_bytes": 100,
+            **TEMPLATE,
+        },
+        {"datasource": "d", "operation": "upsert", "vector": "{l}", "id": "{s}", "payload": {"a": "{n}", "b": [1, 2]}},
+        {"datasource": "d", "operation": "delete", "ids": "{l}"},
+        {"datasource": "d", "operation": "delete", "ids": ["a", "b"]},
     ),
     ("limit", ""): (
         {"target": "tenant", "per": "day", "requests": 5, "tokens": 5, "cost_usd": "2.50", "on_exceed": "block"},
@@ -505,6 +533,8 @@ FORMS: Mapping[str, str] = {
     "target_pattern": "template/{}*",
     "header_name": "X-{}",
     "parameter_name": "{}",
+    "field_name": "{}",
+    "placeholder": "{{{}}}",
 }
 """A text of each form, with a place for a word."""
 TEXTS = (

@@ -46,6 +46,13 @@ MINIMAL: dict[tuple[str, str], dict[str, Any]] = {
     ("datasource", "custom"): {"type": "custom", "connector": "thing"},
     ("template", "sql"): {"type": "sql", "datasource": "sales", "sql": "SELECT 1"},
     ("template", "http"): {"type": "http", "connector": "crm", "method": "GET", "path": "/v1/orders"},
+    ("template", "vector"): {
+        "type": "vector",
+        "datasource": "articles",
+        "operation": "search",
+        "vector": "{vector}",
+        "parameters": {"vector": {"type": "array", "items": "number"}},
+    },
     ("limit", ""): {"target": "tenant", "per": "month", "requests": 1000},
     ("caller", ""): {"auth": {"api_key": {"max_age_days": 30}}},
     ("policy", ""): {"effect": "deny", "subjects": "any", "actions": "any", "targets": "any"},

@@ -36,9 +36,10 @@ ALONE_IMPOSSIBLE = {
     ("connector", "mcp"): {("definition", risk) for risk in ("access-widened", "hidden-text", "value-in-header")},
     ("connector", "serverless"): {("provider", "endpoint-host-changed")},
     ("template", "sql"): {("parameters", "access-widened")},
+    ("template", "vector"): {("operation", "statement-changed")},
 }
-"""A change of one needs another one: the other provider needs other fields, another parameter another statement,
-and another definition another pin (tests/kinds/test_mcp_widening.py)."""
+"""A change of one needs another one: the other provider or operation needs other fields, another parameter another statement, and
+another definition another pin (tests/kinds/test_mcp_widening.py)."""
 VARIANTS = [(kind.name, variant, model) for kind in KINDS.values() for variant, model in kind.variants.items()]
 
 

@@ -34,9 +34,12 @@ from reconciler.runtime.llm.tries import Reader
 from reconciler.runtime.pools import Pools
 from reconciler.secrets.scrub import Scrubber
 from tests.conftest import Db
-from tests.runtime.calls import SECRETS, around, call, resource
+from tests.runtime.calls import SECRETS, around, call, call_of, resource
 from tests.runtime.connectors.support import TEXT, Place, postgresql_place, sqlite_place, template
 from tests.runtime.connectors.test_http import serving
+from tests.runtime.connectors.vector_places import NORTH, pgvector_place
+from tests.runtime.connectors.vector_places import search as vector_search
+from tests.runtime.connectors.vector_places import template as vector_template
 from tests.runtime.worlds import BOT, World, in_world
 from tests.secrets.canaries import ENCODINGS
 
@@ -232,12 +235,37 @@ async def _of_models(pools: Pools, folder: Path, server: str) -> list[Any]:
     return found
 
 
+async def _of_vectors(pools: Pools, folder: Path, server: str) -> list[Any]:
+    """In the fields of what is found."""
+    place = pgvector_place(server)
+    upsert = vector_template(
+        "upsert",
+        {"id": {"type": "uuid"}, "title": {"type": "string"}},
+        vector="{vector}",
+        id="{id}",
+        payload={"title": "{title}"},
+    )
+    connector, source = place.connector(read_only=False), place.datasource()
+    found: list[Any] = []
+    await pools._around.resolve("acme", "env://TOKEN")
+    for number, text in enumerate(TEXTS):
+        values = {"id": f"00000000-0000-4000-8000-{number + 100:012}", "vector": NORTH, "title": text}
+        await pools.run("id", call_of((upsert, source, connector), values))
+        what = vector_search(
+            filter={"title": "{title}"}, parameters={"title": {"type": "string"}}, **{"return": ["title"]}
+        )
+        asked = call_of((what, source, connector), {"vector": NORTH, "title": text})
+        found.append(passed(await pools.run("id", asked), pools.secrets("acme")).content)
+    return found
+
+
 INPUTS = cast(Any, None)
 ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
     "http": _of_http,
     "sql": _of_sql,
     "mcp": _of_mcp,
     "integration": _of_models,
+    "vector": _of_vectors,
 }
 """By the type of the connector, what it tells of an echo in every form."""
 

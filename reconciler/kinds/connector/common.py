@@ -31,6 +31,8 @@ from reconciler.model.secret_ref import SCHEMES, SecretRef, looks_secret
 from reconciler.model.spec import Part, Spec
 
 Capability: TypeAlias = Literal["read", "write", "query", "stream", "batch", "transaction", "search", "vector_search"]
+Encryption: TypeAlias = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
+"""How a connection to a database is encrypted, the weakest first."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")
 _OURS = {

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from reconciler.kinds.literals import Scalar
 from reconciler.kinds.rules import Fault, settle
-from reconciler.kinds.template.parameter import Number, Origin, Scalar
+from reconciler.kinds.template.parameter import Number, Origin
 from reconciler.kinds.template.pattern import LinearPattern, matches
 from reconciler.model.fields import ItemSet, Private, Whole, free_json
 from reconciler.model.judges import floor_lowered, grown, raised, set_before

@@ -31,10 +31,17 @@ SERVED: Mapping[str, Served] = {
         dict.fromkeys(("streamable_http", "stdio"), "mcp"),
         "the transport",
     ),
+    "vector": Served(
+        ("engine",),
+        {
+            "pgvector": "vector_pgvector",
+        },
+        "the engine",
+    ),
 }
 """By the type of connectors. Adding a database is a module and an entry here."""
 
-UNSERVED_TYPES = frozenset({"vector", "file", "serverless", "stream", "custom"})
+UNSERVED_TYPES = frozenset({"file", "serverless", "stream", "custom"})
 """Types of connectors without a line in ``runtime/connectors/table.py``."""
 
 

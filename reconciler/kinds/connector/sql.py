@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.connector.common import Connector, NetworkExceptions
+from reconciler.kinds.connector.common import Connector, Encryption, NetworkExceptions
 from reconciler.kinds.rules import GIVEN, Bytes, Case, ReadOnly, Rows, Seconds, by_cases, settle, unique
 from reconciler.model.fields import FreeMap, Host, Port, Replacing, Secret, ShortText
 from reconciler.model.judges import PLACES, PROTECTIONS, differs_in, sinks
@@ -28,7 +28,6 @@ Dialect: TypeAlias = Literal[
     "db2",
 ]
 
-Encryption: TypeAlias = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 FILES = frozenset({"sqlite", "duckdb"})
 _SERVERS = tuple(one for one in get_args(Dialect) if one not in {*FILES, "bigquery"})
 _ADDRESS = ("host", "port", "database", "username", "password")

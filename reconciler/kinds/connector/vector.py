@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from reconciler.kinds.connector.common import Connector, NetworkExceptions, RequestSeconds, RequestsPerMinute
+from reconciler.kinds.connector.common import (
+    Connector,
+    Encryption,
+    NetworkExceptions,
+    RequestSeconds,
+    RequestsPerMinute,
+)
 from reconciler.kinds.rules import Bytes, Cap, Case, ReadOnly, by_cases, settle
 from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
+from reconciler.model.judges import sinks
 from reconciler.model.risk import Health, NoRisk, Risk
 
 
@@ -17,23 +24,37 @@ class Vector(Connector):
 
     type: Annotated[Replacing[Literal["vector"]], Health()] = Field(description="A store that searches by similarity.")
     engine: Annotated[
-        Literal["pgvector", "qdrant", "pinecone", "weaviate"], Risk("endpoint-host-changed"), Health()
+        Literal["pgvector", "qdrant", "chroma", "pinecone", "weaviate"], Risk("endpoint-host-changed"), Health()
     ] = Field(
-        description="The store: `pgvector` needs `dsn`; `qdrant` and `weaviate` need `url`; `pinecone` needs `api_key` and `index`."
+        description="The store: `pgvector` needs `dsn`; `qdrant`, `chroma` and `weaviate` need `url`; `pinecone` needs `api_key` and `index`."
     )
     dsn: Secret | None = Field(None, description="pgvector: a reference to the whole connection string.")
     url: BaseUrl | None = Field(
         None, description="The store's address. pinecone finds it by `index` if this is left out."
     )
+    ssl: Annotated[
+        Encryption | None, Risk("encryption-weakened", by=sinks(get_args(Encryption), absent="require")), Health()
+    ] = Field(
+        None,
+        description="pgvector: how the connection is encrypted. Without it, as `require`; `verify-full` also checks the server's "
+        "name.",
+    )
     api_key: Secret | None = Field(None, description="A reference to the API key. Without it, requests carry none.")
     index: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
         None, description="pinecone: the name of the index."
+    )
+    tenant: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+        None, description="chroma: the store's own tenant. Without it, `default_tenant`."
+    )
+    database: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
+        None, description="chroma: the database inside of that tenant. Without it, `default_database`."
     )
     dimensions: Annotated[
         Annotated[int, Field(ge=1, le=65536)] | None, NoRisk("a search with another length finds nothing")
     ] = Field(None, description="The length of the vectors. Without it, the store's own setting counts.")
     metric: Annotated[Literal["cosine", "euclidean", "dot"], NoRisk("it orders the same matches")] = Field(
-        "cosine", description="How similarity is measured."
+        "cosine",
+        description="How similarity is measured, for pgvector; the other stores have that in their collection.",
     )
     read_only: ReadOnly = Field(
         True, description="Whether only searching is allowed. Writing vectors needs false here."
@@ -51,7 +72,15 @@ class Vector(Connector):
         Case({"engine": ("pinecone",)}, "for pinecone", needed=("api_key", "index"), barred=("dsn",)),
         *(
             Case({"engine": (one,)}, f"for {one}", needed=("url",), barred=("dsn", "index"))
-            for one in ("qdrant", "weaviate")
+            for one in ("qdrant", "chroma", "weaviate")
+        ),
+        *(
+            Case({"engine": (one,)}, f"for {one}", barred=("tenant", "database"))
+            for one in ("pgvector", "qdrant", "pinecone", "weaviate")
+        ),
+        *(
+            Case({"engine": (one,)}, f"for {one}", barred=("ssl",))
+            for one in ("qdrant", "chroma", "pinecone", "weaviate")
         ),
     )
 

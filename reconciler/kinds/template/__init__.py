@@ -41,5 +41,7 @@ KIND = Kind(
         "sql": "datasource: database\nsql: SELECT id, total FROM public.orders WHERE region = :region\n"
         "parameters:\n  region: {type: string, max_length: 20}",
         "http": "datasource: api\nmethod: GET\npath: /orders/{id}\nparameters:\n  id: {type: integer, min: 1}",
+        "vector": 'datasource: vector\noperation: search\nvector: "{vector}"\ntop_k: 5\nreturn: [title, url]\n'
+        "parameters:\n  vector: {type: array, items: number}",
     },
 )

@@ -11,9 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from reconciler.kinds.literals import Scalar, Value
 from reconciler.kinds.rules import Case, Fault, by_cases, settle
 from reconciler.kinds.template.pattern import LinearPattern, matches
-from reconciler.model.fields import Form, ItemSet, ModelText, Public, fail, for_models, free_json
+from reconciler.model.fields import Form, ItemSet, ModelText, fail, free_json
 from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
 from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Part
@@ -26,22 +27,6 @@ _NUMBERS = {"integer", "number"}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(_DATE.pattern + r"[T ][0-9:]{2,8}(?:[.,][0-9]+)?(?:Z|[+-][0-9:]{2,8}(?:\.[0-9]+)?)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
-
-
-def _scalar(value: Any) -> Any:
-    if value is None or not isinstance(value, str | int | float | Decimal):
-        raise fail("scalar", "expected text, a number or a boolean")
-    if isinstance(value, str) and len(value) > 4096:
-        raise fail("too-long", "expected at most 4096 characters")
-    return free_json(for_models(value) if isinstance(value, str) else value)
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        if len(value) > 1000:
-            raise fail("too-long", "expected at most 1000 items")
-        return tuple(_scalar(item) for item in value)
-    return _scalar(value)
 
 
 def _number(value: Any) -> Any:
@@ -61,10 +46,6 @@ ParameterName: TypeAlias = Annotated[
     Field(min_length=1, max_length=63),
     AfterValidator(_parameter_name),
     Form("parameter_name", r"^[a-z_][a-z0-9_]*$", "expected lower-case letters, digits and underscores"),
-]
-Scalar: TypeAlias = Annotated[bool | int | float | str, BeforeValidator(_scalar), Public()]
-Value: TypeAlias = Annotated[
-    bool | int | float | str | tuple[bool | int | float | str, ...], BeforeValidator(_value), Public()
 ]
 Number: TypeAlias = Annotated[int | float, BeforeValidator(_number)]
 

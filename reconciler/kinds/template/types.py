@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.errors import Problem
-from reconciler.kinds.template import http, http_values, sql, sql_values
+from reconciler.kinds.template import http, http_values, sql, sql_values, vector, vector_values
 from reconciler.kinds.template.declared import Unfitting, all_fit
 from reconciler.model.body import Body
 from reconciler.model.kind import Lookup
@@ -34,4 +34,5 @@ class TemplateType(NamedTuple):
 TYPES: Mapping[str, TemplateType] = {
     "sql": TemplateType(sql.Sql, sql.check, sql.fits, sql.reads, "query", sql_values.unfit),
     "http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve", http_values.unfit),
+    "vector": TemplateType(vector.Vector, vector.check, vector.fits, vector.reads, "search", vector_values.unfit),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg  # type: ignore[import-untyped]
 
@@ -42,6 +42,8 @@ _OF_VALUES = frozenset({"22", "23"})
 divides by zero, LIMIT is negative, a constraint does not hold."""
 _SEQUENCE_ENDED = "2200H"
 _SCHEMES = frozenset({"postgresql", "postgres"})
+Asks: TypeAlias = Callable[[Session], Awaitable[Answer]]
+"""What is done with a session. Raises Lost where nothing was asked for yet."""
 
 
 async def open_postgresql(tenant: str, connector: Resource, around: Surroundings) -> Connection:
@@ -50,28 +52,54 @@ async def open_postgresql(tenant: str, connector: Resource, around: Surroundings
 
 
 class _Postgresql:
-    """At most ``pool_size`` connections, opened when they are needed and reused once they are as new."""
+    """The gateway of templates of type `sql`."""
 
     def __init__(self, tenant: str, connector: Resource, around: Surroundings) -> None:
-        self._tenant, self._body, self._around = tenant, connector.body, around
-        self._slots = asyncio.Semaphore(connector.body["pool_size"])
-        self._idle: list[tuple[float, Session]] = []
+        body = connector.body
+        self._pool = Pool(tenant, Dial(body, body["ssl"], body["network_exceptions"]), body["pool_size"], around)
         self._reader = Reader()
-        self._rest: asyncio.TimerHandle | None = None
-        self._cleaning: asyncio.Task[None] | None = None
-        self._closed = False
 
     async def run(self, call: Call) -> Answer:
         try:
             reading = await self._reader.read(call)
-            await self._slot(call)
-            try:
-                return await self._ran(call, reading)
-            finally:
-                self._slots.release()
+            return await self._pool.ask(call, lambda session: _asked(session, call, reading), writes(call))
         except Failed as error:
             self._reader.report(call, error)
             raise
+
+    async def ping(self) -> None:
+        await self._pool.ping()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+class Dial(NamedTuple):
+    """Which server is dialled: ``body`` has `dsn` or its parts, ``ssl`` is the least encryption."""
+
+    body: Mapping[str, Any]
+    ssl: str
+    network_exceptions: Sequence[Mapping[str, Any]]
+
+
+class Pool:
+    """At most ``size`` connections, opened when they are needed and reused once they are as new."""
+
+    def __init__(self, tenant: str, dial: Dial, size: int, around: Surroundings) -> None:
+        self._tenant, self._dial, self._around = tenant, dial, around
+        self._slots = asyncio.Semaphore(size)
+        self._idle: list[tuple[float, Session]] = []
+        self._rest: asyncio.TimerHandle | None = None
+        self._cleaning: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def ask(self, call: Call, asks: Asks, is_write: bool) -> Answer:
+        """Return what a call asks of a session. Raises Failed."""
+        await self._slot(call)
+        try:
+            return await self._ran(call, asks, is_write)
+        finally:
+            self._slots.release()
 
     async def ping(self) -> None:
         session = await self._new()
@@ -100,17 +128,17 @@ class _Postgresql:
             self._cleaning.cancel()
         self._end_old(float("inf"))
 
-    async def _ran(self, call: Call, reading: Reading) -> Answer:
+    async def _ran(self, call: Call, asks: Asks, is_write: bool) -> Answer:
         opened, fit = None, False
         try:
             with until(call.deadline):
                 opened = await self._taken()
                 try:
-                    answer = await _asked(opened, call, reading)
+                    answer = await asks(opened)
                 except Lost:
                     opened.connection.terminate()
                     opened = await self._new()
-                    answer = await _asked(opened, call, reading)
+                    answer = await asks(opened)
             fit = True
             return answer
         except TimeoutError:
@@ -122,7 +150,7 @@ class _Postgresql:
             fit = isinstance(error, asyncpg.PostgresError)
             raise _failed(error, call) from None
         finally:
-            if opened is not None and not (fit and self._rests(opened, call)):
+            if opened is not None and not (fit and self._rests(opened, call, is_write)):
                 await self._back(opened, fit)
 
     async def _taken(self) -> Session:
@@ -137,13 +165,13 @@ class _Postgresql:
         until = time.monotonic() + LIFE_SECONDS
         return Session(await self._dialled(), until)
 
-    def _rests(self, session: Session, call: Call) -> bool:
+    def _rests(self, session: Session, call: Call, is_write: bool) -> bool:
         """Whether a session waits for the next call as it is: what makes it as new and what begins a call are one exchange then.
 
         Where no call comes soon it is made as new without one, and long before the server ends its transaction.
         """
         loop = asyncio.get_running_loop()
-        if self._closed or writes(call) or call.deadline - loop.time() < LEFT_SECONDS:
+        if self._closed or is_write or call.deadline - loop.time() < LEFT_SECONDS:
             return False
         if session.connection.is_closed():
             return False
@@ -169,9 +197,9 @@ class _Postgresql:
 
     async def _dialled(self) -> Any:
         for last, resolve in ((False, self._around.resolve), (True, self._around.resolve_anew)):
-            target = await target_of(self._tenant, self._body, resolve, _SCHEMES, 5432)
+            target = await target_of(self._tenant, {**self._dial.body, "ssl": self._dial.ssl}, resolve, _SCHEMES, 5432)
             try:
-                return await _opened(target, self._body, self._around)
+                return await _opened(target, self._dial.network_exceptions, self._around)
             except Failed:
                 raise
             except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
@@ -211,10 +239,10 @@ async def _asked(session: Session, call: Call, reading: Reading) -> Answer:
     return await (session.write(call, reading) if writes(call) else session.read(call, reading))
 
 
-async def _opened(target: Target, body: Mapping[str, Any], around: Surroundings) -> Any:
+async def _opened(target: Target, exceptions: Sequence[Mapping[str, Any]], around: Surroundings) -> Any:
     # a socket is a way into this very machine: who may name it may name 127.0.0.1
     host = "127.0.0.1" if target.folder is not None else target.host
-    addresses = await checked_addresses(host, target.port, around.permits, body["network_exceptions"])
+    addresses = await checked_addresses(host, target.port, around.permits, exceptions)
     ways = tls_of(target)
     for secure in ways:
         try:

@@ -35,6 +35,14 @@ class Spelled(NamedTuple):
     values: Sequence[Any]
 
 
+class Own(NamedTuple):
+    """A query that this program has written itself: ``text`` with `$1`, and ``settings`` (`; SET LOCAL …`) of its transaction."""
+
+    text: str
+    columns: tuple[Column, ...]
+    settings: str = ""
+
+
 class Prepared(Struct):
     """A query that the server has measured into rows of JSON; ``kinds`` are its columns' types as they were the first time."""
 
@@ -60,6 +68,7 @@ class Session:
         self.used = False
         self._version: int = connection.get_server_version().major
         self._prepared: dict[tuple[str, Scope, Caps], Prepared] = {}
+        self._own: dict[Own, Any] = {}
         self._listener = Listener(connection)
 
     async def read(self, call: Call, reading: Reading) -> Answer:
@@ -100,16 +109,48 @@ class Session:
             columns, aliases = _columns(attributes)
             query = _measured(f"reconciler_w reconciler_t{aliases}", columns, caps_of(call))
             statement = await self._judged(call, f"WITH reconciler_w AS (\n{asked.text}\n) {query}")
-            answer = await _told(await statement.fetch(*asked.values), columns, call)
+            answer = await _told(await statement.fetch(*asked.values), columns, caps_of(call))
         else:
             statement = await self._judged(call, asked.text)
             await statement.fetch(*asked.values)
             changed = int(statement.get_statusmsg().rpartition(" ")[2])
             answer = Answer({"changed": changed}, changed, 0)
+        await self._commit(call)
+        return answer
+
+    async def catalog(self, query: str, *values: Any) -> Sequence[Any]:
+        """Return rows of the server's catalogs, by a query of ours. Raises Lost."""
+        await self._as_new()
+        found: Sequence[Any] = await self.connection.fetch(query, *values)
+        return found
+
+    async def own_rows(self, call: Call, query: Own, values: Sequence[str], caps: Caps) -> Answer:
+        """Return the rows of a query of ours, which is prepared once and needs no judge. Raises Lost."""
+        statement = self._own.get(query)
+        if statement is None:
+            await self._as_new()
+            if len(self._own) >= MOST_PREPARED:
+                self._own.clear()
+            text = _measured(f"(\n{query.text}\n) reconciler_t", query.columns, caps)
+            statement = await self.connection.prepare(text, name=f"reconciler_{secrets.token_hex(8)}")
+            self._own[query] = statement
+        await self._begin(call, readonly=True, more=query.settings)
+        return await _told(await statement.fetch(*values), query.columns, caps)
+
+    async def own_change(self, call: Call, text: str, values: Sequence[str]) -> int:
+        """Return how many rows a statement of ours has changed. Ends behind COMMIT. Raises Lost."""
+        await self._as_new()
+        await self._begin(call, readonly=False)
+        statement = await self.connection.prepare(text)
+        await statement.fetch(*values)
+        changed = int(statement.get_statusmsg().rpartition(" ")[2])
+        await self._commit(call)
+        return changed
+
+    async def _commit(self, call: Call) -> None:
         call.effect = True
         if await self.connection.execute("COMMIT") != "COMMIT":
             raise Failed("query-failed", "the database did not keep what was written")
-        return answer
 
     async def _as_new(self) -> None:
         if self.used:
@@ -139,7 +180,7 @@ class Session:
             known.kinds = known.kinds or records[0][1]
             if records[0][1] != known.kinds:
                 raise Changed
-        return await _told(records, known.columns, call)
+        return await _told(records, known.columns, caps_of(call))
 
     async def _prepare(self, call: Call, reading: Reading) -> tuple[Prepared, Spelled]:
         """Leaves the transaction open in which the query was judged."""
@@ -179,9 +220,10 @@ class Session:
             described = await self.connection.prepare(within.format(asked.text))
         return wanted, asked, described
 
-    async def _begin(self, call: Call, *, readonly: bool) -> None:
+    async def _begin(self, call: Call, *, readonly: bool, more: str = "") -> None:
+        """``more`` are settings of ours for this transaction."""
         seconds = call.deadline - asyncio.get_running_loop().time()
-        text = begin(max(1, int(seconds * 1000)), self._version, readonly=readonly)
+        text = begin(max(1, int(seconds * 1000)), self._version, readonly=readonly) + more
         if not self.used:
             await self.connection.execute(text)
             return
@@ -248,7 +290,7 @@ def _measured(source: str, columns: Sequence[Column], caps: Caps) -> str:
     return f"SELECT CASE WHEN total <= {caps.size} THEN j END, CASE WHEN n = 1 THEN k END FROM ({sizes}) b"
 
 
-async def _told(records: Sequence[Sequence[Any]], columns: Sequence[Column], call: Call) -> Answer:
+async def _told(records: Sequence[Sequence[Any]], columns: Sequence[Column], caps: Caps) -> Answer:
     """Return rows as an answer; of many, in a thread. Raises Failed, Changed."""
     size = sum(len(record[0] or "") for record in records)
-    return await aside(size, told_of, records, columns, caps_of(call))
+    return await aside(size, told_of, records, columns, caps)

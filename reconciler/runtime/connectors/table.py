@@ -13,6 +13,7 @@ from reconciler.runtime.call import Call, Connection, Judge, Open, Surroundings
 _LINES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql", "open_sql"),
     "http": ("http", "open_http"),
+    "vector": ("vector", "open_vector"),
     "mcp": ("mcp", "open_mcp"),
     "integration": ("model", "open_model"),
 }

@@ -63,7 +63,7 @@ def test_a_connection_that_was_lost_meanwhile_costs_no_call(postgres_server: str
 
     async def work(connection: Any, connector: Resource) -> None:
         assert await told(connection, connector, NAME, {}) == ANN
-        session = connection._idle[0][1]
+        session = connection._pool._idle[0][1]
         assert session.used
         place.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'agent' AND datname = current_database()"
