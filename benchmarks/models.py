@@ -2,6 +2,9 @@
 
 `python -m benchmarks.models [CALLS]` prints seconds of wall clock and of the server's CPU for each call and each chunk, and the ratios of one run.
 The server authenticates, decides, counts two limits and writes durable evidence.
+
+With RECONCILER_BENCH_LITELLM (the program of `pip install 'litellm[proxy]'`, in an environment of its own) LiteLLM's proxy runs in the same run:
+one worker, a master key, no database, so it checks a key and records nothing durable.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from tests.conftest import Db
 from tests.runtime.servers import free_port, served, wait_for
 
 CHUNKS = 200
+LITELLM_KEY = "sk-benchmark"
 ANSWER = {
     "id": "c",
     "object": "chat.completion",
@@ -101,14 +105,42 @@ def program(text: str, port: int, *arguments: str) -> Iterator[subprocess.Popen[
         process.wait(10)
 
 
+@contextmanager
+def litellm(folder: Path, port: int, upstream: int) -> Iterator[subprocess.Popen[Any] | None]:
+    """Run LiteLLM's proxy before the same provider; None where its program is not named."""
+    if not (command := os.environ.get("RECONCILER_BENCH_LITELLM")):
+        yield None
+        return
+    parameters = {"model": "openai/m", "api_base": f"http://127.0.0.1:{upstream}/v1", "api_key": "none"}
+    config = {
+        "model_list": [{"model_name": "fast", "litellm_params": parameters}],
+        "general_settings": {"master_key": LITELLM_KEY},
+    }
+    (path := folder / "litellm.yaml").write_text(json.dumps(config))
+    environment = {
+        **os.environ,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        "NO_DOCS": "True",
+    }
+    arguments = ["--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+    with (folder / "litellm.log").open("wb") as log:
+        process = subprocess.Popen([command, *arguments], env=environment, stdout=log, stderr=log, cwd=folder)
+        try:
+            wait_for(f"http://127.0.0.1:{port}", process, "/health/readiness", 90)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
 async def figures(url: str, key: str, pid: int, calls: int) -> Figures:
     body = {"model": "fast", "messages": [{"role": "user", "content": "Hi " * 50}]}
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    process = psutil.Process(pid)
+    processes = [parent := psutil.Process(pid), *parent.children(recursive=True)]
 
     def cpu() -> float:
-        times = process.cpu_times()
-        return float(times.user + times.system)
+        return sum(float(times.user + times.system) for times in (one.cpu_times() for one in processes))
 
     async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0)) as session:
 
@@ -148,8 +180,8 @@ async def figures(url: str, key: str, pid: int, calls: int) -> Figures:
 
 
 def main(calls: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        upstream, bare = free_port(), free_port()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other_folder:
+        upstream, bare, proxy = free_port(), free_port(), free_port()
         document = {
             "version": 1,
             "tenant": "acme",
@@ -178,10 +210,12 @@ def main(calls: int) -> None:
         with (
             program(UPSTREAM, upstream),
             program(BARE, bare, str(upstream)) as plain,
+            litellm(Path(other_folder), proxy, upstream) as peer,
             served(path, Db(f"sqlite:///{path}/state.db"), document, prices=prices) as server,
         ):
             floor = asyncio.run(figures(f"http://127.0.0.1:{bare}", "none", plain.pid, calls))
             ours = asyncio.run(figures(server.agents, server.key, server.process.pid, calls))
+            theirs = peer and asyncio.run(figures(f"http://127.0.0.1:{proxy}", LITELLM_KEY, peer.pid, calls // 8))
     print(f"{os.cpu_count()} cores; {calls} calls; {CHUNKS} chunks a stream")
     for name, unit, scale in (
         ("alone", "ms a call", 1e3),
@@ -191,7 +225,11 @@ def main(calls: int) -> None:
         ("chunk_cpu", "us of CPU a chunk", 1e6),
     ):
         one, other = getattr(floor, name) * scale, getattr(ours, name) * scale
-        print(f"{name:10} bare {one:9.2f}  serve {other:9.2f} {unit:18} ratio {other / one:.2f}")
+        line = f"{name:10} bare {one:9.2f}  serve {other:9.2f} {unit:18} ratio {other / one:.2f}"
+        if theirs:
+            third = getattr(theirs, name) * scale
+            line += f"  LiteLLM {third:9.2f}, {third / other if name != 'rate' else other / third:.1f} times ours"
+        print(line)
 
 
 if __name__ == "__main__":

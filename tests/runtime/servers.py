@@ -139,12 +139,13 @@ def start(
     return process
 
 
-def wait_for(url: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 20
+def wait_for(url: str, process: subprocess.Popen[Any], path: str = "/readyz", seconds: float = 20) -> None:
+    """Wait until a server answers 200 at a path. Raises AssertionError."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, "it ended"
         try:
-            if httpx.get(f"{url}/readyz", timeout=1).status_code == 200:
+            if httpx.get(f"{url}{path}", timeout=1).status_code == 200:
                 return
         except httpx.HTTPError:
             time.sleep(0.05)
