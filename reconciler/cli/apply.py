@@ -22,9 +22,10 @@ from reconciler.cli.credentials import (
     run_checks,
     with_rotated_secrets,
 )
-from reconciler.cli.options import common_with
+from reconciler.cli.options import SELECTING, common_with
 from reconciler.cli.reviewed import Review, is_reviewed, reviewing
 from reconciler.cli.saved import saved_environment
+from reconciler.cli.selecting import is_narrowed
 from reconciler.cli.signing import known_keys
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
@@ -43,7 +44,7 @@ from reconciler.store.url import Database
 @reviewing
 @checking
 @consenting
-@common_with()
+@common_with(narrowing=SELECTING)
 def command(
     options: Options, consent: Consent, paths: tuple[str, ...], no_delete: bool, checks: Checks, review: Review
 ) -> int:
@@ -59,7 +60,7 @@ def command(
     if saved:
         if review.file is not None:
             raise UsageError("a saved plan is the one that was reviewed", hint="leave out --reviewed, or the plan")
-        if no_delete or options.tenants or options.targets:
+        if no_delete or is_narrowed(options):
             raise UsageError(
                 "a saved plan is applied as it is", hint="select when planning: `reconciler plan --out FILE`"
             )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json")
 NARROWING = ("tenant", "target")
 """The options that narrow what a command is about."""
+SELECTING = (*NARROWING, "exclude")
+"""Those that select what of a plan is made."""
 STORE_VARIABLE = "RECONCILER_RUNTIME_URL"
 """Names the runtime's own database: evidence, and what was used of limits."""
 
@@ -57,7 +59,7 @@ def common_by(*narrowing: str, takes: str = DATABASE) -> Callable[[Callable[...,
 
 def refuse_narrowing(options: Options, narrowing: Sequence[str] = (), when: str = "") -> None:
     """Raise UsageError for an option that would select, and that nothing looks at."""
-    for name, given in zip(NARROWING, (options.tenants, options.targets), strict=True):
+    for name, given in zip(SELECTING, (options.tenants, options.targets, options.excluded), strict=True):
         if given and name not in narrowing:
             path = click.get_current_context().command_path
             raise UsageError(f"`{path}`{when} takes no --{name}: it would narrow nothing", hint="leave it out")
@@ -104,6 +106,15 @@ def _with_options(
         help="Only this address; may be repeated.",
     )
     @click.option(
+        "--exclude",
+        "excluded",
+        metavar="ADDRESS|PATTERN",
+        multiple=True,
+        shell_complete=addresses,
+        hidden="exclude" not in narrowing,
+        help="All but these, such as 'acme/policy/*'; may be repeated.",
+    )
+    @click.option(
         "--max-file",
         metavar="MIB",
         type=click.IntRange(1, 1024),
@@ -123,6 +134,7 @@ def _with_options(
     def wrapped(
         tenants: tuple[str, ...],
         targets: tuple[str, ...],
+        excluded: tuple[str, ...],
         max_file: int | None,
         format: str,
         no_color: bool,
@@ -131,7 +143,7 @@ def _with_options(
         **rest: Any,
     ) -> Any:
         database, project, env = (rest.pop(name, None) for name in ("database", "project", "env"))
-        options = Options(database, project, env, tenants, targets, format, no_color, verbose, quiet)
+        options = Options(database, project, env, tenants, targets, format, no_color, verbose, quiet, excluded)
         refuse_narrowing(options, narrowing)
         if max_file is not None:
             from reconciler.load import documents

@@ -18,6 +18,7 @@ from reconciler.cli.credentials import (
     with_rotated_secrets,
 )
 from reconciler.cli.options import (
+    SELECTING,
     common_with,
     plan_without_secrets,
     print_changes,
@@ -60,7 +61,7 @@ from reconciler.render.plan_text import also_lines, foot_text, head_text, summar
     is_flag=True,
     help="Resolve every reference to a secret; exit 7 if one does not. Shows where the secret behind one has changed.",
 )
-@common_with(*PLAN_FORMATS)
+@common_with(*PLAN_FORMATS, narrowing=SELECTING)
 def command(
     options: Options,
     paths: tuple[str, ...],

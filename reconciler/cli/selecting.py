@@ -32,6 +32,13 @@ class Narrowed(Protocol):
     def targets(self) -> tuple[str, ...]: ...
     @property
     def tenants(self) -> tuple[str, ...]: ...
+    @property
+    def excluded(self) -> tuple[str, ...]: ...
+
+
+def is_narrowed(options: Narrowed) -> bool:
+    """Whether the options leave anything out."""
+    return bool(options.targets or options.tenants or options.excluded)
 
 
 NEITHER = "is neither in the configuration nor live"
@@ -39,9 +46,16 @@ NEITHER = "is neither in the configuration nor live"
 
 def require_known(options: Narrowed, known: Iterable[Address], is_unknown: str = NEITHER) -> frozenset[Address]:
     """Return the targets' addresses. Raises UsageError for a target or a tenant that is none of the known."""
-    if not options.targets and not options.tenants:
+    if not is_narrowed(options):
         return frozenset()
     found, addresses = set(), {*known}
+    for pattern in options.excluded:
+        if not any(fnmatchcase(str(address), pattern) for address in addresses):
+            raise UsageError(
+                f"--exclude {pattern} matches nothing: an address is tenant/kind/name",
+                code="unknown-target",
+                hint=near_address(pattern, addresses),
+            )
     for text in options.targets:
         address = parse_address(text)
         if address not in addresses:
@@ -61,7 +75,14 @@ def unknown_tenant(tenant: str, known: Iterable[str], is_unknown: str) -> UsageE
     return UsageError(f"the tenant {tenant!r} {is_unknown}", code="unknown-tenant", hint=hint)
 
 
-def near_address(address: Address, known: Iterable[Address]) -> str:
+def selects_nothing(options: Narrowed) -> UsageError:
+    """Return that the options, each of which selects something, leave nothing together."""
+    which = "PATH, --tenant, --target and --exclude" if options.excluded else "PATH, --tenant and --target"
+    hint = "they narrow each other: leave one out"
+    return UsageError(f"{which} together select nothing", code="selects-nothing", hint=hint)
+
+
+def near_address(address: Address | str, known: Iterable[Address]) -> str:
     """Return the hint for an address that nothing has."""
     near = get_close_matches(str(address), map(str, known), n=1)
     return f"did you mean {near[0]}?" if near else "see `reconciler list`"

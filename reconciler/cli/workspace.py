@@ -21,7 +21,7 @@ from reconciler import __version__
 from reconciler.cli.opening import open_project
 from reconciler.cli.placed import BEGINNINGS, FEW, with_places
 from reconciler.cli.progress import Progress
-from reconciler.cli.selecting import require_known
+from reconciler.cli.selecting import is_narrowed, require_known, selects_nothing
 from reconciler.cli.terminal import wants_colour, width_of
 from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, ReconcilerError, UsageError
 from reconciler.load.project import DEFAULT_PROJECT
@@ -55,6 +55,7 @@ class Options(Struct, dict=True):
     no_color: bool = False
     verbose: bool = False
     quiet: bool = False
+    excluded: tuple[str, ...] = ()
 
     @cached_property
     def progress(self) -> Progress:
@@ -212,11 +213,11 @@ class Workspace:
         return git.revision(self.project.root, files)
 
     def selection(self, live: Live, loaded: Loaded | None = None, no_delete: bool = False) -> Selection:
-        """Return what --tenant and --target select. Raises UsageError for what neither files nor live state know."""
+        """Return what the command line selects. Raises UsageError for what neither files nor live state know."""
         from reconciler.model.plan import Selection
 
         wanted = loaded.configuration.resources if loaded else {}
-        narrowed = self.options.targets or self.options.tenants or (loaded is not None and loaded.selected is not None)
+        narrowed = is_narrowed(self.options) or (loaded is not None and loaded.selected is not None)
         known: set[Address] = set()
         if narrowed:
             known = {*wanted, *live.rows, *live.applied, *map(Address.of, live.settled)}
@@ -227,13 +228,10 @@ class Workspace:
             tenants=frozenset(self.options.tenants),
             deletes=(loaded is None or loaded.deletes) and not no_delete,
             replaces=not no_delete,
+            excluded=self.options.excluded,
         )
         if selection.is_partial and not any(selection.selects(address) for address in known):
-            raise UsageError(
-                "PATH, --tenant and --target together select nothing",
-                code="selects-nothing",
-                hint="they narrow each other: leave one out",
-            )
+            raise selects_nothing(self.options)
         return selection
 
     def plan(self, no_delete: bool = False) -> tuple[Plan, Loaded, Database]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -226,24 +227,36 @@ class Dependant(NamedTuple):
 
 
 class Selection(Struct, frozen=True):
-    """What part of the project a plan is about; an empty set of one sort selects all of it, sorts narrow each other."""
+    """What part of the project a plan is about; an empty set of one sort selects all of it, sorts narrow each other.
+
+    ``excluded`` are patterns of addresses, as ignore rules have them.
+    """
 
     paths: frozenset[Address] | None = None
     targets: frozenset[Address] = frozenset()
     tenants: frozenset[str] = frozenset()
     deletes: bool = True
     replaces: bool = True
+    excluded: tuple[str, ...] = ()
 
     @property
     def is_partial(self) -> bool:
-        return self.paths is not None or bool(self.targets or self.tenants)
+        return self.paths is not None or bool(self.targets or self.tenants or self.excluded)
 
     def selects(self, address: Address) -> bool:
         return (
             (self.paths is None or address in self.paths)
             and (not self.targets or address in self.targets)
             and (not self.tenants or address.tenant in self.tenants)
+            and not (self.excluded and self.excludes(address))
         )
+
+    def selects_whole(self, group: Collection[Address]) -> bool:
+        """Whether the group of a move is selected: by any of its addresses, and none is excluded."""
+        return any(map(self.selects, group)) and not any(map(self.excludes, group))
+
+    def excludes(self, address: Address) -> bool:
+        return any(fnmatchcase(str(address), pattern) for pattern in self.excluded)
 
 
 class LeftOut(Struct, frozen=True):

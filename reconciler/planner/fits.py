@@ -15,6 +15,7 @@ from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live, Row
 from reconciler.model.plan import Action, Blocker, Change, Selection
 from reconciler.model.resource import Resource
+from reconciler.planner.counting import to_select
 from reconciler.planner.needs import Needs
 from reconciler.planner.references import WrittenResources, targets_of_row, written_by
 
@@ -122,9 +123,7 @@ def _left_out(one: Misfit, stays: bool, selection: Selection) -> Problem:
         which = f"--no-delete keeps {' and '.join(map(str, kept))}"
     else:
         which = "it is not selected" if stays else f"{' and '.join(map(str, ends))} stays as it is live"
-    hints = [
-        f"select both: add {' '.join(f'--target {end}' for end in missing or ends)}, or the files where files were named"
-    ]
+    hints = [to_select(selection, missing or ends)]
     if kept:
         hints = [*(hints if missing else []), "leave out --no-delete: say the same command without it"]
     return Problem(

@@ -76,7 +76,7 @@ def make_plan(
     """
     require_environment(live.project, configuration.project, configuration.environment)
     assigned = Assignment(past.moves) if past else assign(configuration, live)
-    if open_ := [one.problem for one in assigned.questions if any(map(selection.selects, one.about))]:
+    if open_ := [one.problem for one in assigned.questions if selection.selects_whole(one.about)]:
         raise Refused(*sorted(open_, key=lambda one: (one.address or "", one.message)))
     wanted = past or Past(assigned.moves, {})
     changes, unchanged = _changes(configuration, live, setting, selection, wanted, assigned.displaced)
@@ -112,7 +112,7 @@ def make_plan(
         ),
     )
     plan = replace(plan, tenants_gone=_tenants_gone(plan, live))
-    unmet = tuple(unmet_references(plan, needs, configuration, live))
+    unmet = tuple(unmet_references(plan, needs, configuration, live, selection))
     whole = past is None and not selection.is_partial and selection.deletes and selection.replaces
     unfit = tuple(misfit_blockers(plan.changes, needs, configuration, live, Look(whole, past is None, selection)))
     held = protected(plan.changes, attrgetter("before"))
@@ -155,7 +155,7 @@ def _changes(
     for address, wanted in _unsettled(configuration, live):
         # a move is selected whole, with those that make room for it or take its place
         group = groups.get(address)
-        if selection.is_partial and not any(map(selection.selects, group or {address})):
+        if selection.is_partial and not selection.selects_whole(group or {address}):
             continue
         previous = came_from.get(address)
         # a name that its resource leaves in this plan is free

@@ -12,7 +12,8 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Configuration
 from reconciler.model.live import Live, Row
-from reconciler.model.plan import Action, Blocker, Change, Plan
+from reconciler.model.plan import Action, Blocker, Change, Plan, Selection
+from reconciler.planner.counting import to_select
 from reconciler.planner.needs import Needs
 
 
@@ -64,7 +65,9 @@ def targets_of_row(row: Row) -> Iterator[Address]:
             yield reference.address
 
 
-def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, live: Live) -> Iterator[Blocker]:
+def unmet_references(
+    plan: Plan, needs: Needs, configuration: Configuration, live: Live, selection: Selection
+) -> Iterator[Blocker]:
     """Yield what only other projects can mend; raises ConfigurationInvalid for what this selection leaves out."""
     written = written_by(plan.changes)
     left_out: list[Problem] = []
@@ -72,7 +75,9 @@ def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, liv
         if _is_external(target, configuration):
             yield _external(address, target, target in written.gone)
         else:
-            left_out.append(_left_out(address, target, "which is not live and is not selected", target))
+            left_out.append(
+                _left_out(address, target, "which is not live and is not selected", to_select(selection, [target]))
+            )
     # only tenants that lose something are looked at
     tenants = {address.tenant for address in written.gone}
     rows = (row for address, row in live.rows.items() if address.tenant in tenants)
@@ -81,7 +86,7 @@ def unmet_references(plan: Plan, needs: Needs, configuration: Configuration, liv
         if address in configuration.resources and _is_external(target, configuration):
             yield _external(address, target, removed=True)
         elif live.owns(address) and address not in written.let_go:
-            left_out.append(_left_out(address, target, "which this selection removes", address))
+            left_out.append(_left_out(address, target, "which this selection removes", to_select(selection, [address])))
         else:
             who = f"of the project {owner!r}" if owner else "which no project owns"
             yield Blocker(
@@ -109,12 +114,12 @@ def _external(address: Address, target: Address, removed: bool) -> Blocker:
     return Blocker("external-missing", f"{address} refers to {target}, which {what}", hint, address, (target,))
 
 
-def _left_out(address: Address, target: Address, what: str, missing: Address) -> Problem:
+def _left_out(address: Address, target: Address, what: str, hint: str) -> Problem:
     return Problem(
         "reference-not-selected",
         f"{address} refers to {target}, {what}",
         address=str(address),
-        hint=f"select both: add --target {missing}, or its file where files were named",
+        hint=hint,
     )
 
 
