@@ -1,6 +1,6 @@
 """LiteLLM's names of providers and models turned into providers of integrations.
 
-Source: the prefixes `provider/model` of LiteLLM's documentation, and the public addresses of those providers.
+What it calls our providers stands in each provider's own file. Source of the rest: the public addresses of those providers.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from reconciler.kinds.provider.wires import WIRES
+
 
 class Provider(NamedTuple):
-    """``prefix`` is LiteLLM's name; ``provider`` ours; ``variable`` is where LiteLLM finds the key by itself."""
+    """``prefix`` is LiteLLM's name, ``provider`` ours; ``variable`` is where LiteLLM finds the key by itself."""
 
     prefix: str
     provider: str
@@ -19,21 +21,10 @@ class Provider(NamedTuple):
 
 
 _OURS = {
-    "openai": Provider("openai", "openai", "OPENAI_API_KEY"),
-    "text-completion-openai": Provider("openai", "openai", "OPENAI_API_KEY"),
-    "azure": Provider("azure", "azure_openai", "AZURE_API_KEY"),
-    "azure_text": Provider("azure", "azure_openai", "AZURE_API_KEY"),
-    "anthropic": Provider("anthropic", "anthropic", "ANTHROPIC_API_KEY"),
-    "bedrock": Provider("bedrock", "bedrock", None),
-    "bedrock_converse": Provider("bedrock", "bedrock", None),
-    "vertex_ai_beta": Provider("vertex-ai", "gemini", "GOOGLE_APPLICATION_CREDENTIALS"),
-    "gemini": Provider("gemini", "gemini", "GEMINI_API_KEY"),
-    "vertex_ai": Provider("vertex-ai", "gemini", "GOOGLE_APPLICATION_CREDENTIALS"),
-    "mistral": Provider("mistral", "mistral", "MISTRAL_API_KEY"),
-    "cohere": Provider("cohere", "cohere", "COHERE_API_KEY"),
-    "cohere_chat": Provider("cohere", "cohere", "COHERE_API_KEY"),
-    "ollama": Provider("ollama", "ollama", None, "http://localhost:11434"),
-    "ollama_chat": Provider("ollama", "ollama", None, "http://localhost:11434"),
+    prefix: Provider(alias.name, name, alias.variable, alias.base_url)
+    for name, wire in WIRES.items()
+    for alias in wire.aliases
+    for prefix in alias.prefixes
 }
 _OPENAI_LIKE = {
     "groq": "https://api.groq.com/openai/v1",
@@ -44,38 +35,10 @@ _OPENAI_LIKE = {
     "together_ai": "https://api.together.xyz/v1",
     "fireworks_ai": "https://api.fireworks.ai/inference/v1",
 }
-_BARE = [
-    (
-        re.compile(r"(gpt-|chatgpt-|o[0-9](-|$)|text-(davinci|embedding)|davinci|babbage|dall-e|whisper|tts-|ft:gpt)"),
-        "openai",
-    ),
-    (re.compile(r"claude-"), "anthropic"),
-    (re.compile(r"(command|embed-english|embed-multilingual)"), "cohere"),
-    (re.compile(r"(mistral-|codestral)"), "mistral"),
-    (re.compile(r"gemini-"), "vertex_ai"),
-]
-
-
-_ROUTES = {
-    "azure": frozenset({"o_series", "gpt5_series", "responses", "global", "global-standard", "eu", "us"}),
-    "bedrock": frozenset(
-        {
-            "converse",
-            "converse_like",
-            "invoke",
-            "async_invoke",
-            "llama",
-            "deepseek_r1",
-            "nova",
-            "nova-2",
-            "openai",
-            "qwen3",
-        }
-    ),
-    "openai": frozenset({"responses", "chat", "completions"}),
-    "vertex-ai": frozenset({"gemini", "openai"}),
-}
-"""By provider: what stands before a model's name and says how it is called."""
+_ALIASES = [alias for wire in WIRES.values() for alias in wire.aliases]
+_BARE = [(re.compile(alias.bare), alias.prefixes[0]) for alias in _ALIASES if alias.bare]
+_ROUTES = {alias.name: alias.routes for alias in _ALIASES}
+"""By LiteLLM's name of the provider: what stands before a model's name and says how it is called."""
 _AGENTS = frozenset({"agent", "agentcore", "agents"})
 _REGION = re.compile(r"[a-z]{2}(?:-gov)?-[a-z]+-[0-9]\Z")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Key, Places, Probe, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Alias, Key, Places, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Replacing, Secret, ShortText
 from reconciler.model.judges import grown
@@ -57,4 +57,6 @@ WIRE = Wire(
     headers=_headers,
     probe=lambda body: Probe(f"{base_of(body, BASE)}/v1/models?limit=1"),
     prices="anthropic",
+    image_tokens=5_000,  # 4,784 for models of high resolution
+    aliases=(Alias("anthropic", ("anthropic",), "ANTHROPIC_API_KEY", bare="claude-"),),
 )

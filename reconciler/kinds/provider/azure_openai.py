@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Key, Probe, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Alias, Key, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -55,4 +55,14 @@ WIRE = Wire(
     model=lambda body, model: str((config_of(body).get("deployments") or {}).get(model, model)),
     probe=_probe,
     prices="azure",
+    is_byte_level=True,
+    image_tokens=50_000,
+    aliases=(
+        Alias(
+            "azure",
+            ("azure", "azure_text"),
+            "AZURE_API_KEY",
+            routes=frozenset({"o_series", "gpt5_series", "responses", "global", "global-standard", "eu", "us"}),
+        ),
+    ),
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL_OPTIONAL, Integration
-from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Places, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import ANTHROPIC, CHAT, Alias, Places, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, Risk
@@ -68,10 +68,17 @@ def _headers(body: Body) -> Mapping[str, str]:
     return {"X-Amzn-Bedrock-GuardrailIdentifier": name, "X-Amzn-Bedrock-GuardrailVersion": version}
 
 
+_ROUTES = frozenset(
+    {
+        *("converse", "converse_like", "invoke", "async_invoke"),
+        *("llama", "deepseek_r1", "nova", "nova-2", "openai", "qwen3"),
+    }
+)
 WIRE = Wire(
     places=_places,
     headers=_headers,
     model=lambda body, model: str(config_of(body).get("inference_profile") or model),
     prices="aws",
     unserved=lambda body: None if body.get("credential") else "Amazon Bedrock without an API key",
+    aliases=(Alias("bedrock", ("bedrock", "bedrock_converse"), routes=_ROUTES),),
 )

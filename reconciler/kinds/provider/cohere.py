@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Probe, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Alias, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk
@@ -44,4 +44,7 @@ WIRE = Wire(
     prices="cohere",
     include_usage=lambda _body: False,
     output_bound=lambda _body, _endpoint: "max_tokens",
+    aliases=(
+        Alias("cohere", ("cohere", "cohere_chat"), "COHERE_API_KEY", bare="command|embed-english|embed-multilingual"),
+    ),
 )

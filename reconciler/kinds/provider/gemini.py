@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Key, Places, Probe, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Alias, Key, Places, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, NoRisk, Risk
@@ -62,4 +62,14 @@ WIRE = Wire(
     probe=_probe,
     prices="google",
     unserved=lambda body: "Vertex AI, which takes no static key" if config_of(body).get("project") else None,
+    aliases=(
+        Alias("gemini", ("gemini",), "GEMINI_API_KEY"),
+        Alias(
+            "vertex-ai",
+            ("vertex_ai", "vertex_ai_beta"),
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            routes=frozenset({"gemini", "openai"}),
+            bare="gemini-",
+        ),
+    ),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import NOTHING, OPENAI, Probe, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import NOTHING, OPENAI, Alias, Probe, Wire, base_of, config_of, under
 from reconciler.model.fields import Replacing, Secret
 from reconciler.model.judges import leaves_value
 from reconciler.model.risk import Health, Risk
@@ -40,4 +40,5 @@ WIRE = Wire(
     adds=lambda body, endpoint: (
         {"safe_prompt": True} if endpoint == "chat" and config_of(body).get("safe_prompt") else NOTHING
     ),
+    aliases=(Alias("mistral", ("mistral",), "MISTRAL_API_KEY", bare="mistral-|codestral"),),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from reconciler.kinds.provider.common import BASE_URL, CONFIG, CREDENTIAL_OPTIONAL, Integration
-from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Places, Probe, Wire, base_of, under
+from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Alias, Places, Probe, Wire, base_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, Replacing, Secret
 from reconciler.model.risk import Health, NoRisk
@@ -46,4 +46,5 @@ WIRE = Wire(
     places=_places,
     probe=lambda body: Probe(f"{base_of(body)}/api/tags"),
     output_bound=lambda _body, endpoint: "max_tokens" if endpoint == "chat" else OUTPUT_BOUNDS[endpoint],
+    aliases=(Alias("ollama", ("ollama", "ollama_chat"), None, "http://localhost:11434"),),
 )

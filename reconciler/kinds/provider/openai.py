@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.kinds.provider.common import CONFIG, CREDENTIAL, Integration
-from reconciler.kinds.provider.wire import OPENAI, Probe, Wire, base_of, config_of, under
+from reconciler.kinds.provider.wire import OPENAI, Alias, Probe, Wire, base_of, config_of, under
 from reconciler.model.body import Body
 from reconciler.model.fields import Replacing, Secret, ShortText
 from reconciler.model.risk import Health, Risk
@@ -45,4 +45,15 @@ WIRE = Wire(
     headers=_headers,
     probe=lambda body: Probe(f"{base_of(body, BASE)}/models"),
     prices="openai",
+    is_byte_level=True,
+    image_tokens=50_000,  # 2,833 + 8 x 5,667 for gpt-4o-mini, its dearest model
+    aliases=(
+        Alias(
+            "openai",
+            ("openai", "text-completion-openai"),
+            "OPENAI_API_KEY",
+            routes=frozenset({"responses", "chat", "completions"}),
+            bare=r"gpt-|chatgpt-|o[0-9](-|$)|text-(davinci|embedding)|davinci|babbage|dall-e|whisper|tts-|ft:gpt",
+        ),
+    ),
 )

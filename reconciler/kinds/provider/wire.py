@@ -30,6 +30,22 @@ class Probe(NamedTuple):
     key: Key | None = None
 
 
+class Alias(NamedTuple):
+    """How LiteLLM knows a provider, by its documentation of providers.
+
+    ``name`` is what references to its credential are called by, ``prefixes`` stand before the name of a model, and ``routes``
+    behind them, saying how it is called. ``variable`` is where LiteLLM finds the key by itself. ``bare`` is a pattern of models'
+    names that need no prefix.
+    """
+
+    name: str
+    prefixes: tuple[str, ...]
+    variable: str | None = None
+    base_url: str | None = None
+    routes: frozenset[str] = frozenset()
+    bare: str = ""
+
+
 class Wire(NamedTuple):
     """One provider as requests see it. All functions take the body of an integration.
 
@@ -39,6 +55,10 @@ class Wire(NamedTuple):
     ``probe`` is what shows whether it answers, None where that is more than one request. ``prices`` is the name of the provider in
     `genai-prices`, "" for one that is found by its address, or not at all. ``unserved`` is what the runtime would need for a body
     and can't do yet, in words.
+
+    ``is_byte_level`` says whether its tokenizers work on bytes as they are; others may normalise text first. ``image_tokens`` are
+    the most of one image, which the provider scales down itself; None for one that may fill the context window.
+    ``aliases`` are its names in LiteLLM.
     """
 
     places: Callable[[Body], Places]
@@ -51,6 +71,9 @@ class Wire(NamedTuple):
     probe: Callable[[Body], Probe | None] = lambda _body: None
     prices: str = ""
     unserved: Callable[[Body], str | None] = lambda _body: None
+    is_byte_level: bool = False
+    image_tokens: int | None = None
+    aliases: tuple[Alias, ...] = ()
 
 
 OUTPUT_BOUNDS: Mapping[str, str] = {

@@ -7,22 +7,15 @@ character can become many; the bytes are counted after that then. What JSON puts
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from reconciler import strict_json
+from reconciler.kinds.provider.wires import WIRES
 from reconciler.model.price import ModelFacts
 from reconciler.runtime.llm.request import Medium, ModelRequest
 
 TOOLS_TOKENS = 1_000
 """What providers add to a request with tools: a prompt of their own."""
-BYTE_LEVEL = frozenset({"openai", "azure_openai"})
-"""Providers whose tokenizers work on the bytes as they are; any other may normalise them first."""
-IMAGE_TOKENS: Mapping[str, int] = {"openai": 50_000, "azure_openai": 50_000, "anthropic": 5_000}
-"""The most tokens of one image, which the provider scales down itself.
-
-OpenAI: 2,833 + 8 x 5,667 for gpt-4o-mini, its dearest model. Anthropic: 4,784 for models of high resolution.
-"""
 
 
 class InputBound(NamedTuple):
@@ -56,7 +49,7 @@ def text_size(request: ModelRequest, provider: str) -> int:
     """Return the bytes of a request's text, as they are tokenised: all of the body but for recognised base64."""
     inline = sum(medium.inline for medium in request.media)
     size = len(request.raw)
-    if provider not in BYTE_LEVEL and (b"\\u" in request.raw or not request.raw.isascii()):
+    if not WIRES[provider].is_byte_level and (b"\\u" in request.raw or not request.raw.isascii()):
         text = strict_json.write(request.body).decode()
         size = max(size, len(unicodedata.normalize("NFKC", text).encode()))
     return max(0, size - inline)
@@ -68,7 +61,7 @@ def medium_bound(medium: Medium, provider: str) -> int | None:
     A sound has fewer tokens than bytes. A file is unpacked by the provider, and one that is not sent along has no known size.
     """
     if medium.kind == "image":
-        return IMAGE_TOKENS.get(provider)
+        return WIRES[provider].image_tokens
     return medium.inline if medium.kind == "audio" and medium.inline else None
 
 

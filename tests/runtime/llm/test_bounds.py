@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.access.resource import Resource
+from reconciler.kinds.provider.wires import WIRES
 from reconciler.model.address import Address
 from reconciler.model.known import Known, Text
 from reconciler.model.price import MOST, ModelFacts, Price, Rates, Tier
 from reconciler.runtime.ledger.entries import Level, Refused
 from reconciler.runtime.llm import money
-from reconciler.runtime.llm.bounds import IMAGE_TOKENS, TOOLS_TOKENS
+from reconciler.runtime.llm.bounds import TOOLS_TOKENS
 from reconciler.runtime.llm.money import Bound, Try, Unbounded, bound, cost_of, most_cost
 from reconciler.runtime.llm.request import ENDPOINTS, Deployment, EndpointName, Medium, ModelRequest, Usage
 
@@ -75,7 +76,7 @@ def test_a_bound_is_never_above_the_window(
     media = (Medium("image", 10),) * images
     asked = request("x" * size, media=media, has_tools=tools, choices=choices, most_output=agents)
     found = bounded(asked, facts=FACTS._replace(context_window=window), route=routes)
-    wanted = len(asked.raw) - 10 * images + images * IMAGE_TOKENS["openai"] + TOOLS_TOKENS * tools
+    wanted = len(asked.raw) - 10 * images + images * (WIRES["openai"].image_tokens or 0) + TOOLS_TOKENS * tools
     assert found.input == min(window, wanted)
     said = [one for one in (agents, routes) if one is not None]
     one = min(said) if said else FACTS.max_output_tokens
@@ -99,7 +100,7 @@ def test_what_has_no_size_is_the_whole_window(medium: Medium) -> None:
 def test_an_image_counts_as_the_most_that_its_provider_makes_of_one() -> None:
     image = Medium("image", 90)
     text = "x" * 200
-    for provider, tokens in IMAGE_TOKENS.items():
+    for provider, tokens in ((name, wire.image_tokens) for name, wire in WIRES.items() if wire.image_tokens):
         asked = request(text, media=(image,))
         assert bounded(asked, provider).input == len(asked.raw) - 90 + tokens
     assert bounded(request(media=(image,)), "mistral").input == 100_000
