@@ -207,8 +207,8 @@ class TenantPermits(Part):
     )
     sqlite_roots: ItemSet[Root] = Field(
         (),
-        description="Folders whose SQLite files connectors may open, e.g. `/srv/data/${tenant}`: `${tenant}` stands for the "
-        "name of the connector's tenant.",
+        description="Folders whose SQLite and DuckDB files connectors may open, e.g. `/srv/data/${tenant}`: `${tenant}` stands for "
+        "the name of the connector's tenant.",
     )
 
 

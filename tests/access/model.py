@@ -60,7 +60,7 @@ def judged(world: World, caller: str, more_roles: set[str], target: str, action:
                     return Said(False, name)
     if any(row.suspended for _, row in rows):
         return NO
-    if any(row.body and (row.body.get("runtime") is False or row.body.get("dialect") == "duckdb") for _, row in rows):
+    if any(row.body and (row.body.get("runtime") is False or row.body.get("dialect") == "bigquery") for _, row in rows):
         return NO
     if target.startswith("template/") and len(claimed(world)[tool_name(world, target)]) > 1:
         return NO

@@ -16,7 +16,7 @@ import yaml
 from reconciler.access.decide import Ask
 from reconciler.kinds.connector import TYPES
 from reconciler.kinds.connector.common import Auth
-from reconciler.kinds.connector.served import UNSERVED_TYPES
+from reconciler.kinds.connector.served import SERVED, UNSERVED_TYPES
 from reconciler.kinds.connector.sql import Dialect
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.template.types import TYPES as TEMPLATES
@@ -54,7 +54,7 @@ UNSERVED: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     **{
         dialect: {"connectors": {"db": {"dialect": dialect, "database": None, "dsn": "vault://kv/acme/db#dsn"}}}
         for dialect in get_args(Dialect)
-        if dialect not in {"postgresql", "sqlite"}
+        if dialect not in SERVED["sql"].by
     },
 }
 
@@ -173,7 +173,7 @@ def test_what_became_live_is_never_listed(db: Db, folder: Path) -> None:
 
     async def work(found: World) -> None:
         assert [*found.mediator.tools(BOT)] == ["order", "top"]
-        await asyncio.to_thread(found.db.set_field, "acme/connector/db", "dialect", "duckdb")
+        await asyncio.to_thread(found.db.set_field, "acme/connector/db", "dialect", "bigquery")
         await found.until(lambda: [*found.mediator.tools(BOT)] == ["order"])
         with pytest.raises(Refusal, match="not-found"):
             await found.mediator.access(BOT, Ask("template/top"), {})
@@ -182,7 +182,7 @@ def test_what_became_live_is_never_listed(db: Db, folder: Path) -> None:
         explained = (
             cli_on(found.db.url, found.folder)("access", "explain", "acme/template/top", "--caller", "bot").ok().out
         )
-        assert "databases of the dialect duckdb (connector/db)" in explained
+        assert "databases of the dialect bigquery (connector/db)" in explained
 
     in_world(db, folder, work, world())
 

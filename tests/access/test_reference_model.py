@@ -154,7 +154,7 @@ def _kept_off(chosen: random.Random, name: str, row: Row) -> Row:
     if row.body is None or kind not in {"template", "datasource", "connector"} or chosen.random() > 0.12:
         return row
     if row.body.get("dialect"):
-        return row._replace(body={**row.body, "dialect": "duckdb"})
+        return row._replace(body={**row.body, "dialect": "bigquery"})
     return row._replace(body={**row.body, "runtime": False})
 
 

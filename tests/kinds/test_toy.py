@@ -54,10 +54,10 @@ TYPES = [
     ),
     Toy(
         "gateway.py",
-        "runtime/connectors/duckdb.py",
+        "runtime/connectors/bigquery.py",
         "kinds/connector/served.py",
-        '"sqlite": "sqlite",',
         '"duckdb": "duckdb",',
+        '"bigquery": "bigquery",',
     ),
     Toy(
         "scheme.py",

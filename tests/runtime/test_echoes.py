@@ -35,7 +35,7 @@ from reconciler.runtime.pools import Pools
 from reconciler.secrets.scrub import Scrubber
 from tests.conftest import Db
 from tests.runtime.calls import SECRETS, around, call, call_of, resource
-from tests.runtime.connectors.support import TEXT, Place, postgresql_place, sqlite_place, template
+from tests.runtime.connectors.support import TEXT, Place, duckdb_place, postgresql_place, sqlite_place, template
 from tests.runtime.connectors.test_http import serving
 from tests.runtime.connectors.vector_places import NORTH, pgvector_place
 from tests.runtime.connectors.vector_places import search as vector_search
@@ -150,8 +150,8 @@ def _is_json(text: str) -> bool:
 
 async def _of_sql(pools: Pools, folder: Path, server: str) -> list[Any]:
     found = []
-    for place in (sqlite_place(folder), postgresql_place(server)):
-        cast = "" if place.is_sqlite else "::text"
+    for place in (sqlite_place(folder), postgresql_place(server), duckdb_place(folder)):
+        cast = "::text" if place.is_postgresql else ""
         what = template(f"SELECT :v{cast} AS v", {"v": {**TEXT, "max_length": 4000}})
         connector = _with_password(place)
         found += [(await _answer(pools, connector, what, {"v": text})).content for text in TEXTS]
@@ -159,9 +159,7 @@ async def _of_sql(pools: Pools, folder: Path, server: str) -> list[Any]:
 
 
 def _with_password(place: Place) -> Resource:
-    if place.is_sqlite:
-        return place.connector()
-    return place.connector(password="env://TOKEN")
+    return place.connector(password="env://TOKEN") if place.is_postgresql else place.connector()
 
 
 async def _of_mcp(pools: Pools, folder: Path, server: str) -> list[Any]:

@@ -23,6 +23,7 @@ SERVED: Mapping[str, Served] = {
         {
             "postgresql": "postgresql",
             "sqlite": "sqlite",
+            "duckdb": "duckdb",
         },
         "databases of the dialect",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -39,10 +39,24 @@ _ANYWHERE = """
 """
 # names that are honest ones elsewhere
 _DUCKDB = """
-    read_csv read_csv_auto read_parquet read_json read_json_auto read_json_objects read_ndjson read_ndjson_auto
-    read_ndjson_objects read_text read_blob read_xlsx readcsv readparquet st_read glob getenv sqlite_scan postgres_scan
-    postgres_query mysql_scan mysql_query parquet_scan iceberg_scan delta_scan query query_table
+    readcsv readparquet st_read glob getenv sqlite_scan sqlite_query postgres_scan postgres_query mysql_scan mysql_query
+    iceberg_scan delta_scan arrow_scan arrow_scan_dumb pandas_scan python_arrow_scan python_map_function seq_scan sniff_csv
+    query query_table json_execute_serialized_sql json_serialize_plan current_setting getvariable which_secret checkpoint
+    force_checkpoint enable_logging disable_logging enable_profiling disable_profiling truncate_duckdb_logs write_log
+    add_grammar_extension remove_grammar_extension summary sleep_ms
 """
+_DUCKDB_PREFIXES = (
+    "duckdb_",
+    "pragma_",
+    "read_",
+    "parquet_",
+    "register_external_",
+    "deregister_external_",
+    "icu_calendar",
+)
+_DUCKDB_INTERNAL = ("duckdb_", "pragma_", "sqlite_", "pg_")
+_DUCKDB_WORDS = frozenset({"show", "describe", "desc", "summarize"})
+_DUCKDB_CATALOGS = frozenset({"information_schema", "pg_catalog", "system", "temp"})
 _CLICKHOUSE = """
     file url s3 s3cluster remote remotesecure mysql postgresql sqlite mongodb redis executable hdfs jdbc odbc gcs
     azureblobstorage cluster clusterallreplicas sleepeachrow input iceberg deltalake
@@ -97,6 +111,10 @@ def refused(node: Any, dialect: str) -> SqlFault | None:
         return SqlFault("forbidden-function", message) if name else None
     if isinstance(node, exp.Table) and _is_file(node.name, dialect):
         return SqlFault("forbidden-function", "a file in place of a table is refused")
+    if dialect == "duckdb" and isinstance(node, exp.Table) and node.name.lower() in _DUCKDB_WORDS:
+        return SqlFault("not-a-query", f"{node.name.upper()} reads the database's catalogs; quote it if it is a table")
+    if isinstance(node, exp.Table) and is_foreign([part.name for part in node.parts], dialect):
+        return SqlFault("forbidden-function", "the tables of the database's own catalogs are refused")
     if isinstance(node, exp.Select) and (node.args.get("settings") or node.args.get("format")):
         return SqlFault("not-a-query", "SETTINGS and FORMAT are not allowed in a template")
     return None
@@ -146,7 +164,24 @@ def _word(name: str, dialect: str) -> SqlFault | None:
 
 def is_special(name: str, dialect: str) -> bool:
     """Whether any rule here looks at a name, wherever it stands; ``name`` is in lower case."""
-    return _is_dangerous(name, dialect) or name in _MSSQL_STATEMENTS or _is_file(name, dialect)
+    return (
+        _is_dangerous(name, dialect)
+        or name in _MSSQL_STATEMENTS
+        or _is_file(name, dialect)
+        or is_foreign((name,), dialect)
+    )
+
+
+def is_foreign(path: Sequence[str], dialect: str) -> bool:
+    """Whether DuckDB makes a table of a file, its settings or its catalogs; ``path`` are the parts of its name."""
+    if dialect != "duckdb" or not path:
+        return False
+    names = [part.lower() for part in path]
+    return (
+        _is_file(names[-1], dialect)
+        or names[-1].startswith(_DUCKDB_INTERNAL)
+        or not _DUCKDB_CATALOGS.isdisjoint(names[:-1])
+    )
 
 
 def _called(node: Any) -> Iterator[str]:
@@ -162,6 +197,8 @@ def _called(node: Any) -> Iterator[str]:
 
 
 def _is_dangerous(name: str, dialect: str) -> bool:
+    if dialect == "duckdb" and name.startswith(_DUCKDB_PREFIXES):
+        return True
     return name in _NAMES or name in _OF_DIALECT.get(dialect, ()) or name.startswith(_PREFIXES)
 
 

@@ -70,4 +70,19 @@ def _postgresql(kind: str, value: Any, _most: int) -> str:
     return ""
 
 
-_JUDGES: Mapping[str, Callable[[str, Any, int], str]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+def _duckdb(_kind: str, value: Any, most: int) -> str:
+    if isinstance(value, int) and not -(2**127) <= value < 2**127:
+        return "expected a whole number from -2^127 to 2^127 - 1: DuckDB keeps no others"
+    if isinstance(value, Decimal) and len(value.as_tuple().digits) > _DUCKDB_DIGITS:
+        return f"expected a number with at most {_DUCKDB_DIGITS} digits: DuckDB rounds others"
+    if isinstance(value, str) and len(value.encode()) > most:
+        return f"expected at most {most} bytes"
+    return ""
+
+
+_DUCKDB_DIGITS = 38
+_JUDGES: Mapping[str, Callable[[str, Any, int], str]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "duckdb": _duckdb,
+}

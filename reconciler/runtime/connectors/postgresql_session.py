@@ -13,7 +13,8 @@ from msgspec import Struct
 from reconciler.runtime.call import Answer, Call, Failed
 from reconciler.runtime.connectors.postgresql_reach import REPORT, SILENCE, Listener, judge
 from reconciler.runtime.connectors.postgresql_values import Changed, Column, fitted, spelled, told_of
-from reconciler.runtime.connectors.sql_common import Bound, Caps, Reading, Scope, caps_of, scope_of, typed
+from reconciler.runtime.connectors.sql_common import Bound, Reading, Scope, caps_of, scope_of, typed
+from reconciler.runtime.connectors.sql_rows import Caps
 from reconciler.runtime.threads import aside
 
 MOST_PREPARED = 64

@@ -14,7 +14,8 @@ from reconciler import strict_json
 from reconciler.kinds.template.placeholders import with_texts
 from reconciler.model.integers import SAFE_INTEGER
 from reconciler.runtime.call import Answer, Failed
-from reconciler.runtime.connectors.sql_common import Caps, Reading, told, too_large
+from reconciler.runtime.connectors.sql_common import Reading, told, too_large
+from reconciler.runtime.connectors.sql_rows import Caps
 
 
 def spelled(reading: Reading, marks: Mapping[str, str]) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -16,7 +13,6 @@ from uuid import UUID
 from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
-from reconciler import strict_json
 from reconciler.access.target import Target
 from reconciler.kinds.template.legible import legible
 from reconciler.kinds.template.names import Part
@@ -24,21 +20,14 @@ from reconciler.kinds.template.placeholders import Lexed, placeholders, with_tex
 from reconciler.kinds.template.sql import extent, unlisted
 from reconciler.kinds.template.sql_values import least
 from reconciler.kinds.template.statement import inspect
-from reconciler.model.integers import SAFE_INTEGER
 from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.connectors.sql_rows import Caps, TooLarge, rows_of
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.threads import in_thread
 
 _MOST_READ = 512
 _MOST_CHARACTERS = 65536
 _LOG = logging.getLogger("reconciler.runtime.sql")
-
-
-class Caps(NamedTuple):
-    """The tighter of the template's and the connector's bounds."""
-
-    rows: int
-    size: int
 
 
 def caps_of(call: Call) -> Caps:
@@ -224,102 +213,16 @@ def _names_only(sql: str, lexed: Lexed) -> str:
 
 
 def told(columns: Sequence[str], records: Iterable[Sequence[Any]], caps: Caps) -> Answer:
-    """Return rows as objects by the names of their columns. Raises Failed where a cell or the whole is too large.
-
-    A number that JSON's readers would round is text, and then so are all numbers of its column.
-    """
-    names = _distinct(columns)
-    rows: list[dict[str, Any]] = []
-    taken: list[Sequence[Any]] = []
-    exact: set[str] = set()
-    size, cut = 2, False
-    for record in records:
-        if len(rows) == caps.rows:
-            cut = True
-            break
-        row: dict[str, Any] = {}
-        for name, value in zip(names, record, strict=True):
-            row[name] = found = plain(value)
-            if found is not value and _was_number(value, found):
-                exact.add(name)
-        size += strict_json.size_of(row) + 1
-        if size > caps.size:
-            raise too_large()
-        rows.append(row)
-        taken.append(record)
-    if exact:
-        for row, record in zip(rows, taken, strict=True):
-            row.update((name, _texts(value)) for name, value in zip(names, record, strict=True) if name in exact)
-        size = 2 + sum(strict_json.size_of(row) + 1 for row in rows)
-        if size > caps.size:
-            raise too_large()
-    return Answer(rows, len(rows), size, cut)
-
-
-def _was_number(value: Any, found: Any) -> bool:
-    """Whether a number, or one inside of a value, became text."""
-    if isinstance(value, int | Decimal):
-        return isinstance(found, str)
-    if isinstance(value, list | tuple):
-        return any(map(_was_number, value, found))
-    if isinstance(value, Mapping):
-        return any(map(_was_number, value.values(), found.values()))
-    return False
-
-
-def _texts(value: Any) -> Any:
-    """Return a value as JSON with every number as text."""
-    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
-        return plain(value)
-    if isinstance(value, int | float | Decimal):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_texts(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _texts(item) for key, item in value.items()}
-    return plain(value)
+    """Return rows as objects by the names of their columns. Raises Failed where a cell or the whole is too large."""
+    try:
+        return Answer(*rows_of(columns, records, caps))
+    except TooLarge:
+        raise too_large() from None
 
 
 def too_large() -> Failed:
     """Return the failure of a result above its cap."""
     return Failed("too-large", "the result is larger than allowed")
-
-
-def _distinct(columns: Sequence[str]) -> list[str]:
-    """Return names for columns, of which no two are the same; each number is tried once."""
-    taken: dict[str, None] = {}
-    numbers: dict[str, int] = {}
-    for column in columns:
-        name, number = column, numbers.get(column, 2)
-        while name in taken:
-            name, number = f"{column}_{number}", number + 1
-        taken[name] = None
-        numbers[column] = number
-    return [*taken]
-
-
-def plain(value: Any) -> Any:
-    """Return a value of a database as JSON: exact numbers that JSON's readers would round are text."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        exact = value.is_finite() and value == value.to_integral_value() and abs(value) <= SAFE_INTEGER
-        return int(value) if exact else str(value)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, bytes | bytearray | memoryview):
-        return b64encode(bytes(value)).decode()
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return str(value)
 
 
 def typed(call: Call, name: str) -> Any:

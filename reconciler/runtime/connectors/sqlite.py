@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import sqlite3
-import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +28,7 @@ from reconciler.runtime.connectors.sql_common import (
     typed,
     writes,
 )
+from reconciler.runtime.connectors.sql_file import DatabaseFile, identity_of
 from reconciler.runtime.connectors.sqlite_guard import Authorizer, Guard
 from reconciler.runtime.connectors.sqlite_on_loop import Kept, OnLoop
 
@@ -68,17 +66,8 @@ async def open_sqlite(tenant: str, connector: Resource, around: Surroundings) ->
     name = connector.body.get("database")
     if connector.body.get("dsn") is not None:
         name = (await around.resolve(tenant, connector.body["dsn"])).removeprefix("sqlite:///")
-    path, roots = str(Path(str(name)).absolute()), [*map(str, around.permits.sqlite_roots)]
-    _permitted(path, roots)
-    return _Sqlite(path, roots, around.control, connector.body["pool_size"])
-
-
-def _permitted(path: str, roots: Sequence[str]) -> str:
-    """Where the path leads to at this moment."""
-    real = os.path.realpath(path)
-    if not any(os.path.commonpath((real, root)) == root for root in roots):
-        raise Failed("file-not-permitted", "the operator of this server does not permit that folder", "blocked")
-    return real
+    file = DatabaseFile.of(str(name), around)
+    return _Sqlite(file, connector.body["pool_size"])
 
 
 class _Turn:
@@ -125,12 +114,12 @@ class _Turn:
 class _Sqlite:
     """Threads, and connections that only read, kept for whoever reads next; a write has one of its own."""
 
-    def __init__(self, path: str, roots: Sequence[str], control: frozenset[tuple[Any, Any]], threads: int) -> None:
-        self._path, self._roots, self._control = path, roots, control
+    def __init__(self, file: DatabaseFile, threads: int) -> None:
+        self._file = file
         self._reader = Reader()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
         self._idle: list[Kept] = []
-        self._on_loop = OnLoop(path, _answer)
+        self._on_loop = OnLoop(file.path, _answer)
         self._closed = False
 
     async def run(self, call: Call) -> Answer:
@@ -162,7 +151,7 @@ class _Sqlite:
 
     def _ping(self) -> None:
         try:
-            connection = self._open(*self._place(), "ro")
+            connection = self._open(*self._file.place(), "ro")
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             finally:
@@ -204,7 +193,7 @@ class _Sqlite:
             raise Failed("invalid-value", "a value is none that SQLite can keep") from None
 
     def _write(self, call: Call, reading: Reading, turn: _Turn) -> Answer:
-        connection = self._open(*self._place(), "rw")
+        connection = self._open(*self._file.place(), "rw")
         try:
             turn.begin(connection)
             connection.execute("BEGIN IMMEDIATE")
@@ -217,7 +206,7 @@ class _Sqlite:
             connection.close()
 
     def _read(self, call: Call, reading: Reading, turn: _Turn) -> Answer:
-        real, identity = self._place()
+        real, identity = self._file.place()
         scope = scope_of(call)
         kept = self._taken(identity, scope)
         if kept is None:
@@ -239,15 +228,6 @@ class _Sqlite:
                 else:
                     kept.connection.close()
 
-    def _place(self) -> tuple[str, tuple[int, int]]:
-        """Each time anew: a file that was permitted may have become a link to one that is not."""
-        real = _permitted(self._path, self._roots)
-        identity = _identity(real)
-        if identity in self._control or ("path", real) in self._control:
-            what = "the databases of the configuration and of this server are nothing for templates"
-            raise Failed("control-database", what, "blocked")
-        return real, identity
-
     def _open(self, real: str, identity: tuple[int, int], mode: str) -> sqlite3.Connection:
         name = f"file:{quote(real)}?mode={mode}"
         connection = sqlite3.connect(
@@ -255,23 +235,13 @@ class _Sqlite:
         )
         try:
             # no file of our own to be sure of: closing one would drop the locks that SQLite has on it in this process
-            if _identity(real) != identity:
+            if identity_of(real) != identity:
                 raise Failed("file-not-permitted", "the file was exchanged while it was opened", "blocked")
             _bounded(connection)
         except BaseException:
             connection.close()
             raise
         return connection
-
-
-def _identity(path: str) -> tuple[int, int]:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        raise Failed("unreachable", "the file is not there") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise Failed("unreachable", "that is no file")
-    return status.st_dev, status.st_ino
 
 
 def _bounded(connection: sqlite3.Connection) -> None:

@@ -10,7 +10,8 @@ from reconciler import strict_json
 from reconciler.kinds.template.vector_values import DEFAULT_TOP_K, filled, own_filter, parameter_in, unfit
 from reconciler.model.body import Body
 from reconciler.runtime.call import Answer, Call, Failed
-from reconciler.runtime.connectors.sql_common import plain, too_large
+from reconciler.runtime.connectors.sql_common import too_large
+from reconciler.runtime.connectors.sql_rows import plain
 
 Scalar: TypeAlias = str | int | float | bool
 

@@ -20,7 +20,7 @@ from reconciler.runtime.call import Answer, Call, Failed, Surroundings, ValuesRe
 from reconciler.runtime.connectors.postgresql import Dial, Pool
 from reconciler.runtime.connectors.postgresql_session import Own, Session
 from reconciler.runtime.connectors.postgresql_values import Column
-from reconciler.runtime.connectors.sql_common import Caps
+from reconciler.runtime.connectors.sql_rows import Caps
 from reconciler.runtime.connectors.vector_asked import Asked, Condition, Delete, Engine, Search, Upsert
 
 CONNECTIONS = 5

@@ -86,5 +86,5 @@ def test_a_database_with_a_gateway_is_served(db: Db, folder: Path) -> None:
         ]
 
     document = copy.deepcopy(WORLD)
-    document["connectors"]["warehouse"]["dialect"] = "duckdb"
+    document["connectors"]["warehouse"]["dialect"] = "bigquery"
     in_world(db, folder, work, document)

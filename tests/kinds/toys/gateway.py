@@ -6,7 +6,7 @@ from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Call, Connection, Surroundings
 
 
-class Duckdb:
+class Bigquery:
     async def run(self, call: Call) -> Answer:
         return Answer([{"name": "Ann"}], 1, 14)
 
@@ -14,5 +14,5 @@ class Duckdb:
         return None
 
 
-async def open_duckdb(tenant: str, connector: Resource, around: Surroundings) -> Connection:
-    return Duckdb()
+async def open_bigquery(tenant: str, connector: Resource, around: Surroundings) -> Connection:
+    return Bigquery()

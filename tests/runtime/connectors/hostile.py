@@ -100,7 +100,7 @@ INSERT = template("INSERT INTO customers VALUES (50, 'x', 'y')", read_only=False
 def state(place: Place) -> Any:
     tables = (
         "SELECT name FROM sqlite_master"
-        if place.is_sqlite
+        if not place.is_postgresql
         else "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     )
     return place.sql("SELECT * FROM customers ORDER BY id"), sorted(place.sql(tables))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
@@ -36,6 +37,10 @@ class Place:
     def is_sqlite(self) -> bool:
         return self.kind == "sqlite"
 
+    @property
+    def is_postgresql(self) -> bool:
+        return self.kind == "postgresql"
+
 
 def sqlite_place(folder: Path) -> Place:
     file = folder / "data.db"
@@ -55,6 +60,19 @@ def sqlite_place(folder: Path) -> Place:
             opened.close()
 
     return Place("sqlite", {"type": "sql", "dialect": "sqlite", "database": str(file)}, around(folder.resolve()), sql)
+
+
+def duckdb_place(folder: Path) -> Place:
+    file = folder / "data.duckdb"
+
+    def sql(statement: str) -> list[Any]:
+        with duckdb.connect(str(file)) as opened:
+            return opened.execute(statement).fetchall()
+
+    sql(TABLE)
+    for row in ROWS:
+        sql(f"INSERT INTO customers VALUES {row}")
+    return Place("duckdb", {"type": "sql", "dialect": "duckdb", "database": str(file)}, around(folder.resolve()), sql)
 
 
 def postgresql_place(server: str) -> Place:

@@ -13,7 +13,8 @@ import pytest
 
 from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed
-from reconciler.runtime.connectors.sql_common import Caps, told
+from reconciler.runtime.connectors.sql_common import told
+from reconciler.runtime.connectors.sql_rows import Caps
 from tests.runtime.calls import call
 from tests.runtime.connectors.support import (
     Place,
@@ -105,7 +106,7 @@ def test_cancelling_ends_the_statement(place: Place) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        if not place.is_sqlite:
+        if place.is_postgresql:
             for _ in range(50):
                 active = place.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'agent' AND state = 'active'")
                 if active[0][0] == 0:

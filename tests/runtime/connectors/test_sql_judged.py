@@ -16,6 +16,7 @@ from tests.runtime.connectors.support import template
 
 PLACES: dict[str, dict[str, Any]] = {
     "sqlite": {"type": "sql", "dialect": "sqlite", "database": "x.db"},
+    "duckdb": {"type": "sql", "dialect": "duckdb", "database": "x.duckdb"},
     "postgresql": {
         "type": "sql",
         "dialect": "postgresql",
@@ -45,6 +46,9 @@ def judged(dialect: str, kind: str, value: Any, sql: str = "SELECT :v AS v") -> 
         ("sqlite", "array:integer", [1, 2**63]),
         ("sqlite", "array:number", [Decimal("12345678901234567.89")]),
         ("sqlite", "string", "x" * (16 * 1024 * 1024)),
+        ("duckdb", "integer", 2**127),
+        ("duckdb", "number", Decimal("1." + "1" * 39)),
+        ("duckdb", "array:integer", [2**127]),
         ("postgresql", "string", "a\0b"),
         ("postgresql", "array:string", ["a", "\0"]),
         ("postgresql", "timestamp", "0001-01-01T00:00:00+14:00"),

@@ -21,7 +21,11 @@ from tests.runtime.connectors.support import (
     with_connection,
 )
 
+BOTH = ["sqlite", "postgresql"]
+"""DuckDB's process starts once for all forms: test_duckdb.py."""
 
+
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 @pytest.mark.parametrize("sql", FORMS)
 def test_no_form_of_a_statement_does_anything_without_the_filter(
     place: Place, sql: str, monkeypatch: pytest.MonkeyPatch
@@ -34,6 +38,7 @@ def test_no_form_of_a_statement_does_anything_without_the_filter(
     assert not STOLEN.exists()
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 @pytest.mark.parametrize("sql", FORMS)
 def test_with_the_filter_none_reaches_the_database(place: Place, sql: str) -> None:
     before = state(place)
@@ -45,11 +50,12 @@ def test_with_the_filter_none_reaches_the_database(place: Place, sql: str) -> No
 WRITING = ("DELETE", "WITH gone", "UPDATE", "INSERT", "REPLACE", "SELECT 1 --", "/* */ DELETE")
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 @pytest.mark.parametrize("sql", [sql for sql in FORMS if not sql.startswith(WRITING)])
 def test_who_may_write_may_do_nothing_else(place: Place, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows may be changed there; tables, settings and programs may not, with a role that owns them."""
     unfiltered(monkeypatch)
-    if not place.is_sqlite:
+    if place.is_postgresql:
         place.sql("ALTER TABLE customers OWNER TO agent")
         place.sql("GRANT CREATE ON SCHEMA public TO agent")
     before = state(place)
