@@ -66,9 +66,7 @@ def try_of(record: Record, request: ModelRequest, candidate: Candidate, number: 
 
 
 def leaves_others(refused: Refused, candidate: Candidate) -> bool:
-    """Whether another deployment may fit where this one did not: it may cost less, or have a limit of its own."""
-    if refused.why == "blocked":
-        return True  # what one provider billed says nothing of another
+    """Whether another deployment may fit where this one did not: it may cost less, or the limit is of this one alone."""
     level = refused.level
     return level.unit in METERED or level.target.partition("#")[0] == candidate.deployment.integration.name
 
