@@ -75,6 +75,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["duplicate-key"], "a map holds a key twice"],
     Annotated[Literal["duplicate-rule"], "two rules have the same name"],
     Annotated[Literal["duplicate-value"], "two resources have a value that only one may have"],
+    Annotated[Literal["embedding-failed"], "a model made no vector of a text, so nothing was searched or written"],
     Annotated[Literal["empty"], "the plan would delete all resources of the project"],
     Annotated[Literal["empty-condition"], "a condition has no words"],
     Annotated[Literal["endpoint-not-supported"], "this endpoint of a model's API is not served"],

@@ -44,7 +44,8 @@ class Target(Struct, frozen=True, dict=True):
     ``tool`` the name under which agents see that, "" where they don't. ``writes``: it may change something, whatever a
     reviewer has called its action. ``obligations`` are what has to happen before the call runs. ``part`` is what of the
     operation's body runs, where that has several parts that can be called, such as an MCP server's tools. ``alternatives``
-    are the names of the targets of which a call takes one: the ways of a route.
+    are the names of the targets of which a call takes one: the ways of a route. ``asks`` are those of the chain to which a call
+    makes calls of their own, which have limits, evidence and usage of their own.
     """
 
     tenant: str
@@ -59,6 +60,7 @@ class Target(Struct, frozen=True, dict=True):
     part: Body | None = None
     part_name: str = ""
     alternatives: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
     def once(self, make: Callable[[Target], T]) -> T:
         """Return what a function makes of this target, which is made once: a target lives as long as its snapshot."""
@@ -179,7 +181,7 @@ def resolve(tenant: str, name: str, action: str | None, find: Callable[[str], Re
     runs = chain[operation.chain.index(operation.runs)]
     tool = tools_by(runs).get(name if chain[0] is runs else operation.runs, "")
     told = operation.action, operation.writes, chain, runs, operation.inputs, tool, operation.obligations
-    return Target(tenant, name, *told, operation.part, operation.part_name, operation.alternatives)
+    return Target(tenant, name, *told, operation.part, operation.part_name, operation.alternatives, operation.asks)
 
 
 def tools_by(resource: Resource) -> Mapping[str, str]:

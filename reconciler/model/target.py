@@ -98,7 +98,7 @@ class Operation(NamedTuple):
     outside last. ``runs`` is the one of them whose body says what is done. ``writes``: it may change something.
     ``part`` is what of that body runs, where a resource has several parts that can be called, and ``part_name`` its name.
     ``obligations`` are what has to happen before it runs. ``alternatives`` are the targets of which a call takes one that the
-    caller may use: it may make the call where there is one.
+    caller may use: it may make the call where there is one. ``asks`` are those of the chain that it makes calls of their own to.
     """
 
     chain: tuple[str, ...]
@@ -110,6 +110,7 @@ class Operation(NamedTuple):
     part_name: str = ""
     obligations: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
 
 UNKNOWN, UNUSABLE, NOT_PINNED = "unknown-target", "unusable", "not-pinned"

@@ -105,6 +105,19 @@ class Surroundings(NamedTuple):
     """What this process last saw of MCP servers (``mcp.seen.Seen``); None where nobody keeps it."""
 
 
+class EmbeddedText(NamedTuple):
+    """A text that a model of an integration turns into a vector; ``dimensions`` is its length, None for the model's own."""
+
+    integration: str
+    model: str
+    text: str
+    dimensions: int | None = None
+
+
+Embed = Callable[[EmbeddedText, float], Awaitable[Sequence[float]]]
+"""From a text to its vector, until a deadline in the event loop's time; raises Failed. It is a call of its own, for the same caller."""
+
+
 class Call(Struct):
     """One call, decided and within its limits.
 
@@ -121,6 +134,8 @@ class Call(Struct):
     """Who calls, where a token proved it."""
     inspection: CallInspection | None = None
     """The guardrails that are about it."""
+    embed: Embed | None = None
+    """Turns texts into vectors, where the target asks an integration."""
 
     @property
     def tenant(self) -> str:

@@ -55,16 +55,21 @@ def _kept(_tenant: Tenant) -> Memo[tuple[str, str, str], tuple[Level, ...]]:
 def _levels_of(tenant: Tenant, caller: str, target: Target) -> tuple[Level, ...]:
     by_target = tenant.once(_compiled)
     parts = [target.name] if target.part is not None else []
-    names = [TENANT, f"caller/{caller}", *parts, *(one.name for one in target.chain)]
+    own = [one for one in target.chain if one.name not in target.asks]
+    names = [TENANT, f"caller/{caller}", *parts, *(one.name for one in own)]
     found = [level for name in names for level in by_target.get(name, ()) if level.unit not in METERED]
-    return tuple(found + [level for one in target.chain for level in _own(tenant.name, one)])
+    return tuple(found + [level for one in own for level in _own(tenant.name, one)])
 
 
-def levels_of_call(tenant: Tenant, caller: str, route: str) -> tuple[Level, ...]:
-    """Return what a model call counts against once, however many tries it takes; ``route`` is `route/NAME` or ""."""
+def levels_of_call(tenant: Tenant, caller: str, route: str, is_inside: bool = False) -> tuple[Level, ...]:
+    """Return what a model call counts against once, however many tries it takes; ``route`` is `route/NAME` or "".
+
+    One ``is_inside`` of another call takes no second slot: the other call holds one until both have ended.
+    """
     by_target = tenant.once(_compiled)
     names = (TENANT, f"caller/{caller}", route)
-    return tuple(level for name in names for level in by_target.get(name, ()) if level.unit not in METERED)
+    units = {*METERED, "concurrent"} if is_inside else METERED
+    return tuple(level for name in names for level in by_target.get(name, ()) if level.unit not in units)
 
 
 def levels_of_try(tenant: Tenant, caller: str, route: str, integration: str) -> tuple[Level, ...]:

@@ -25,6 +25,7 @@ from reconciler.runtime.call import Answer, Call, Failed, Judge, ValuesRefused
 from reconciler.runtime.guardrails.tool_call import inspection_of_call
 from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.incidents import Incidents
+from reconciler.runtime.inside import Embeddings, Outer, embed_of
 from reconciler.runtime.ledger.entries import Intent, Outcome, Refused, Repeated, Unapproved, Use, new_id
 from reconciler.runtime.ledger.ledger import Ledger, Unavailable
 from reconciler.runtime.limits import LimitStatus, counters_of, declared, levels_of, status_of
@@ -82,6 +83,8 @@ class Mediator:
         """None where no key seals values: calls that need an approval are denied then."""
         self.usages: Usages | None = None
         """None where nobody reads the store."""
+        self.embeddings: Embeddings | None = None
+        """None where nobody calls models."""
         self.underway = Underway()
         self.uses, self.breakers, self.incidents, self.standings = Uses(), Breakers(), Incidents(), Standings()
         self._hit = armed()
@@ -130,6 +133,8 @@ class Mediator:
             decision = decision._replace(reason="repeated")
             self.deny(evidence_id, in_force, caller, ask, decision, run, admitted.id)
             return again(admitted, repeat)._replace(foreign=target.part is not None)
+        outer = Outer(evidence_id, in_force, tenant, caller, decision)
+        call.embed = embed_of(self.embeddings, target, outer)
         answer = await self._execute(intent, caller, call, repeat)
         return Done(evidence_id, answer, admitted, foreign=target.part is not None)
 

@@ -11,16 +11,20 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.access.judge import asks_approvals
 from reconciler.errors import ReconcilerError
 from reconciler.load.notifications import destinations_of
+from reconciler.load.price_settings import PriceSettings
 from reconciler.runtime.approvals import Approvals
+from reconciler.runtime.call import EmbeddedText
 from reconciler.runtime.connectors.table import CONNECTORS, JUDGES
 from reconciler.runtime.extras import not_installed
 from reconciler.runtime.hashing import NOT_APART, values_key
+from reconciler.runtime.inside import Outer
 from reconciler.runtime.ledger import rollup
 from reconciler.runtime.ledger.batch import Backend, Space
 from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
@@ -43,6 +47,7 @@ from reconciler.store.url import Database
 from reconciler.store.watch import Watch
 
 if TYPE_CHECKING:
+    from reconciler.runtime.llm.calls import ModelCalls
     from reconciler.runtime.tracing_otel import Otel
 
 log = logging.getLogger("reconciler.runtime")
@@ -63,8 +68,35 @@ class Parts(NamedTuple):
     mediator: Mediator
     metrics: Metrics
     outbox: Outbox
+    models: Callable[[], ModelCalls]
+    """The calls of models, made when somebody asks: what they import takes time."""
     tracer: Tracer | None = None
     """What begins spans; None where no telemetry is exported."""
+
+
+def _models(mediator: Mediator, prices: PriceSettings) -> Callable[[], ModelCalls]:
+    """Return what makes the calls of models, the same each time."""
+
+    @cache
+    def made() -> ModelCalls:
+        from reconciler.runtime.llm.calls import ModelCalls
+        from reconciler.runtime.llm.prices import PriceBook
+
+        return ModelCalls(mediator, PriceBook(prices))
+
+    return made
+
+
+class _Embeddings:
+    """The embeddings inside of calls, imported by the first one."""
+
+    def __init__(self, models: Callable[[], ModelCalls]) -> None:
+        self._models = models
+
+    async def vector(self, outer: Outer, wanted: EmbeddedText, deadline: float) -> Sequence[float]:
+        from reconciler.runtime.llm.embedding import ModelEmbeddings
+
+        return await ModelEmbeddings(self._models()).vector(outer, wanted, deadline)
 
 
 def backend_of(store: Database) -> Backend:
@@ -97,6 +129,8 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     mediator.hashing = values_key(store_key, setup.audit_key)
     if not mediator.hashing.id:
         log.warning(NOT_APART)
+    models = _models(mediator, setup.settings.prices)
+    mediator.embeddings = _Embeddings(models)
     mediator.usages = Usages(ledger, databases.evidence)
     outbox = Outbox(databases.store, destinations_of(setup.settings.notifications))
     if setup.ring is not None:
@@ -119,7 +153,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     tools = Tools(setup, source, pools, accesses, outbox, *kept)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
-        yield Parts(source, ledger, pools, mediator, metrics, outbox, telemetry)
+        yield Parts(source, ledger, pools, mediator, metrics, outbox, models, telemetry)
     finally:
         for task in tasks:
             task.cancel()

@@ -29,8 +29,6 @@ from reconciler.runtime.checks import check_of
 from reconciler.runtime.connections import BURST, Connections
 from reconciler.runtime.door import door
 from reconciler.runtime.identity import AgentEntrance
-from reconciler.runtime.llm.calls import ModelCalls
-from reconciler.runtime.llm.prices import PriceBook
 from reconciler.runtime.mcp.processes import PROCESSES
 from reconciler.runtime.mcp.servers import Servers
 from reconciler.runtime.mediator import Mediator, Refusal
@@ -183,7 +181,7 @@ def agents_app(setup: Setup, parts: Parts) -> Guard:
     settings, tracer = setup.settings, parts.tracer
     spans = McpSpans(tracer, "tcp") if tracer is not None else None
     discovery = Discovery(settings.agents, settings.issuers)
-    models = ModelCalls(parts.mediator, PriceBook(settings.prices))
+    models = parts.models()
     routes = [
         *agents.routes(parts.mediator),
         *llm.routes(models),

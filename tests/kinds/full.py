@@ -341,6 +341,12 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             **TEMPLATE,
         },
         {"datasource": "d", "operation": "upsert", "vector": "{l}", "id": "{s}", "payload": {"a": "{n}", "b": [1, 2]}},
+        {
+            "datasource": "d",
+            "operation": "search",
+            "embed": {"integration": "i", "model": "m", "text": "about {s}", "dimensions": 3},
+            "parameters": PARAMETERS,
+        },
         {"datasource": "d", "operation": "delete", "ids": "{l}"},
         {"datasource": "d", "operation": "delete", "ids": ["a", "b"]},
     ),

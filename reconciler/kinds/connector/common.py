@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.kinds.checking import HealthChecks
+from reconciler.kinds.headers import HeaderName
 from reconciler.kinds.rules import GIVEN, Case, Fault, PerMinute, Seconds, by_cases, settle
 from reconciler.model.access import ForAgents
 from reconciler.model.fields import (
     Cidr,
-    Form,
     ItemSet,
     Port,
     Private,
@@ -33,18 +33,6 @@ from reconciler.model.spec import Part, Spec
 Capability: TypeAlias = Literal["read", "write", "query", "stream", "batch", "transaction", "search", "vector_search"]
 Encryption: TypeAlias = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 """How a connection to a database is encrypted, the weakest first."""
-
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")
-_OURS = {
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "upgrade",
-    "te",
-    "trailer",
-    "proxy-connection",
-} | {"expect"}
 
 
 class Connector(Spec):
@@ -85,24 +73,10 @@ def _reference_if_any(text: str) -> str:
     return text
 
 
-def _header(text: str) -> str:
-    if not _HEADER.match(text):
-        raise fail("invalid-header", "expected the name of a header, e.g. X-Request-Source")
-    if text.lower() in _OURS:
-        raise fail("forbidden-header", "this header belongs to the connection and cannot be set")
-    return text
-
-
 def _form(value: Any) -> str:
     return "plain" if isinstance(value, dict | Plain) else "value"
 
 
-HeaderName: TypeAlias = Annotated[
-    str,
-    Field(max_length=128),
-    AfterValidator(_header),
-    Form("header_name", r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "expected the name of a header"),
-]
 HeaderText: TypeAlias = Annotated[Text, AfterValidator(_header_value), Private()]
 HeaderValue: TypeAlias = Annotated[
     Annotated[HeaderText, Tag("value")] | Annotated[Plain, Tag("plain")], Discriminator(_form)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from reconciler.kinds.connector.common import HeaderName
+from reconciler.kinds.headers import HeaderName
 from reconciler.kinds.provider.common import BASE_URL, CREDENTIAL_OPTIONAL, Integration
 from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Key, Places, Probe, Wire, base_of, under
 from reconciler.model.body import Body

@@ -31,7 +31,11 @@ KIND = Kind(
     discriminator="type",
     identity=("type",),
     unique=("tool_name",),
-    references=(RefField(("datasource",), "datasource"), RefField(("connector",), "connector")),
+    references=(
+        RefField(("datasource",), "datasource"),
+        RefField(("connector",), "connector"),
+        RefField(("embed", "integration"), "integration"),
+    ),
     check=_check,
     abilities=frozenset({Ability.FREEZABLE, Ability.SUSPENDABLE, Ability.LIMITABLE, Ability.NAMEABLE, Ability.LISTED}),
     calls=CALLS,

@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from reconciler.errors import Path, Problem
-from reconciler.kinds.connector.common import HeaderName, HeaderText, is_reference
+from reconciler.kinds.connector.common import HeaderText, is_reference
 from reconciler.kinds.connector.http import Method
+from reconciler.kinds.headers import HeaderName
 from reconciler.kinds.rules import GIVEN, Bytes, Case, Fault, Seconds, by_cases, settle
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared

@@ -26,15 +26,19 @@ def resolve(name: str, _action: str | None, look: Look) -> Operation | str:
         datasource = look(chain[-1])
         if datasource is None:
             return UNUSABLE
+    kind = TYPES[body["type"]]
+    asks = kind.asks(body, look)
+    if asks is None:
+        return UNUSABLE
+    chain += asks
     chain.append(f"connector/{(datasource or body)['connector']}")
     connector = look(chain[-1])
-    kind = TYPES[body["type"]]
     if connector is None or not kind.fits(body, datasource, connector):
         return UNUSABLE
     if any(unfit_declared(body, connector, kind.unfit)):
         return UNUSABLE
     inputs = ParameterInputs(body, connector, kind.unfit)
-    return Operation(tuple(chain), target, action_of(body), not reads_only(body), inputs)
+    return Operation(tuple(chain), target, action_of(body), not reads_only(body), inputs, asks=asks)
 
 
 def tool_name(name: str, body: Body) -> str:

@@ -12,6 +12,11 @@ from reconciler.model.body import Body
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
 from reconciler.model.spec import Spec
+from reconciler.model.target import Look
+
+
+def _nobody(_body: Body, _look: Look) -> tuple[str, ...]:
+    return ()
 
 
 class TemplateType(NamedTuple):
@@ -20,7 +25,8 @@ class TemplateType(NamedTuple):
     ``check`` yields problems for authors. ``fits`` says, from the live bodies of a template, its datasource if it has one, and its
     connector, whether it may run there at all: what `check` refuses may have come about since, by another project's apply or by
     hand. ``reads`` says whether running it changes nothing, and ``action`` what it does then: a word, or what tells it from the
-    body. ``unfit`` yields, of some values of a template's parameters, those that its connector can't take.
+    body. ``unfit`` yields, of some values of a template's parameters, those that its connector can't take. ``asks`` returns what a
+    call makes calls of their own to, as `kind/name`; None where one of these is missing or can't do it.
     """
 
     spec: type[Spec]
@@ -29,10 +35,13 @@ class TemplateType(NamedTuple):
     reads: Callable[[Body], bool]
     action: str | Callable[[Body], str]
     unfit: Unfitting = all_fit
+    asks: Callable[[Body, Look], tuple[str, ...] | None] = _nobody
 
 
 TYPES: Mapping[str, TemplateType] = {
     "sql": TemplateType(sql.Sql, sql.check, sql.fits, sql.reads, "query", sql_values.unfit),
     "http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve", http_values.unfit),
-    "vector": TemplateType(vector.Vector, vector.check, vector.fits, vector.reads, "search", vector_values.unfit),
+    "vector": TemplateType(
+        vector.Vector, vector.check, vector.fits, vector.reads, "search", vector_values.unfit, vector.asks
+    ),
 }

@@ -7,13 +7,17 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from reconciler.codes import Code
 from reconciler.errors import Path, Problem
 from reconciler.kinds.literals import Scalar, Value
-from reconciler.kinds.rules import Bytes, Case, Fault, Seconds, by_cases, settle, unique
+from reconciler.kinds.model_target import INTEGRATION, has_model
+from reconciler.kinds.provider.wires import WIRES
+from reconciler.kinds.rules import GIVEN, Bytes, Case, Fault, Seconds, by_cases, settle, unique
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.vector_values import (
     DEFAULT_TOP_K,
+    MOST_DIMENSIONS,
     NAME,
     own_filter,
     parameter_in,
@@ -22,12 +26,15 @@ from reconciler.kinds.template.vector_values import (
     used_parameters,
 )
 from reconciler.kinds.vector_fields import MOST_FIELDS, FieldName
+from reconciler.model.address import Address
 from reconciler.model.body import Body
-from reconciler.model.fields import Form, ItemSet, Name, Public, Replacing, fail
+from reconciler.model.fields import Form, ItemSet, Name, Public, Replacing, ShortText, Text, fail
 from reconciler.model.judges import grown
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
-from reconciler.model.risk import BY_ACCESS, Risk
+from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
+from reconciler.model.spec import Part
+from reconciler.model.target import Look
 
 _SCALARS = frozenset({"string", "integer", "number", "boolean", "date", "timestamp", "uuid"})
 _IDS = frozenset({"string", "integer", "uuid"})
@@ -45,6 +52,13 @@ def _literal_or_name(value: Any) -> Any:
     if isinstance(value, str) and ("{" in value or "}" in value) and not NAME.fullmatch(value):
         raise fail("invalid-placeholder", "a value is either one {name} alone, or literal text without braces")
     return value
+
+
+def _embed_text(text: str) -> str:
+    rest = NAME.sub("", text)
+    if "{" in rest or "}" in rest:
+        raise fail("invalid-placeholder", "a parameter stands as {name}, with small letters, digits and underscores")
+    return text
 
 
 def _placeholder(text: str) -> str:
@@ -65,6 +79,7 @@ def _top_k(value: Any) -> Any:
 
 FilterValue: TypeAlias = Annotated[Value, AfterValidator(_literal_or_name)]
 IdValue: TypeAlias = Annotated[Scalar, AfterValidator(_literal_or_name)]
+EmbedText: TypeAlias = Annotated[Text, Field(min_length=1), AfterValidator(_embed_text)]
 PlaceholderText: TypeAlias = Annotated[
     str,
     Field(min_length=3, max_length=65),
@@ -72,6 +87,24 @@ PlaceholderText: TypeAlias = Annotated[
     Form("placeholder", r"^\{[a-z_][a-z0-9_]*\}$", "expected a parameter as {name}"),
     Public(),
 ]
+
+
+class Embed(Part):
+    """A text that a model turns into the vector, by a call of its own."""
+
+    integration: Annotated[Name, BY_ACCESS, Risk("statement-changed")] = Field(
+        description="The name of the integration that is asked. The template's review gives the right to it: no policy has to allow "
+        "it to the caller, and one that denies it denies the template."
+    )
+    model: Annotated[ShortText, Risk("statement-changed")] = Field(
+        description="The model, by the provider's own name; one of the integration's `models`, if it lists any."
+    )
+    text: Annotated[EmbedText, Risk("statement-changed")] = Field(
+        description="The text, with `{name}` for the values of parameters, e.g. `query: {question}`."
+    )
+    dimensions: Annotated[
+        Annotated[int, Field(ge=1, le=MOST_DIMENSIONS)] | None, NoRisk("vectors of another length find nothing")
+    ] = Field(None, description="How many numbers to ask for, where the model can make fewer than it usually does.")
 
 
 class Vector(Template):
@@ -84,6 +117,9 @@ class Vector(Template):
     )
     operation: Annotated[Literal["search", "upsert", "delete"], Risk("statement-changed")] = Field(
         description="What it does: `search` finds the nearest, `upsert` writes one, `delete` removes by `ids`, `filter` or both."
+    )
+    embed: Annotated[Embed | None, Risk("statement-changed")] = Field(
+        None, description="search and upsert: a text that is turned into the vector. Either this or `vector`."
     )
     vector: Annotated[PlaceholderText | None, Risk("statement-changed")] = Field(
         None, description="search and upsert: `{name}`, a parameter that is an array of numbers."
@@ -120,10 +156,15 @@ class Vector(Template):
     )
 
     cases: ClassVar = (
-        Case({"operation": ("search", "upsert")}, some=("vector",), says="a search and an upsert need `vector`"),
+        Case(
+            {"operation": ("search", "upsert")},
+            some=("embed", "vector"),
+            says="a search and an upsert need `embed` or `vector`",
+        ),
+        Case({"embed": (GIVEN,)}, barred=("vector",), says="give either `embed` or `vector`, not both"),
         Case({"operation": ("search",)}, "for a search", barred=("id", "ids", "payload")),
         Case({"operation": ("upsert",)}, "for an upsert", needed=("id",), barred=("ids", "filter", "top_k")),
-        Case({"operation": ("delete",)}, "for a delete", barred=("vector", "id", "payload", "top_k")),
+        Case({"operation": ("delete",)}, "for a delete", barred=("embed", "vector", "id", "payload", "top_k")),
         Case({"operation": ("delete",)}, some=("ids", "filter"), says="a delete needs `ids`, `filter` or both"),
     )
 
@@ -159,6 +200,7 @@ def check(resource: Resource, lookup: Lookup) -> Iterator[Problem]:
         yield mismatch(address, path, connector, "vector")
         return
     yield from _store_problems(resource, datasource, connector)
+    yield from _embed_problems(resource, connector, lookup)
     yield from caps(resource, connector, ("max_response_bytes", "timeout_seconds"))
     yield from declared.problems(resource, connector, unfit)
 
@@ -177,6 +219,39 @@ def _store_problems(resource: Resource, datasource: Resource, connector: Resourc
         yield Problem("conflicting-fields", message, address, ("payload", name), hint="leave it out")
     if why := _unkeepable(datasource.body, connector.body):
         yield Problem("connector-mismatch", f"{datasource.address}: {why}", address, ("datasource",))
+
+
+def _embed_problems(resource: Resource, connector: Resource, lookup: Lookup) -> Iterator[Problem]:
+    embed, address = resource.body.get("embed"), resource.address
+    if embed is None:
+        return
+    wanted, length = embed.get("dimensions"), connector.body.get("dimensions")
+    if wanted is not None and length is not None and wanted != length:
+        message = f"{connector.address} has vectors of {length} numbers"
+        yield Problem("parameter-mismatch", message, str(address), ("embed", "dimensions"), expected=str(length))
+    integration = lookup(Address(address.tenant, "integration", embed["integration"]))
+    if integration is not None and (fault := _embed_fault(integration.body, embed)) is not None:
+        field, code, why = fault
+        yield Problem(code, f"{integration.address} {why}", str(address), ("embed", field))
+
+
+def _embed_fault(integration: Body, embed: Body) -> tuple[str, Code, str] | None:
+    """Return why an integration can't be asked: the field at fault, a code, and words; None where it can."""
+    if "embeddings" not in WIRES[integration["provider"]].places(integration):
+        return "integration", "format-not-supported", "has no embeddings in OpenAI's format"
+    if not has_model(integration, embed["model"]):
+        return "model", "unknown-model", "does not list this model in `models`"
+    return None
+
+
+def asks(body: Body, look: Look) -> tuple[str, ...] | None:
+    """Return the integration that a call asks for its vector; None where that one can't be asked."""
+    embed = body.get("embed")
+    if embed is None:
+        return ()
+    name = f"{INTEGRATION}/{embed['integration']}"
+    integration = look(name)
+    return None if integration is None or _embed_fault(integration, embed) is not None else (name,)
 
 
 def _unkeepable(datasource: Body, connector: Body) -> str:
@@ -204,8 +279,6 @@ def _type_faults(body: Body) -> Iterator[tuple[Path, str]]:
             parameter = parameters.get(name)
             if parameter is None:
                 continue
-            if parameter["nullable"] and field != "payload":
-                yield path, f"`{name}` may be null, which is no value here; leave out `nullable`"
             if not wanted.fits(parameter):
                 yield path, f"`{name}` has the type {_type_of(parameter)}; expected {wanted.words}"
 
@@ -223,6 +296,7 @@ class _Wanted:
 
 
 _WANTED: Mapping[str, _Wanted] = {
+    "embed": _Wanted("a single value", _SCALARS),
     "vector": _Wanted("an array of numbers", frozenset(), frozenset({"number"})),
     "top_k": _Wanted("an integer", frozenset({"integer"})),
     "id": _Wanted("a string, an integer or a uuid", _IDS),

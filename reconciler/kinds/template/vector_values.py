@@ -40,6 +40,17 @@ def filled(value: Any, values: Mapping[str, Any]) -> Any:
     return value if name is None else values[name]
 
 
+def text_of(said: str, values: Mapping[str, Any]) -> str:
+    """Return a text with the values of a call in place of their parameters."""
+    return NAME.sub(lambda match: _word(values[match[1]]), said)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
 def used_parameters(body: Body) -> dict[str, tuple[Path, str]]:
     """Return the parameters that a template uses, with the path and the words for the place."""
     used: dict[str, tuple[Path, str]] = {}
@@ -55,6 +66,10 @@ def parameters_at(body: Body, field: str) -> dict[str, Path]:
 
 
 def _places(body: Body) -> Iterator[tuple[Path, Any]]:
+    """Yield every value of a template in which a parameter may stand, with its path; a text once for each of its parameters."""
+    if (embed := body.get("embed")) is not None:
+        for name in NAME.findall(embed["text"]):
+            yield ("embed", "text"), f"{{{name}}}"
     for field in ("vector", "top_k", "id", "ids"):
         if body.get(field) is not None:
             yield (field,), body[field]
@@ -76,6 +91,12 @@ def _wrong(field: Any, value: Any, connector: Body) -> str:
     if field == "top_k":
         most: int = connector["max_results"]
         return "" if _is_whole(value) and 1 <= value <= most else f"expected a whole number from 1 to {most}"
+    if field == "embed":
+        return (
+            ""
+            if isinstance(value, str | int | float | Decimal) and str(value).strip()
+            else "expected a text with words"
+        )
     if field == "vector":
         return vector_fault(value, connector.get("dimensions"), connector["metric"])
     listed = value if isinstance(value, list | tuple) else [value]

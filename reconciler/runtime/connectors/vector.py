@@ -8,9 +8,9 @@ from typing import Any
 
 from reconciler.access.resource import Resource
 from reconciler.kinds.connector.served import SERVED
-from reconciler.kinds.template.vector_values import filled
-from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
-from reconciler.runtime.connectors.vector_asked import Asked, Engine, asked_of, delete_of, search_of, upsert_of
+from reconciler.kinds.template.vector_values import filled, text_of, vector_fault
+from reconciler.runtime.call import Answer, Call, Connection, EmbeddedText, Failed, Surroundings
+from reconciler.runtime.connectors.vector_asked import Engine, asked_of, delete_of, search_of, upsert_of
 
 
 async def open_vector(tenant: str, connector: Resource, around: Surroundings) -> Connection:
@@ -38,7 +38,7 @@ class _Vector:
             return await self._engine.delete(call, removed)
         if operation == "search" and asked.is_empty:
             return Answer([], 0, 0)
-        vector = await _vector(call, asked)
+        vector = await _vector(call)
         if operation == "search":
             return await self._engine.search(call, search_of(call, asked, vector))
         return await self._engine.upsert(call, upsert_of(call, asked, vector))
@@ -50,7 +50,19 @@ class _Vector:
         await self._engine.close()
 
 
-async def _vector(call: Call, asked: Asked) -> Sequence[float]:
-    """Return the vector of a call."""
-    found: Sequence[float] = filled(call.operation.body["vector"], call.values)
+async def _vector(call: Call) -> Sequence[float]:
+    """Return the vector of a call: the caller's, or the one that a model makes of a text. Raises Failed."""
+    body, connector = call.operation.body, call.connector.body
+    embed = body.get("embed")
+    if embed is None:
+        found: Sequence[float] = filled(body["vector"], call.values)
+        return found
+    if call.embed is None:
+        raise Failed("not-supported", "no model can be called from here", "blocked")
+    text = EmbeddedText(
+        embed["integration"], embed["model"], text_of(embed["text"], call.values), embed.get("dimensions")
+    )
+    found = await call.embed(text, call.deadline)
+    if vector_fault(found, connector.get("dimensions"), connector["metric"]):
+        raise Failed("embedding-failed", "the model's vector is none of this collection")
     return found

@@ -13,11 +13,14 @@ from typing import NamedTuple
 from reconciler.access.decide import Ask, Decision
 from reconciler.access.judge import Caller, judge
 from reconciler.access.models import Way, models_of, target_of_model, ways_of
+from reconciler.access.resource import Resource
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
+from reconciler.kinds.model_target import INTEGRATION
 from reconciler.model.target import Unfit
 from reconciler.runtime.call import Call
 from reconciler.runtime.guardrails.model_call import inspection_of
+from reconciler.runtime.inside import Outer
 from reconciler.runtime.ledger.entries import Refused, new_id
 from reconciler.runtime.ledger.ledger import Admitted, Unavailable
 from reconciler.runtime.limits import levels_of_call, levels_of_try
@@ -52,6 +55,8 @@ class Decided(NamedTuple):
     target: Target
     ways: tuple[Way, ...]
     run: str
+    outer: Resource | None = None
+    """What the call is inside of, where it is: the target that another call names."""
 
     @property
     def route(self) -> str:
@@ -74,7 +79,13 @@ class ModelCalls:
 
     async def call(self, caller: Caller, request: ModelRequest, run: str = "") -> Answered:
         """Decide and make a call; its answer is whole, or a stream that has begun. Raises Refusal."""
-        decided = self._decide(caller, request, run)
+        return await self._make(self._decide(caller, request, run), request)
+
+    async def call_inside(self, outer: Outer, integration: str, request: ModelRequest) -> Answered:
+        """Make a call inside of another one, which was decided with the integration in its chain. Raises Refusal."""
+        return await self._make(self._decided_inside(outer, integration, request), request)
+
+    async def _make(self, decided: Decided, request: ModelRequest) -> Answered:
         try:
             inspection = self._inspect(decided.tenant, [way.target for way in decided.ways], request)
             size = len(request.raw)
@@ -107,6 +118,20 @@ class ModelCalls:
         decided = Decided(evidence_id, in_force, tenant, caller, ask, decision, target, ways, run)
         if decision.approval is not None:
             raise self._denied(decided, Refusal("approval-required"))
+        return decided
+
+    def _decided_inside(self, outer: Outer, integration: str, request: ModelRequest) -> Decided:
+        """Return the call as the outer one's decision allows it. Its run is the id of the outer one's evidence. Raises Refusal."""
+        evidence_id, in_force, tenant, caller, decision = outer
+        ask = Ask(f"{INTEGRATION}/{integration}")
+        target = tenant.target(ask.target)
+        if not isinstance(target, Target) or ask.target not in {one.name for one in decision.chain}:
+            raise Refusal("not-found")
+        own = Decision(True, "allowed", decision.policy, target)
+        way = Way(target, request.model.partition("/")[2])
+        decided = Decided(new_id(), in_force, tenant, caller, ask, own, target, (way,), evidence_id, decision.chain[0])
+        if (wait := self._mediator.breakers.retry_after(target)) is not None:
+            raise self._denied(decided, Refusal("breaker-open", retry_after=wait))
         return decided
 
     def _denied(self, decided: Decided, refusal: Refusal) -> Refusal:
@@ -195,6 +220,8 @@ class ModelCalls:
         intent = self._mediator.intent(
             decided.evidence_id, in_force, tenant, caller, ask, decision, call, decided.run, values
         )
-        intent = intent._replace(levels=levels_of_call(tenant, caller.name, decided.route))
+        intent = intent._replace(levels=levels_of_call(tenant, caller.name, decided.route, decided.outer is not None))
+        if (outer := decided.outer) is not None:
+            intent = intent._replace(chain=((str(outer.known.address), outer.known.uid), *intent.chain))
         operation: Operation = "embeddings" if request.endpoint.name == "embeddings" else "chat"
         return Record(self._mediator.ledger, self.expected, intent, decided.route, operation=operation)
