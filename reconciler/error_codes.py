@@ -324,6 +324,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["unknown-model"], "an integration may not be asked for this model"],
     Annotated[Literal["unknown-path"], "a condition's path leads to no field"],
     Annotated[Literal["unknown-placeholder"], "there is no such placeholder"],
+    Annotated[Literal["unknown-recipient"], "the connector has no recipient of this name"],
     Annotated[Literal["unknown-rule"], "there is no such rule"],
     Annotated[Literal["unknown-schema"], "there is no such schema"],
     Annotated[Literal["unknown-secret"], "there is no such secret"],

@@ -151,6 +151,8 @@ def _whole(one: ResourceStatus) -> Iterator[str]:
     yield f"last used   {one['last_used'] or 'not known'}"
     if one["calls_24h"] is not None:
         yield f"24 hours    {one['calls_24h']:,} calls, {one['errors_24h']:,} errors"
+    if messages := one["messages"]:
+        yield f"messages    {messages['waiting']:,} waiting, {messages['dead']:,} dead within a week"
     for limit in one["limits"]:
         per = f" per {limit['period']}" if limit["period"] else ""
         yield f"limit       {limit['used']:,} of {limit['limit']:,} {limit['unit']}{per}"

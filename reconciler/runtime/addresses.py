@@ -88,3 +88,22 @@ async def checked(host: str, port: int, permits: Permits, exceptions: Sequence[M
     if not addresses:
         raise Failed("unreachable", "the name does not resolve")
     return addresses
+
+
+async def dialled(host: str, port: int, permits: Permits, exceptions: Sequence[Mapping[str, Any]]) -> socket.socket:
+    """Return a socket that is connected to a judged address of the host, for clients that take one.
+
+    Raises Failed: for an address that is refused, and where none answers. The caller bounds the time.
+    """
+    for address in await checked(host, port, permits, exceptions):
+        made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        made.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(made, (address, port))
+        except BaseException as error:
+            made.close()
+            if not isinstance(error, OSError):
+                raise
+        else:
+            return made
+    raise Failed("unreachable", "it can't be reached")

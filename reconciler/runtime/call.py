@@ -103,6 +103,8 @@ class Surroundings(NamedTuple):
     """The access tokens that this process keeps (``connectors.oauth.Tokens``)."""
     seen: Any = None
     """What this process last saw of MCP servers (``mcp.seen.Seen``); None where nobody keeps it."""
+    messages: Any = None
+    """The outbox of messages (``messages.Messages``); None where nobody delivers any."""
 
 
 class EmbeddedText(NamedTuple):

@@ -36,6 +36,11 @@ async def check_of(tenant: str, resource: Resource, pools: Pools, starts: bool =
                 from reconciler.runtime.connectors.probe import check_http  # an extra, which not every command needs
 
                 return await check_http(tenant, resource, pools.around(tenant))
+            if body["type"] == "notification":
+                from reconciler.runtime.connectors.message import is_askable
+
+                if not is_askable(body):
+                    return None
             if not await pools.ping(tenant, resource, starts):
                 return None
     except TimeoutError:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.access.snapshot import Snapshot
 from reconciler.model.status import Status
+from reconciler.runtime.ledger.deliveries import backlogs_of
 from reconciler.runtime.ledger.health_rows import health_of
 from reconciler.runtime.ledger.reading import used
 from reconciler.runtime.ledger.use_counts import uses_of
@@ -24,7 +25,8 @@ def observed_of(store: Database, tenants: Sequence[str], limits: Iterable[tuple[
     by_target: defaultdict[tuple[str, str], list[LimitStatus]] = defaultdict(list)
     for tenant, one in limits:
         by_target[tenant, one["target"]].append(one)
-    return Observed(True, health_of(store, tenants), uses_of(store, tenants), by_target)
+    health, uses = health_of(store, tenants), uses_of(store, tenants)
+    return Observed(True, health, uses, by_target, backlogs_of(store, tenants))
 
 
 def limits_of(store: Database, snapshot: Snapshot, now: float) -> list[tuple[str, LimitStatus]]:

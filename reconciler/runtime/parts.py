@@ -31,6 +31,7 @@ from reconciler.runtime.ledger.ledger import GRACE_SECONDS, Ledger
 from reconciler.runtime.limits import uid_of
 from reconciler.runtime.mcp.processes import PROCESSES
 from reconciler.runtime.mediator import Mediator
+from reconciler.runtime.messages import Messages
 from reconciler.runtime.metrics import Metrics
 from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
@@ -124,7 +125,9 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     store_key = await _opened(ledger, databases.store)  # from here on the store is there, and can be recognised
     await ledger.count_by_uid(lambda tenant, name: uid_of(source.current().snapshot.tenant(tenant), name))
     control = await in_thread(control_of, databases.control, databases.store)
-    pools = Pools(CONNECTORS, setup.around._replace(control=control), ledger.open.__contains__)
+    messages = Messages(databases.store, setup.ring, values_key(store_key, setup.audit_key))
+    around = setup.around._replace(control=control, messages=messages)
+    pools = Pools(CONNECTORS, around, ledger.open.__contains__)
     mediator = Mediator(source, ledger, pools, store_key, metrics, JUDGES)
     mediator.hashing = values_key(store_key, setup.audit_key)
     if not mediator.hashing.id:
@@ -150,7 +153,7 @@ async def assembled(setup: Setup) -> AsyncIterator[Parts]:
     gc.enable()
     accesses = Accesses(setup)
     kept = (mediator.uses, mediator.breakers, mediator.incidents, mediator.standings)
-    tools = Tools(setup, source, pools, accesses, outbox, *kept)
+    tools = Tools(setup, source, pools, accesses, outbox, *kept, messages)
     tasks = [asyncio.create_task(worker(tools)) for worker in WORKERS]
     try:
         yield Parts(source, ledger, pools, mediator, metrics, outbox, models, telemetry)

@@ -15,6 +15,7 @@ from reconciler.kinds.states import Facts, StateRule, state_of
 from reconciler.model.address import Address
 from reconciler.model.health import DEGRADED, FAILING, Standing
 from reconciler.model.status import Status
+from reconciler.runtime.ledger.deliveries import Backlog
 from reconciler.runtime.ledger.use_counts import Key, Use
 from reconciler.runtime.limits import LimitStatus
 
@@ -29,6 +30,15 @@ class HealthShown(TypedDict):
     checked: str
     latency_ms: int | None
     reason: str
+
+
+class MessagesShown(TypedDict):
+    """What a connector of the type `notification` was given to deliver."""
+
+    waiting: Annotated[int, Meta(description="Deliveries that wait, for their time or for another attempt.")]
+    dead: Annotated[int, Meta(description="Deliveries that were given up within the last week.")]
+    oldest_seconds: Annotated[int | None, Meta(description="How long the oldest has waited.")]
+    last_error: str
 
 
 class ResourceStatus(TypedDict):
@@ -50,6 +60,7 @@ class ResourceStatus(TypedDict):
     calls_24h: int | None
     errors_24h: int | None
     limits: list[LimitStatus]
+    messages: Annotated[MessagesShown | None, Meta(description="Null where nothing waits and nothing is dead.")]
 
 
 class Observed(NamedTuple):
@@ -62,6 +73,7 @@ class Observed(NamedTuple):
     health: Mapping[Key, Standing] = {}
     uses: Mapping[Key, Use] = {}
     limits: Mapping[tuple[str, str], list[LimitStatus]] = {}
+    messages: Mapping[Key, Backlog] = {}
 
 
 class Decided(NamedTuple):
@@ -102,6 +114,7 @@ def statuses_of(
             "calls_24h": (use.calls if use else 0) if observed.is_read else None,
             "errors_24h": (use.errors if use else 0) if observed.is_read else None,
             "limits": observed.limits.get((tenant.name, name), []),
+            "messages": None if key not in observed.messages else _backlog(observed.messages[key]),
         }
 
 
@@ -118,7 +131,20 @@ def notes_of(one: ResourceStatus) -> list[str]:
         for limit in one["limits"]
         if limit["used"] >= limit["limit"]
     ]
+    notes.append(_of_messages(one["messages"]))
     return [note for note in notes if note]
+
+
+def _of_messages(found: MessagesShown | None) -> str:
+    """Return how many messages could not be delivered, in words; "" where none failed."""
+    if found is None or not found["last_error"]:
+        return ""
+    return f"{found['dead']:,} messages dead, {found['waiting']:,} waiting: {found['last_error']}"
+
+
+def _backlog(found: Backlog) -> MessagesShown:
+    oldest = None if found.oldest_seconds is None else round(found.oldest_seconds)
+    return {"waiting": found.waiting, "dead": found.dead, "oldest_seconds": oldest, "last_error": found.last_error}
 
 
 def health_words(standing: Standing) -> str:

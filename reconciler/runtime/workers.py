@@ -17,6 +17,7 @@ from reconciler.model.audit import Actor
 from reconciler.model.health import FAILING, Check
 from reconciler.runtime.breakers import Breakers, Key
 from reconciler.runtime.checks import check_of
+from reconciler.runtime.delivering import Deliverer
 from reconciler.runtime.health import Sweep
 from reconciler.runtime.incidents import Incidents
 from reconciler.runtime.ledger import limit_marks, rollup, use_counts
@@ -26,6 +27,7 @@ from reconciler.runtime.ledger.health_rows import failing_of
 from reconciler.runtime.limits import declared
 from reconciler.runtime.logs import Trouble
 from reconciler.runtime.mcp.servers import Servers
+from reconciler.runtime.messages import Messages
 from reconciler.runtime.outbox import Outbox
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import Setup
@@ -41,6 +43,9 @@ FILING_SECONDS = 5.0
 ROLL_UP_SECONDS = 60.0
 DELIVERY_SECONDS = 1.0
 DROP_SECONDS = 3600.0
+MESSAGES_SECONDS, QUIET_SECONDS = 1.0, 5.0
+"""Between two looks for messages that are due: while there are some, or this server has accepted one lately; and else."""
+LATELY_SECONDS = 120.0
 COUNT_SECONDS = 5.0
 LIMITS_SECONDS = 5.0
 FORGET_SECONDS = 3600.0
@@ -78,6 +83,7 @@ class Tools(NamedTuple):
     breakers: Breakers
     incidents: Incidents
     standings: Standings
+    messages: Messages
 
 
 async def close_idle(tools: Tools) -> None:
@@ -152,6 +158,31 @@ async def deliver_events(tools: Tools) -> None:
             if time.monotonic() - dropped > DROP_SECONDS:
                 reasons += await tools.outbox.drop_old()
                 dropped = time.monotonic()
+        except Exception as error:
+            reasons = [type(error).__name__]
+        for reason in reasons:
+            trouble.occurs(reason)
+        if not reasons:
+            trouble.ends()
+
+
+async def deliver_messages(tools: Tools) -> None:
+    """Send messages that calls left in the outbox; any server sends what any accepted."""
+    trouble, messages = Trouble(log, "messages were not delivered: %s"), tools.messages
+    deliverer = Deliverer(messages, tools.source, tools.pools.around)
+    accepted, busy, dropped = 0, -LATELY_SECONDS, time.monotonic()
+    while True:
+        await asyncio.sleep(MESSAGES_SECONDS)
+        now = time.monotonic()
+        if accepted == messages.accepted and now - busy > LATELY_SECONDS:
+            await asyncio.sleep(QUIET_SECONDS - MESSAGES_SECONDS)
+        try:
+            count, reasons = await deliverer.once()
+            if count or accepted != messages.accepted:
+                accepted, busy = messages.accepted, now
+            if now - dropped > DROP_SECONDS:
+                dropped = now
+                await messages.drop_old()
         except Exception as error:
             reasons = [type(error).__name__]
         for reason in reasons:
@@ -260,6 +291,7 @@ WORKERS: tuple[Callable[[Tools], Coroutine[Any, Any, None]], ...] = (
     file_approvals,
     roll_up_hours,
     deliver_events,
+    deliver_messages,
     count_uses,
     tell_of_limits,
     keep_seen,

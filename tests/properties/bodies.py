@@ -214,6 +214,17 @@ def _serverless(pick: Pick, body: Body) -> None:
     pick.maybe(body, "retries", 0, 3)
 
 
+def _notification(pick: Pick, body: Body) -> None:
+    body["provider"] = pick.of(("slack", "smtp", "webhook"))
+    places: dict[str, Body] = {
+        "slack": {"token": pick.of(REFS), "recipients": {"sales": ["#sales"]}},
+        "smtp": {"host": "mail.example.com", "from": "a@example.com", "recipients": {"sales": ["b@example.com"]}},
+        "webhook": {"url": "https://hooks.example.com", "recipients": {"sales": []}},
+    }
+    body |= places[body["provider"]]
+    _network(pick, body)
+
+
 def _stream(pick: Pick, body: Body) -> None:
     body["provider"] = pick.of(("sqs", "kafka", "nats", "kinesis", "pubsub"))
     if body["provider"] in {"kafka", "nats"}:
@@ -235,6 +246,7 @@ _CONNECTORS: dict[str, Callable[[Pick, Body], None]] = {
     "vector": _vector,
     "file": _file,
     "serverless": _serverless,
+    "notification": _notification,
     "stream": _stream,
     "custom": _custom,
 }
@@ -256,6 +268,7 @@ FITS = {
     "vector": ("vector", "custom"),
     "file": ("file", "custom"),
     "serverless": ("custom",),
+    "notification": ("custom",),
     "stream": ("stream", "custom"),
     "custom": ("custom", "document"),
 }

@@ -158,10 +158,12 @@ def retire_command(options: Options, key: str, store: str | None) -> int:
 
 def _require_unsealed(store: Database, key: str) -> str:
     """Return what was found out of calls that wait for an approval. Raises Refused while the key seals the values of one."""
+    from reconciler.runtime import messages
     from reconciler.runtime.approvals import sealed_under
 
     try:
         waiting = sealed_under(store, key)
+        unsent = messages.sealed_under(store, key)
     except ReconcilerError as error:
         if error.problems[0].code != "evidence-missing":
             raise
@@ -172,6 +174,12 @@ def _require_unsealed(store: Database, key: str) -> str:
             f"the key {key} still seals the values of {len(waiting)} calls that wait for an approval: {shown}",
             code="key-in-use",
             hint="decide on them (`reconciler approvals list`) and let them run, or wait until they have expired",
+        )
+    if unsent:
+        raise Refused(
+            f"the key {key} still seals {len(unsent)} messages that wait to be delivered",
+            code="key-in-use",
+            hint="let a server deliver them; what can't be delivered is given up after a day",
         )
     return f", and no call that waits for an approval in {store.display}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.kinds.connector import custom, file, http, mcp, serverless, sql, stream, vector
+from reconciler.kinds.connector import custom, file, http, mcp, notification, serverless, sql, stream, vector
 from reconciler.kinds.connector.mcp_target import ACTION as INVOKE
 from reconciler.kinds.connector.mcp_target import CALLS, is_pinned
 from reconciler.kinds.connector.served import unserved
@@ -20,6 +20,7 @@ TYPES: dict[str, type[Spec]] = {
     "vector": vector.Vector,
     "file": file.File,
     "serverless": serverless.Serverless,
+    "notification": notification.Notification,
     "stream": stream.Stream,
     "custom": custom.Custom,
 }
@@ -56,6 +57,7 @@ KIND = Kind(
         "vector": "engine: pgvector\ndsn: vault://kv/acme/vectors#dsn",
         "file": "provider: s3\nbucket: acme-reports\nregion: eu-central-1",
         "serverless": "provider: aws_lambda\nregion: eu-central-1\nfunctions: [send-invoice]",
+        "notification": 'provider: slack\ntoken: vault://kv/acme/slack#token\nrecipients:\n  sales-alerts: ["#sales-alerts"]',
         "stream": "provider: kafka\nbrokers: [broker.internal:9092]\ntopics: [orders]",
         "custom": "config:\n  endpoint: ldap.internal",
     },

@@ -39,6 +39,15 @@ SERVED: Mapping[str, Served] = {
         },
         "the engine",
     ),
+    "notification": Served(
+        ("provider",),
+        {
+            "slack": "message_slack",
+            "smtp": "message_smtp",
+            "webhook": "message_webhook",
+        },
+        "messages by the provider",
+    ),
 }
 """By the type of connectors. Adding a database is a module and an entry here."""
 

@@ -47,5 +47,6 @@ KIND = Kind(
         "http": "datasource: api\nmethod: GET\npath: /orders/{id}\nparameters:\n  id: {type: integer, min: 1}",
         "vector": 'datasource: vector\noperation: search\nvector: "{vector}"\ntop_k: 5\nreturn: [title, url]\n'
         "parameters:\n  vector: {type: array, items: number}",
+        "message": 'connector: notification\nto: [sales-alerts]\ntext: "New order {id}"\ndedupe: "{id}"\nparameters:\n  id: {type: integer, min: 1}',
     },
 )

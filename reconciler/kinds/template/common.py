@@ -84,10 +84,10 @@ def connector_of(resource: Resource, lookup: Lookup) -> tuple[Path, Resource | N
     return ("datasource",), datasource, lookup(Address(tenant, "connector", datasource.body["connector"]))
 
 
-def mismatch(address: Address, path: Path, connector: Resource, wanted: str) -> Problem:
-    """Return the problem of a connector whose type can't run the template."""
+def mismatch(address: Address, path: Path, connector: Resource, wanted: str, template: str = "") -> Problem:
+    """Return the problem of a connector whose type can't run the template; ``template`` is its type, if not ``wanted``."""
     message = (
-        f"a template of type {wanted} needs a connector of type {wanted}, and {connector.address} is of type "
+        f"a template of type {template or wanted} needs a connector of type {wanted}, and {connector.address} is of type "
         f"{connector.body['type']}"
     )
     return Problem("connector-mismatch", message, str(address), path, expected=wanted)

@@ -15,6 +15,7 @@ _LINES: Mapping[str, tuple[str, str]] = {
     "http": ("http", "open_http"),
     "vector": ("vector", "open_vector"),
     "mcp": ("mcp", "open_mcp"),
+    "notification": ("message", "open_notification"),
     "integration": ("model", "open_model"),
 }
 """By the connector's type, `integration` for a provider of models: its module here, and what opens it."""

@@ -12,8 +12,9 @@ from reconciler.runtime.ledger.revision_5 import fifth
 from reconciler.runtime.ledger.revision_6 import sixth
 from reconciler.runtime.ledger.revision_7 import seventh
 from reconciler.runtime.ledger.revision_8 import eighth
+from reconciler.runtime.ledger.revision_9 import ninth
 
-REVISION = 8
+REVISION = 9
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",
@@ -86,7 +87,7 @@ def statements(dialect: str, version: int, upto: int = REVISION) -> list[str]:
             code="store-newer",
             hint="serve with the newer release, or name another store",
         )
-    steps = (_first, _second, _third, fourth, fifth, sixth, seventh, eighth)
+    steps = (_first, _second, _third, fourth, fifth, sixth, seventh, eighth, ninth)
     made = [statement for step in steps[version:upto] for statement in step(dialect)]
     return [*made, f"UPDATE runtime_schema SET version = '{upto}'"] if version < upto else []
 
