@@ -258,6 +258,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["request-malformed"], "the request is no HTTP"],
     Annotated[Literal["request-timeout"], "a request took too long to arrive"],
     Annotated[Literal["result-not-kept"], "a call with the same Idempotency-Key was done, and its result is not kept"],
+    Annotated[Literal["retained"], "the resource has `on_delete: retain`, and the plan would delete it"],
     Annotated[Literal["revert-overlaps"], "a later generation changed the same resource"],
     Annotated[Literal["risk"], "the project's guards refuse a risk of this plan"],
     Annotated[Literal["rule-file"], "a file of rules can't be used"],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reconciler.errors import Path
 from reconciler.model.body import Body
@@ -31,6 +31,10 @@ class Part(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
+def _unless_default(value: str | None) -> str | None:
+    return None if value == "delete" else value
+
+
 class Spec(Part):
     """What all kinds have in common."""
 
@@ -44,6 +48,15 @@ class Spec(Part):
     protected: Annotated[bool, Risk("protection-removed", by=leaves_value(True))] = Field(
         False,
         description="While true in the live state, a plan that deletes, replaces or forgets this resource is refused.",
+    )
+    on_delete: Annotated[
+        Literal["delete", "retain"] | None,
+        AfterValidator(_unless_default),
+        Risk("protection-removed", by=leaves_value("retain")),
+    ] = Field(
+        None,
+        description="What a plan does with the live resource once no manifest declares it. `retain` lets go of it, as `removed` "
+        "with `destroy: false` does, if that is live by then; a replacement is no deletion. `delete` is the default.",
     )
 
 

@@ -18,6 +18,7 @@ from reconciler.planner.attribute import keep_ignored
 from reconciler.planner.counting import counted, described
 from reconciler.planner.make import Past, Setting, make_plan
 
+_REMOVALS = frozenset({Action.DELETE, Action.FORGET})
 MOST = 10_000
 """Resources that may differ; above that, only those that are selected are compared."""
 
@@ -54,8 +55,8 @@ def _unplanned(
     rest = [change for change in whole.changes if (change.address, change.action) not in planned]
     inside = [change for change in rest if selection.selects(change.address)]
     yield from counted("not-selected", (c.address for c in rest if not selection.selects(c.address)))
-    yield from counted("deletion", (c.address for c in inside if c.action is Action.DELETE))
-    yield from counted("replacement", (c.address for c in inside if c.action is not Action.DELETE))
+    yield from counted("deletion", (c.address for c in inside if c.action in _REMOVALS))
+    yield from counted("replacement", (c.address for c in inside if c.action not in _REMOVALS))
 
 
 def _ignored(configuration: Configuration, live: Live, setting: Setting, selection: Selection) -> Iterator[LeftOut]:

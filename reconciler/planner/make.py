@@ -30,7 +30,7 @@ from reconciler.planner.moves import NAME_TAKEN, NO_MARKS, Assignment, assign, l
 from reconciler.planner.names import Names
 from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
-from reconciler.planner.protection import protected
+from reconciler.planner.protection import is_retained, protected
 from reconciler.planner.references import unmet_references
 from reconciler.planner.risks import with_risks
 from reconciler.planner.sharing import holders_of, secrets_taken_up
@@ -238,7 +238,8 @@ def _removals(
         elif address in past.let_go:
             yield remove(address, Action.FORGET, live, "taken-over-since")
         elif selection.deletes:
-            yield remove(address, Action.DELETE, live, "not-in-configuration")
+            change = remove(address, Action.DELETE, live, "not-in-configuration")
+            yield remove(address, Action.FORGET, live, "retained") if is_retained(change.before) else change
 
 
 def _unknown_kind(address: Address) -> Problem:

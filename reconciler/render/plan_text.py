@@ -55,6 +55,7 @@ REASONS = {
     "removed-block": "because `removed` says so",
     "name-taken": "because its name goes to another resource",
     "taken-over-since": "because it was taken over after that generation",
+    "retained": "because `on_delete: retain` is live",
     "uid-changed": "because it was deleted and made anew after that generation: the earlier one comes back",
 }
 _BARE = frozenset({Action.MOVE, Action.FORGET, Action.ADOPT})

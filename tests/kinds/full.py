@@ -18,7 +18,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body
 from reconciler.render.schema_facts import form_of
 
-COMMON: Body = {"description": "d", "labels": {"team": "a"}, "protected": True}
+COMMON: Body = {"description": "d", "labels": {"team": "a"}, "protected": True, "on_delete": "retain"}
 NETWORKS = [{"cidr": "10.0.0.0/8", "port": 443}]
 OAUTH: Body = {
     "type": "oauth2",
