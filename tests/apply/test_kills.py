@@ -11,13 +11,13 @@ from pathlib import Path
 from tests.apply.mixed import ALLOW, prepare
 from tests.conftest import ROOT, Db, Run, command_environment
 
-KILLS = int(os.environ.get("TEST_KILLS", "100"))
-SETUP_KILLS = 20
+KILLS = int(os.environ.get("TEST_KILLS", "40"))
+SETUP_KILLS = 10
 FIRST, LAST = ("before_lock", "after_lock", "before_audit", "after_audit", "before_commit"), "after_commit"
 
 
 def test_killed_at_every_failpoint_and_at_random_moments(db: Db) -> None:
-    """In forked processes, as often as in tests/campaigns/kills.py by hand, but a hundred times."""
+    """In forked processes, as in tests/campaigns/kills.py by hand: at every failpoint, but at few random moments."""
     arguments = ["-m", "tests.campaigns.kills", "--url", db.url]
     arguments += ["--kills", str(KILLS), "--setup-kills", str(SETUP_KILLS)]
     done = subprocess.run(

@@ -9,7 +9,6 @@ the database, or kept the next apply waiting.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import random
 import shutil
@@ -26,7 +25,7 @@ from reconciler.failpoints import NAMES
 from reconciler.model.plan import Plan
 from reconciler.store.url import Database
 from tests.apply.mixed import prepare
-from tests.campaigns.bench import Bench, applying, bench, comparable, dump, fork, load
+from tests.campaigns.bench import Bench, applying, bench, comparable, dump, fork, load, warm
 from tests.conftest import Db, Ran, new_postgres_database, reconciler
 
 NEXT_APPLY_SECONDS = 5.0
@@ -64,6 +63,7 @@ class Campaign:
             raise SystemExit("the plan changes nothing")
 
     def _calibrate(self) -> None:
+        warm(self._apply)
         times = []
         for _ in range(5):
             self.bench.restore()
@@ -177,8 +177,6 @@ def campaign(url: str, folder: Path, kills: int, setup_kills: int, seed: int) ->
     run("plan", "--out", str(fresh)).ok()
     of = bench(url)
     plan = prepare(run, Db(url), folder)
-    gc.collect()
-    gc.freeze()
     made = Campaign(of, *load(plan, url))
     made.at_failpoints()
     made.at_random(kills, seed)

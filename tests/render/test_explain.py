@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -13,10 +15,19 @@ from reconciler.render.schema_walk import fields_below, plain
 from reconciler.render.schemas import schemas
 from tests.conftest import reconciler
 
+made = cache(schemas)
+"""The schemas, made once: a command makes them once too, and thousands of paths are asked for here."""
+
+
+@pytest.fixture(autouse=True)
+def made_once() -> Iterator[None]:
+    with patch("reconciler.render.explain.schemas", made):
+        yield
+
 
 def paths(root: str) -> Iterator[str]:
     """Everything that can be asked for, to a depth of six."""
-    whole, todo = schemas()[root], [(root, schemas()[root])]
+    whole, todo = made()[root], [(root, made()[root])]
     while todo:
         path, node = todo.pop()
         yield path
