@@ -114,7 +114,7 @@ def test_a_connector_that_only_reads_takes_no_writes() -> None:
     reads = minimal("connector", "vector")
     assert codes(template(), reads) == set()
     assert codes(with_parameters(parameters={"id": ID}, **UPSERT), reads) == {("connector-read-only", ("operation",))}
-    gone = template(operation="delete", vector=None, ids=["a"], parameters={})
+    gone = template(operation="delete", vector=None, ids=[1], parameters={})
     assert codes(gone, reads) == {("connector-read-only", ("operation",))}
 
 
@@ -136,6 +136,18 @@ def test_the_datasources_filter_is_not_the_templates_to_write() -> None:
 def test_a_namespace_that_holds_nobody_back_is_refused() -> None:
     spaced = minimal("datasource", "vector", namespace="acme")
     assert codes(template(), datasource=spaced) == {("connector-mismatch", ("datasource",))}
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_good"),
+    [(["a"], False), ([-1], False), ([True], False), ([1, "00000000-0000-4000-8000-000000000001"], True)],
+)
+def test_ids_that_qdrant_keeps(ids: list[Any], is_good: bool) -> None:
+    raw = template(operation="delete", vector=None, ids=ids, parameters={})
+    assert codes(raw) == (set() if is_good else {("parameter-mismatch", ("ids",))})
+    asked = template(operation="delete", vector=None, ids="{p}", parameters={"p": {"type": "array", "items": "string"}})
+    told = [*unfit(body("template", asked), body("connector", CONNECTOR), {"p": ids})]
+    assert bool(told) != is_good
 
 
 EMBED = {"integration": "main", "model": "text-embedding-3-small", "text": "a"}
@@ -189,7 +201,7 @@ def test_the_integration_can_be_asked(embed: Any, integration: Any, connector: A
         ({**UPSERT, "id": "{p}"}, "", False),
         ({**UPSERT, "id": "{p}"}, -1, False),
         ({**UPSERT, "id": "{p}"}, "a" * 513, False),
-        ({**UPSERT, "id": "{p}"}, "a", True),
+        ({**UPSERT, "id": "{p}"}, 7, True),
         ({"vector": None, "embed": {**EMBED, "text": "{p}"}}, " ", False),
     ],
 )

@@ -36,6 +36,8 @@ SERVED: Mapping[str, Served] = {
         ("engine",),
         {
             "pgvector": "vector_pgvector",
+            "chroma": "vector_chroma",
+            "qdrant": "vector_qdrant",
         },
         "the engine",
     ),

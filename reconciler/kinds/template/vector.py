@@ -19,6 +19,7 @@ from reconciler.kinds.template.vector_values import (
     DEFAULT_TOP_K,
     MOST_DIMENSIONS,
     NAME,
+    literal_faults,
     own_filter,
     parameter_in,
     parameters_at,
@@ -217,6 +218,8 @@ def _store_problems(resource: Resource, datasource: Resource, connector: Resourc
     for name in sorted(own_filter(datasource.body).keys() & body["payload"].keys()):
         message = f"`{name}` is in the filter of {datasource.address}, which writes it"
         yield Problem("conflicting-fields", message, address, ("payload", name), hint="leave it out")
+    for path, message in literal_faults(body, connector.body):
+        yield Problem("parameter-mismatch", f"{connector.address} can't take this value: {message}", address, path)
     if why := _unkeepable(datasource.body, connector.body):
         yield Problem("connector-mismatch", f"{datasource.address}: {why}", address, ("datasource",))
 

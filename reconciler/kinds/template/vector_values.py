@@ -13,6 +13,7 @@ from reconciler.model.body import Body
 from reconciler.model.target import Unfit
 
 NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DEFAULT_TOP_K = 10
 MOST_DIMENSIONS = 65536
 MOST_IDS = 1000
@@ -105,7 +106,7 @@ def _wrong(field: Any, value: Any, connector: Body) -> str:
     if len(listed) > MOST_IDS:
         return f"expected at most {MOST_IDS} items"
     if field in {"id", "ids"}:
-        return _first(listed, _id_fault)
+        return _first(listed, _point_fault if connector["engine"] == "qdrant" else _id_fault)
     return _first(listed, _kept)
 
 
@@ -146,6 +147,20 @@ def _kept(value: Any) -> str:
     if isinstance(value, int):
         return "" if -(2**63) <= value < 2**63 else "expected a whole number of 64 bits"
     return "" if math.isfinite(value) else "expected a finite number"
+
+
+def literal_faults(body: Body, connector: Body) -> Iterator[tuple[Path, str]]:
+    """Yield, with its path, what is wrong with a literal id: nobody is offered an operation that can't be done."""
+    for path, said in _places(body):
+        if path[0] in {"id", "ids"} and parameter_in(said) is None and (message := _wrong(path[0], said, connector)):
+            yield path, message
+
+
+def _point_fault(value: Any) -> str:
+    """Return what is wrong with an id of Qdrant."""
+    if _is_whole(value) or (isinstance(value, str) and _UUID.fullmatch(value)):
+        return _id_fault(value)
+    return "expected a whole number or a uuid: Qdrant keeps no other ids"
 
 
 def _id_fault(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from reconciler import strict_json
 from reconciler.kinds.template.vector_values import DEFAULT_TOP_K, filled, own_filter, parameter_in, unfit
 from reconciler.model.body import Body
-from reconciler.runtime.call import Answer, Call, Failed
+from reconciler.runtime.call import Answer, Call, Failed, ValuesRefused
 from reconciler.runtime.connectors.sql_common import too_large
 from reconciler.runtime.connectors.sql_rows import plain
 
@@ -97,10 +97,15 @@ def asked_of(call: Call) -> Asked:
         raise Failed("read-only", "the connector is read-only", "blocked")
     for one in unfit(body, connector, call.values):
         raise Failed("invalid-value", one.message, "blocked")
-    own = [Condition(field, (value,)) for field, value in own_filter(source.body).items()]
+    own = own_conditions(source.body)
     given = [Condition(field, _values(said, call.values)) for field, said in body["filter"].items()]
     most = min(body.get("max_response_bytes") or connector["max_response_bytes"], connector["max_response_bytes"])
     return Asked(source.body, (*own, *given), most)
+
+
+def own_conditions(source: Body) -> tuple[Condition, ...]:
+    """Return what everything in a datasource holds."""
+    return tuple(Condition(field, (value,)) for field, value in own_filter(source).items())
 
 
 def search_of(call: Call, asked: Asked, vector: Sequence[float]) -> Search:
@@ -117,15 +122,24 @@ def upsert_of(call: Call, asked: Asked, vector: Sequence[float]) -> Upsert:
     """Return the upsert of a call. What the datasource's filter says is written last: no payload takes its place."""
     body = call.operation.body
     payload = {field: _number(filled(said, call.values)) for field, said in body["payload"].items()}
-    own = own_filter(asked.source)
-    conditions = tuple(Condition(field, (value,)) for field, value in own.items())
-    return Upsert(asked._replace(conditions=conditions), filled(body["id"], call.values), vector, {**payload, **own})
+    held = asked._replace(conditions=own_conditions(asked.source))
+    return Upsert(held, filled(body["id"], call.values), vector, {**payload, **own_filter(asked.source)})
 
 
 def delete_of(call: Call, asked: Asked) -> Delete:
     """Return the deletion of a call."""
     said = call.operation.body.get("ids")
     return Delete(asked, None if said is None else _values(said, call.values))
+
+
+def require_length(call: Call, vector: Sequence[float], size: int | None) -> None:
+    """Raise Failed for a vector of another length than the collection's: the caller's mistake, or the model's."""
+    if size is None or size <= 0 or len(vector) == size:
+        return
+    message = f"the collection has vectors of {size} numbers"
+    if call.operation.body.get("embed") is None:
+        raise ValuesRefused("query-failed", message)
+    raise Failed("embedding-failed", message)
 
 
 def answer_of(matches: Sequence[Match], most: int, size: int) -> Answer:

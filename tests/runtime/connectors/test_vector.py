@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.runtime.connectors.vector_places import (
     template,
     titles,
 )
+from tests.runtime.connectors.vector_servers import chroma_place, chroma_server, qdrant_place
 
 FOREIGN = ARTICLES[3][0]
 NEW = "00000000-0000-4000-8000-00000000000a"
@@ -35,12 +37,23 @@ UPSERT = template(
 DELETE = template("delete", {"ids": {"type": "array", "items": "string"}}, ids="{ids}")
 
 
-@pytest.fixture(params=["pgvector", "pgvector-metadata"])
-def place(request: pytest.FixtureRequest) -> Place:
+@pytest.fixture(scope="session")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a real server."""
+    with chroma_server(tmp_path_factory.mktemp("chroma")) as port:
+        yield port
+
+
+@pytest.fixture(params=["pgvector", "pgvector-metadata", "chroma", "qdrant", "qdrant-named"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     name: str = request.param
     if name.startswith("pgvector"):
-        return pgvector_place(request.getfixturevalue("postgres_server"), metadata=name.endswith("metadata"))
-    raise AssertionError(name)
+        yield pgvector_place(request.getfixturevalue("postgres_server"), metadata=name.endswith("metadata"))
+    elif name == "chroma":
+        yield chroma_place(request.getfixturevalue("chroma"))
+    else:
+        with qdrant_place(named=name.endswith("named")) as made:
+            yield made
 
 
 def test_a_search_finds_the_nearest_of_its_datasource(place: Place) -> None:
