@@ -103,10 +103,10 @@ class Document(Datasource):
     """Documents of a store."""
 
     type: Replacing[Literal["document"]] = Field(
-        description="Documents behind a connector of type `http`, `mcp` or `custom`."
+        description="Documents behind a connector of type `http`, `mcp`, `file` or `custom`."
     )
     collections: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
-        (), description="The collections that belong to it. Empty means all."
+        (), description="The collections that belong to it; of a connector of type `file`, folders. Empty means all."
     )
 
 
@@ -118,7 +118,9 @@ class File(Datasource):
         None, description="The folder inside the bucket, e.g. `reports/2025/`. None means all of it."
     )
     paths: Annotated[ItemSet[ShortText], Risk("access-widened", by=grown(empty_is_all=True))] = Field(
-        (), description="Patterns of files below the prefix, e.g. `*.csv`. Empty means all."
+        (),
+        description="Patterns of files below the prefix, e.g. `2025/*.csv`: `*` stands for text in one name, `**` for any number "
+        "of folders. Empty means all.",
     )
 
 
@@ -187,7 +189,7 @@ class Custom(Datasource):
 
 FITS: dict[str, frozenset[str]] = {
     "database": frozenset({"sql"}),
-    "document": frozenset({"http", "mcp", "custom"}),
+    "document": frozenset({"http", "mcp", "custom", "file"}),
     "file": frozenset({"file"}),
     "vector": frozenset({"vector", "sql"}),
     "api": frozenset({"http"}),

@@ -210,6 +210,10 @@ class TenantPermits(Part):
         description="Folders whose SQLite and DuckDB files connectors may open, e.g. `/srv/data/${tenant}`: `${tenant}` stands for "
         "the name of the connector's tenant.",
     )
+    file_roots: ItemSet[Root] = Field(
+        (),
+        description="Folders that connectors of files may use as their `root`, or a folder in it, e.g. `/srv/files/${tenant}`.",
+    )
 
 
 class PermitSettings(TenantPermits):

@@ -50,15 +50,18 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 class Permits(NamedTuple):
-    """What the operator of the server permits beyond what is public: networks, folders of SQLite files, programs by name.
+    """What the operator of the server permits beyond what is public: networks, folders, programs by name.
 
     A folder is a real path, in which ``${tenant}`` may stand for a tenant's name. ``tenants`` permits more to single tenants.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sqlite_roots: tuple[Path, ...] = ()
+    """Folders whose SQLite files may be opened."""
     tenants: Mapping[str, Permits] = MappingProxyType({})
     stdio: Mapping[str, StdioPermit] = MappingProxyType({})
+    file_roots: tuple[Path, ...] = ()
+    """Folders whose files of any sort may be listed, read and written."""
 
     def of(self, tenant: str) -> Permits:
         """Return the permits of one tenant.
@@ -66,11 +69,19 @@ class Permits(NamedTuple):
         The name comes from the database, where anybody may write: text that is no name fills no folder's name.
         """
         own = self.tenants.get(tenant, Permits())
-        roots = [*self.sqlite_roots, *own.sqlite_roots]
-        if is_name(tenant):
-            roots = [Path(str(root).replace(TENANT, tenant)) for root in roots]
-        kept = tuple(root for root in roots if TENANT not in str(root))
-        return Permits((*self.networks, *own.networks), kept, stdio={**self.stdio, **own.stdio})
+        return Permits(
+            (*self.networks, *own.networks),
+            _of_tenant(tenant, (*self.sqlite_roots, *own.sqlite_roots)),
+            stdio={**self.stdio, **own.stdio},
+            file_roots=_of_tenant(tenant, (*self.file_roots, *own.file_roots)),
+        )
+
+
+def _of_tenant(tenant: str, roots: Iterable[Path]) -> tuple[Path, ...]:
+    """Return folders with a tenant's name filled in, without those that need one where it has none."""
+    if is_name(tenant):
+        roots = [Path(str(root).replace(TENANT, tenant)) for root in roots]
+    return tuple(root for root in roots if TENANT not in str(root))
 
 
 class Subject(NamedTuple):

@@ -53,9 +53,11 @@ def permitted_of(settings: ServeFile) -> Permitted:
 
 
 def _permits(settings: TenantPermits, folder: Path) -> Permits:
-    roots = tuple(_real(folder / root) for root in settings.sqlite_roots)
+    sqlite, files = (
+        tuple(_real(folder / root) for root in roots) for roots in (settings.sqlite_roots, settings.file_roots)
+    )
     stdio = {name: _stdio(name, one) for name, one in settings.stdio.items()}
-    return Permits(tuple(ip_network(text) for text in settings.networks), roots, stdio=stdio)
+    return Permits(tuple(ip_network(text) for text in settings.networks), sqlite, stdio=stdio, file_roots=files)
 
 
 def _stdio(name: str, one: StdioSettings) -> StdioPermit:

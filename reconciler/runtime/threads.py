@@ -36,8 +36,10 @@ class Worker:
         self._queue.put(job)
         return await future
 
-    def end(self) -> None:
-        """End the thread after what it does now."""
+    def end(self, last: Callable[[], None] | None = None) -> None:
+        """End the thread after what it does now, and after ``last``, which raises nothing."""
+        if last is not None:
+            self._queue.put(last)
         self._queue.put(None)
 
     def _run(self) -> None:

@@ -393,6 +393,29 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             **{name: value for name, value in TEMPLATE.items() if name != "action"},
         },
     ),
+    ("template", "file"): (
+        {
+            "datasource": "d",
+            "operation": "read",
+            "path": "{n}/{s}-{c}.csv",
+            "too_large": "cut",
+            "max_bytes": 100,
+            "parameters": {name: one for name, one in PARAMETERS.items() if name in "nsc"},
+            **TEMPLATE,
+        },
+        {
+            "datasource": "d",
+            "operation": "write",
+            "path": "a.txt",
+            "content": "{t}",
+            "media_type": "text/plain",
+            "if_exists": "fail",
+            "parameters": {"t": {"type": "string", "max_length": 5}},
+        },
+        {"datasource": "d", "operation": "write", "path": "a.json", "body": {"type": "object"}, "if_exists": "replace"},
+        {"datasource": "d", "operation": "list", "path": "a", "max_results": 5},
+        {"datasource": "d", "operation": "delete", "path": "a"},
+    ),
     ("limit", ""): (
         {"target": "tenant", "per": "day", "requests": 5, "tokens": 5, "cost_usd": "2.50", "on_exceed": "block"},
         {"target": "connector/c", "concurrent": 5},
@@ -575,6 +598,10 @@ FORMS: Mapping[str, str] = {
     "command": "{}",
     "broker": "{}.internal:9092",
     "api_path": "/{}",
+    "file_path": "{{n}}/{{s}}-{{c}}-{}.csv",
+    "media_type": "text/{}",
+    "placeholder": "{{{}}}",
+    "file_content": "{{{}}}",
     "url_path": "/v1/{{n}}/{{s}}/{{c}}/{}",
     "tool_name": "get_{}",
     "target": "connector/{}",
@@ -584,7 +611,6 @@ FORMS: Mapping[str, str] = {
     "mail_address": "{}@example.com",
     "parameter_name": "{}",
     "field_name": "{}",
-    "placeholder": "{{{}}}",
 }
 """A text of each form, with a place for a word."""
 TEXTS = (

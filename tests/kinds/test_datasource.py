@@ -81,6 +81,7 @@ FITTING = {
     ("document", "http"),
     ("document", "mcp"),
     ("document", "custom"),
+    ("document", "file"),
     ("file", "file"),
     ("vector", "vector"),
     ("vector", "sql"),

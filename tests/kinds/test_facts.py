@@ -37,9 +37,10 @@ ALONE_IMPOSSIBLE = {
     ("connector", "serverless"): {("provider", "endpoint-host-changed")},
     ("template", "sql"): {("parameters", "access-widened")},
     ("template", "vector"): {("operation", "statement-changed")},
+    ("template", "file"): {("items", "statement-changed"), ("separator", "statement-changed")},
 }
-"""A change of one needs another one: the other provider or operation needs other fields, another parameter another statement, and
-another definition another pin (tests/kinds/test_mcp_widening.py)."""
+"""A change of one needs another one: the other provider or operation needs other fields, another parameter another statement, a file's path
+takes no array, and another definition another pin (tests/kinds/test_mcp_widening.py)."""
 NEVER = {("template", "message"): {"action"}}
 """Fields of every template that one type refuses: what it does is never called a search."""
 VARIANTS = [(kind.name, variant, model) for kind in KINDS.values() for variant, model in kind.variants.items()]

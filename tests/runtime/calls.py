@@ -38,7 +38,7 @@ async def resolve(_tenant: str, reference: str) -> str:
 
 
 def around(*roots: Path, control: frozenset[tuple[Any, Any]] = frozenset()) -> Surroundings:
-    return Surroundings(resolve, resolve, Permits(LOOPBACK, roots), control)
+    return Surroundings(resolve, resolve, Permits(LOOPBACK, roots, file_roots=roots), control)
 
 
 def call(

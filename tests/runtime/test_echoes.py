@@ -289,6 +289,31 @@ async def _of_messages(pools: Pools, folder: Path, server: str) -> list[Any]:
     return found
 
 
+async def _of_files(pools: Pools, folder: Path, server: str) -> list[Any]:
+    """In a text, in bytes that are none, wherever it begins among them, and in the name of a file."""
+    await pools._around.resolve("acme", "env://TOKEN")
+    connector = resource("connector", {"type": "file", "provider": "local", "root": str(folder)})
+    source = resource("datasource", {"type": "file", "connector": "it"}, "d")
+    contents = [text.encode() for text in TEXTS] + [b"\xff" * n + SECRET.encode() for n in range(1, 5)]
+    base = {"type": "file", "datasource": "d"}
+    found: list[Any] = []
+    for number, content in enumerate(contents):
+        (folder / f"{number}.txt").write_bytes(content)
+        what = resource("template", {**base, "operation": "read", "path": f"{number}.txt"})
+        found.append(
+            passed(await pools.run("id", call_of((what, source, connector), {})), pools.secrets("acme")).content
+        )
+    assert not any(
+        SECRET.encode() in base64.b64decode(one["base64"].replace("***", "")) for one in found if "base64" in one
+    )
+    (folder / "names").mkdir()
+    (folder / "names" / SECRET.replace("/", "")).write_text("")
+    (folder / "names" / SECRET.encode().hex()).write_text("")
+    what = resource("template", {**base, "operation": "list", "path": "names"})
+    listed = passed(await pools.run("id", call_of((what, source, connector), {})), pools.secrets("acme")).content
+    return [*found, listed]
+
+
 INPUTS = cast(Any, None)
 ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
     "http": _of_http,
@@ -297,6 +322,7 @@ ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
     "integration": _of_models,
     "vector": _of_vectors,
     "notification": _of_messages,
+    "file": _of_files,
 }
 """By the type of the connector, what it tells of an echo in every form."""
 SILENT = {"notification"}

@@ -43,10 +43,12 @@ class File(Connector):
         None, description="azure: the name of the storage account."
     )
     root: Annotated[Annotated[ShortText, _ROOT] | None, Risk("access-widened"), Health()] = Field(
-        None, description="local: the absolute path of the folder; nothing outside it is reached."
+        None,
+        description="local: the absolute path of the folder, which `permits.file_roots` of `serve.yaml` has to permit; nothing outside "
+        "it is reached.",
     )
     region: Annotated[ShortText | None, Risk("endpoint-host-changed"), Health()] = Field(
-        None, description="s3: the region. Without it, that of the machine's configuration."
+        None, description="s3: the region. Without it, `us-east-1`."
     )
     project: Annotated[ShortText | None, Risk("access-widened"), Health()] = Field(
         None, description="gcs: the project. Without it, that of the credential."
@@ -57,12 +59,11 @@ class File(Connector):
     access_key_id: Secret | None = Field(None, description="s3: a reference to the access key's id.")
     secret_access_key: Secret | None = Field(None, description="s3: a reference to the secret access key.")
     role_arn: Annotated[ShortText | None, Risk("credential-changed"), Health()] = Field(
-        None, description="s3: a role to assume before each session, as an ARN."
+        None, description="s3: a role to assume with the access key, as an ARN."
     )
     credential: Secret | None = Field(
         None,
-        description="gcs: a reference to the service account's key. azure: to the account's key or a SAS token. Without it, "
-        "the identity of the machine is used.",
+        description="gcs: a reference to the service account's key, as JSON. azure: to the account's key or a SAS token.",
     )
     read_only: ReadOnly = Field(
         True, description="Whether only listing and reading is allowed. Writing needs false here."

@@ -50,10 +50,17 @@ SERVED: Mapping[str, Served] = {
         },
         "messages by the provider",
     ),
+    "file": Served(
+        ("provider",),
+        {
+            "local": "file_local",
+        },
+        "files of the provider",
+    ),
 }
 """By the type of connectors. Adding a database is a module and an entry here."""
 
-UNSERVED_TYPES = frozenset({"file", "serverless", "stream", "custom"})
+UNSERVED_TYPES = frozenset({"serverless", "stream", "custom"})
 """Types of connectors without a line in ``runtime/connectors/table.py``."""
 
 

@@ -48,5 +48,7 @@ KIND = Kind(
         "vector": 'datasource: vector\noperation: search\nvector: "{vector}"\ntop_k: 5\nreturn: [title, url]\n'
         "parameters:\n  vector: {type: array, items: number}",
         "message": 'connector: notification\nto: [sales-alerts]\ntext: "New order {id}"\ndedupe: "{id}"\nparameters:\n  id: {type: integer, min: 1}',
+        "file": "datasource: file\noperation: read\npath: '{year}/{name}.csv'\n"
+        "parameters:\n  year: {type: integer, min: 2000, max: 2100}\n  name: {type: string, pattern: '[a-z0-9-]{1,40}'}",
     },
 )

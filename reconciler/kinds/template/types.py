@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.errors import Problem
-from reconciler.kinds.template import http, http_values, message, message_text, sql, sql_values, vector, vector_values
+from reconciler.kinds.template import (
+    file,
+    file_path,
+    http,
+    http_values,
+    message,
+    message_text,
+    sql,
+    sql_values,
+    vector,
+    vector_values,
+)
 from reconciler.kinds.template.declared import Unfitting, all_fit
 from reconciler.model.body import Body
 from reconciler.model.kind import Lookup
@@ -45,4 +56,5 @@ TYPES: Mapping[str, TemplateType] = {
         vector.Vector, vector.check, vector.fits, vector.reads, "search", vector_values.unfit, vector.asks
     ),
     "message": TemplateType(message.Message, message.check, message.fits, message.reads, "write", message_text.unfit),
+    "file": TemplateType(file.File, file.check, file.fits, file.reads, file.action, file_path.unfit),
 }

@@ -63,7 +63,7 @@ class Aws:
         """
         keys = await self._keys(self._around.resolve_anew if anew else self._around.resolve)
         async with self._lock:
-            if self._body["role_arn"] is not None:
+            if self._body.get("role_arn") is not None:
                 keys = await self._assumed(keys, anew)
             if self._client is None:
                 self._client, self._credentials = await self._made(self._service, keys)
@@ -76,7 +76,7 @@ class Aws:
         self._client = None
 
     async def _keys(self, resolve: Resolve) -> Keys:
-        first, second = (self._body[name] for name in _FIELDS)
+        first, second = (self._body.get(name) for name in _FIELDS)
         if first is None or second is None:
             message = "the connector has no `access_key_id` and `secret_access_key`, and the identity of the machine is not used"
             raise Failed("credential-unresolved", message, "blocked")
@@ -110,7 +110,7 @@ class Aws:
         session.set_credentials(*keys)
         making = session.create_client(
             service,
-            region_name=self._body["region"] or REGION,
+            region_name=self._body.get("region") or REGION,
             endpoint_url=self._body.get("endpoint_url"),
             verify=ssl.get_default_verify_paths().cafile or True,
             config=config,

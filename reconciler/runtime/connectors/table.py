@@ -16,11 +16,13 @@ _LINES: Mapping[str, tuple[str, str]] = {
     "vector": ("vector", "open_vector"),
     "mcp": ("mcp", "open_mcp"),
     "notification": ("message", "open_notification"),
+    "file": ("file", "open_file"),
     "integration": ("model", "open_model"),
 }
 """By the connector's type, `integration` for a provider of models: its module here, and what opens it."""
 _JUDGES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql_judge", "judge_sql"),
+    "file": ("file", "judge_file"),
 }
 """The same for what judges a call before it is recorded; a type without one runs whatever its template takes."""
 

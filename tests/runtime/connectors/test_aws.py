@@ -32,7 +32,7 @@ credential_process = touch {folder}/asked
 
 def connector(url: str | None, port: int = 0, **more: Any) -> dict[str, Any]:
     near = [{"cidr": "127.0.0.0/8", "port": port}]
-    body = {"region": None, "role_arn": None, "access_key_id": "env://ID", "secret_access_key": "env://TOKEN"}
+    body = {"access_key_id": "env://ID", "secret_access_key": "env://TOKEN"}
     return {**body, "endpoint_url": url, "network_exceptions": near, **more}
 
 
@@ -87,7 +87,7 @@ def test_nothing_of_the_machine_is_used(machine: Callable[[str], None], tmp_path
         async with serving(empty) as trap, serving(empty) as store:
             machine(f"http://127.0.0.1:{trap.port}")
             body = connector(f"http://127.0.0.1:{store.port}", store.port)
-            given = body if keys else {**body, "access_key_id": None, "secret_access_key": None}
+            given = body if keys else {"endpoint_url": body["endpoint_url"]}
             # what the environment names would be let through
             given["network_exceptions"] = [*body["network_exceptions"], {"cidr": "127.0.0.0/8", "port": trap.port}]
             return await listed(given, around()), store.seen, len(trap.seen)
