@@ -66,6 +66,13 @@ TYPES = [
         '"encrypted": ',
         '"toy": re.compile(r"[a-z]+\\Z"),',
     ),
+    Toy(
+        "message.py",
+        "runtime/connectors/message_teams.py",
+        "kinds/connector/served.py",
+        '"webhook": "message_webhook",',
+        '"teams": "message_teams",',
+    ),
     Toy("command.py", "cli/hello.py", "cli/__init__.py", '"init": ', '"hello": "Say hello.",'),
 ]
 

@@ -36,10 +36,11 @@ from reconciler.model.risk import Health, Risk
 
 _FIELDS = {
     "slack": ("token", "webhook_url", "base_url"),
-    "smtp": ("host", "port", "tls", "username", "password", "sender"),
+    "smtp": ("host", "port", "tls", "username", "password"),
     "webhook": ("url", "webhook_url", "signing_secret", "headers"),
+    "teams": ("webhook_url",),
 }
-_NEEDED = {"smtp": ("host", "sender")}
+_NEEDED = {"smtp": ("host",), "teams": ("webhook_url",)}
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 _CHANNEL = re.compile(r"#[^\s#@<>&,]{1,80}|[CDGU][A-Z0-9]{6,20}")
 
@@ -57,6 +58,7 @@ CHANNELS: Mapping[str, Channel] = {
     "slack": Channel(False, False, 8_000),
     "smtp": Channel(True, True, 100_000),
     "webhook": Channel(True, False, 100_000),
+    "teams": Channel(True, False, 8_000),
 }
 """By the provider."""
 
@@ -89,7 +91,7 @@ class Notification(Connector):
     """One channel; templates choose among its recipients by name, callers give none."""
 
     type: Annotated[Replacing[Literal["notification"]], Health()] = Field(description="A channel for messages.")
-    provider: Annotated[Literal["slack", "smtp", "webhook"], Risk("endpoint-host-changed"), Health()] = Field(
+    provider: Annotated[Literal["slack", "smtp", "webhook", "teams"], Risk("endpoint-host-changed"), Health()] = Field(
         description="The channel: `slack` needs `token` or `webhook_url`, `smtp` needs `host` and `from`, `webhook` needs `url` or "
         "`webhook_url`."
     )
@@ -103,7 +105,7 @@ class Notification(Connector):
     )
     token: Secret | None = Field(None, description="slack: a reference to the bot's token, which may `chat:write`.")
     webhook_url: Secret | None = Field(
-        None, description="slack and webhook: a reference to the whole URL, where that is itself a secret."
+        None, description="slack, webhook and teams: a reference to the whole URL, where that is itself a secret."
     )
     base_url: BaseUrl | None = Field(
         None, description="slack, with a token: where its API is. Without it, `https://slack.com/api`."
@@ -164,6 +166,11 @@ class Notification(Connector):
     def _faults(self) -> Iterator[Fault]:
         yield from by_cases(self, self.cases)
         yield from header_faults(self.headers)
+        if self.provider == "smtp" and self.sender is None:
+            yield Fault(("from",), "missing-field", "`from` is required for smtp")
+        if self.provider != "smtp" and self.sender is not None:
+            message = f"`from` has no meaning for {self.provider}; leave it out"
+            yield Fault(("from",), "conflicting-fields", message)
         form = _form_of(self.provider, self.webhook_url is not None)
         for name, addresses in self.recipients.items():
             if form is None and addresses:

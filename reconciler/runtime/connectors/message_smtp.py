@@ -15,7 +15,7 @@ from reconciler.model.body import Body
 from reconciler.runtime.addresses import dialled
 from reconciler.runtime.connectors.message import Outgoing, Undelivered, Way
 from reconciler.runtime.connectors.message_http import REFUSED
-from reconciler.runtime.extras import not_installed
+from reconciler.runtime.extras import client_not_installed
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -26,10 +26,10 @@ _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 async def send(outgoing: Outgoing, address: str, way: Way) -> None:
     """Make one attempt. Raises Undelivered, Failed."""
-    from aiosmtplib.errors import SMTPRecipientsRefused, SMTPResponseException
-
     data = mail(outgoing, way.body["from"], address)
     async with _connected(way) as client:
+        from aiosmtplib.errors import SMTPRecipientsRefused, SMTPResponseException
+
         try:
             await client.sendmail(way.body["from"], [address], data)
         except SMTPRecipientsRefused as error:
@@ -78,7 +78,7 @@ async def _connected(way: Way) -> AsyncIterator[SMTP]:
         from aiosmtplib import SMTP
         from aiosmtplib.errors import SMTPAuthenticationError, SMTPException, SMTPResponseException
     except ModuleNotFoundError as error:
-        raise Undelivered(str(not_installed(error)), code="not-installed") from None
+        raise client_not_installed(error) from None
     body = way.body
     tls = body.get("tls") or "starttls"
     password = await way.secret(body["password"]) if body.get("password") else None
@@ -110,8 +110,7 @@ async def _connected(way: Way) -> AsyncIterator[SMTP]:
         why = "its certificate, or its TLS, can't be trusted" if is_tls else _UNREACHED
         raise Undelivered(why, code="unreachable") from None
     finally:
-        client.close()
-        made.close()
+        client.close()  # which closes the socket, too, once its transport lets go of it
 
 
 def _refused(code: int) -> Undelivered:

@@ -88,3 +88,31 @@ def test_a_database_with_a_gateway_is_served(db: Db, folder: Path) -> None:
     document = copy.deepcopy(WORLD)
     document["connectors"]["warehouse"]["dialect"] = "bigquery"
     in_world(db, folder, work, document)
+
+
+def test_a_provider_of_messages_is_served(db: Db) -> None:
+    """Validated, called, kept, delivered and checked like every other one."""
+    from reconciler.runtime.checks import check_of
+    from tests.runtime.posting import World as Posting
+
+    raw = {
+        "type": "notification",
+        "provider": "teams",
+        "webhook_url": "env://PASSWORD",
+        "recipients": {"sales-alerts": []},
+    }
+    posting = Posting(db, raw)
+    assert posting.target.unserved is None
+    ((accepted),) = posting.calls({"id": 1})
+    assert accepted["status"] == "accepted"
+    assert posting.deliver() == []
+    from reconciler.runtime.connectors.message_teams import SENT
+
+    assert SENT == [("mail-password-1", "New order 1: things")]
+
+    async def main() -> str:
+        pools = Pools(CONNECTORS, posting.around(), lambda _id: False)
+        check = await check_of("acme", posting.target.connector, pools)
+        return check.state if check is not None else ""
+
+    assert asyncio.run(main()) == "healthy"
