@@ -19,6 +19,7 @@ from reconciler.model.target import APPROVAL
 REASONS = {
     "allowed": "a policy allows it, and none denies it",
     "no-policy": "no policy allows it",
+    "grant-ended": "the policy that allowed it has ended",
     "denied": "a policy denies it",
     "unknown-caller": "there is no such caller",
     "caller-disabled": "the caller is switched off",
@@ -171,7 +172,8 @@ def _decide(tenant: Tenant, subject: Subject, ask: Ask) -> Decision:
         return answer(False, reason)
     if allow := allowing(allows, target):
         return answer(True, "allowed", allow)._replace(approval=_approval(allow, target))
-    return answer(False, "no-policy")
+    ended = allowing([rule for rule in tenant.ended if rule.about(subject)], target)
+    return answer(False, "grant-ended", ended) if ended else answer(False, "no-policy")
 
 
 def _approval(allow: Rule, target: Target) -> Approval | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from heapq import nsmallest
 
 from msgspec.structs import replace
@@ -22,16 +23,23 @@ LISTED = 500
 """Effects that a plan lists."""
 REACHES = 20
 """Targets, and causes, that one effect lists."""
+MOST_ENDS = 50
+"""Days on which grants end that both sides are compared on."""
 MOST_NOTES = 20
 """Notes about callers that were not compared as a whole."""
 
 
 def effects_of(
-    known: Iterable[Known], changes: Iterable[Change], project: str, suspended: Uids = frozenset()
+    known: Iterable[Known],
+    changes: Iterable[Change],
+    project: str,
+    suspended: Uids = frozenset(),
+    today: date = date.min,
 ) -> Judged:
     """Return the effects of ``changes`` of ``project``; ``known`` is what the runtime knows of the tenants that they touch.
 
-    ``suspended`` are the suspended ones of the uids that the changes bring back.
+    ``suspended`` are the suspended ones of the uids that the changes bring back. Both sides are also compared on each day after
+    which a grant ends: what is the same ``today`` may differ then.
     Tenants come in the order of their names, callers likewise; every effect is counted, and the first are listed.
     """
     by_tenant: dict[str, tuple[list[Known], list[Change]]] = defaultdict(lambda: ([], []))
@@ -42,9 +50,16 @@ def effects_of(
     tally = _Tally()
     for tenant, (rows, own) in sorted(by_tenant.items()):
         if own:
-            difference = Difference(sides_of(tenant, rows, own, project, suspended))
+            sides = sides_of(tenant, rows, own, project, suspended, today)
+            difference = Difference(sides)
             tally.add(tenant, difference)
             tally.widen(difference.unreached(rewired(own)))
+            ends = sorted(day for day in sides.before.ends | sides.after.ends if today <= day < date.max)
+            for day in ends[:MOST_ENDS]:
+                after = day + timedelta(days=1)
+                tally.add_later(tenant, Difference(sides_of(tenant, rows, own, project, suspended, after)), after)
+            if len(ends) > MOST_ENDS:
+                tally.widen(change.address for change in own if change.address.kind == "policy")
     return tally.judged()
 
 
@@ -57,13 +72,14 @@ class _Tally:
         self._counts = {True: 0, False: 0}
         self._risks: dict[Address, set[str]] = defaultdict(set)
         self._uncompared: list[str] = []
+        self._later: list[str] = []
 
     def judged(self) -> Judged:
         effects = Effects(tuple(self._listed), self._subjects, self._counts[True], self._counts[False])
         risks = {address: frozenset(names) for address, names in self._risks.items()}
         more = len(self._uncompared) - MOST_NOTES
         notes = [*self._uncompared[:MOST_NOTES], *([f"the same holds for {more} more callers"] if more > 0 else [])]
-        return Judged(effects, risks, tuple(notes))
+        return Judged(effects, risks, (*notes, *self._later[:MOST_NOTES]))
 
     def widen(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
@@ -90,6 +106,18 @@ class _Tally:
                 also = {own} if own is not None and by_caller else set()
                 self._listed.append(replace(effect, caller=caller.name, causes=_first(also.union(effect.causes))))
 
+    def add_later(self, tenant: str, difference: Difference, day: date) -> None:
+        """Count what differs from a later day on as a risk, and note it."""
+        found = {
+            one.widened
+            for group in difference.groups()
+            for one in group.found
+            for _ in self._risk(difference, group, one)
+        }
+        if found:
+            words = " and ".join(word for widened, word in ((True, "more"), (False, "less")) if widened in found)
+            self._later.append(f"{tenant}: from {day.isoformat()} on, callers may do {words} than without this plan")
+
     def _doubt(self, tenant: str, difference: Difference, caller: Caller) -> None:
         """Count what was not compared as wider."""
         self.widen(difference.suspects(caller))
@@ -99,13 +127,17 @@ class _Tally:
         )
 
     def _count(self, difference: Difference, group: Group, found: FoundDifference) -> None:
-        risk = WIDENED if found.widened else NARROWED
         self._counts[found.widened] += len(group.callers) * len(found.calls.members)
+        self._risk(difference, group, found)
+
+    def _risk(self, difference: Difference, group: Group, found: FoundDifference) -> set[Address]:
+        risk = WIDENED if found.widened else NARROWED
         causes = {*found.causes}
         if found.variant.changed:
             causes |= {own for caller in group.callers if (own := difference.own_change(caller)) is not None}
         for address in causes:
             self._risks[address].add(risk)
+        return causes
 
 
 def _patterns(tenant: str, found: Sequence[FoundDifference]) -> Iterator[tuple[Effect, bool]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
+from datetime import date
 
 from reconciler.access.decide import allowing
 from reconciler.access.known import known_at
@@ -37,7 +38,7 @@ def unserved(configuration: Configuration, tenants: Set[str]) -> Iterator[Proble
     beside = deciding() - carrying()
     names = (name for name in configuration.digests if name in concerned or _kind(name) in beside)
     addresses = (Address.of(name) for name in sorted(names) if name.partition("/")[0] in tenants)
-    for _, tenant in sorted(snapshot_of(known_at(configuration, addresses)).tenants.items()):
+    for _, tenant in sorted(snapshot_of(known_at(configuration, addresses), today=lambda: date.min).tenants.items()):
         found: dict[Address, Problem] = {}
         for target in _targets(tenant):
             why = _why_meant(tenant, target)

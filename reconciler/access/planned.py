@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
+from datetime import date
 from functools import cache
 from typing import TypeAlias
 
@@ -32,9 +33,13 @@ def nobody(_uids: Uids) -> Uids:
 
 
 def judged(
-    changes: Sequence[Change], project: str, known: Reader, suspended: Callable[[Uids], Uids] = nobody
+    changes: Sequence[Change],
+    project: str,
+    known: Reader,
+    suspended: Callable[[Uids], Uids] = nobody,
+    today: date = date.min,
 ) -> Judged:
-    """Return the effects and the risks of changes.
+    """Return the effects and the risks of changes, from ``today`` on.
 
     ``suspended`` returns which of the uids that come back are suspended.
 
@@ -50,14 +55,14 @@ def judged(
     governed = besides | {one.address.tenant for one in rows}
     back = frozenset((one.address.tenant, one.restored_uid) for one in bearing if one.restored_uid)
     own = (change for change in bearing if change.address.tenant in governed)
-    found = effects_of(rows, own, project, suspended(back) if back else back)
+    found = effects_of(rows, own, project, suspended(back) if back else back, today)
     uncalled = rewired(change for change in bearing if change.address.tenant not in governed)
     return replace(found, risks={**found.risks, **dict.fromkeys(uncalled, frozenset({WIDENED}))})
 
 
-def with_effects(plan: Plan, known: Reader, suspended: Callable[[Uids], Uids] = nobody) -> Plan:
+def with_effects(plan: Plan, known: Reader, suspended: Callable[[Uids], Uids] = nobody, today: date = date.min) -> Plan:
     """Return the plan with its effects, and with the risks of access on the changes that they come from."""
-    found = judged(plan.changes, plan.project, known, suspended)
+    found = judged(plan.changes, plan.project, known, suspended, today)
     if not found.risks:
         return plan
     risks = found.risks

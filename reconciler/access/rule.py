@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from fnmatch import translate
 from functools import lru_cache
 from re import compile as compiled
@@ -51,6 +52,8 @@ class Rule(Struct, frozen=True):
     labels: Labels | None
     classification: frozenset[str] | None
     approval: Approval | None = None
+    until: date | None = None
+    """The last day on which it counts, in UTC."""
 
     def about(self, subject: Subject) -> bool:
         """Whether it is about this caller."""
@@ -86,6 +89,7 @@ def rule_of(name: str, project: str | None, body: Body) -> Rule:
         targets.get("labels") or None,
         frozenset(classification) if classification else None,
         approval_of(body.get("approval")),
+        date.fromisoformat(body["until"]) if body.get("until") else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from datetime import date
 from typing import NamedTuple, TypeAlias
 
 from reconciler.access.snapshot import Tenant
@@ -30,9 +31,14 @@ class Sides(NamedTuple):
 
 
 def sides_of(
-    tenant: str, known: Iterable[Known], changes: Iterable[Change], project: str, suspended: Uids = frozenset()
+    tenant: str,
+    known: Iterable[Known],
+    changes: Iterable[Change],
+    project: str,
+    suspended: Uids = frozenset(),
+    day: date = date.min,
 ) -> Sides:
-    """Return both sides; ``known`` and ``changes`` are those of the tenant, ``project`` is the one that applies.
+    """Return both sides on one day; ``known`` and ``changes`` are those of the tenant, ``project`` is the one that applies.
 
     ``suspended`` are the uids, by tenant, that are suspended and may come back.
     """
@@ -58,8 +64,8 @@ def sides_of(
             arrived[new] = change.address
             if change.action is not Action.CREATE:
                 former[new] = old
-    now = Tenant(tenant, before)
-    return Sides(now, Tenant(tenant, after, like=now), former, left, arrived)
+    now = Tenant(tenant, before, today=lambda: day)
+    return Sides(now, Tenant(tenant, after, like=now, today=lambda: day), former, left, arrived)
 
 
 def _name(address: Address) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -26,6 +27,11 @@ KEPT = frozenset({None, *ACTIONS})
 """Actions of calls whose answers are kept; a call may say anything."""
 
 
+def unknown_day() -> date:
+    """Return the day where nobody says which it is: every grant that ends has ended."""
+    return date.max
+
+
 class Tenant(Struct, dict=True):
     """One tenant's resources by ``kind/name``; each is read when it is asked for, and the policies once."""
 
@@ -33,9 +39,12 @@ class Tenant(Struct, dict=True):
     resources: Mapping[str, Known]
     like: Tenant | None = None
     """Another reading of the tenant: what is the same object in both is read once, there."""
+    today: Callable[[], date] = unknown_day
+    """Asked at each decision of a tenant with grants that end."""
     _read: dict[str, Resource | None] = field(default_factory=dict)
     _targets: dict[tuple[str, str | None], Target] = field(default_factory=dict)
     _made: dict[Callable[[Tenant], Any], Any] = field(default_factory=dict)
+    _day: date | None = None
 
     def resource(self, name: str) -> Resource | None:
         """None for what is not live, or not valid: nobody can use that.
@@ -64,7 +73,11 @@ class Tenant(Struct, dict=True):
         return made
 
     def once(self, make: Callable[[Tenant], T]) -> T:
-        """Return what a function makes of this tenant, which is made once."""
+        """Return what a function makes of this tenant, which is made once, and anew on each day if grants end."""
+        day = self.today() if self.ends else None
+        if day != self._day:
+            self._made.clear()
+            self._day = day
         if make not in self._made:
             self._made[make] = make(self)
         made: T = self._made[make]
@@ -86,8 +99,27 @@ class Tenant(Struct, dict=True):
         found = ((name, known) for name, known in self.resources.items() if known.address.kind == "caller")
         return {known.uid: name for name, known in found if known.live is not None}
 
-    @cached_property
+    @property
     def allows(self) -> tuple[Rule, ...]:
+        """Return the allows that count today."""
+        if not self.ends:
+            return self._granted
+        today = self.today()
+        return tuple(rule for rule in self._granted if rule.until is None or today <= rule.until)
+
+    @property
+    def ended(self) -> tuple[Rule, ...]:
+        """Return the allows that counted until some day before today."""
+        today = self.today() if self.ends else date.min
+        return tuple(rule for rule in self._granted if rule.until is not None and today > rule.until)
+
+    @cached_property
+    def ends(self) -> frozenset[date]:
+        """The last days of grants that end."""
+        return frozenset(rule.until for rule in self._granted if rule.until is not None)
+
+    @cached_property
+    def _granted(self) -> tuple[Rule, ...]:
         """An allow counts only as it was applied."""
         return tuple(
             rule_of(name, known.project, body)
@@ -152,9 +184,11 @@ class Snapshot(Struct, frozen=True, dict=True):
         return found
 
 
-def snapshot_of(known: Iterable[Known], generations: Mapping[str, int] | None = None) -> Snapshot:
+def snapshot_of(
+    known: Iterable[Known], generations: Mapping[str, int] | None = None, today: Callable[[], date] = unknown_day
+) -> Snapshot:
     """Sort what is known of resources by tenant; `generations` are those in force."""
     found: dict[str, dict[str, Known]] = defaultdict(dict)
     for one in known:
         found[one.address.tenant][f"{one.address.kind}/{one.address.name}"] = one
-    return Snapshot({name: Tenant(name, resources) for name, resources in found.items()}, generations or {})
+    return Snapshot({name: Tenant(name, one, today=today) for name, one in found.items()}, generations or {})

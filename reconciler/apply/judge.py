@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 
 from msgspec import Struct
@@ -244,8 +245,9 @@ def _risks(
     if asked & OF_ACCESS:
         from reconciler.access.planned import judged  # loaded before the lock, by ``ready``
 
+        today = datetime.now(UTC).date()
         found |= by_risk(
-            sorted(judged(writes, plan.project, transaction.governed, transaction.suspended).risks.items())
+            sorted(judged(writes, plan.project, transaction.governed, transaction.suspended, today).risks.items())
         )
     return found
 

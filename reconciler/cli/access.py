@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from reconciler.cli import complete
 from reconciler.cli.known import note_unknown
 from reconciler.cli.options import BOTH, common_by, common_with, print_json, print_lines
 from reconciler.cli.selecting import unknown_tenant
-from reconciler.cli.workspace import Options, Workspace
+from reconciler.cli.workspace import Options, Workspace, now
 from reconciler.errors import ConfigurationInvalid, Problems, UsageError
 from reconciler.kinds.access_test import Case
 from reconciler.kinds.table import calls_of
@@ -131,9 +131,13 @@ def test_command(options: Options, files: tuple[str, ...]) -> int:
     return int(any(verdict.passed is False for verdict in verdicts))
 
 
+def _today() -> date:
+    return now().date()
+
+
 def _of_files(workspace: Workspace) -> Snapshot:
     """Whatever agents can't be served too: that is what explanations and tests tell."""
-    return snapshot_of(known_of(workspace.load(workspace.environment(required=True)).configuration))
+    return snapshot_of(known_of(workspace.load(workspace.environment(required=True)).configuration), today=_today)
 
 
 def _elsewhere(workspace: Workspace) -> Callable[[], Iterator[tuple[str, Snapshot]]]:
@@ -142,7 +146,7 @@ def _elsewhere(workspace: Workspace) -> Callable[[], Iterator[tuple[str, Snapsho
     @cache
     def read(environment: str) -> Snapshot | None:
         with suppress(ConfigurationInvalid):
-            return snapshot_of(known_of(workspace.load(environment).configuration))
+            return snapshot_of(known_of(workspace.load(environment).configuration), today=_today)
         return None
 
     def found() -> Iterator[tuple[str, Snapshot]]:
@@ -157,7 +161,7 @@ def _of_database(workspace: Workspace) -> tuple[Snapshot, Status]:
     from reconciler.store.watch import look
 
     world = look(workspace.database(workspace.environment(required=True)))
-    return snapshot_of(world.known, world.generations), world.status
+    return snapshot_of(world.known, world.generations, _today), world.status
 
 
 def _target(text: str, of_caller: str, options: Options, workspace: Workspace, snapshot: Snapshot) -> tuple[str, str]:

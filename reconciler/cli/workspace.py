@@ -254,7 +254,7 @@ class Workspace:
 
         if database.is_missing:
             with self.options.progress.stage("Comparing access"):
-                return with_effects(plan, lambda _tenants, _besides: ())
+                return with_effects(plan, lambda _tenants, _besides: (), today=now().date())
         from reconciler.cli.limits_used import usage_of
         from reconciler.planner.status import with_status
         from reconciler.store.held import read_held
@@ -263,7 +263,8 @@ class Workspace:
         held = replace(read_held(database), used=usage_of(plan, database, self.project.root, self.options.progress.say))
         plan = with_status(plan, held)
         with self.options.progress.stage("Comparing access"):
-            return with_effects(plan, partial(read_governed, database), partial(read_suspended, database))
+            found = partial(read_governed, database), partial(read_suspended, database)
+            return with_effects(plan, *found, now().date())
 
     def _with_undone(self, plan: Plan, database: Database) -> Plan:
         """Return the plan with a note for each generation of which it takes something back."""
@@ -304,7 +305,7 @@ class Workspace:
             raise IntegrityFailed(f"{export} is not JSON", code="export-malformed") from None
         live = live_of_export(document, self.name)
         plan = self._compare(loaded, live, f"export {export}", no_delete)
-        return with_effects(plan, partial(known_of_rows, live.rows.values())), loaded
+        return with_effects(plan, partial(known_of_rows, live.rows.values()), today=now().date()), loaded
 
     @contextmanager
     def _seen_from_here(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from reconciler.kinds.table import can, kinds_that, words_that
 from reconciler.model.access import Action, Classification, Role
 from reconciler.model.approval import DECIDE_MINUTES, USE_MINUTES
 from reconciler.model.body import Body
+from reconciler.model.days import Day
 from reconciler.model.fields import Form, FormLater, ItemSet, Labels, fail
 from reconciler.model.judges import grown, leaves_value, raised, vanishes
 from reconciler.model.kind import Ability, Kind
@@ -174,9 +175,14 @@ class Policy(Spec):
         description="Only with `effect: allow`: each call waits until an operator approves it, and then runs once. Where another "
         "policy allows the same call without approval, it runs at once.",
     )
+    until: Annotated[Day | None, BY_ACCESS] = Field(
+        None,
+        description="Only with `effect: allow`: the last day on which it counts, in UTC, e.g. 2026-12-31. From the next day on it allows "
+        "nothing, without an apply.",
+    )
     optional: _Optional = Field(None, description=_OPTIONAL)
 
-    cases: ClassVar = (Case({"effect": ("deny",)}, "on a deny", barred=("approval",)),)
+    cases: ClassVar = (Case({"effect": ("deny",)}, "on a deny", barred=("approval", "until")),)
 
     @model_validator(mode="after")
     def _only_allowed(self) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote
@@ -31,6 +30,7 @@ from reconciler.load.notifications import Notification
 from reconciler.load.plain import NO_VARIABLES, Plain, no_variables
 from reconciler.load.secret_settings import Schemes, SecretSettings
 from reconciler.model.body import canonical, leaves
+from reconciler.model.days import Day
 from reconciler.model.fields import Form, FreeJson, FreeMap, Items, ItemSet, Name, Private, ShortText, Text, fail
 from reconciler.model.risk import RISKS
 from reconciler.model.secret_ref import looks_secret
@@ -50,15 +50,6 @@ def _database(text: str) -> str:
             "a password does not belong into this file; give the URL in RECONCILER_DATABASE_URL, or use PGPASSFILE"
         )
         raise fail("url-with-credentials", message)
-    return text
-
-
-def _date(text: str) -> str:
-    try:
-        if str(date.fromisoformat(text)) != text:  # Python also reads week dates, and dates without hyphens
-            raise ValueError
-    except ValueError:
-        raise fail("invalid-date", "expected a date such as 2026-12-31") from None
     return text
 
 
@@ -112,9 +103,6 @@ VariableName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z
 RuleName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Severity = Literal["error", "warning", "info"]
 Variables = Annotated[dict[VariableName, FreeJson], AfterValidator(_variables)]
-Day = Annotated[
-    str, AfterValidator(_date), Form("day", r"^[0-9]{4}-?[0-9W][0-9-]*$", "expected a date such as 2026-12-31")
-]
 if TYPE_CHECKING:
     RiskName = str
 else:

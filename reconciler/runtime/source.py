@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import NamedTuple, TypeVar
 
 from reconciler.access.snapshot import Snapshot, snapshot_of
@@ -31,6 +32,10 @@ WHOLE_SECONDS = 60.0
 
 class Stale(Exception):
     """What is in force is not known: there is no access."""
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 class InForce(NamedTuple):
@@ -146,6 +151,6 @@ class Source:
         self._load_seconds = max(LOOK_SECONDS, 3 * (time.monotonic() - asked))
         self._again = world.pulse.next if world.pulse.oldest < world.pulse.next else None
         self._pulse = world.pulse
-        self._in_force = InForce(snapshot_of(world.known, world.generations), world.status)
+        self._in_force = InForce(snapshot_of(world.known, world.generations, _today), world.status)
         self._confirmed = self._whole = asked
         self.changed(self._in_force)

@@ -456,12 +456,13 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             (
                 "allow",
                 {
+                    "until": "2030-12-31",
                     "approval": {
                         "roles": ["lead", "owner"],
                         "decide_within_minutes": 30,
                         "use_within_minutes": 5,
                         "four_eyes": True,
-                    }
+                    },
                 },
             ),
             ("deny", {}),
@@ -595,6 +596,7 @@ FORMS: Mapping[str, str] = {
     "url": "https://{}.example.com/v1",
     "host": "{}.internal",
     "cidr": "10.1.0.0/16",
+    "day": "2031-01-02",
     "command": "{}",
     "broker": "{}.internal:9092",
     "api_path": "/{}",
