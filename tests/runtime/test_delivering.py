@@ -137,6 +137,16 @@ def test_a_message_is_dead_after_a_day_and_may_be_sent_anew(db: Db) -> None:
         assert deliveries.backlogs_of(store_of(db)) == {}
 
 
+def test_a_message_that_nobody_got_may_be_sent_anew(db: Db) -> None:
+    with receiving() as slack:
+        world = World(db, slack_at(slack), dedupe="{id}")
+        (first,) = world.calls({"id": 1})
+        slack.answers = [(200, {"ok": False, "error": "channel_not_found"}, {})]
+        assert "dead" in world.deliver()[0]
+        (again,) = world.calls({"id": 1})
+        assert (again["status"], again["id"] == first["id"]) == ("accepted", False)
+
+
 def test_each_address_gets_it_once(db: Db) -> None:
     """The second channel fails: only that one is tried again."""
     with receiving() as slack:
