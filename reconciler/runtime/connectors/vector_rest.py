@@ -79,7 +79,7 @@ class Rest:
         self, request: Request, headers: dict[str, str], most: int, call: Call | None, is_last: bool
     ) -> tuple[Any, int] | None:
         """Return an answer; None for a refused key that may have been replaced. Raises Failed."""
-        data = None if request.body is None else strict_json.write(request.body)
+        data = _written(request)
         if data is not None:
             headers["content-type"] = "application/json"
         with part("http-client", request.method, lambda: {"url.template": request.name}) as tried:
@@ -111,6 +111,14 @@ class Rest:
                 sent = not isinstance(error, aiohttp.ClientConnectorError)
                 outcome = _after(request, "failure") if sent else "failure"
                 raise Failed("unreachable", "the store can't be reached, or ended the connection", outcome) from None
+
+
+def _written(request: Request) -> bytes | None:
+    """Return the body of a request. Raises Failed for values that JSON can't hold."""
+    try:
+        return None if request.body is None else strict_json.write(request.body)
+    except NotStrict as error:
+        raise Failed("invalid-value", str(error), "blocked") from None
 
 
 def _require_good(request: Request, response: aiohttp.ClientResponse) -> None:

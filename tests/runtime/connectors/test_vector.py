@@ -141,6 +141,7 @@ def test_a_connector_that_only_reads_writes_nothing(place: Place, what: Any) -> 
     [
         [],
         [math.nan, 0.0, 0.0],
+        [1.0, math.nan, 0.0],
         [math.inf, 0.0, 0.0],
         [1e39, 0.0, 0.0],
         [0.0, 0.0, 0.0],

@@ -90,13 +90,13 @@ def chroma_place(port: int, space: str = "cosine") -> Place:
 
 
 @contextlib.contextmanager
-def qdrant_place(distance: str = "Cosine", named: bool = False) -> Iterator[Place]:
+def qdrant_place(distance: str = "Cosine", named: bool = False, size: int = 3) -> Iterator[Place]:
     """A collection in memory, behind a server that reads requests by the client's own models."""
     local = QdrantLocal(":memory:")
-    vectors = models.VectorParams(size=3, distance=models.Distance(distance))
+    vectors = models.VectorParams(size=size, distance=models.Distance(distance))
     local.create_collection("articles", vectors_config={"text": vectors} if named else vectors)
     points = [
-        models.PointStruct(id=id_, vector={"text": vector} if named else vector, payload=payload)
+        models.PointStruct(id=id_, vector={"text": vector[:size]} if named else vector[:size], payload=payload)
         for id_, vector, payload in ARTICLES
     ]
     local.upsert("articles", points)

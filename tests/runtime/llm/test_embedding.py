@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 from reconciler.access.decide import Ask
+from reconciler.access.judge import judge
 from reconciler.access.resource import Resource
-from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
+from reconciler.runtime.call import Answer, Call, Connection, EmbeddedText, Failed, Surroundings
 from reconciler.runtime.connectors.vector import _Vector
 from reconciler.runtime.connectors.vector_asked import Delete, Search, Upsert
+from reconciler.runtime.inside import Outer
+from reconciler.runtime.ledger.entries import new_id
 from reconciler.runtime.llm.calls import ModelCalls
 from reconciler.runtime.llm.embedding import ModelEmbeddings, vector_in
 from reconciler.runtime.llm.prices import PriceBook
@@ -241,6 +244,27 @@ def test_a_limit_of_the_integration_is_counted_once(db: Db, folder: Path) -> Non
     run(db, folder, embedded, work, limits={"one": {"target": "integration/main", "per": "month", "requests": 9}})
 
 
+def test_nothing_outside_of_the_chain_is_asked(db: Db, folder: Path) -> None:
+    """A connector that asks for another integration than its template's gets nothing."""
+
+    async def work(world: World, store: Store, providers: Providers) -> None:
+        in_force = world.mediator.in_force()
+        tenant = in_force.snapshot.tenant("acme")
+        decision = judge(tenant, in_force.status, BOT, FIND)
+        outer = Outer(new_id(), in_force, tenant, BOT.within(tenant), decision)
+        assert world.mediator.embeddings is not None
+        deadline = asyncio.get_running_loop().time() + 5
+        for name in ("spare", "nobody"):
+            with pytest.raises(Failed) as refused:
+                await world.mediator.embeddings.vector(outer, EmbeddedText(name, "embed", "x"), deadline)
+            assert refused.value.code == "embedding-failed"
+        assert providers.sent == []
+        assert await world.mediator.embeddings.vector(outer, EmbeddedText("main", "embed", "x"), deadline)
+
+    spare = {"main": DOCUMENT["integrations"]["main"], "spare": DOCUMENT["integrations"]["main"]}
+    run(db, folder, embedded, work, integrations=spare)
+
+
 DENY = {"effect": "deny", "subjects": "any", "actions": "any", "targets": {"names": ["integration/main"]}}
 
 
@@ -310,6 +334,13 @@ def test_a_model_that_takes_too_long_ends_in_time(db: Db, folder: Path) -> None:
     templates = copy.deepcopy(DOCUMENT["templates"])
     templates["find"]["timeout_seconds"] = 1
     run(db, folder, slow, work, templates=templates)
+
+
+@pytest.mark.parametrize("vector", ["[]", "[1e999]", '["1"]', "[null]", "[true]", "[[1]]", "{}", '"AAAA"'])
+def test_what_is_no_vector_of_a_model(vector: str) -> None:
+    with pytest.raises(Failed) as refused:
+        vector_in(f'{{"data": [{{"embedding": {vector}}}]}}'.encode())
+    assert refused.value.code == "embedding-failed"
 
 
 @pytest.mark.parametrize("number", [2**70, -(2**70), 0.1, 1])
