@@ -55,7 +55,8 @@ KIND = Kind(
         "mcp": "transport: streamable_http\nurl: https://tickets.example.com/mcp\ntools:\n  search: {risk: low}\n"
         "  close: {risk: high, requires_approval: true}",
         "vector": "engine: pgvector\ndsn: vault://kv/acme/vectors#dsn",
-        "file": "provider: local\nroot: /srv/files/acme",
+        "file": "provider: s3\nbucket: acme-reports\nregion: eu-central-1\naccess_key_id: vault://kv/acme/s3#id\n"
+        "secret_access_key: vault://kv/acme/s3#secret",
         "serverless": "provider: aws_lambda\nregion: eu-central-1\nfunctions: [send-invoice]",
         "notification": 'provider: slack\ntoken: vault://kv/acme/slack#token\nrecipients:\n  sales-alerts: ["#sales-alerts"]',
         "stream": "provider: kafka\nbrokers: [broker.internal:9092]\ntopics: [orders]",

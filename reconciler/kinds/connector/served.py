@@ -54,6 +54,9 @@ SERVED: Mapping[str, Served] = {
         ("provider",),
         {
             "local": "file_local",
+            "s3": "file_s3",
+            "gcs": "file_gcs",
+            "azure": "file_azure",
         },
         "files of the provider",
     ),

@@ -97,3 +97,18 @@ def not_found() -> Failed:
 def exists() -> Failed:
     """Return the failure of a write whose name a file has already."""
     return Failed("file-exists", "a file of that name exists, and the template does not replace it", "failure")
+
+
+def unmeasured() -> Failed:
+    """Return the failure of a store that does not announce how long a file is, so that nobody can tell a whole one."""
+    return Failed("invalid-response", "the store does not say how long the file is", "failure")
+
+
+def key_of(path: Segments) -> str:
+    """Return the name of a file in a store that has no folders."""
+    return "/".join(path)
+
+
+def prefix_of(folder: Segments) -> str:
+    """Return the text that the names of all files below a folder begin with in such a store."""
+    return "".join(f"{one}/" for one in folder)

@@ -46,18 +46,23 @@ async def proof_of(auth: Mapping[str, Any], endpoint: str, secret: Secret) -> Cl
 
 def _signed(client: str, endpoint: str, key: str, key_id: str | None) -> str:
     """Return an assertion for one minute. Raises Failed for a key that can't sign."""
+    said = {"iss": client, "sub": client, "aud": endpoint, "jti": str(uuid.uuid4())}
+    return signed(said, ASSERTION_SECONDS, key, key_id)
+
+
+def signed(said: Mapping[str, Any], seconds: int, key: str, key_id: str | None) -> str:
+    """Return a JWT that says this for so many seconds from now. Raises Failed for a key that can't sign."""
     import jwt
     from jwt.algorithms import get_default_algorithms
 
     now = int(time.time())
-    said = {"iss": client, "sub": client, "aud": endpoint, "jti": str(uuid.uuid4()), "iat": now}
-    said["exp"] = now + ASSERTION_SECONDS
+    whole = {**said, "iat": now, "exp": now + seconds}
     headers = {"kid": key_id} if key_id else None
     known = get_default_algorithms()
     for algorithm in ALGORITHMS:
         try:
             known[algorithm].prepare_key(key)
-            return jwt.encode(said, key, algorithm=algorithm, headers=headers)
+            return jwt.encode(whole, key, algorithm=algorithm, headers=headers)
         except (ValueError, TypeError, NotImplementedError, jwt.PyJWTError):
             continue  # a key of another sort
     raise Failed("token-refused", "the client's key can't sign", "blocked")
