@@ -101,7 +101,7 @@ KEPT_OFF: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("kind", KEPT_OFF)
-@pytest.mark.parametrize("dialect", ["mysql", "sqlite"])
+@pytest.mark.parametrize("dialect", ["mssql", "sqlite"])
 def test_whoever_says_that_agents_are_not_meant_is_believed(folder: Path, kind: str, dialect: str) -> None:
     document = world(UNSERVED.get(dialect, {}), KEPT_OFF[kind])
     document["access_tests"] = {"bot-tools": {"caller": "bot", "tools": ["order"]}}
@@ -132,7 +132,7 @@ MEANT: dict[str, dict[str, Any]] = {
 
 
 def changed(change: Mapping[str, Any]) -> dict[str, Any]:
-    document = {**world(UNSERVED["mysql"]), **change}
+    document = {**world(UNSERVED["mssql"]), **change}
     return {key: value for key, value in document.items() if value is not None}
 
 
@@ -161,7 +161,7 @@ def test_what_is_shared_is_meant_by_others(folder: Path) -> None:
 
 
 def test_many_tenants_have_one_problem(folder: Path) -> None:
-    document = world(UNSERVED["mysql"])
+    document = world(UNSERVED["mssql"])
     document["connectors"]["db"]["dsn"] = "vault://kv/${tenant}/db#dsn"
     del document["tenant"]
     write(folder, {**document, "tenants": [f"t{number}" for number in range(40)]})

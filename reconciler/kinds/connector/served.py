@@ -24,6 +24,7 @@ SERVED: Mapping[str, Served] = {
             "postgresql": "postgresql",
             "sqlite": "sqlite",
             "duckdb": "duckdb",
+            "mysql": "mysql",
         },
         "databases of the dialect",
     ),

@@ -61,6 +61,11 @@ _CLICKHOUSE = """
     file url s3 s3cluster remote remotesecure mysql postgresql sqlite mongodb redis executable hdfs jdbc odbc gcs
     azureblobstorage cluster clusterallreplicas sleepeachrow input iceberg deltalake
 """
+_MYSQL = """
+    is_free_lock is_used_lock wait_for_executed_gtid_set wait_until_sql_thread_after_gtids source_pos_wait master_gtid_wait
+    lastval last_insert_id name_const uuid_short sys_get sys_set ps_thread_account ps_thread_id
+"""
+_MYSQL_CATALOGS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 # T-SQL needs no semicolon between statements: what reads like an alias would be run
 _MSSQL_WORDS = """
     alter backup begin break bulk checkpoint close commit continue create dbcc deallocate declare delete deny drop exec
@@ -72,6 +77,7 @@ _LOCKING_HINTS = frozenset({"UPDLOCK", "XLOCK", "TABLOCK", "TABLOCKX", "PAGLOCK"
 _NAMES = frozenset(_ANYWHERE.split())
 _OF_DIALECT = {
     "duckdb": frozenset(_DUCKDB.split()),
+    "mysql": frozenset(_MYSQL.split()),
     "clickhouse": frozenset(_CLICKHOUSE.split()),
     "bigquery": frozenset({"external_query"}),
     "databricks": frozenset({"read_files", "http_request", "remote_query", "ai_query"}),
@@ -99,7 +105,7 @@ def refused(node: Any, dialect: str) -> SqlFault | None:
 
     if isinstance(node, _never()):
         return SqlFault("not-a-query", f"{type(node).__name__.upper()} is not allowed in a template")
-    if isinstance(node, exp.Placeholder | exp.Parameter):
+    if isinstance(node, exp.Placeholder | exp.Parameter | exp.SessionParameter):
         return SqlFault(
             "invalid-placeholder", "write parameters as :name; other placeholders and variables are refused"
         )
@@ -173,7 +179,9 @@ def is_special(name: str, dialect: str) -> bool:
 
 
 def is_foreign(path: Sequence[str], dialect: str) -> bool:
-    """Whether DuckDB makes a table of a file, its settings or its catalogs; ``path`` are the parts of its name."""
+    """Whether a database makes a table of a file, its settings or its catalogs; ``path`` are the parts of its name."""
+    if dialect == "mysql":
+        return len(path) > 1 and path[-2].lower() in _MYSQL_CATALOGS
     if dialect != "duckdb" or not path:
         return False
     names = [part.lower() for part in path]

@@ -73,6 +73,7 @@ class _Traits(Struct, frozen=True):
     absolute: bool = False  # @ is an operator, and begins no variable
     unicode_prefix: bool = False  # U&"..." is another spelling of a name
     oracle_quote: bool = False  # q'[...]'
+    hints: bool = False  # /*+ ... */ sets variables, the longest time of a statement among them
 
 
 _TRAITS = {
@@ -81,7 +82,9 @@ _TRAITS = {
     ),
     "redshift": _Traits(backslash=True, dollar=True, slices=True, unicode_prefix=True),
     "duckdb": _Traits(dollar=True, escape_prefix=True, slices=True),
-    "mysql": _Traits(backslash=True, double_is_text=True, backtick=True, hash_comment=True, spaced_dashes=True),
+    "mysql": _Traits(
+        backslash=True, double_is_text=True, backtick=True, hash_comment=True, spaced_dashes=True, hints=True
+    ),
     "sqlite": _Traits(backtick=True, bracket=True),
     "mssql": _Traits(bracket=True, nested=True),
     "oracle": _Traits(oracle_quote=True),
@@ -171,6 +174,8 @@ class _Lexer(Struct):
         sql, start, depth = self.sql, self.at, 1
         if sql[start + 2 : start + 3] == "!" or sql[start + 2 : start + 4] == "M!":
             self._flaw("executable-comment", "a comment of the form `/*! ... */` is run by MySQL; leave it out", start)
+        if self.traits.hints and sql[start + 2 : start + 3] == "+":
+            self._flaw("executable-comment", "a hint of the form `/*+ ... */` changes limits; leave it out", start)
         self.at += 2
         for match in re.compile(r"/\*|\*/").finditer(sql, self.at):
             if match.start() < self.at:

@@ -80,9 +80,23 @@ def _duckdb(_kind: str, value: Any, most: int) -> str:
     return ""
 
 
+def _mysql(kind: str, value: Any, most: int) -> str:
+    if isinstance(value, str) and len(value.encode()) > most:
+        return f"expected at most {most} bytes"
+    if isinstance(value, int | Decimal) and not _fits_mysql(Decimal(value)):
+        return "expected a number with at most 65 digits, 30 of them behind the point: MySQL keeps no others"
+    return _postgresql(kind, value, most) if kind == "timestamp" else ""
+
+
+def _fits_mysql(value: Decimal) -> bool:
+    _, digits, exponent = value.as_tuple()
+    return isinstance(exponent, int) and exponent >= -30 and len(digits) + max(exponent, 0) <= 65
+
+
 _DUCKDB_DIGITS = 38
 _JUDGES: Mapping[str, Callable[[str, Any, int], str]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
     "duckdb": _duckdb,
+    "mysql": _mysql,
 }

@@ -13,6 +13,10 @@ _MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 """From what protects nothing to what protects most."""
 
 
+_USUAL = {"postgresql": "postgres", "postgres": "postgres"}
+"""The database of a connection string that names none."""
+
+
 class Target(NamedTuple):
     """Where to dial, and as whom. ``folder`` is that of a Unix socket."""
 
@@ -56,7 +60,7 @@ def _of_dsn(text: str, schemes: Collection[str], port: int, mode: str) -> Target
     return Target(
         host,
         parts.port or int(query.get("port", port)),
-        unquote(parts.path.lstrip("/")) or "postgres",
+        unquote(parts.path.lstrip("/")) or _USUAL.get(parts.scheme, ""),
         unquote(parts.username) if parts.username else None,
         unquote(parts.password) if parts.password else None,
         _MODES[max(_MODES.index(mode), _MODES.index(wanted))],

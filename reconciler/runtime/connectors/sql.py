@@ -7,6 +7,7 @@ from importlib import import_module
 from reconciler.access.resource import Resource
 from reconciler.kinds.connector.served import SERVED
 from reconciler.runtime.call import Connection, Failed, Open, Surroundings
+from reconciler.runtime.extras import client_not_installed
 
 
 async def open_sql(tenant: str, connector: Resource, around: Surroundings) -> Connection:
@@ -15,5 +16,8 @@ async def open_sql(tenant: str, connector: Resource, around: Surroundings) -> Co
     module = SERVED["sql"].by.get(dialect)
     if module is None:
         raise Failed("not-supported", f"databases of the dialect {dialect} can't be used yet", "blocked")
-    opens: Open = getattr(import_module(f"reconciler.runtime.connectors.{module}"), f"open_{module}")
+    try:
+        opens: Open = getattr(import_module(f"reconciler.runtime.connectors.{module}"), f"open_{module}")
+    except ModuleNotFoundError as error:
+        raise client_not_installed(error) from None
     return await opens(tenant, connector, around)

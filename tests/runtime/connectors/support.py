@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import asyncmy
 import duckdb
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -16,8 +19,11 @@ from reconciler.access.resource import Resource
 from reconciler.runtime.call import Answer, Connection, Failed, Permits, Surroundings
 from reconciler.runtime.connectors.sql import open_sql
 from tests.conftest import new_postgres_database
-from tests.runtime.calls import LOOPBACK, around, call_of, resolve, resource
+from tests.mariadb import Mariadb
+from tests.runtime.calls import LOOPBACK, SECRETS, around, call_of, resolve, resource
 
+ALIKE = ["sqlite", "postgresql", "duckdb"]
+"""Databases that the casts, recursions and lists of a test fit; MySQL has its own (test_mysql.py)."""
 TABLE = "CREATE TABLE customers (id INTEGER, name TEXT, region TEXT)"
 ROWS = [(1, "Ann", "eu"), (2, "Bob", "us"), (3, "Cid", "eu")]
 
@@ -73,6 +79,45 @@ def duckdb_place(folder: Path) -> Place:
     for row in ROWS:
         sql(f"INSERT INTO customers VALUES {row}")
     return Place("duckdb", {"type": "sql", "dialect": "duckdb", "database": str(file)}, around(folder.resolve()), sql)
+
+
+def mysql_place(server: Mariadb) -> Place:
+    name = "t" + uuid4().hex[:12]
+
+    def sql(statement: str, database: str | None = name) -> list[Any]:
+        async def asked() -> list[Any]:
+            client = await asyncmy.connect(
+                unix_socket=server.socket, user="root", password="", database=database, autocommit=True
+            )
+            try:
+                async with client.cursor() as cursor:
+                    await cursor.execute(statement)
+                    return [*(await cursor.fetchall())] if cursor.description else []
+            finally:
+                client.close()
+
+        # a thread of its own: the test may stand in a loop
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, asked()).result()
+
+    sql(f"CREATE DATABASE {name}", None)
+    sql(f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{SECRETS['env://PASSWORD']}'")
+    sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO {name}@'127.0.0.1'")
+    sql("CREATE TABLE customers (id INTEGER, name VARCHAR(100), region VARCHAR(100)) ENGINE=InnoDB CHARSET utf8mb4")
+    for row in ROWS:
+        sql(f"INSERT INTO customers VALUES {row}")
+    raw = {
+        "type": "sql",
+        "dialect": "mysql",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "database": name,
+        "username": name,
+        "password": "env://PASSWORD",
+        "ssl": "disable",
+        "network_exceptions": [{"cidr": "127.0.0.0/8", "port": server.port}],
+    }
+    return Place("mysql", raw, Surroundings(resolve, resolve, Permits(LOOPBACK)), sql)
 
 
 def postgresql_place(server: str) -> Place:

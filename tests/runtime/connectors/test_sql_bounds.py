@@ -17,6 +17,7 @@ from reconciler.runtime.connectors.sql_common import told
 from reconciler.runtime.connectors.sql_rows import Caps
 from tests.runtime.calls import call
 from tests.runtime.connectors.support import (
+    ALIKE,
     Place,
     postgresql_place,
     ran,
@@ -43,6 +44,7 @@ def test_names_of_many_columns_are_told_apart_at_once(name: str) -> None:
     assert [*answer.content[0].values()] == [*range(len(columns))]
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 @pytest.mark.parametrize("size", [200_000, 50_000_000])
 def test_a_cell_that_is_too_large_stays_where_it_is(place: Place, size: int) -> None:
     if place.is_sqlite:
@@ -88,6 +90,7 @@ def grows_by_at_most(size: int) -> Iterator[None]:
     assert told("VmHWM") - before < size
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 def test_what_takes_too_long_is_ended_by_the_server(place: Place) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS c FROM n"
     begun = time.monotonic()
@@ -97,6 +100,7 @@ def test_what_takes_too_long_is_ended_by_the_server(place: Place) -> None:
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 def test_cancelling_ends_the_statement(place: Place) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS c FROM n"
 

@@ -13,7 +13,7 @@ from reconciler.runtime.call import Failed
 from reconciler.runtime.connectors.sql_common import Reader
 from reconciler.runtime.threads import in_thread
 from tests.runtime.calls import call
-from tests.runtime.connectors.support import Place, ran, template
+from tests.runtime.connectors.support import ALIKE, Place, ran, template
 
 LONG = "SELECT " + " + ".join("1" for _ in range(16000)) + " AS x"
 """64 kB of it."""
@@ -105,6 +105,7 @@ def test_what_nobody_sees_is_refused(place: Place, character: str) -> None:
     assert "line 1, column 7" in str(error)
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 def test_the_absolute_value_is_an_operator_of_postgresql(place: Place) -> None:
     answer: Any = ran(place, "SELECT @ id AS x FROM customers WHERE id = 1")
     if place.is_sqlite:

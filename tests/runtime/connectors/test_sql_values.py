@@ -10,6 +10,7 @@ from reconciler.runtime.call import Failed
 from reconciler.runtime.connectors.sql_common import told
 from reconciler.runtime.connectors.sql_rows import Caps
 from tests.runtime.connectors.support import (
+    ALIKE,
     TEXT,
     Place,
     content,
@@ -30,6 +31,7 @@ def test_the_same_value_twice_and_colons_that_are_none(place: Place) -> None:
     assert content(ran(place, sql, {"region": "Bob"}, {"region": TEXT})) == [{"a": ":region", "name": "Bob"}]
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 @pytest.mark.parametrize(
     ("kind", "value", "sqlite", "postgresql"),
     [
@@ -210,6 +212,7 @@ def test_a_value_keeps_its_type_where_nothing_else_gives_one(typed_place: Place)
     assert row == {"i": 5, "n": "1.25", "b": True, "t": "2026-01-01T00:00:00", "s": ":i $1"}
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 @pytest.mark.parametrize(("kind", "value"), [("string", "\ud800"), ("integer", 2**70), ("string", "a\0b")])
 def test_values_that_a_database_can_not_take(place: Place, kind: str, value: Any) -> None:
     cast = "" if place.is_sqlite else "::bigint" if kind == "integer" else "::text"
@@ -221,6 +224,7 @@ def test_values_that_a_database_can_not_take(place: Place, kind: str, value: Any
         assert answer.code in {"invalid-value", "query-failed"}
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 def test_lists(place: Place) -> None:
     parameters = {"ids": {"type": "array", "items": "integer"}}
     chosen = "id IN (SELECT value FROM json_each(:ids))" if place.is_sqlite else "id = ANY(:ids)"

@@ -6,10 +6,13 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
+
 from reconciler.runtime.call import Connection
 from tests.runtime.calls import call, resource
 from tests.runtime.connectors.hostile import state
 from tests.runtime.connectors.support import (
+    ALIKE,
     TEXT,
     Place,
     content,
@@ -74,6 +77,7 @@ def payloads(count: int) -> list[str]:
     return ["".join(chosen.choice(pieces) for _ in range(chosen.randint(1, 8))) for _ in range(count)]
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 def test_no_value_is_anything_but_a_value(place: Place) -> None:
     before = state(place)
     cast = "" if place.is_sqlite else "::text"

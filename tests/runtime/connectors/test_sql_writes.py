@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from reconciler.runtime.call import Answer, Failed
 from tests.runtime.connectors.support import (
+    ALIKE,
     TEXT,
     Place,
     content,
@@ -25,6 +28,7 @@ def test_writing_needs_both_to_say_so(place: Place) -> None:
     assert place.sql("SELECT name FROM customers WHERE id = 4") == [("Dan",)]
 
 
+@pytest.mark.parametrize("place", ALIKE, indirect=True)
 def test_writes_that_return(place: Place) -> None:
     more: dict[str, Any] = {"connector": {"read_only": False}, "read_only": False}
     update = "UPDATE customers SET name = :name WHERE region = 'eu' RETURNING id, name"
