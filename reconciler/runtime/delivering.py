@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
 from reconciler.access.resource import Resource
+from reconciler.access.snapshot import Tenant
 from reconciler.access.target import unserved_by
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.connector.notification import CHANNELS, addresses_of
@@ -18,6 +20,7 @@ from reconciler.runtime.ledger.deliveries import Claimed, Ending
 from reconciler.runtime.messages import Message, Messages, NoKey
 from reconciler.runtime.source import InForce, Source
 
+log = logging.getLogger("reconciler.runtime")
 ATTEMPT_SECONDS = 60.0
 """For one address, and less where the connector says so; well below the time for which a delivery is claimed."""
 TOTAL_SECONDS = 200.0
@@ -92,6 +95,9 @@ class Deliverer:
             return Ending(tuple(done), "the message is sealed, and no key is configured here")
         except (Failed, ReconcilerError) as error:
             return Ending(tuple(done), str(error))
+        except Exception as error:  # a defect in one delivery keeps up no other, and does not last for ever
+            log.error("the delivery %s failed: %s", claimed.id, type(error).__name__)
+            return Ending(tuple(done), "it failed here")
         return Ending(tuple(done))
 
     async def _send(self, outgoing: Outgoing, address: str, connector: Resource) -> None:
@@ -119,21 +125,31 @@ class Deliverer:
             in_force = self._source.current()
         except Exception:
             raise Undelivered("what is in force is not known") from None
-        found = in_force.snapshot.tenant(claimed.tenant).resource(f"connector/{claimed.connector}")
-        if found is None or found.known.uid != claimed.uid or found.body["type"] != "notification":
+        found = _by_uid(in_force.snapshot.tenant(claimed.tenant), "connector", claimed.connector, claimed.uid)
+        if found is None or found.body["type"] != "notification":
             raise Undelivered("its connector is gone")
         if why := _stopped(in_force, found, claimed):
             raise Undelivered(why)
         return found
 
 
+def _by_uid(tenant: Tenant, kind: str, name: str, uid: str) -> Resource | None:
+    """Return the resource that had a name, whatever its name is now."""
+    found = tenant.resource(f"{kind}/{name}")
+    if found is not None and found.known.uid == uid:
+        return found
+    now = next((name for name in tenant.names(kind) if tenant.resources[name].uid == uid), None)
+    return tenant.resource(now) if now is not None else None
+
+
 def _stopped(in_force: InForce, connector: Resource, claimed: Claimed) -> str:
     """Return why nothing may go to a connector now; "" where it may."""
-    address = Address(claimed.tenant, "template", claimed.template)
-    template = in_force.snapshot.tenant(claimed.tenant).resource(f"template/{claimed.template}")
+    tenant = in_force.snapshot.tenant(claimed.tenant)
+    template = _by_uid(tenant, "template", claimed.template, claimed.template_uid)
+    address = template.known.address if template else Address(claimed.tenant, "template", claimed.template)
     if in_force.status.freeze_over(connector.known.address, connector.known.uid) is not None:
         return "its connector is frozen"
-    if in_force.status.freeze_over(address, template.known.uid if template is not None else "") is not None:
+    if in_force.status.freeze_over(address, claimed.template_uid) is not None:
         return "its template is frozen"
     if connector.known.suspended or switched_off(connector.body) or unserved_by(connector) is not None:
         return "its connector is not in use"

@@ -68,6 +68,7 @@ class World:
         self.db, self.ring = db, ring
         self.connector, self.template = dict(connector), {**NOTIFY, **template}
         self.permits, self.status = Permits(LOOPBACK), Status()
+        self.name = "alerts"
         self.messages = Messages(store_of(db), ring, ValuesKey(b"k" * 32))
         self.deliverer = Deliverer(self.messages, self, self.around)  # type: ignore[arg-type]
 
@@ -75,7 +76,8 @@ class World:
         return Surroundings(resolve, resolve, self.permits, messages=self.messages)
 
     def current(self) -> InForce:
-        found = [known("connector", "alerts", self.connector), known("template", "notify", self.template)]
+        template = {**self.template, "connector": self.name}
+        found = [known("connector", self.name, self.connector, "u-alerts"), known("template", "notify", template)]
         return InForce(snapshot_of(found), self.status)
 
     @property

@@ -306,6 +306,28 @@ def test_what_is_frozen_sends_nothing(db: Db, target: str) -> None:
         assert len(slack.sent) == 1
 
 
+def test_a_connector_that_was_renamed_still_gets_it(db: Db) -> None:
+    with receiving() as slack:
+        world = World(db, slack_at(slack))
+        world.calls({"id": 1})
+        world.name = "notices"
+        assert world.deliver() == []
+        assert len(slack.sent) == 1
+
+
+def test_a_defect_keeps_up_nothing_for_ever(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as slack:
+        world = World(db, slack_at(slack))
+        world.calls({"id": 1})
+
+        async def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("reconciler.runtime.delivering.send", broken)
+        assert world.deliver() == ["acme/connector/alerts: it failed here"]
+        assert world.deliver(86_401) == ["acme/connector/alerts: a message is dead: it failed here"]
+
+
 def test_a_connector_of_another_life_gets_nothing(db: Db) -> None:
     with receiving() as slack:
         world = World(db, slack_at(slack))

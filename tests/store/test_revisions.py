@@ -61,7 +61,7 @@ STORE_DIGESTS = {
         6: "2222100ace09a3ef",
         7: "b3b3b3da540b7f9e",
         8: "218112eaebaa6b4d",
-        9: "80bfeb541afc7772",
+        9: "c51ef82caa418706",
     },
     "postgresql": {
         1: "1fb5c25d765aa249",
@@ -72,7 +72,7 @@ STORE_DIGESTS = {
         6: "a2ac5c2b6ec80677",
         7: "a41149f8e5402bd0",
         8: "f8d4f994a8ebc05e",
-        9: "8ac876a97f0fae7e",
+        9: "500a3ea2e06a9ce6",
     },
 }
 

@@ -36,11 +36,11 @@ _ACCEPT_KEY = """INSERT INTO message_keys AS k (tenant, template, key, message, 
   ON CONFLICT (tenant, template, key) DO UPDATE SET message = :id, delivery = :id, at = :now WHERE k.at <= :before
   RETURNING message"""
 _ADD = """INSERT INTO deliveries
-  (id, tenant, connector, uid, template, digest, messages, at, first_due, due, attempts, done, state, last_error)
-  VALUES (:id, :tenant, :connector, :uid, :template, :digest, 1, :now, :due, :due, 0, '[]', 'waiting', '')"""
+  (id, tenant, connector, uid, template, template_uid, digest, messages, at, first_due, due, attempts, done, state, last_error)
+  VALUES (:id, :tenant, :connector, :uid, :template, :template_uid, :digest, 1, :now, :due, :due, 0, '[]', 'waiting', '')"""
 _CLAIM = """UPDATE deliveries SET due = :claimed, attempts = attempts + 1 WHERE id = (SELECT id FROM deliveries
   WHERE tenant = :tenant AND connector = :connector AND state = 'waiting' AND due <= :now ORDER BY due, at, id LIMIT 1{skip})
-  RETURNING id, uid, template, messages, first_due, attempts, done"""
+  RETURNING id, uid, template, template_uid, messages, first_due, attempts, done"""
 _SETTLE = "UPDATE deliveries SET {change} WHERE id = :id AND state = 'waiting' AND attempts = :attempts"
 
 
@@ -83,6 +83,7 @@ class Claimed(NamedTuple):
     connector: str
     uid: str
     template: str
+    template_uid: str
     total: int
     first_due: float
     attempts: int
@@ -185,12 +186,12 @@ def claim(store: Database, tenant: str, connector: str) -> Claimed | None:
         found = connection.execute(text(sql), values).first()
         if found is None:
             return None
-        identity, uid, template, count, first_due, attempts, done = found
+        identity, uid, template, template_uid, count, first_due, attempts, done = found
         rows = connection.execute(
             text("SELECT id, sealed, body FROM messages WHERE delivery = :id ORDER BY id"), {"id": identity}
         )
         kept = tuple(Kept(name, bool(sealed), bytes(body)) for name, sealed, body in rows)
-        about = identity, tenant, connector, uid, template, int(count), float(first_due), int(attempts)
+        about = identity, tenant, connector, uid, template, template_uid, int(count), float(first_due), int(attempts)
         return Claimed(*about, tuple(json.loads(done)), kept)
 
 

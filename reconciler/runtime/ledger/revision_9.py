@@ -10,7 +10,7 @@ _TABLES = (
     # done: JSON of the addresses that have it; state: waiting, sent or dead
     """CREATE TABLE deliveries (
   id TEXT PRIMARY KEY, tenant TEXT NOT NULL, connector TEXT NOT NULL, uid TEXT NOT NULL, template TEXT NOT NULL,
-  digest TEXT NOT NULL, messages BIGINT NOT NULL, at {real} NOT NULL, first_due {real} NOT NULL, due {real} NOT NULL,
+  template_uid TEXT NOT NULL, digest TEXT NOT NULL, messages BIGINT NOT NULL, at {real} NOT NULL, first_due {real} NOT NULL, due {real} NOT NULL,
   attempts BIGINT NOT NULL, done TEXT NOT NULL, state TEXT NOT NULL, last_error TEXT NOT NULL, ended {real})""",
     "CREATE INDEX deliveries_by_due ON deliveries (state, due)",
     "CREATE INDEX deliveries_by_connector ON deliveries (tenant, uid, state)",
