@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from reconciler import __version__
 from tests import forked
-from tests.conftest import Db, Ran, reconciler, started
+from tests.conftest import ROOT, Db, Ran, command_environment, reconciler, started
 
 LIMIT = {"target": "tenant", "per": "day", "requests": 1}
 STATEMENT = "SELECT id FROM orders WHERE region = :region"
@@ -74,3 +77,39 @@ def test_killed_and_out_of_time(db: Db, folder: Path) -> None:
         reconciler(*apply, cwd=folder, env={**env, "RECONCILER_FAILPOINT": "before_commit:sleep:60"}, timeout=2)
     assert time.monotonic() - began < 30
     assert reconciler(*apply, cwd=folder, env=env).ok().code == 0  # so the lock is free: nobody sleeps on it
+
+
+def test_many_at_once_end_each_for_itself(db: Db, folder: Path) -> None:
+    (folder / "good.yaml").write_text(json.dumps({"version": 1, "tenant": "acme", "limits": {"one": LIMIT}}))
+    own = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop"}
+    slow = {**own, "RECONCILER_FAILPOINT": "before_lock:sleep:60"}
+    arguments = ["apply", "good.yaml", "--auto-approve"]
+    waiting = forked.start(arguments, folder, command_environment(slow), session=True)
+    ended = [forked.start(arguments, folder, command_environment(own)) for _ in range(3)]
+    assert [one.communicate(60)[0].count("Generation 1 of project shop.") for one in ended].count(1) == 1
+    assert [one.wait() for one in ended] == [0, 0, 0]
+    assert waiting.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(0.1)
+    assert os.getpgid(waiting.pid) == waiting.pid
+    waiting.kill()
+    assert waiting.wait(60) == -9
+    assert "Generation" not in waiting.communicate()[0]
+
+
+def test_a_parent_is_forked_from_a_process_that_has_imported_nothing(folder: Path) -> None:
+    code = (
+        "import sys; from tests import forked; forked.fork_parent();"
+        "done = forked.run(['--version'], sys.argv[1], {}, '', 60);"
+        "print(done.returncode, done.stdout.strip(), 'reconciler' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=command_environment(),
+        timeout=60,
+    )
+    assert done.stdout == f"0 reconciler, version {__version__} False\n"

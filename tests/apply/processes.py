@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests import forked
 from tests.conftest import Db, Ran, command_environment
 
 
@@ -21,14 +20,7 @@ class Running:
     def __init__(self, url: str, folder: Path, *arguments: str, **variables: str) -> None:
         own = {"RECONCILER_DATABASE_URL": url, "RECONCILER_PROJECT": "shop", **variables}
         self.started = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments],
-            cwd=folder,
-            env=command_environment(own),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process = forked.start(arguments, folder, command_environment(own))
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self._process.pid, number)
@@ -38,7 +30,7 @@ class Running:
         out, err = self._process.communicate(timeout=timeout)
         for words in ("Traceback", "is locked", "internal-error", "DETAIL"):
             assert words not in out + err, out + err
-        return Ran(self._process.returncode, out, err)
+        return Ran(self._process.wait(), out, err)
 
 
 def limits(**requests: int) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import forked
 from tests.conftest import command_environment
 
 POINTS = ("after_lock", "before_stmt:12", "after_stmt:18", "before_audit", "after_audit", "before_commit")
@@ -28,7 +27,7 @@ AFTER = BEFORE.replace(
 class Stopped:
     """``goes_on`` lets it run to its end and returns its exit code."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: forked.Command) -> None:
         self._process = process
 
     def goes_on(self) -> int:
@@ -48,13 +47,7 @@ def stopped_apply(
         "RECONCILER_PROJECT": project,
         "RECONCILER_FAILPOINT": f"{name}:stop:{count or 1}",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler", "apply", "--auto-approve"],
-        cwd=folder,
-        env=command_environment(variables),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = forked.start(["apply", "--auto-approve"], folder, command_environment(variables))
     try:
         until_stopped(process.pid)
         yield Stopped(process)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import forked
 from tests.conftest import ROOT, Db, Ran, command_environment, new_postgres_database, reconciler
 
 PROCESSES = 16
@@ -59,26 +60,17 @@ class Many:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
-        self._running: list[subprocess.Popen[str]] = []
+        self._running: list[forked.Command] = []
 
     def start(self, *arguments: str, project: str = "shop", failpoint: str = "") -> None:
         own = {"RECONCILER_DATABASE_URL": self.url, "RECONCILER_PROJECT": project, "RECONCILER_FAILPOINT": failpoint}
-        self._running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "reconciler", *arguments],
-                cwd=self.folder,
-                env=command_environment(own),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
+        self._running.append(forked.start(arguments, self.folder, command_environment(own)))
 
     def end(self) -> list[Ran]:
         ended = []
         for process in self._running:
             out, err = process.communicate(timeout=120)
-            ended.append(Ran(process.returncode, out, err))
+            ended.append(Ran(process.wait(), out, err))
             assert "Traceback" not in out + err
             assert "is locked" not in out + err
             assert "internal-error" not in err, err

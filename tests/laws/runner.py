@@ -163,6 +163,8 @@ def _become(request: Mapping[str, Any]) -> None:
             for stream, number in ((nothing, 0), (output, 1), (output, 2)):
                 os.dup2(stream.fileno(), number)
         random.seed()
+        if Path("tests/forked.py").is_file():
+            importlib.import_module("tests.forked").fork_parent()
         sys.argv = ["pytest", *request["arguments"]]
         import pytest
 

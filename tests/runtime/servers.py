@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import yaml
 
+from tests import forked
 from tests.conftest import PATIENCE, ROOT, Db, command_environment
 from tests.runtime.worlds import WORLD, apply
 from tests.store.support import cli_on
 
 OPERATOR = "operators-token"
+Process: TypeAlias = "subprocess.Popen[str] | forked.Command"
 
 
 def free_port() -> int:
@@ -34,7 +36,7 @@ def free_port() -> int:
 
 @dataclass
 class Served:
-    process: subprocess.Popen[str]
+    process: Process
     folder: Path
     db: Db
     agents: str
@@ -112,28 +114,22 @@ def start(
     env: Mapping[str, str] | None = None,
     store: str = "",
     module: str = "reconciler",
-) -> subprocess.Popen[str]:
-    log = (folder / "serve.log").open("a")
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            module,
-            "serve",
-            "--config",
-            "serve.yaml",
-            "--store",
-            store or f"sqlite:///{folder}/runtime.db",
-        ],
-        cwd=folder,
-        env=command_environment(
-            {"PYTHONPATH": str(ROOT), "RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop", **(env or {})}
-        ),
-        stderr=log,
-        stdout=log,
-        text=True,
-        preexec_fn=os.setsid,
-    )
+) -> Process:
+    own = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop", **(env or {})}
+    arguments = ["serve", "--config", "serve.yaml", "--store", store or f"sqlite:///{folder}/runtime.db"]
+    with (folder / "serve.log").open("a") as log:
+        if module == "reconciler" and forked.may_fork(own):
+            process: Process = forked.start(arguments, folder, command_environment(own), log=log, session=True)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=folder,
+                env=command_environment({"PYTHONPATH": str(ROOT), **own}),
+                stderr=log,
+                stdout=log,
+                text=True,
+                start_new_session=True,
+            )
     for port in (agents, operators):
         wait_for(f"http://127.0.0.1:{port}", process)
     return process
