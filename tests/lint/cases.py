@@ -21,6 +21,7 @@ CRM = "connectors:\n  crm: {type: http, base_url: https://crm.example.com, allow
 MCP = "connectors:\n  tools:\n    type: mcp\n    transport: streamable_http\n    url: https://mcp.example.com/mcp\n"
 STDIO = "connectors:\n  tools:\n    type: mcp\n    transport: stdio\n    command: server\n    env:\n"
 CALLER = "callers:\n  bot: {auth: {api_key: {}}}\n"
+WRITABLE = SALES.replace("#dsn}", "#dsn, read_only: false}")
 PIN = f"sha256:{'0' * 64}"
 
 
@@ -109,6 +110,13 @@ CASES: dict[str, Case] = {
         _template(
             "sql: 'SELECT :q, :n, :e', parameters: {q: {type: string, max_length: 9}, n: {type: integer}, e: {type: string, enum: [a]}}"
         ),
+    ),
+    "writing-template-unlimited": Case(
+        CALLER + _template("sql: DELETE FROM orders WHERE id = 1, read_only: false, description: d", WRITABLE),
+        8,
+        CALLER
+        + _template("sql: DELETE FROM orders WHERE id = 1, read_only: false, description: d", WRITABLE)
+        + _limit("target: connector/db"),
     ),
     "tool-without-description": Case(
         _template("sql: SELECT 1") + CALLER, 6, _template("description: how many there are, sql: SELECT 1") + CALLER
