@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from itertools import chain
@@ -19,13 +18,15 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from reconciler.patterns import regex
+
 MAX_DEPTH = 100
 """Levels of lists and maps inside each other."""
 MAX_DIGITS = 4300
 """Of an integer: Python itself turns no longer text into one."""
 MAX_VALUES = 10_000_000
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-_SURROGATE = re.compile("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_TOKEN = regex(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_SURROGATE = regex("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """Written as an escape, or left in a text by a lax decoder."""
 
 

@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
+from reconciler.patterns import regex
 
 DISTRIBUTION = "config-reconciler"
-_METADATA = re.compile(r"(?:__editable__\.)?reconciler(?:-.*)?\.(?:dist-info|egg-info|egg|egg-link|pth)", re.IGNORECASE)
+_METADATA = regex(r"(?:__editable__\.)?reconciler(?:-.*)?\.(?:dist-info|egg-info|egg|egg-link|pth)", re.IGNORECASE)
 """Names of what installers leave beside a package: wheels, eggs, editable installations."""
 
 

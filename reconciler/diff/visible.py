@@ -7,7 +7,6 @@ read like one. Each text has one such form, and no two texts share theirs.
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -19,13 +18,14 @@ from reconciler.diff.items import ItemChange, item_changes, moved, text_of
 from reconciler.diff.lines import line_changes, lines_of
 from reconciler.errors import Path
 from reconciler.model.characters import is_hidden
+from reconciler.patterns import regex
 
 TAB, BLANK, GOES_ON = "\u21e5", "\u00b7", "\u21aa"
 """Marks in lines of a longer text: a tab, a space at a line's end, and (in a terminal) that a line goes on here."""
-_LIKE_A_NUMBER = re.compile(r"\\(?=u[0-9a-f]{4}|U[0-9a-f]{8})")
-_LINE_END = re.compile(f"[ {BLANK}]+$")
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_$/@:+-]+")
-_BEYOND = re.compile("[^\x00-\x7e]")
+_LIKE_A_NUMBER = regex(r"\\(?=u[0-9a-f]{4}|U[0-9a-f]{8})")
+_LINE_END = regex(f"[ {BLANK}]+$")
+_PLAIN_KEY = regex(r"[A-Za-z0-9_$/@:+-]+")
+_BEYOND = regex("[^\x00-\x7e]")
 _JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 _INDENTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, indent=2)
 _TWINS = str.maketrans(

@@ -12,6 +12,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, same
 from reconciler.model.judges import host_of
 from reconciler.model.kind import Kind
+from reconciler.model.later import Later
 from reconciler.model.risk import ABSENT, BodyJudge, Risk
 
 if TYPE_CHECKING:
@@ -39,14 +40,25 @@ def starts_program(kind: Kind, body: Body) -> bool:
     return variant is not None and any(new_reach(variant, {}, body, {_PROGRAM}))
 
 
+def may_start(name: str, text: str) -> bool:
+    """Whether a body of a kind may start a program: judged by its canonical JSON, so that most bodies are not parsed."""
+    return any(mark in text and _starts(name, variant) for variant, mark in _marks(name))
+
+
 @cache
-def starters(name: str) -> tuple[str, ...]:
-    """Return texts, one of which stands in the canonical JSON of every body of a kind that may start a program."""
+def _marks(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the variants that may start a program, each with a text that its bodies hold.
+
+    A variant that is imported later is among them: whether it may is asked once a body holds its text.
+    """
     kind = KINDS[name]
-    found = [
-        name for name, one in kind.variants.items() if any(_is_program(shape) for shape in fields_of(one).values())
-    ]
-    return tuple(f'"{kind.discriminator}":"{name}"' if kind.discriminator else "" for name in found)
+    found = (one for one in kind.variants if isinstance(kind.variants, Later) or _starts(name, one))
+    return tuple((one, f'"{kind.discriminator}":"{one}"' if kind.discriminator else "") for one in found)
+
+
+@cache
+def _starts(name: str, variant: str) -> bool:
+    return any(_is_program(shape) for shape in fields_of(KINDS[name].variants[variant]).values())
 
 
 def _is_program(shape: Shape) -> bool:

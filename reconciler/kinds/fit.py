@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from msgspec.structs import replace
 
 from reconciler.errors import Problem
 from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
+from reconciler.model.body import Body
 from reconciler.model.kind import Lookup, no_rules
 from reconciler.model.resource import Resource
+
+MOST = 4096
+"""Verdicts that are remembered: tenants that are alike come one after the other, so a few are enough."""
 
 
 @cache
@@ -43,6 +47,80 @@ def misfits(resource: Resource, lookup: Lookup) -> list[Problem]:
     """Return what the rules of its kind have against a resource; an address that ``lookup`` doesn't know breaks no rule."""
     found = KINDS[resource.address.kind].check(resource, lookup)
     return [replace(problem, address=str(resource.address)) for problem in found]
+
+
+class _Read(Mapping[str, Any]):
+    """A body that remembers which of its fields were read, and all of them once it was looked through."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.fields: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        self.fields[key] = self._body.get(key)
+        return self._body[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self.fields |= self._body
+        return iter(self._body)
+
+    def __len__(self) -> int:
+        self.fields |= self._body
+        return len(self._body)
+
+
+class _Looked(NamedTuple):
+    """What a rule looked at by an address of the own tenant: the fields that it read; None where nothing was found."""
+
+    kind: str
+    name: str
+    fields: Mapping[str, Any] | None
+
+
+class Fits:
+    """Judges resources as `misfits` does. One that fits is not judged again for a tenant in which all that its rules read is the same."""
+
+    def __init__(self) -> None:
+        self._fitting: dict[tuple[str, str, str], tuple[_Looked, ...]] = {}
+
+    def misfits(self, resource: Resource, lookup: Lookup) -> list[Problem]:
+        (tenant, kind, name), text = resource.address, resource.text
+        known = self._fitting.get((kind, name, text))
+        if known is not None and _are_same(tenant, known, lookup):
+            return []
+        looked: dict[Address, _Read | None] = {}
+
+        def remembering(address: Address) -> Resource | None:
+            found = lookup(address)
+            looked[address] = None
+            if found is None:
+                return None
+            looked[address] = body = _Read(found.body)
+            return Resource(found.address, "", known_body=cast(Body, body))
+
+        problems = misfits(resource, remembering)
+        if not problems and all(address.tenant == tenant for address in looked):
+            if len(self._fitting) >= MOST:
+                self._fitting.clear()
+            self._fitting[kind, name, text] = tuple(
+                _Looked(address.kind, address.name, None if body is None else body.fields)
+                for address, body in looked.items()
+            )
+        return problems
+
+
+def _are_same(tenant: str, looked: Iterable[_Looked], lookup: Lookup) -> bool:
+    for kind, name, fields in looked:
+        found = lookup(Address(tenant, kind, name))
+        if found is None or fields is None:
+            if found is not None or fields is not None:
+                return False
+            continue
+        body = found.body
+        for field, value in fields.items():
+            if body.get(field) != value:
+                return False
+    return True
 
 
 class Step(NamedTuple):
@@ -86,10 +164,11 @@ def unfit(
 
     What is made together was judged together when the configuration was loaded, and so was an end that ``is_judged``.
     """
+    fits = Fits()
     for address, resource in step.made.items():
         ends = _ends(address, step.needs[address], step) if address.kind in ruled() else ()
         if not all(map(is_judged, ends)):
-            yield from (Misfit(address, ends, problem) for problem in misfits(resource, step.after))
+            yield from (Misfit(address, ends, problem) for problem in fits.misfits(resource, step.after))
     for resource in dependants:
         known = {_what(problem) for problem in misfits(resource, step.live)}
         for problem in misfits(resource, step.after):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler.patterns import regex
+
 DOCUMENTS: Mapping[str, tuple[str, str]] = {
     "apiVersion": (
         "a Kubernetes manifest",
@@ -48,8 +50,8 @@ VALUES: Mapping[tuple[str, str], str] = {
 }
 """By a field and what stands in it. A hint names the lines to write."""
 
-_TEMPLATES = re.compile(r"\{\{-?\s*(?:\.?Values\.|\.|var\.|\$)?([A-Za-z_][A-Za-z0-9_-]*)[^{}]*\}\}")
-_ENVIRONMENT = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_TEMPLATES = regex(r"\{\{-?\s*(?:\.?Values\.|\.|var\.|\$)?([A-Za-z_][A-Za-z0-9_-]*)[^{}]*\}\}")
+_ENVIRONMENT = regex(r"[A-Z][A-Z0-9_]*\Z")
 
 
 def foreign_document(keys: Iterable[str]) -> tuple[str, str, str] | None:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from reconciler.kinds.model_target import INTEGRATION_CALLS, offers
-from reconciler.kinds.provider.anthropic import Anthropic
-from reconciler.kinds.provider.azure_openai import AzureOpenAI
-from reconciler.kinds.provider.bedrock import Bedrock
-from reconciler.kinds.provider.cohere import Cohere
-from reconciler.kinds.provider.custom import Custom
-from reconciler.kinds.provider.gemini import Gemini
-from reconciler.kinds.provider.mistral import Mistral
-from reconciler.kinds.provider.ollama import Ollama
-from reconciler.kinds.provider.openai import OpenAI
 from reconciler.kinds.provider.wires import WIRES
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
+from reconciler.model.later import Later
 from reconciler.model.selector import UNSERVED, Offer
-from reconciler.model.spec import Spec
 
-PROVIDERS: dict[str, type[Spec]] = {
-    "openai": OpenAI,
-    "anthropic": Anthropic,
-    "azure_openai": AzureOpenAI,
-    "bedrock": Bedrock,
-    "gemini": Gemini,
-    "mistral": Mistral,
-    "cohere": Cohere,
-    "ollama": Ollama,
-    "custom": Custom,
-}
+if TYPE_CHECKING:
+    from reconciler.model.spec import Spec
+
+PROVIDERS: Mapping[str, type[Spec]] = Later(
+    "reconciler.kinds.provider",
+    {
+        "openai": "openai:OpenAI",
+        "anthropic": "anthropic:Anthropic",
+        "azure_openai": "azure_openai:AzureOpenAI",
+        "bedrock": "bedrock:Bedrock",
+        "gemini": "gemini:Gemini",
+        "mistral": "mistral:Mistral",
+        "cohere": "cohere:Cohere",
+        "ollama": "ollama:Ollama",
+        "custom": "custom:Custom",
+    },
+)
 
 
 def _unserved(body: Body) -> str | None:

@@ -7,7 +7,6 @@ that, a PIN or a short password could be guessed from its hash.
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,9 +17,10 @@ from reconciler.kinds.schema import Shape, is_list, is_map, places_below
 from reconciler.model.body import canonical, get
 from reconciler.model.secret_ref import SecretRef, looks_secret
 from reconciler.model.secret_text import secret_arguments, secrets_in
+from reconciler.patterns import regex
 
-_MASK = re.compile(r'"\((?:not a reference|not shown): [0-9a-f]{8}\)"')
-_NAME_OF_A_FIELD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,4}\Z")
+_MASK = regex(r'"\((?:not a reference|not shown): [0-9a-f]{8}\)"')
+_NAME_OF_A_FIELD = regex(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,4}\Z")
 """Words, as fields are named: a key that the spec does not know may be a secret that somebody put on the wrong side."""
 
 

@@ -61,10 +61,13 @@ class Case(Struct, frozen=True):
 
     def holds(self, model: BaseModel) -> bool:
         """Whether ``when`` is true of a model."""
-        return all(
-            None in values if is_unset(model, name) else GIVEN in values or getattr(model, name) in values
-            for name, values in self.when.items()
-        )
+        for name, values in self.when.items():
+            if is_unset(model, name):
+                if None not in values:
+                    return False
+            elif GIVEN not in values and getattr(model, name) not in values:
+                return False
+        return True
 
 
 def both_or_none(one: str, other: str, where: str) -> tuple[Case, Case]:

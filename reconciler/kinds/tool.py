@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from reconciler.kinds.table import KINDS, TOOL
 from reconciler.model.address import Address
 from reconciler.model.body import Body
+from reconciler.patterns import regex
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_NAME = regex(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 def is_tool(text: str) -> bool:

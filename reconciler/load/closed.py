@@ -28,7 +28,7 @@ from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
-from reconciler.model.selector import CALLER, NAMED, UNSERVED, Selector
+from reconciler.model.selector import CALLER, NAMED, PROJECT, UNSERVED, Selector
 
 Selecting = tuple[Address, Selector]
 
@@ -40,7 +40,7 @@ class Judgement(Struct, frozen=True, dict=True):
     doubts: tuple[Problem, ...] = ()
     unsure: tuple[tuple[Problem, bool], ...] = ()
     unserved: frozenset[str] = frozenset()
-    """The tenants with a connector that the runtime can't use; whether agents are meant to reach it is not judged here."""
+    """The tenants with something that the runtime can't use, and with policies or shares; whether agents are meant to reach it is not judged here."""
     unpinned: Unpinned = Unpinned()
 
     @cached_property
@@ -108,6 +108,7 @@ def judged(
     unsure += ((problem, False) for problem in unused_here if several)
     warnings += () if several else unused_here
     unserved = frozenset(tenant for tenant, noun in parts.offers if noun == UNSERVED)
+    unserved &= _open_to_agents(parts) if unserved else frozenset()
     unpinned = Unpinned((*_meant_for_agents(parts),), drafts)
     return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,), unserved, unpinned)
 
@@ -115,8 +116,18 @@ def judged(
 def _meant_for_agents(parts: Parts) -> Iterator[UnpinnedTool]:
     """Yield the tools that were never pinned, of tenants that have policies: elsewhere nobody is to call anything."""
     if parts.unpinned:
-        tenants = {name.partition("/")[0] for name in parts.names if name.split("/", 2)[1] == "policy"}
+        tenants = _with_policies(parts)
         yield from (one for one in parts.unpinned if one.connector.tenant in tenants)
+
+
+def _with_policies(parts: Parts) -> set[str]:
+    return {name.partition("/")[0] for name in parts.names if name.split("/", 2)[1] == "policy"}
+
+
+def _open_to_agents(parts: Parts) -> set[str]:
+    """Return the tenants with policies, or with something that other projects' policies may allow; nobody calls anything of the others."""
+    shares = {address.tenant for address, selector in parts.selecting if selector.noun == PROJECT}
+    return _with_policies(parts) | shares
 
 
 def world_of(project: Project, configuration: Configuration, parts: Parts) -> World:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 
 from reconciler.errors import Path
 from reconciler.model.secret_text import MASK, secrets_in
+from reconciler.patterns import regex
 
 WIDEST = 200
 ELLIPSIS = "…"
-KEY = re.compile(r"((?: |- )*)(?:([A-Za-z_][A-Za-z0-9_.-]{0,62}):(?= |$))?")
-BLOCK_HEADER = re.compile(r"(?:[&!]\S*\s+)*[|>][-+0-9]*(?=\s|$)")
+KEY = regex(r"((?: |- )*)(?:([A-Za-z_][A-Za-z0-9_.-]{0,62}):(?= |$))?")
+BLOCK_HEADER = regex(r"(?:[&!]\S*\s+)*[|>][-+0-9]*(?=\s|$)")
 
 
 def excerpt(source_line: str, scalars: Iterable[tuple[Path, bool, int, int]], is_public: Callable[[Path], bool]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from reconciler.kinds.fit import Fits
 from reconciler.load.blocks import Alike
 from reconciler.load.mcp_lock import Locks
 from reconciler.load.project import Project
@@ -21,4 +22,6 @@ class Frame(Struct, frozen=True):
     policy: Policy
     alike: Alike = field(default_factory=Alike)
     """What the load has read; it changes no meaning."""
+    fits: Fits = field(default_factory=Fits)
+    """What the load has judged; it changes no meaning."""
     locks: Locks = Locks()

@@ -35,6 +35,7 @@ from reconciler.model.fields import Form, FreeJson, FreeMap, Items, ItemSet, Nam
 from reconciler.model.risk import RISKS
 from reconciler.model.secret_ref import looks_secret
 from reconciler.model.spec import Part
+from reconciler.patterns import regex
 
 
 def _database(text: str) -> str:
@@ -86,7 +87,7 @@ def _free() -> TypeAdapter[dict[str, Any]]:
     return TypeAdapter(FreeMap)
 
 
-_PATTERN = re.compile(r"(?:[a-z0-9*?-]+/)?[a-z*?]+/[a-z0-9*?-]+")
+_PATTERN = regex(r"(?:[a-z0-9*?-]+/)?[a-z*?]+/[a-z0-9*?-]+")
 DatabaseUrl = Annotated[
     ShortText,
     AfterValidator(no_variables),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from reconciler.batches import Map
-from reconciler.kinds.fit import misfits
+from reconciler.kinds.fit import Fits
 from reconciler.load.cache import Ruling
 from reconciler.load.catalogue import Catalogue
 from reconciler.model.address import Address
@@ -38,6 +38,8 @@ def judge_open(names: Iterable[str], catalogue: Catalogue, known: Mapping[str, R
         else:
             todo.append(name)
 
+    fits = Fits()
+
     def work(name: str) -> bytes | None:
         looked: dict[str, str] = {}
 
@@ -46,7 +48,7 @@ def judge_open(names: Iterable[str], catalogue: Catalogue, known: Mapping[str, R
             return catalogue.get(address)
 
         resource = catalogue[Address.of(name)]
-        if misfits(resource, lookup):
+        if fits.misfits(resource, lookup):
             return None
         return orjson.dumps([resource.digest, *(part for pair in looked.items() for part in pair)])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -11,6 +10,7 @@ from reconciler.load.plain import Plain
 from reconciler.model.fields import Items, ShortText, fail
 from reconciler.model.secret_ref import SCHEMES
 from reconciler.model.spec import Part
+from reconciler.patterns import regex
 from reconciler.secrets.policy import TENANT, UPPER, WILDCARD
 
 
@@ -30,7 +30,7 @@ def _prefix(text: str) -> str:
     return text
 
 
-_VARIABLES = re.compile(r"[A-Z_][A-Z0-9_]*\*?\Z")
+_VARIABLES = regex(r"[A-Z_][A-Z0-9_]*\*?\Z")
 
 
 def _variables(text: str) -> str:

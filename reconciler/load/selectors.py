@@ -51,6 +51,7 @@ from reconciler.model.selector import (
     labels,
 )
 from reconciler.model.target import PARTS
+from reconciler.patterns import regex
 from reconciler.remembered import remembered
 
 Offers = dict[tuple[str, str], set[str]]
@@ -73,7 +74,7 @@ _SAYS: Mapping[str, str] = {
 }
 ALIKE = 0.8
 """From this likeness on a label's key or value is another one misspelt, besides one letter or two that are swapped."""
-_DIGITS = re.compile(r"[0-9]")
+_DIGITS = regex(r"[0-9]")
 OPTIONAL = "say `optional: true` if that is meant"
 
 

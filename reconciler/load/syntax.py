@@ -9,15 +9,16 @@ from typing import Any
 from yaml.error import MarkedYAMLError
 
 from reconciler.errors import Place, Problem
+from reconciler.patterns import regex
 
 QUOTE = "put the text in quotes"
-SEPARATORS = re.compile("[\x85\u2028\u2029]")
+SEPARATORS = regex("[\x85\u2028\u2029]")
 CONFLICT = re.compile(rb"^<{7}(?: |\r?$)", re.MULTILINE)
 # What libyaml calls control characters.
-STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+STRAY = regex("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
-BARE = re.compile(r"""(?<!["'$\w])\$\{[^"'}]{0,80}\}?$""")
-BARE_NAME = re.compile(r"\$\{(?:tenant|var\.[A-Za-z0-9_-]{1,63})\}")
+BARE = regex(r"""(?<!["'$\w])\$\{[^"'}]{0,80}\}?$""")
+BARE_NAME = regex(r"\$\{(?:tenant|var\.[A-Za-z0-9_-]{1,63})\}")
 MAX_DEPTH = 64
 DEEP = "exceeded maximum nesting depth"  # newer releases of libyaml bound it themselves, as they scan ahead
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path as FilePath
 
 from reconciler.errors import Problems
-from reconciler.kinds.fit import misfits
+from reconciler.kinds.fit import Fits
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.load.build import build_resources, check_secrets
@@ -19,7 +19,7 @@ from reconciler.load.selectors import offers_of, said_by
 from reconciler.load.source import Unlocated, parse_source, shown_name
 from reconciler.load.unpinned import unpinned_in
 from reconciler.model.address import Address
-from reconciler.model.kind import Kind, no_rules
+from reconciler.model.kind import no_rules
 from reconciler.model.resource import Resource
 
 
@@ -35,7 +35,7 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
         return None
     resources = build_resources(collector, frame, problems.found)
     check_secrets(resources, collector.drafts, frame.policy, problems.found)
-    found = _links(resources) if not problems.found else None
+    found = _links(resources, frame.fits) if not problems.found else None
     if found is None:
         return None
     links, outward, open_ = found
@@ -48,7 +48,7 @@ def extract(chunk: Chunk, frame: Frame) -> Extract | None:
     return made_of([*resources.values()], collector.nodes, collector.copies, links, others)
 
 
-def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], list[int]] | None:
+def _links(resources: Mapping[Address, Resource], fits: Fits) -> tuple[Links, list[str], list[int]] | None:
     """None where a rule is broken, or where it takes all files to say: circles, and values that each has to itself."""
     links, outward, open_ = Links([], []), dict[str, None](), list[int]()
     names = {*map(str, resources)}
@@ -68,7 +68,7 @@ def _links(resources: Mapping[Address, Resource]) -> tuple[Links, list[str], lis
         if kind.check is no_rules:
             continue
         known = _Known(resources)
-        problems = misfits(resource, known)
+        problems = fits.misfits(resource, known)
         if known.asked_further:
             open_.append(position)
         elif problems:
@@ -89,18 +89,21 @@ class _Known:
         return found
 
 
-def _reached(start: Kind) -> set[str]:
-    """Return the kinds that resources of this one may refer to, over however many steps."""
-    found: set[str] = set()
-    stack = [start]
-    while stack:
-        targets = {name for ref in stack.pop().references for name in ([ref.kind] if ref.kind else KINDS)}
-        stack += [KINDS[name] for name in targets - found if name in KINDS]
-        found |= targets
-    return found
-
-
 @cache
 def leads_back(kind: str) -> bool:
     """Whether resources of this kind may lead back to themselves: only a look at all files tells whether one does."""
-    return kind in KINDS and kind in _reached(KINDS[kind])
+    found, left = set[str](), [kind]
+    while left:
+        # a kind that is near is found before the modules of those behind it are imported
+        targets = _referred_by(left.pop())
+        if kind in targets:
+            return True
+        left += targets - found
+        found |= targets
+    return False
+
+
+def _referred_by(kind: str) -> set[str]:
+    """Return the kinds that resources of one may refer to; none where there is no such kind."""
+    references = KINDS[kind].references if kind in KINDS else ()
+    return {name for ref in references for name in ([ref.kind] if ref.kind else KINDS)}

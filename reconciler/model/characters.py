@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 
-IGNORABLE = re.compile(
+from reconciler.patterns import regex
+
+IGNORABLE = regex(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef]"
 )
 """Characters that Python calls printable and that show nothing: Unicode's Default_Ignorable_Code_Point, and blank symbols."""
-DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+DIRECTION = regex("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Controls of the bidirectional algorithm: they make a line read in another order than it runs."""
-LINE_END = re.compile("[\r\v\f\x85\u2028\u2029]")
+LINE_END = regex("[\r\v\f\x85\u2028\u2029]")
 """Characters other than the line feed that some programs take for a line's end and others do not."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 """Unicode's categories of characters without a shape: controls, formats (joiners, directions, tags), unassigned, private, surrogates."""
 _KEPT = frozenset("\t\n\r")
 _JOINER, _SELECTORS = "\u200d", frozenset("\ufe0e\ufe0f")
-_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
+_TONES = regex("[\U0001f3fb-\U0001f3ff]")
 _PICTURES = frozenset("\u203c\u2049\u2139\u3030")
 """Emoji of other categories than symbols."""
 _KEYCAP, _KEYS = "\u20e3", frozenset("#*0123456789")

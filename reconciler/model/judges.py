@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from reconciler.model.body import canonical, same
 from reconciler.model.risk import ABSENT, Judge
 from reconciler.model.secret_ref import references_in
+from reconciler.patterns import regex
 
 
 def other_host(before: Any, after: Any) -> bool:
@@ -33,7 +34,7 @@ def host_of(value: Any) -> str:
     return canonical({"": value})
 
 
-_VERSION = re.compile(r"v[0-9]+(?:\.[0-9]+)*(?:(?:alpha|beta|preview)[0-9]*)?\Z")
+_VERSION = regex(r"v[0-9]+(?:\.[0-9]+)*(?:(?:alpha|beta|preview)[0-9]*)?\Z")
 
 
 def other_path(before: Any, after: Any) -> bool:

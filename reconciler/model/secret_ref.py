@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from reconciler.errors import Path
+from reconciler.patterns import regex
 
 EXAMPLE = "vault://kv/acme/openai#api_key, encrypted://openai, env://OPENAI_API_KEY or aws-sm://acme/openai#api_key"
 
@@ -87,7 +88,7 @@ class Use(NamedTuple):
     reference: SecretRef
 
 
-_WRITTEN = re.compile(rf'"({"|".join(SCHEMES)})://([^"]*)"')
+_WRITTEN = regex(rf'"({"|".join(SCHEMES)})://([^"]*)"')
 
 
 def references_written(text: str) -> list[SecretRef]:
@@ -124,7 +125,7 @@ def references_in(body: Any) -> Iterator[Use]:
                 continue
 
 
-_SECRET_KEY = re.compile(
+_SECRET_KEY = regex(
     r"(?:^|[_.-])(?:api[_-]?key|apikey|access[_-]?key|secret|secrets|password|passwd|pwd|pass|token|credential|credentials"
     r"|private[_-]?key|auth|authorization|cookie|session[_-]?key|signing[_-]?key|encryption[_-]?key"
     r"|bearer|jwt|dsn|connection[_-]?string|passphrase|pat)[_-]?[0-9]*\Z",

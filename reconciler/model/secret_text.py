@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from reconciler.model.secret_forms import IN_DSN, IN_HEADER, IN_OPTION, IN_SQL, IN_URL, may_have_form, name_of, pattern
 from reconciler.model.secret_ref import looks_secret
+from reconciler.patterns import regex
 
 MASK = "***"  # of one length, whatever it stands for
 SHORT, LONGEST = 512, 256 * 1024
@@ -33,36 +34,36 @@ class Sighting(NamedTuple):
     what: str
 
 
-_SIGN = re.compile(r"[:=]+>?[ \t]*[\"']?(?![/:=>])")
-_NAME_BACKWARDS = re.compile(r"[\"']?[ \t]*([A-Za-z0-9_.-]*[A-Za-z_])")
-_VALUE = re.compile(r"(?:(?i:bearer|basic|token|apikey)[ \t]+)?([^\s\"'`,;&#)}\]]{4,512})")
-_DENSE = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
-_PLACEHOLDER = re.compile(
+_SIGN = regex(r"[:=]+>?[ \t]*[\"']?(?![/:=>])")
+_NAME_BACKWARDS = regex(r"[\"']?[ \t]*([A-Za-z0-9_.-]*[A-Za-z_])")
+_VALUE = regex(r"(?:(?i:bearer|basic|token|apikey)[ \t]+)?([^\s\"'`,;&#)}\]]{4,512})")
+_DENSE = regex(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_PLACEHOLDER = regex(
     r"[\$<{\[(%].*|[xX*._#?-]+|.*(?:x{6}|X{6}|\*{3}|\.{3}|…).*|(?i:.*\b(?:your|my|the|example|placeholder|changeme|change[-_]me|redacted|insert|replace)(?:[-_].*)?)"
     r"|[A-Z][A-Z_]*|os\.environ.*|process\.env.*",
     re.DOTALL,
 )
-_WORDY = re.compile(r"(?:v?[0-9]{1,4}|[A-Za-z][a-z]*[0-9]{0,2}|[A-Z]+[0-9]{0,2})(?:[-_./:@][A-Za-z]{0,32}[0-9]{0,4})*")
+_WORDY = regex(r"(?:v?[0-9]{1,4}|[A-Za-z][a-z]*[0-9]{0,2}|[A-Z]+[0-9]{0,2})(?:[-_./:@][A-Za-z]{0,32}[0-9]{0,4})*")
 """Words and small numbers, as in `oauth2`, `my-secret-v1`."""
 _STOCK = frozenset({"password", "passwd", "pass", "pwd", "user", "username", "pw"})
 """Passwords of documentation, as in postgres://user:password@host."""
-_OF_IMAGE = re.compile(r"https?://[^\s\"'<>]{1,200}?(?:/images?/|\.(?:png|svg|jpe?g|gif|webp|ico)\?)[^\s\"'<>]*\Z")
+_OF_IMAGE = regex(r"https?://[^\s\"'<>]{1,200}?(?:/images?/|\.(?:png|svg|jpe?g|gif|webp|ico)\?)[^\s\"'<>]*\Z")
 """What stands before a run in the address of an image: it is signed, and for everybody."""
 _CUT = ("...", "…")
 """Behind the beginning of a secret, in documentation."""
-_PUBLIC_ID = re.compile(r"A(?:IDA|ROA|NPA|NVA|GPA|IPA|SCA|PKA)[A-Z0-9]{16,17}")
-_DIGESTED = re.compile(
+_PUBLIC_ID = regex(r"A(?:IDA|ROA|NPA|NVA|GPA|IPA|SCA|PKA)[A-Z0-9]{16,17}")
+_DIGESTED = regex(
     r"(?i)(?:sha[0-9]{1,3}|md5|blake[0-9a-z]+|base64|checksum|digest|integrity|fingerprint)[\"']?[:,=@ -]+[\"']?\Z"
 )
-_DIGEST = re.compile(r"\Asha[0-9]{3}-|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_DIGEST = regex(r"\Asha[0-9]{3}-|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 """A digest that names its algorithm, and a UUID."""
-_PAIR = re.compile(r"(?=([a-z]{2}))")
-_SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
-_CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
-_DIGIT = re.compile(r"[0-9]")
-_PART = re.compile(r"[^/=]{20,}")
-_HEX = re.compile(r"[0-9a-f-]+\Z|[0-9A-F-]+\Z")
-_PUBLIC_KEY = re.compile(r"-----BEGIN (?:CERTIFICATE|[A-Z0-9 ]*PUBLIC KEY|CERTIFICATE REQUEST|X509 CRL|PGP PUBLIC KEY BLOCK)-----[\s\S]*?(?:-----END|\Z)"
+_PAIR = regex(r"(?=([a-z]{2}))")
+_SEPARATOR = regex(r"[^A-Za-z0-9]+")
+_CHANGE = regex(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
+_DIGIT = regex(r"[0-9]")
+_PART = regex(r"[^/=]{20,}")
+_HEX = regex(r"[0-9a-f-]+\Z|[0-9A-F-]+\Z")
+_PUBLIC_KEY = regex(r"-----BEGIN (?:CERTIFICATE|[A-Z0-9 ]*PUBLIC KEY|CERTIFICATE REQUEST|X509 CRL|PGP PUBLIC KEY BLOCK)-----[\s\S]*?(?:-----END|\Z)"
                          r"|AAAA[A-Z0-9][A-Za-z0-9+/=]{20,}|data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")  # fmt: skip
 _PAIRS = (
     "re er in on te es at en ti se or ed st nt de le co al io et me th ar ng an ta ra it li ro ec ce ri ne ns tr he "
@@ -150,10 +151,10 @@ def secret_arguments(arguments: Sequence[Any]) -> Iterator[int]:
         before = argument
 
 
-_OPTION = re.compile(r"(?:--?[A-Za-z][\w.-]*|\w+)=")
-_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):\s*\S")
-_QUERY = re.compile(r"[?&;]([\w.-]+)=[^&\s#]")
-_USERINFO = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+_OPTION = regex(r"(?:--?[A-Za-z][\w.-]*|\w+)=")
+_HEADER = regex(r"([A-Za-z][A-Za-z0-9_-]*):\s*\S")
+_QUERY = regex(r"[?&;]([\w.-]+)=[^&\s#]")
+_USERINFO = regex(r"://[^/\s@]*:[^/\s@]+@")
 
 
 def _assigns(argument: str) -> bool:
@@ -296,7 +297,7 @@ def _by_assignment(text: str) -> Iterator[Sighting]:
             yield Sighting(*value.span(1), f"the value of `{name}`")
 
 
-_DIGITS = re.compile("[0-9]")
+_DIGITS = regex("[0-9]")
 
 
 def _is_mixed(value: str) -> bool:
@@ -307,7 +308,7 @@ def _is_mixed(value: str) -> bool:
 
 _is_secret_name = lru_cache(maxsize=4096)(looks_secret)
 _IN_QUERIES = frozenset({"key", "sig", "signature", "sas", "accountkey", "sharedaccesskey", "subscription-key"})
-_PASSWORD = re.compile(r"(?i)(?:pass|password|passwd|pwd|passphrase)\Z")
+_PASSWORD = regex(r"(?i)(?:pass|password|passwd|pwd|passphrase)\Z")
 
 
 def is_opaque(value: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from reconciler.batches import Map, in_batches
-from reconciler.kinds.facts import body_risks, field_risks, new_reach, starters, starts_program
+from reconciler.kinds.facts import body_risks, field_risks, may_start, new_reach, starts_program
 from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, get, put
 from reconciler.model.kind import Kind
@@ -62,8 +62,7 @@ def with_risks(changes: Sequence[Change], names: Names, mapper: Map = map) -> li
 def _judges_creation(change: Change) -> bool:
     """Whether a creation may have a risk by itself; most have none, and their bodies stay text."""
     kind = KINDS[change.address.kind]
-    marks = starters(kind.name)
-    return bool(kind.judges) or bool(marks and any(mark in (change.new_text or "") for mark in marks))
+    return bool(kind.judges) or may_start(kind.name, change.new_text or "")
 
 
 def _of_action(change: Change) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from hashlib import blake2b
@@ -13,6 +12,7 @@ from typing import Any
 
 from reconciler.model.body import canonical
 from reconciler.model.plan import Change
+from reconciler.patterns import regex
 from reconciler.render.plan_json import PlanJson
 
 MOST = 20_000
@@ -23,7 +23,7 @@ _APART = {
     "source", "sources",
 }  # fmt: skip
 """What belongs to one resource, and says nothing about what changes."""
-_REFERENCE = re.compile(r'"(?:vault|encrypted|env|aws-sm)://[^"]*"')
+_REFERENCE = regex(r'"(?:vault|encrypted|env|aws-sm)://[^"]*"')
 
 
 def digest_of(change: PlanJson) -> bytes:

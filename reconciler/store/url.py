@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.patterns import regex
 from reconciler.store.bounds import Bounds
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ _HARMLESS = frozenset(
 )
 """Options of libpq (PostgreSQL manual, 34.1.2) whose values are shown; of all others neither name nor value is."""
 _KNOWN = _HARMLESS | {"password", "sslpassword", "passfile", "options", "service"}
-_SETTINGS = re.compile(r"(?:\s*-c\s*(?:search_path|timezone|role|[a-z_]*timeout)=[\w,./+-]+)+\s*\Z", re.IGNORECASE)
+_SETTINGS = regex(r"(?:\s*-c\s*(?:search_path|timezone|role|[a-z_]*timeout)=[\w,./+-]+)+\s*\Z", re.IGNORECASE)
 """Settings in ``options`` that tell databases of one server apart, or bound statements."""
 
 

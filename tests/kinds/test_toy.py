@@ -42,8 +42,8 @@ TYPES = [
         "connector.py",
         "kinds/connector/note.py",
         "kinds/connector/__init__.py",
-        '"custom": custom.Custom,',
-        '"note": note.Note,',
+        '"custom": "custom:Custom",',
+        '"note": "note:Note",',
     ),
     Toy(
         "runtime.py",

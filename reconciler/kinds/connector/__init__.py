@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from reconciler.kinds.connector import custom, file, http, mcp, notification, serverless, sql, stream, vector
 from reconciler.kinds.connector.mcp_target import ACTION as INVOKE
 from reconciler.kinds.connector.mcp_target import CALLS, is_pinned
 from reconciler.kinds.connector.served import unserved
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind
+from reconciler.model.later import Later
 from reconciler.model.selector import ACTION, ALLOWED_CLASS, DENIED_CLASS, EVERY, UNPINNED, UNSERVED, Offer
-from reconciler.model.spec import Spec
 
-TYPES: dict[str, type[Spec]] = {
-    "http": http.Http,
-    "sql": sql.Sql,
-    "mcp": mcp.Mcp,
-    "vector": vector.Vector,
-    "file": file.File,
-    "serverless": serverless.Serverless,
-    "notification": notification.Notification,
-    "stream": stream.Stream,
-    "custom": custom.Custom,
-}
+if TYPE_CHECKING:
+    from reconciler.model.spec import Spec
+
+TYPES: Mapping[str, type[Spec]] = Later(
+    "reconciler.kinds.connector",
+    {
+        "http": "http:Http",
+        "sql": "sql:Sql",
+        "mcp": "mcp:Mcp",
+        "vector": "vector:Vector",
+        "file": "file:File",
+        "serverless": "serverless:Serverless",
+        "notification": "notification:Notification",
+        "stream": "stream:Stream",
+        "custom": "custom:Custom",
+    },
+)
 
 
 def _offers(body: Body) -> Iterator[Offer]:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.kinds.provider import (
-    anthropic,
-    azure_openai,
-    bedrock,
-    cohere,
-    custom,
-    gemini,
-    mistral,
-    ollama,
-    openai,
-)
 from reconciler.kinds.provider.wire import Wire
+from reconciler.model.later import Later
 
-WIRES: Mapping[str, Wire] = {
-    "openai": openai.WIRE,
-    "anthropic": anthropic.WIRE,
-    "azure_openai": azure_openai.WIRE,
-    "bedrock": bedrock.WIRE,
-    "gemini": gemini.WIRE,
-    "mistral": mistral.WIRE,
-    "cohere": cohere.WIRE,
-    "ollama": ollama.WIRE,
-    "custom": custom.WIRE,
-}
+WIRES: Mapping[str, Wire] = Later(
+    "reconciler.kinds.provider",
+    {
+        name: f"{name}:WIRE"
+        for name in (
+            "openai",
+            "anthropic",
+            "azure_openai",
+            "bedrock",
+            "gemini",
+            "mistral",
+            "cohere",
+            "ollama",
+            "custom",
+        )
+    },
+)

@@ -18,15 +18,16 @@ from reconciler.model.fields import Form, ItemSet, ModelText, fail, free_json
 from reconciler.model.judges import floor_lowered, grown, leaves_value, raised, set_before
 from reconciler.model.risk import NoRisk, Risk
 from reconciler.model.spec import Part
+from reconciler.patterns import regex
 
 Origin: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=256, pattern=r"^(claims\.[A-Za-z0-9_:/.-]+|caller\.name)$")
 ]
 ScalarType: TypeAlias = Literal["string", "integer", "number", "boolean", "date", "timestamp", "uuid"]
 _NUMBERS = {"integer", "number"}
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOMENT = re.compile(_DATE.pattern + r"[T ][0-9:]{2,8}(?:[.,][0-9]+)?(?:Z|[+-][0-9:]{2,8}(?:\.[0-9]+)?)?")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_DATE = regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = regex(_DATE.pattern + r"[T ][0-9:]{2,8}(?:[.,][0-9]+)?(?:Z|[+-][0-9:]{2,8}(?:\.[0-9]+)?)?")
+_UUID = regex(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 
 
 def _number(value: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
 from reconciler.model.fields import Pattern, fail, for_models
+from reconciler.patterns import regex
 
 MAX_STEPS = 20_000_000
 """What the texts of one call may cost, each character as many steps as ``weight`` says: half a second at most.
@@ -17,12 +18,12 @@ MAX_STEPS = 20_000_000
 Linear in the text is not enough: an engine may keep each position of a pattern in mind at each character, and no other call
 goes on meanwhile. 100 kB took 11 s with a pattern of 5,000 positions.
 """
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"(?P<atom>\\[xuUpP]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|\[:[^\]]*:\]|[^\]\\])*\])|(?P<open>\()|(?P<close>\))"
     r"|\{(?P<least>\d+)(?P<more>,?)(?P<most>\d*)\}|(?P<other>.)",
     re.DOTALL,
 )
-_VERBOSE = re.compile(r"\(\?[a-zA-Z-]*x")
+_VERBOSE = regex(r"\(\?[a-zA-Z-]*x")
 
 
 @lru_cache(maxsize=1024)
