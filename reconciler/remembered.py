@@ -21,6 +21,11 @@ def remembered(most: int) -> Callable[[F], F]:
         def call(*arguments: Any) -> Any:
             return known(*arguments) if len(arguments[-1]) <= LARGEST else function(*arguments)
 
-        return call  # type: ignore[return-value]
+        @wraps(function)
+        def call_with_two(first: Any, text: Any) -> Any:
+            return known(first, text) if len(text) <= LARGEST else function(first, text)
+
+        # with names for its arguments a call takes half the time, and most are made with two
+        return call_with_two if function.__code__.co_argcount == 2 else call  # type: ignore[return-value]
 
     return decorate

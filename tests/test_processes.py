@@ -75,6 +75,7 @@ def test_what_a_killed_child_left_is_done_here(number: signal.Signals) -> None:
     def work(item: int) -> bytes:
         if os.getpid() != here and item % 5 == 0:
             os.kill(os.getpid(), number)
+        time.sleep(0.001)  # so that the child gets to do some
         return str(item).encode()
 
     assert [*forked(work, range(400))] == [str(n).encode() for n in range(400)]

@@ -58,11 +58,8 @@ def _marks(name: str) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _starts(name: str, variant: str) -> bool:
-    return any(_is_program(shape) for shape in fields_of(KINDS[name].variants[variant]).values())
-
-
-def _is_program(shape: Shape) -> bool:
-    return any(risk.name == _PROGRAM for risk in shape.risks)
+    fields = KINDS[name].variants[variant].model_fields.values()
+    return any(isinstance(one, Risk) and one.name == _PROGRAM for field in fields for one in field.metadata)
 
 
 def hosts_in(kind: Kind, body: Body) -> frozenset[str]:

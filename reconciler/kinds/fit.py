@@ -70,11 +70,12 @@ class _Read(Mapping[str, Any]):
 
 
 class _Looked(NamedTuple):
-    """What a rule looked at by an address of the own tenant: the fields that it read; None where nothing was found."""
+    """What a rule looked at by an address of the own tenant: the text that it found, and the fields that it read of it; or nothing."""
 
     kind: str
     name: str
-    fields: Mapping[str, Any] | None
+    text: str = ""
+    fields: Mapping[str, Any] | None = None
 
 
 class Fits:
@@ -88,33 +89,33 @@ class Fits:
         known = self._fitting.get((kind, name, text))
         if known is not None and _are_same(tenant, known, lookup):
             return []
-        looked: dict[Address, _Read | None] = {}
+        looked: dict[Address, _Looked] = {}
 
         def remembering(address: Address) -> Resource | None:
             found = lookup(address)
-            looked[address] = None
             if found is None:
+                looked[address] = _Looked(address.kind, address.name)
                 return None
-            looked[address] = body = _Read(found.body)
+            body = _Read(found.body)
+            looked[address] = _Looked(address.kind, address.name, found.text, body.fields)
             return Resource(found.address, "", known_body=cast(Body, body))
 
         problems = misfits(resource, remembering)
         if not problems and all(address.tenant == tenant for address in looked):
             if len(self._fitting) >= MOST:
                 self._fitting.clear()
-            self._fitting[kind, name, text] = tuple(
-                _Looked(address.kind, address.name, None if body is None else body.fields)
-                for address, body in looked.items()
-            )
+            self._fitting[kind, name, text] = (*looked.values(),)
         return problems
 
 
 def _are_same(tenant: str, looked: Iterable[_Looked], lookup: Lookup) -> bool:
-    for kind, name, fields in looked:
-        found = lookup(Address(tenant, kind, name))
+    for kind, name, text, fields in looked:
+        found = lookup(Address.made(tenant, kind, name))
         if found is None or fields is None:
             if found is not None or fields is not None:
                 return False
+            continue
+        if found.text == text:
             continue
         body = found.body
         for field, value in fields.items():

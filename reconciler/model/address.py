@@ -35,6 +35,11 @@ class Address(NamedTuple):
         return tuple.__new__(cls, name.split("/"))
 
     @classmethod
+    def made(cls, *parts: str) -> Address:
+        """Return the address of a tenant, a kind and a name, faster than the class does."""
+        return tuple.__new__(cls, parts)
+
+    @classmethod
     def parse(cls, text: str) -> Address:
         """``tenant/kind/name`` with a singular kind; raises ValueError otherwise (the kind is not looked up)."""
         if _ADDRESS.match(text) is None:

@@ -45,7 +45,7 @@ _FORMS_TABLE = (
     ("an access token", "gsk glsa glc sntrys sntryu shpat shpca shppa shpss dop doo dor lin ntn r8 pcsk figd sbp nfp dckr e2b jina pscale sq0atp sq0csp",
      r"(?:gsk|glsa|glc|sntrys|sntryu|shp(?:at|ca|pa|ss)|do[opr]_v1|lin_api|ntn|r8|pcsk|figd|sbp|nfp|e2b|jina)_[A-Za-z0-9_]{20,}"
      r"|(?:dckr_[op]at_|figd_|pscale_(?:tkn|pw|oauth)_|sq0(?:atp|csp)-)[A-Za-z0-9_-]{20,}"),
-    ("an access token", "sgp bkua bkpt rubygems pul ops CCIPAT dp tskey nvapi fc key",
+    ("an access token", "sgp bkua bkpt rubygems pul ops CCIPAT dp tskey nvapi fc key-*",
      r"(?:sgp_(?:[0-9a-f]{16}_|local_)?|bk(?:ua|pt)_|rubygems_|pul-|fc-|key-)[0-9a-f]{32,}(?![0-9A-Za-z])|ops_ey[A-Za-z0-9_-]{40,}"
      r"|CCIPAT_[A-Za-z0-9]{16,}_[0-9a-f]{32,}|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9.]{32,}|tskey-[a-z]+-[A-Za-z0-9]{8,}-[A-Za-z0-9]{16,}"
      r"|nvapi-[A-Za-z0-9_-]{40,}"),

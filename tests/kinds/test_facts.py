@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from reconciler.guards.check import Allowances, Facts, refusals
 from reconciler.kinds.access_test import Tests
-from reconciler.kinds.facts import heals
+from reconciler.kinds.facts import heals, may_start
 from reconciler.kinds.parse import parse
 from reconciler.kinds.schema import Shape, fields_of, member_of, shown
 from reconciler.kinds.table import KINDS
@@ -227,3 +227,12 @@ def test_health_reaches_below_a_field() -> None:
     assert heals(KINDS["integration"], ("config", "region"))
     assert not heals(KINDS["connector"], ("max_rows",))
     assert not heals(KINDS["datasource"], ("tables",))
+
+
+def test_whatever_starts_a_program_says_so_at_a_field_of_its_own() -> None:
+    """`may_start` looks at fields without reading what they are made of."""
+    for kind in KINDS.values():
+        for name, variant in kind.variants.items():
+            risks = {risk.name for shape in fields_of(variant).values() for risk in shape.risks}
+            body = canonical({kind.discriminator: name} if kind.discriminator else {})
+            assert may_start(kind.name, body) == ("command-changed" in risks), (kind.name, name)
