@@ -31,6 +31,7 @@ from reconciler.cli.pipeline import About, failing_in, in_repository, write_step
 from reconciler.cli.saved import require_plan_name, saved_text
 from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
+from reconciler.cli.suggested_moves import write_suggested
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, by_risk, refusals
@@ -55,6 +56,11 @@ from reconciler.render.plan_text import also_lines, foot_text, head_text, summar
     help="Plan against what `export --canonical` wrote; no database is reached.",
 )
 @click.option("--no-delete", is_flag=True, help="Plan creations and updates only.")
+@click.option(
+    "--suggest-moves",
+    is_flag=True,
+    help="First write a `moved` entry for each deletion and creation that have the same body; then plan.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if not.")
 @click.option(
     "--check",
@@ -70,6 +76,7 @@ def command(
     no_delete: bool,
     detailed_exitcode: bool,
     check: bool,
+    suggest_moves: bool,
 ) -> int:
     """Show what an apply would change.
 
@@ -82,6 +89,9 @@ def command(
     with failing_in(options.format, about):
         workspace = Workspace(options, paths)
         about.project, about.environment = workspace.name, workspace.environment(required=False)
+        if suggest_moves:
+            write_suggested(workspace, no_delete)
+            workspace = Workspace(options, paths)
         return _plan(workspace, out, against, no_delete, detailed_exitcode, check)
 
 

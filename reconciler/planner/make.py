@@ -32,6 +32,7 @@ from reconciler.planner.needs import needs_of
 from reconciler.planner.order import ordered
 from reconciler.planner.protection import is_retained, protected
 from reconciler.planner.references import unmet_references
+from reconciler.planner.renames import notes_of, renames_in
 from reconciler.planner.risks import with_risks
 from reconciler.planner.sharing import holders_of, secrets_taken_up
 
@@ -116,6 +117,8 @@ def make_plan(
     whole = past is None and not selection.is_partial and selection.deletes and selection.replaces
     unfit = tuple(misfit_blockers(plan.changes, needs, configuration, live, Look(whole, past is None, selection)))
     held = protected(plan.changes, attrgetter("before"))
+    if past is None:
+        plan = replace(plan, notes=(*plan.notes, *notes_of(renames_in(plan.changes))))
     return replace(
         plan, blockers=(*held, *forged_records(plan.changes, live.applied), *_elsewhere(plan, live), *unmet, *unfit)
     )
