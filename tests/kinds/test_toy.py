@@ -35,8 +35,8 @@ TYPES = [
         "template.py",
         "kinds/template/note.py",
         "kinds/template/types.py",
-        '"http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve", http_values.unfit),',
-        '"note": TemplateType(note.Note, note.check, note.fits, note.reads, "retrieve"),',
+        '"http",',
+        '"note",',
     ),
     Toy(
         "connector.py",

@@ -8,7 +8,7 @@ from reconciler.errors import Problem
 from reconciler.kinds.selectors import shared_with
 from reconciler.kinds.template.action import action_of
 from reconciler.kinds.template.target import CALLS
-from reconciler.kinds.template.types import TYPES
+from reconciler.kinds.template.types import SPECS, TYPES
 from reconciler.model.body import Body
 from reconciler.model.kind import Ability, Kind, Lookup, RefField
 from reconciler.model.resource import Resource
@@ -27,7 +27,7 @@ KIND = Kind(
     name="template",
     plural="templates",
     summary="What a caller may run: it chooses a template and values, never SQL and never a URL.",
-    variants={name: one.spec for name, one in TYPES.items()},
+    variants=SPECS,
     discriminator="type",
     identity=("type",),
     unique=("tool_name",),

@@ -14,6 +14,7 @@ from reconciler.kinds.template.common import Template, action_faults, caps, conn
 from reconciler.kinds.template.file_path import MEDIA_TYPE, covers, extent, filled, is_segment, unfit
 from reconciler.kinds.template.http_values import NAME
 from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
+from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Object, Replacing, ShortText, fail
 from reconciler.model.judges import takes_value
@@ -231,3 +232,6 @@ def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
     if extent(datasource)[0] is None or not used_parameters(body).keys() <= body["parameters"].keys():
         return False
     return reads(body) or connector["read_only"] is not True
+
+
+TYPE = TemplateType(File, check, fits, reads, action, unfit)

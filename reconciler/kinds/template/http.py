@@ -18,6 +18,7 @@ from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.http_values import NAME, unfit, written
 from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
+from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Object, Private, Replacing, ShortText, Text, fail
 from reconciler.model.kind import Lookup
@@ -260,3 +261,6 @@ def _fits(listed: str, segment: str) -> bool:
         return True
     # a parameter may take any value, so only an entry that covers every value covers it
     return listed == segment or ("{" not in segment and fnmatchcase(segment, listed))
+
+
+TYPE = TemplateType(Http, check, fits, reads, "retrieve", unfit)

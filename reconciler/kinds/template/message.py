@@ -15,6 +15,7 @@ from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.http_values import NAME
 from reconciler.kinds.template.message_text import FIELDS, MOST_KEY, MOST_SUBJECT, names_in, unfit
+from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import ItemSet, Name, Public, Replacing, fail, for_models
 from reconciler.model.judges import grown
@@ -137,3 +138,6 @@ def fits(body: Body, _datasource: Body | None, connector: Body) -> bool:
         return False
     declared_names: set[str] = {*body["parameters"]}
     return used_parameters(body).keys() <= declared_names
+
+
+TYPE = TemplateType(Message, check, fits, reads, "write", unfit)

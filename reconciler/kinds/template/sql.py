@@ -19,6 +19,7 @@ from reconciler.kinds.template.names import Part, covers, entry, resolve
 from reconciler.kinds.template.placeholders import Lexed, placeholders
 from reconciler.kinds.template.sql_values import unfit
 from reconciler.kinds.template.statement import inspect, position
+from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import Name, Public, Replacing, fail
 from reconciler.model.kind import Lookup
@@ -162,3 +163,6 @@ def _table_problems(
         message = f"the statement uses the table {written}, which {datasource.address} does not list"
         expected, hint = ", ".join(listed), near(written, listed)
         yield Problem("table-not-in-datasource", message, address, ("sql",), expected=expected, hint=hint)
+
+
+TYPE = TemplateType(Sql, check, fits, reads, "query", unfit)

@@ -6,21 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.errors import Problem
-from reconciler.kinds.template import (
-    file,
-    file_path,
-    http,
-    http_values,
-    message,
-    message_text,
-    sql,
-    sql_values,
-    vector,
-    vector_values,
-)
 from reconciler.kinds.template.declared import Unfitting, all_fit
 from reconciler.model.body import Body
 from reconciler.model.kind import Lookup
+from reconciler.model.later import Later
 from reconciler.model.resource import Resource
 from reconciler.model.spec import Spec
 from reconciler.model.target import Look
@@ -49,12 +38,14 @@ class TemplateType(NamedTuple):
     asks: Callable[[Body, Look], tuple[str, ...] | None] = _nobody
 
 
-TYPES: Mapping[str, TemplateType] = {
-    "sql": TemplateType(sql.Sql, sql.check, sql.fits, sql.reads, "query", sql_values.unfit),
-    "http": TemplateType(http.Http, http.check, http.fits, http.reads, "retrieve", http_values.unfit),
-    "vector": TemplateType(
-        vector.Vector, vector.check, vector.fits, vector.reads, "search", vector_values.unfit, vector.asks
-    ),
-    "message": TemplateType(message.Message, message.check, message.fits, message.reads, "write", message_text.unfit),
-    "file": TemplateType(file.File, file.check, file.fits, file.reads, file.action, file_path.unfit),
-}
+_NAMES = (
+    "sql",
+    "http",
+    "vector",
+    "message",
+    "file",
+)
+"""Each is a module here with a ``TYPE``, which is imported when a template of the type is met."""
+
+TYPES: Mapping[str, TemplateType] = Later("reconciler.kinds.template", {name: f"{name}:TYPE" for name in _NAMES})
+SPECS: Mapping[str, type[Spec]] = Later("reconciler.kinds.template", {name: f"{name}:TYPE.spec" for name in _NAMES})

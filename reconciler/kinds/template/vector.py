@@ -15,6 +15,7 @@ from reconciler.kinds.provider.wires import WIRES
 from reconciler.kinds.rules import GIVEN, Bytes, Case, Fault, Seconds, by_cases, settle, unique
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
+from reconciler.kinds.template.types import TemplateType
 from reconciler.kinds.template.vector_values import (
     DEFAULT_TOP_K,
     MOST_DIMENSIONS,
@@ -328,3 +329,6 @@ def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
     if not used_parameters(body).keys() <= body["parameters"].keys() or any(_type_faults(body)):
         return False
     return reads(body) or connector["read_only"] is not True
+
+
+TYPE = TemplateType(Vector, check, fits, reads, "search", unfit, asks)

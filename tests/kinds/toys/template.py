@@ -9,6 +9,7 @@ from pydantic import Field
 
 from reconciler.errors import Problem
 from reconciler.kinds.template.common import Template, connector_of, mismatch
+from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import Name, Replacing, ShortText
 from reconciler.model.kind import Lookup
@@ -36,3 +37,6 @@ def fits(body: Body, datasource: Body | None, connector: Body) -> bool:
 
 def reads(body: Body) -> bool:
     return True
+
+
+TYPE = TemplateType(Note, check, fits, reads, "retrieve")
