@@ -126,6 +126,11 @@ class Parameter(Part):
         """The type of a single value: that of the items, for an array."""
         return self.items or "string" if self.type == "array" else self.type
 
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether every value of its type is allowed."""
+        return self.enum is None and self.min is None and self.max is None and self.pattern is None
+
     @cached_property
     def _members(self) -> frozenset[tuple[bool, Any]]:
         """The values of `enum`, found at once: a list of 100,000 items is held against all of them."""

@@ -21,6 +21,8 @@ MOST_ID = 512
 """Characters of an id."""
 _GREATEST = 3.4028234663852886e38
 """The greatest number of 32 bits, which is what stores keep."""
+_LEAST = 1.401298464324817e-45
+"""The least number of 32 bits above zero."""
 
 
 def parameter_in(value: Any) -> str | None:
@@ -127,9 +129,12 @@ def vector_fault(value: Any, dimensions: int | None, metric: str) -> str:
         numbers = value if kinds == {float} else [*map(float, value)]
     except OverflowError:
         numbers = [math.inf]
-    if not all(map(math.isfinite, numbers)) or max(numbers) > _GREATEST or min(numbers) < -_GREATEST:
+    size = max(max(numbers), -min(numbers))
+    if (
+        not math.isfinite(sum(numbers)) or size > _GREATEST
+    ):  # a sum with one that is not finite is none, and takes a tenth
         return "expected finite numbers of 32 bits"
-    if metric == "cosine" and not any(abs(one) > 1e-45 for one in numbers):
+    if metric == "cosine" and size < _LEAST:
         return "expected a vector that is not all zeros: it has no direction"
     return ""
 

@@ -63,7 +63,7 @@ class _Chroma:
         collection = await self._collection(call, wanted.asked.collection)
         require_length(call, wanted.vector, collection.dimensions)
         body: dict[str, Any] = {
-            "query_embeddings": [[*map(float, wanted.vector)]],
+            "query_embeddings": [[*wanted.vector]],
             "n_results": wanted.top_k,
             "include": ["metadatas", "distances", *([DOCUMENT + "s"] if DOCUMENT in wanted.fields else [])],
         }
@@ -85,7 +85,7 @@ class _Chroma:
         metadata = {key: value for key, value in wanted.payload.items() if key != DOCUMENT and value is not None}
         body = {
             "ids": [id_],
-            "embeddings": [[*map(float, wanted.vector)]],
+            "embeddings": [[*wanted.vector]],
             "metadatas": [metadata or None],
             "documents": [document],
         }

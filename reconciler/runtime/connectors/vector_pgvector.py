@@ -21,7 +21,15 @@ from reconciler.runtime.connectors.postgresql import Dial, Pool
 from reconciler.runtime.connectors.postgresql_session import Own, Session
 from reconciler.runtime.connectors.postgresql_values import Column
 from reconciler.runtime.connectors.sql_rows import Caps
-from reconciler.runtime.connectors.vector_asked import Asked, Condition, Delete, Engine, Search, Upsert, require_length
+from reconciler.runtime.connectors.vector_asked import (
+    Asked,
+    Condition,
+    Delete,
+    Engine,
+    Search,
+    Upsert,
+    require_length,
+)
 
 CONNECTIONS = 5
 TABLE_SECONDS = 60.0
@@ -221,7 +229,7 @@ class _Statement:
     def vector(self, stored: _Stored, vector: Sequence[float], call: Call) -> str:
         """Return the mark of a vector. Raises Failed for one of another length than the column's."""
         require_length(call, vector, stored.size)
-        return self._mark(orjson.dumps([*map(float, vector)]).decode(), f"::text::{stored.type}")
+        return self._mark(orjson.dumps(vector, default=float).decode(), f"::text::{stored.type}")
 
     def where(self, conditions: Sequence[Condition]) -> list[str]:
         return [self._holds(one) for one in conditions]

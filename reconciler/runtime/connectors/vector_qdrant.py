@@ -62,7 +62,7 @@ class _Qdrant:
         require_length(call, wanted.vector, vectors.size)
         own = own_conditions(wanted.asked.source)
         body: dict[str, Any] = {
-            "query": [*map(float, wanted.vector)],
+            "query": [*wanted.vector],
             "limit": wanted.top_k,
             "with_payload": {"include": [*dict.fromkeys([*wanted.fields, *(one.field for one in own)])]},
             "with_vector": False,
@@ -79,7 +79,7 @@ class _Qdrant:
         vectors = await self._vectors(call, wanted.asked)
         require_length(call, wanted.vector, vectors.size)
         id_, name = _point_id(wanted.id), wanted.asked.source.get("vector_name")
-        vector: Any = [*map(float, wanted.vector)]
+        vector: Any = [*wanted.vector]
         body: dict[str, Any] = {
             "points": [
                 {"id": id_, "vector": vector if name is None else {name: vector}, "payload": dict(wanted.payload)}
