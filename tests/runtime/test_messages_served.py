@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import Db
-from tests.runtime.servers import Served, served, start
+from tests.runtime.servers import Served, free_port, served, settings, start
 from tests.runtime.slack import TOKEN, Receiver, receiving, slack_at
 from tests.runtime.worlds import WORLD
 
@@ -76,6 +76,29 @@ def test_a_server_that_is_killed_loses_no_message(db: Db, folder: Path) -> None:
         ports = (int(url.rpartition(":")[2]) for url in (server.agents, server.operators))
         server.process = start(folder, db, *ports, ENV)
         server.until(lambda: {*slack.texts} == {f"New order {number}" for number in range(5)}, 15)
+
+
+def test_two_servers_share_the_work_and_one_takes_over(db: Db, folder: Path) -> None:
+    """Nothing is sent twice but what was under way when a server was killed, and nothing is lost."""
+    with receiving() as slack, served(folder, db, document(slack), ENV, permits=PERMITS) as server:
+        second = folder / "second"
+        (second / "data").mkdir(parents=True)
+        ports = free_port(), free_port()
+        settings(second, *ports, permits=PERMITS)
+        other = start(second, db, *ports, ENV, store=f"sqlite:///{folder}/runtime.db")
+        try:
+            slack.delay = 0.05
+            for number in range(20):
+                assert server.call("notify", id=number).json()["result"]["status"] == "accepted"
+            server.until(lambda: len(slack.texts) > 3, 10)
+            os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+            due_now(server)
+            server.until(lambda: len({*slack.texts}) == 20, 15)
+            assert len(slack.texts) <= 20 + 2, "what each of both had under way when it was let go"
+        finally:
+            os.killpg(other.pid, signal.SIGTERM)
+            other.wait(15)
 
 
 def test_what_can_not_be_delivered_stands_in_the_status(db: Db, folder: Path) -> None:
