@@ -20,11 +20,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 _OWN = ("PYTHON", "LC_", "LANG", "LD_")
 """What an interpreter reads when it starts; who sets these gets one of their own."""
@@ -46,6 +47,21 @@ limits: {month: {target: tenant, per: month, cost_usd: 100}}
 """
 
 
+class How(NamedTuple):
+    """How a command line is started, and what runs in its place.
+
+    ``session`` makes it the leader of a process group. ``before`` is code that runs before its streams are opened;
+    ``code`` runs in place of the command, with its arguments in ``sys.argv``.
+    """
+
+    session: bool = False
+    before: str = ""
+    code: str = ""
+
+
+DEFAULT = How()
+
+
 def may_fork(extra: Mapping[str, str] | None) -> bool:
     return "TEST_SPAWN" not in os.environ and not any(name.startswith(_OWN) for name in extra or ())
 
@@ -54,13 +70,17 @@ def run(
     arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: str, timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """Raises TimeoutExpired after so many seconds, and has ended the process then."""
-    command = start(arguments, cwd, environment, stdin)
+    return finished(start(arguments, cwd, environment, stdin), timeout)
+
+
+def finished(command: Command, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Return how it ended. Raises TimeoutExpired after so many seconds, and has killed it then."""
     try:
         out, err = command.communicate(timeout)
     except subprocess.TimeoutExpired:
         command.kill()
         raise
-    return subprocess.CompletedProcess(arguments, command.wait(), out, err)
+    return subprocess.CompletedProcess(command.args, command.wait(), out, err)
 
 
 def start(
@@ -68,15 +88,16 @@ def start(
     cwd: Path,
     environment: Mapping[str, str],
     stdin: str = "",
-    log: IO[str] | None = None,
-    session: bool = False,
+    out: IO[Any] | None = None,
+    err: IO[Any] | None = None,
+    how: How = DEFAULT,
 ) -> Command:
-    """Start a command line; ``log`` takes both of its streams, ``session`` makes it the leader of a process group."""
+    """Start a command line; its output goes to ``out`` and ``err``, else to what ``communicate`` reads."""
     given = tempfile.TemporaryFile()  # noqa: SIM115
     given.write(stdin.encode())
     given.seek(0)
-    out, err = (log, log) if log else (tempfile.TemporaryFile(), tempfile.TemporaryFile())  # noqa: SIM115
-    connection = _Parent.here().request(arguments, cwd, environment, (given, out, err), session)
+    out, err = out or tempfile.TemporaryFile(), err or tempfile.TemporaryFile()  # noqa: SIM115
+    connection = _Parent.here().request(arguments, cwd, environment, (given, out, err), how)
     given.close()
     return Command(arguments, connection, out, err)
 
@@ -133,8 +154,12 @@ class Command:
 
 
 def _text(file: IO[Any]) -> str:
+    if file.closed:  # a pipe that somebody else reads
+        return ""
     file.seek(0)
-    return file.read().decode().replace("\r\n", "\n").replace("\r", "\n")  # as subprocess does with text=True
+    return (
+        file.read().decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    )  # as subprocess does with text=True
 
 
 class _Parent:
@@ -174,12 +199,12 @@ class _Parent:
         cwd: Path,
         environment: Mapping[str, str],
         streams: Sequence[IO[Any]],
-        session: bool,
+        how: How,
     ) -> socket.socket:
         """Return where the process's number comes, then its exit status, a line each."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.connect(self._address)
-        wanted = {"arguments": [*arguments], "cwd": str(cwd), "environment": dict(environment), "session": session}
+        wanted = {"arguments": [*arguments], "cwd": str(cwd), "environment": dict(environment), **how._asdict()}
         data = json.dumps(wanted).encode()
         head = len(data).to_bytes(4, "little")
         socket.send_fds(connection, [head], [stream.fileno() for stream in streams])
@@ -327,22 +352,35 @@ def _become(wanted: dict[str, Any], streams: Sequence[int]) -> None:
         os.environ.update(wanted["environment"])
         sys.argv = ["reconciler", *wanted["arguments"]]
         random.seed()
-        sys.stdin = _reopened(0, "r", sys.stdin)
-        sys.stdout = _reopened(1, "w", sys.stdout)
-        sys.stderr = _reopened(2, "w", sys.stderr, line_buffering=True)
-        from reconciler.cli import main
+        exec(wanted["before"], {"__name__": "before"})
+        sys.stdin = _reopened(0, "r", sys.stdin)  # type: ignore[assignment]
+        sys.stdout = _reopened(1, "w", sys.stdout)  # type: ignore[assignment]
+        sys.stderr = _reopened(2, "w", sys.stderr, line_buffering=True)  # type: ignore[assignment]
+        if wanted["code"]:
+            sys.argv[0] = "-c"
+            exec(wanted["code"], {"__name__": "__main__"})
+            code = 0
+        else:
+            from reconciler.cli import main
 
-        main()
+            main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
-        sys.stdout.flush()
-        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+        code = 1
     finally:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
-def _reopened(number: int, mode: str, like: Any, line_buffering: bool = False) -> io.TextIOWrapper:
-    file = os.fdopen(number, f"{mode}b", closefd=False)
+def _reopened(number: int, mode: str, like: Any, line_buffering: bool = False) -> io.TextIOWrapper | None:
+    try:
+        file = os.fdopen(number, f"{mode}b", closefd=False)
+    except OSError:  # closed, as an interpreter finds it then
+        return None
     return io.TextIOWrapper(file, encoding=like.encoding, errors=like.errors, line_buffering=line_buffering)
 
 

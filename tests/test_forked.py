@@ -84,7 +84,7 @@ def test_many_at_once_end_each_for_itself(db: Db, folder: Path) -> None:
     own = {"RECONCILER_DATABASE_URL": db.url, "RECONCILER_PROJECT": "shop"}
     slow = {**own, "RECONCILER_FAILPOINT": "before_lock:sleep:60"}
     arguments = ["apply", "good.yaml", "--auto-approve"]
-    waiting = forked.start(arguments, folder, command_environment(slow), session=True)
+    waiting = forked.start(arguments, folder, command_environment(slow), how=forked.How(session=True))
     ended = [forked.start(arguments, folder, command_environment(own)) for _ in range(3)]
     assert [one.communicate(60)[0].count("Generation 1 of project shop.") for one in ended].count(1) == 1
     assert [one.wait() for one in ended] == [0, 0, 0]
@@ -113,3 +113,15 @@ def test_a_parent_is_forked_from_a_process_that_has_imported_nothing(folder: Pat
         timeout=60,
     )
     assert done.stdout == f"0 reconciler, version {__version__} False\n"
+
+
+def test_code_in_place_of_a_command_ends_as_it_would_by_itself(folder: Path) -> None:
+    def ran(code: str, before: str = "") -> tuple[int, str, str]:
+        how = forked.How(before=before, code=code)
+        done = forked.finished(forked.start(["one"], folder, command_environment(), "in", how=how), 60)
+        return done.returncode, done.stdout, done.stderr.rpartition("\n")[0].rpartition("\n")[2]
+
+    assert ran("import sys; print(sys.argv, sys.stdin.read())") == (0, "['-c', 'one'] in\n", "")
+    assert ran("raise SystemExit(7)")[0] == 7
+    assert ran("raise ValueError('no')") == (1, "", "ValueError: no")
+    assert ran("import sys; raise SystemExit(sys.stdout is None)", "import os; os.close(1)")[0] == 1

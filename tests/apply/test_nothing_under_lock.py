@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Db, command_environment
+from tests import forked
+from tests.conftest import Db, command_environment
 from tests.notify.receiver import receiving
 
 WATCH = """
@@ -94,16 +94,10 @@ class Watched:
     def run(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
         report = self.folder.parent / "report.json"
         report.unlink(missing_ok=True)
-        done = subprocess.run(
-            [sys.executable, "-c", WATCH, str(report), *arguments],
-            cwd=self.folder,
-            env=command_environment({"RECONCILER_DATABASE_URL": self.db.url, "PYTHONPATH": str(ROOT), **self.env}),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        environment = command_environment({"RECONCILER_DATABASE_URL": self.db.url, **self.env})
+        watching = forked.How(code=WATCH)
+        command = forked.start([str(report), *arguments], self.folder, environment, stdin, how=watching)
+        done = forked.finished(command, 60)
         assert report.exists(), done.stdout + done.stderr
         return {**json.loads(report.read_text()), "text": done.stdout + done.stderr}
 

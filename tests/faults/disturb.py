@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from tests import forked
 from tests.faults.commands import Case
 from tests.faults.judge import Ended
 from tests.faults.proxy import Fault, Proxy
@@ -100,7 +99,7 @@ def run(stage: Stage, case: Case, world: World, what: Disturbance, undisturbed: 
             return case.written(world) != before
         return not what.failpoint or what.failpoint == "before_lock" or _is_writing(world)
 
-    def act(process: subprocess.Popen[bytes]) -> None:
+    def act(process: forked.Command) -> None:
         while process.poll() is None and not is_there():
             time.sleep(0.02)
         _disturb(process, world, what, 0.3 if is_waited_for else undisturbed * what.moment)
@@ -118,82 +117,92 @@ def run(stage: Stage, case: Case, world: World, what: Disturbance, undisturbed: 
 
 def arguments_of(case: Case, world: World) -> list[str]:
     own = [argument.format(**world.ids) for argument in case.arguments]
-    return [sys.executable, "-m", "reconciler", *case.path.split(), *own]
+    return [*case.path.split(), *own]
 
 
-Act = Callable[[subprocess.Popen[bytes]], None]
+Act = Callable[[forked.Command], None]
 
 
 def _command(case: Case, world: World, what: Disturbance, url: str, act: Act) -> Ended:
     more = {"RECONCILER_LOCK_LEASE": str(LEASE), "RECONCILER_TIMEOUT": str(TIMEOUT)}
     if what.failpoint:
         more["RECONCILER_FAILPOINT"] = f"{what.failpoint}:sleep:{_pause(what)}"
-    reader, writer = os.pipe()
-    stdout: Any = writer
-    if what.stdout == "/dev/full":
-        stdout = open("/dev/full", "w")  # noqa: SIM115
+    out, err = _Heard(), _Heard()
+    full = open("/dev/full", "wb") if what.stdout == "/dev/full" else None  # noqa: SIM115
     started = time.monotonic()
-    process = subprocess.Popen(
+    process = forked.start(
         arguments_of(case, world),
-        cwd=world.folder,
-        env=world.environment(url, **more),
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: _begin(what),
+        world.folder,
+        world.environment(url, **more),
+        case.stdin,
+        out=full or out.writer,
+        err=err.writer,
+        how=forked.How(before=_beginning(what)),
     )
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(case.stdin.encode())
-        process.stdin.close()
-    process.stdin = None
-    os.close(writer)
-    if what.stdout == "a closed pipe":
-        os.close(reader)
-    heard: list[bytes] = []
-    listener = threading.Thread(target=_listen, args=(reader, heard), daemon=True)
-    if what.stdout != "a closed pipe":
-        listener.start()
+    if full is not None:
+        full.close()
+    out.listen(to_nobody=what.stdout == "a closed pipe")
+    err.listen()
     act(process)
     late = False
     try:
-        _, err = process.communicate(timeout=max(1.0, bound(case) - (time.monotonic() - started)))
+        process.wait(max(1.0, bound(case) - (time.monotonic() - started)))
     except subprocess.TimeoutExpired:
         late = True
         process.kill()
-        _, err = process.communicate()
+        process.wait()
     seconds = time.monotonic() - started
-    if listener.is_alive():
-        listener.join(5)
-    return Ended(
-        process.returncode, b"".join(heard).decode(errors="replace"), err.decode(errors="replace"), seconds, late
-    )
+    return Ended(process.wait(), out.text(), err.text(), seconds, late)
 
 
-def _begin(what: Disturbance) -> None:
-    """In the child: signals as a terminal leaves them, and no more disk than there is."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+class _Heard:
+    """A pipe, and what comes out of it; a file would be bounded by the bytes that a disk has left."""
+
+    def __init__(self) -> None:
+        reader, writer = os.pipe()
+        self.writer = os.fdopen(writer, "wb")
+        self._reader = os.fdopen(reader, "rb")
+        self._parts: list[bytes] = []
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def listen(self, to_nobody: bool = False) -> None:
+        """Give the writing end up to the child, and read until it is closed there too."""
+        self.writer.close()
+        if to_nobody:
+            self._reader.close()
+        else:
+            self._thread.start()
+
+    def _listen(self) -> None:
+        with self._reader as stream:
+            self._parts.append(stream.read())
+
+    def text(self) -> str:
+        if self._thread.is_alive():
+            self._thread.join(5)
+        return b"".join(self._parts).decode(errors="replace")
+
+
+def _beginning(what: Disturbance) -> str:
+    """Return what runs in the child first: signals as a terminal leaves them, and no more disk than there is."""
+    lines = ["import os, resource, signal", "signal.signal(signal.SIGINT, signal.SIG_DFL)"]
     if what.disk is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (what.disk, what.disk))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        lines += [f"resource.setrlimit(resource.RLIMIT_FSIZE, ({what.disk}, {what.disk}))"]
+        lines += ["signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"]
     if what.stdout == "none":
-        os.close(1)
-
-
-def _listen(reader: int, heard: list[bytes]) -> None:
-    with os.fdopen(reader, "rb") as stream:
-        heard.append(stream.read())
+        lines += ["os.close(1)"]
+    return "\n".join(lines)
 
 
 def _pause(what: Disturbance) -> float:
     return 1.5 if what.signal is not None or what.terminate else 0.3
 
 
-def _nothing(_process: subprocess.Popen[bytes]) -> None:
+def _nothing(_process: forked.Command) -> None:
     return None
 
 
-def _disturb(process: subprocess.Popen[bytes], world: World, what: Disturbance, seconds: float) -> None:
+def _disturb(process: forked.Command, world: World, what: Disturbance, seconds: float) -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
         return

@@ -28,7 +28,7 @@ from .bodies import TENANT, Body, Dice, Number, Pick, common, connector, datasou
 from .writing import document_text
 
 TODAY = date(2026, 3, 1)
-EXAMPLES = float(os.environ.get("RECONCILER_EXAMPLES", "0.25"))
+EXAMPLES = float(os.environ.get("RECONCILER_EXAMPLES", "0.1"))
 """Multiplies the number of examples of every property: tests/campaigns/properties.py takes all of them and more."""
 
 

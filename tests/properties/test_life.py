@@ -43,7 +43,7 @@ def machine(arena: Arena, folder: Path) -> type[RuleBasedStateMachine]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_lives(request: pytest.FixtureRequest, kind: str, manifests: Path) -> None:
-    """The suite takes a quarter of these sequences; tests/campaigns/lives.py runs hundreds."""
+    """The suite takes a tenth of these sequences; tests/campaigns/lives.py runs hundreds."""
     arena = request.getfixturevalue(kind)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         lambda: machine(arena, manifests)(),

@@ -119,7 +119,9 @@ def start(
     arguments = ["serve", "--config", "serve.yaml", "--store", store or f"sqlite:///{folder}/runtime.db"]
     with (folder / "serve.log").open("a") as log:
         if module == "reconciler" and forked.may_fork(own):
-            process: Process = forked.start(arguments, folder, command_environment(own), log=log, session=True)
+            process: Process = forked.start(
+                arguments, folder, command_environment(own), out=log, err=log, how=forked.How(session=True)
+            )
         else:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

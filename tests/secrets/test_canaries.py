@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import forked
 from tests.conftest import ROOT, Db, command_environment
 from tests.secrets.canaries import CANARIES, found_in
 from tests.secrets.vault_server import Token, VaultServer
@@ -122,17 +123,23 @@ class Story:
 
     def run(self, *arguments: str, stdin: str = "", code: str = LOUD, **env: str) -> int:
         """As a user would, with everybody's loggers at DEBUG."""
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            cwd=self.folder,
-            env={**self.env, **env},
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        self.written += [done.stdout.decode(), done.stderr.decode()]
-        return done.returncode
+        environment = {**self.env, **env}
+        if forked.may_fork(env):
+            how = forked.How(code=code)
+            ended = forked.finished(forked.start(arguments, self.folder, environment, stdin, how=how), 120)
+        else:
+            ended = subprocess.run(
+                [sys.executable, "-c", code, *arguments],
+                cwd=self.folder,
+                env=environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        self.written += [ended.stdout, ended.stderr]
+        return ended.returncode
 
 
 def left_behind(db: Db) -> str:
