@@ -19,12 +19,15 @@ from reconciler.runtime.connectors.message import Outgoing, Undelivered, Way, se
 from reconciler.runtime.ledger.deliveries import Claimed, Ending
 from reconciler.runtime.messages import Message, Messages, NoKey
 from reconciler.runtime.source import InForce, Source
+from reconciler.runtime.threads import to_its_end
 
 log = logging.getLogger("reconciler.runtime")
 ATTEMPT_SECONDS = 60.0
 """For one address, and less where the connector says so; well below the time for which a delivery is claimed."""
 TOTAL_SECONDS = 200.0
 """For the addresses of one delivery; the others are for the next attempt."""
+STOP_SECONDS = 1.5
+"""For what is under way when a server stops."""
 MOST_AT_ONCE = 20
 """Connectors that are delivered to at the same time."""
 MOST_IN_A_ROW = 100
@@ -62,8 +65,7 @@ class Deliverer:
             claimed = await self._messages.claim(tenant, connector)
             if claimed is None:
                 break
-            ending = await self._attempt(claimed)
-            is_dead = await self._messages.settle(claimed, ending)
+            ending, is_dead = await self._settled(claimed)
             if ending.reason:
                 reasons.append(f"a message is dead: {ending.reason}" if is_dead else ending.reason)
             if ending.wait is not None:
@@ -71,6 +73,20 @@ class Deliverer:
             if ending.reason and ending.again:
                 break  # the rest would fare the same
         return reasons
+
+    async def _settled(self, claimed: Claimed) -> tuple[Ending, bool]:
+        """Attempt a delivery and settle it. A server that stops has a moment to end what it began, and lets go of the rest."""
+        attempt = asyncio.ensure_future(self._attempt(claimed))
+        try:
+            await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            await to_its_end(asyncio.wait({attempt}, timeout=STOP_SECONDS))
+            attempt.cancel()
+            ending = attempt.result() if attempt.done() else Ending(claimed.done, "the server stopped")
+            await to_its_end(self._messages.settle(claimed, ending))
+            raise
+        ending = attempt.result()
+        return ending, await self._messages.settle(claimed, ending)
 
     async def _attempt(self, claimed: Claimed) -> Ending:
         """Send a delivery to each address that does not have it yet."""

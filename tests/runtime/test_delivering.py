@@ -175,6 +175,46 @@ def test_a_server_that_died_gives_way(db: Db) -> None:
         assert world.rows() == [("sent", 2)]
 
 
+@pytest.mark.parametrize(("delay", "state"), [(0.3, "sent"), (9.0, "waiting")])
+def test_a_server_that_stops_ends_what_it_began_or_lets_go_of_it(db: Db, delay: float, state: str) -> None:
+    with receiving() as slack:
+        world = World(db, slack_at(slack))
+        world.calls({"id": 1})
+        slack.delay = delay
+
+        async def main() -> None:
+            task = asyncio.create_task(world.deliverer.once())
+            while not slack.sent:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(main())
+        assert world.rows("state") == [(state,)]
+        slack.delay = 0.0
+        assert world.deliver(3) == []
+        assert len(slack.sent) == (1 if state == "sent" else 2)
+
+
+def test_a_channel_that_hangs_is_not_waited_for(db: Db) -> None:
+    with receiving() as slack:
+        world = World(db, slack_at(slack, timeout_seconds=1))
+        world.calls({"id": 1})
+        slack.delay = 9.0
+        assert world.deliver() == ["acme/connector/alerts: it took too long"]
+        slack.delay = 0.0
+        assert world.deliver(3) == []
+
+
+def test_an_answer_is_read_up_to_a_bound(db: Db) -> None:
+    with receiving() as slack:
+        world = World(db, slack_at(slack))
+        world.calls({"id": 1})
+        slack.answers = [(200, {"ok": True, "x": "y" * 5_000_000}, {})]
+        assert world.deliver() == ["acme/connector/alerts: its answer can't be read"]
+
+
 def test_two_servers_send_each_message_once(db: Db) -> None:
     with receiving() as slack:
         world, other = World(db, slack_at(slack)), World(db, slack_at(slack))
