@@ -73,6 +73,13 @@ TYPES = [
         '"webhook": "message_webhook",',
         '"teams": "message_teams",',
     ),
+    Toy(
+        "files.py",
+        "runtime/connectors/file_toy.py",
+        "kinds/connector/served.py",
+        '"gcs": "file_gcs",',
+        '"gcs": "file_toy",',
+    ),
     Toy("command.py", "cli/hello.py", "cli/__init__.py", '"init": ', '"hello": "Say hello.",'),
 ]
 

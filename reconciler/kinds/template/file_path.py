@@ -58,7 +58,7 @@ def unfit(body: Body, _connector: Body, values: Mapping[str, Any]) -> Iterator[U
             known = False
         elif names and not _makes_name(segment, [*names], values):
             yield from (Unfit(name, FILLS) for name in dict.fromkeys(names))
-    if known and len("/".join(filled(body.get("path"), values)).encode()) > MOST_BYTES:
+    if known and len("/".join(filled(body.get("path"), values)).encode(errors="replace")) > MOST_BYTES:
         for name in dict.fromkeys(NAME.findall(body["path"])):
             yield Unfit(name, "expected a shorter value: the whole path is longer than stores take")
 

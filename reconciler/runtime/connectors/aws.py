@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -19,9 +19,11 @@ import aiohttp
 from reconciler.codes import Code
 from reconciler.model.body import Body
 from reconciler.runtime.call import Failed, Resolve, Surroundings
-from reconciler.runtime.connectors.guarded import CONNECTIONS, Guard, refusal_behind
+from reconciler.runtime.connectors.guarded import CONNECTIONS, PIECE, Guard, refusal_behind
 from reconciler.runtime.extras import client_not_installed
 
+MOST_SAID = 16 * 1024 * 1024
+"""Bytes of an answer that is not streamed: one page of a list."""
 REGION = "us-east-1"
 """Where a connector names none."""
 _FIELDS = ("access_key_id", "secret_access_key")
@@ -183,13 +185,29 @@ def _config(connector: Body, around: Surroundings) -> Any:
 
 
 class _Once:
-    """A session of aiohttp whose requests are one request each."""
+    """A session of aiohttp whose requests are one request each, and whose answers are bounded where they are read whole."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     async def request(self, method: str, **more: Any) -> Any:
-        return await self._session.request(method, allow_redirects=False, **more)
+        response = await self._session.request(method, allow_redirects=False, **more)
+        response.read = partial(
+            _bounded, response
+        )  # by itself it takes whatever comes; what is streamed is read otherwise
+        return response
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """Return a whole answer. Raises Failed for a larger one than any service sends."""
+    data = bytearray()
+    async for piece in response.content.iter_chunked(PIECE):
+        data += piece
+        if len(data) > MOST_SAID:
+            response.close()
+            raise Failed("too-large", "the answer is larger than allowed", "failure")
+    response.release()
+    return bytes(data)
 
 
 def failure_of(error: BaseException, outcome: str) -> Failed:

@@ -171,7 +171,7 @@ def _content(data: bytearray, cut: bool) -> dict[str, str]:
     """Return bytes as text where they are strict UTF-8, otherwise as base64; what is cut may end inside of a character."""
     for late in range(_ENDS_LATE + 1 if cut else 1):
         try:
-            return {"text": data[: len(data) - late].decode()}
+            return {"text": str(memoryview(data)[: len(data) - late], "utf-8")}
         except UnicodeDecodeError:
             continue
     return {"base64": b64encode(data).decode()}

@@ -7,6 +7,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry
@@ -15,10 +16,12 @@ from reconciler.access.decide import Ask
 from reconciler.runtime.call import Permits, Surroundings
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.pools import Pools
+from reconciler.runtime.results import Refusal
 from reconciler.secrets.fetch import Outside
 from reconciler.secrets.policy import Policy
 from reconciler.secrets.resolve import Resolver
 from tests.conftest import Db, reconciler
+from tests.runtime.calls import resource
 from tests.runtime.worlds import BOT, WORLD, World, in_world
 
 MANIFEST: dict[str, Any] = {
@@ -116,3 +119,57 @@ def test_a_provider_of_messages_is_served(db: Db) -> None:
         return check.state if check is not None else ""
 
     assert asyncio.run(main()) == "healthy"
+
+
+def test_a_store_of_files_is_served(db: Db, folder: Path) -> None:
+    """Validated, planned, allowed, called, recorded and checked like every other one; a path outside of the datasource is refused."""
+    from reconciler.runtime.checks import check_of
+
+    async def nobody(_tenant: str, _reference: str) -> str:
+        raise AssertionError
+
+    async def work(world: World) -> None:
+        pools = Pools(CONNECTORS, Surroundings(nobody, nobody, Permits()), world.ledger.open.__contains__)
+        world.mediator.pools = pools
+
+        async def call(template: str, **values: Any) -> Any:
+            return (await world.mediator.access(BOT, Ask(f"template/{template}"), values)).answer
+
+        assert {"keep", "show", "all"} <= {*world.mediator.tools(BOT)}
+        assert (await call("keep", name="a", text="hello")).content["size"] == 5
+        assert (await call("show", name="a")).content["text"] == "hello"
+        assert [one["name"] for one in (await call("all")).content] == ["a.txt"]
+        for template, values in (("show", {"name": "../a"}), ("show", {"name": "a/b"}), ("show", {"name": "long"})):
+            with pytest.raises(Refusal):
+                await call(template, **values)
+        actions = {(one["target"], one["action"]) for one in await world.evidence()}
+        assert actions == {("template/keep", "write"), ("template/show", "retrieve"), ("template/all", "list")}
+        connector = resource("connector", document["connectors"]["store"])
+        check = await check_of("acme", connector, pools)
+        assert check is not None
+        assert check.state == "healthy"
+
+    document = copy.deepcopy(WORLD)
+    document["connectors"]["store"] = {"type": "file", "provider": "gcs", "bucket": "b", "read_only": False}
+    document["datasources"]["notes"] = {"type": "file", "connector": "store", "prefix": "in", "paths": ["?.txt"]}
+    document["datasources"]["notes"]["classification"] = "internal"
+    name = {"type": "string", "max_length": 10}
+    document["templates"] |= {
+        "keep": {
+            "type": "file",
+            "datasource": "notes",
+            "operation": "write",
+            "path": "{name}.txt",
+            "content": "{text}",
+            "parameters": {"name": name, "text": name},
+        },
+        "show": {
+            "type": "file",
+            "datasource": "notes",
+            "operation": "read",
+            "path": "{name}.txt",
+            "parameters": {"name": name},
+        },
+        "all": {"type": "file", "datasource": "notes", "operation": "list"},
+    }
+    in_world(db, folder, work, document)

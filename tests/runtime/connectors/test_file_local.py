@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import socket
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.runtime.call import Answer, Failed, Permits
+from reconciler.runtime.checks import check_alone
+from tests.runtime.calls import resource
 from tests.runtime.connectors.file_support import Files, code, content, local, permits
 
 
@@ -257,3 +261,46 @@ def test_a_slow_file_ends_within_the_time_of_the_call(root: Path, monkeypatch: p
     assert isinstance(answer, Failed)
     assert (answer.code, answer.outcome) == ("timeout", "timeout")
     assert time.monotonic() - started < 5
+
+
+def test_a_name_that_is_taken_after_the_look_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.runtime.connectors.file_local._Local._exists", lambda *_: False)
+    assert code(local(root).call("write", "2025/q1.csv", values={"text": "new"})) == "file-exists"
+    assert (root / "2025" / "q1.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_a_file_that_ends_early_is_no_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.runtime.connectors.file_local.os.read", lambda _file, _size: b"")
+    assert code(local(root).call("read", "2025/q1.csv")) == "invalid-response"
+
+
+def test_two_gigabytes_cost_no_memory(root: Path) -> None:
+    with (root / "big.bin").open("wb") as file:
+        file.truncate(2**31)
+    files = local(root)
+
+    async def main() -> int:
+        await files.called("read", "2025/q1.csv")
+        tracemalloc.start()
+        try:
+            assert code(await files.called("read", "big.bin")) == "file-too-large"
+            assert content(await files.called("read", "big.bin", too_large="cut"))["size"] == 2**31
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert asyncio.run(main()) < 32 * 1024 * 1024
+
+
+def test_health_is_asked_of_the_folder(root: Path) -> None:
+    raw = {"type": "file", "provider": "local", "root": str(root)}
+    good = asyncio.run(check_alone(resource("connector", raw), permits(root)))
+    assert good is not None
+    assert good.state == "healthy"
+    bad = asyncio.run(check_alone(resource("connector", {**raw, "root": f"{root}/gone"}), permits(root)))
+    assert bad is not None
+    assert bad.state == "failing"
+    unreferenced = {"type": "file", "provider": "s3", "bucket": "b"}
+    alone = asyncio.run(check_alone(resource("connector", unreferenced), permits()))
+    assert alone is not None
+    assert "identity of the machine" in alone.reason
