@@ -199,6 +199,8 @@ def test_the_integration_can_be_asked(embed: Any, integration: Any, connector: A
         ({"top_k": "{p}"}, True, False),
         ({"top_k": "{p}"}, 100, True),
         ({**UPSERT, "id": "{p}"}, "", False),
+        ({**UPSERT, "id": "{p}"}, [7], False),
+        ({**UPSERT, "id": "{p}"}, [], False),
         ({**UPSERT, "id": "{p}"}, -1, False),
         ({**UPSERT, "id": "{p}"}, "a" * 513, False),
         ({**UPSERT, "id": "{p}"}, 7, True),

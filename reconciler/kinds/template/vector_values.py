@@ -102,7 +102,7 @@ def _wrong(field: Any, value: Any, connector: Body) -> str:
         )
     if field == "vector":
         return vector_fault(value, connector.get("dimensions"), connector["metric"])
-    listed = value if isinstance(value, list | tuple) else [value]
+    listed = value if isinstance(value, list | tuple) and field != "id" else [value]
     if field == "payload":
         return "" if value is None else _first(listed, _kept)
     if len(listed) > MOST_IDS:
@@ -130,9 +130,8 @@ def vector_fault(value: Any, dimensions: int | None, metric: str) -> str:
     except OverflowError:
         numbers = [math.inf]
     size = max(max(numbers), -min(numbers))
-    if (
-        not math.isfinite(sum(numbers)) or size > _GREATEST
-    ):  # a sum with one that is not finite is none, and takes a tenth
+    # a sum with a number that is not finite is not finite, and takes a tenth of asking each
+    if not math.isfinite(sum(numbers)) or size > _GREATEST:
         return "expected finite numbers of 32 bits"
     if metric == "cosine" and size < _LEAST:
         return "expected a vector that is not all zeros: it has no direction"
