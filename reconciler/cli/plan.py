@@ -31,7 +31,6 @@ from reconciler.cli.pipeline import About, failing_in, in_repository, write_step
 from reconciler.cli.saved import require_plan_name, saved_text
 from reconciler.cli.selecting import selections
 from reconciler.cli.signing import signing_key
-from reconciler.cli.suggested_moves import write_suggested
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import UsageError
 from reconciler.guards.check import Allowances, Facts, by_risk, refusals
@@ -90,6 +89,8 @@ def command(
         workspace = Workspace(options, paths)
         about.project, about.environment = workspace.name, workspace.environment(required=False)
         if suggest_moves:
+            from reconciler.cli.suggested_moves import write_suggested  # few plans write into files
+
             write_suggested(workspace, no_delete)
             workspace = Workspace(options, paths)
         return _plan(workspace, out, against, no_delete, detailed_exitcode, check)

@@ -42,7 +42,8 @@ def starts_program(kind: Kind, body: Body) -> bool:
 
 def may_start(name: str, text: str) -> bool:
     """Whether a body of a kind may start a program: judged by its canonical JSON, so that most bodies are not parsed."""
-    return any(mark in text and _starts(name, variant) for variant, mark in _marks(name))
+    marks = _marks(name)
+    return bool(marks) and any(mark in text and _starts(name, variant) for variant, mark in marks)
 
 
 @cache

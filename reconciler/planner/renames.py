@@ -30,11 +30,13 @@ class Rename(NamedTuple):
 
 def renames_in(changes: Iterable[Change]) -> tuple[Rename, ...]:
     """Return deletions and creations that are one resource each by their bodies; what fits several is no guess."""
+    changes = [*changes]
     gone, new = defaultdict[tuple[str, str], list[Change]](list), defaultdict[tuple[str, str], list[Change]](list)
     for change in changes:
         if change.action is Action.DELETE and change.old_text is not None:
             gone[change.address.tenant, change.address.kind].append(change)
-        elif change.action is Action.CREATE:
+    for change in changes if gone else ():
+        if change.action is Action.CREATE:
             new[change.address.tenant, change.address.kind].append(change)
     found: dict[Address, Address] = {}
     for _ in range(_ROUNDS):
