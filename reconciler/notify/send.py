@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import httpx
-
 from reconciler.errors import CredentialUnresolved
 from reconciler.model.notification import Destination
 from reconciler.model.secret_ref import SCHEMES
@@ -40,6 +38,8 @@ def _is_reference(url: str) -> bool:
 
 
 def _post(url: str, message: Message) -> str | None:
+    import httpx  # most servers and commands send nothing, and it takes 10 MiB
+
     try:
         # the environment's proxy settings count: where a network has one, nothing gets out without it
         with (

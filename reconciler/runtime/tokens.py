@@ -6,17 +6,14 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
-
-import jwt
 
 from reconciler.load.serve_file import Issuer
 from reconciler.runtime.threads import in_thread
 
 REFRESH_SECONDS, LEAST_SECONDS = 300.0, 10.0
 """Keys are fetched anew after the first; for a key that is not known, no more often than the second."""
-LEEWAY_SECONDS = 30
-"""By how much the issuer's clock and this one may differ (RFC 7519, section 4.1.4)."""
 
 
 class NoKeys(Exception):
@@ -38,17 +35,23 @@ class Tokens:
         self._issuers, self._audiences = issuers, audiences
         self._keys = dict.fromkeys(issuers, _Keys(-math.inf, {}))
         self._turns = {name: asyncio.Lock() for name in issuers}
+        if issuers:  # now, and not while the first agent waits
+            import_module("reconciler.runtime.token_claims")
 
     async def claims(self, token: str) -> tuple[str, dict[str, Any]] | None:
         """Return the issuer's name here and the claims of a token, None for one that does not hold. Raises NoKeys."""
-        unverified = _unverified(token)
-        if unverified is None:
+        if not self._issuers:
             return None
-        header, said = unverified
+        from reconciler.runtime.token_claims import unverified, verified
+
+        found = unverified(token)
+        if found is None:
+            return None
+        header, said = found
         for name, issuer in self._issuers.items():
             if issuer.issuer == said and header.get("alg") in issuer.algorithms:
                 key = await self._key(name, issuer, str(header.get("kid", "")))
-                claims = None if key is None else _verified(token, key, issuer, self._audiences)
+                claims = None if key is None else verified(token, key, issuer, self._audiences)
                 if claims is not None:
                     return name, claims
         return None
@@ -60,7 +63,9 @@ class Tokens:
         if age > REFRESH_SECONDS or (kid not in known.keys and age > LEAST_SECONDS):
             async with self._turns[name]:
                 if self._keys[name] is known:
-                    found: Mapping[str, Any] | None = await in_thread(_fetched, issuer.jwks_url)
+                    from reconciler.runtime.token_claims import fetched
+
+                    found: Mapping[str, Any] | None = await in_thread(fetched, issuer.jwks_url)
                     keys = known.keys if found is None else found
                     self._keys[name] = _Keys(time.monotonic(), keys, found is None)
         known = self._keys[name]
@@ -68,36 +73,3 @@ class Tokens:
         if key is None and known.failed:
             raise NoKeys(name)
         return key
-
-
-def _unverified(token: str) -> tuple[Mapping[str, Any], Any] | None:
-    """Return a token's header and the issuer that it names, None for a text that is no token."""
-    try:
-        header = jwt.get_unverified_header(token)
-        return header, jwt.decode(token, options={"verify_signature": False}).get("iss")
-    except Exception:  # whatever a sender makes up
-        return None
-
-
-def _fetched(url: str) -> Mapping[str, Any] | None:
-    try:
-        found = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=5).get_signing_keys()
-    except Exception:  # whatever an issuer sends: it is asked no more often, and the keys that are known stay
-        return None
-    return {key.key_id or "": key for key in found}
-
-
-def _verified(token: str, key: Any, issuer: Issuer, audiences: tuple[str, ...]) -> dict[str, Any] | None:
-    try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key,
-            algorithms=[*issuer.algorithms],
-            audience=[issuer.audience, *audiences],
-            issuer=issuer.issuer,
-            leeway=LEEWAY_SECONDS,
-            options={"require": ["exp", "iss", "aud"]},
-        )
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return None
-    return claims

@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.load.serve_file import AgentsListener, DoorSettings, Issuer, Listener
 from reconciler.runtime import source as source_module
+from reconciler.runtime import token_claims
 from reconciler.runtime import tokens as tokens_module
 from reconciler.runtime.identity import AgentEntrance
 from reconciler.runtime.surfaces.discovery import Discovery
@@ -246,7 +247,7 @@ def test_an_outage_is_no_wrong_credential(db: Db, folder: Path, monkeypatch: pyt
         ]
         # a token that names a key that nobody has, while the others' keys are known and the issuer is down
         monkeypatch.setattr(tokens_module, "LEAST_SECONDS", -1.0)
-        monkeypatch.setattr(tokens_module, "_fetched", lambda _url: None)
+        monkeypatch.setattr(token_claims, "fetched", lambda _url: None)
         assert await codes(token, f"Bearer {issuing.token(kid='k2')}") == [None, "unavailable"]
         monkeypatch.undo()
         monkeypatch.setattr(source_module, "FRESH_SECONDS", -1.0)

@@ -43,3 +43,11 @@ def test_a_missing_extra_is_named_with_what_to_install(extra: str, arguments: tu
     assert done.returncode != 0
     assert f"serving needs more than this installation has: {extra}" in done.stderr
     assert "pip install 'config-reconciler[serve]'" in done.stderr
+
+
+def test_what_a_plain_server_never_needs_is_not_imported() -> None:
+    """Clients of notifications, tokens, models, prices and telemetry come with the first that needs them."""
+    names = ("boto3", "genai_prices", "httpx", "jwt", "opentelemetry", "sqlglot")
+    code = f"import sys, reconciler.runtime.serve\nprint(sorted({{*{names!r}}} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
