@@ -100,6 +100,8 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["format-not-supported"], "no deployment speaks the format of the request"],
     Annotated[Literal["frozen"], "a target was frozen while the call ran"],
     Annotated[Literal["git-unavailable"], "git can't be asked whether the configuration is its commit"],
+    Annotated[Literal["function-failed"], "a function that was called says that it failed, and may have had an effect"],
+    Annotated[Literal["function-not-in-connector"], "the connector does not list the template's function"],
     Annotated[Literal["headers-too-large"], "the headers of a request are larger or more than allowed"],
     Annotated[Literal["history-damaged"], "history is not what the audit trail says that was applied"],
     Annotated[Literal["history-invalid"], "a body of history is no longer valid"],

@@ -250,7 +250,12 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "rate_limit": 5,
             "retries": 1,
             "capabilities": ["read"],
+            "read_only": True,
+            "network_exceptions": NETWORKS,
+            "endpoint_url": "https://llm.example.com/a",
         },
+        {"provider": "aws_lambda", "region": "eu-west-1", "endpoint_url": "https://other.example.com"},
+        {"provider": "aws_lambda", "region": "eu-west-1", "read_only": False},
         {"provider": "gcp_functions", "region": "eu-west-1", "project": "p", "credential": "env://C"},
         {"provider": "aws_lambda", "region": "eu-west-1"},
     ),
@@ -392,6 +397,19 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "digest_minutes": 5,
             **{name: value for name, value in TEMPLATE.items() if name != "action"},
         },
+    ),
+    ("template", "function"): (
+        {
+            "connector": "c",
+            "function": "f",
+            "mode": "async",
+            "max_response_bytes": 100,
+            "timeout_seconds": 5,
+            "parameters": PARAMETERS,
+            **{name: value for name, value in TEMPLATE.items() if name != "action"},
+        },
+        {"connector": "c", "function": "f", "body": {"type": "object"}},
+        {"connector": "c", "function": "g"},
     ),
     ("template", "file"): (
         {

@@ -60,6 +60,7 @@ MINIMAL: dict[tuple[str, str], dict[str, Any]] = {
         "parameters": {"vector": {"type": "array", "items": "number"}},
     },
     ("template", "message"): {"type": "message", "connector": "alerts", "to": ["sales"], "text": "New orders"},
+    ("template", "function"): {"type": "function", "connector": "images", "function": "resize"},
     ("template", "file"): {"type": "file", "datasource": "reports", "operation": "list"},
     ("limit", ""): {"target": "tenant", "per": "month", "requests": 1000},
     ("caller", ""): {"auth": {"api_key": {"max_age_days": 30}}},

@@ -41,8 +41,8 @@ ALONE_IMPOSSIBLE = {
 }
 """A change of one needs another one: the other provider or operation needs other fields, another parameter another statement, a file's path
 takes no array, and another definition another pin (tests/kinds/test_mcp_widening.py)."""
-NEVER = {("template", "message"): {"action"}}
-"""Fields of every template that one type refuses: what it does is never called a search."""
+NEVER = {("template", "message"): {"action"}, ("template", "function"): {"action"}}
+"""Fields of every template that some types refuse: what they do is never called a search."""
 VARIANTS = [(kind.name, variant, model) for kind in KINDS.values() for variant, model in kind.variants.items()]
 
 

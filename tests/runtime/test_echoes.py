@@ -314,6 +314,29 @@ async def _of_files(pools: Pools, folder: Path, server: str) -> list[Any]:
     return [*found, listed]
 
 
+async def _of_functions(pools: Pools, folder: Path, server: str) -> list[Any]:
+    """In values and keys of a result; the escapes of JSON stand in the bytes."""
+    await pools._around.resolve("acme", "env://TOKEN")
+    found: list[Any] = []
+    for number, text in enumerate(TEXTS):
+        written = f'"{text}"' if _is_json(text) else json.dumps(text)
+
+        async def answer(_: web.Request, written: str = written) -> web.StreamResponse:
+            return web.Response(body=f"{{{written}: [{written}]}}".encode())
+
+        async with serving(answer) as upstream:
+            where = {"endpoint_url": f"http://127.0.0.1:{upstream.port}", "functions": ["f"]}
+            near = {"network_exceptions": [{"cidr": "127.0.0.0/8", "port": upstream.port}]}
+            keys = {"access_key_id": "env://TOKEN", "secret_access_key": "env://TOKEN"}
+            base = {"type": "serverless", "provider": "aws_lambda", "region": "eu-west-1"}
+            connector = resource("connector", {**base, **where, **near, **keys}, f"n{number}")
+            connector = Resource(connector.known._replace(uid=f"f{number}"), connector.body)
+            what = resource("template", {"type": "function", "connector": "it", "function": "f"})
+            answered = await pools.run("id", call(connector, what, {}))
+            found.append(passed(answered, pools.secrets("acme")).content)
+    return found
+
+
 INPUTS = cast(Any, None)
 ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
     "http": _of_http,
@@ -323,6 +346,7 @@ ECHOES: dict[str, Callable[[Pools, Path, str], Awaitable[list[Any]]]] = {
     "vector": _of_vectors,
     "notification": _of_messages,
     "file": _of_files,
+    "serverless": _of_functions,
 }
 """By the type of the connector, what it tells of an echo in every form."""
 SILENT = {"notification"}

@@ -61,10 +61,18 @@ SERVED: Mapping[str, Served] = {
         },
         "files of the provider",
     ),
+    "serverless": Served(
+        ("provider",),
+        {
+            "aws_lambda": "function_aws",
+            "gcp_functions": "function_gcp",
+        },
+        "functions of the provider",
+    ),
 }
 """By the type of connectors. Adding a database is a module and an entry here."""
 
-UNSERVED_TYPES = frozenset({"serverless", "stream", "custom"})
+UNSERVED_TYPES = frozenset({"stream", "custom"})
 """Types of connectors without a line in ``runtime/connectors/table.py``."""
 
 

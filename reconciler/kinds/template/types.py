@@ -44,6 +44,7 @@ _NAMES = (
     "vector",
     "message",
     "file",
+    "function",
 )
 """Each is a module here with a ``TYPE``, which is imported when a template of the type is met."""
 

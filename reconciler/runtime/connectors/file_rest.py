@@ -41,7 +41,7 @@ class Rest:
         self._body, self._around = connector, around
         self._session: aiohttp.ClientSession | None = None
 
-    async def ask(self, request: Request) -> bytes:
+    async def ask(self, request: Request, most: int = MOST_SAID) -> bytes:
         """Return the answer to a request. Raises Failed; of one that changes something it says when that is open."""
         outcome = "failure" if request.method in {"GET", "HEAD"} else "unknown"
         with _explained(outcome):
@@ -50,7 +50,7 @@ class Rest:
                 data = bytearray()
                 async for piece in response.content.iter_chunked(PIECE):
                     data += piece
-                    if len(data) > MOST_SAID:
+                    if len(data) > most:
                         raise Failed("too-large", "the answer is larger than allowed", outcome)
                 return bytes(data)
 

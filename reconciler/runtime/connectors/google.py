@@ -23,10 +23,15 @@ _EARLY = 300
 
 
 class GoogleTokens:
-    """The token of one connector for one scope; ``note`` is told of each, so that no answer holds one."""
+    """The token of one connector for one scope; ``note`` is told of each, so that no answer holds one.
 
-    def __init__(self, rest: Rest, scope: str, note: Callable[[str], None]) -> None:
-        self._rest, self._scope, self._note = rest, scope, note
+    With an ``audience`` in place of a scope it is an ID token, which proves to that service alone who calls.
+    """
+
+    def __init__(self, rest: Rest, scope: str, note: Callable[[str], None], audience: str = "") -> None:
+        self._rest, self._note = rest, note
+        self._asked = {"target_audience": audience} if audience else {"scope": scope}
+        self._field = "id_token" if audience else "access_token"
         self._token, self._key, self._ends = "", "", 0.0
 
     async def token(self, key: str, anew: bool) -> str:
@@ -40,13 +45,13 @@ class GoogleTokens:
     async def _fetched(self, key: str) -> tuple[str, float]:
         account = _account(key)
         endpoint = account.get("token_uri") or TOKENS
-        said = {"iss": account["client_email"], "scope": self._scope, "aud": endpoint}
+        said = {"iss": account["client_email"], "aud": endpoint, **self._asked}
         assertion = signed(said, _SECONDS, account["private_key"], account.get("private_key_id"))
         form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
             found = strict_json.read((await self._rest.ask(Request("POST", endpoint, headers, form))).decode())
-            token, seconds = found["access_token"], found.get("expires_in", _SECONDS)
+            token, seconds = found[self._field], found.get("expires_in", _SECONDS)
             if (
                 not isinstance(token, str)
                 or not isinstance(seconds, int)

@@ -17,12 +17,14 @@ _LINES: Mapping[str, tuple[str, str]] = {
     "mcp": ("mcp", "open_mcp"),
     "notification": ("message", "open_notification"),
     "file": ("file", "open_file"),
+    "serverless": ("function", "open_serverless"),
     "integration": ("model", "open_model"),
 }
 """By the connector's type, `integration` for a provider of models: its module here, and what opens it."""
 _JUDGES: Mapping[str, tuple[str, str]] = {
     "sql": ("sql_judge", "judge_sql"),
     "file": ("file", "judge_file"),
+    "serverless": ("function", "judge_function"),
 }
 """The same for what judges a call before it is recorded; a type without one runs whatever its template takes."""
 
