@@ -41,6 +41,7 @@ _RANGE = {
     "greater_than": ("more than", "gt"),
     "less_than": ("less than", "lt"),
 }
+_PYTHON_NUMBER = re.compile(r"Decimal\('(.*)'\)")
 _NUMBER_CODES = {
     "decimal_max_places",
     "decimal_max_digits",
@@ -120,11 +121,8 @@ def _words(variant: type[BaseModel], raw: Any, detail: ErrorDetails, spot: Spot,
         return _choice(kind, spot, value)
     if kind in _RANGE and context:
         word, key = _RANGE[kind]
-        return {
-            "code": "out-of-range",
-            "message": f"expected {word} {context[key]}",
-            "expected": f"{word} {context[key]}",
-        }
+        wanted = f"{word} {_PYTHON_NUMBER.sub(lambda one: one[1], str(context[key]))}"
+        return {"code": "out-of-range", "message": f"expected {wanted}", "expected": wanted}
     if kind in _NUMBER_CODES:
         return {"code": "out-of-range", "message": "expected a number with at most 15 digits and 9 decimals"}
     if kind in _LENGTH and context:

@@ -27,14 +27,9 @@ def cases_of(source: Source, default_tenant: str | None, problems: Problems) -> 
         value = document.value
         if not isinstance(value, dict) or KEY not in value:
             continue
-        raw = {KEY: value[KEY]}
         problems.found += secret_problems(source, document)
-        try:
-            tests = Tests.model_validate(raw)
-        except ValidationError as error:
-            for detail in error.errors(include_input=False, include_url=False):
-                problem = replace(problem_of(Tests, raw, detail, ""), address=None)
-                problems.add(source.locate(problem, index, problem.path, partial(shown, (Tests,), raw)))
+        tests = tests_of(source, index, value, problems.found)
+        if tests is None:
             continue
         tenants = _tenants(value, default_tenant)
         if not tenants:
@@ -46,6 +41,18 @@ def cases_of(source: Source, default_tenant: str | None, problems: Problems) -> 
             for name, test in tests.access_tests.items():
                 place = source.place(index, (KEY, name), on_key=True)
                 yield Case(name, tenant, test, place, (source.path, index), partial(_located, source, index))
+
+
+def tests_of(source: Source, index: int, document: Mapping[str, Any], problems: list[Problem]) -> Tests | None:
+    """Return the tests of a document; None where their form is wrong, and what is wrong is added to ``problems``."""
+    raw = {KEY: document[KEY]}
+    try:
+        return Tests.model_validate(raw)
+    except ValidationError as error:
+        for detail in error.errors(include_input=False, include_url=False):
+            problem = replace(problem_of(Tests, raw, detail, ""), address=None)
+            problems.append(source.locate(problem, index, problem.path, partial(shown, (Tests,), raw)))
+        return None
 
 
 def _located(source: Source, index: int, problem: Problem, path: Path) -> Problem:

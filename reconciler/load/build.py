@@ -13,7 +13,7 @@ from reconciler.kinds.accept import Accepted, accept
 from reconciler.kinds.fit import misfits
 from reconciler.kinds.table import KINDS
 from reconciler.load.collect import Collector
-from reconciler.load.defaults import unknown_in_defaults
+from reconciler.load.defaults import unknown_in_defaults, wrong_in_defaults
 from reconciler.load.draft import Draft, Layer
 from reconciler.load.faults import MAX_FOUND, is_full
 from reconciler.load.frame import Frame
@@ -95,7 +95,9 @@ def build_resources(
         found_there = secret_problems(project.source, project.source.documents[0])
         problems.extend(one for one in found_there if one.path[:1] == ("defaults",))
     judged = {(problem.place, problem.code) for problem in problems}
+    told = {problem.place for problem in problems}
     problems.extend(one for one in unknown_in_defaults(project) if (one.place, one.code) not in judged)
+    problems.extend(one for one in wrong_in_defaults(project) if one.place not in told)
     return resources
 
 

@@ -85,7 +85,11 @@ class Collector:
         elif value["version"] != 1 or isinstance(value["version"], bool):
             self._report(source, document, Problem("unknown-version", "expected `version: 1`"), ("version",))
         for key in value:
-            if key not in KEYS and not key.startswith(OWN_KEYS):
+            if key[:1].isspace() and not key.startswith(" "):
+                message = f"this line begins with U+{ord(key[0]):04X}, which is no space and indents nothing"
+                problem = Problem("invalid-character", message, hint="indent with spaces", on_key=True)
+                self._report(source, document, problem, (key,))
+            elif key not in KEYS and not key.startswith(OWN_KEYS):
                 self._report(
                     source,
                     document,
@@ -98,6 +102,10 @@ class Collector:
                     ),
                     (key,),
                 )
+        if "access_tests" in value:
+            from reconciler.load.access_tests import tests_of  # few documents have tests
+
+            tests_of(source, document.index, value, self._problems)
         tenants = self._tenants(source, document)
         self.nodes += document.size * len(tenants)
         self.copies += document.size * max(0, len(tenants) - 1)

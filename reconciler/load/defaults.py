@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+from pydantic import BaseModel, ValidationError
+
 from reconciler.errors import Path, Problem
 from reconciler.kinds.nearest import nearest
 from reconciler.kinds.schema import Shape, fields_of, is_list, is_map, member_of, members_of, places_below
 from reconciler.kinds.table import KINDS
-from reconciler.kinds.wording import shown_key
+from reconciler.kinds.wording import problem_of, shown_key
 from reconciler.load.project import Project
+from reconciler.model.body import get
 from reconciler.model.kind import Kind
 
 
@@ -53,6 +57,49 @@ def _unknown_below(shapes: Sequence[Shape], value: Any, path: Path) -> Iterator[
             yield from _unknown_below(found, inner, (*path, step))
         elif isinstance(step, str):
             yield (*path, step), _meant(step, (name for one in flat if one.part for name in fields_of(one.part)))
+
+
+_OF_ONE_VALUE = frozenset(
+    {
+        "plaintext-secret",
+        "url-with-credentials",
+        "wrong-type",
+        "out-of-range",
+        "too-long",
+        "too-short",
+        "invalid-choice",
+    }
+)
+"""Codes of what is wrong with a value whatever stands beside it."""
+
+
+def wrong_in_defaults(project: Project) -> Iterator[Problem]:
+    """Yield a problem for each value that fits no type of its kind that has the field, whether a resource takes it over or not."""
+    for kind in KINDS.values() if project.settings.defaults else ():
+        where, values = project.defaults(kind.name) or ((), {})
+        for name, value in values.items():
+            variants = [variant for variant in kind.variants.values() if name in fields_of(variant)]
+            found = [[*_wrong(variant, name, value)] for variant in variants]
+            if found and all(found):
+                for problem in found[0]:
+                    yield project.problem(problem, (*where, *problem.path))
+
+
+def _wrong(variant: type[BaseModel], name: str, value: Any) -> Iterator[Problem]:
+    raw = {name: value}
+    try:
+        variant.model_validate(raw)
+    except ValidationError as error:
+        for detail in error.errors(include_input=False, include_url=False):
+            problem = problem_of(variant, raw, detail, "")
+            at = get(raw, problem.path)
+            # what a variable stands for is known where a resource takes it over
+            if problem.path[:1] == (name,) and problem.code in _OF_ONE_VALUE and not _has_variable(at):
+                yield replace(problem, address=None)
+
+
+def _has_variable(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and "${" in value)
 
 
 def _meant(name: str, known: Iterator[str]) -> str | None:

@@ -30,7 +30,14 @@ from reconciler.load.faults import Stop
 from reconciler.load.keys import MERGE, UNUSABLE, Anchor, Keys
 from reconciler.load.scalars import LEADS, STANDARD, unknown_tag
 from reconciler.load.syntax import MAX_DEPTH as MAX_DEPTH
-from reconciler.load.syntax import character_problem, encoding_problem, syntax_problem, tab_problem, unreadable
+from reconciler.load.syntax import (
+    character_problem,
+    encoding_problem,
+    syntax_problem,
+    tab_problem,
+    unreadable,
+    version_problem,
+)
 
 MAX_BYTES = 16 * 2**20
 """Of one file; `--max-file` sets another bound. Whoever asks looks here."""
@@ -93,6 +100,9 @@ class _Reader(Keys):
             raise Stop
         if self.data.count(b"\n%TAG") > MAX_TAG_DIRECTIVES:
             self.stop("yaml-syntax", f"more than {MAX_TAG_DIRECTIVES} %TAG directives", Place(self.file))
+        if b"%YAML" in self.data and (problem := version_problem(self.data, self.file)):
+            self.put(problem)
+            raise Stop
         if not self.data.isascii() and (problem := encoding_problem(self.data, self.file)):
             self.put(problem)
             raise Stop

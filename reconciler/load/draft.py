@@ -11,7 +11,7 @@ from reconciler.errors import Path, Place, Problem
 from reconciler.kinds.accept import BodyText
 from reconciler.kinds.parse import is_public
 from reconciler.kinds.table import KINDS
-from reconciler.load.merge import deep_merge, fill, is_retyped, typed_by
+from reconciler.load.merge import deep_merge, fill, is_retyped, typed_by, without_nulls
 from reconciler.load.source import Source
 from reconciler.model.address import Address
 from reconciler.model.body import has
@@ -65,7 +65,11 @@ class Draft(Struct):
         for layer in others:
             merged = deep_merge(merged, layer.value, typed)
         if self.defaults is not None and isinstance(merged, dict):
-            merged = fill(merged, self.defaults.value, typed)
+            defaults, below = self.defaults.value, self.layers[0].value
+            for layer in self.layers[1:]:
+                defaults = without_nulls(defaults, layer.value, below, merged)
+                below = deep_merge(below, layer.value, typed)
+            merged = fill(merged, defaults, typed)
         return merged
 
     def _counting(self) -> list[Layer]:

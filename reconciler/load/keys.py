@@ -71,8 +71,9 @@ class Keys(Faults):
         if key is UNUSABLE:
             lines = self.text.splitlines()
             line = lines[event.start_mark.line] if event.start_mark.line < len(lines) else ""
-            hint = template_hint(line) or "write 'key: value'"
-            self.add("complex-key", "a key must be a text", event.start_mark, hint=hint)
+            hint = template_hint(line[max(0, event.start_mark.column - 1) :])
+            message = "`{{ }}` of other tools is not filled in here" if hint else "a key must be a text"
+            self.add("complex-key", message, event.start_mark, hint=hint or "write 'key: value'")
         if key not in container:
             marks.append(event.start_mark)
         elif key is not UNUSABLE:

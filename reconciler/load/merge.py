@@ -55,6 +55,21 @@ def fill(body: Mapping[str, Any], defaults: Mapping[str, Any], typed: Typed, pat
     return filled
 
 
+def without_nulls(defaults: Mapping[str, Any], over: Any, below: Any, body: Any) -> Mapping[str, Any]:
+    """Return the defaults but for those that a layer takes away by null, where the layers ``below`` have nothing to take.
+
+    ``body`` is what all layers make together: a later one may say otherwise.
+    """
+    kept = dict(defaults)
+    below, body = (value if isinstance(value, dict) else {} for value in (below, body))
+    for key, value in over.items() if isinstance(over, dict) else ():
+        if value is None and key not in below and key not in body:
+            kept.pop(key, None)
+        elif isinstance(kept.get(key), dict):
+            kept[key] = without_nulls(kept[key], value, below.get(key), body.get(key))
+    return kept
+
+
 def is_retyped(one: Mapping[str, Any], other: Mapping[str, Any], typed: Typed, path: Path = ()) -> bool:
     """Whether two maps are of different types, so that fields of one mean nothing in the other."""
     types = one.get("type"), other.get("type")

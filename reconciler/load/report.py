@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 
-from reconciler.errors import ConfigurationInvalid, LockEdited, Problem, Problems
+from msgspec.structs import replace
+
+from reconciler.errors import ConfigurationInvalid, LockEdited, Place, Problem, Problems
 from reconciler.load.closed import Judgement, once
 from reconciler.load.secret_values import without_doubles
 from reconciler.load.source import Source, shown_name
@@ -18,6 +20,11 @@ CAUSES = frozenset(
 """Codes of a value that can't be read: other problems at its place follow from that."""
 
 
+def _outer(place: Place) -> Place:
+    """Return where the outer brace of `{{ x }}` stands: what is no key there makes no map here."""
+    return replace(place, column=(place.column or 1) - 1)
+
+
 def raise_if_any(problems: Problems, sources: Sequence[Source], judgement: Judgement, files: Iterable[str]) -> None:
     """Raise ConfigurationInvalid if there are problems, with the warnings beside them and the names of all ``files``."""
     if not problems.found:
@@ -26,6 +33,7 @@ def raise_if_any(problems: Problems, sources: Sequence[Source], judgement: Judge
     for source in sources:
         by_name[source.name].append(source)
     causes = {problem.place for problem in problems.found if problem.code in CAUSES}
+    causes |= {_outer(one.place) for one in problems.found if one.code == "complex-key" and one.place}
 
     def masked(problem: Problem) -> Problem:
         for source in by_name.get(problem.place.file, ()) if problem.place else ():

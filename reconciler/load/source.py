@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable
@@ -17,13 +18,15 @@ from reconciler.load import documents
 from reconciler.load.documents import Document, read_documents
 from reconciler.load.excerpt import WIDEST, excerpt, masked_line
 from reconciler.load.positions import Positions, read_all_positions, read_positions
-from reconciler.model.secret_text import MASK, is_opaque
+from reconciler.model.secret_text import MASK, is_opaque, secrets_in
 
 Shown = Callable[[Path], bool]
 STDIN_NAME = "<stdin>"
 MASKED_CODES = frozenset({"unknown-field", "plaintext-secret", "secret-in-value", "duplicate-key"})
 """On a line with one of these, somebody may have put a secret where the schema expects none."""
 
+_IN_STATEMENT = re.compile(r"line (\d+), column (\d+) of the statement")
+_BLOCK = re.compile(r"\|[0-9+-]*\s*(?:#.*)?")
 _MALFORMED = ("invalid-", "wrong-type", "unknown-type", "too-long", "not-a-number")
 """Beginnings of codes of a value that is none of those that its field takes: it may be a secret that belongs elsewhere."""
 
@@ -66,10 +69,26 @@ class Source(Struct, dict=True):
         self._document_on[spot.line] = index
         problem = replace(problem, place=Place(self.name, spot.line, spot.column), width=spot.width)
         line = self.lines[spot.line - 1] if spot.line <= len(self.lines) else ""
+        if inside := self._inside_of_block(problem, spot.line, line[spot.column - 1 :], shown(path)):
+            return inside
         value = line[spot.column - 1 : spot.column - 1 + spot.width].strip("\"'")
         if not problem.on_key and problem.code.startswith(_MALFORMED) and is_opaque(value):
             return self._excerpted(problem, spot.line, spot.column, lambda one: one != path and shown(one))
         return self._excerpted(problem, spot.line, spot.column, shown)
+
+    def _inside_of_block(self, problem: Problem, number: int, value: str, is_shown: bool) -> Problem | None:
+        """Return a problem with a place in a statement, that is written as `|`, at the statement's own line."""
+        at = _IN_STATEMENT.search(problem.message)
+        if at is None or not _BLOCK.fullmatch(value):
+            return None
+        first = next((line for line in self.lines[number:] if line.strip()), "")
+        indent, number = len(first) - len(first.lstrip(" ")), number + int(at[1])
+        line = self.lines[number - 1] if number <= len(self.lines) else ""
+        column = indent + int(at[2])
+        problem = replace(problem, place=Place(self.name, number, column), width=1)
+        if not is_shown or is_opaque(line.strip()) or secrets_in(line):
+            return replace(problem, excerpt=f"{' ' * indent}{MASK}", caret=indent, width=len(MASK))
+        return replace(problem, excerpt=line, caret=min(column - 1, len(line)))
 
     def masking(self, problem: Problem) -> Problem:
         """Return the same problem, without any value if another one on its line masks it."""

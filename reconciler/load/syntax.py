@@ -12,6 +12,8 @@ from reconciler.errors import Place, Problem
 from reconciler.patterns import regex
 
 QUOTE = "put the text in quotes"
+LATER_MARK = re.compile("\n\ufeff")
+OLD_YAML = re.compile(rb"(?:\A|\n)(?:\xef\xbb\xbf)?%YAML[ \t]+1\.[01]\b")
 SEPARATORS = regex("[\x85\u2028\u2029]")
 CONFLICT = re.compile(rb"^<{7}(?: |\r?$)", re.MULTILINE)
 # What libyaml calls control characters.
@@ -73,7 +75,23 @@ def encoding_problem(data: bytes, file: str) -> Problem | None:
         message = f"the line separator U+{name} means different things to different readers of YAML"
         hint = f'replace it, or write it as "\\u{name}" in double quotes'
         return Problem("invalid-character", message, place=place_after(text[: found.start()], file), hint=hint)
+    if found := LATER_MARK.search(text):
+        message = "a byte-order mark (U+FEFF) stands inside of this file, where it begins a line"
+        place = place_after(text[: found.end() - 1], file)
+        return Problem(
+            "invalid-character", message, place=place, hint="remove it: only a whole file may begin with one"
+        )
     return None
+
+
+def version_problem(data: bytes, file: str) -> Problem | None:
+    """Return the problem of a file that asks for YAML 1.1, where `no`, `1:30` and `010` mean other things."""
+    found = OLD_YAML.search(data)
+    if found is None:
+        return None
+    place = Place(file, data.count(b"\n", 0, found.start()) + 1, 1)
+    message = "this file asks for YAML 1.1, and is read as YAML 1.2: `no`, `on`, `1:30` and `010` differ"
+    return Problem("yaml-syntax", message, place=place, hint="leave the line out, or write %YAML 1.2")
 
 
 def character_problem(data: bytes, file: str) -> Problem:
@@ -112,6 +130,9 @@ def syntax_problem(error: MarkedYAMLError, data: bytes, file: str) -> Problem:
         place = Place(file, len(lines), len(lines[-1].decode()) + 1)
     if "tab character" in said or ("cannot start any token" in said and line[mark.column : mark.column + 1] == "\t"):
         return tab_problem(place)
+    if said.startswith("did not find expected node content") and line[mark.column : mark.column + 1] == ":":
+        message = "libyaml reads no text that begins with a colon inside of brackets"
+        return Problem("yaml-syntax", message, place=place, hint="put the text in quotes")
     message, hint = WORDS.get(said) or (f"{error.context or 'while reading YAML'}: {said}", QUOTE)
     related: tuple[tuple[str, Place], ...] = ()
     opened: Any = error.context_mark

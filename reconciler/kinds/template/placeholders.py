@@ -19,6 +19,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOLLAR = re.compile(r"\$(?:[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*)?\$")
 _RUN = re.compile(r"(?:[A-Za-z0-9_]+(?![A-Za-z0-9_&'\"])|[ \n.,=<>+*%|!])+")
 """What means nothing to any dialect but Oracle: words that are no prefix of a quote, spaces, most operators."""
+_FOREIGN = re.compile(r"[$#%]?\{\{?\s*[A-Za-z_][A-Za-z0-9_.]*\s*\}|\{%|%\([A-Za-z_][A-Za-z0-9_]*\)[sdf]")
 _OPERATOR = frozenset("+-*/<>=~!@#%^&|`?")
 """Characters that PostgreSQL joins to one operator where they stand together."""
 _UNICODE = re.compile(r"[uU]&[\"']")
@@ -98,11 +99,21 @@ _TRAITS = {
 DIALECTS = (*_TRAITS,)
 
 
+def _foreign(sql: str, opaque: list[tuple[int, int]]) -> list[Flaw]:
+    """Return what other tools would fill in; sqlglot reads braces around a name as a struct."""
+    if "{" not in sql and "%(" not in sql:
+        return []
+    found = [match for match in _FOREIGN.finditer(sql) if not any(a <= match.start() < b for a, b in opaque)]
+    what = "write parameters as :name; placeholders of other tools, such as {{ name }} or %(name)s, are refused"
+    return [Flaw("invalid-placeholder", what, match.start()) for match in found[:1]]
+
+
 @lru_cache(maxsize=1024)
 def placeholders(sql: str, dialect: str) -> Lexed:
     """All placeholders in order, and what is wrong with the text; never raises."""
     lexer = _Lexer(sql, _TRAITS[dialect])
     lexer.run()
+    lexer.flaws += _foreign(sql, lexer.opaque)
     return Lexed(
         tuple(lexer.found),
         tuple(lexer.flaws),

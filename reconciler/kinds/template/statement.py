@@ -155,6 +155,8 @@ def _without_placeholders(sql: str, dialect: str) -> str:
 def _syntax(errors: list[dict[str, Any]]) -> str:
     first = errors[0] if errors else {}
     what = str(first.get("description") or "it cannot be read").split(" but got ")[0].split(" / ")[0].rstrip(".")
+    if "<class " in what or "sqlglot" in what:
+        what = "something is missing here"
     return f"syntax error in line {first.get('line', 1)}, column {first.get('col', 1)} of the statement: {what}"
 
 
