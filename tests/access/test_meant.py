@@ -224,7 +224,7 @@ def test_a_plan_says_who_loses_a_tool(run: Run, folder: Path, db: Db) -> None:
     assert change["risks"] == ["access-widened"]
 
 
-RUNS_ON = {"message": "notification"}
+RUNS_ON = {"message": "notification", "function": "serverless"}
 """By the type of a template: its connector's type, where that is another word."""
 
 

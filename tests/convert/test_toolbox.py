@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.kinds.connector.served import unserved
 from tests.conftest import reconciler
 from tests.convert.one import made
 from tests.convert.play import Refused, played
@@ -180,3 +181,18 @@ def test_check_of_servers_statements_and_models(tmp_path: Path) -> None:
     for format, value in inputs.items():
         (tmp_path / "in.json").write_text(json.dumps(value))
         assert expected[format] in reconciler("convert", format, "in.json", "--check", cwd=tmp_path).ok().err
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "cloud-sql-mysql", "sqlite"])
+def test_databases_that_the_runtime_can_run(tmp_path: Path, kind: str) -> None:
+    """A source of MySQL and its tools are agents' to call as they are: nothing of them is unserved."""
+    where = (
+        {"database": "/srv/x.db"}
+        if kind == "sqlite"
+        else {"host": "db", "database": "x", "user": "u", "password": "${P}"}
+    )
+    tool = {"kind": f"{kind}-sql", "source": "shop", "description": "d", "statement": "SELECT name FROM customers"}
+    found = made("toolbox", {"sources": {"shop": {"kind": kind, **where}}, "tools": {"names": tool}}, tmp_path)
+    (connector,) = found.of("connector").values()
+    assert (connector["type"], connector.get("runtime"), unserved(connector)) == ("sql", None, None)
+    assert [*found.of("template")] == ["names"]

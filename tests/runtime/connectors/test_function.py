@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -22,9 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from reconciler.access.resource import Resource
+from reconciler.kinds.connector.served import SERVED, unserved
 from reconciler.runtime.call import Answer, Failed, Permits, Surroundings, ValuesRefused
 from reconciler.runtime.connectors.aws import Aws
-from reconciler.runtime.connectors.function import open_serverless
+from reconciler.runtime.connectors.function import Invocation, Invoked, open_serverless
 from tests.runtime.calls import LOOPBACK, SECRETS, around, call, resolve, resource
 from tests.runtime.connectors.file_stores import moto, near, program
 from tests.runtime.connectors.test_http import serving
@@ -463,3 +465,45 @@ def test_the_framework_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             {"event": {"name": "ü😀'\"", "fails": None}, "authorization": "Bearer "},
             ("function-failed", "unknown"),
         ]
+
+
+def test_a_provider_is_a_file_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module with ``open_engine``, named in the table of what is served: calls, health and the end go through it."""
+    done: list[str] = []
+
+    class Toy:
+        most_bytes = most_bytes_async = 1000
+
+        async def authorize(self, function: str, anew: bool) -> None:
+            done.append(f"authorize {function}")
+
+        async def invoke(self, asked: Invocation) -> Invoked:
+            return Invoked(asked.event, "")
+
+        async def ping(self, functions: list[str]) -> None:
+            done.append(f"ping {functions}")
+
+        async def close(self) -> None:
+            done.append("close")
+
+    async def open_engine(_tenant: str, _body: Any, _around: Surroundings) -> Toy:
+        return Toy()
+
+    module = ModuleType("reconciler.runtime.connectors.function_toy")
+    module.open_engine = open_engine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    served = SERVED["serverless"]
+    monkeypatch.setitem(SERVED, "serverless", served._replace(by={**served.by, "toy": "function_toy"}))  # type: ignore[arg-type]
+    connector = aws(1)
+    connector.body["provider"] = "toy"
+    assert unserved(connector.body) is None
+
+    async def main() -> Any:
+        connection = await open_serverless("acme", connector, around())
+        await connection.ping()
+        answer = await connection.run(call(connector, template({"v": TEXT}), {"v": "x"}))
+        await connection.close()
+        return answer.content
+
+    assert asyncio.run(main()) == {"v": "x"}
+    assert done == ["ping ['other', 'resize']", "authorize resize", "close"]
