@@ -3,7 +3,7 @@ FROM python:3.12-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY reconciler reconciler
-RUN python -m venv /opt/reconciler && /opt/reconciler/bin/pip install --no-cache-dir '.[aws,otel,serve]'
+RUN python -m venv /opt/reconciler && /opt/reconciler/bin/pip install --no-cache-dir '.[aws,otel,serve,systems]'
 
 FROM python:3.12-slim
 # An unattended apply asks git which commit it applies, and git asks whether it may trust a folder of another owner.
