@@ -194,6 +194,7 @@ Code: TypeAlias = Union[  # noqa: UP007  # one line a code, which `|` would not 
     Annotated[Literal["no-api-key"], "the caller does not authenticate by keys"],
     Annotated[Literal["no-base-resource"], "an overlay changes an undeclared resource"],
     Annotated[Literal["no-manifest"], "the project has no manifest"],
+    Annotated[Literal["no-such-file"], "the store has no file of that name"],
     Annotated[Literal["no-such-generation"], "the project has no such generation"],
     Annotated[Literal["no-such-path"], "the path does not exist"],
     Annotated[Literal["no-such-project"], "the project does not exist"],

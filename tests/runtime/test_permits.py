@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from reconciler.runtime.call import Failed, Permits
 from reconciler.runtime.connectors.table import CONNECTORS
 from reconciler.runtime.pools import Pools
 from reconciler.runtime.setup import permits_of
-from tests.runtime.calls import around, call, resource
+from tests.runtime.calls import around, call, call_of, resource
 
 TEMPLATE = resource("template", {"type": "sql", "datasource": "it", "sql": "SELECT name FROM owners"})
 OTHERS = ["/srv/other", "../x", "..", ".", "", "acme/../other", "acme/", "a\x00b", "${tenant}", "Acme"]
@@ -120,3 +121,30 @@ def test_a_folder_that_can_not_be_kept_apart_is_refused(tmp_path: Path, root: st
         permits(tmp_path, f"  sqlite_roots: ['{root}']\n")
     (problem,) = caught.value.problems
     assert (problem.code, problem.place and problem.place.line) == (code, 3)
+
+
+def test_folders_of_files_are_permitted_by_the_tenant(served: Path) -> None:
+    """As `serve.yaml` says it, and no folder of SQLite's among them."""
+    own = permits(served.parent, "  file_roots: ['srv/${tenant}']\n  sqlite_roots: ['srv']\n")
+    template = {"type": "file", "datasource": "d", "operation": "list"}
+    source = resource("datasource", {"type": "file", "connector": "it"}, "d")
+
+    def listed(tenant: str, folder: Path) -> Any:
+        connector = resource("connector", {"type": "file", "provider": "local", "root": str(folder)})
+
+        async def main() -> Any:
+            pools = Pools(CONNECTORS, around()._replace(permits=own), lambda _id: True)
+            made = call_of((resource("template", template), source, connector), {})
+            made.target = replace(made.target, tenant=tenant)
+            try:
+                return [one["name"] for one in (await pools.run("e", made)).content]
+            except Failed as error:
+                return error.code
+            finally:
+                await pools.close()
+
+        return asyncio.run(main())
+
+    assert listed("acme", served / "acme") == ["data.db"]
+    for tenant in ("acme", *OTHERS):
+        assert listed(tenant, served / "other") == "file-not-permitted"

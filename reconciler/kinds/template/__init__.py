@@ -47,9 +47,9 @@ KIND = Kind(
         "http": "datasource: api\nmethod: GET\npath: /orders/{id}\nparameters:\n  id: {type: integer, min: 1}",
         "vector": 'datasource: vector\noperation: search\nvector: "{vector}"\ntop_k: 5\nreturn: [title, url]\n'
         "parameters:\n  vector: {type: array, items: number}",
-        "function": "connector: serverless\nfunction: send-invoice\nparameters:\n  id: {type: integer, min: 1}",
         "message": 'connector: notification\nto: [sales-alerts]\ntext: "New order {id}"\ndedupe: "{id}"\nparameters:\n  id: {type: integer, min: 1}',
         "file": "datasource: file\noperation: read\npath: '{year}/{name}.csv'\n"
         "parameters:\n  year: {type: integer, min: 2000, max: 2100}\n  name: {type: string, pattern: '[a-z0-9-]{1,40}'}",
+        "function": "connector: serverless\nfunction: send-invoice\nparameters:\n  id: {type: integer, min: 1}",
     },
 )

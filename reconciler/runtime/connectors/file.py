@@ -117,7 +117,7 @@ async def _list(store: Store, call: Call) -> Answer:
                 if more := seen == MOST_SEEN:
                     break
     except Failed as error:
-        if error.code != "not-found":  # a folder that is missing has no files, as in stores that have none
+        if error.code != "no-such-file":  # a folder that is missing has no files, as in stores that have none
             raise
     return Answer(found, len(found), sum(len(one["name"]) for one in found), more)
 

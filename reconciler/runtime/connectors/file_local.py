@@ -151,7 +151,7 @@ class _Local:
                 if self._exists(folder, path):
                     os.unlink(path[-1], dir_fd=folder)
         except Failed as error:
-            if error.code != "not-found":
+            if error.code != "no-such-file":
                 raise
 
     def _exists(self, folder: int, path: Segments) -> bool:

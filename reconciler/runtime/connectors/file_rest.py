@@ -56,7 +56,7 @@ class Rest:
 
     @asynccontextmanager
     async def opened(self, request: Request) -> AsyncIterator[Opened]:
-        """Open a file. Raises Failed with `not-found` for none."""
+        """Open a file. Raises Failed with `no-such-file` for none."""
         with _explained("failure"):
             async with self._sent(request) as response:
                 if response.status == MISSING:

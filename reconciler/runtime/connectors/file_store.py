@@ -58,7 +58,7 @@ class Store(Protocol):
         ...
 
     def opened(self, path: Segments) -> AbstractAsyncContextManager[Opened]:
-        """Open a file. Raises Failed with `not-found` for none."""
+        """Open a file. Raises Failed with `no-such-file` for none."""
         ...
 
     async def write(self, path: Segments, written: Written) -> None:
@@ -91,7 +91,7 @@ def _opener(module: str) -> OpenStore:
 
 def not_found() -> Failed:
     """Return the failure of a name that no file has."""
-    return Failed("not-found", "there is no file of that name", "failure")
+    return Failed("no-such-file", "there is no file of that name", "failure")
 
 
 def exists() -> Failed:

@@ -32,6 +32,9 @@ REFUSALS: Mapping[Code, tuple[int, str]] = {
     "approval-stale": (409, "The approval is for another call, or what it is for has changed; call again to ask anew."),
     "approval-used": (409, "The approval was used before; call again to ask anew."),
     "too-many-approvals": (429, "Too many calls wait for an approval already."),
+    "no-such-file": (404, "There is no file of this name."),
+    "file-exists": (409, "A file of this name exists, and is not replaced."),
+    "file-too-large": (422, "The file is larger than allowed."),
     "result-not-kept": (409, "The call with this Idempotency-Key was done; its result is not kept."),
 }
 BY_OUTCOME: Mapping[str, tuple[int, str]] = {

@@ -21,7 +21,7 @@ def test_no_path_leads_out_of_the_datasource(tmp_path: Path) -> None:
     found = asyncio.run(campaign(tmp_path.resolve(), 600, 7))
     assert found["unchanged"]
     assert found["shown"] == 0
-    assert found["codes"].keys() >= {"success", "invalid-values", "invalid-path", "not-found"}
+    assert found["codes"].keys() >= {"success", "invalid-values", "invalid-path", "no-such-file"}
 
 
 def test_no_key_leads_out_of_the_prefix() -> None:

@@ -269,7 +269,7 @@ def test_a_sas_goes_into_the_query_and_no_error_has_it() -> None:
         return answer, liar.asked
 
     answer, asked = asyncio.run(main())
-    assert failed(answer).code == "not-found"
+    assert failed(answer).code == "no-such-file"
     assert asked[0].startswith("GET /c/a%20b.txt?sv=2021-08-06&sig=abc%3D ")
     assert "Authorization" not in asked[0]
 

@@ -48,7 +48,7 @@ def test_a_file_is_written_read_listed_and_deleted(root: Path) -> None:
     assert content(files.call("list", "none/here")) == []
     for _ in range(2):  # a missing file is deleted, as stores say it
         assert content(files.call("delete", "2026/note.txt")) == {"path": "2026/note.txt"}
-    assert code(files.call("read", "2026/note.txt")) == "not-found"
+    assert code(files.call("read", "2026/note.txt")) == "no-such-file"
 
 
 def test_json_is_written_as_a_file(root: Path) -> None:
@@ -142,7 +142,7 @@ def test_no_link_is_followed(root: Path) -> None:
     (root / "2025" / "up").symlink_to("..")
     files = local(root)
     for path in ("file", "folder/secret.txt", "2025/up/2025/q1.csv"):
-        assert code(files.call("read", path)) in {"not-found", "file-not-permitted"}
+        assert code(files.call("read", path)) in {"no-such-file", "file-not-permitted"}
         assert isinstance(files.call("write", path, values={"text": "x"}, if_exists="replace"), Failed)
         files.call("delete", path)
     assert isinstance(files.call("write", "folder/new.txt", values={"text": "x"}), Failed)
@@ -202,7 +202,7 @@ def test_databases_of_the_server_are_nothing_for_templates(root: Path) -> None:
     control = frozenset({(found.st_dev, found.st_ino), ("path", str(root / "runtime.db"))})
     files = Files({"provider": "local", "root": str(root)}, permits(root)._replace(control=control))
     for name in ("runtime.db", "runtime.db-wal", "runtime.db-shm", "runtime.db-journal", "hard.txt"):
-        assert code(files.call("read", name)) in {"control-database", "not-found"}
+        assert code(files.call("read", name)) in {"control-database", "no-such-file"}
         assert code(files.call("write", name, values={"text": "x"}, if_exists="replace")) == "control-database"
         assert code(files.call("delete", name)) == "control-database"
     assert code(files.call("read", "hard.txt")) == "control-database"
@@ -233,7 +233,7 @@ def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(root: Path) -> Non
     finally:
         done.set()
         thread.join()
-    assert seen <= {"inside", "not-found", "file-not-permitted"}
+    assert seen <= {"inside", "no-such-file", "file-not-permitted"}
     assert names(outside) == ["secret.txt"]
 
 

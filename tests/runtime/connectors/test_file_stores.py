@@ -42,7 +42,7 @@ def test_a_file_is_written_read_listed_and_deleted(files: Files) -> None:
         assert content(files.call("delete", path)) == {"path": path}
     missing = files.call("read", path)
     assert isinstance(missing, Failed)
-    assert (missing.code, missing.outcome) == ("not-found", "failure")
+    assert (missing.code, missing.outcome) == ("no-such-file", "failure")
 
 
 def test_an_existing_file_stays_unless_the_template_replaces_it(files: Files) -> None:
