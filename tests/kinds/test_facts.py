@@ -36,7 +36,7 @@ ALONE_IMPOSSIBLE = {
     ("connector", "mcp"): {("definition", risk) for risk in ("access-widened", "hidden-text", "value-in-header")},
     ("connector", "serverless"): {("provider", "endpoint-host-changed")},
     ("template", "sql"): {("parameters", "access-widened")},
-    ("template", "vector"): {("operation", "statement-changed")},
+    ("template", "vector"): {("operation", "statement-changed"), ("embed", "statement-changed")},
     ("template", "file"): {("items", "statement-changed"), ("separator", "statement-changed")},
 }
 """A change of one needs another one: the other provider or operation needs other fields, another parameter another statement, a file's path

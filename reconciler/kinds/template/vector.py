@@ -31,7 +31,7 @@ from reconciler.kinds.vector_fields import MOST_FIELDS, FieldName
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, ItemSet, Name, Public, Replacing, ShortText, Text, fail
-from reconciler.model.judges import grown
+from reconciler.model.judges import appears, grown, vanishes
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
@@ -94,7 +94,7 @@ PlaceholderText: TypeAlias = Annotated[
 class Embed(Part):
     """A text that a model turns into the vector, by a call of its own."""
 
-    integration: Annotated[Name, BY_ACCESS, Risk("statement-changed")] = Field(
+    integration: Annotated[Name, BY_ACCESS] = Field(
         description="The name of the integration that is asked. The template's review gives the right to it: no policy has to allow "
         "it to the caller, and one that denies it denies the template."
     )
@@ -120,8 +120,8 @@ class Vector(Template):
     operation: Annotated[Literal["search", "upsert", "delete"], Risk("statement-changed")] = Field(
         description="What it does: `search` finds the nearest, `upsert` writes one, `delete` removes by `ids`, `filter` or both."
     )
-    embed: Annotated[Embed | None, Risk("statement-changed")] = Field(
-        None, description="search and upsert: a text that is turned into the vector. Either this or `vector`."
+    embed: Annotated[Embed | None, Risk("statement-changed", by=appears), Risk("statement-changed", by=vanishes)] = (
+        Field(None, description="search and upsert: a text that is turned into the vector. Either this or `vector`.")
     )
     vector: Annotated[PlaceholderText | None, Risk("statement-changed")] = Field(
         None, description="search and upsert: `{name}`, a parameter that is an array of numbers."
