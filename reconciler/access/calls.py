@@ -243,6 +243,7 @@ class Calls:
             (old.operation.name, new.operation.name),
             (old.connector.name, new.connector.name),
             *zip_longest(_data(old), _data(new), fillvalue=""),
+            *zip_longest(old.asks, new.asks, fillvalue=""),
         )
         return next(((one, two) for one, two in ends if self._sides.former.get(two) != one), None)
 

@@ -429,6 +429,27 @@ def test_a_template_that_reads_another_datasource_does_something_else() -> None:
     assert effects_of(rows, [moved, change], PROJECT) == Judged()
 
 
+def test_a_search_whose_text_goes_to_another_model_provider_does_something_else() -> None:
+    openai = {"provider": "openai", "credential": "env://KEY"}
+    integrations = created("integration", "main", openai), created("integration", "spare", openai)
+    store = created("connector", "store", {"type": "vector", "engine": "qdrant", "url": "https://q.example"})
+    source = created(
+        "datasource",
+        "docs",
+        {"type": "vector", "connector": "store", "collection": "c", "classification": "internal"},
+    )
+
+    def search(integration: str) -> dict[str, Any]:
+        embed = {"integration": integration, "model": "m", "text": "a"}
+        return {"type": "vector", "datasource": "docs", "operation": "search", "embed": embed}
+
+    change = updated("template", "t", search("main"), search("spare"))
+    rows = [*known_after(store, source, *integrations, CALLER, ANY), *known_before(change)]
+    found = effects_of(rows, [change], PROJECT)
+    assert found.effects.listed[0].reaches[0].through == "integration/spare"
+    assert "access-widened" in found.risks[change.address]
+
+
 def test_a_uid_that_comes_back_is_as_suspended_as_it_was() -> None:
     """A rollback creates what it deleted with its former uid, and with what operators decided about that."""
     back = replace(template("back"), restored_uid="u1")
