@@ -18,7 +18,7 @@ from reconciler.runtime.call import Failed, Resolve, Surroundings
 from reconciler.runtime.connectors.message import Outgoing, Undelivered, Way, send
 from reconciler.runtime.ledger.deliveries import Claimed, Ending
 from reconciler.runtime.messages import Message, Messages, NoKey
-from reconciler.runtime.source import InForce, Source
+from reconciler.runtime.source import InForce, Source, Stale
 from reconciler.runtime.threads import to_its_end
 
 log = logging.getLogger("reconciler.runtime")
@@ -32,6 +32,7 @@ MOST_AT_ONCE = 20
 """Connectors that are delivered to at the same time."""
 MOST_IN_A_ROW = 100
 """Deliveries of one connector in one round."""
+UNKNOWN = "what is in force is not known"
 LONGEST_HOLD = 3600.0
 _REST = 40
 """Characters for the line that says how many are left out."""
@@ -47,6 +48,8 @@ class Deliverer:
 
     async def once(self) -> tuple[int, list[str]]:
         """Deliver what is due; return of how many connectors, and why not everything was delivered. Raises what the store says."""
+        if not self._is_known():
+            return 0, [UNKNOWN]
         due = await self._messages.due()
         gate = asyncio.Semaphore(MOST_AT_ONCE)
 
@@ -59,9 +62,19 @@ class Deliverer:
         whys = [(key, why) for key, reasons in zip(free, found, strict=True) for why in reasons]
         return len(due), [f"{tenant}/connector/{connector}: {why}" for (tenant, connector), why in whys]
 
+    def _is_known(self) -> bool:
+        """Whether this server knows what is in force."""
+        try:
+            self._source.current()
+        except Stale:
+            return False
+        return True
+
     async def _of(self, tenant: str, connector: str) -> list[str]:
         reasons = []
         for _ in range(MOST_IN_A_ROW):
+            if not self._is_known():
+                break  # that is this server's own trouble, and costs no delivery an attempt
             claimed = await self._messages.claim(tenant, connector)
             if claimed is None:
                 break
@@ -139,8 +152,8 @@ class Deliverer:
         """Return the connector as it is in force. Raises Undelivered while nothing may go there."""
         try:
             in_force = self._source.current()
-        except Exception:
-            raise Undelivered("what is in force is not known") from None
+        except Stale:
+            raise Undelivered(UNKNOWN, wait=1.0) from None
         found = _by_uid(in_force.snapshot.tenant(claimed.tenant), "connector", claimed.connector, claimed.uid)
         if found is None or found.body["type"] != "notification":
             raise Undelivered("its connector is gone")

@@ -22,7 +22,7 @@ from reconciler.runtime.connectors.message import open_notification
 from reconciler.runtime.delivering import Deliverer
 from reconciler.runtime.hashing import ValuesKey
 from reconciler.runtime.messages import Messages
-from reconciler.runtime.source import InForce
+from reconciler.runtime.source import InForce, Stale
 from reconciler.secrets.ring import Ring
 from tests.conftest import Db
 from tests.runtime.calls import LOOPBACK
@@ -68,7 +68,7 @@ class World:
         self.db, self.ring = db, ring
         self.connector, self.template = dict(connector), {**NOTIFY, **template}
         self.permits, self.status = Permits(LOOPBACK), Status()
-        self.name = "alerts"
+        self.name, self.is_stale = "alerts", False
         self.messages = Messages(store_of(db), ring, ValuesKey(b"k" * 32))
         self.deliverer = Deliverer(self.messages, self, self.around)  # type: ignore[arg-type]
 
@@ -76,6 +76,8 @@ class World:
         return Surroundings(resolve, resolve, self.permits, messages=self.messages)
 
     def current(self) -> InForce:
+        if self.is_stale:
+            raise Stale
         template = {**self.template, "connector": self.name}
         found = [known("connector", self.name, self.connector, "u-alerts"), known("template", "notify", template)]
         return InForce(snapshot_of(found), self.status)

@@ -346,6 +346,19 @@ def test_what_is_frozen_sends_nothing(db: Db, target: str) -> None:
         assert len(slack.sent) == 1
 
 
+def test_a_server_that_does_not_know_what_is_in_force_delivers_nothing(db: Db) -> None:
+    """It is that server's own trouble: it costs the message no attempt, and no wait once it is over."""
+    with receiving() as slack:
+        world = World(db, slack_at(slack))
+        world.calls({"id": 1})
+        world.is_stale = True
+        assert world.deliver() == ["what is in force is not known"] == world.deliver()
+        assert (slack.sent, world.rows()) == ([], [("waiting", 0)])
+        world.is_stale = False
+        assert world.deliver() == []
+        assert len(slack.sent) == 1
+
+
 def test_a_connector_that_was_renamed_still_gets_it(db: Db) -> None:
     with receiving() as slack:
         world = World(db, slack_at(slack))

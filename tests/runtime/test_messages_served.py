@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.conftest import Db
 from tests.runtime.servers import Served, free_port, served, settings, start
@@ -32,6 +33,12 @@ def document(slack: Receiver) -> dict[str, Any]:
         "parameters": {"id": {"type": "integer"}},
     }
     return made
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Db:
+    """Where the configuration lies is not what these are about."""
+    return Db(f"sqlite:///{tmp_path}/state.db")
 
 
 def due_now(server: Served) -> None:
@@ -63,8 +70,8 @@ def test_an_agent_sends_a_message(db: Db, folder: Path) -> None:
         assert slack.sent[-1].path == "/api/auth.test"
 
 
-def test_a_server_that_is_killed_loses_no_message(db: Db, folder: Path) -> None:
-    with receiving() as slack, served(folder, db, document(slack), ENV, permits=PERMITS) as server:
+def test_a_server_that_is_killed_loses_no_message(configured: Db, folder: Path) -> None:
+    with receiving() as slack, served(folder, configured, document(slack), ENV, permits=PERMITS) as server:
         slack.delay = 30.0
         accepted = [server.call("notify", id=number).json()["result"]["status"] for number in range(5)]
         assert accepted == ["accepted"] * 5
@@ -74,18 +81,18 @@ def test_a_server_that_is_killed_loses_no_message(db: Db, folder: Path) -> None:
         slack.sent.clear()
         due_now(server)
         ports = (int(url.rpartition(":")[2]) for url in (server.agents, server.operators))
-        server.process = start(folder, db, *ports, ENV)
+        server.process = start(folder, configured, *ports, ENV)
         server.until(lambda: {*slack.texts} == {f"New order {number}" for number in range(5)}, 15)
 
 
-def test_two_servers_share_the_work_and_one_takes_over(db: Db, folder: Path) -> None:
+def test_two_servers_share_the_work_and_one_takes_over(configured: Db, folder: Path) -> None:
     """Nothing is sent twice but what was under way when a server was killed, and nothing is lost."""
-    with receiving() as slack, served(folder, db, document(slack), ENV, permits=PERMITS) as server:
+    with receiving() as slack, served(folder, configured, document(slack), ENV, permits=PERMITS) as server:
         second = folder / "second"
         (second / "data").mkdir(parents=True)
         ports = free_port(), free_port()
         settings(second, *ports, permits=PERMITS)
-        other = start(second, db, *ports, ENV, store=f"sqlite:///{folder}/runtime.db")
+        other = start(second, configured, *ports, ENV, store=f"sqlite:///{folder}/runtime.db")
         try:
             slack.delay = 0.05
             for number in range(20):
@@ -101,8 +108,8 @@ def test_two_servers_share_the_work_and_one_takes_over(db: Db, folder: Path) -> 
             other.wait(15)
 
 
-def test_what_can_not_be_delivered_stands_in_the_status(db: Db, folder: Path) -> None:
-    with receiving() as slack, served(folder, db, document(slack), ENV, permits=PERMITS) as server:
+def test_what_can_not_be_delivered_stands_in_the_status(configured: Db, folder: Path) -> None:
+    with receiving() as slack, served(folder, configured, document(slack), ENV, permits=PERMITS) as server:
         slack.answers = [(200, {"ok": False, "error": "channel_not_found"}, {})] + [(503, {}, {})] * 50
         for number in (1, 2):
             server.call("notify", id=number)
