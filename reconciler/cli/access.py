@@ -38,7 +38,9 @@ def command() -> None:
 
 @command.command("explain")
 @click.argument("target", metavar="TARGET")
-@click.option("--caller", metavar="C", required=True, help="The caller's name, or TENANT/NAME.")
+@click.option(
+    "--caller", metavar="C", required=True, shell_complete=complete.callers, help="The caller's name, or TENANT/NAME."
+)
 @click.option("--role", "roles", metavar="ROLE", multiple=True, help="A role that its token gives; may be repeated.")
 @click.option("--claim", "claims", metavar="NAME=VALUE", multiple=True, help="A claim of its token; may be repeated.")
 @click.option("--key", metavar="ID", default="", help="The id of its key, which may be frozen.")

@@ -15,7 +15,8 @@ from reconciler.render.style import Style
 
 @click.command("explain")
 @click.argument("path", metavar="KIND[.FIELD]", required=False, shell_complete=complete.explained)
-def command(path: str | None) -> int:
+@click.option("--recursive", is_flag=True, help="All fields below it, at any depth.")
+def command(path: str | None, recursive: bool) -> int:
     """Say what a kind or a field is, e.g. `reconciler explain connector.http.auth`.
 
     Without KIND it lists what can be explained.
@@ -23,5 +24,5 @@ def command(path: str | None) -> int:
     if path is None:
         click.echo("\n".join(ROOTS))
         return 0
-    print_lines(explain(path), Style(False, width_of(sys.stdout)))
+    print_lines(explain(path, recursive), Style(False, width_of(sys.stdout)))
     return 0

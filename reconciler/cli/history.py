@@ -7,6 +7,7 @@ from typing import Any
 import click
 from msgspec.structs import asdict, replace
 
+from reconciler.cli import complete
 from reconciler.cli.options import common, print_json, print_lines
 from reconciler.cli.selecting import require_known
 from reconciler.cli.workspace import Options, Workspace
@@ -20,7 +21,7 @@ _SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move
 
 
 @click.command("history")
-@click.argument("generation", required=False, type=click.IntRange(1))
+@click.argument("generation", required=False, type=click.IntRange(1), shell_complete=complete.generations)
 @common
 def command(options: Options, generation: int | None) -> int:
     """List the project's generations, or show what one of them changed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.access.snapshot import snapshot_of
+from reconciler.cli import complete
 from reconciler.cli.freeze import mention_pending
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets.place import place
@@ -21,7 +22,7 @@ def command() -> None:
 
 
 @command.command("issue")
-@click.argument("caller", metavar="TENANT/CALLER")
+@click.argument("caller", metavar="TENANT/CALLER", shell_complete=complete.callers)
 @common_by()
 def issue_command(options: Options, caller: str) -> int:
     """Make a key for a caller, and print it: nothing can show it again.
@@ -56,7 +57,7 @@ def issue_command(options: Options, caller: str) -> int:
 
 
 @command.command("list")
-@click.argument("caller", metavar="TENANT/CALLER")
+@click.argument("caller", metavar="TENANT/CALLER", shell_complete=complete.callers)
 @common_by()
 def list_command(options: Options, caller: str) -> int:
     """List the keys of a caller: never the keys themselves.
@@ -84,7 +85,7 @@ def list_command(options: Options, caller: str) -> int:
 
 
 @command.command("revoke")
-@click.argument("caller", metavar="TENANT/CALLER")
+@click.argument("caller", metavar="TENANT/CALLER", shell_complete=complete.callers)
 @click.argument("key", metavar="[ID]", required=False)
 @common_by()
 def revoke_command(options: Options, caller: str, key: str | None) -> int:

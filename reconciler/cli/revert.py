@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.carry_out import Consent, consenting
 from reconciler.cli.options import common
 from reconciler.cli.undoing import undo
@@ -14,7 +15,7 @@ from reconciler.history.undo import revert
 
 
 @click.command("revert")
-@click.argument("generation", type=click.IntRange(1))
+@click.argument("generation", type=click.IntRange(1), shell_complete=complete.generations)
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply FILE`."
 )

@@ -175,6 +175,16 @@ def read_overview(database: Database) -> Overview:
         return Overview(state, found, tuple((n, e, g, c) for n, e, g, c in records), rows, differs)
 
 
+def read_generation(database: Database, project: str) -> int:
+    """Return the number of the last generation of a project; 0 where there is none."""
+    if not is_there(database):
+        return 0
+    with reading(database) as connection:
+        if state_of(connection) is not DatabaseState.CURRENT:
+            return 0
+        return connection.execute(select(projects.c.generation).where(projects.c.name == project)).scalar() or 0
+
+
 def read_addresses(database: Database, begun: str, limit: int) -> list[Address]:
     """Return the first live addresses that begin like this, in order; none where there is no database of ours."""
     if not is_there(database):

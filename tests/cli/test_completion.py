@@ -33,6 +33,21 @@ def test_addresses_tenants_and_names(run: Run, base: Path, folder: Path, db: Db)
     assert complete(folder, "blame", "'; DROP TABLE resources; --", database=db.url) == []
 
 
+def test_callers_generations_and_secrets(run: Run, folder: Path, db: Db) -> None:
+    (folder / "acme.yaml").write_text(BASE + "callers: {bot: {auth: {api_key: {}}}, clerk: {auth: {api_key: {}}}}\n")
+    run("apply", ".", "--auto-approve").ok()
+    (folder / "acme.yaml").write_text(BASE)
+    run("apply", ".", "--auto-approve", "--allow-deletes", "9").ok()
+    run("rollback", "1", "--auto-approve").ok()
+    run("secrets", "keys", "create", "--out", "k").ok()
+    run("secrets", "set", "acme/openai", stdin="sk-x", env={"RECONCILER_KEY_FILE": str(folder / "k")}).ok()
+    assert complete(folder, "keys", "issue", "acme/b", database=db.url) == ["acme/bot"]
+    assert complete(folder, "access", "explain", "--caller", "a", database=db.url) == ["acme/bot", "acme/clerk"]
+    assert complete(folder, "rollback", "", database=db.url) == ["3", "2", "1"]
+    assert complete(folder, "history", "2", database=db.url) == ["2"]
+    assert complete(folder, "secrets", "delete", "acme/o", database=db.url) == ["acme/openai"]
+
+
 def test_without_anything_there_are_no_words_and_no_message(folder: Path) -> None:
     assert complete(folder, "blame", "") == []
     assert not (folder / ".reconciler").exists()

@@ -49,7 +49,7 @@ def test_everything_says_what_it_is(root: str) -> None:
 @pytest.mark.parametrize(("kind", "variant"), [(k.name, v) for k in KINDS.values() for v in k.variants if v])
 def test_every_variant_lists_its_own_fields(kind: str, variant: str) -> None:
     text = "\n".join(explain(f"{kind}.{variant}"))
-    own = set(KINDS[kind].variants[variant].model_fields) - {"in_"}
+    own = {one.alias or name for name, one in KINDS[kind].variants[variant].model_fields.items()}
     assert all(f"  {field} " in text for field in own), own
 
 
@@ -81,3 +81,14 @@ def test_the_risks_of_a_field_are_named(path: str, risks: str) -> None:
 
 def test_a_field_without_risks_names_none() -> None:
     assert "Risks" not in "".join(explain("connector.http.timeout_seconds"))
+
+
+def test_everything_below_and_an_example() -> None:
+    lines = [*explain("policy", recursive=True)]
+    assert any(line.startswith("    decide_within_minutes  ") for line in lines)
+    assert any(line.startswith("    callers  ") and "(list of texts" in line for line in lines)
+    assert "  Example:" in lines
+    assert any("map of texts by name" in line for line in explain("limit"))
+    assert next(explain("policy.subjects.roles")) == "policy.subjects.roles (list of texts, at most 1000)"
+    for root in ROOTS:
+        assert len([*explain(root, recursive=True)]) < 5000, root

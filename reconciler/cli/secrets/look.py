@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.known import note_unknown, note_unknown_tenants, require_tenants
 from reconciler.cli.options import common_by, print_json, refuse_narrowing
 from reconciler.cli.secrets.place import parse_name, place
@@ -47,7 +48,7 @@ def list_command(options: Options, rotatable: bool) -> int:
 
 
 @click.command("show")
-@click.argument("name", metavar="TENANT/NAME")
+@click.argument("name", metavar="TENANT/NAME", shell_complete=complete.stored_secrets)
 @common_by()
 def show_command(options: Options, name: str) -> int:
     """Show what is known of a secret, and which live resources refer to it. Never its value."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli import complete
 from reconciler.cli.asking import approve
 from reconciler.cli.options import common_by, print_json
 from reconciler.cli.secrets import in_vault
@@ -36,7 +37,7 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("set")
-@click.argument("name", metavar="TENANT/NAME")
+@click.argument("name", metavar="TENANT/NAME", shell_complete=complete.stored_secrets)
 @in_vault.in_vault
 @_about
 @common_by()
@@ -52,7 +53,7 @@ def set_command(options: Options, name: str, into: str | None, **about: Any) -> 
 
 
 @click.command("rotate")
-@click.argument("name", metavar="TENANT/NAME")
+@click.argument("name", metavar="TENANT/NAME", shell_complete=complete.stored_secrets)
 @in_vault.in_vault
 @_about
 @common_by()
@@ -64,7 +65,7 @@ def rotate_command(options: Options, name: str, into: str | None, **about: Any) 
 
 
 @click.command("update")
-@click.argument("name", metavar="TENANT/NAME")
+@click.argument("name", metavar="TENANT/NAME", shell_complete=complete.stored_secrets)
 @click.option("--description", metavar="TEXT", help="What it is for.")
 @click.option("--expires", metavar="DATE|DAYS|never", help="When the value ends, e.g. 2027-01-31 or 90.")
 @click.option("--rotate-every", metavar="DAYS|never", help="When a new value is due.")
@@ -144,7 +145,7 @@ def _warn_if_ended(kept: StoredSecret) -> None:
 
 
 @click.command("delete")
-@click.argument("name", metavar="TENANT/NAME")
+@click.argument("name", metavar="TENANT/NAME", shell_complete=complete.stored_secrets)
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--allow-referenced", is_flag=True, help="Also if live resources refer to it.")
 @in_vault.in_vault
