@@ -81,8 +81,12 @@ def test_a_server_that_is_killed_loses_no_message(configured: Db, folder: Path) 
         slack.sent.clear()
         due_now(server)
         ports = (int(url.rpartition(":")[2]) for url in (server.agents, server.operators))
-        server.process = start(folder, configured, *ports, ENV)
-        server.until(lambda: {*slack.texts} == {f"New order {number}" for number in range(5)}, 15)
+        again = start(folder, configured, *ports, ENV)
+        try:
+            server.until(lambda: {*slack.texts} == {f"New order {number}" for number in range(5)}, 15)
+        finally:
+            os.killpg(again.pid, signal.SIGTERM)
+            again.wait(15)
 
 
 def test_two_servers_share_the_work_and_one_takes_over(configured: Db, folder: Path) -> None:
