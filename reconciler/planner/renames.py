@@ -36,7 +36,7 @@ def renames_in(changes: Iterable[Change]) -> tuple[Rename, ...]:
         if change.action is Action.DELETE and change.old_text is not None:
             gone[change.address.tenant, change.address.kind].append(change)
     for change in changes if gone else ():
-        if change.action is Action.CREATE:
+        if change.action is Action.CREATE and len(change.explicit) > 1:  # a type alone is no sign of a rename
             new[change.address.tenant, change.address.kind].append(change)
     found: dict[Address, Address] = {}
     for _ in range(_ROUNDS):

@@ -82,6 +82,8 @@ PARAMETERS: Body = {
     "c": {"type": "string", "from": "claims.region"},
 }
 
+SOME = {name: one for name, one in PARAMETERS.items() if name != "l"}
+
 DEFINITION: Body = {
     "title": "A",
     "description": "Does it.",
@@ -369,21 +371,32 @@ FULL: Mapping[tuple[str, str], tuple[Body, ...]] = {
             "datasource": "d",
             "operation": "search",
             "vector": "{l}",
-            "filter": {"a": "{s}", "b": ["x", "y"], "c": True},
+            "filter": {"a": "{s}", "b": ["x", "y"], "c": True, "d": "{c}"},
             "top_k": "{n}",
             "return": ["a", "b.c"],
-            "parameters": PARAMETERS,
+            "parameters": {**SOME, "l": {"type": "array", "items": "number", "max_length": 3}},
             "max_response_bytes": 100,
             **TEMPLATE,
         },
-        {"datasource": "d", "operation": "upsert", "vector": "{l}", "id": "{s}", "payload": {"a": "{n}", "b": [1, 2]}},
+        {
+            "datasource": "d",
+            "operation": "upsert",
+            "vector": "{l}",
+            "id": "{c}",
+            "payload": {"a": "{n}", "b": [1, 2]},
+            "parameters": {
+                "n": PARAMETERS["n"],
+                "c": PARAMETERS["c"],
+                "l": {"type": "array", "items": "number", "max_length": 3},
+            },
+        },
         {
             "datasource": "d",
             "operation": "search",
-            "embed": {"integration": "i", "model": "m", "text": "about {s}", "dimensions": 3},
-            "parameters": PARAMETERS,
+            "embed": {"integration": "i", "model": "m", "text": "about {c}", "dimensions": 3},
+            "parameters": {"c": PARAMETERS["c"]},
         },
-        {"datasource": "d", "operation": "delete", "ids": "{l}"},
+        {"datasource": "d", "operation": "delete", "ids": "{l}", "parameters": {"l": PARAMETERS["l"]}},
         {"datasource": "d", "operation": "delete", "ids": ["a", "b"]},
     ),
     ("template", "message"): (

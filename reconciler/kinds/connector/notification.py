@@ -74,7 +74,11 @@ def _mail(text: str) -> str:
 MailAddress = Annotated[
     ShortText,
     AfterValidator(_mail),
-    Form("mail_address", r"^[^\s@,<>]+@[^\s@,<>]+$", "expected one address such as alerts@example.com"),
+    Form(
+        "mail_address",
+        r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*$",
+        "expected one address such as alerts@example.com",
+    ),
 ]
 
 

@@ -91,6 +91,9 @@ PlaceholderText: TypeAlias = Annotated[
 ]
 
 
+TopK: TypeAlias = Annotated[int, Field(ge=1, le=10_000)] | PlaceholderText
+
+
 class Embed(Part):
     """A text that a model turns into the vector, by a call of its own."""
 
@@ -131,7 +134,7 @@ class Vector(Template):
         description="search and delete: what has to hold, field by field. A value is one that the field equals, a list one of "
         "which it equals, and `{name}` the value of that parameter: one, or a list for an array. All have to hold.",
     )
-    top_k: Annotated[int | str | None, BeforeValidator(_top_k), Public(), Risk("statement-changed")] = Field(
+    top_k: Annotated[TopK | None, BeforeValidator(_top_k), Public(), Risk("statement-changed")] = Field(
         None,
         description=f"search: how many to return, a number or `{{name}}`. The default is {DEFAULT_TOP_K}, or the connector's "
         "`max_results` if that is less.",
