@@ -8,6 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from reconciler.runtime import source
+from reconciler.runtime.connectors import mysql, postgresql
 from reconciler.runtime.ledger import ledger
 from tests.conftest import PATIENCE
 
@@ -16,6 +17,8 @@ from tests.conftest import PATIENCE
 def patient() -> Iterator[None]:
     with (
         patch.object(source, "FRESH_SECONDS", PATIENCE * source.FRESH_SECONDS),
+        patch.object(postgresql, "CLEAN_SECONDS", PATIENCE * postgresql.CLEAN_SECONDS),
+        patch.object(mysql, "CLEAN_SECONDS", PATIENCE * mysql.CLEAN_SECONDS),
         patch.object(ledger, "WAIT_SECONDS", PATIENCE * ledger.WAIT_SECONDS),
     ):
         yield
