@@ -13,7 +13,7 @@ from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.file_path import MEDIA_TYPE, covers, extent, filled, is_segment, unfit
 from reconciler.kinds.template.http_values import NAME
-from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
+from reconciler.kinds.template.json_schema import body_faults
 from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Object, Replacing, ShortText, fail
@@ -149,16 +149,7 @@ class File(Template):
     def _faults(self) -> Iterator[Fault]:
         yield from by_cases(self, self.cases)
         yield from action_faults(self, self.operation in _ACTIONS)
-        if self.body is not None:
-            if not isinstance(self.body, dict):
-                yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
-            else:
-                yield from schema_faults(self.body, ("body",))
-                yield from unseen_faults(self.body, ("body",))
-            if "body" in self.parameters:
-                yield Fault(
-                    ("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself"
-                )
+        yield from body_faults(self.body, self.parameters)
         yield from self._parameter_faults()
 
     def _parameter_faults(self) -> Iterator[Fault]:

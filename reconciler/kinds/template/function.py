@@ -14,7 +14,7 @@ from reconciler.kinds.rules import Bytes, Fault, Seconds, settle
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch
 from reconciler.kinds.template.declared import all_fit
-from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
+from reconciler.kinds.template.json_schema import body_faults
 from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import FreeJson, Name, Object, Replacing, ShortText
@@ -53,17 +53,9 @@ class Function(Template):
 
     def _faults(self) -> Iterator[Fault]:
         yield from action_faults(self, False)
-        if self.body is None:
+        yield from body_faults(self.body, self.parameters)
+        if not isinstance(self.body, dict) or not self.parameters:
             return
-        if not isinstance(self.body, dict):
-            yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
-            return
-        yield from schema_faults(self.body, ("body",))
-        yield from unseen_faults(self.body, ("body",))
-        if not self.parameters:
-            return
-        if "body" in self.parameters:
-            yield Fault(("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself")
         if self.body.get("type") != "object":
             message = "parameters are added to the body by their names, so it has to be of `type: object`"
             yield Fault(("body",), "conflicting-fields", message)

@@ -17,7 +17,7 @@ from reconciler.kinds.rules import GIVEN, Bytes, Case, Fault, Seconds, by_cases,
 from reconciler.kinds.template import declared
 from reconciler.kinds.template.common import Template, action_faults, caps, connector_of, mismatch, used_as_declared
 from reconciler.kinds.template.http_values import NAME, unfit, written
-from reconciler.kinds.template.json_schema import schema_faults, unseen_faults
+from reconciler.kinds.template.json_schema import body_faults
 from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
 from reconciler.model.fields import Form, FreeJson, Name, Object, Private, Replacing, ShortText, Text, fail
@@ -162,16 +162,7 @@ class Http(Template):
                     message = "credentials come from the connector's `auth` or `headers`, never from a template"
                     hint = "if it is no credential, write `{plain: …}`"
                     yield Fault((field, name), "plaintext-secret", message, hint)
-        if self.body is not None:
-            if not isinstance(self.body, dict):
-                yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
-            else:
-                yield from schema_faults(self.body, ("body",))
-                yield from unseen_faults(self.body, ("body",))
-            if "body" in self.parameters:
-                yield Fault(
-                    ("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself"
-                )
+        yield from body_faults(self.body, self.parameters)
         yield from self._array_faults()
         yield from action_faults(self, self.method in SAFE_METHODS)
 

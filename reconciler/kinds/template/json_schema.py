@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Final
 
 from reconciler.errors import Path
@@ -61,6 +61,19 @@ def _faults(schema: Any, path: Path, root: Any) -> Iterator[Fault]:
                 yield Fault(below, _CODE, message)
             if key in {"$ref", "$dynamicRef"}:
                 yield from _reference(value, below, root)
+
+
+def body_faults(schema: Any, parameters: Container[str]) -> Iterator[Fault]:
+    """Yield what is wrong with a template's `body`: the schema itself, and a parameter that has its name."""
+    if schema is None:
+        return
+    if not isinstance(schema, dict):
+        yield Fault(("body",), "wrong-type", "expected a JSON Schema, as a map")
+    else:
+        yield from schema_faults(schema, ("body",))
+        yield from unseen_faults(schema, ("body",))
+    if "body" in parameters:
+        yield Fault(("parameters", "body"), "conflicting-fields", "`body` is what the caller calls the body itself")
 
 
 def unseen_faults(value: Any, path: Path) -> Iterator[Fault]:
