@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT, command_environment
+from tests.conftest import ROOT
 from tests.examples.conftest import schema_problems
-from tests.runtime.servers import free_port, wait_for
+from tests.examples.running import running, told
+from tests.runtime.servers import free_port
 
 FOLDER = ROOT / "examples" / "models"
 
 
 def test_two_commands(tmp_path: Path) -> None:
-    place = tmp_path / "models"
-    shutil.copytree(FOLDER, place, ignore=shutil.ignore_patterns("data", ".reconciler"))
     ports = {"8766": str(free_port()), "8767": str(free_port())}
-    for name in ("serve.yaml", "agent.py", "acme.yaml", "start.sh"):
-        text = (place / name).read_text()
-        for old, new in ports.items():
-            text = text.replace(old, new)
-        (place / name).write_text(text)
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    for name, command in (("reconciler", "-m reconciler"), ("python", "")):
-        (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n')
-        (commands / name).chmod(0o755)
-    environment = command_environment({"PATH": f"{commands}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)})
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            arguments, cwd=place, env=environment, capture_output=True, text=True, timeout=60, check=True
-        )
-        return done.stdout
-
-    started = subprocess.Popen(
-        ["sh", "start.sh"], cwd=place, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        wait_for(f"http://127.0.0.1:{ports['8766']}", started)
-        told = (FOLDER / "README.md").read_text().partition("refused before anything is sent:")[2]
-        expected = [line.strip() for line in told.splitlines() if line.startswith("    ")]
+    with running(FOLDER, tmp_path, ports, ports["8766"]) as run:
+        expected = told(FOLDER, "refused before anything is sent:")
         assert run(sys.executable, "agent.py").splitlines() == expected
         evidence = run("reconciler", "evidence", "list", "--store", "sqlite:///.reconciler/runtime.db")
         assert evidence.count("route/fast  allow     success") == 3
@@ -52,9 +24,6 @@ def test_two_commands(tmp_path: Path) -> None:
         assert "deny      limit-unreachable" in evidence
         usage = run("reconciler", "usage", "--store", "sqlite:///.reconciler/runtime.db")
         assert "$0.000027" in usage
-    finally:
-        os.killpg(started.pid, signal.SIGTERM)
-        started.wait(15)
 
 
 def test_editors_take_it() -> None:
