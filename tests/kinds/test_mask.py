@@ -124,12 +124,12 @@ def test_a_union_that_names_no_member_shows_nothing_of_it(auth: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["subjects", "actions", "targets"])
-@pytest.mark.parametrize("value", [CANARY, [CANARY], 90731, {"names": CANARY}])
+@pytest.mark.parametrize("value", [CANARY, [CANARY], 907318642, {"names": CANARY}])
 def test_a_union_told_apart_by_its_form(field: str, value: Any) -> None:
     """A problem is said to lie below a value that has nothing below it."""
     text = shown("policy", {**MINIMAL[("policy", "")], field: value})
     assert CANARY not in text
-    assert "90731" not in text
+    assert "907318642" not in text
 
 
 @pytest.mark.parametrize(

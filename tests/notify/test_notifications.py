@@ -59,13 +59,13 @@ def test_an_apply_is_told_and_signed(told: Run, receiver: Receiver, base: Path, 
         Webhook("whsec_" + "A" * 40).verify(body, headers)
     assert db.sql("SELECT count(*) FROM outbox") == [(0,)]
 
-    base.write_text(BASE.replace("cost_usd: 100", "cost_usd: 731"))
+    base.write_text(BASE.replace("cost_usd: 100", "cost_usd: 7310427"))
     told("apply", "--auto-approve").ok()
     event = json.loads(receiver.bodies("/siem")[1])
     assert event["data"]["resources"] == [
         {"address": "acme/limit/month", "action": "update", "fields": ["cost_usd"]},
     ]
-    assert not any(b"731" in body for _, _, body in receiver.requests), "values stay in the database"
+    assert not any(b"7310427" in body for _, _, body in receiver.requests), "values stay in the database"
     told("apply", "--auto-approve").ok()  # changes nothing, and is not told
     assert len(receiver.requests) == 4
 

@@ -158,7 +158,7 @@ def test_months_are_partitions_that_come_and_go(postgres_server: str) -> None:
     now, following = (month_of(time.time(), ahead)[0] for ahead in (0, 1))
     assert months() == [f"intents_{now}", f"intents_{following}", "intents_rest"]
     assert db.sql(f"SELECT count(*) FROM intents_{now}") == [(6,)]
-    name, first, behind = month_of(time.time(), -14)
+    name, first, behind = month_of(time.time(), -15)  # 400 days ago is 13 or 14 months ago, by the day
     db.sql(f"CREATE TABLE intents_{name} PARTITION OF intents FOR VALUES FROM ('{first}') TO ('{behind}')")
     db.sql(f"DROP TABLE denials_{following}")
 

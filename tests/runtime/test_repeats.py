@@ -142,9 +142,9 @@ def test_a_key_is_forgotten_after_a_day(db: Db) -> None:
         await here.admit(first)
         await here.admit(second)
         await settled(here, done(first))
-        db.sql(f"UPDATE repeats SET at = at - {REPEAT_SECONDS} WHERE key = 'k'")
+        db.sql(f"UPDATE repeats SET at = at - {REPEAT_SECONDS + 1} WHERE key = 'k'")
         assert await there.admit(again(first)) == Admitted()
-        db.sql(f"UPDATE repeats SET at = at - {REPEAT_SECONDS} WHERE key = 'k'")
+        db.sql(f"UPDATE repeats SET at = at - {REPEAT_SECONDS + 1} WHERE key = 'k'")
         await here._backend.sweep(10.0, 1e9)
         assert db.sql("SELECT key FROM repeats") == [("other",)]
 

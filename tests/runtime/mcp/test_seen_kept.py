@@ -69,7 +69,7 @@ def test_it_is_old_after_a_day_and_another_server_s_row_that_is_newer_stays(db: 
     keep_seen(store, [SeenRow("acme", "calc", stub.reached, now, data)], KEEP_SECONDS)
     keep_seen(store, [SeenRow("acme", "calc", stub.reached, now - 60, b"older")], KEEP_SECONDS)
     assert isinstance(after_a_restart(store), SeenServer)
-    db.sql(f"UPDATE mcp_seen SET at = at - {KEEP_SECONDS}")
+    db.sql(f"UPDATE mcp_seen SET at = at - {KEEP_SECONDS + 1}")
     assert isinstance(after_a_restart(store), Failed)
     keep_seen(store, [SeenRow("acme", "other", "x", now, b"")], KEEP_SECONDS)
     assert [one.connector for one in seen_in(store, "acme")] == ["other"]
