@@ -1,7 +1,5 @@
 """Files compared with a commit by their bytes: no index, no filter and no time of change has a say in it."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Mapping

@@ -20,6 +20,7 @@ from reconciler.errors import CredentialUnresolved, IntegrityFailed, Path, Probl
 from reconciler.model.address import Address
 from reconciler.model.body import Body
 from reconciler.model.fingerprint import Fingerprints, Seen
+from reconciler.model.live import DatabaseState
 
 if TYPE_CHECKING:
     from reconciler.credentials.access_log import AccessLog
@@ -212,6 +213,8 @@ def with_rotated_secrets(
 
 def with_reviewed_secrets(plan: Plan, database: Database) -> Plan:
     """Return the plan as it is saved: an apply refuses it when another secret stands where one does now."""
+    if plan.database_state != DatabaseState.CURRENT.value:
+        return plan  # there are none yet
     from reconciler.planner.secrets import with_reviewed
     from reconciler.store.bindings import read_uids
 

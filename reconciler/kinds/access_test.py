@@ -1,7 +1,5 @@
 """The form of ``access_tests``: what a caller may do and may not, as files say it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Annotated, Literal, NamedTuple, Self, TypeAlias
 

@@ -1,7 +1,5 @@
 """The kind `caller`: who may ask for something, with which roles, and how it proves that it is who it says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Self, TypeAlias
 

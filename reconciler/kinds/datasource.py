@@ -1,7 +1,5 @@
 """The kind `datasource`: a named body of data behind a connector, with its extent and its classification."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias, get_args

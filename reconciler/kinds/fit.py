@@ -4,8 +4,6 @@ The one judge for desired state (`load`), for the state that a plan would leave 
 state that an apply would leave (`apply`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import cache
 from typing import Any, NamedTuple, cast

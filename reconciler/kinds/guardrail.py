@@ -1,7 +1,5 @@
 """The kind `guardrail`: what is looked for in what agents send and get, and what happens where it is found."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias

@@ -1,7 +1,5 @@
 """The kind `limit`: how much a tenant, or one resource, may use in a period or at once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias

@@ -1,7 +1,5 @@
 """The kind `plane`: one name for several datasources and the actions on them, for callers that ask by purpose."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Literal, TypeAlias
 

@@ -1,7 +1,5 @@
 """The kind `policy`: what callers may do with what, or must not. Deny wins; nothing is allowed that no policy allows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 

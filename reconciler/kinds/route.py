@@ -1,7 +1,5 @@
 """The kind `route`: the names of models that agents use, and the deployments that answer."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self, TypeAlias

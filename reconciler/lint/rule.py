@@ -1,7 +1,5 @@
 """A rule and a file of rules, as values: what they are about, what they expect, and what they say otherwise."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias

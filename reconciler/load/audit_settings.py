@@ -1,7 +1,5 @@
 """``audit`` of reconciler.yaml: where signed heads of the audit trail go."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Compose drafts of the chunks without an extract, and of those that overlays or other chunks meet; and build them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath

@@ -1,7 +1,5 @@
 """Extracts: what a chunk of a file declares, validated apart from everything else, as bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple

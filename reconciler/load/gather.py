@@ -1,7 +1,5 @@
 """Gather what the files declare into one configuration: extracts of chunks, and drafts of the chunks without one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """``notifications`` of reconciler.yaml: who is told what, where."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 

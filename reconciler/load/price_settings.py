@@ -1,7 +1,5 @@
 """Prices in ``serve.yaml``: what models cost here, where the prices that come with the program don't fit."""
 
-from __future__ import annotations
-
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field

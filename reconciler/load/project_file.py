@@ -1,11 +1,9 @@
 """The format of ``reconciler.yaml``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote
 
 from pydantic import (
@@ -235,7 +233,7 @@ class ProjectFile(Part):
     external: Items[External] = Field((), description="Resources of other projects that may be referred to.")
 
     @model_validator(mode="after")
-    def _rules(self) -> ProjectFile:
+    def _rules(self) -> Self:
         return settle(self, self._faults())
 
     def _faults(self) -> Iterator[Fault]:

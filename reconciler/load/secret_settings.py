@@ -1,7 +1,5 @@
 """``secrets`` of reconciler.yaml: where keys are, and which references are good."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field

@@ -1,7 +1,5 @@
 """``serve.yaml``: what belongs to whoever runs the server, and never to a tenant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Annotated, Literal, Self, TypeAlias

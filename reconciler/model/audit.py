@@ -1,7 +1,5 @@
 """Entries of the audit trail as values."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, TypeAlias
 
 

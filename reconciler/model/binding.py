@@ -1,7 +1,5 @@
 """Which secret a resource's ``encrypted://`` means, as values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 

@@ -1,7 +1,5 @@
 """A resource as the runtime knows it: its body, who owns it, and whether it is as it was applied."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from reconciler.model.address import Address

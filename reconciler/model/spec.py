@@ -1,7 +1,5 @@
 """The base of every spec: a frozen, strict model that turns a raw body into a normalised one."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field

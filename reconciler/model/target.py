@@ -1,7 +1,5 @@
 """What a kind says of its resources that can be called: what runs, what stands behind it, and which values it takes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType

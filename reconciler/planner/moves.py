@@ -6,8 +6,6 @@ first one whose own entry is older, which only memory or the absence of another 
 question to the author, never a guess (docs/decisions/0012-moves-by-intent.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What several types of connectors share: authentication, headers, network exceptions, values that may be secret."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar

@@ -1,7 +1,5 @@
 """Connectors of type `custom`: anything that an own implementation reaches."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

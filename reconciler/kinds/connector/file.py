@@ -1,7 +1,5 @@
 """Connectors of type `file`: a bucket, a container or a folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 

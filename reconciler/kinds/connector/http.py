@@ -1,7 +1,5 @@
 """Connectors of type `http`: an API at one base URL."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """Connectors of type `mcp`: a server of the Model Context Protocol, with the tools that may be called."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias

@@ -1,7 +1,5 @@
 """What a reviewer says of a tool's arguments beside the server's own schema: fixed, taken from who calls, or narrowed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Self, TypeAlias

@@ -1,7 +1,5 @@
 """One tool of an MCP server, as a reviewer lets agents call it, and the definition that was pinned."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Connectors of type `notification`: a channel to people or programs, with the recipients that it may reach."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self

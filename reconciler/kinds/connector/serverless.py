@@ -1,7 +1,5 @@
 """Connectors of type `serverless`: functions that a cloud runs."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator

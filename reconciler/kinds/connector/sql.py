@@ -1,7 +1,5 @@
 """Connectors of type `sql`: a database that speaks SQL."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """Connectors of type `stream`: a message broker."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 

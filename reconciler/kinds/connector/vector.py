@@ -1,7 +1,5 @@
 """Connectors of type `vector`: a store that searches by similarity."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator

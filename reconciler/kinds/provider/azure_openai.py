@@ -1,7 +1,5 @@
 """OpenAI's models in Azure."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What all providers of language models have in common, as the spec of an integration."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self, TypeAlias
 

@@ -1,7 +1,5 @@
 """Any other provider."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field

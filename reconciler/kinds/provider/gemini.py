@@ -1,7 +1,5 @@
 """Google's Gemini, directly or through Vertex AI."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Mistral's API."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

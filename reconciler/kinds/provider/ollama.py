@@ -1,7 +1,5 @@
 """A server that runs Ollama."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field

@@ -3,8 +3,6 @@
 Each provider's own file holds its ``Wire``; whoever sends a request asks nothing else about a provider.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias

@@ -1,7 +1,5 @@
 """What both types of templates share: parameters, and how they find their connector."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 

@@ -1,7 +1,5 @@
 """Templates of type `file`: one reviewed operation on the files of a datasource."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 

@@ -1,7 +1,5 @@
 """Templates of type `function`: one reviewed function of a connector, with a JSON body, parameters, or both."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 

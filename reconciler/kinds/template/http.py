@@ -1,7 +1,5 @@
 """Templates of type `http`: one reviewed request with parameters."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Templates of type `message`: one reviewed text with parameters, for recipients of a connector."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self, TypeAlias
 

@@ -1,7 +1,5 @@
 """Names of tables: those that a statement reads, those that a datasource lists, and whether one covers the other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple

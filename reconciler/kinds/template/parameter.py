@@ -1,7 +1,5 @@
 """A template's parameter: its type, its bounds, and whether they agree with each other."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import date, datetime

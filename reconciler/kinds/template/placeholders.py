@@ -3,8 +3,6 @@
 This is the only lexer of SQL here; sqlglot parses what it leaves.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Templates of type `sql`: one reviewed statement with parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeAlias

@@ -1,7 +1,5 @@
 """Templates of type `vector`: one reviewed operation on a collection of vectors, with parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
