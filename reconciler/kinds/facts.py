@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
+from re import Pattern
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Path
@@ -12,8 +13,9 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.body import Body, same
 from reconciler.model.judges import host_of
 from reconciler.model.kind import Kind
-from reconciler.model.later import Later
 from reconciler.model.risk import ABSENT, BodyJudge, Risk
+from reconciler.patterns import regex
+from reconciler.remembered import remembered
 
 if TYPE_CHECKING:
     from reconciler.model.spec import Spec
@@ -40,21 +42,18 @@ def starts_program(kind: Kind, body: Body) -> bool:
     return variant is not None and any(new_reach(variant, {}, body, {_PROGRAM}))
 
 
+@remembered(4096)
 def may_start(name: str, text: str) -> bool:
     """Whether a body of a kind may start a program: judged by its canonical JSON, so that most bodies are not parsed."""
-    marks = _marks(name)
-    return bool(marks) and any(mark in text and _starts(name, variant) for variant, mark in marks)
+    pattern = _variants_in(name)
+    return any(_starts(name, variant) for variant in (pattern.findall(text) if pattern else ("",)))
 
 
 @cache
-def _marks(name: str) -> tuple[tuple[str, str], ...]:
-    """Return the variants that may start a program, each with a text that its bodies hold.
-
-    A variant that is imported later is among them: whether it may is asked once a body holds its text.
-    """
+def _variants_in(name: str) -> Pattern[str] | None:
+    """Return what finds the variants that a body may be of; None for a kind that has but one."""
     kind = KINDS[name]
-    found = (one for one in kind.variants if isinstance(kind.variants, Later) or _starts(name, one))
-    return tuple((one, f'"{kind.discriminator}":"{one}"' if kind.discriminator else "") for one in found)
+    return regex(f'"{kind.discriminator}":"({"|".join(kind.variants)})"') if kind.discriminator else None
 
 
 @cache

@@ -43,7 +43,8 @@ class Project:
 
     def placed(self, place: Place, path: str) -> Place:
         """Return a place in the file at ``path``, by the file's own name."""
-        return Place(self._names.get(path) or self.own_name(path), place.line, place.column)
+        name = self._names.get(path) or self.own_name(path)
+        return place if place.file == name else Place(name, place.line, place.column)
 
     def seen_from_here(self, place: Place) -> Place:
         """Return a place of this project with its file named from the working directory, as messages do."""

@@ -45,10 +45,11 @@ def _of_any_tenant(text: str, tenant: str) -> str:
 
 def likeness(change: Change) -> Hashable:
     """Return what is equal for two changes of one name and action exactly if ``digest_of`` their documents is."""
-    plain = change.old is None and change.new_text is not None and not change.fields
+    text = change.new_text
+    plain = text is not None and change.old is None and not change.fields
     if plain and change.outside is None and change.adopted_from is None and change.previous is None:
         # most of a large plan: its document would say no more
-        body = _of_any_tenant(change.new_text or "", change.address.tenant)
+        body = _of_any_tenant(text or "", change.address.tenant)
         return body, change.explicit, change.reason, change.risks, change.status, change.unchanged
     from reconciler.plan.convert import change_document
 
