@@ -18,14 +18,18 @@ def remembered(most: int) -> Callable[[F], F]:
         known = lru_cache(maxsize=most)(function)
 
         @wraps(function)
-        def call(*arguments: Any) -> Any:
+        def of_many(*arguments: Any) -> Any:
             return known(*arguments) if len(arguments[-1]) <= LARGEST else function(*arguments)
 
         @wraps(function)
-        def call_with_two(first: Any, text: Any) -> Any:
+        def of_two(first: Any, text: Any) -> Any:
             return known(first, text) if len(text) <= LARGEST else function(first, text)
 
-        # with names for its arguments a call takes half the time, and most are made with two
-        return call_with_two if function.__code__.co_argcount == 2 else call  # type: ignore[return-value]
+        @wraps(function)
+        def of_text(text: Any) -> Any:
+            return known(text) if len(text) <= LARGEST else function(text)
+
+        # with names for its arguments a call takes half the time, and most are made with one or two
+        return {1: of_text, 2: of_two}.get(function.__code__.co_argcount, of_many)  # type: ignore[return-value]
 
     return decorate

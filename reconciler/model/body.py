@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from reconciler.errors import Path
+from reconciler.remembered import remembered
 
 Body: TypeAlias = dict[str, Any]
 """JSON as Python values: the whole, normalised spec of one resource, defaults included."""
@@ -26,6 +27,7 @@ def digest(value: Any) -> str:
     return digest_of_text(canonical(value))
 
 
+@remembered(4096)
 def digest_of_text(text: str) -> str:
     """Return the same of what is canonical JSON already."""
     return blake2b(text.encode(), digest_size=16).hexdigest()
