@@ -49,6 +49,11 @@ class AgentEntrance:
     def challenge(self, path: str, host: str, has_credential: bool) -> str:
         return self._discovery.challenge(path, host, has_credential)
 
+    def wants(self, path: str) -> str:
+        if path == "/metrics":
+            return "Metrics are on the operators' listener, for a token of serve.yaml's `operators` with the scope `metrics`."
+        return "Send a caller's key (`reconciler keys issue`) or a token of a trusted issuer, as `Authorization: Bearer TOKEN`."
+
     def surface(self, path: str) -> str:
         return "mcp" if path == "/mcp" or path.startswith("/mcp/") else "http"
 

@@ -154,6 +154,20 @@ def test_the_door(db: Db, folder: Path) -> None:
         assert httpx.get(f"{server.agents}/healthz").text == "ok\n"
 
 
+def test_a_refusal_says_which_token_is_wanted(db: Db, folder: Path) -> None:
+    with served(folder, db) as server:
+        told = {
+            url + path: httpx.get(url + path, timeout=20)
+            for url in (server.operators, server.agents)
+            for path in ("/metrics", "/v1/evidence", "/v1/tools")
+        }
+    assert {answer.status_code for answer in told.values()} == {401}
+    assert all(answer.json()["title"].startswith("Authentication required. ") for answer in told.values())
+    for url in (server.operators, server.agents):
+        assert "serve.yaml's `operators` with the scope `metrics`" in told[f"{url}/metrics"].json()["title"]
+    assert "`reconciler keys issue`" in told[f"{server.agents}/v1/tools"].json()["title"]
+
+
 def test_operators_are_apart(db: Db, folder: Path) -> None:
     with served(folder, db) as server:
         server.call("top", region="eu")

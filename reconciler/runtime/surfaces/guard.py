@@ -42,6 +42,9 @@ class Entrance(Protocol):
     def challenge(self, path: str, host: str, has_credential: bool) -> str:
         """Return the value of WWW-Authenticate for somebody who is not known."""
 
+    def wants(self, path: str) -> str:
+        """Return in a sentence which credential a path is for."""
+
     def surface(self, path: str) -> str:
         """Return which of the surfaces a path belongs to, as metrics name it."""
 
@@ -139,7 +142,8 @@ class Guard:
             challenge = self._entrance.challenge(
                 exchange.scope["path"], host.decode("latin-1"), bool(exchange.authorization)
             )
-            return problem(401, "unauthenticated", "Authentication required.", {"WWW-Authenticate": challenge})
+            detail = f"Authentication required. {self._entrance.wants(exchange.scope['path'])}"
+            return problem(401, "unauthenticated", detail, {"WWW-Authenticate": challenge})
         exchange.who = exchange.scope["who"] = who
         return None
 

@@ -104,6 +104,10 @@ class OperatorEntrance:
     def challenge(self, path: str, host: str, has_credential: bool) -> str:
         return "Bearer"
 
+    def wants(self, path: str) -> str:
+        scope = " with the scope `metrics`" if path == "/metrics" else ""
+        return f"This listener takes operators' tokens, as `Authorization: Bearer TOKEN`: one of serve.yaml's `operators`{scope}."
+
     def surface(self, path: str) -> str:
         return "operators"
 

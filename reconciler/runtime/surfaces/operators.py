@@ -169,7 +169,10 @@ def _in_scope(scope: str | None, inner: Endpoint) -> Endpoint:
         if tenant is not None and not is_name(tenant):
             return problem(404, "not-found", "There is no such tenant.")
         if scope is None or not request.scope["who"].may(scope, tenant):
-            return problem(403, "forbidden", "This token is not for that.")
+            lacks = (
+                f" It has no scope `{scope}` for {tenant or 'all tenants'}; serve.yaml gives scopes." if scope else ""
+            )
+            return problem(403, "forbidden", f"This token is not for that.{lacks}")
         try:
             return await inner(request)
         except (ReconcilerError, Stale) as error:
