@@ -43,9 +43,9 @@ def _claims(tenant: Tenant) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def models_of(tenant: Tenant, status: Status | None, caller: Caller) -> dict[str, Target]:
-    """Return exactly the models that a caller may use and that have a name here, sorted by it."""
-    decided = {model: judge(tenant, status, caller, Ask(name)) for model, name in models_in(tenant).items()}
+def models_of(tenant: Tenant, status: Status | None, caller: Caller, has_key: bool = True) -> dict[str, Target]:
+    """Return exactly the models that a caller may use and that have a name here, sorted by it. ``has_key`` is as in ``judge``."""
+    decided = {model: judge(tenant, status, caller, Ask(name), has_key) for model, name in models_in(tenant).items()}
     return {model: one.target for model, one in decided.items() if one.allowed and one.target is not None}
 
 

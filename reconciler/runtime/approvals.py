@@ -65,6 +65,8 @@ class Wanted(NamedTuple):
     target: Target
     arguments: Mapping[str, Any]
     values: str
+    ways: tuple[Target, ...] = ()
+    """Targets of which the call takes one, such as the deployments of a route."""
 
 
 class Approvals:
@@ -93,16 +95,20 @@ class Approvals:
         return Pending(waiting, is_new, bool(definition.get("output")))
 
     async def sealed(self, caller: Caller, identity: str) -> Sealed:
-        """Return what a caller asked for. Raises Pending, and Refusal: one answer for a missing and a foreign request."""
-        waiting = await self._attempt(self._get, caller.tenant, identity)
+        """Return what a caller asked for. Raises as ``standing`` does."""
+        found: Sealed = await self._attempt(self.opened, await self.standing(caller, identity))
+        return found
+
+    async def standing(self, caller: Caller, identity: str) -> Waiting:
+        """Return a caller's request that may run. Raises Pending, and Refusal: one answer for a missing and a foreign request."""
+        waiting: Waiting | None = await self._attempt(self._get, caller.tenant, identity)
         if waiting is None or waiting.request.caller_uid != caller.uid:
             raise Refusal("not-found")
         if waiting.state == "pending":
             raise self.pending(waiting)
         if not waiting.request.sealed:
             raise Refusal(_WHY.get(waiting.state, "approval-expired"))
-        found: Sealed = await self._attempt(self.opened, waiting)
-        return found
+        return waiting
 
     async def why(self, use: Use) -> Code:
         """Return why an approval did not count."""
@@ -165,7 +171,8 @@ def bound_of(wanted: Wanted, key: ValuesKey) -> str:
     who = [caller.tenant, caller.uid, *subject_of(caller)]
     needed = decision.approval or Approval()
     terms = [decision.policy, [*needed.roles], *needed[1:]]
-    return key.hash(strict_json.write_sorted([who, str(wanted.ask), target.once(_specs), terms, wanted.values]))
+    specs = [one for of in (target, *wanted.ways) for one in of.once(_specs)]
+    return key.hash(strict_json.write_sorted([who, str(wanted.ask), specs, terms, wanted.values]))
 
 
 def _specs(target: Target) -> list[list[str]]:

@@ -123,7 +123,7 @@ class Mediator:
         intent = self.intent(evidence_id, in_force, tenant, caller, ask, decision, call, run, values)
         if decision.approval is not None or approval:
             wanted = Wanted(caller, ask, decision, target, arguments, values)
-            intent = intent._replace(use=await self._approval(wanted, approval, intent, in_force))
+            intent = intent._replace(use=await self.approval(wanted, approval, evidence_id, run, in_force))
         repeat = None
         if key and target.writes:
             repeat = Repeat(self._values_key, caller.tenant, caller.uid, key)
@@ -214,8 +214,11 @@ class Mediator:
     def _within(self, caller: Caller) -> Caller:
         return caller.within(self.in_force().snapshot.tenant(caller.tenant))
 
-    async def _approval(self, wanted: Wanted, given: str, intent: Intent, in_force: InForce) -> Use:
-        """Return the approval that a call uses. A new request is one piece of evidence, and asking again is none."""
+    async def approval(self, wanted: Wanted, given: str, evidence_id: str, run: str, in_force: InForce) -> Use:
+        """Return the approval that a call uses. A new request is one piece of evidence, and asking again is none.
+
+        Raises Pending, and Refusal.
+        """
         assert self.approvals is not None
         try:
             return await self.approvals.use(wanted, self.hashing, given)
@@ -224,10 +227,12 @@ class Mediator:
                 raise
             decision = wanted.decision._replace(reason=refusal.code)
             detail = refusal.waiting.id if isinstance(refusal, Pending) else ""
-            refusal.evidence_id = self.deny(
-                intent.id, in_force, wanted.caller, wanted.ask, decision, intent.run, detail
-            )
+            refusal.evidence_id = self.deny(evidence_id, in_force, wanted.caller, wanted.ask, decision, run, detail)
             raise
+
+    async def why_unapproved(self, unapproved: Unapproved) -> Code:
+        """Return why the approval of a call did not count."""
+        return await self.approvals.why(unapproved.use) if self.approvals else "approval-stale"
 
     async def _judged(
         self, target: Target, arguments: Mapping[str, Any], caller: Caller, ask: Ask, said: gate.Labels
@@ -321,7 +326,7 @@ class Mediator:
         if isinstance(admitted, Repeated):
             return admitted
         if isinstance(admitted, Unapproved):
-            why = await self.approvals.why(admitted.use) if self.approvals else "approval-stale"
+            why = await self.why_unapproved(admitted)
             decision = decision._replace(reason=why)
             raise Refusal(why, self.deny(intent.id, in_force, caller, ask, decision, intent.run, admitted.use.id))
         if isinstance(admitted, Refused):

@@ -21,9 +21,10 @@ from reconciler.model.target import Unfit
 from reconciler.runtime.call import Call
 from reconciler.runtime.guardrails.model_call import inspection_of
 from reconciler.runtime.inside import Outer
-from reconciler.runtime.ledger.entries import Refused, new_id
+from reconciler.runtime.ledger.entries import Refused, Unapproved, Use, new_id
 from reconciler.runtime.ledger.ledger import Admitted, Unavailable
 from reconciler.runtime.limits import levels_of_call, levels_of_try
+from reconciler.runtime.llm.approving import too_large_to_seal, wanted_of
 from reconciler.runtime.llm.candidates import Candidate, Rules, candidates_of
 from reconciler.runtime.llm.choice import Cooldowns, Ranked, affinity_of, in_order, key_of, well
 from reconciler.runtime.llm.expected import Expected
@@ -57,6 +58,8 @@ class Decided(NamedTuple):
     run: str
     outer: Resource | None = None
     """What the call is inside of, where it is: the target that another call names."""
+    use: Use | None = None
+    """The approval that the call uses, where it needs one."""
 
     @property
     def route(self) -> str:
@@ -75,17 +78,20 @@ class ModelCalls:
         """Return exactly the models that the caller may use, by their names. Raises Refusal."""
         in_force = self._mediator.in_force()
         tenant = in_force.snapshot.tenant(caller.tenant)
-        return models_of(tenant, in_force.status, caller.within(tenant))
+        return models_of(tenant, in_force.status, caller.within(tenant), self._mediator.has_key)
 
-    async def call(self, caller: Caller, request: ModelRequest, run: str = "") -> Answered:
-        """Decide and make a call; its answer is whole, or a stream that has begun. Raises Refusal."""
-        return await self._make(self._decide(caller, request, run), request)
+    async def call(self, caller: Caller, request: ModelRequest, run: str = "", approval: str = "") -> Answered:
+        """Decide and make a call; its answer is whole, or a stream that has begun. ``approval`` is the id of the one it has.
+
+        Raises Refusal, which is Pending for a call that waits for an approval.
+        """
+        return await self._make(self._decide(caller, request, run), request, approval)
 
     async def call_inside(self, outer: Outer, integration: str, request: ModelRequest) -> Answered:
         """Make a call inside of another one, which was decided with the integration in its chain. Raises Refusal."""
         return await self._make(self._decided_inside(outer, integration, request), request)
 
-    async def _make(self, decided: Decided, request: ModelRequest) -> Answered:
+    async def _make(self, decided: Decided, request: ModelRequest, approval: str = "") -> Answered:
         try:
             inspection = self._inspect(decided.tenant, [way.target for way in decided.ways], request)
             size = len(request.raw)
@@ -97,6 +103,8 @@ class ModelCalls:
             raise self._denied(decided, refused) from None
         except Refusal as refusal:
             raise self._denied(decided, refusal) from None
+        if decided.decision.approval is not None or approval:
+            decided = decided._replace(use=await self._use(decided, sent, approval))
         record, left = await self._admitted(decided, sent, candidates, inspection)
         running = RunningCall(self._mediator, self.cooldowns, record, decided.caller, sent, inspection)
         return await running.answer(left, policy_of(decided.target))
@@ -115,10 +123,7 @@ class ModelCalls:
             is_shown = decision.reason == "frozen" and judge(tenant, None, caller, ask, self._mediator.has_key).allowed
             raise Refusal("frozen" if is_shown else "not-found", evidence_id)
         ways = tuple(ways_of(tenant, in_force.status, caller, target, request.model))
-        decided = Decided(evidence_id, in_force, tenant, caller, ask, decision, target, ways, run)
-        if decision.approval is not None:
-            raise self._denied(decided, Refusal("approval-required"))
-        return decided
+        return Decided(evidence_id, in_force, tenant, caller, ask, decision, target, ways, run)
 
     def _decided_inside(self, outer: Outer, integration: str, request: ModelRequest) -> Decided:
         """Return the call as the outer one's decision allows it. Its run is the id of the outer one's evidence. Raises Refusal."""
@@ -133,6 +138,24 @@ class ModelCalls:
         if (wait := self._mediator.breakers.retry_after(target)) is not None:
             raise self._denied(decided, Refusal("breaker-open", retry_after=wait))
         return decided
+
+    async def _use(self, decided: Decided, request: ModelRequest, given: str) -> Use:
+        """Return the approval that a call uses; whether it counts is judged with the intent. Raises Pending, and Refusal."""
+        mediator = self._mediator
+        if mediator.approvals is None:  # nobody has to approve, or the call would be denied
+            raise self._denied(decided, Refusal("approval-stale"))
+        if (wrong := too_large_to_seal(request)) is not None:
+            raise self._denied(decided, Refusal("too-large", unfit=(wrong,)))
+        if given:
+            try:
+                await mediator.approvals.standing(decided.caller, given)
+            except Refusal as refusal:
+                if refusal.code != "not-found":  # which says that there is no such model
+                    raise
+                raise self._denied(decided, Refusal("approval-stale")) from None
+        about = mediator.hashing, decided.tenant, decided.caller, decided.ask, decided.decision, request
+        wanted = await aside(len(request.raw), wanted_of, *about)
+        return await mediator.approval(wanted, given, decided.evidence_id, decided.run, decided.in_force)
 
     def _denied(self, decided: Decided, refusal: Refusal) -> Refusal:
         """Return a refusal with its evidence."""
@@ -202,6 +225,10 @@ class ModelCalls:
                 record.warned = bool(answer.warned)
                 record.begin(one)
                 return record, candidates[number:]
+            if isinstance(answer, Unapproved):
+                refused = Refusal(await self._mediator.why_unapproved(answer))
+                refused.noted = answer.use.id
+                break
             assert isinstance(answer, Refused)
             level = answer.level
             limited = limit_refusal(answer, candidate)
@@ -220,7 +247,8 @@ class ModelCalls:
         intent = self._mediator.intent(
             decided.evidence_id, in_force, tenant, caller, ask, decision, call, decided.run, values
         )
-        intent = intent._replace(levels=levels_of_call(tenant, caller.name, decided.route, decided.outer is not None))
+        levels = levels_of_call(tenant, caller.name, decided.route, decided.outer is not None)
+        intent = intent._replace(levels=levels, use=decided.use)
         if (outer := decided.outer) is not None:
             intent = intent._replace(chain=((str(outer.known.address), outer.known.uid), *intent.chain))
         operation: Operation = "embeddings" if request.endpoint.name == "embeddings" else "chat"

@@ -27,6 +27,8 @@ _TYPES: Mapping[Format, Mapping[int, str]] = {
         529: "overloaded_error",
     },
 }
+APPROVAL_HEADER = "x-approval-id"
+"""Names the approval of a call, in the answer that asks to wait and in the request that is sent again."""
 _RETRIED = frozenset({"limit-busy"})
 _WIRE_CODES: Mapping[str, str] = {"not-found": "model_not_found"}
 _STATUSES: Mapping[str, int] = {
@@ -44,8 +46,12 @@ _STATUSES: Mapping[str, int] = {
     "internal-error": 500,
     "timeout": 504,
     "unauthenticated": 401,
-    "approval-required": 403,
+    "too-many-approvals": 429,
     "wrong-media-type": 415,
+    **dict.fromkeys(
+        ("approval-required", "approval-denied", "approval-expired", "approval-stale", "approval-used"),
+        403,  # SDKs repeat a 409
+    ),
     **dict.fromkeys(
         (
             *("state-not-supported", "field-not-supported", "tool-not-supported", "format-not-supported"),
@@ -66,6 +72,10 @@ class WireError(NamedTuple):
     param: str = ""
     retry_after: int | None = None
     evidence_id: str = ""
+    approval_id: str = ""
+    """Of a call that waits for an approval."""
+    expires_at: str = ""
+    """When that request expires."""
 
     @property
     def should_retry(self) -> bool:
@@ -93,9 +103,10 @@ def body_of(error: WireError, format_: Format) -> dict[str, Any]:
     status = _status(error, format_)
     other = "invalid_request_error" if status < 500 else "server_error" if format_ == "openai" else "api_error"
     kind, code = _TYPES[format_].get(status, other), wire_code(error.code)
+    waits = {"approval_id": error.approval_id, "expires_at": error.expires_at} if error.approval_id else {}
     if format_ == "openai":
-        return {"error": {"message": error.message, "type": kind, "param": error.param or None, "code": code}}
-    inner = {"type": kind, "message": error.message, "code": code}
+        return {"error": {"message": error.message, "type": kind, "param": error.param or None, "code": code, **waits}}
+    inner = {"type": kind, "message": error.message, "code": code, **waits}
     return {"type": "error", "error": inner, "request_id": error.evidence_id or None}
 
 
@@ -117,6 +128,8 @@ def head_of(error: WireError, format_: Format) -> tuple[int, dict[str, str]]:
         headers["retry-after"] = str(error.retry_after)
     if error.evidence_id:
         headers["request-id" if format_ == "anthropic" else "x-request-id"] = error.evidence_id
+    if error.approval_id:
+        headers[APPROVAL_HEADER] = error.approval_id
     return _status(error, format_), headers
 
 

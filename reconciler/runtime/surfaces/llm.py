@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from reconciler import strict_json
 from reconciler.access.target import Target
 from reconciler.runtime.llm.calls import ModelCalls
-from reconciler.runtime.llm.errors import WireError, event_of, of_wrong
+from reconciler.runtime.llm.errors import APPROVAL_HEADER, WireError, event_of, of_wrong
 from reconciler.runtime.llm.headers import sent
 from reconciler.runtime.llm.reading import Refused, request_of
 from reconciler.runtime.llm.request import Endpoint, Format, ModelRequest
@@ -62,7 +62,8 @@ class ModelsOverHttp:
         assert task is not None
         left = _Left(task, receive)
         try:
-            answered = await self._calls.call(scope["who"], taken.pop(), run)
+            approval = header(scope, APPROVAL_HEADER.encode()) or ""
+            answered = await self._calls.call(scope["who"], taken.pop(), run, approval)
             if isinstance(answered, Whole):
                 await _send_whole(answered, format_, send)
             else:

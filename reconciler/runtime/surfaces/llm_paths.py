@@ -8,6 +8,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Scope
 
+from reconciler.runtime.approvals import Pending
+from reconciler.runtime.ledger.reading import moment
 from reconciler.runtime.llm.errors import WireError, bytes_of, event_of, head_of, status_of
 from reconciler.runtime.llm.request import ENDPOINTS, Endpoint, Format
 from reconciler.runtime.results import Refusal
@@ -90,7 +92,10 @@ def of_refusal(refusal: Refusal) -> WireError:
     known = _WORDS.get(refusal.code) or (REFUSALS[refusal.code][1] if refusal.code in REFUSALS else _FAILED)
     words = unfit.message if unfit is not None else known.rstrip(".")
     param = unfit.parameter if unfit is not None else ""
-    return WireError(refusal.code, words, status, param, refusal.retry_after, refusal.evidence_id)
+    found = WireError(refusal.code, words, status, param, refusal.retry_after, refusal.evidence_id)
+    if isinstance(refusal, Pending):
+        return found._replace(approval_id=refusal.waiting.id, expires_at=moment(refusal.waiting.expires))
+    return found
 
 
 _FAILED = "The provider did not answer as it should have, or could not be reached"
@@ -98,7 +103,7 @@ _WORDS: Mapping[str, str] = {
     "not-found": "There is no such model that you may use; GET /v1/models lists those that there are",
     "content-blocked": "A guardrail refuses what is in this",
     "credential-refused": "The provider refuses the credential of this server; its operator has to mend that",
-    "approval-required": "This model waits for approvals, which calls of models can't do yet",
+    "approval-required": "An operator has to approve this call; send the same request again with the header X-Approval-Id then",
     "stream-cut": "The provider's stream ended before its answer did",
     "upstream-limited": "A limit at the provider is used up",
 }
