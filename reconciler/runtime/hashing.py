@@ -18,6 +18,22 @@ NOT_APART = (
 )
 
 
+class PartialHash(NamedTuple):
+    """The keyed hash of the pieces so far; it keeps none of them."""
+
+    hmac: hmac.HMAC
+    key_id: str
+
+    def update(self, piece: bytes) -> None:
+        """Add a piece."""
+        self.hmac.update(piece)
+
+    def hash(self) -> str:
+        """Return what ``ValuesKey.hash`` returns for all pieces as one."""
+        digest = self.hmac.hexdigest()
+        return f"{label(self.key_id)}{digest}" if self.key_id else digest
+
+
 class ValuesKey(NamedTuple):
     """``id`` names a key that is not the store's; "" is the store's own, whose hashes have no label."""
 
@@ -29,10 +45,13 @@ class ValuesKey(NamedTuple):
 
         Equal values have equal hashes, under one key.
         """
-        begun = _begun(self.key).copy()
+        begun = self.begin()
         begun.update(values)
-        digest = begun.hexdigest()
-        return f"{label(self.id)}{digest}" if self.id else digest
+        return begun.hash()
+
+    def begin(self) -> PartialHash:
+        """Return the hash of nothing yet, for values that come in pieces."""
+        return PartialHash(_begun(self.key).copy(), self.id)
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from reconciler.codes import Code
 from reconciler.runtime import tracing_calls
+from reconciler.runtime.hashing import PartialHash
 from reconciler.runtime.ledger.entries import Hold, Intent, Outcome
 from reconciler.runtime.ledger.ledger import Ledger
 from reconciler.runtime.llm import money
@@ -41,6 +42,8 @@ class Record(Struct):
     current: OpenTry | None = None
     tried: list[Tried] = []
     size: int = 0
+    output: PartialHash | None = None
+    """The hash of a stream, as far as it has left."""
     reached: bool = False
     """Whether any provider may have seen a byte."""
     warned: bool = False
@@ -81,6 +84,8 @@ class Record(Struct):
         self.is_settled = True
         took = round((time.monotonic() - self.begun) * 1000)
         code = with_found(ended.code, found)
+        if self.output is not None and self.size:
+            output_hash = self.output.hash()
         told = Outcome(self.intent.id, ended.outcome, None, self.size, took, code, None, ended.status, output_hash)
         self.ledger.settle(told if self.reached else told._replace(charged=self.intent))
         if self.tried:

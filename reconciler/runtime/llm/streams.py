@@ -41,10 +41,12 @@ class Streaming:
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield bytes as they may leave. Raises Refusal or Broken for a stream that failed, CancelledError."""
         call, reader = self._call, self._reader
+        output = call.record.output = call.mediator.hashing.begin()
         try:
             async for piece in self._passed():
                 if piece:
                     call.record.size += len(piece)
+                    output.update(piece)
                     yield piece
         except GeneratorExit:
             self._end(self._used(), Ended("failure", "cancelled"))

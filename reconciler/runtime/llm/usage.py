@@ -74,10 +74,15 @@ def _tier(report: Json) -> str:
     return tier if isinstance(tier, str) and len(tier) <= 32 and tier.isprintable() else ""
 
 
-def _chat(report: Json) -> Usage:
-    """Output is what is left of the total where that is more: Gemini leaves its thinking out of `completion_tokens`."""
-    prompt, shown = _needed(report, "prompt_tokens"), _count(report, "completion_tokens")
-    inside, outside = _part(report, "prompt_tokens_details"), _part(report, "completion_tokens_details")
+def _openai(report: Json, read: str, made: str) -> Usage:
+    """Return the usage whose fields are called by these two words. Output is what is left of the total where that is more.
+
+    Gemini leaves its thinking out of `completion_tokens`.
+    """
+    prompt, shown = _needed(report, f"{read}_tokens"), _count(report, f"{made}_tokens")
+    if report.get("total_tokens") is None:
+        _needed(report, f"{made}_tokens")
+    inside, outside = _part(report, f"{read}_tokens_details"), _part(report, f"{made}_tokens_details")
     output = max(shown, _count(report, "total_tokens") - prompt)
     return Usage(
         input=prompt,
@@ -91,18 +96,12 @@ def _chat(report: Json) -> Usage:
     )
 
 
+def _chat(report: Json) -> Usage:
+    return _openai(report, "prompt", "completion")
+
+
 def _responses(report: Json) -> Usage:
-    read, shown = _needed(report, "input_tokens"), _needed(report, "output_tokens")
-    inside, outside = _part(report, "input_tokens_details"), _part(report, "output_tokens_details")
-    output = max(shown, _count(report, "total_tokens") - read)
-    return Usage(
-        input=read,
-        cached=min(read, _count(inside, "cached_tokens")),
-        written=min(read, _count(inside, "cache_write_tokens")),
-        output=output,
-        reasoning=max(_count(outside, "reasoning_tokens"), output - shown),
-        tier=_tier(report),
-    )
+    return _openai(report, "input", "output")
 
 
 def _embeddings(report: Json) -> Usage:

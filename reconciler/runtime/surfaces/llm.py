@@ -13,7 +13,6 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from reconciler import strict_json
-from reconciler.access.target import Target
 from reconciler.runtime.llm.calls import ModelCalls
 from reconciler.runtime.llm.errors import APPROVAL_HEADER, WireError, event_of, of_wrong
 from reconciler.runtime.llm.headers import sent
@@ -24,12 +23,20 @@ from reconciler.runtime.llm.streams import Broken, Streaming
 from reconciler.runtime.results import Refusal
 from reconciler.runtime.surfaces.incoming import header, received
 from reconciler.runtime.surfaces.labels import RUN_HEADER, BadLabel, labels
-from reconciler.runtime.surfaces.llm_paths import BY_PATH, MODELS, SERVED, UNSERVED, WireResponse, format_of, of_refusal
+from reconciler.runtime.surfaces.llm_models import model_entry, model_list
+from reconciler.runtime.surfaces.llm_paths import (
+    BY_PATH,
+    MODELS,
+    SERVED,
+    UNSERVED,
+    WireResponse,
+    format_of,
+    of_problem,
+    of_refusal,
+)
 from reconciler.runtime.surfaces.problem import REFUSED
+from reconciler.runtime.surfaces.requests import BadRequest
 from reconciler.runtime.threads import aside
-
-SINCE = "1970-01-01T00:00:00Z"
-"""When a model was made: nobody here knows, and both formats ask for it."""
 
 
 class ModelsOverHttp:
@@ -151,10 +158,16 @@ def routes(calls: ModelCalls) -> list[Route]:
         except Refusal as refusal:
             return WireResponse(of_refusal(refusal), format_)
         wanted = request.path_params.get("id")
-        if wanted is not None and wanted not in models:
+        body: Mapping[str, Any]
+        if wanted is None:
+            try:
+                body = model_list(models, format_, request.query_params)
+            except BadRequest as error:
+                return WireResponse(of_problem(error.answer), format_)
+        elif wanted in models:
+            body = model_entry(wanted, models[wanted], format_)
+        else:
             return WireResponse(of_refusal(Refusal("not-found")), format_)
-        shown = [_model(name, target, format_) for name, target in models.items() if wanted in (None, name)]
-        body = shown[0] if wanted is not None else _list(shown, format_)
         return Response(strict_json.write(body), media_type="application/json")
 
     async def unserved(request: Request) -> Response:
@@ -169,16 +182,3 @@ def routes(calls: ModelCalls) -> list[Route]:
         found += [Route(f"{prefix}{slash}{{rest:path}}", unserved, methods=every)]
         found += [Route(prefix, unserved, methods=every)] if slash else []
     return found
-
-
-def _model(name: str, target: Target, format_: Format) -> dict[str, Any]:
-    if format_ == "anthropic":
-        return {"type": "model", "id": name, "display_name": name, "created_at": SINCE}
-    return {"id": name, "object": "model", "created": 0, "owned_by": target.name}
-
-
-def _list(shown: list[dict[str, Any]], format_: Format) -> dict[str, Any]:
-    if format_ == "openai":
-        return {"object": "list", "data": shown}
-    first, last = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
-    return {"data": shown, "has_more": False, "first_id": first, "last_id": last}

@@ -75,7 +75,13 @@ def _parameters(wanted: type[Struct]) -> tuple[tuple[str, bool], ...]:
     """Return the names of a query's parameters, and whether each is a number."""
     described = msgspec.inspect.type_info(wanted)
     assert isinstance(described, msgspec.inspect.StructType)
-    return tuple((one.encode_name, isinstance(one.type, msgspec.inspect.IntType)) for one in described.fields)
+    return tuple((one.encode_name, _is_number(one.type)) for one in described.fields)
+
+
+def _is_number(kind: msgspec.inspect.Type) -> bool:
+    if isinstance(kind, msgspec.inspect.Metadata):  # a description, for instance
+        kind = kind.type
+    return isinstance(kind, msgspec.inspect.IntType)
 
 
 async def json_object(request: Request) -> dict[str, Any]:

@@ -419,9 +419,37 @@ def test_bytes_leave_as_they_came_however_they_are_split(db: Db, folder: Path) -
         for size[0] in (1, 2, 3, 7, 100, 10_000):
             answer = await calls.call(BOT, ask(stream_options={"include_usage": True}))
             assert await text_of(answer) == stream
-        assert {one["outcome"] for one in await world.evidence()} == {"success"}
+        found = await world.evidence()
+        assert {one["outcome"] for one in found} == {"success"}
+        # however it came, the hash is that of what left
+        assert {one["output_hash"] for one in found} == {world.mediator.hashing.hash(stream)}
 
     run(db, folder, split, work)
+
+
+@pytest.mark.parametrize("ends", ["cut", "left", "unread"])
+def test_the_hash_of_a_stream_that_is_cut_is_of_what_had_left(db: Db, folder: Path, ends: str) -> None:
+    async def work(world: World, calls: ModelCalls, providers: Providers) -> None:
+        answer = await calls.call(BOT, ask())
+        assert isinstance(answer, Streaming)
+        left = b""
+        if ends == "cut":
+            try:
+                async for piece in answer.pieces():
+                    left += piece
+            except Refusal as refusal:
+                assert refusal.code == "stream-cut"  # noqa: PT017
+        elif ends == "left":
+            pieces = answer.pieces()
+            left = await anext(pieces)
+            await pieces.aclose()
+        await answer.abandon()
+        (one,) = await world.evidence()
+        assert one["outcome"] == "failure"
+        assert (one["output_hash"] or "") == (world.mediator.hashing.hash(left) if left else "")
+        assert bool(left) == (ends != "unread")
+
+    run(db, folder, lambda body: Told([*chat_stream(body)[:3]]), work)
 
 
 def test_a_freeze_ends_what_runs(db: Db, folder: Path) -> None:

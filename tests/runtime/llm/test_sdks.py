@@ -41,11 +41,18 @@ class Running(NamedTuple):
 PERMITS = {"networks": ["127.0.0.0/8"], "env": ["MODEL_KEY"]}
 
 
+def document(up: Upstream) -> dict[str, Any]:
+    """The world, whose spare integration has a list of models."""
+    found = world(up)
+    found["integrations"]["spare"]["models"] = ["m0", "m1", "m2"]
+    return found
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("models")
     db = Db(f"sqlite:///{folder}/state.db")
-    with upstream() as up, served(folder, db, world(up), {"MODEL_KEY": KEY}, permits=PERMITS) as server:
+    with upstream() as up, served(folder, db, document(up), {"MODEL_KEY": KEY}, permits=PERMITS) as server:
         yield Running(server, up)
 
 
@@ -131,8 +138,23 @@ def test_async_clients(running: Running) -> None:
 
 
 def test_lists_of_models(running: Running) -> None:
-    assert [one.id for one in running.openai.models.list()] == ["fast"]
-    assert [one.id for one in running.anthropic.models.list()] == ["fast"]
+    names = ["fast", *(f"spare/m{number}" for number in range(3))]
+    client = running.anthropic
+    assert [one.id for one in running.openai.models.list()] == names
+    for limit in (1, 2, 3, 4, 1000):
+        assert [one.id for one in client.models.list(limit=limit)] == names
+        assert [one.id for one in client.models.list(limit=limit, after_id="fast")] == names[1:]
+        pages = [*client.models.list(limit=limit, before_id="spare/m2").iter_pages()]
+        assert [one.id for page in reversed(pages) for one in page.data] == names[:3]
+    page = client.models.list(limit=2)
+    assert (page.has_more, page.first_id, page.last_id) == (True, "fast", "spare/m0")
+    last = client.models.list(after_id=names[-1])
+    assert (last.data, last.has_more, last.first_id, last.last_id) == ([], False, None, None)
+    for wrong in ({"limit": 0}, {"limit": 1001}, {"after_id": "a", "before_id": "b"}):
+        with pytest.raises(anthropic.BadRequestError) as refused:
+            client.models.list(**wrong)  # type: ignore[arg-type]
+        assert refused.value.type == "invalid_request_error"
+    assert client.models.retrieve("spare/m1").id == "spare/m1"
     assert running.openai.models.retrieve("fast").owned_by == "route/fast"
     assert running.anthropic.models.retrieve("fast").type == "model"
     with pytest.raises(openai.NotFoundError):

@@ -137,4 +137,7 @@ def test_a_report_without_what_it_is_about_is_none():
     with pytest.raises(UsageUnreadable):
         usage_in("messages", {"usage": {"input_tokens": 3}})
     with pytest.raises(UsageUnreadable):
+        usage_in("chat", {"usage": {"prompt_tokens": 3}})
+    assert usage_in("chat", {"usage": {"prompt_tokens": 3, "total_tokens": 5}})[0].output == 2
+    with pytest.raises(UsageUnreadable):
         usage_in("embeddings", {"usage": {"total_tokens": 3}})
