@@ -12,10 +12,8 @@ from reconciler.errors import Problem
 from reconciler.kinds.access_test import KEY, Case
 from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS, calls_of
-from reconciler.model.selector import ROLE
+from reconciler.model.selector import OPTIONAL, ROLE
 from reconciler.model.target import UNKNOWN
-
-OPTIONAL = "say `optional: true` if that is meant"
 
 
 def unknown_in(case: Case, snapshot: Snapshot) -> Iterator[Problem]:

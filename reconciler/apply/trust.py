@@ -14,7 +14,7 @@ from reconciler.kinds.accept import NormalForm, normal_form
 from reconciler.kinds.table import KINDS
 from reconciler.kinds.targets import targets_of
 from reconciler.model.address import Address
-from reconciler.model.plan import Action, Change, Plan
+from reconciler.model.plan import BODY_STAYS, Action, Change, Plan
 from reconciler.planner.needs import Needs
 
 _SHAPES = {
@@ -65,9 +65,6 @@ def check(plan: Plan, mapper: Map = map) -> Needs:
     if problems:
         raise IntegrityFailed(*problems)
     return _needs(plan.changes, bodies)
-
-
-_BODY_STAYS = frozenset({Action.MOVE, Action.ADOPT})
 
 
 def _judged(changes: Sequence[Change], mapper: Map) -> Bodies:
@@ -127,7 +124,7 @@ def _problems(change: Change, bodies: Bodies) -> Iterator[Problem]:
         if rule is not None and (value is not None) is not rule:
             yield Problem("plan-malformed", f"{address}: this is not the form of a {change.action.value}", address)
             return
-    if change.action in _BODY_STAYS and change.old != change.new:
+    if change.action in BODY_STAYS and change.old != change.new:
         yield Problem("plan-malformed", f"{address}: a {change.action.value} must not change the body", address)
     if change.previous and (change.previous.tenant, change.previous.kind) != (
         change.address.tenant,

@@ -14,7 +14,7 @@ from reconciler.model.address import Address
 from reconciler.model.binding import BEGINNING, Meant, names_meant
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
-from reconciler.model.plan import REBOUND, SECRET_OPS, Action, Cause, Change
+from reconciler.model.plan import BODY_STAYS, REBOUND, SECRET_OPS, Action, Cause, Change
 from reconciler.model.secret_ref import SecretRef
 from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
@@ -26,7 +26,6 @@ from reconciler.store.transaction import Transaction
 _ACTION_WORDS = {action: action.value for action in Action}
 _CAUSE_WORDS = {cause: cause.value for cause in Cause}
 _REMEMBERED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT)
-_STAYS = frozenset({Action.MOVE, Action.ADOPT})
 """The row's body stays as it is, whoever wrote it."""
 
 
@@ -213,7 +212,7 @@ def _heals(change: Change) -> bool:
 def _remembered(change: Change, work: _Work, rows: Mapping[Address, Row], generation: int) -> Remembered:
     by_entry = any(path[:1] == ("moved",) for path in change.explicit)  # and not because something is taken back
     moved_from = str(change.previous) if change.previous and by_entry else None
-    witness = rows[change.previous or change.address].witness if change.action in _STAYS else None
+    witness = rows[change.previous or change.address].witness if change.action in BODY_STAYS else None
     body, source = work.bodies[change.address], _source(change.source)
     return Remembered(body, change.explicit, generation, moved_from, source, witness)
 

@@ -14,7 +14,7 @@ import click
 from reconciler.cli.evidence import STORE
 from reconciler.cli.freeze import parse_reason
 from reconciler.cli.options import common_by, print_json, print_lines
-from reconciler.cli.serve import store_of
+from reconciler.cli.serve import own_store
 from reconciler.cli.surroundings import project_settings
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.committed import Fate, Write, record
@@ -66,7 +66,7 @@ def list_command(options: Options, state: str | None, limit: int, store: str | N
     from reconciler.runtime.ledger.approvals import listed
     from reconciler.runtime.ledger.decisions import document
 
-    found = [document(one) for one in listed(_store(options, store), options.tenants, limit, state=state)]
+    found = [document(one) for one in listed(own_store(options, store), options.tenants, limit, state=state)]
     if options.format == "json":
         print_json({"format_version": "1.0", "approvals": found})
     elif not found:
@@ -129,7 +129,7 @@ def _decide(
 ) -> int:
     from reconciler.runtime.ledger.decisions import Decider, document, file_decisions, settle_request
 
-    workspace, database = Workspace(options, ()), _store(options, store)
+    workspace, database = Workspace(options, ()), own_store(options, store)
     control = workspace.database(workspace.environment(required=True))
     named = {*roles, *(one.strip() for one in os.environ.get(ROLES_VARIABLE, "").split(",") if one.strip())}
     destinations = destinations_of(project_settings(workspace, config).file.notifications)
@@ -160,15 +160,11 @@ def _file(workspace: Workspace, store: Database, control: Database, file_decisio
     return False
 
 
-def _store(options: Options, store: str | None) -> Database:
-    return store_of(store, Workspace(options, ()).project.root)
-
-
 def _get(options: Options, identity: str, store: str | None) -> Waiting:
     from reconciler.runtime.ledger.approvals import get
     from reconciler.runtime.ledger.reading import is_id
 
-    found = get(_store(options, store), identity, options.tenants) if is_id(identity) else None
+    found = get(own_store(options, store), identity, options.tenants) if is_id(identity) else None
     if found is None:
         hint = "see `reconciler approvals list`"
         raise ReconcilerError(f"there is no request {identity!r}", code="unknown-approval", hint=hint)

@@ -11,7 +11,7 @@ import click
 from reconciler.cli.db_verify import FAILED
 from reconciler.cli.known import KnownNames, note_unknown, note_unknown_tenants
 from reconciler.cli.options import STORE_VARIABLE, common_by, print_json
-from reconciler.cli.serve import store_of
+from reconciler.cli.serve import own_store
 from reconciler.cli.signing import signing_key
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.committed import Fate, Write, record
@@ -50,7 +50,7 @@ def list_command(
         asks = narrowed({"caller": caller, "target": target, "from": from_, **narrowing})
     except NotNarrowing as error:
         raise UsageError(f"--{error.name}: {error}") from None
-    found = evidence(_database(options, store), tenants, limit, narrowed=asks)
+    found = evidence(own_store(options, store), tenants, limit, narrowed=asks)
     workspace = Workspace(options, ())
     note_unknown_tenants(workspace, {one["tenant"] for one in found})
     if caller is not None and not found:
@@ -73,7 +73,7 @@ def show_command(options: Options, identity: str, store: str | None) -> int:
     """Show one piece of evidence whole: who, what, by which policy and generation, and what came of it."""
     from reconciler.runtime.ledger.reading import one
 
-    found = one(_database(options, store), identity, options.tenants)
+    found = one(own_store(options, store), identity, options.tenants)
     if found is None:
         raise ReconcilerError(
             f"there is no evidence {identity}", code="unknown-evidence", hint="see `reconciler evidence list`"
@@ -102,7 +102,7 @@ def prepare_command(options: Options, keep_days: int | None, store: str | None) 
     from reconciler.runtime.ledger.reading import tables
     from reconciler.runtime.parts import prepare
 
-    database = _database(options, store)
+    database = own_store(options, store)
     write = record(Write("the store of evidence", None))
     before = tables(database)
     try:
@@ -139,7 +139,7 @@ def rollup_command(options: Options, rebuild: bool, keep_aggregates_days: int | 
     from reconciler.runtime.ledger.digests import file_hours
     from reconciler.runtime.parts import prepare
 
-    database, workspace = _database(options, store), Workspace(options, ())
+    database, workspace = own_store(options, store), Workspace(options, ())
     control = workspace.database(workspace.environment(required=True))
     asyncio.run(prepare(database, None))  # settles calls without an outcome: else their hours stay open
     rebuilt = rollup.rebuild(database) if rebuild else None
@@ -184,7 +184,7 @@ def verify_command(options: Options, from_: str | None, to: str | None, store: s
         raise UsageError(f"--{error.name}: {error}") from None
     workspace = Workspace(options, ())
     control = workspace.database(workspace.environment(required=True))
-    check = verify(_database(options, store), control, Window(since, until))
+    check = verify(own_store(options, store), control, Window(since, until))
     is_good = check.state == "ok"
     if options.format == "json":
         print_json({"format_version": "1.0", "valid": is_good, "summary": check.summary, "found": check.found, "findings": [*check.findings]})  # fmt: skip
@@ -195,10 +195,6 @@ def verify_command(options: Options, from_: str | None, to: str | None, store: s
         if check.found > len(check.findings):
             click.echo(f"- and {check.found - len(check.findings)} more")
     return 0 if is_good else FAILED
-
-
-def _database(options: Options, store: str | None) -> Any:
-    return store_of(store, Workspace(options, ()).project.root)
 
 
 def _asked_target(options: Options) -> tuple[tuple[str, ...], str | None]:

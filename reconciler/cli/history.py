@@ -16,8 +16,7 @@ from reconciler.diff.visible import visible, visible_pair, visible_path
 from reconciler.errors import ReconcilerError
 from reconciler.kinds.meaning import shown_past
 from reconciler.model.history import Generation, PastChange
-
-_SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move": "=>", "adopt": "<=", "forget": "."}
+from reconciler.model.plan import Action
 
 
 @click.command("history")
@@ -81,7 +80,7 @@ def command(options: Options, generation: int | None) -> int:
     shown = [line(chosen)]
     for change in changes:
         moved = f"  (from {change.previous})" if change.previous else ""
-        shown.append(f"{_SYMBOLS[change.action].rjust(4)} {change.address}{moved}")
+        shown.append(f"{Action(change.action).symbol.rjust(4)} {change.address}{moved}")
         if change.before is not None and change.after is not None:
             shown += [
                 f"       {visible_path(field.path)} = {' -> '.join(visible_pair(field.before, field.after))}"

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from reconciler.model.body import has
-from reconciler.model.plan import Action, Change
+from reconciler.model.plan import BEGINNINGS, Change
 
 if TYPE_CHECKING:
     from reconciler.load.loaded import Loaded
 
 FEW = 500
 """New resources of a plan up to which the place of each of their fields is looked for: it costs 0.2 ms a resource."""
-BEGINNINGS = frozenset({Action.CREATE, Action.REPLACE})
 
 
 def with_places(change: Change, loaded: Loaded, few: bool) -> Change:

@@ -16,6 +16,7 @@ from reconciler.diff.visible import visible
 from reconciler.errors import ConfigurationInvalid, Place, Problem, UsageError
 from reconciler.load.scan import Scanned, scan_file
 from reconciler.load.source import shown_name
+from reconciler.model.amount import amount
 from reconciler.model.secret_text import masked
 from reconciler.render.formats import PROBLEM_FORMATS
 from reconciler.render.problems import errors_json
@@ -86,12 +87,8 @@ class Result(Struct):
     def summary(self) -> str:
         """Return the last line, e.g. ``2 secrets in 1 file; 14 files checked, 1 skipped.``."""
         holding = len({problem.place.file for problem in self.found if problem.place})
-        told = f"{_many(len(self.found), 'secret')} in {_many(holding, 'file')}" if self.found else "No secrets found"
-        return f"{told}; {_many(self.checked, 'file')} checked, {len(self.skipped)} skipped."
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        told = f"{amount(len(self.found), 'secret')} in {amount(holding, 'file')}" if self.found else "No secrets found"
+        return f"{told}; {amount(self.checked, 'file')} checked, {len(self.skipped)} skipped."
 
 
 def _files(paths: tuple[str, ...], with_ignored: bool, result: Result) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.errors import UsageError
 from reconciler.model.address import Address
+from reconciler.model.amount import amount
 from reconciler.model.body import Body
 from reconciler.model.configuration import Configuration
 from reconciler.model.kind import Ability, Kind
@@ -95,7 +96,7 @@ class Selected(NamedTuple):
     counts: tuple[tuple[int, str], ...]
 
     def __str__(self) -> str:
-        told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in self.counts)
+        told = ", ".join(amount(count, noun) for count, noun in self.counts)
         return f"{self.selector}: {told}"
 
 

@@ -105,6 +105,11 @@ def store_of(option: str | None, root: Path, setting: str | None = None, folder:
     return parse_database(setting or DEFAULT_STORE, folder or root)
 
 
+def own_store(options: Options, option: str | None) -> Database:
+    """Return the runtime's store of the project that the options name."""
+    return store_of(option, Workspace(options, ()).project.root)
+
+
 def _same_server(control: Database, store: Database) -> bool:
     if control.url is None or store.url is None:
         return False

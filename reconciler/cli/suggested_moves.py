@@ -9,6 +9,7 @@ import click
 from reconciler.cli.workspace import Workspace
 from reconciler.load.paths import STDIN
 from reconciler.load.write_moves import write_moves
+from reconciler.model.amount import amount
 from reconciler.planner.renames import renames_in
 
 
@@ -28,7 +29,7 @@ def write_suggested(workspace: Workspace, no_delete: bool) -> None:
     left += unwritten
     written = sum(len(entries) for name in files for entries in wanted[name].values())
     if files:
-        click.echo(f"Wrote {written} `moved` entr{'y' if written == 1 else 'ies'} in {', '.join(files)}.", err=True)
+        click.echo(f"Wrote {amount(written, '`moved` entry', '`moved` entries')} in {', '.join(files)}.", err=True)
     elif not renames:
         click.echo("No deletion and creation have the same body: there is nothing to write.", err=True)
     if left:

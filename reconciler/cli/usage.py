@@ -9,7 +9,7 @@ import click
 from reconciler.cli.evidence import STORE
 from reconciler.cli.known import note_unknown_tenants
 from reconciler.cli.options import common_by, print_json
-from reconciler.cli.serve import store_of
+from reconciler.cli.serve import own_store
 from reconciler.cli.workspace import Options, Workspace, actor
 from reconciler.committed import Fate, Write, record
 from reconciler.errors import ReconcilerError, UsageError
@@ -43,7 +43,7 @@ def command(options: Options, by: Any, acknowledge: str | None, store: str | Non
     A provider that bills more than a call had reserved is charged, and its integration waits under limits of tokens and cost until
     --acknowledge says that somebody has seen it.
     """
-    database = store_of(store, Workspace(options, ()).project.root)
+    database = own_store(options, store)
     if acknowledge is not None:
         return _acknowledge(options, database, acknowledge)
     from reconciler.runtime.ledger.narrowing import NotNarrowing, moment_of

@@ -31,6 +31,7 @@ from reconciler.load.loaded import Loaded
 from reconciler.load.paths import STDIN
 from reconciler.load.source import shown_name
 from reconciler.model.address import Address
+from reconciler.model.amount import amount
 from reconciler.render.formats import PROBLEM_FORMATS
 from reconciler.render.problems import errors_json, problem_text, warnings_json
 
@@ -113,9 +114,7 @@ def _fix(options: Options, paths: tuple[str, ...]) -> None:
         fixed = fix_files(found)
         if not fixed.problems:
             return
-        click.echo(
-            f"Fixed {fixed.problems} problem{'' if fixed.problems == 1 else 's'} in {', '.join(fixed.files)}.", err=True
-        )
+        click.echo(f"Fixed {amount(fixed.problems, 'problem')} in {', '.join(fixed.files)}.", err=True)
 
 
 ROUNDS = 5

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.opening import open_project
-from reconciler.cli.placed import BEGINNINGS, FEW, with_places
+from reconciler.cli.placed import FEW, with_places
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import is_narrowed, require_known, selects_nothing
 from reconciler.cli.terminal import wants_colour, width_of
@@ -27,6 +27,7 @@ from reconciler.errors import ConfigurationInvalid, IntegrityFailed, Problems, R
 from reconciler.load.project import DEFAULT_PROJECT
 from reconciler.model.address import Address, is_name
 from reconciler.model.configuration import Configuration
+from reconciler.model.plan import BEGINNINGS
 from reconciler.render.style import Style
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 from reconciler.convert.ledger import Node
 from reconciler.convert.openapi_refs import Description, NotHere
 from reconciler.convert.openapi_schema import Schemas
+from reconciler.kinds.template.form import FORM
 
-FORM = "application/x-www-form-urlencoded"
 _BODILESS = frozenset({"get", "head", "options"})
 _JSON = re.compile(r"application/[a-z0-9.+-]{1,80}\+json")
 

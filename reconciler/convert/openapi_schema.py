@@ -11,7 +11,9 @@ from reconciler.convert.ledger import Node, leaves
 from reconciler.convert.openapi_parameter import coerced
 from reconciler.convert.openapi_refs import Description, NotHere
 from reconciler.convert.values import bounded
+from reconciler.kinds.template.json_schema import SINGLE, TYPES
 from reconciler.kinds.template.pattern import is_linear
+from reconciler.kinds.template.schema_cost import LISTS, MAPS
 from reconciler.model.integers import SAFE_INTEGER, is_whole
 from reconciler.model.secret_text import hints_secret, may_be_secret
 
@@ -21,11 +23,7 @@ MAX_DEPTH = 7
 """Levels of one definition: what stands deeper becomes a definition of its own."""
 MAX_PROSE = 48 * 1024
 """Bytes of a schema with descriptions; a larger one goes without those of its definitions."""
-_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_ONE = "items additionalProperties unevaluatedProperties unevaluatedItems contains propertyNames not if then else"
-_SCHEMAS = frozenset(_ONE.split())
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_NESTED = _MAPS | _SCHEMAS | _LISTS
+_NESTED = MAPS | SINGLE | LISTS
 _KEPT = (
     "type enum const title description format required default minimum maximum exclusiveMinimum exclusiveMaximum multipleOf "
     "minLength maxLength minItems maxItems minProperties maxProperties uniqueItems pattern minContains maxContains "
@@ -34,7 +32,6 @@ _KEPT = (
 _PLAIN = frozenset(_KEPT.split())
 _LEAST, _MOST = frozenset({"minimum", "exclusiveMinimum"}), frozenset({"maximum", "exclusiveMaximum"})
 _FOREIGN = frozenset({"$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$anchor"})
-_TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 _DROPPED = "annotations of OpenAPI and examples say nothing to JSON Schema"
 
 
@@ -100,13 +97,13 @@ class Schemas:
     def _keyword(self, made: dict[str, Any], key: str, child: Node, secret: bool, depth: int) -> None:
         if key == "properties" and isinstance(child.value, dict):
             made[key] = self._properties(made, child, depth)
-        elif key in _MAPS and isinstance(child.value, dict):
+        elif key in MAPS and isinstance(child.value, dict):
             made[key] = {name: self._schema(one, hints_secret(name), depth + 1) for name, one in child.fields()}
-        elif key in _SCHEMAS:
+        elif key in SINGLE:
             made[key] = self._schema(child, secret, depth + 1)
-        elif key in _LISTS and isinstance(child.value, list):
+        elif key in LISTS and isinstance(child.value, list):
             made[key] = [self._schema(one, secret, depth + 1) for one in child.items()]
-        elif key in _MAPS | _LISTS:
+        elif key in MAPS | LISTS:
             raise NotHere(f"`{key}` of a schema is of another form")
         elif key in _FOREIGN:
             raise NotHere(f"a schema uses `{key}`")
@@ -141,7 +138,7 @@ class Schemas:
             raise NotHere("a pattern that needs more than linear time", child)
         if key in {"description", "title"} and not isinstance(value, str):
             return
-        if key == "type" and not {str(one) for one in (value if isinstance(value, list) else [value])} <= _TYPES:
+        if key == "type" and not {str(one) for one in (value if isinstance(value, list) else [value])} <= TYPES:
             raise NotHere("a schema has a type that JSON doesn't have")
         if secret and key == "default":
             child.left("what may be a secret has no default")
@@ -243,10 +240,10 @@ def _require_less(schema: Any, hidden: set[str]) -> None:
             schema.pop("required")
             schema |= {"required": kept} if kept else {}
     for key, value in schema.items():
-        if key in _MAPS or key == "$defs":
+        if key in MAPS or key == "$defs":
             for one in value.values():
                 _require_less(one, hidden)
-        elif (key in _SCHEMAS and key != "not") or key in _LISTS:
+        elif (key in SINGLE and key != "not") or key in LISTS:
             _require_less(value, hidden)
 
 
@@ -260,10 +257,10 @@ def _without_prose(schema: Any) -> None:
         if isinstance(schema.get(key), str):
             del schema[key]
     for key, value in schema.items():
-        if key in _MAPS:
+        if key in MAPS:
             for one in value.values():
                 _without_prose(one)
-        elif key in _SCHEMAS or key in _LISTS:
+        elif key in SINGLE or key in LISTS:
             _without_prose(value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from reconciler.errors import CredentialUnresolved, IntegrityFailed
+from reconciler.model.key_check import PURPOSE
 from reconciler.model.live import DatabaseState
 from reconciler.secrets.envelope import Wrapper
 from reconciler.secrets.transit import PREFIX
@@ -19,7 +20,6 @@ from reconciler.store.schema import state_of
 from reconciler.store.url import Database
 
 _KNOWN = b"\0" * 32
-_CONTEXT = b"reconciler key check, format 1\n"
 
 
 def require_same_key(database: Database, wrapper: Wrapper) -> None:
@@ -30,7 +30,7 @@ def require_same_key(database: Database, wrapper: Wrapper) -> None:
     """
     if not wrapper.key_id.startswith(PREFIX):
         return
-    context = _CONTEXT + wrapper.key_id.encode()
+    context = PURPOSE + wrapper.key_id.encode()
     kept = _kept(database, wrapper.key_id)
     if kept is None:
         made = wrapper.wrap(_KNOWN, context).decode()

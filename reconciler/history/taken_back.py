@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.errors import Path
+from reconciler.history.managed import GONE
 from reconciler.model.address import Address
 from reconciler.model.body import dotted, get, has
 from reconciler.model.history import Generation, History, PastChange
@@ -15,7 +16,6 @@ from reconciler.model.plan import Action, Change
 
 UNDOING = frozenset({"rollback", "revert"})
 """Operations whose whole effect is meant to stay, creations and deletions included."""
-_GONE = frozenset({"delete", "forget"})
 
 
 class TakenBack(Struct, frozen=True):
@@ -69,7 +69,7 @@ def _undoes(past: PastChange, history: History) -> bool:
 def _created_again(change: Change, past: Sequence[PastChange], history: History) -> Iterator[tuple[int, str]]:
     """Yield the rollback or revert that deleted what a creation would bring again."""
     last = past[-1] if past else None
-    if last is not None and last.action in _GONE and _undoes(last, history):
+    if last is not None and last.action in GONE and _undoes(last, history):
         yield last.generation, str(change.address)
 
 

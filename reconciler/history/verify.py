@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import orjson
 from msgspec import Struct
 
+from reconciler.model.amount import amount
 from reconciler.model.audit import Entry, Head
 from reconciler.store.audit import GENESIS, NO_HEAD, TAKES_OVER, Chain, entry_hash
 
@@ -163,7 +164,7 @@ def verify(
 
 def counted(count: int) -> str:
     """Return a number of entries in words."""
-    return f"{count} {'entry' if count == 1 else 'entries'}"
+    return amount(count, "entry", "entries")
 
 
 def _body(text: str) -> dict[str, Any]:

@@ -29,22 +29,23 @@ def _path(text: str) -> str:
     return text
 
 
-def _form(value: Any) -> str:
+def form_of(value: Any) -> str:
+    """Return the tag of a field that takes one text or a list of them."""
     return "list" if isinstance(value, list | tuple) else "text"
 
 
 PathText: TypeAlias = Annotated[ShortText, AfterValidator(_path)]
 AnyPath: TypeAlias = Annotated[
     Annotated[PathText, Tag("text")] | Annotated[Annotated[Items[ShortText], Field(min_length=1)], Tag("list")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 Globs: TypeAlias = Annotated[
     Annotated[ShortText, Tag("text")] | Annotated[Annotated[Items[ShortText], Field(min_length=1)], Tag("list")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 KindNames: TypeAlias = Annotated[
     Annotated[KindName, Tag("text")] | Annotated[Annotated[Items[KindName], Field(min_length=1)], Tag("list")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 
 

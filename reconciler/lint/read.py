@@ -18,11 +18,12 @@ from reconciler.lint.rule import Rule, RuleFile
 from reconciler.load.discover import contained
 from reconciler.load.project import Project
 from reconciler.load.secret_values import secret_problems
+from reconciler.load.selectors import NOTHING
 from reconciler.load.source import Source, parse_source, read_source
 
 OWN_FILE = "rules.yaml"
 COMMENT, UNUSED = "lint-comment", "lint-unused"
-SELECTS = "matches-nothing"
+SELECTS = NOTHING
 OWN: Mapping[str, tuple[str, str, str]] = {
     COMMENT: (
         "warning",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -10,7 +10,7 @@ from reconciler.kinds.nearest import near
 from reconciler.kinds.rules import Fault, settle
 from reconciler.kinds.schema import Shape
 from reconciler.kinds.table import KINDS
-from reconciler.lint.condition import AnyPath, Condition, PathText, keys_of, several
+from reconciler.lint.condition import AnyPath, Condition, PathText, form_of, keys_of, several
 from reconciler.lint.known import Ground, faults_of, follow, ground_of, path_fault
 from reconciler.load.project_file import RuleName, Severity
 from reconciler.model.fields import Items, ShortText, Text
@@ -33,17 +33,13 @@ NAMED = {
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def _form(value: Any) -> str:
-    return "list" if isinstance(value, list | tuple) else "text"
-
-
 Topics: TypeAlias = Annotated[
     Annotated[Topic, Tag("text")] | Annotated[Annotated[Items[Topic], Field(min_length=1)], Tag("list")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 PathTexts: TypeAlias = Annotated[
     Annotated[PathText, Tag("text")] | Annotated[Annotated[Items[PathText], Field(min_length=1)], Tag("list")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 
 

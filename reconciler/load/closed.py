@@ -15,20 +15,13 @@ from reconciler.kinds.table import KINDS
 from reconciler.load.draft import Draft, Entry
 from reconciler.load.ignored import refers, unused, unused_external
 from reconciler.load.project import Project
-from reconciler.load.selectors import (
-    NOTHING,
-    OPTIONAL,
-    Doubt,
-    Offers,
-    World,
-    doubts,
-)
+from reconciler.load.selectors import NOTHING, Doubt, Offers, World, doubts
 from reconciler.load.unpinned import Unpinned, UnpinnedTool
 from reconciler.model.address import Address
 from reconciler.model.body import get
 from reconciler.model.configuration import Configuration
 from reconciler.model.resource import Resource
-from reconciler.model.selector import CALLER, NAMED, PROJECT, UNSERVED, Selector
+from reconciler.model.selector import CALLER, NAMED, OPTIONAL, PROJECT, UNSERVED, Selector
 
 Selecting = tuple[Address, Selector]
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from reconciler.errors import Path, Place
 from reconciler.model.address import Address
+from reconciler.model.body import paths_text
 from reconciler.model.resource import Resource
 from reconciler.model.selector import Selector
 
@@ -180,12 +181,7 @@ def made_of(resources: list[Resource], nodes: int, copies: int, links: Links, ot
         "texts": [r.text for r in resources],
         "lines": [r.source.line if r.source else None for r in resources],
         "columns": [r.source.column if r.source else None for r in resources],
-        "explicit": [shapes.setdefault(_shape_text(r.explicit), len(shapes)) for r in resources],
+        "explicit": [shapes.setdefault(paths_text(r.explicit), len(shapes)) for r in resources],
     }
     tail["shapes"] = [*shapes]  # in the order of their numbers
     return Extract(orjson.dumps(head), orjson.dumps(links._asdict()), orjson.dumps(tail))
-
-
-@lru_cache(maxsize=4096)
-def _shape_text(explicit: frozenset[Path]) -> str:
-    return orjson.dumps(sorted((list(path) for path in explicit), key=str)).decode()

@@ -14,13 +14,13 @@ from reconciler.errors import Path, Problem
 from reconciler.kinds.field_patterns import ANYTHING, KEY, has_field, meet, paths_of
 from reconciler.kinds.nearest import nearest
 from reconciler.kinds.table import KINDS
-from reconciler.load.selectors import NOTHING, OPTIONAL
+from reconciler.load.selectors import NOTHING
 from reconciler.load.suggest import BUDGET
 from reconciler.model.address import Address
 from reconciler.model.body import leaves
 from reconciler.model.configuration import Ignore
 from reconciler.model.resource import Resource, State
-from reconciler.model.selector import is_pattern
+from reconciler.model.selector import OPTIONAL, is_pattern
 from reconciler.model.settings import IgnoreRule, Settings
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from reconciler.errors import Place, Problem, Problems
 from reconciler.load.comments import comment_column
+from reconciler.load.discover import SUFFIXES
 from reconciler.load.secret_values import CODE, HINT, secret_problems
 from reconciler.load.source import Source, parse_source, shown_name
 from reconciler.model.secret_text import Sighting, secrets_in
@@ -22,7 +23,6 @@ PIECE, OVERLAP = 64 * 1024, 1024
 """Longer lines are looked at in pieces, which overlap by more than a key is long."""
 _ALLOWED = re.compile(r"reconciler:\s*not-a-secret\b")
 _BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]+-----")
-_SUFFIXES = (".yaml", ".yml")
 
 
 class Scanned(NamedTuple):
@@ -55,7 +55,7 @@ def scan_text(name: str, data: bytes) -> Scanned:
     if text is None:
         return Scanned([], "binary")
     found = [*_by_line(name, text)]
-    if name.lower().endswith(_SUFFIXES) and len(data) <= MAX_YAML:
+    if name.lower().endswith(SUFFIXES) and len(data) <= MAX_YAML:
         found = _by_value(name, data, found)
     return Scanned(found)
 

@@ -39,6 +39,7 @@ from reconciler.model.selector import (
     LABELS,
     NAMED,
     OF_CALLERS,
+    OPTIONAL,
     PROJECT,
     ROLE,
     STRICT,
@@ -75,7 +76,6 @@ _SAYS: Mapping[str, str] = {
 ALIKE = 0.8
 """From this likeness on a label's key or value is another one misspelt, besides one letter or two that are swapped."""
 _DIGITS = regex(r"[0-9]")
-OPTIONAL = "say `optional: true` if that is meant"
 
 
 @cache

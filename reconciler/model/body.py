@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -31,6 +32,12 @@ def digest(value: Any) -> str:
 def digest_of_text(text: str) -> str:
     """Return the same of what is canonical JSON already."""
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def paths_text(paths: frozenset[Path] | tuple[Path, ...]) -> str:
+    """Return paths as a sorted list in JSON. Resources of one type mostly write the same paths."""
+    return orjson.dumps(sorted((list(path) for path in paths), key=str)).decode()
 
 
 def get(body: Any, path: Path, default: Any = None) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hmac
 
-_PURPOSE = b"reconciler key check, format 1\n"
+PURPOSE = b"reconciler key check, format 1\n"
 
 
 def check_value(key_id: str, key: bytes) -> str:
     """Return HMAC-SHA256 of the id under the key, as 64 hexadecimal digits."""
-    return hmac.digest(key, _PURPOSE + key_id.encode(), "sha256").hex()
+    return hmac.digest(key, PURPOSE + key_id.encode(), "sha256").hex()

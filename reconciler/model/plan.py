@@ -63,6 +63,10 @@ _SYMBOLS = {
     Action.ADOPT: "<=",
     Action.FORGET: ".",
 }
+BEGINNINGS = frozenset({Action.CREATE, Action.REPLACE})
+"""The actions that begin a life."""
+BODY_STAYS = frozenset({Action.MOVE, Action.ADOPT})
+"""The actions that change another fact than the body."""
 
 
 DELETED_OUTSIDE = "deleted-outside"

@@ -25,6 +25,8 @@ OF_CALLERS = frozenset({ROLE, ACCESS_ROLE, CALLER_LABEL})
 NAMED = frozenset({CALLER, TARGET, ALLOWED_TARGET})
 """Nouns that are selected by name."""
 LABELS = frozenset({CALLER_LABEL, TARGET_LABEL, ALLOWED_LABEL})
+OPTIONAL = "say `optional: true` if that is meant"
+"""What to do about a selector that selects nothing."""
 _ANY_EFFECT: Mapping[str, str] = {ALLOWED_TARGET: TARGET, ALLOWED_LABEL: TARGET_LABEL}
 EVERY = ""
 """The word of what every selector of its noun fits."""

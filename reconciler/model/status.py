@@ -17,7 +17,7 @@ from reconciler.model.target import PARTS, part_uid
 @lru_cache(maxsize=1024)
 def moment(at: datetime) -> str:
     """Return a time as status keeps it: ISO 8601 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")  # %Y writes the year 1 as 1
 
 
 class CallerKey(NamedTuple):

@@ -19,7 +19,7 @@ from reconciler.kinds.table import KINDS
 from reconciler.model.address import Address
 from reconciler.model.configuration import Adoption, Configuration
 from reconciler.model.live import ADOPTED, Live, Row
-from reconciler.model.plan import DELETED_OUTSIDE, Action, Blocker, Change, Plan, Revision, Selection
+from reconciler.model.plan import BEGINNINGS, DELETED_OUTSIDE, Action, Blocker, Change, Plan, Revision, Selection
 from reconciler.model.resource import Resource
 from reconciler.planner.compare import Sides, compare, create, outside_change, remove
 from reconciler.planner.dependants import dependants_of
@@ -59,7 +59,6 @@ class Past(Struct, frozen=True):
 
 
 EVERYTHING = Selection()
-_BEGINS = frozenset({Action.CREATE, Action.REPLACE})
 
 
 def make_plan(
@@ -180,7 +179,7 @@ def _changes(
             if change is not None and change.action is Action.REPLACE and not selection.replaces:
                 skipped |= group or {address}
             elif change is not None:
-                brought_back = uids.get(address) if change.action in _BEGINS else None
+                brought_back = uids.get(address) if change.action in BEGINNINGS else None
                 changes.append(replace(change, restored_uid=brought_back) if brought_back else change)
     if refused:
         raise Refused(*refused)

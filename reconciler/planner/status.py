@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from reconciler.kinds.tool import names_of
+from reconciler.model.amount import amount
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.status import Freeze, Held
 
@@ -61,7 +62,7 @@ class _Found:
         for part, one in self._parts.get(key, ()):
             yield f"{part} {one}{'; ends with it' if gone else ''}"
         if keys := self._held.keys.get(key):
-            yield f"{keys} key{'s' if keys > 1 else ''}{_end(keys) if ends else ''}"
+            yield f"{amount(keys, 'key')}{_end(keys) if ends else ''}"
         if suspended := self._held.suspended.get(key):
             yield f"suspended {suspended}{_end(1) if ends else ''}"
         yield from self._held.used.get(key, ())
@@ -73,7 +74,7 @@ class _Found:
         if freeze := self._by_uid.get(key):
             yield f"comes back {freeze}"
         if keys := self._held.keys.get(key):
-            yield f"comes back with {keys} key{'s' if keys > 1 else ''}"
+            yield f"comes back with {amount(keys, 'key')}"
         if suspended := self._held.suspended.get(key):
             yield f"comes back suspended {suspended}"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.lint.find import SEVERITIES, Finding
+from reconciler.model.amount import amount
 from reconciler.render.problems import FORMAT_VERSION, problem_json, problem_text
 from reconciler.render.style import Style
 
@@ -36,8 +37,8 @@ def summary_text(findings: Sequence[Finding]) -> str:
     """Return the last line, e.g. ``3 findings: 1 error, 2 warnings.``."""
     if not findings:
         return "No findings."
-    told = (f"{n} {name}{'s' if n > 1 and name != 'info' else ''}" for name, n in counts(findings).items() if n)
-    return f"{len(findings)} finding{'s'[: len(findings) > 1]}: {', '.join(told)}."
+    told = (amount(n, name, "info" if name == "info" else "") for name, n in counts(findings).items() if n)
+    return f"{amount(len(findings), 'finding')}: {', '.join(told)}."
 
 
 def findings_json(findings: Sequence[Finding], rules: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from reconciler.diff.visible import (
     visible_path,
     visible_value,
 )
+from reconciler.model.amount import amount
 from reconciler.model.body import Body
 from reconciler.model.plan import SECRET_OPS, Action, Blocker, Cause, Change, FieldChange, OutsideChange, Plan
 from reconciler.plan.selected import selection_document
@@ -221,8 +222,7 @@ def _key(name: str) -> str:
 def _fields(change: Change, style: Style) -> Iterator[str]:
     yield from field_lines(change.fields, style, change.reason)
     if change.unchanged:
-        plural = "s" if change.unchanged != 1 else ""
-        yield style.paint(f"        # ({change.unchanged} unchanged field{plural} hidden)", "dim")
+        yield style.paint(f"        # ({amount(change.unchanged, 'unchanged field')} hidden)", "dim")
 
 
 def field_lines(fields: Iterable[FieldChange], style: Style, reason: str = "") -> Iterator[str]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from reconciler.diff.visible import visible
 from reconciler.errors import Problem
 from reconciler.load.fixes import fix_of
+from reconciler.model.amount import amount
 from reconciler.model.secret_text import masked
 from reconciler.render.style import Style
 from reconciler.render.width import LEAST, cells, cut, cut_end
@@ -87,7 +88,7 @@ def problems_counted(problems: Sequence[Problem]) -> str:
     files = {problem.place.file for problem in problems if problem.place}
     if len(problems) < 2 or not files:
         return ""
-    return f"{len(problems)} problems in {len(files)} file{'' if len(files) == 1 else 's'}."
+    return f"{len(problems)} problems in {amount(len(files), 'file')}."
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

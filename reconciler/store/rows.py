@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from reconciler.errors import IntegrityFailed, Path
 from reconciler.model.address import Address
+from reconciler.model.body import paths_text
 from reconciler.model.live import ADOPTED, Applied, Owner, ProjectRow, Row
 from reconciler.model.plan import Touch
 from reconciler.store.dialect import body_text, is_sqlite, listed, one_of, shown, witness
@@ -202,15 +203,9 @@ def project_row(record: Sequence[Any]) -> ProjectRow:
     return ProjectRow(*record)
 
 
-@lru_cache(maxsize=4096)
-def _json_of(paths: frozenset[Path] | tuple[Path, ...]) -> str:
-    """Resources of one type mostly write the same paths."""
-    return orjson.dumps(sorted((list(path) for path in paths), key=str)).decode()
-
-
 def paths_to_json(paths: Iterable[Path]) -> str:
     """Return paths as canonical JSON."""
-    return _json_of(paths if isinstance(paths, frozenset) else tuple(paths))
+    return paths_text(paths if isinstance(paths, frozenset) else tuple(paths))
 
 
 @lru_cache(maxsize=4096)

@@ -15,8 +15,10 @@ from sqlalchemy import update as update_row
 
 from reconciler.errors import IntegrityFailed, Refused
 from reconciler.model.address import Address
+from reconciler.model.amount import amount
 from reconciler.model.audit import Actor as Actor
 from reconciler.model.secret_ref import SecretRef, references_in
+from reconciler.model.status import moment
 from reconciler.model.stored_secret import KeyUse, StoredSecret
 from reconciler.store.audit import append, newest_of
 from reconciler.store.bindings import bind_unbound, meaning_another, replaced
@@ -217,7 +219,7 @@ def retire(database: Database, key_id: str, actor: Actor) -> None:
         held = connection.execute(select(func.count()).where(secrets.c.key_id == key_id)).scalar_one()
         if held:
             raise Refused(
-                f"the key {key_id} still holds {held} secret{'s' if held > 1 else ''}",
+                f"the key {key_id} still holds {amount(held, 'secret')}",
                 code="key-in-use",
                 hint="run `reconciler secrets reencrypt` first",
             )
@@ -303,4 +305,4 @@ def _datetime(value: Any) -> datetime | None:
 def _moment(value: datetime | None, database: Database) -> Any:
     if value is None or not database.is_sqlite:
         return value
-    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")  # %Y writes the year 1 as 1
+    return moment(value)

@@ -15,6 +15,7 @@ from reconciler.cli.serve import store_of
 from reconciler.cli.signing import NO_KEY, key_file, known_keys, needed_ring, require_outside_of_git, ring
 from reconciler.cli.workspace import Options, Workspace
 from reconciler.errors import Problem, ReconcilerError, Refused, UsageError
+from reconciler.model.amount import amount
 from reconciler.model.stored_secret import StoredSecret
 from reconciler.render.table import table
 from reconciler.secrets.keys import add_key, create_keys, promote_key, retire_key
@@ -212,7 +213,7 @@ def reencrypt_command(options: Options) -> int:
             if result.left
             else f"all are under {held.primary.key_id}"
         )
-        click.echo(f"Re-wrapped {result.done} secret{'' if result.done == 1 else 's'}; {rest}.")
+        click.echo(f"Re-wrapped {amount(result.done, 'secret')}; {rest}.")
     return 0
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from reconciler import strict_json
 from reconciler.kinds.connector.mcp_arguments import Argument
 from reconciler.kinds.connector.mcp_definition import for_agents
+from reconciler.kinds.connector.mcp_widening import BRANCHES
 from reconciler.kinds.schema_engine import ARGUMENTS, UnusableSchema, schema_fault
 from reconciler.kinds.template.inputs import COSTLY
 from reconciler.kinds.template.pattern import MAX_STEPS, weight
@@ -18,8 +19,6 @@ from reconciler.kinds.template.schema_cost import steps_of
 from reconciler.model.body import Body
 from reconciler.model.spec import read_again
 from reconciler.model.target import CLAIMS, Bound, Identity, NoClaim, Unfit, value_of
-
-_BRANCHES = ("allOf", "anyOf", "oneOf")
 
 
 class ToolInputs(Struct, frozen=True, dict=True):
@@ -56,7 +55,7 @@ class ToolInputs(Struct, frozen=True, dict=True):
         if not isinstance(schema, dict):
             return schema
         found: dict[str, Any] = {
-            key: [*map(self._shown, value)] if key in _BRANCHES else value for key, value in schema.items()
+            key: [*map(self._shown, value)] if key in BRANCHES else value for key, value in schema.items()
         }
         if isinstance(found.get("properties"), dict):
             found["properties"] = {n: one for n, one in found["properties"].items() if n not in self._fixed}

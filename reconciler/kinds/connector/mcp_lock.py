@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from msgspec import Struct
 from reconciler.kinds.connector.mcp_definition import Definition
 from reconciler.kinds.mask import holds_mask
 from reconciler.model.body import canonical
+from reconciler.model.target import is_part
 
 
 class LockedServer(Struct, frozen=True):
@@ -80,11 +80,8 @@ def compared(before: Mapping[str, Definition], after: Mapping[str, Definition]) 
     )
 
 
-_DECLARABLE = re.compile(r"[A-Za-z0-9_./-]{1,128}")
-
-
 def unfit(tool: Definition) -> str | None:
     """Return why no connector can declare a tool that its server lists; None where one can."""
-    if not _DECLARABLE.fullmatch(tool.name):
+    if not is_part(tool.name):
         return "its name can't stand in a connector: up to 128 letters, digits and _ . / -"
     return "a text of it reads like a value that is not shown" if holds_mask(canonical(dict(tool.members))) else None

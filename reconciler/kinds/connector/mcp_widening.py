@@ -17,7 +17,7 @@ _HINTS = {"readOnlyHint": (True, False), "destructiveHint": (False, True), "idem
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _CONDITIONS = ("const", "pattern", "format", "not", "multipleOf", "uniqueItems", "dependentRequired", "$ref")
-_BRANCHES = ("allOf", "anyOf", "oneOf")
+BRANCHES = ("allOf", "anyOf", "oneOf")
 
 
 def widens(before: Any, after: Any) -> bool:
@@ -49,7 +49,7 @@ def _widened(old: Any, new: Any) -> Iterator[bool]:
     yield old.get("additionalProperties", True) is not True and not same(
         old.get("additionalProperties"), new.get("additionalProperties")
     )
-    yield from (word in old and not same(old[word], new.get(word)) for word in _BRANCHES)
+    yield from (word in old and not same(old[word], new.get(word)) for word in BRANCHES)
     mine, other = (one.get("properties") or {} for one in (old, new))
     yield bool(other.keys() - mine.keys())
     for name in mine.keys() & other.keys():

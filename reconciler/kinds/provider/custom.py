@@ -6,12 +6,22 @@ from pydantic import Field
 
 from reconciler.kinds.headers import HeaderName
 from reconciler.kinds.provider.common import BASE_URL, CREDENTIAL_OPTIONAL, Integration
-from reconciler.kinds.provider.wire import ANTHROPIC, OPENAI, OUTPUT_BOUNDS, Key, Places, Probe, Wire, base_of, under
+from reconciler.kinds.provider.wire import (
+    ANTHROPIC,
+    OPENAI,
+    OUTPUT_BOUNDS,
+    Format,
+    Key,
+    Places,
+    Probe,
+    Wire,
+    base_of,
+    under,
+)
 from reconciler.model.body import Body
 from reconciler.model.fields import BaseUrl, FreeMap, ItemSet, Replacing, Secret
 from reconciler.model.risk import Health, NoRisk, Risk
 
-Format: TypeAlias = Literal["openai", "anthropic"]
 OutputBound: TypeAlias = Literal["max_tokens", "max_completion_tokens", "max_output_tokens"]
 
 

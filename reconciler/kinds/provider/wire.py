@@ -5,10 +5,12 @@ Each provider's own file holds its ``Wire``; whoever sends a request asks nothin
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from reconciler.model.body import Body
 
+Format: TypeAlias = Literal["openai", "anthropic"]
+"""The form of requests and answers of models."""
 Places: TypeAlias = Mapping[str, str]
 """By endpoint (chat, responses, embeddings, messages, count_tokens): the URL that it is asked at."""
 NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 from reconciler.kinds.template.http_values import word
 
+FORM = "application/x-www-form-urlencoded"
+
 
 class NoForm(ValueError):
     """A body that its encoding can't carry; the text says why."""

@@ -9,14 +9,13 @@ from reconciler.errors import Path
 from reconciler.kinds.rules import Fault
 from reconciler.kinds.schema_engine import UnusableSchema, require_usable
 from reconciler.kinds.template.pattern import is_linear
-from reconciler.kinds.template.schema_cost import TooMuch, require_bounded, target_of
+from reconciler.kinds.template.schema_cost import LISTS, MAPS, TooMuch, require_bounded, target_of
 from reconciler.model.fields import unseen_fault
 
-_TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
-_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
+_MAPS = MAPS | {"$defs", "definitions"}
 _ONE = "items additionalProperties unevaluatedProperties unevaluatedItems contains propertyNames not if then else"
-_SCHEMAS = frozenset(_ONE.split())
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+SINGLE = frozenset(_ONE.split())
 _WHOLE = "minLength maxLength minItems maxItems minProperties maxProperties minContains maxContains"
 _COUNTS = frozenset(_WHOLE.split())
 _NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
@@ -51,9 +50,9 @@ def _faults(schema: Any, path: Path, root: Any) -> Iterator[Fault]:
         below = (*path, key)
         if key in _MAPS:
             yield from _map(value, below, root)
-        elif key in _SCHEMAS:
+        elif key in SINGLE:
             yield from _faults(value, below, root)
-        elif key in _LISTS:
+        elif key in LISTS:
             yield from _list(value, below, root)
         else:
             message = _keyword(key, value)
@@ -122,8 +121,8 @@ def _keyword(key: str, value: Any) -> str | None:
     """Return what is wrong with a keyword that holds no schemas; unknown keywords are annotations."""
     if key == "type":
         types = value if isinstance(value, list) else [value]
-        known = all(isinstance(one, str) and one in _TYPES for one in types)
-        return None if known and types else f"expected one of {', '.join(sorted(_TYPES))}, or a list of them"
+        known = all(isinstance(one, str) and one in TYPES for one in types)
+        return None if known and types else f"expected one of {', '.join(sorted(TYPES))}, or a list of them"
     if key in _COUNTS:
         return None if _is_number(value) and isinstance(value, int) and value >= 0 else "expected a whole number from 0"
     if key in _NUMBERS:

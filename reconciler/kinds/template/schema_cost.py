@@ -24,8 +24,8 @@ _MOST_STEPS = 500_000
 """Of finding the cost out: the largest descriptions of APIs take 50,000."""
 _SHARED = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 _REFERENCES = frozenset({"$ref", "$dynamicRef"})
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _PARTS: Mapping[str, str] = {
     **dict.fromkeys(("patternProperties", "unevaluatedProperties", "additionalProperties", "properties"), "entry"),
     **dict.fromkeys(("items", "prefixItems", "contains", "unevaluatedItems"), "item"),
@@ -150,9 +150,9 @@ def _own(schema: dict[str, Any]) -> _Own:
 
 def _listed(key: str, value: Any) -> list[Any]:
     """Return the schemas of a keyword; what is none, since the schema is malformed, is for others to judge."""
-    if key in _MAPS:
+    if key in MAPS:
         return [*value.values()] if isinstance(value, dict) else []
-    if key in _LISTS:
+    if key in LISTS:
         return value if isinstance(value, list) else []
     return [value]
 

@@ -16,7 +16,7 @@ from reconciler.diff.visible import (
     visible_value,
     visible_value_changes,
 )
-from reconciler.model.plan import SECRET_OPS
+from reconciler.model.plan import SECRET_OPS, Action
 from reconciler.render.plan_json import PlanJson
 
 TITLES = {
@@ -28,7 +28,7 @@ TITLES = {
     "adopt": "will be adopted",
     "forget": "will no longer be managed",
 }
-SYMBOLS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "move": "=>", "adopt": "<=", "forget": "."}
+SYMBOLS = {action.value: action.symbol for action in Action}
 _CAUSES = {
     "outside": "changed outside",
     "both": "changed outside and in the configuration",

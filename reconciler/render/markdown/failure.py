@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.diff.visible import visible
+from reconciler.model.amount import amount
 from reconciler.render.markdown.marks import code, fenced
 from reconciler.render.markdown.plan import BUDGET, marker
 from reconciler.render.sentence import sentence
@@ -34,7 +35,7 @@ def failure_markdown(document: Mapping[str, Any], budget: int = BUDGET) -> str:
         "",
         f"### {document['subject']} for {where}: {_WHY.get(document['exit_code'], 'failed')}",
         "",
-        f"{len(errors)} problem{'' if len(errors) == 1 else 's'}; nothing was written.",
+        f"{amount(len(errors), 'problem')}; nothing was written.",
         "",
     ]
     room = budget - sum(len(line) + 1 for line in lines) - 100  # for what says how many were left out

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
+from reconciler.model.amount import amount
 from reconciler.model.risk import RISKS, Level, level_of
 from reconciler.render.groups import MOST, digest_of, groups_of
 from reconciler.render.left_out import left_out_lines, no_changes
@@ -105,7 +106,7 @@ def _title(document: PlanJson) -> Iterator[str]:
 def _blockers(document: PlanJson) -> Iterator[str]:
     blockers = document["blockers"]
     if blockers:
-        yield f"> **An apply would be refused**, for {len(blockers)} reason{'s' if len(blockers) > 1 else ''}:"
+        yield f"> **An apply would be refused**, for {amount(len(blockers), 'reason')}:"
         for blocker in blockers[:20]:
             yield f"> - {code(blocker['message'])}" + (f" {code(blocker['hint'])}" if blocker["hint"] else "")
         if len(blockers) > 20:

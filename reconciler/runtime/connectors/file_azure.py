@@ -12,13 +12,13 @@ import xml.etree.ElementTree as ElementTree
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from reconciler.kinds.template.file_path import Segments
 from reconciler.model.body import Body
+from reconciler.model.status import moment
 from reconciler.runtime.call import Failed, Surroundings
 from reconciler.runtime.connectors.file_rest import MISSING, Request, Rest
 from reconciler.runtime.connectors.file_store import Entry, Opened, Store, Written, exists, key_of, prefix_of
@@ -148,8 +148,4 @@ def _entry(one: ElementTree.Element) -> Entry:
     shown = unquote(text) if name is not None and name.get("Encoded") == "true" else text
     size = int(one.findtext("Properties/Content-Length") or "0")
     changed = parsedate_to_datetime(one.findtext("Properties/Last-Modified") or "")
-    return Entry(tuple(shown.split("/")), size, _moment(changed))
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Entry(tuple(shown.split("/")), size, moment(changed))

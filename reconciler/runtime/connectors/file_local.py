@@ -20,6 +20,7 @@ from typing import Any
 
 from reconciler.kinds.template.file_path import PART, Segments, is_segment
 from reconciler.model.body import Body
+from reconciler.model.status import moment
 from reconciler.runtime.call import Failed, Surroundings
 from reconciler.runtime.connectors.file_store import Entry, Opened, Store, Written, exists, not_found
 from reconciler.runtime.threads import Worker, in_thread
@@ -190,16 +191,12 @@ def _walked(folder: int, path: Segments) -> Iterator[Entry]:
             with suppress(FileNotFoundError):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode):
-                    yield Entry((*path, name), found.st_size, _moment(found.st_mtime))
+                    yield Entry((*path, name), found.st_size, moment(datetime.fromtimestamp(found.st_mtime, UTC)))
                 elif stat.S_ISDIR(found.st_mode) and len(path) < _DEEPEST:
                     with suppress(OSError):  # a folder that this server may not read has no files for it
                         yield from _walked(os.open(name, _FOLDER, dir_fd=folder), (*path, name))
     finally:
         os.close(folder)
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _some(walk: Iterator[Entry]) -> list[Entry]:

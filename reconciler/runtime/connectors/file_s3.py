@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC
 from typing import Any
 
 from reconciler.kinds.template.file_path import Segments
 from reconciler.model.body import Body
+from reconciler.model.status import moment
 from reconciler.runtime.call import Failed, Surroundings
 from reconciler.runtime.connectors.aws import Aws, failure_of
 from reconciler.runtime.connectors.file_store import (
@@ -95,8 +95,7 @@ class _S3:
 
 
 def _entry(one: Any) -> Entry:
-    moment = one["LastModified"].astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Entry(tuple(one["Key"].split("/")), one["Size"], moment)
+    return Entry(tuple(one["Key"].split("/")), one["Size"], moment(one["LastModified"]))
 
 
 async def _pieces(body: Any) -> AsyncIterator[bytes]:

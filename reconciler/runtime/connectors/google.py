@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reconciler import strict_json
+from reconciler.kinds.template.form import FORM
 from reconciler.runtime.call import Failed
 from reconciler.runtime.connectors.file_rest import Request, Rest
-from reconciler.runtime.connectors.oauth_client import signed
+from reconciler.runtime.connectors.oauth_client import JWT_BEARER, signed
 from reconciler.strict_json import NotStrict
 
 TOKENS = "https://oauth2.googleapis.com/token"
-_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SECONDS = 3600
 _EARLY = 300
 
@@ -47,8 +47,8 @@ class GoogleTokens:
         endpoint = account.get("token_uri") or TOKENS
         said = {"iss": account["client_email"], "aud": endpoint, **self._asked}
         assertion = signed(said, _SECONDS, account["private_key"], account.get("private_key_id"))
-        form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        form = urlencode({"grant_type": JWT_BEARER, "assertion": assertion}).encode()
+        headers = {"Content-Type": FORM}
         try:
             found = strict_json.read((await self._rest.ask(Request("POST", endpoint, headers, form))).decode())
             token, seconds = found[self._field], found.get("expires_in", _SECONDS)

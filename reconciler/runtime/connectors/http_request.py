@@ -12,14 +12,13 @@ from msgspec import Struct
 from reconciler import strict_json
 from reconciler.kinds.schema_engine import UnusableSchema
 from reconciler.kinds.template.body import body_fault
-from reconciler.kinds.template.form import NoForm, form_of
+from reconciler.kinds.template.form import FORM, NoForm, form_of
 from reconciler.kinds.template.http_values import NAME, filled, joined, separator_of, unfit, word, written
 from reconciler.model.body import Body
 from reconciler.model.target import Bound
 from reconciler.runtime.call import Call, Failed, Resolve
 from reconciler.runtime.connectors.credential import Secret, Token, no_token, with_credential
 
-FORM = "application/x-www-form-urlencoded"
 _JSON = re.compile(r"application/[A-Za-z0-9.+-]{1,80}\+json")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -5,7 +5,6 @@ A provider is a module with ``send`` and ``ping``, named in `kinds/connector/ser
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -16,9 +15,7 @@ from reconciler.kinds.connector.served import SERVED
 from reconciler.kinds.template.message_text import written
 from reconciler.model.body import Body
 from reconciler.runtime.call import Answer, Call, Connection, Failed, Permits, Surroundings
-
-Secret = Callable[[str], Awaitable[str]]
-"""From a reference to the secret behind it; raises Failed."""
+from reconciler.runtime.connectors.credential import Secret
 
 
 class Outgoing(NamedTuple):

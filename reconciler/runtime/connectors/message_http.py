@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import aiohttp
 
+from reconciler.model.health import REFUSED
 from reconciler.runtime.call import Failed
 from reconciler.runtime.connectors.guarded import as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.connectors.message import Undelivered, Way
 
 MOST_BYTES = 65536
 """Of an answer that are read."""
-REFUSED = "it refuses the credential"
 _LIMITED = 429
 _REFUSING = frozenset({401, 403})
 _PASSING = frozenset({408, 425})

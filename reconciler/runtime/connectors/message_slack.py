@@ -7,8 +7,9 @@ from typing import Any
 
 from reconciler import strict_json
 from reconciler.model.body import Body
+from reconciler.model.health import REFUSED
 from reconciler.runtime.connectors.message import Outgoing, Undelivered, Way
-from reconciler.runtime.connectors.message_http import REFUSED, Reply, post, require_taken
+from reconciler.runtime.connectors.message_http import Reply, post, require_taken
 from reconciler.strict_json import NotStrict
 
 API = "https://slack.com/api"

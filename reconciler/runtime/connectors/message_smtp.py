@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from reconciler.model.body import Body
+from reconciler.model.health import REFUSED
 from reconciler.runtime.addresses import dialled
 from reconciler.runtime.connectors.message import Outgoing, Undelivered, Way
-from reconciler.runtime.connectors.message_http import REFUSED
 from reconciler.runtime.extras import client_not_installed
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ import aiohttp
 from msgspec import Struct
 
 from reconciler import strict_json
+from reconciler.kinds.template.form import FORM
 from reconciler.model.body import Body, digest
 from reconciler.runtime.call import Failed, Subject, Surroundings
 from reconciler.runtime.connectors.guarded import as_it_is, guarded_session, refusal_behind
-from reconciler.runtime.connectors.oauth_client import ClientProof, proof_of
+from reconciler.runtime.connectors.oauth_client import JWT_BEARER, ClientProof, proof_of
 from reconciler.strict_json import NotStrict
 
 MOST_TOKENS = 8_192
@@ -37,7 +38,6 @@ METADATA_SECONDS = 3600.0
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _ACCESS = "urn:ietf:params:oauth:token-type:access_token"
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _WELL_KNOWN = ("oauth-authorization-server", "openid-configuration")
 
 
@@ -176,7 +176,7 @@ def _form(wanted: Wanted) -> dict[str, str]:
                 "requested_token_type": _ACCESS,
             }
             if grant == "token_exchange"
-            else {"grant_type": _BEARER, "assertion": subject.token, "requested_token_use": "on_behalf_of"}
+            else {"grant_type": JWT_BEARER, "assertion": subject.token, "requested_token_use": "on_behalf_of"}
         )
     if auth["scopes"]:
         form["scope"] = " ".join(auth["scopes"])
@@ -197,7 +197,7 @@ def _resource(connector: Body) -> str:
 async def _posted(
     session: aiohttp.ClientSession, endpoint: str, form: Mapping[str, str], proof: ClientProof
 ) -> tuple[int, bytes]:
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json", **proof.headers}
+    headers = {"Content-Type": FORM, "Accept": "application/json", **proof.headers}
     data = urlencode(form).encode()
     async with session.post(as_it_is(endpoint), data=data, headers=headers, allow_redirects=False) as response:
         return response.status, await _bounded(response)

@@ -18,6 +18,8 @@ from reconciler.runtime.connectors.credential import Secret
 ASSERTION_SECONDS = 60
 ALGORITHMS = ("RS256", "ES256", "ES384", "ES512", "EdDSA")
 """The first that a key can sign by is taken."""
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+"""The grant of an assertion (RFC 7523)."""
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 

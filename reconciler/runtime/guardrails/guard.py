@@ -12,7 +12,7 @@ from reconciler.access.memo import Memo
 from reconciler.access.rule import Rule
 from reconciler.access.snapshot import Tenant, valid
 from reconciler.access.target import Target
-from reconciler.kinds.guardrail import KIND
+from reconciler.kinds.guardrail import KIND, Phase
 from reconciler.model.body import Body
 from reconciler.model.price import PICO
 from reconciler.runtime.guardrails.cards import CARD, IBAN, PHONE, SSN
@@ -20,7 +20,6 @@ from reconciler.runtime.guardrails.detector import Detector
 from reconciler.runtime.guardrails.patterns import NotUsable, detector_of
 from reconciler.runtime.guardrails.texts import AWS_KEY, EMAIL, PRIVATE_KEY
 
-Phase: TypeAlias = Literal["input", "output"]
 Action: TypeAlias = Literal["warn", "redact", "block"]
 BUILTIN: Mapping[str, Detector] = {one.name: one for one in (PRIVATE_KEY, AWS_KEY, CARD, IBAN, SSN, EMAIL, PHONE)}
 """In the order in which the first counts, where two begin at one place and are of one length."""

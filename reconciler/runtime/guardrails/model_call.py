@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from reconciler.access.snapshot import Tenant
 from reconciler.access.target import Target
+from reconciler.kinds.guardrail import Phase
 from reconciler.runtime.guardrails.events import ChatEvents, MessageEvents, ResponseEvents, Streams
-from reconciler.runtime.guardrails.guard import Guard, Hits, Phase, guards_of
+from reconciler.runtime.guardrails.guard import Guard, Hits, guards_of
 from reconciler.runtime.guardrails.walk import Walk
 from reconciler.runtime.llm.request import EndpointName, ModelRequest
 from reconciler.runtime.llm.sse import Event

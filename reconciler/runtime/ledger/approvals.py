@@ -14,15 +14,12 @@ from sqlalchemy import Connection, text
 
 from reconciler.model.approval import Approval
 from reconciler.runtime.ledger.reading import opened
+from reconciler.runtime.ledger.schema import CLOCK
 from reconciler.runtime.ledger.writing import writing_store
 from reconciler.store.url import Database
 
 OF_A_CALLER, OF_A_TARGET = 20, 100
 """How many calls may wait."""
-_NOW = {
-    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
-}
 _COLUMNS = (
     "id, bound, state, tenant, caller, caller_uid, issuer, subject, target, action, policy, terms, sealed, asked, expires, "
     "decided, decided_by, reason, evidence, filed"
@@ -215,4 +212,4 @@ def _waiting(row: dict[str, Any]) -> Waiting:
 
 
 def _now(connection: Connection, sql: str) -> str:
-    return sql.replace("{now}", _NOW[connection.dialect.name])
+    return sql.replace("{now}", CLOCK[connection.dialect.name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import os
 import time
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from reconciler.model.price import PICO
@@ -53,6 +54,11 @@ class Level(NamedTuple):
     def held(self) -> Level:
         """The counter of what calls in flight have reserved."""
         return self._replace(unit=self.unit + HELD)
+
+
+def is_metered(levels: Iterable[Level]) -> bool:
+    """Whether a limit counts tokens or cost."""
+    return any(level.unit in METERED for level in levels)
 
 
 def amount_of(unit: str, n: int) -> int | float:
@@ -134,7 +140,7 @@ class Hold(NamedTuple):
     @property
     def is_metered(self) -> bool:
         """Whether a limit counts its tokens or its cost."""
-        return any(level.unit in METERED for level in self.levels)
+        return is_metered(self.levels)
 
 
 class Settlement(NamedTuple):

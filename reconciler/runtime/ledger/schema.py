@@ -15,6 +15,11 @@ from reconciler.runtime.ledger.revision_8 import eighth
 from reconciler.runtime.ledger.revision_9 import ninth
 
 REVISION = 9
+CLOCK = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
+}
+"""The store's own time by its dialect: seconds since 1970."""
 _FIRST = (
     "CREATE TABLE runtime_schema (version TEXT NOT NULL)",
     "INSERT INTO runtime_schema VALUES ('1')",

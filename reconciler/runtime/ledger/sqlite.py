@@ -41,13 +41,13 @@ from reconciler.runtime.ledger.repeats import (
 )
 from reconciler.runtime.ledger.reservations import Settled, moved_by
 from reconciler.runtime.ledger.rows import Rows, rows_of
-from reconciler.runtime.ledger.schema import EXISTS, statements
+from reconciler.runtime.ledger.schema import CLOCK, EXISTS, statements
 from reconciler.runtime.ledger.sqlite_holds import add_usage, blocked, keep_ended, reserve, settle_tries
 from reconciler.runtime.ledger.uses import FORGET, GIVE_BACK, REMOVE, USE, Used, waiting, without
 
 T = TypeVar("T")
 BUSY_SECONDS = 2.0
-_NOW = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+_NOW = f"SELECT {CLOCK['sqlite']}"
 _INTENT = (
     "INSERT INTO intents (id, at, ends, tenant, subject, path, policy, run, value_hash, generation, drifted, shadow, trace) "
     f"VALUES ({', '.join('?' * 13)})"

@@ -9,15 +9,12 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import LockTimeout
 from reconciler.runtime.ledger.reading import require_revision
+from reconciler.runtime.ledger.schema import CLOCK
 from reconciler.store.connect import writing
 from reconciler.store.failures import ConnectionLost, Contended, LockNotHad, ended
 from reconciler.store.url import Database
 
 WAIT_SECONDS = 10.0
-_NOW = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp())::float8",
-}
 
 
 @contextmanager
@@ -35,4 +32,4 @@ def writing_store(database: Database) -> Iterator[Connection]:
 
 def now_of(connection: Connection) -> float:
     """Return the store's time, in seconds since 1970."""
-    return float(connection.execute(text(_NOW[connection.dialect.name])).scalar_one())
+    return float(connection.execute(text(f"SELECT {CLOCK[connection.dialect.name]}")).scalar_one())

@@ -9,7 +9,7 @@ from reconciler.access.models import Way
 from reconciler.kinds.provider.wire import Wire
 from reconciler.kinds.provider.wires import WIRES
 from reconciler.model.price import ModelFacts
-from reconciler.runtime.ledger.entries import METERED, Level
+from reconciler.runtime.ledger.entries import Level, is_metered
 from reconciler.runtime.llm.fields import Wrong, governed, governed_beta
 from reconciler.runtime.llm.headers import betas
 from reconciler.runtime.llm.money import Bound, Unbounded, bound
@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
     @property
     def is_metered(self) -> bool:
         """Whether a limit counts the tokens or the cost of a try."""
-        return any(level.unit in METERED for level in self.levels)
+        return is_metered(self.levels)
 
 
 class Rules(NamedTuple):
@@ -62,8 +62,8 @@ def _judged(request: ModelRequest, way: Way, rules: Rules) -> Candidate | Wrong:
     if request.endpoint.name not in wire.places(body):
         return _no_format(request, integration.name, wire, body)
     levels = rules.levels(integration.name)
-    is_metered = any(level.unit in METERED for level in levels)
-    if (wrong := _governed(request, body, is_metered or bool(body["models"]))) is not None:
+    metered = is_metered(levels)
+    if (wrong := _governed(request, body, metered or bool(body["models"]))) is not None:
         return wrong
     deployment = Deployment(integration, way.model, way.weight)
     facts = rules.facts(deployment.provider, way.model, str(body.get("base_url") or ""))
@@ -74,17 +74,17 @@ def _judged(request: ModelRequest, way: Way, rules: Rules) -> Candidate | Wrong:
     ):
         return Wrong("too-large", "", f"the request is larger than the context window of {way.model}")
     found = bound(request, deployment, facts, rules.route_output)
-    if isinstance(found, Unbounded) and is_metered:
+    if isinstance(found, Unbounded) and metered:
         return Wrong(found.code, "", found.message)
     bounds = None if isinstance(found, Unbounded) else found
-    outgoing = outgoing_of(request, body, wire, way.model, _limit(request, bounds, is_metered, rules.route_output))
+    outgoing = outgoing_of(request, body, wire, way.model, _limit(request, bounds, metered, rules.route_output))
     assert outgoing is not None
     return Candidate(way, deployment, outgoing, levels, bounds, facts)
 
 
-def _limit(request: ModelRequest, bounds: Bound | None, is_metered: bool, route_output: int | None) -> int | None:
+def _limit(request: ModelRequest, bounds: Bound | None, metered: bool, route_output: int | None) -> int | None:
     """Return the bound on output that has to stand in the request: only where a limit or the route asks for one."""
-    if bounds is None or (not is_metered and route_output is None):
+    if bounds is None or (not metered and route_output is None):
         return None
     return bounds.limit_to
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from reconciler import strict_json
 from reconciler.codes import Code
+from reconciler.kinds.provider.wire import Format
 from reconciler.runtime.llm.fields import Wrong
-from reconciler.runtime.llm.request import Format
 
 OVERLOADED = 529
 """Anthropic's own status of what OpenAI answers by 503."""

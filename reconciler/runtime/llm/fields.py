@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from reconciler.codes import Code
-from reconciler.runtime.llm.request import EndpointName, Format
+from reconciler.kinds.provider.wire import Format
+from reconciler.runtime.llm.request import EndpointName
 
 Rule: TypeAlias = Literal["pass", "bound", "governed", "refused"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from reconciler.runtime.llm.request import Format
+from reconciler.kinds.provider.wire import Format
 
 SENT: Mapping[Format, frozenset[str]] = {
     "openai": frozenset(),

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from reconciler.access.resource import Resource
+from reconciler.kinds.provider.wire import Format
 
-Format: TypeAlias = Literal["openai", "anthropic"]
 EndpointName: TypeAlias = Literal["chat", "responses", "embeddings", "messages", "count_tokens"]
 
 

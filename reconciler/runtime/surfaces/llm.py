@@ -13,11 +13,12 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from reconciler import strict_json
+from reconciler.kinds.provider.wire import Format
 from reconciler.runtime.llm.calls import ModelCalls
 from reconciler.runtime.llm.errors import APPROVAL_HEADER, WireError, event_of, of_wrong
 from reconciler.runtime.llm.headers import sent
 from reconciler.runtime.llm.reading import Refused, request_of
-from reconciler.runtime.llm.request import Endpoint, Format, ModelRequest
+from reconciler.runtime.llm.request import Endpoint, ModelRequest
 from reconciler.runtime.llm.running import Whole
 from reconciler.runtime.llm.streams import Broken, Streaming
 from reconciler.runtime.results import Refusal

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypedDict
 from msgspec import Meta, Struct
 
 from reconciler.access.target import Target
-from reconciler.runtime.llm.request import Format
+from reconciler.kinds.provider.wire import Format
 from reconciler.runtime.surfaces.requests import BadRequest, query_in
 
 SINCE = "1970-01-01T00:00:00Z"

@@ -8,10 +8,11 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Scope
 
+from reconciler.kinds.provider.wire import Format
 from reconciler.runtime.approvals import Pending
 from reconciler.runtime.ledger.reading import moment
 from reconciler.runtime.llm.errors import WireError, bytes_of, event_of, head_of, status_of
-from reconciler.runtime.llm.request import ENDPOINTS, Endpoint, Format
+from reconciler.runtime.llm.request import ENDPOINTS, Endpoint
 from reconciler.runtime.results import Refusal
 from reconciler.runtime.surfaces.incoming import header
 from reconciler.runtime.surfaces.problem import REFUSALS, REFUSED, ProblemJson
