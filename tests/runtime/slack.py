@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +35,8 @@ class Receiver:
     sent: list[Sent] = field(default_factory=list)
     answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
     delay: float = 0.0
+    is_closing: bool = False
+    """Nobody waits for an answer any more, however long the delay."""
 
     @property
     def url(self) -> str:
@@ -42,12 +47,11 @@ class Receiver:
         return [one.json.get("text") or one.json["data"]["text"] for one in self.sent if "auth.test" not in one.path]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        import asyncio
-        import json
-
         body = await request.read()
         self.sent.append(Sent(request.path, dict(request.headers), body, json.loads(body)))
-        await asyncio.sleep(self.delay)
+        ends = time.monotonic() + self.delay
+        while not self.is_closing and (left := ends - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.05))
         if self.answers and not request.path.endswith("auth.test"):  # a server may check at any moment
             status, content, headers = self.answers.pop(0)
             return web.json_response(content, status=status, headers=headers)
@@ -62,7 +66,10 @@ def receiving() -> Iterator[Receiver]:
     app.router.add_route("*", "/{path:.*}", found._answer)
     with serving_in_thread(app) as port:
         found.port = port
-        yield found
+        try:
+            yield found
+        finally:
+            found.is_closing = True
 
 
 def near(port: int) -> dict[str, Any]:

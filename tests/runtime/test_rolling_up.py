@@ -13,7 +13,7 @@ from reconciler.runtime.call import Permits, Surroundings
 from reconciler.runtime.ledger.digests import Window, verify
 from reconciler.runtime.parts import assembled
 from reconciler.runtime.setup import Databases, Setup
-from tests.conftest import Db
+from tests.conftest import PATIENCE, Db
 from tests.runtime.ledger.support import store_of
 from tests.runtime.ledger.test_rollup import FIRST, filled
 from tests.runtime.worlds import WORLD, apply, nobody
@@ -30,7 +30,7 @@ def test_serve_rolls_up_and_files(db: Db, folder: Path, tmp_path: Path, monkeypa
 
     async def main() -> None:
         async with assembled(Setup(settings, databases, Surroundings(nobody, nobody, Permits()))):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(8 * PATIENCE):
                 while db.sql("SELECT count(DISTINCT hour) FROM hours") != [(3,)] or control.sql(FILED) == [(0,)]:
                     await asyncio.sleep(0.05)
 

@@ -144,6 +144,7 @@ def test_no_address_form_reaches_a_victim() -> None:
         for host in PRIVATE:
             shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
             found.append(await listed(connector(f"http://{shown}:{port}", port), nobody))
+            assert reached == 0, host
         server.close()
         return found, reached
 

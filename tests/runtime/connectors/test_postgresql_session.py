@@ -57,7 +57,9 @@ def test_what_was_prepared_before_a_change_tells_what_is_there(place: Place, cha
     async def work(connection: Connection, connector: Resource) -> None:
         before = [await told(connection, connector, what, values) for what, values in ASKED * 2]
         assert before[:3] == before[3:]
-        await asyncio.to_thread(place.sql, change)  # not in the loop, which ends the transaction of what was asked before
+        await asyncio.to_thread(
+            place.sql, change
+        )  # not in the loop, which ends the transaction of what was asked before
         fresh = await open_sql("acme", connector, place.around)
         expected = [await told(fresh, connector, what, values) for what, values in ASKED]
         await fresh.close()

@@ -259,6 +259,7 @@ def test_no_private_address_is_dialled(engine: str, monkeypatch: pytest.MonkeyPa
                 source = Place(engine, raw, {"collection": "c"}, dict).datasource()
                 with pytest.raises(Failed) as refused:
                     await connection.run(call_of((search(), source, connector), {"vector": NORTH}, 5.0))
+                assert seen == [], form
                 assert refused.value.code in {"address-refused", "unreachable", "invalid-dsn"}, form
                 await connection.close()
         server.close()
