@@ -8,6 +8,7 @@ nothing of `reconciler` or `tests`: every child imports those from the copy, the
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,9 @@ LIBRARIES = (
     *("httpcore", "httptools", "ahocorasick_rs", "click.shell_completion", "tomllib", "pdb", "faulthandler"),
 )
 """What imports of a library more than once in a hundred laws would cost the most; one left out costs only time."""
+
+
+_PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 
 
 class Verdict(NamedTuple):
@@ -148,6 +152,8 @@ def _serve() -> None:
     own = [name for name in sys.modules if name.partition(".")[0] in ("reconciler", "tests")]
     assert not own, f"children would not import {own} from the tree"
     assert len(os.listdir("/proc/self/task")) == 1, "a library started a thread, which no child would have"
+    # a program without its guard may leave processes behind: they come to this one, which ends them
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     gc.freeze()  # what is imported is never garbage: children do not copy its pages to look
     for line in sys.stdin:
         request = json.loads(line)
@@ -156,7 +162,19 @@ def _serve() -> None:
             _become(request)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
+        _end_what_is_left()
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _end_what_is_left() -> None:
+    import psutil
+
+    with suppress(ChildProcessError):
+        while True:
+            for left in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    left.kill()
+            os.waitpid(-1, 0)
 
 
 def _become(request: Mapping[str, Any]) -> None:

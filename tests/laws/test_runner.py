@@ -41,6 +41,11 @@ def test_hangs() -> None:
     if reconciler.double.double(1) != 2:
         time.sleep(60)
 
+def test_leaves_one() -> None:
+    import subprocess
+    left = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    assert reconciler.double.double(-1) == f"left {left.pid}"
+
 @pytest.fixture
 def broken() -> None:
     raise RuntimeError("no such server")
@@ -124,6 +129,14 @@ def test_a_broken_fixture_is_no_failure(runner: Runner) -> None:
 def test_processes_run_the_patched_program(runner: Runner) -> None:
     assert runner.without({**LAW, "test": "tests/test_double.py::test_in_a_process"}).noticed
     assert not runner.without({**LAW, "without": GUARD, "test": "tests/test_double.py::test_in_a_process"}).noticed
+
+
+def test_no_process_is_left_behind(runner: Runner) -> None:
+    verdict = runner.without({**LAW, "test": "tests/test_double.py::test_leaves_one"})
+    left = re.search(r"left (\d+)", verdict.output)
+    assert verdict.noticed
+    assert left is not None
+    assert not Path("/proc", left[1]).exists()
 
 
 @pytest.mark.parametrize("guard", ["    if number < 1:\n", "number"])
