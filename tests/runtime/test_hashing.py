@@ -19,7 +19,7 @@ VALUES = b'["acme","tool/top",{"limit":3},null]'
 
 
 def test_the_store_alone_makes_no_such_hash() -> None:
-    """By docs/operations.md, without a line of the program."""
+    """By docs/evidence.md, without a line of the program."""
     made = values_key(STORE, KEY).hash(VALUES)
     derived = hmac.digest(KEY[1], b"reconciler evidence values, format 1\n" + STORE, "sha256")
     assert made == sha256(b"k-1").hexdigest()[:8] + hmac.digest(derived, VALUES, "sha256").hex()

@@ -112,9 +112,9 @@ def with_fixtures(folder: Path) -> dict[str, Any]:
 
 
 def left_out() -> list[str]:
-    """Return the patterns of `scenario` and `scenario:check` that docs/operations.md leaves out, each with a reason."""
-    text = (ROOT / "docs" / "operations.md").read_text()
-    section = text.partition("### Conformance")[2].partition("\n## ")[0]
+    """Return the patterns of `scenario` and `scenario:check` that docs/serving-mcp.md leaves out, each with a reason."""
+    text = (ROOT / "docs" / "serving-mcp.md").read_text()
+    section = text.partition("## Conformance")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]*`) \| (\S[^|]*) \|$", section, re.MULTILINE)
     return [pattern for names, _reason in rows for pattern in re.findall(r"`([^`]+)`", names)]
 
@@ -148,8 +148,10 @@ def test_the_conformance_suite_fails_nothing_that_is_offered(db: Db, folder: Pat
                 ran.add(scenario)
     unheard = {one for one in listed if one not in ran}
     used |= {pattern for one in unheard for pattern in _taken(one, patterns)}
-    assert not [one for one in unheard if not _taken(one, patterns)], "not offered, and no reason in docs/operations.md"
-    assert not {*patterns} - used, "docs/operations.md leaves out what is not in the suite, or passes"
+    assert not [one for one in unheard if not _taken(one, patterns)], (
+        "not offered, and no reason in docs/serving-mcp.md"
+    )
+    assert not {*patterns} - used, "docs/serving-mcp.md leaves out what is not in the suite, or passes"
     assert "Traceback" not in server.log.read_text()
 
 
