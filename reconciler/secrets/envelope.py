@@ -1,6 +1,6 @@
 """A secret's value sealed into a blob, and a blob opened again: AES-256-GCM under a data key of its own, which is wrapped.
 
-Format 2, with test vectors in docs/secrets.md::
+Format 2, with test vectors in docs/secrets-format.md::
 
     blob    = "RCS2" | lp8(key_id) | lp16(wrapped) | nonce (12) | ciphertext and tag | mac (32)
     wrapped = by a key file: salt (32) | commitment (32) | nonce (12) | ciphertext and tag (48); by Vault transit: its own text

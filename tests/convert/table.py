@@ -1,4 +1,4 @@
-"""How much of each file is carried over, measured, as the tables of docs/convert.md (``python -m tests.convert.table``).
+"""How much of each file is carried over, measured, as the tables of docs/convert-coverage.md (``python -m tests.convert.table``).
 
 The samples are here. The real files belong to other projects and are not part of this one: ``RECONCILER_FOREIGN`` names the
 folder that holds them, one folder per origin. Without it, their table stays as it is.
@@ -17,7 +17,7 @@ from reconciler.convert.table import FORMATS, convert
 from tests.conftest import ROOT
 from tests.convert.samples import DATA, SAMPLES
 
-PAGE = ROOT / "docs" / "convert.md"
+PAGE = ROOT / "docs" / "convert-coverage.md"
 FOLDERS = {"litellm": "litellm", "toolbox": "toolbox", "openapi": "openapi", "mcp-registry": "mcp"}
 HEAD = "| file | resources | fields | carried over | references | left out | most of what is left out |\n|---|---|---|---|---|---|---|"
 

@@ -1,4 +1,4 @@
-"""The tables of docs/convert.md are fresh; every real file converts, validates, applies and plans empty."""
+"""The tables of docs/convert-coverage.md are fresh; every real file converts, validates, applies and plans empty."""
 
 from __future__ import annotations
 

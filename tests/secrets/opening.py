@@ -1,4 +1,4 @@
-"""Opens a blob by what docs/secrets.md says of the format, and by nothing of the product's."""
+"""Opens a blob by what docs/secrets-format.md says of the format, and by nothing of the product's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.conftest import ROOT
 
-PAGE = ROOT / "docs" / "secrets.md"
+PAGE = ROOT / "docs" / "secrets-format.md"
 
 
 def vectors() -> list[dict[str, Any]]:
