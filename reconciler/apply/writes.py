@@ -14,7 +14,7 @@ from reconciler.model.address import Address
 from reconciler.model.binding import BEGINNING, Meant, names_meant
 from reconciler.model.body import digest_of_text
 from reconciler.model.live import Applied, Row
-from reconciler.model.plan import BODY_STAYS, REBOUND, SECRET_OPS, Action, Cause, Change
+from reconciler.model.plan import BEGINNINGS, BODY_STAYS, REBOUND, SECRET_OPS, Action, Cause, Change
 from reconciler.model.secret_ref import SecretRef
 from reconciler.store.carrying import Life
 from reconciler.store.creations import Creation
@@ -198,7 +198,7 @@ _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 def _uid(change: Change, fresh: Iterator[str]) -> str:
     """Return the uid of a change: a new one for a creation or replacement, unless it brings a life back."""
-    if change.action is Action.CREATE or change.action is Action.REPLACE:
+    if change.action in BEGINNINGS:
         return change.restored_uid or next(fresh)
     return change.uid or ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -102,22 +102,17 @@ def judged(
     warnings += () if several else unused_here
     unserved = frozenset(tenant for tenant, noun in parts.offers if noun == UNSERVED)
     unserved &= _open_to_agents(parts) if unserved else frozenset()
-    unpinned = Unpinned((*_meant_for_agents(parts),), drafts)
+    governed = _with_policies(parts) if parts.unpinned else frozenset()
+    unpinned = Unpinned(tuple(one for one in parts.unpinned if one.connector.tenant in governed), drafts)
     return Judgement((*once(errors),), (*in_order(once(warnings)),), (*unsure,), unserved, unpinned)
 
 
-def _meant_for_agents(parts: Parts) -> Iterator[UnpinnedTool]:
-    """Yield the tools that were never pinned, of tenants that have policies: elsewhere nobody is to call anything."""
-    if parts.unpinned:
-        tenants = _with_policies(parts)
-        yield from (one for one in parts.unpinned if one.connector.tenant in tenants)
-
-
-def _with_policies(parts: Parts) -> set[str]:
+def _with_policies(parts: Parts) -> Set[str]:
+    """Return the tenants in which somebody may be allowed something: of no other is anything meant for agents."""
     return {name.partition("/")[0] for name in parts.names if name.split("/", 2)[1] == "policy"}
 
 
-def _open_to_agents(parts: Parts) -> set[str]:
+def _open_to_agents(parts: Parts) -> Set[str]:
     """Return the tenants with policies, or with something that other projects' policies may allow; nobody calls anything of the others."""
     shares = {address.tenant for address, selector in parts.selecting if selector.noun == PROJECT}
     return _with_policies(parts) | shares

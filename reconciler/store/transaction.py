@@ -74,15 +74,20 @@ class Transaction(UnderLock):
     # --- resources
 
     def delete(self, rows: Sequence[Row]) -> None:
-        self._each(delete(resources).where(at(resources, LIFE)), LIFE, [(*row.address, row.uid) for row in rows])
+        run_many(
+            self._connection,
+            delete(resources).where(at(resources, LIFE)),
+            LIFE,
+            [(*row.address, row.uid) for row in rows],
+        )
 
     def move(self, moves: Sequence[tuple[Row, Address]]) -> None:
         """Rename in two phases through names that no resource can have, so that swaps and chains work."""
         names = ("new_name", "tenant", "uid")
         new = value(resources.c.name, "new_name")
         statement = update(resources).values(name=new).where(at(resources, ("tenant", "uid")))
-        self._each(statement, names, [("~" + row.uid, row.address.tenant, row.uid) for row, _ in moves])
-        self._each(statement, names, [(to.name, row.address.tenant, row.uid) for row, to in moves])
+        run_many(self._connection, statement, names, [("~" + row.uid, row.address.tenant, row.uid) for row, _ in moves])
+        run_many(self._connection, statement, names, [(to.name, row.address.tenant, row.uid) for row, to in moves])
 
     def update(self, rows: Sequence[WrittenRow]) -> None:
         update_rows(self._connection, self._project, rows)
@@ -108,14 +113,19 @@ class Transaction(UnderLock):
 
     def _set_owner(self, addresses: Sequence[Address], project: str | None) -> None:
         statement = update(resources).values(project=value(resources.c.project)).where(at(resources, ADDRESS))
-        self._each(statement, ("project", *ADDRESS), [(project, *address) for address in addresses])
+        run_many(self._connection, statement, ("project", *ADDRESS), [(project, *address) for address in addresses])
 
     # --- what hangs on resources
 
     def clear_errors(self, keys: Sequence[tuple[str, str]]) -> None:
         """End the status ``error`` of uids, by tenant, whose credential or configuration changed; a suspension stays."""
         names = ("tenant", "uid")
-        self._each(update(statuses).values(error=null(), error_at=null()).where(at(statuses, names)), names, keys)
+        run_many(
+            self._connection,
+            update(statuses).values(error=null(), error_at=null()).where(at(statuses, names)),
+            names,
+            keys,
+        )
 
     def carry_freezes(self, lives: Iterable[Life]) -> None:
         """Keep frozen what is frozen, after all other writes."""
@@ -137,7 +147,12 @@ class Transaction(UnderLock):
         """Remove the records of this project, or of another one."""
         names = ("project", *ADDRESS)
         own = project or self._project
-        self._each(delete(applied).where(at(applied, names)), names, [(own, *address) for address in addresses])
+        run_many(
+            self._connection,
+            delete(applied).where(at(applied, names)),
+            names,
+            [(own, *address) for address in addresses],
+        )
 
     def remember(self, records: Sequence[Remembered]) -> None:
         remember(self._connection, self._project, records)
@@ -170,6 +185,3 @@ class Transaction(UnderLock):
         """Append to the audit trail, after pending decisions; other applies queue behind its head until this ends."""
         file_under_lock(self._connection, key)
         append(self._connection, body, key)
-
-    def _each(self, statement: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        run_many(self._connection, statement, names, rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import BASE, Ran, reconciler
+from tests.cli.saved import printed
+from tests.conftest import BASE, reconciler
 
 SETTINGS = """
 version: 1
@@ -29,12 +29,6 @@ def shop(tmp_path: Path) -> Path:
     return folder
 
 
-def printed(planned: Ran) -> list[str]:
-    """Return the arguments of the command that a plan ends with."""
-    command = planned.ok().out.splitlines()[-1].removeprefix("To apply exactly this: reconciler ")
-    return [*shlex.split(command), "--auto-approve"]
-
-
 @pytest.mark.parametrize(
     ("here", "arguments"),
     [
@@ -48,7 +42,9 @@ def printed(planned: Ran) -> list[str]:
 def test_the_printed_command_applies_the_plan(shop: Path, here: str, arguments: list[str]) -> None:
     (shop / "manifests").mkdir()
     cwd = (shop / here).resolve()
-    applied = reconciler(*printed(reconciler(*arguments, "--out", "a plan", cwd=cwd)), cwd=cwd).ok()
+    applied = reconciler(
+        *printed(reconciler(*arguments, "--out", "a plan", cwd=cwd).ok().out), "--auto-approve", cwd=cwd
+    ).ok()
     assert "Apply complete! Resources: 3 added" in applied.out
     wanted = shop / ("given.db" if "--database" in arguments else "prod.db")
     assert wanted.exists()
@@ -58,7 +54,9 @@ def test_the_printed_command_applies_the_plan(shop: Path, here: str, arguments: 
 def test_a_folder_without_a_project_file(shop: Path) -> None:
     (shop / "reconciler.yaml").unlink()
     above = shop.parent
-    reconciler(*printed(reconciler("plan", "shop", "--out", "shop.plan", cwd=above)), cwd=above).ok()
+    reconciler(
+        *printed(reconciler("plan", "shop", "--out", "shop.plan", cwd=above).ok().out), "--auto-approve", cwd=above
+    ).ok()
     assert (shop / ".reconciler/state.db").exists()
     assert not (above / ".reconciler").exists()
 

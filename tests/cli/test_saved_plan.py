@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.cli.saved import printed
 from tests.conftest import BASE, Run, reconciler
 
 PROJECT = "version: 1\nproject: shop\nenvironments: {dev: {}, prod: {}}\n"
@@ -19,12 +19,6 @@ def project(tmp_path: Path) -> Path:
     (folder / "reconciler.yaml").write_text(PROJECT)
     (folder / "acme.yaml").write_text(BASE)
     return folder
-
-
-def printed(out: str) -> list[str]:
-    """The words of the command that a plan prints."""
-    line = next(line for line in out.splitlines() if line.startswith("To apply exactly this: "))
-    return shlex.split(line.removeprefix("To apply exactly this: "))[1:]
 
 
 def test_it_works_from_a_folder_outside_of_the_project(project: Path, tmp_path: Path) -> None:
