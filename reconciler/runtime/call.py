@@ -20,6 +20,8 @@ from reconciler.runtime.guardrails.tool_call import CallInspection
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """From a tenant and a reference to the secret behind it; raises Failed where there is none."""
+REFUSING = frozenset({401, 403})
+"""Statuses by which another side refuses a credential."""
 
 
 class StdioPermit(NamedTuple):

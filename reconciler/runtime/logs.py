@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import orjson
 
@@ -33,6 +35,24 @@ class Trouble:
 
     def ends(self) -> None:
         self._last = None
+
+    def reported(self, reasons: Iterable[str]) -> None:
+        """Log what went wrong in one round; none ends the trouble."""
+        found = [*reasons]
+        for reason in found:
+            self.occurs(reason)
+        if not found:
+            self.ends()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Log an exception of the block, which ends there, by its type; without one the trouble ends."""
+        try:
+            yield
+        except Exception as error:
+            self.occurs(type(error).__name__)
+        else:
+            self.ends()
 
 
 def log_as_json() -> None:

@@ -63,12 +63,9 @@ class Accesses:
 
     async def write(self, everything: bool = False) -> None:
         """Write what waits. A failure is logged, and what waits stays for the next time."""
-        try:
+        with self._trouble.watching():
             if self._log is not None:
                 await in_thread(self._log.write, everything)
-            self._trouble.ends()
-        except Exception as error:
-            self._trouble.occurs(type(error).__name__)
 
 
 class Tools(NamedTuple):
@@ -115,11 +112,8 @@ async def file_approvals(tools: Tools) -> None:
     )
     while True:
         await asyncio.sleep(FILING_SECONDS)
-        try:
+        with trouble.watching():
             await in_thread(file_decisions, databases.store, databases.control, tools.setup.audit_key)
-            trouble.ends()
-        except Exception as error:
-            trouble.occurs(type(error).__name__)
 
 
 async def roll_up_hours(tools: Tools) -> None:
@@ -130,11 +124,8 @@ async def roll_up_hours(tools: Tools) -> None:
     trouble = Trouble(log, "evidence was not rolled up: %s")
     while True:
         await asyncio.sleep(ROLL_UP_SECONDS)
-        try:
+        with trouble.watching():
             await in_thread(_roll_up, tools.setup)
-            trouble.ends()
-        except Exception as error:
-            trouble.occurs(type(error).__name__)
 
 
 def _roll_up(setup: Setup) -> None:
@@ -160,10 +151,7 @@ async def deliver_events(tools: Tools) -> None:
                 dropped = time.monotonic()
         except Exception as error:
             reasons = [type(error).__name__]
-        for reason in reasons:
-            trouble.occurs(reason)
-        if not reasons:
-            trouble.ends()
+        trouble.reported(reasons)
 
 
 async def deliver_messages(tools: Tools) -> None:
@@ -185,10 +173,7 @@ async def deliver_messages(tools: Tools) -> None:
                 await messages.drop_old()
         except Exception as error:
             reasons = [type(error).__name__]
-        for reason in reasons:
-            trouble.occurs(reason)
-        if not reasons:
-            trouble.ends()
+        trouble.reported(reasons)
 
 
 async def count_uses(tools: Tools) -> None:
@@ -214,13 +199,10 @@ async def tell_of_limits(tools: Tools) -> None:
     trouble, store = Trouble(log, "limits were not looked at: %s"), tools.setup.databases.store
     while tools.outbox.destinations:
         await asyncio.sleep(LIMITS_SECONDS)
-        try:
+        with trouble.watching():
             snapshot = tools.source.current().snapshot
             levels = [level for tenant in snapshot.tenants.values() for level in declared(tenant)]
             await in_thread(limit_marks.tell, store, levels, tools.outbox.destinations)
-            trouble.ends()
-        except Exception as error:
-            trouble.occurs(type(error).__name__)
 
 
 async def keep_seen(tools: Tools) -> None:
@@ -229,11 +211,8 @@ async def keep_seen(tools: Tools) -> None:
     servers = Servers(tools.source, tools.pools, tools.setup.databases.store)
     while True:
         await asyncio.sleep(SEEN_SECONDS)
-        try:
+        with trouble.watching():
             await servers.keep()
-            trouble.ends()
-        except Exception as error:
-            trouble.occurs(type(error).__name__)
 
 
 async def sweep_health(tools: Tools) -> None:
@@ -245,11 +224,8 @@ async def sweep_health(tools: Tools) -> None:
     )
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        try:
+        with trouble.watching():
             await sweep.once(tools.source.current().snapshot)
-            trouble.ends()
-        except Exception as error:
-            trouble.occurs(type(error).__name__)
 
 
 async def read_standings(tools: Tools) -> None:
@@ -257,11 +233,8 @@ async def read_standings(tools: Tools) -> None:
     trouble, store = Trouble(log, "health was not read: %s"), tools.setup.databases.store
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        try:
+        with trouble.watching():
             tools.standings.take(await in_thread(failing_of, store))
-            trouble.ends()
-        except Exception as error:
-            trouble.occurs(type(error).__name__)
 
 
 async def try_breakers(tools: Tools) -> None:

@@ -13,7 +13,7 @@ import aiohttp
 from reconciler import strict_json
 from reconciler.access.resource import Resource
 from reconciler.codes import Code
-from reconciler.runtime.call import Answer, Call, Connection, Failed, Surroundings
+from reconciler.runtime.call import REFUSING, Answer, Call, Connection, Failed, Surroundings
 from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.connectors.http_request import Request, request_of
 from reconciler.runtime.connectors.oauth import Wanted
@@ -22,7 +22,6 @@ from reconciler.runtime.tracing import Attributes, Part, part
 from reconciler.strict_json import NotStrict
 
 _PASSING = frozenset({429, 502, 503, 504})
-_REFUSING = frozenset({401, 403})
 _UPSTREAM_FAILED: tuple[Code, str] = ("upstream-failed", "the API says that it failed")
 _BY_STATUS: Mapping[int, tuple[Code, str]] = {
     401: ("credential-refused", "the API refuses the credential"),
@@ -120,7 +119,7 @@ class _Http:
 
     def _refuses_credential(self, reply: _Reply, request: Request) -> bool:
         """Whether another credential may help, and sending the request again changes nothing."""
-        return reply.status in _REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
+        return reply.status in REFUSING and request.is_safe and self._body["auth"]["type"] != "none"
 
     async def _once(self, call: Call, request: Request) -> _Reply:
         with part("http-client", request.method, _attributes, call, request) as tried:

@@ -9,14 +9,13 @@ from typing import NamedTuple
 import aiohttp
 
 from reconciler.model.health import REFUSED
-from reconciler.runtime.call import Failed
+from reconciler.runtime.call import REFUSING, Failed
 from reconciler.runtime.connectors.guarded import as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.connectors.message import Undelivered, Way
 
 MOST_BYTES = 65536
 """Of an answer that are read."""
 _LIMITED = 429
-_REFUSING = frozenset({401, 403})
 _PASSING = frozenset({408, 425})
 """Statuses below 500 that ask for another attempt."""
 
@@ -58,7 +57,7 @@ def require_taken(reply: Reply) -> None:
         return
     if status == _LIMITED:
         raise Undelivered("it answers that there are too many requests (429)", wait=reply.wait, code="upstream-limited")
-    if status in _REFUSING:
+    if status in REFUSING:
         raise Undelivered(f"{REFUSED} ({status})", code="credential-refused")
     raise Undelivered(f"it answers {status}", status >= 500 or status in _PASSING, reply.wait)
 

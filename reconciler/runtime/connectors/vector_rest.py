@@ -11,7 +11,7 @@ import aiohttp
 from reconciler import strict_json
 from reconciler.codes import Code
 from reconciler.model.body import Body
-from reconciler.runtime.call import Call, Failed, Surroundings
+from reconciler.runtime.call import REFUSING, Call, Failed, Surroundings
 from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.connectors.vector_asked import Condition, Match
 from reconciler.runtime.deadline import until
@@ -24,7 +24,6 @@ MOST_LOOKED_UP = 1024 * 1024
 """Bytes of an answer that no caller sees: a description of a collection."""
 KNOWN_SECONDS = 60.0
 """How long what a store said of a collection is used."""
-_REFUSING = frozenset({401, 403})
 _BY_STATUS: Mapping[int, tuple[Code, str]] = {
     401: ("credential-refused", "the store refuses the credential"),
     403: ("credential-refused", "the store refuses the credential"),
@@ -98,7 +97,7 @@ class Rest:
                     allow_redirects=False,
                 ) as response:
                     tried.note({"http.response.status_code": response.status})
-                    if response.status in _REFUSING and not is_last:
+                    if response.status in REFUSING and not is_last:
                         response.close()
                         return None
                     _require_good(request, response)

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from reconciler import strict_json
 from reconciler.access.judge import Caller
-from reconciler.runtime.call import Call, Failed
+from reconciler.runtime.call import REFUSING, Call, Failed
 from reconciler.runtime.ledger.entries import Refused
 from reconciler.runtime.ledger.ledger import Admitted, Unavailable
 from reconciler.runtime.llm.candidates import Candidate
@@ -25,7 +25,7 @@ from reconciler.runtime.llm.records import Record
 from reconciler.runtime.llm.request import ModelRequest
 from reconciler.runtime.llm.scrubbing import scrubbed
 from reconciler.runtime.llm.streams import Streaming
-from reconciler.runtime.llm.tries import REFUSING, Reader, Sender, TryFailed, begun, read_whole, sent
+from reconciler.runtime.llm.tries import Reader, Sender, TryFailed, begun, read_whole, sent
 from reconciler.runtime.mediator import Mediator
 from reconciler.runtime.results import Ended, Refusal, ended_by
 from reconciler.runtime.tracing import error_word

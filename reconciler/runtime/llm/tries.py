@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from reconciler.codes import Code
-from reconciler.runtime.call import Call, Failed
+from reconciler.runtime.call import REFUSING, Call, Failed
 from reconciler.runtime.llm.marks import DONE, Mark, mark_of
 from reconciler.runtime.llm.outgoing import Outgoing
 from reconciler.runtime.llm.request import ModelRequest, Usage
@@ -23,7 +23,6 @@ MOST_PREAMBLE = 64 * 1024
 """Bytes of a stream that are held until its first output."""
 FREE = frozenset({429, 529})
 """Statuses besides 4xx of which a provider bills nothing."""
-REFUSING = frozenset({401, 403})
 
 
 class Reply(Protocol):
