@@ -39,6 +39,7 @@ SERVED: Mapping[str, Served] = {
             "pgvector": "vector_pgvector",
             "chroma": "vector_chroma",
             "qdrant": "vector_qdrant",
+            "pinecone": "vector_pinecone",
         },
         "the engine",
     ),

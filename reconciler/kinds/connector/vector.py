@@ -24,7 +24,7 @@ class Vector(Connector):
     engine: Annotated[
         Literal["pgvector", "qdrant", "chroma", "pinecone", "weaviate"], Risk("endpoint-host-changed"), Health()
     ] = Field(
-        description="The store: `pgvector` needs `dsn`; `qdrant`, `chroma` and `weaviate` need `url`; `pinecone` needs `api_key` and `index`."
+        description="The store: `pgvector` needs `dsn`; `qdrant`, `chroma` and `weaviate` need `url`; `pinecone` needs `api_key` and `index` and is contract-tested only."
     )
     dsn: Secret | None = Field(None, description="pgvector: a reference to the whole connection string.")
     url: BaseUrl | None = Field(

@@ -6,7 +6,6 @@ Source: the OpenAPI document that a server gives at /openapi.json.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -26,8 +25,8 @@ from reconciler.runtime.connectors.vector_asked import (
     require_length,
 )
 from reconciler.runtime.connectors.vector_rest import (
-    KNOWN_SECONDS,
     MOST_LOOKED_UP,
+    Remembered,
     Request,
     Rest,
     holds,
@@ -57,7 +56,7 @@ class _Chroma:
         self._rest = Rest(tenant, body, around, "x-chroma-token")
         place = (body.get("tenant") or "default_tenant", body.get("database") or "default_database")
         self._base = "/api/v2/tenants/{}/databases/{}".format(*(quote(one, safe="") for one in place))
-        self._known: dict[str, tuple[float, _Collection]] = {}
+        self._known = Remembered[str, _Collection]()
 
     async def search(self, call: Call, wanted: Search) -> Answer:
         collection = await self._collection(call, wanted.asked.collection)
@@ -132,20 +131,20 @@ class _Chroma:
             try:
                 return await self._rest.ask(request, most, call)
             except Failed as failed:
-                self._known.pop(name, None)
+                self._known.forget()
                 if failed.status != 404 or is_last:
                     raise
         raise AssertionError
 
     async def _collection(self, call: Call, name: str) -> _Collection:
-        until, known = self._known.get(name, (0.0, None))
-        if known is not None and until > time.monotonic():
+        known = self._known.get(name)
+        if known is not None:
             return known
         request = Request("GET", f"{self._base}/collections/{quote(name, safe='')}", "/api/v2/.../collections/{name}")
         found, _ = await self._rest.ask(request, MOST_LOOKED_UP, call)
         known = understood(lambda: _collection_of(found))
         if known.dimensions is not None:  # it has none until something was written
-            self._known[name] = (time.monotonic() + KNOWN_SECONDS, known)
+            self._known.keep(name, known)
         return known
 
 

@@ -5,7 +5,6 @@ Source: https://api.qdrant.tech, and the models of `qdrant-client`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -27,8 +26,8 @@ from reconciler.runtime.connectors.vector_asked import (
     require_length,
 )
 from reconciler.runtime.connectors.vector_rest import (
-    KNOWN_SECONDS,
     MOST_LOOKED_UP,
+    Remembered,
     Request,
     Rest,
     holds,
@@ -55,7 +54,7 @@ async def open_engine(tenant: str, connector: Resource, around: Surroundings) ->
 class _Qdrant:
     def __init__(self, tenant: str, body: Body, around: Surroundings) -> None:
         self._rest = Rest(tenant, body, around, "api-key")
-        self._known: dict[tuple[str, str], tuple[float, _Vectors]] = {}
+        self._known = Remembered[tuple[str, str], _Vectors]()
 
     async def search(self, call: Call, wanted: Search) -> Answer:
         vectors = await self._vectors(call, wanted.asked)
@@ -123,18 +122,18 @@ class _Qdrant:
         try:
             return await self._rest.ask(Request(method, base + path, name, body, writes), asked.most, call)
         except Failed:
-            self._known.clear()  # the collection may have been made anew
+            self._known.forget()
             raise
 
     async def _vectors(self, call: Call, asked: Asked) -> _Vectors:
         key = (asked.collection, asked.source.get("vector_name") or "")
-        until, known = self._known.get(key, (0.0, None))
-        if known is not None and until > time.monotonic():
+        known = self._known.get(key)
+        if known is not None:
             return known
         request = Request("GET", f"/collections/{quote(asked.collection, safe='')}", "/collections/{name}")
         found, _ = await self._rest.ask(request, MOST_LOOKED_UP, call)
         known = understood(lambda: _vectors_of(found, key[1]))
-        self._known[key] = (time.monotonic() + KNOWN_SECONDS, known)
+        self._known.keep(key, known)
         return known
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import aiohttp
 
@@ -19,6 +21,7 @@ from reconciler.runtime.threads import aside
 from reconciler.runtime.tracing import part
 from reconciler.strict_json import NotStrict
 
+K = TypeVar("K")
 T = TypeVar("T")
 MOST_LOOKED_UP = 1024 * 1024
 """Bytes of an answer that no caller sees: a description of a collection."""
@@ -42,11 +45,40 @@ class Request(NamedTuple):
     writes: bool = False
 
 
-class Rest:
-    """One session: connections are kept, cookies and redirects are not. ``header`` carries the key, where there is one."""
+class Remembered(Generic[K, T]):
+    """What a store said of its collections, each for `KNOWN_SECONDS`."""
 
-    def __init__(self, tenant: str, body: Body, around: Surroundings, header: str) -> None:
+    def __init__(self) -> None:
+        self._kept: dict[K, tuple[float, T]] = {}
+
+    def get(self, key: K) -> T | None:
+        until, found = self._kept.get(key, (0.0, None))
+        return found if until > time.monotonic() else None
+
+    def keep(self, key: K, found: T) -> None:
+        self._kept[key] = (time.monotonic() + KNOWN_SECONDS, found)
+
+    def forget(self) -> None:
+        """Forget all: a collection may have been made anew."""
+        self._kept.clear()
+
+
+class Rest:
+    """One session: connections are kept, cookies and redirects are not.
+
+    ``header`` carries the key, where there is one; ``headers`` go along with every request.
+    """
+
+    def __init__(
+        self,
+        tenant: str,
+        body: Body,
+        around: Surroundings,
+        header: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._tenant, self._body, self._around, self._header = tenant, body, around, header
+        self._headers = headers
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, request: Request, most: int, call: Call | None = None) -> tuple[Any, int]:
@@ -66,7 +98,7 @@ class Rest:
     async def _asked(self, request: Request, most: int, call: Call | None) -> tuple[Any, int]:
         key = self._body.get("api_key")
         for is_anew, resolve in ((False, self._around.resolve), (True, self._around.resolve_anew)):
-            headers = {"accept": "application/json", "accept-encoding": "identity"}
+            headers = {"accept": "application/json", "accept-encoding": "identity", **self._headers}
             if key is not None:
                 headers[self._header] = await resolve(self._tenant, key)
             found = await self._sent(request, headers, most, call, is_last=is_anew or key is None)

@@ -42,7 +42,7 @@ from tests.runtime.connectors.support import TEXT, duckdb_place, mysql_place, po
 from tests.runtime.connectors.test_function import gcp
 from tests.runtime.connectors.test_http import serving
 from tests.runtime.connectors.vector_places import NORTH, Place, pgvector_place, search, template
-from tests.runtime.connectors.vector_servers import chroma_place, qdrant_place
+from tests.runtime.connectors.vector_servers import chroma_place, pinecone_place, qdrant_place
 
 ECHO_SERVER = str(Path(__file__).parent / "echo_stdio.py")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -245,6 +245,11 @@ async def of_qdrant(asked: Asked) -> list[Any]:
         return await _of_vectors(asked, place)
 
 
+async def of_pinecone(asked: Asked) -> list[Any]:
+    with pinecone_place() as place:
+        return await _of_vectors(asked, place)
+
+
 async def _undelivered(asked: Asked, raw: dict[str, Any], address: str) -> list[str]:
     """Return the reason of a failed attempt, and that of a failed check where the channel can be checked."""
     connector = resource("connector", {"type": "notification", **raw})
@@ -379,6 +384,7 @@ ECHOES: dict[tuple[str, str], Echo] = {
     ("vector", "pgvector"): Echo(of_pgvector, "postgres_server"),
     ("vector", "chroma"): Echo(of_chroma, "chroma"),
     ("vector", "qdrant"): Echo(of_qdrant),
+    ("vector", "pinecone"): Echo(of_pinecone),
     ("notification", "slack"): Echo(of_slack, is_silent=True),
     ("notification", "smtp"): Echo(of_smtp, is_silent=True),
     ("notification", "webhook"): Echo(of_webhook, is_silent=True),

@@ -59,6 +59,7 @@ def raw_at(engine: tuple[str, str], port: int, folder: Path) -> dict[str, Any]:
         ("vector", "pgvector"): {"engine": "pgvector", "dsn": "env://DSN", "ssl": "disable"},
         ("vector", "chroma"): {"engine": "chroma", "url": url, "api_key": "env://TOKEN"},
         ("vector", "qdrant"): {"engine": "qdrant", "url": url, "api_key": "env://TOKEN"},
+        ("vector", "pinecone"): {"engine": "pinecone", "url": url, "api_key": "env://TOKEN", "index": "articles"},
         ("notification", "slack"): {"provider": "slack", "base_url": url, "token": "env://TOKEN", "recipients": {"a": ["#a"]}},
         ("notification", "smtp"): {"provider": "smtp", "port": port, **MAIL},
         ("notification", "webhook"): {"provider": "webhook", "url": url, "recipients": {"a": []}},

@@ -27,6 +27,7 @@ __all__ = ["chroma"]
 
 INFO: dict[str, Any] = {
     "qdrant": {"result": {"config": {"params": {"vectors": {"size": 3, "distance": "Cosine"}}}}},
+    "pinecone": {"dimension": 3, "metric": "cosine"},
     "chroma": {"id": "11-22", "dimension": 3, "configuration_json": {"hnsw": {"space": "cosine"}}},
 }
 ID = "00000000-0000-4000-8000-000000000001"
@@ -35,6 +36,8 @@ ID = "00000000-0000-4000-8000-000000000001"
 def found(engine: str, payload: Any, score: Any = 0.5, many: int = 1) -> Any:
     if engine == "qdrant":
         return {"result": {"points": [{"id": ID, "score": score, "payload": payload}] * many}}
+    if engine == "pinecone":
+        return {"matches": [{"id": ID, "score": score, "metadata": payload}] * many}
     return {"ids": [[ID] * many], "metadatas": [[payload] * many], "distances": [[score] * many]}
 
 
@@ -51,7 +54,9 @@ class Store:
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         self.keys.append(request.headers.get("api-key") or request.headers.get("x-chroma-token"))
-        if request.method == "GET":
+        if request.path == "/vectors/fetch":
+            return web.json_response({"vectors": {NEW: {"metadata": GOOD}}})
+        if request.method == "GET" or request.path == "/describe_index_stats":
             return web.json_response(INFO[self.engine])
         self.seen.append((request.method, request.path))
         made = self._does(request)
@@ -65,11 +70,12 @@ def told(engine: str, does: Reply, what: Resource | None = None, **more: Any) ->
     app.router.add_route("*", "/{path:.*}", store)
     values = {"vector": NORTH, "id": NEW, "title": "x", "team": "x", "ids": [NEW]}
     with serving_in_thread(app) as port:
-        place = Place(engine, near(port), {"collection": "articles"}, dict)
+        own = {"api_key": "env://TOKEN", "index": "articles"} if engine == "pinecone" else {}
+        place = Place(engine, {**near(port), **own}, {"collection": "articles"}, dict)
         return ran(place, what or search(), values, read_only=False, **more), store
 
 
-ENGINES = pytest.mark.parametrize("engine", ["qdrant", "chroma"])
+ENGINES = pytest.mark.parametrize("engine", ["qdrant", "chroma", "pinecone"])
 GOOD = {"tenant": "acme", "title": "a"}
 
 
@@ -248,6 +254,8 @@ def test_no_private_address_is_dialled(engine: str, monkeypatch: pytest.MonkeyPa
             host = f"[{form}]" if ":" in form and not form.startswith("[") else form
             for port in {*ports.values()}:
                 raw: dict[str, Any] = {"url": f"http://{host}:{port}"}
+                if engine == "pinecone":
+                    raw |= {"api_key": "env://TOKEN", "index": "articles"}
                 if engine == "pgvector":
                     monkeypatch.setitem(SECRETS, "env://VECTORS", f"postgresql://agent@{host}:{port}/x")
                     raw = {"dsn": "env://VECTORS", "ssl": "disable"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 import subprocess
@@ -165,3 +166,116 @@ def _qdrant(local: QdrantLocal) -> web.Application:
 
 async def _listed(_: web.Request) -> web.Response:
     return web.json_response({"result": {"collections": []}})
+
+
+@contextlib.contextmanager
+def pinecone_place() -> Iterator[Place]:
+    """An index in memory behind a server that refuses whatever has another shape than Pinecone's API documents."""
+    namespaces: dict[str, dict[str, dict[str, Any]]] = {"articles": {}}
+    for id_, vector, metadata in ARTICLES:
+        namespaces["articles"][id_] = {"id": id_, "values": vector, "metadata": _as_floats(metadata)}
+
+    def everything() -> dict[str, dict[str, Any]]:
+        return {id_: dict(one["metadata"]) for id_, one in namespaces["articles"].items()}
+
+    with serving_in_thread(_pinecone(namespaces)) as port:
+        raw = {**near(port), "api_key": "env://TOKEN", "index": "articles"}
+        yield Place("pinecone", raw, {"collection": "articles"}, everything)
+
+
+def _as_floats(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as Pinecone keeps them; nothing but what it documents as metadata."""
+    for name, value in metadata.items():
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        require(not name.startswith("$") and (is_list or isinstance(value, str | bool | int | float)))
+    return {name: float(value) if type(value) is int else value for name, value in metadata.items()}
+
+
+def require(holds: bool) -> None:
+    if not holds:
+        raise ValueError
+
+
+def _meets(metadata: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether metadata holds a filter of `$and`, `$or`, `$eq` and `$in`, which is all that is documented of them."""
+    require(len(wanted) == 1)
+    ((field, said),) = wanted.items()
+    if field in {"$and", "$or"}:
+        found = [_meets(metadata, one) for one in said]
+        return all(found) if field == "$and" else any(found)
+    require(not field.startswith("$") and len(said) == 1)
+    ((operator, value),) = said.items()
+    require(operator in {"$eq", "$in"})
+    values = value if operator == "$in" else [value]
+    require(all(isinstance(one, str | int | float) for one in values))
+    require(operator == "$eq" or not any(isinstance(one, bool) for one in values))
+    has = metadata.get(field)
+    return any(isinstance(has, bool) == isinstance(one, bool) and has == one for one in values)
+
+
+def _pinecone(namespaces: dict[str, dict[str, dict[str, Any]]]) -> web.Application:
+    async def body_of(request: web.Request, needed: set[str], allowed: set[str]) -> Any:
+        body = await request.json()
+        require(needed <= {*body} <= needed | allowed)
+        return body
+
+    async def stats(request: web.Request) -> web.Response:
+        await body_of(request, set(), {"filter"})
+        return web.json_response({"dimension": 3, "metric": "cosine", "namespaces": {}, "totalVectorCount": 4})
+
+    async def query(request: web.Request) -> web.Response:
+        more = {"filter", "includeMetadata", "includeValues"}
+        body = await body_of(request, {"namespace", "vector", "topK"}, more)
+        there = namespaces.get(body["namespace"], {}).values()
+        hits = [one for one in there if "filter" not in body or _meets(one["metadata"], body["filter"])]
+        scored = sorted(((_cosine(one["values"], body["vector"]), one) for one in hits), key=lambda pair: -pair[0])
+        matches = [{"id": one["id"], "score": score, "metadata": one["metadata"]} for score, one in scored]
+        return web.json_response({"matches": matches[: body["topK"]], "namespace": body["namespace"]})
+
+    async def fetch(request: web.Request) -> web.Response:
+        require({*request.query} == {"ids", "namespace"})
+        there = namespaces.get(request.query["namespace"], {})
+        found = {one: there[one] for one in request.query.getall("ids") if one in there}
+        return web.json_response({"vectors": found, "namespace": request.query["namespace"]})
+
+    async def upsert(request: web.Request) -> web.Response:
+        body = await body_of(request, {"vectors", "namespace"}, set())
+        for one in body["vectors"]:
+            require({*one} == {"id", "values", "metadata"} and isinstance(one["id"], str) and len(one["values"]) == 3)
+            made = {**one, "metadata": _as_floats(one["metadata"])}
+            namespaces.setdefault(body["namespace"], {})[one["id"]] = made
+        return web.json_response({"upsertedCount": len(body["vectors"])})
+
+    async def delete(request: web.Request) -> web.Response:
+        body = await body_of(request, {"namespace"}, {"ids", "filter"})
+        require(("ids" in body) != ("filter" in body))
+        there = namespaces[body["namespace"]]
+        ids = body.get(
+            "ids", [id_ for id_, one in there.items() if "ids" not in body and _meets(one["metadata"], body["filter"])]
+        )
+        for one in ids:
+            there.pop(one, None)
+        return web.json_response({})
+
+    @web.middleware
+    async def strict(request: web.Request, handler: Any) -> web.StreamResponse:
+        if not request.headers.get("Api-Key"):
+            return web.Response(status=401, text="Unauthorized")
+        try:
+            require(request.headers.get("X-Pinecone-Api-Version") == "2025-04")
+            made: web.StreamResponse = await handler(request)
+            return made
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"code": 3, "message": str(error), "details": []}, status=400)
+
+    app = web.Application(middlewares=[strict])
+    app.router.add_post("/describe_index_stats", stats)
+    app.router.add_post("/query", query)
+    app.router.add_get("/vectors/fetch", fetch)
+    app.router.add_post("/vectors/upsert", upsert)
+    app.router.add_post("/vectors/delete", delete)
+    return app
+
+
+def _cosine(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
