@@ -18,14 +18,7 @@ def open_project(given: str | None, paths: Sequence[str]) -> tuple[Project, list
     Raises UsageError, ConfigurationInvalid.
     """
     problems = Problems()
-    if given is not None:
-        file: Path | None = Path(given)
-        if file is not None and file.is_dir():
-            file = file / "reconciler.yaml"
-        if file is None or not file.is_file():
-            raise UsageError(f"there is no project file {given}", code="no-such-project")
-    else:
-        file = _find(paths)
+    file = project_file(given, paths)
     if file is None:
         own = list(paths) or ["."]
         return without_file(_common_folder(own)), own
@@ -34,6 +27,18 @@ def open_project(given: str | None, paths: Sequence[str]) -> tuple[Project, list
     if project is None:
         raise ConfigurationInvalid(f"the project file {file} can't be used", code="project-file")
     return project, list(paths)
+
+
+def project_file(given: str | None, paths: Sequence[str]) -> Path | None:
+    """Return the project file that was given, or the one around the paths. Raises UsageError."""
+    if given is None:
+        return _find(paths)
+    file = Path(given)
+    if file.is_dir():
+        file = file / "reconciler.yaml"
+    if not file.is_file():
+        raise UsageError(f"there is no project file {given}", code="no-such-project")
+    return file
 
 
 def _find(paths: Sequence[str]) -> Path | None:

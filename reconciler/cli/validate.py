@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.cli import complete
 from reconciler.cli.credentials import Checks, bodies_of, checking, located, run_checks
+from reconciler.cli.opening import project_file
 from reconciler.cli.options import common_with, print_json, print_lines
 from reconciler.cli.pipeline import in_repository
 from reconciler.cli.selecting import require_known
@@ -73,7 +74,8 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks, fix: bool)
         checked = check(workspace, paths, visit)
         checked.problems.update(dict.fromkeys(_of_lint(workspace)))
     except ConfigurationInvalid as error:  # the project file, which comes before all others
-        checked = Checked(dict.fromkeys(error.problems), {}, dict.fromkeys(error.files))
+        found = [*error.problems, *_beside(options, paths)]
+        checked = Checked(dict.fromkeys(found), {}, dict.fromkeys(error.files))
     if checked.problems:
         return tell_problems(options.format, checked)
     require_known(options, known, "is not in the configuration")
@@ -100,6 +102,17 @@ def command(options: Options, paths: tuple[str, ...], checks: Checks, fix: bool)
             print_lines([*problem_text(warning, options.style, "warning").splitlines(), ""], options.style)
         print_lines([f"Success! The configuration is valid: {told}.{behind}"], options.style)
     return 0
+
+
+def _beside(options: Options, paths: tuple[str, ...]) -> Sequence[Problem]:
+    """Return the problems of manifests beside an invalid project file."""
+    from reconciler.load.beside import problems_beside
+
+    file = project_file(options.project, paths)
+    try:
+        return () if file is None else problems_beside(file.absolute(), paths)
+    except ReconcilerError:  # such as paths that only a valid project file would explain
+        return ()
 
 
 def _fix(options: Options, paths: tuple[str, ...]) -> None:

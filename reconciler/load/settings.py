@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace
 from pydantic import ValidationError
 
 from reconciler.errors import Problems
+from reconciler.kinds.nearest import nearest
 from reconciler.kinds.wording import problem_of
 from reconciler.load.notifications import destinations_of
 from reconciler.load.project_file import ProjectFile, shown_in
@@ -29,6 +31,35 @@ def read_settings(source: Source, problems: Problems) -> Settings | None:
             problems.add(source.locate(problem, 0, problem.path, shown_in(raw)))
         problems.found[:] = map(source.masking, problems.found)
         return None
+
+
+def sound_part(raw: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return what of a project file is valid, and the names of its parts that are not, or may not be.
+
+    A misspelt name stands for the part that was probably meant.
+    """
+    parts = ProjectFile.model_fields.keys()
+    if not isinstance(raw, dict):
+        return {"version": 1}, frozenset(parts)
+    kept, lost = {**raw, "version": 1}, set[str]()
+    while True:
+        try:
+            ProjectFile.model_validate(kept)
+        except ValidationError as error:
+            wrong = {
+                str(one["loc"][0]) if one["loc"] else "" for one in error.errors(include_input=False)
+            } & kept.keys()
+            if not wrong - {"version"}:
+                return {"version": 1}, frozenset(parts)
+        else:
+            return kept, frozenset(lost)
+        lost |= wrong | {nearest(one, parts) or one for one in wrong}
+        kept = {key: value for key, value in kept.items() if key not in wrong}
+
+
+def settings_of(raw: dict[str, Any]) -> Settings:
+    """Return the settings of a valid project file."""
+    return _settings_of(ProjectFile.model_validate(raw))
 
 
 def _settings_of(file: ProjectFile) -> Settings:

@@ -110,6 +110,20 @@ def unseen_fault(text: str) -> str | None:
     return f"character {found[0] + 1} is {name}: a model reads it, and a person can't see it; leave it out{more}"
 
 
+def identifier(text: str) -> str:
+    """Return a text that names something, where a person who reads it sees all of it. Raises PydanticCustomError."""
+    if text != text.strip():
+        raise fail("unseen-character", "white space at the begin or the end names something else; leave it out")
+    hidden = {*unseen(text)}
+    for offset, character in enumerate(text):
+        if offset in hidden or (character != " " and character.isspace()):
+            name = named(character).replace("{", "").replace("}", "")
+            raise fail(
+                "unseen-character", f"character {offset + 1} is {name}: nobody sees that it names something else"
+            )
+    return text
+
+
 def for_models(text: str) -> str:
     """Return a text that a person sees as a model reads it. Raises PydanticCustomError."""
     fault = unseen_fault(text)
@@ -289,7 +303,15 @@ def _free_map(value: Any) -> Any:
 Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean), Public()]
 ModelText: TypeAlias = Annotated[Text, AfterValidator(for_models)]
 """Text that language models read: nothing in it is hidden from a person."""
-ShortText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean), Public()]
+_IDENTIFIER = Form(
+    "identifier",
+    r"^\S(?:.*\S)?$",
+    "expected text without invisible characters, and without white space at its begin and end",
+)
+ShortText: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=256), AfterValidator(_clean), AfterValidator(identifier), Public(), _IDENTIFIER
+]
+"""Text that names something of somebody else's: a model, a table, a region."""
 Name: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=63),
@@ -320,6 +342,7 @@ Url: TypeAlias = Annotated[
     Field(min_length=1, max_length=2048),
     AfterValidator(_clean),
     AfterValidator(_url),
+    AfterValidator(identifier),
     Form(
         "url",
         r'^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@\\"<>^`{|}]+(?:/[^\s?#\\"<>^`{|}]*)?$',
@@ -335,6 +358,7 @@ Host: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=255),
     AfterValidator(_host),
+    AfterValidator(identifier),
     Form("host", r"^(?:/[^\s:@]*|[^\s/@]+)$", "expected a host's name or address, without scheme and user"),
     Private(),
     Risk("endpoint-host-changed"),
@@ -371,7 +395,9 @@ ItemSet: TypeAlias = Annotated[
 LabelKey: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$")
 ]
-LabelValue: TypeAlias = Annotated[str, Field(max_length=256), AfterValidator(_clean), Public()]
+LabelValue: TypeAlias = Annotated[
+    str, Field(max_length=256), AfterValidator(_clean), AfterValidator(identifier), Public()
+]
 Labels: TypeAlias = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
 FreeMap: TypeAlias = Annotated[
     dict[str, Any],

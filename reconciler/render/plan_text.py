@@ -205,7 +205,7 @@ def _body(body: Body, symbol: str, style: Style) -> Iterator[str]:
             yield f"{lead} {{"
             inner = max(len(_key(name)) for name in value)
             yield from (
-                f"            {_key(name).ljust(inner)} = {visible_value(item)}" for name, item in sorted(value.items())
+                f"    {sign}{_key(name).ljust(inner)} = {visible_value(item)}" for name, item in sorted(value.items())
             )
             yield "        }"
         else:

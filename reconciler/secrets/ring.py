@@ -16,6 +16,16 @@ class Ring(NamedTuple):
     primary: Wrapper
     by_id: Callable[[str], Wrapper]
 
+    def is_known(self, key_id: str) -> bool:
+        """Whether a key is one of these, a retired one too."""
+        try:
+            self.by_id(key_id)
+        except IntegrityFailed:
+            return False
+        except Refused:
+            return True
+        return True
+
 
 def ring_of(keys: Keys | None, transit: Wrapper | None, old: Sequence[Wrapper] = ()) -> Ring | None:
     """Keys of a file, a key of Vault's transit, or both: then transit wraps, and the file's keys still open.

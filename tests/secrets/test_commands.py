@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from reconciler.secrets.keys import read_keys
 from tests.conftest import reconciler
 from tests.secrets.support import VALUE, Kept, clear
 
@@ -163,3 +164,23 @@ def test_deleting_what_is_in_use(kept: Kept) -> None:
     clear(kept("delete", "acme/one", "--allow-referenced"), 6, "approval-impossible")
     assert kept.value("one") == VALUE
     assert kept("delete", "acme/one", "--auto-approve", "--allow-referenced").ok().out == "Destroyed acme/one.\n"
+
+
+def test_a_key_that_no_other_secret_knows_is_refused_where_nobody_is_asked(kept: Kept) -> None:
+    kept("set", "acme/one", stdin=VALUE).ok()
+    other = str(kept.folder / "other")
+    kept("keys", "create", "--out", other).ok()
+    for name in ("acme/one", "acme/two", "globex/one"):
+        refused = kept("set", name, stdin=VALUE, RECONCILER_KEY_FILE=other).ok(6)
+        assert "[key-new]" in refused.err
+        assert "--allow-new-key" in refused.err
+    kept("set", "acme/two", "--allow-new-key", stdin=VALUE, RECONCILER_KEY_FILE=other).ok()
+    kept("set", "acme/three", stdin=VALUE, RECONCILER_KEY_FILE=other).ok()
+
+
+def test_a_key_beside_the_one_that_secrets_know_is_a_rotation(kept: Kept) -> None:
+    kept("set", "acme/one", stdin=VALUE).ok()
+    kept("keys", "add").ok()
+    new = next(key for key in read_keys(kept.key_file).by_id if key != kept.ring.primary.key_id)
+    kept("keys", "promote", new).ok()
+    kept("set", "acme/two", stdin=VALUE).ok()

@@ -7,10 +7,12 @@ import pty
 import select
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.secrets.keys import create_keys
 from tests.conftest import Ran, command_environment
 from tests.secrets.support import VALUE, Kept, told
 
@@ -81,6 +83,23 @@ def test_two_values_that_differ_are_asked_for_again(here: Kept) -> None:
     ran = terminal.end().ok()
     assert not any(value in ran.out for value in ("one-value", "another", VALUE))
     assert here.value("one") == VALUE
+
+
+def test_a_key_that_no_other_secret_knows_is_asked_about(here: Kept) -> None:
+    here("set", "acme/one", stdin=VALUE).ok()
+    create_keys(here.folder / "other")
+    other = replace(here, key_file=here.folder / "other")
+    terminal = Terminal(other, "set", "acme/two")
+    terminal.until("Enter a value: ")
+    terminal.type(b"no")
+    assert terminal.end().code == 6
+    terminal = Terminal(other, "set", "acme/two")
+    terminal.until("Enter a value: ")
+    terminal.type(b"yes")
+    for words in ("Value of acme/two: ", "Repeat for confirmation: "):
+        terminal.until(words)
+        terminal.type(VALUE.encode())
+    assert "Kept acme/two" in terminal.end().ok().out
 
 
 @pytest.mark.parametrize("given", [b"\xff\xfe-no-utf-8", b"\x04"], ids=["not UTF-8", "the end"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.model.address import Address
 from reconciler.model.secret_ref import SecretRef
 from reconciler.model.stored_secret import TYPES, StoredSecret
+
+if TYPE_CHECKING:
+    from reconciler.secrets.ring import Ring
 
 
 def _about(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,16 +43,22 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("name", metavar="TENANT/NAME", shell_complete=complete.stored_secrets)
 @in_vault.in_vault
 @_about
+@click.option(
+    "--allow-new-key", is_flag=True, help="Do not ask, though the keys here open none of the secrets that are kept."
+)
 @common_by()
-def set_command(options: Options, name: str, into: str | None, **about: Any) -> int:
+def set_command(options: Options, name: str, into: str | None, allow_new_key: bool, **about: Any) -> int:
     """Keep a value, or a new one in its place.
 
     The value is read from stdin, or asked for at a terminal. A line break at its end is not part of it, except of keys
     and certificates.
+
+    A key that no other secret of the database knows may be the key of another project or environment: it is asked first
+    whether it is meant.
     """
     if into is not None:
         return in_vault.keep(options, name, into, new=True, **about)
-    return _keep(options, name, new=True, **about)
+    return _keep(options, name, new=True, allow_new_key=allow_new_key, **about)
 
 
 @click.command("rotate")
@@ -106,6 +115,7 @@ def _keep(
     text: str,
     *,
     new: bool,
+    allow_new_key: bool = False,
     type_: str | None,
     expires: str | None,
     rotate_every: int | None,
@@ -115,7 +125,7 @@ def _keep(
     from reconciler.secrets.secret import Secret
     from reconciler.secrets.types import judged
     from reconciler.store.changing import set_up
-    from reconciler.store.secrets import find
+    from reconciler.store.secrets import find, listed
 
     tenant, name = parse_name(text)
     check_description(description)
@@ -125,6 +135,8 @@ def _keep(
     before = find(where.database, tenant, name)
     if before is None and not new:
         raise not_there(where.database, tenant, name)
+    if new and not allow_new_key:
+        _approve_new_key(ring, {one.key_id for one in listed(where.database)})
     value = judged(type_ or (before.type if before else "custom"), read_value(text))
     about = About(type_, description, ends or value.expires_at, rotate_every)
     if new:
@@ -137,6 +149,19 @@ def _keep(
         said = f"Kept {kept}" if kept.version == 1 else f"Kept version {kept.version} of {kept}"
         click.echo(f"{said}, sealed with {kept.key_id}. Manifests of {tenant} refer to it as encrypted://{name}")
     return 0
+
+
+def _approve_new_key(ring: Ring, used: Collection[str]) -> None:
+    """Ask whether the key is meant where it, and all that open beside it, open none of the secrets that are kept."""
+    if not used or any(map(ring.is_known, used)):
+        return
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"no secret of this database is sealed with {ring.primary.key_id}, nor with another key that is known here",
+            code="key-new",
+            hint="check RECONCILER_KEY_FILE and --env, or say --allow-new-key",
+        )
+    approve(f"No secret of this database is sealed with {ring.primary.key_id}: this may be the key of another place.")
 
 
 def _warn_if_ended(kept: StoredSecret) -> None:
