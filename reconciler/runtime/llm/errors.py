@@ -31,7 +31,7 @@ APPROVAL_HEADER = "x-approval-id"
 """Names the approval of a call, in the answer that asks to wait and in the request that is sent again."""
 _RETRIED = frozenset({"limit-busy"})
 _WIRE_CODES: Mapping[str, str] = {"not-found": "model_not_found"}
-_STATUSES: Mapping[str, int] = {
+STATUSES: Mapping[str, int] = {
     "not-found": 404,
     "frozen": 403,
     "limit-exceeded": 429,
@@ -90,7 +90,7 @@ def of_wrong(wrong: Wrong) -> WireError:
 
 def status_of(code: str) -> int:
     """Return the status of a code."""
-    return _STATUSES.get(code, 502)
+    return STATUSES.get(code, 502)
 
 
 def wire_code(code: str) -> str:

@@ -21,6 +21,7 @@ from reconciler.runtime.surfaces.answers import Limits, PendingCall, Plane, Plan
 from reconciler.runtime.surfaces.errors import EVERY_CALL, NOT_FOUND
 from reconciler.runtime.surfaces.incoming import header
 from reconciler.runtime.surfaces.labels import KEY_HEADER, RUN_HEADER, BadLabel, labels
+from reconciler.runtime.surfaces.llm_paths import shaped
 from reconciler.runtime.surfaces.pages import Paged, page
 from reconciler.runtime.surfaces.problem import Json, problem
 from reconciler.runtime.surfaces.requests import BadRequest
@@ -144,15 +145,15 @@ def calling(mediator: Mediator) -> Endpoint:
     return endpoint(_CALL, mediator)
 
 
-async def _nothing_here(_request: Request, error: Exception) -> Response:
+async def _nothing_here(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) == 405:
         allowed = getattr(error, "headers", None)
-        return problem(405, "method-not-allowed", "This does not take that method.", allowed)
-    return problem(404, "not-found", "There is nothing here.")
+        return shaped(request.scope, problem(405, "method-not-allowed", "This does not take that method.", allowed))
+    return shaped(request.scope, problem(404, "not-found", "There is nothing here."))
 
 
-async def _defect(_request: Request, _error: Exception) -> Response:
-    return problem(500, "internal-error", "This is a defect of the server.")
+async def _defect(request: Request, _error: Exception) -> Response:
+    return shaped(request.scope, problem(500, "internal-error", "This is a defect of the server."))
 
 
 HANDLERS: Mapping[Any, Any] = {404: _nothing_here, 405: _nothing_here, Exception: _defect}

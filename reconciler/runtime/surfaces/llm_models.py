@@ -16,7 +16,7 @@ from reconciler.runtime.surfaces.requests import BadRequest, query_in
 
 SINCE = "1970-01-01T00:00:00Z"
 """When a model was made: nobody here knows, and both formats ask for it."""
-MOST, LONGEST_ID = 1000, 512
+MOST, LONGEST_ID = 1000, 200
 
 
 class OpenaiModel(TypedDict):
@@ -54,7 +54,7 @@ class AnthropicModels(TypedDict):
 
 
 class ModelsQuery(Struct, frozen=True):
-    """The query of Anthropic's list; OpenAI's has none."""
+    """The query of Anthropic's list; OpenAI's list is always whole."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST, description="How many models a page has, in Anthropic's shape.")] = 20
     after_id: Annotated[str, Meta(max_length=LONGEST_ID, description="The page begins behind this model.")] = ""
@@ -70,9 +70,9 @@ def model_list(
     models: Mapping[str, Target], format_: Format, query: Mapping[str, str]
 ) -> OpenaiModels | AnthropicModels:
     """Return the models, which are sorted by name; of Anthropic's format one page. Raises BadRequest."""
+    asked = query_in(ModelsQuery, query)
     if format_ == "openai":
         return {"object": "list", "data": [_openai(name, target) for name, target in models.items()]}
-    asked = query_in(ModelsQuery, query)
     if asked.after_id and asked.before_id:
         raise BadRequest(400, "invalid-page", "Expected `after_id` or `before_id`, not both.")
     if asked.before_id:

@@ -115,7 +115,9 @@ def shaped(scope: Scope, answer: Response) -> Response:
     format_ = format_of(scope) if isinstance(answer, ProblemJson) else None
     if format_ is None or not isinstance(answer, ProblemJson):
         return answer
-    kept = {name: value for name, value in answer.headers.items() if name in {"www-authenticate", "connection"}}
+    kept = {
+        name: value for name, value in answer.headers.items() if name in {"www-authenticate", "connection", "allow"}
+    }
     return WireResponse(of_problem(answer), format_, kept)
 
 

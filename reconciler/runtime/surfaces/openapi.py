@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from reconciler import __version__
 from reconciler.model.address import BARE_NAME, NAME_MAX
-from reconciler.runtime.surfaces import agents, operators
+from reconciler.runtime.surfaces import agents, llm_openapi, operators
 from reconciler.runtime.surfaces.answers import Problem
 from reconciler.runtime.surfaces.errors import EVERY_BODY, EVERY_QUERY, EVERY_REQUEST, EVERY_SCOPE, Errors, merged
 from reconciler.runtime.surfaces.routes import Nothing, Route
@@ -29,8 +29,9 @@ _PATH_PARAMETERS: Mapping[str, Schema] = {
 def openapi(listener: str) -> Schema:
     """Return the document of the listener for ``agents`` or ``operators``."""
     routes = LISTENERS[listener]
-    schemas, components = _schemas(routes)
-    paths: dict[str, Schema] = {}
+    is_for_agents = listener == "agents"
+    schemas, components = _schemas(routes, llm_openapi.TYPES if is_for_agents else ())
+    paths: dict[str, Schema] = llm_openapi.paths_of_models(_REFERENCE) if is_for_agents else {}
     errors: dict[str, Schema] = {}
     for route in routes:
         operation = _operation(route, schemas)
@@ -54,9 +55,9 @@ def openapi(listener: str) -> Schema:
     return found
 
 
-def _schemas(routes: Sequence[Route[Any]]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
-    """Return the schema of each answer and body by its type, and the components that they refer to."""
-    types: list[Any] = [Problem]
+def _schemas(routes: Sequence[Route[Any]], more: Sequence[Any]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
+    """Return the schema of each answer and body by its type, and the components that they refer to. ``more`` are further types."""
+    types: list[Any] = [Problem, *more]
     for route in routes:
         types += [one for one in (route.answer, route.accepted, _body(route)) if one is not None and one not in types]
     made, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
