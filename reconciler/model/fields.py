@@ -303,13 +303,8 @@ def _free_map(value: Any) -> Any:
 Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean), Public()]
 ModelText: TypeAlias = Annotated[Text, AfterValidator(for_models)]
 """Text that language models read: nothing in it is hidden from a person."""
-_IDENTIFIER = Form(
-    "identifier",
-    r"^\S(?:.*\S)?$",
-    "expected text without invisible characters, and without white space at its begin and end",
-)
 ShortText: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=256), AfterValidator(_clean), AfterValidator(identifier), Public(), _IDENTIFIER
+    str, Field(min_length=1, max_length=256), AfterValidator(_clean), AfterValidator(identifier), Public()
 ]
 """Text that names something of somebody else's: a model, a table, a region."""
 Name: TypeAlias = Annotated[
