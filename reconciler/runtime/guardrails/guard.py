@@ -76,15 +76,17 @@ class Hits:
 def guards_of(tenant: Tenant, target: Target, phase: Phase) -> tuple[Guard, ...]:
     """Return the guardrails about a call, the lowest priority first: about anything that it goes through."""
     kept = tenant.once(_kept)
-    key = (target.name, target.action)
+    key = (target.name, target.action, phase)
     found = kept.get(key)
     if found is None:
-        found = tuple(guard for rule, guard in tenant.once(_compiled) if rule.fits_any(target.things))
+        found = tuple(
+            guard for rule, guard in tenant.once(_compiled) if phase in guard.phases and rule.fits_any(target.things)
+        )
         kept.keep(key, found)
-    return tuple(one for one in found if phase in one.phases)
+    return found
 
 
-def _kept(_tenant: Tenant) -> Memo[tuple[str, str], tuple[Guard, ...]]:
+def _kept(_tenant: Tenant) -> Memo[tuple[str, str, Phase], tuple[Guard, ...]]:
     return Memo()
 
 

@@ -292,7 +292,25 @@ class Repeated(NamedTuple):
 
 def new_id() -> str:
     """Sorts by time: 56 bits of microseconds, then 72 random bits, as 32 hexadecimal digits."""
-    return f"{time.time_ns() // 1_000:014x}{os.urandom(9).hex()}"
+    try:
+        drawn = _DRAWN.pop()
+    except IndexError:
+        drawn = _draw()
+    return f"{time.time_ns() // 1_000:014x}{drawn}"
+
+
+_DIGITS, _AT_ONCE = 18, 64
+_DRAWN: list[str] = []
+"""Random digits that no id has yet: asking the system for each id lets other threads take the interpreter, and waits for them."""
+os.register_at_fork(after_in_child=_DRAWN.clear)
+
+
+def _draw() -> str:
+    """Return the digits of one id, and keep those of the next."""
+    digits = os.urandom(_AT_ONCE * _DIGITS // 2).hex()
+    first, *others = (digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
+    _DRAWN.extend(others)
+    return first
 
 
 def window(level: Level, now: float) -> str:
