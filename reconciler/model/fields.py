@@ -303,6 +303,8 @@ def _free_map(value: Any) -> Any:
 Text: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_clean), Public()]
 ModelText: TypeAlias = Annotated[Text, AfterValidator(for_models)]
 """Text that language models read: nothing in it is hidden from a person."""
+BareText: TypeAlias = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean), Public()]
+"""Short text that a rule of its own judges, which is asked before ``identifier``."""
 ShortText: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=256), AfterValidator(_clean), AfterValidator(identifier), Public()
 ]
@@ -390,9 +392,7 @@ ItemSet: TypeAlias = Annotated[
 LabelKey: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?$")
 ]
-LabelValue: TypeAlias = Annotated[
-    str, Field(max_length=256), AfterValidator(_clean), AfterValidator(identifier), Public()
-]
+LabelValue: TypeAlias = Annotated[str, Field(max_length=256), AfterValidator(_clean), Public()]
 Labels: TypeAlias = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
 FreeMap: TypeAlias = Annotated[
     dict[str, Any],

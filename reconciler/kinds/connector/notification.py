@@ -17,6 +17,7 @@ from reconciler.kinds.connector.common import (
 from reconciler.kinds.rules import GIVEN, Case, Fault, both_or_none, by_cases, only_own, settle
 from reconciler.model.body import Body
 from reconciler.model.fields import (
+    BareText,
     BaseUrl,
     Form,
     Host,
@@ -70,7 +71,7 @@ def _mail(text: str) -> str:
 
 
 MailAddress = Annotated[
-    ShortText,
+    BareText,
     AfterValidator(_mail),
     Form(
         "mail_address",
@@ -98,7 +99,7 @@ class Notification(Connector):
         "`webhook_url`."
     )
     recipients: Annotated[
-        dict[Name, ItemSet[ShortText]],
+        dict[Name, ItemSet[BareText]],
         Field(min_length=1, max_length=200),
         Risk("access-widened", by=_reaches_more),
     ] = Field(

@@ -14,7 +14,7 @@ from reconciler.kinds.template.http_values import NAME
 from reconciler.kinds.template.json_schema import body_faults
 from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
-from reconciler.model.fields import Form, FreeJson, Name, Object, Replacing, ShortText, fail
+from reconciler.model.fields import BareText, Form, FreeJson, Name, Object, Replacing, ShortText, fail, identifier
 from reconciler.model.judges import takes_value
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
@@ -55,8 +55,9 @@ def _media_type(text: str) -> str:
 
 
 FilePath: TypeAlias = Annotated[
-    ShortText,
+    BareText,
     AfterValidator(_path),
+    AfterValidator(identifier),
     Form("file_path", r"^[^/\\]+(?:/[^/\\]+)*$", "expected a path without leading and trailing /"),
 ]
 MediaType: TypeAlias = Annotated[

@@ -18,7 +18,19 @@ from reconciler.kinds.template.http_values import NAME, unfit, written
 from reconciler.kinds.template.json_schema import body_faults
 from reconciler.kinds.template.types import TemplateType
 from reconciler.model.body import Body
-from reconciler.model.fields import Form, FreeJson, Name, Object, Private, Replacing, ShortText, Text, fail
+from reconciler.model.fields import (
+    BareText,
+    Form,
+    FreeJson,
+    Name,
+    Object,
+    Private,
+    Replacing,
+    ShortText,
+    Text,
+    fail,
+    identifier,
+)
 from reconciler.model.kind import Lookup
 from reconciler.model.resource import Resource
 from reconciler.model.risk import BY_ACCESS, NoRisk, Risk
@@ -59,8 +71,9 @@ def _query_value(text: str) -> str:
 
 
 UrlPath: TypeAlias = Annotated[
-    ShortText,
+    BareText,
     AfterValidator(_path),
+    AfterValidator(identifier),
     Form("url_path", r"^/[^\s?#%\\]*$", "expected a path that begins with / and has no query"),
 ]
 QueryText: TypeAlias = Annotated[Text, AfterValidator(_query_value), Private()]

@@ -106,6 +106,8 @@ class Processes:
             await asyncio.wait_for(process.wait(), END_SECONDS)
         await self._kill(process.pid)
         await process.wait()
+        # asyncio waits for the other end of the pipes, which somebody may have fled with
+        process._transport.close()  # type: ignore[attr-defined]
         self._forget(process.pid)
 
     async def _kill(self, pid: int) -> None:
