@@ -72,3 +72,25 @@ def named(character: str) -> str:
     """Return the code point and its name, such as ``U+00A0 NO-BREAK SPACE``."""
     name = unicodedata.name(character, "") or _CONTROLS.get(ord(character), "a control or unassigned character")
     return f"U+{ord(character):04X} {name}"
+
+
+def unseen_fault(text: str) -> str | None:
+    """Why a text that language models read may not stand as it is; None where a person sees all of it."""
+    found = [*unseen(text)]
+    if not found:
+        return None
+    more = f" ({len(found) - 1} more follow)" if len(found) > 1 else ""
+    name = named(text[found[0]]).replace("{", "").replace("}", "")
+    return f"character {found[0] + 1} is {name}: a model reads it, and a person can't see it; leave it out{more}"
+
+
+def name_fault(text: str) -> str | None:
+    """Return what keeps a person from seeing all of a name: white space other than single spaces inside, or an unseen character."""
+    if text != text.strip():
+        return "white space at the begin or the end names something else; leave it out"
+    hidden = {*unseen(text)}
+    for offset, character in enumerate(text):
+        if offset in hidden or (character != " " and character.isspace()):
+            name = named(character).replace("{", "").replace("}", "")
+            return f"character {offset + 1} is {name}: nobody sees that it names something else"
+    return None

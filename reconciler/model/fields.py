@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from reconciler.codes import Code
 from reconciler.errors import Path
 from reconciler.model.address import BARE_NAME, NAME_RULE, is_name
-from reconciler.model.characters import named, unseen
+from reconciler.model.characters import name_fault, unseen_fault
 from reconciler.model.integers import SAFE_INTEGER, is_whole
 from reconciler.model.judges import other_host, other_path, other_references
 from reconciler.model.risk import Health, Risk
@@ -100,27 +100,11 @@ def _clean(text: str) -> str:
     return text
 
 
-def unseen_fault(text: str) -> str | None:
-    """Why a text that language models read may not stand as it is; None where a person sees all of it."""
-    found = [*unseen(text)]
-    if not found:
-        return None
-    more = f" ({len(found) - 1} more follow)" if len(found) > 1 else ""
-    name = named(text[found[0]]).replace("{", "").replace("}", "")
-    return f"character {found[0] + 1} is {name}: a model reads it, and a person can't see it; leave it out{more}"
-
-
 def identifier(text: str) -> str:
     """Return a text that names something, where a person who reads it sees all of it. Raises PydanticCustomError."""
-    if text != text.strip():
-        raise fail("unseen-character", "white space at the begin or the end names something else; leave it out")
-    hidden = {*unseen(text)}
-    for offset, character in enumerate(text):
-        if offset in hidden or (character != " " and character.isspace()):
-            name = named(character).replace("{", "").replace("}", "")
-            raise fail(
-                "unseen-character", f"character {offset + 1} is {name}: nobody sees that it names something else"
-            )
+    fault = name_fault(text)
+    if fault is not None:
+        raise fail("unseen-character", fault)
     return text
 
 

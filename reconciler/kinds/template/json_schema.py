@@ -10,7 +10,7 @@ from reconciler.kinds.rules import Fault
 from reconciler.kinds.schema_engine import UnusableSchema, require_usable
 from reconciler.kinds.template.pattern import is_linear
 from reconciler.kinds.template.schema_cost import LISTS, MAPS, TooMuch, require_bounded, target_of
-from reconciler.model.fields import unseen_fault
+from reconciler.model.characters import unseen_fault
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 _MAPS = MAPS | {"$defs", "definitions"}
