@@ -52,8 +52,9 @@ def test_the_server_ends_by_itself(postgres_server: str) -> None:
 def test_connections_end_unused_and_old(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = postgresql_place(postgres_server)
     who = template("SELECT pg_backend_pid() AS pid")
-    # a busy machine may need more to make a connection as new, and gets another one then
-    monkeypatch.setattr("reconciler.runtime.connectors.postgresql.CLEAN_SECONDS", 60.0)
+    # where nobody comes soon a connection is made as new, and whoever comes meanwhile gets another one: here all come soon
+    for name in ("CLEAN_SECONDS", "REST_SECONDS"):
+        monkeypatch.setattr(f"reconciler.runtime.connectors.postgresql.{name}", 60.0)
 
     async def pids(connection: Connection, connector: Resource) -> list[int]:
         return [(await connection.run(call(connector, who, {}))).content[0]["pid"] for _ in range(3)]
