@@ -16,8 +16,11 @@ class Ring(NamedTuple):
     primary: Wrapper
     by_id: Callable[[str], Wrapper]
 
-    def is_known(self, key_id: str) -> bool:
-        """Whether a key is one of these, a retired one too."""
+    def is_known(self, counted_as: str) -> bool:
+        """Whether what a secret is counted under is one of these keys, a retired one too. Vault's are counted by version."""
+        return self._has(counted_as) or self._has(counted_as.rpartition(":")[0])
+
+    def _has(self, key_id: str) -> bool:
         try:
             self.by_id(key_id)
         except IntegrityFailed:
