@@ -26,7 +26,6 @@ from reconciler.store.transaction import Transaction
 _ACTION_WORDS = {action: action.value for action in Action}
 _CAUSE_WORDS = {cause: cause.value for cause in Cause}
 _REMEMBERED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.MOVE, Action.ADOPT)
-"""The row's body stays as it is, whoever wrote it."""
 
 
 class Entries(NamedTuple):

@@ -80,8 +80,7 @@ def unseen_fault(text: str) -> str | None:
     if not found:
         return None
     more = f" ({len(found) - 1} more follow)" if len(found) > 1 else ""
-    name = named(text[found[0]]).replace("{", "").replace("}", "")
-    return f"character {found[0] + 1} is {name}: a model reads it, and a person can't see it; leave it out{more}"
+    return f"{_numbered(text, found[0])}: a model reads it, and a person can't see it; leave it out{more}"
 
 
 def name_fault(text: str) -> str | None:
@@ -91,6 +90,11 @@ def name_fault(text: str) -> str | None:
     hidden = {*unseen(text)}
     for offset, character in enumerate(text):
         if offset in hidden or (character != " " and character.isspace()):
-            name = named(character).replace("{", "").replace("}", "")
-            return f"character {offset + 1} is {name}: nobody sees that it names something else"
+            return f"{_numbered(text, offset)}: nobody sees that it names something else"
     return None
+
+
+def _numbered(text: str, offset: int) -> str:
+    """Return which character of a text it is, without the braces that a message would take for a field of its own."""
+    name = named(text[offset]).replace("{", "").replace("}", "")
+    return f"character {offset + 1} is {name}"

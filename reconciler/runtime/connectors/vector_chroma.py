@@ -29,7 +29,7 @@ from reconciler.runtime.connectors.vector_rest import (
     Remembered,
     Request,
     Rest,
-    holds,
+    require_own,
     understood,
     within,
 )
@@ -117,8 +117,7 @@ class _Chroma:
         body = {"ids": [id_], "include": ["metadatas"]}
         found, _ = await self._ask(call, wanted.asked.collection, "get", body, MOST_LOOKED_UP)
         metadatas: list[Any] = understood(lambda: [*(found["metadatas"] or [])] if found["ids"] else [])
-        if not all(holds(one or {}, wanted.asked.conditions) for one in metadatas):
-            raise ValuesRefused("query-failed", "the store refuses this id: it is in use outside of the datasource")
+        require_own((one or {} for one in metadatas), wanted.asked.conditions)
 
     async def _ask(
         self, call: Call, name: str, what: str, body: Body, most: int, writes: bool = False

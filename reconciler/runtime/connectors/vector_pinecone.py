@@ -33,6 +33,7 @@ from reconciler.runtime.connectors.vector_rest import (
     Request,
     Rest,
     holds,
+    require_own,
     understood,
     within,
 )
@@ -91,8 +92,7 @@ class _Pinecone:
         id_ = str(wanted.id)
         if wanted.asked.conditions:
             there = await self._fetched(call, wanted.asked, [id_])
-            if not all(holds(one, wanted.asked.conditions) for one in there.values()):
-                raise ValuesRefused("query-failed", "the store refuses this id: it is in use outside of the datasource")
+            require_own(there.values(), wanted.asked.conditions)
         metadata = {field: _exact(value) for field, value in wanted.payload.items() if value is not None}
         body = {
             "namespace": _namespace(wanted.asked),

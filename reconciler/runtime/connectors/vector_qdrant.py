@@ -30,7 +30,7 @@ from reconciler.runtime.connectors.vector_rest import (
     Remembered,
     Request,
     Rest,
-    holds,
+    require_own,
     understood,
     within,
 )
@@ -111,8 +111,7 @@ class _Qdrant:
         body = {"ids": [id_], "with_payload": {"include": fields}, "with_vector": False}
         found, _ = await self._ask(call, wanted.asked, "POST", "", body)
         payloads: list[Any] = understood(lambda: [_payload(one) for one in found["result"]])
-        if not all(holds(one, wanted.asked.conditions) for one in payloads):
-            raise ValuesRefused("query-failed", "the store refuses this id: it is in use outside of the datasource")
+        require_own(payloads, wanted.asked.conditions)
 
     async def _ask(
         self, call: Call, asked: Asked, method: str, path: str, body: Body, writes: bool = False

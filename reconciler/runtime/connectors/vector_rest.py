@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -13,7 +13,7 @@ import aiohttp
 from reconciler import strict_json
 from reconciler.codes import Code
 from reconciler.model.body import Body
-from reconciler.runtime.call import REFUSING, Call, Failed, Surroundings
+from reconciler.runtime.call import REFUSING, Call, Failed, Surroundings, ValuesRefused
 from reconciler.runtime.connectors.guarded import PIECE, as_it_is, guarded_session, refusal_behind, retry_after
 from reconciler.runtime.connectors.vector_asked import Condition, Match
 from reconciler.runtime.deadline import until
@@ -214,6 +214,12 @@ def within(matches: Sequence[Match], own: Sequence[Condition], fields: Sequence[
 def holds(payload: Mapping[str, Any], own: Sequence[Condition]) -> bool:
     """Whether what lies beside a vector is among what the datasource holds."""
     return all(_is(at(payload, one.field), one.values) for one in own)
+
+
+def require_own(payloads: Iterable[Mapping[str, Any]], own: Sequence[Condition]) -> None:
+    """Raise ValuesRefused where a vector of an id that is to be written is not among what the datasource holds."""
+    if not all(holds(one, own) for one in payloads):
+        raise ValuesRefused("query-failed", "the store refuses this id: it is in use outside of the datasource")
 
 
 def _is(found: Any, values: Sequence[Any]) -> bool:

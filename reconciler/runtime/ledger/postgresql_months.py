@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.runtime.ledger.schema import PARTITIONED, month_of, partitions
+from reconciler.runtime.ledger.schema import CLOCK, PARTITIONED, month_of, partitions
 
-NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
+NOW = f"SELECT {CLOCK['postgresql']}"
 
 
 async def _months(connection: Any) -> set[str]:

@@ -33,13 +33,13 @@ from reconciler.runtime.llm.scrubbing import scrubbed, scrubbed_event
 from reconciler.runtime.llm.tries import Reader
 from reconciler.runtime.pools import Pools
 from tests.mariadb import Mariadb
-from tests.runtime.calls import call_of, resource
+from tests.runtime.calls import SECRETS, call_of, resource
 from tests.runtime.connectors import support
 from tests.runtime.connectors.echo_forms import SECRET, TEXTS, in_quotes, is_json
 from tests.runtime.connectors.file_stores import near
 from tests.runtime.connectors.file_support import Files
 from tests.runtime.connectors.support import TEXT, duckdb_place, mysql_place, postgresql_place, sqlite_place
-from tests.runtime.connectors.test_function import gcp
+from tests.runtime.connectors.test_function import Google, _account, gcp
 from tests.runtime.connectors.test_http import serving
 from tests.runtime.connectors.vector_places import NORTH, Place, pgvector_place, search, template
 from tests.runtime.connectors.vector_servers import chroma_place, pinecone_place, qdrant_place
@@ -357,9 +357,6 @@ async def of_lambda(asked: Asked) -> list[Any]:
 
 
 async def of_cloud_functions(asked: Asked) -> list[Any]:
-    from tests.runtime.calls import SECRETS
-    from tests.runtime.connectors.test_function import Google, _account
-
     found: list[Any] = []
     for text in map(in_quotes, TEXTS):
 
