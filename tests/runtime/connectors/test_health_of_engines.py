@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +75,15 @@ def raw_at(engine: tuple[str, str], port: int, folder: Path) -> dict[str, Any]:
 
 
 def checked(engine: tuple[str, str], raw: dict[str, Any], folder: Path) -> Check | None:
-    """Return what `apply --probe`'s and the sweep's one judge says of it."""
+    """Return what the sweep and `reconciler test` say of it."""
 
     async def main() -> Check | None:
         if engine[0] == "integration":
             made = resource("integration", raw)
         else:
-            has_port = engine not in WITHOUT_A_PORT and "network_exceptions" not in raw
-            exceptions = {"network_exceptions": [{"cidr": "127.0.0.0/8", "port": one} for one in _ports(raw)]}
-            made = resource("connector", {"type": engine[0], **raw, **(exceptions if has_port else {})})
+            ports = [] if engine in WITHOUT_A_PORT or "network_exceptions" in raw else _ports(raw)
+            exceptions = {"network_exceptions": [{"cidr": "127.0.0.0/8", "port": one} for one in ports]}
+            made = resource("connector", {"type": engine[0], **raw, **(exceptions if ports else {})})
         permits = Permits(LOOPBACK, (folder,), file_roots=(folder,))
         return await check_alone(made, Surroundings(resolve, resolve, permits))
 
@@ -90,9 +91,9 @@ def checked(engine: tuple[str, str], raw: dict[str, Any], folder: Path) -> Check
 
 
 def _ports(raw: dict[str, Any]) -> list[int]:
-    """Return the port of a connector, wherever it stands."""
-    text = json.dumps(raw) + SECRETS.get("env://DSN", "")  # of the connectors that have no address of their own
-    return [int(raw.get("port") or text.split("127.0.0.1:")[1].split("/")[0].split('"')[0])]
+    """Return the port of a connector, wherever it stands; none for one that has no address."""
+    text = json.dumps(raw) + (SECRETS["env://DSN"] if raw.get("dsn") == "env://DSN" else "")
+    return [*map(int, [raw["port"]] if raw.get("port") else re.findall(r"127\.0\.0\.1:(\d+)", text)[:1])]
 
 
 @pytest.mark.parametrize("engine", ECHOES, ids="-".join)
